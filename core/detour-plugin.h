@@ -1,0 +1,453 @@
+/* detour-plugin.h: everything a plugin may know of Detour; the one header it includes.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A plugin is a GModule that exports one constant, `detour_plugin`, made with DETOUR_PLUGIN_DEFINE().
+ * Each [KIND NAME] group of the configuration starts it once more; all its state hangs off the pointer
+ * that its start() returned. It must keep no other variable.
+ *
+ * This header stands on no floor of core: each floor implements the part of it that is its own, so no
+ * floor has to look up to another for a word of the contract. It needs nothing but GLib and POSIX.
+ */
+#pragma once
+
+#include <glib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+G_BEGIN_DECLS
+
+/* Raised whenever a struct or a rule below changes its meaning. Compared before anything else is read. */
+#define DETOUR_PLUGIN_ABI 1u
+
+/* Length in bytes of a node or server key, a raw Curve25519 public key as it is on the wire. */
+#define DETOUR_KEY_SIZE 32
+
+/* ------------------------------------------------------------------------------------------------
+ * Configuration: one table for each plugin feeds validation, the manual, the dump and completion.
+ * --------------------------------------------------------------------------------------------- */
+
+typedef enum {
+  DETOUR_CONFIG_STRING,
+  DETOUR_CONFIG_BOOL,     /* true false yes no on off */
+  DETOUR_CONFIG_UINT,     /* decimal */
+  DETOUR_CONFIG_DURATION, /* 500ms 30s 10m 24h 7d; min and max in milliseconds */
+  DETOUR_CONFIG_SIZE,     /* 64K 2M 1G, powers of 1024; min and max in bytes */
+  DETOUR_CONFIG_RATE,     /* a size for each second */
+  DETOUR_CONFIG_PATH,     /* absolute path of a file or directory */
+  DETOUR_CONFIG_ENUM,     /* one of `words` */
+  DETOUR_CONFIG_ADDRESS,  /* HOST:PORT, [V6]:PORT, :PORT (every address, both families), unix:/path */
+  DETOUR_CONFIG_CIDR,     /* ADDRESS or ADDRESS/BITS */
+} DetourConfigType;
+
+typedef enum {
+  DETOUR_CONFIG_LIST = 1 << 0,     /* values separated by `;`, each of the key's type; min and max bound each value */
+  DETOUR_CONFIG_REQUIRED = 1 << 1, /* the start is refused without it */
+  DETOUR_CONFIG_SECRET = 1 << 2,   /* masked in dumps */
+  DETOUR_CONFIG_RESTART = 1 << 3,  /* a change needs a restart of the daemon and is reported, not applied */
+  DETOUR_CONFIG_LIMIT = 1 << 4,    /* `off` and `0` mean none; the getter gives 0 */
+} DetourConfigFlags;
+
+/* One key of a group. Tables end with { NULL }. All strings are static. */
+typedef struct {
+  const char *key;
+  DetourConfigType type;
+  const char *fallback;     /* as it would be written in a file; NULL: absent */
+  guint64 min, max;         /* of UINT, DURATION, SIZE, RATE; both 0: any */
+  const char *summary;      /* for the manual: a clause without a full stop */
+  DetourConfigFlags flags;
+  const char *words;        /* ENUM: allowed words separated by `|` */
+} DetourConfigKey;
+
+/* The checked values of one group: immutable, any thread, reference-counted. */
+typedef struct _DetourSettings DetourSettings;
+
+DetourSettings *detour_settings_ref (DetourSettings *self);
+void detour_settings_unref (DetourSettings *self);
+
+/* Getters abort when @key is not in the table with that type: a bug of the caller, never of a file.
+ * All borrow from @self. */
+gboolean detour_settings_has (const DetourSettings *self, const char *key);          /* set, or has a fallback */
+gboolean detour_settings_is_written (const DetourSettings *self, const char *key);   /* some file sets it */
+const char *detour_settings_string (const DetourSettings *self, const char *key);    /* STRING, PATH, ENUM, ADDRESS, CIDR; NULL when absent */
+gboolean detour_settings_bool (const DetourSettings *self, const char *key);
+guint64 detour_settings_uint (const DetourSettings *self, const char *key);          /* UINT; SIZE in bytes; RATE in bytes a second */
+gint64 detour_settings_duration_us (const DetourSettings *self, const char *key);
+/* NULL-terminated; never NULL, empty when the key is absent. The values are in their written form, already checked. */
+const char *const *detour_settings_list (const DetourSettings *self, const char *key);
+
+/**
+ * detour_settings_error:
+ * @self: the settings the value came from
+ * @key: (nullable): the key at fault
+ * @error: where to put the error
+ * @format: what was found and what was expected
+ *
+ * Sets @error to `FILE:LINE: [GROUP] KEY: text`, the form of every configuration error. For what only
+ * the plugin can judge: a file that does not parse, an address that cannot be bound.
+ */
+void detour_settings_error (const DetourSettings *self, const char *key, GError **error, const char *format, ...)
+    G_GNUC_PRINTF (4, 5);
+
+/* ------------------------------------------------------------------------------------------------
+ * The host: services of core for one instance. Main thread unless said otherwise.
+ * --------------------------------------------------------------------------------------------- */
+
+typedef struct _DetourHost DetourHost;
+
+const char *detour_host_instance (DetourHost *host);        /* "auth/friends" */
+const char *detour_host_hostname (DetourHost *host);        /* [core] hostname; NULL when not set */
+const char *detour_host_state_directory (DetourHost *host); /* exists, 0700 */
+/* The relay's public DERP key. Any thread. */
+const guint8 *detour_host_server_key (DetourHost *host);
+/* TRUE from the moment every enabled listener is bound until the daemon stops or drains. Any thread. */
+gboolean detour_host_is_ready (DetourHost *host);
+
+/* One line for people on how the instance is doing, shown in status; replaces the line before. Any thread. */
+void detour_host_set_summary (DetourHost *host, const char *format, ...) G_GNUC_PRINTF (2, 3);
+/* Says that the instance works only in part and why; NULL: all is well again. Any thread. */
+void detour_host_set_trouble (DetourHost *host, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* A number that only grows. One thread writes; everyone may read. Lives as long as the instance. */
+typedef struct {
+  guint64 value;
+} DetourCounter;
+
+/**
+ * detour_host_counter:
+ * @name: static, lower-case words joined by `_`, without the plugin's name: "requests_success"
+ * @help: static, one clause
+ *
+ * Returns: (transfer none): the counter, the same one when the instance starts again, so that totals go on.
+ */
+DetourCounter *detour_host_counter (DetourHost *host, const char *name, const char *help);
+
+static inline void
+detour_counter_add (DetourCounter *self, guint64 n)
+{
+  __atomic_store_n (&self->value, __atomic_load_n (&self->value, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+static inline guint64
+detour_counter_get (const DetourCounter *self)
+{
+  return __atomic_load_n (&self->value, __ATOMIC_RELAXED);
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Channels: how the bytes of a connection are dressed. Core does all input and output itself; a channel
+ * turns bytes into bytes and never sees a descriptor. Calls for one channel never overlap; the thread
+ * changes once, from the handshake pool to a worker.
+ * --------------------------------------------------------------------------------------------- */
+
+typedef enum {
+  DETOUR_CHANNEL_OK,     /* handshake: finished; feed: went well */
+  DETOUR_CHANNEL_MORE,   /* handshake only: wants more bytes from the peer */
+  DETOUR_CHANNEL_CLOSED, /* feed: the peer said goodbye in the way the channel knows */
+  DETOUR_CHANNEL_BAD,    /* the peer broke the rules; an alert may wait in the output */
+} DetourChannelResult;
+
+/* Room that the caller owns: a callee appends at data + len and never passes cap. */
+typedef struct {
+  guint8 *data;
+  gsize len;
+  gsize cap;
+} DetourBuffer;
+
+/* What is known of a channel once its handshake is over. Strings are static or live as long as the channel. */
+typedef struct {
+  const char *version; /* "1.3"; NULL: bytes pass in the clear */
+  const char *cipher;  /* "AES-128-GCM"; NULL likewise */
+  const char *sni;     /* name the client asked for; NULL: none */
+} DetourChannelInfo;
+
+/* Room feed() needs in its output beyond the length of its input: one whole record kept from before. */
+#define DETOUR_CHANNEL_FEED_SLACK 17408u
+/* A record carries at most this much plain text. */
+#define DETOUR_CHANNEL_RECORD_MAX 16384u
+/* Room seal() needs for @len bytes, control records that wait included. */
+#define DETOUR_CHANNEL_SEAL_BOUND(len) ((len) + ((len) / DETOUR_CHANNEL_RECORD_MAX + 4u) * 64u)
+
+typedef struct _DetourChannelClass DetourChannelClass;
+struct _DetourChannelClass {
+  const char *name; /* "gnutls" */
+
+  /* Goes on with the handshake. Takes *@used of the @len bytes at @in, which may be 0 of 0 to begin, and
+   * appends what the peer must get to @out, which has DETOUR_CHANNEL_FEED_SLACK bytes of room or more; when
+   * the room was too small it returns MORE with *@used < @len and is called again. On OK the bytes not taken
+   * are the first for feed(). On BAD @reason gets a static text. */
+  DetourChannelResult (*handshake) (gpointer self, const guint8 *in, gsize len, gsize *used, DetourBuffer *out,
+                                    const char **reason);
+
+  /* After a handshake that returned OK; may be NULL. Gives the channel that carries on, with its class in
+   * *@cls, and frees @self if that is another one. */
+  gpointer (*settle) (gpointer self, const DetourChannelClass **cls);
+
+  void (*info) (gpointer self, DetourChannelInfo *info);
+
+  /* Opens records: takes all @len bytes, keeps the part of a record to itself, appends plain text to @plain.
+   * Sets *@reply when the channel has bytes of its own to send: the caller then calls seal(), with no spans if
+   * need be. NULL in a class: bytes pass unchanged. */
+  DetourChannelResult (*feed) (gpointer self, const guint8 *in, gsize len, DetourBuffer *plain, gboolean *reply);
+
+  /* Makes records of @n spans and appends them to @out, which has DETOUR_CHANNEL_SEAL_BOUND() of room; control
+   * records that wait go first. Up to DETOUR_CHANNEL_RECORD_MAX bytes of plain text in a call become one record.
+   * FALSE: the channel is broken. NULL in a class: bytes pass unchanged. */
+  gboolean (*seal) (gpointer self, const struct iovec *plain, guint n, DetourBuffer *out);
+
+  /* Appends the goodbye, at most DETOUR_CHANNEL_SEAL_BOUND (0) bytes. May be NULL. */
+  void (*close) (gpointer self, DetourBuffer *out);
+
+  /* Writes down all that another process needs to carry the channel on, and reads it back. NULL from either:
+   * this channel cannot be carried over. Both NULL in a class: it never can. */
+  GBytes *(*save) (gpointer self);
+  gpointer (*restore) (const guint8 *data, gsize len);
+
+  void (*free) (gpointer self);
+};
+
+/* ------------------------------------------------------------------------------------------------
+ * Kind `transport`: listeners, and the channel of what they accept.
+ * --------------------------------------------------------------------------------------------- */
+
+/* Where a connection comes from and where it arrived. Borrowed for the call. */
+typedef struct {
+  struct sockaddr_storage peer;
+  struct sockaddr_storage local;
+  const char *listener; /* "transport/https" */
+} DetourAccepted;
+
+typedef enum {
+  DETOUR_LISTENER_DERP = 1 << 0,           /* serves the DERP upgrade */
+  DETOUR_LISTENER_REDIRECT_HTTPS = 1 << 1, /* what no plugin's route for plain listeners answers goes to https:// */
+  DETOUR_LISTENER_SECURE = 1 << 2,         /* bytes are encrypted on the wire */
+} DetourListenerFlags;
+
+/* What a transport asks of core in start(). Everything is copied, except what @accept gets. */
+typedef struct {
+  const char *const *addresses;   /* as DETOUR_CONFIG_ADDRESS; all are bound or none */
+  const char *socket_name;        /* descriptors with this name from the service manager instead; NULL: none */
+  const char *protocol;           /* word for status: "tls", "http" */
+  DetourListenerFlags flags;
+  const DetourChannelClass *channel; /* NULL: bytes in the clear, accept() is not called */
+  /* Handshake pool. The new channel, or NULL to drop the connection. @user is kept by core until release()
+   * was called: after stop() and after the last call of accept(). */
+  gpointer (*accept) (gpointer user, const DetourAccepted *accepted);
+  gpointer user;
+  GDestroyNotify release;
+} DetourListenerSpec;
+
+/**
+ * detour_host_listen:
+ * @settings: of the instance, so that an error can name the line of `listen`
+ *
+ * Binds and serves. May be called several times in start(); stopping the instance closes what it bound and
+ * keeps the connections that came in.
+ */
+gboolean detour_host_listen (DetourHost *host, const DetourSettings *settings, const DetourListenerSpec *spec,
+                             GError **error);
+
+/* ------------------------------------------------------------------------------------------------
+ * Kind `cert`: certificates for names and addresses, pushed into the store of core; the channels read them.
+ * Certificates are DER, keys are DER (PKCS #8 or the algorithm's own form).
+ * --------------------------------------------------------------------------------------------- */
+
+typedef struct _DetourCert DetourCert; /* immutable, reference-counted, any thread; its key is wiped at the end */
+
+/**
+ * detour_cert_new:
+ * @chain: (array length=n_chain): leaf first
+ * @names: (array zero-terminated=1): DNS names, `*.` allowed, and addresses the leaf is valid for
+ * @not_after: Unix time in seconds
+ */
+DetourCert *detour_cert_new (GBytes *const *chain, guint n_chain, GBytes *private_key, const char *const *names,
+                             gint64 not_before, gint64 not_after);
+DetourCert *detour_cert_ref (DetourCert *self);
+void detour_cert_unref (DetourCert *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourCert, detour_cert_unref)
+
+guint detour_cert_chain (const DetourCert *self, GBytes *const **chain); /* number of certificates */
+GBytes *detour_cert_private_key (const DetourCert *self);
+const char *const *detour_cert_names (const DetourCert *self);
+gint64 detour_cert_not_before (const DetourCert *self);
+gint64 detour_cert_not_after (const DetourCert *self);
+gboolean detour_cert_self_signed (const DetourCert *self); /* set with the flag below */
+void detour_cert_set_self_signed (DetourCert *self);       /* before it is published only */
+
+/* Cert plugins: replaces what this instance published before; (nullable) takes it back. */
+void detour_host_publish_certs (DetourHost *host, DetourCert *const *certs, guint n);
+
+/* Everyone: changes whenever the store does. Any thread; one relaxed read. */
+guint64 detour_host_cert_generation (DetourHost *host);
+/**
+ * detour_host_find_cert:
+ * @instance: (nullable): only from this cert instance ("main" or "cert/main"); NULL: any
+ * @sni: (nullable): name the client asked for, compared without regard to case
+ * @local: (nullable): address the connection arrived at
+ *
+ * Chooses by name, then by local address, then the first one published. Any thread.
+ * Returns: (transfer full) (nullable): the certificate.
+ */
+DetourCert *detour_host_find_cert (DetourHost *host, const char *instance, const char *sni, const struct sockaddr *local);
+
+/* ------------------------------------------------------------------------------------------------
+ * Kind `auth`: an asynchronous verdict on a client. Caching, time limits, single flight, grace and the order
+ * of sources live in core.
+ * --------------------------------------------------------------------------------------------- */
+
+typedef enum {
+  DETOUR_AUTH_ALLOW,
+  DETOUR_AUTH_DENY,        /* the source knows, and says no */
+  DETOUR_AUTH_UNAVAILABLE, /* the source cannot say now */
+} DetourAuthResult;
+
+/* Lives until it was answered. */
+typedef struct {
+  guint8 key[DETOUR_KEY_SIZE];
+  const char *source;   /* address without port; "" when unknown */
+  const char *sni;      /* NULL: none */
+  const char *listener; /* "transport/https" */
+  const char *app_name; /* the client's own claim; "" when none */
+  gboolean prober;
+} DetourAuthQuestion;
+
+typedef struct {
+  DetourAuthResult result;
+  const char *label;  /* (nullable) who this is, for people: host name, owner; copied */
+  const char *class_; /* (nullable) a word that policy may use later; copied */
+  const char *reason; /* (nullable) why, for the log; copied */
+  gint64 ttl_us;      /* how long the verdict may be believed; 0: core decides */
+} DetourAuthVerdict;
+
+typedef struct _DetourAuthCall DetourAuthCall; /* one question on its way; consumed by the answer */
+
+/* Any thread, exactly once for each call. */
+void detour_auth_answer (DetourAuthCall *call, const DetourAuthVerdict *verdict);
+
+typedef struct {
+  /* Main thread; must not block. Answers now or later. After stop() began, an answer is still owed. */
+  void (*verify) (gpointer self, const DetourAuthQuestion *question, DetourAuthCall *call);
+} DetourAuthFuncs;
+
+/* Verdicts of this instance may be different now: forget them, ask again about clients that are held. */
+void detour_host_auth_changed (DetourHost *host);
+
+/* ------------------------------------------------------------------------------------------------
+ * Kind `http`: routes on the relay's HTTP.
+ * --------------------------------------------------------------------------------------------- */
+
+typedef struct _DetourHttpRequest DetourHttpRequest;
+typedef struct _DetourHttpResponse DetourHttpResponse;
+
+const char *detour_http_request_method (const DetourHttpRequest *self);
+const char *detour_http_request_path (const DetourHttpRequest *self);  /* without the query */
+const char *detour_http_request_query (const DetourHttpRequest *self); /* "" when none */
+/* First header of that name, compared without regard to case; NULL when absent. */
+const char *detour_http_request_header (const DetourHttpRequest *self, const char *name);
+const struct sockaddr *detour_http_request_peer (const DetourHttpRequest *self);
+gboolean detour_http_request_secure (const DetourHttpRequest *self);
+/* The listener serves DERP (not switched off with derp=false). */
+gboolean detour_http_request_derp (const DetourHttpRequest *self);
+
+void detour_http_response_set_status (DetourHttpResponse *self, guint status);
+/* Both are copied. Bytes that may not stand in a header end the response with 500 and a warning. */
+void detour_http_response_add_header (DetourHttpResponse *self, const char *name, const char *value);
+void detour_http_response_set_body (DetourHttpResponse *self, const char *content_type, const char *body, gssize len);
+/* Strict-Transport-Security, Content-Security-Policy, X-Frame-Options and X-Content-Type-Options for pages. */
+void detour_http_response_add_browser_headers (DetourHttpResponse *self);
+
+typedef enum {
+  DETOUR_HTTP_GET = 1 << 0, /* HEAD is answered like GET, without the body */
+  DETOUR_HTTP_POST = 1 << 1,
+  DETOUR_HTTP_ANY = 1 << 2,
+} DetourHttpMethods;
+
+typedef enum {
+  DETOUR_HTTP_PLAIN = 1 << 0,    /* also on listeners that redirect everything else to https */
+  DETOUR_HTTP_FALLBACK = 1 << 1, /* @path is ignored: what no other route answers, GET and HEAD */
+} DetourHttpRouteFlags;
+
+/* Tables end with { NULL }. Exact paths, compared byte by byte. A second route for one path is refused. */
+typedef struct {
+  const char *path;
+  DetourHttpMethods methods; /* others are answered 405 */
+  DetourHttpRouteFlags flags;
+  /* Handshake pool, several at once; must not block; begins with status 200 and no body. */
+  void (*handle) (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response);
+} DetourHttpRoute;
+
+typedef struct {
+  const DetourHttpRoute *routes;
+} DetourHttpFuncs;
+
+/* ------------------------------------------------------------------------------------------------
+ * Kind `log`: a sink for structured records.
+ * --------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  GLogLevelFlags level;   /* one bit */
+  const char *domain;     /* "detour" for core, the plugin's name elsewhere */
+  const char *message;    /* one line, valid UTF-8, peer text already escaped */
+  gint64 real_us;         /* Unix time in microseconds */
+  const GLogField *fields; /* all fields, those above included */
+  gsize n_fields;
+} DetourLogRecord;
+
+typedef struct {
+  /* Any thread, one call at a time for each instance. Must not log. */
+  void (*write) (gpointer self, const DetourLogRecord *record);
+} DetourLogFuncs;
+
+/* ------------------------------------------------------------------------------------------------
+ * Kind `service`: something beside the relay, with sockets and threads of its own. start() and stop() are all
+ * it needs; these calls are for services that deal with the relay itself.
+ * --------------------------------------------------------------------------------------------- */
+
+/* The key that makes a connection a mesh connection; NULL: nobody is. Copied; all zero counts as NULL. */
+void detour_host_set_mesh_key (DetourHost *host, const guint8 *key);
+
+/* ------------------------------------------------------------------------------------------------
+ * The descriptor
+ * --------------------------------------------------------------------------------------------- */
+
+typedef enum {
+  DETOUR_KIND_TRANSPORT,
+  DETOUR_KIND_CERT,
+  DETOUR_KIND_AUTH,
+  DETOUR_KIND_SERVICE,
+  DETOUR_KIND_HTTP,
+  DETOUR_KIND_LOG,
+  DETOUR_N_KINDS,
+} DetourKind;
+
+typedef struct {
+  guint32 abi, size;             /* compared before any other field is read */
+  const char *name;              /* KIND-PLUGIN, like the module's file */
+  DetourKind kind;
+  const char *summary;           /* one line, shown by --list-plugins and over D-Bus */
+  const DetourConfigKey *config; /* ends with { NULL }; NULL: no keys. `plugin` and `enabled` are core's */
+  /* Main thread; judges @settings without a side effect, so that a configuration can be refused before anything
+   * changes. May be NULL. */
+  gboolean (*check) (const DetourSettings *settings, GError **error);
+  /* Main thread; once for each instance and each time it is enabled. NULL means @error is set. */
+  gpointer (*start) (DetourHost *host, DetourSettings *settings, GError **error);
+  /* Main thread; on reload, when the group did not change: look again at files. May be NULL. */
+  void (*reload) (gpointer self);
+  /* Main thread; no call is in flight any more. */
+  void (*stop) (gpointer self);
+  union {
+    const DetourAuthFuncs *auth;
+    const DetourHttpFuncs *http;
+    const DetourLogFuncs *log;
+    gconstpointer any;
+  } funcs; /* transport, cert and service need none */
+} DetourPlugin;
+
+#define DETOUR_PLUGIN_SYMBOL "detour_plugin"
+
+#define DETOUR_PLUGIN_DEFINE(...)                                                                                      \
+  DETOUR_PLUGIN_EXPORT const DetourPlugin detour_plugin = { .abi = DETOUR_PLUGIN_ABI, .size = sizeof (DetourPlugin), __VA_ARGS__ }
+
+/* The one symbol that leaves a module. */
+#define DETOUR_PLUGIN_EXPORT __attribute__ ((visibility ("default")))
+
+G_END_DECLS
