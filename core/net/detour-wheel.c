@@ -1,0 +1,163 @@
+/* detour-wheel.c: the timers of one worker's connections, in a wheel of slots.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-wheel.h"
+
+#include <string.h>
+
+#define SLOT_MASK (DETOUR_WHEEL_SLOTS - 1u)
+
+/* A timer keeps the low bits of its tick; they wrap after nine years of uptime, differences do not mind. */
+static inline gint32
+ticks_until (gint64 from, guint32 to)
+{
+  return (gint32) (to - (guint32) from);
+}
+
+void
+detour_wheel_init (DetourWheel *self, gint64 now_us)
+{
+  memset (self, 0, sizeof *self);
+  self->tick = now_us >> DETOUR_WHEEL_TICK_BITS;
+}
+
+static void
+push (DetourTimer **head, DetourTimer *timer)
+{
+  timer->next = *head;
+  if (timer->next != NULL)
+    timer->next->link = &timer->next;
+  *head = timer;
+  timer->link = head;
+}
+
+/* Slot of @timer, which is due after the current tick; beyond the last slot it waits in the last one and is
+ * put back when that comes round. */
+static void
+insert (DetourWheel *self, DetourTimer *timer)
+{
+  gint32 ahead = CLAMP (ticks_until (self->tick, timer->tick), 1, (gint32) SLOT_MASK);
+  guint slot = (guint) (self->tick + ahead) & SLOT_MASK;
+
+  push (&self->slots[slot], timer);
+  self->used[slot / 64] |= G_GUINT64_CONSTANT (1) << (slot % 64);
+}
+
+static void
+unlink_timer (DetourTimer *timer)
+{
+  *timer->link = timer->next;
+  if (timer->next != NULL)
+    timer->next->link = timer->link;
+  timer->next = NULL;
+  timer->link = NULL;
+}
+
+void
+detour_wheel_set (DetourWheel *self, DetourTimer *timer, gint64 deadline_us)
+{
+  detour_wheel_clear (self, timer);
+
+  /* Rounded up: never early. */
+  timer->tick = (guint32) ((deadline_us + DETOUR_WHEEL_TICK_US - 1) >> DETOUR_WHEEL_TICK_BITS);
+  insert (self, timer);
+  self->n_timers++;
+}
+
+void
+detour_wheel_clear (DetourWheel *self, DetourTimer *timer)
+{
+  if (timer->link == NULL)
+    return;
+
+  /* The last one of a slot takes the slot's bit with it, or the worker would wake for nothing. */
+  if (timer->next == NULL && timer->link >= self->slots && timer->link < self->slots + DETOUR_WHEEL_SLOTS)
+    {
+      guint slot = (guint) (timer->link - self->slots);
+
+      self->used[slot / 64] &= ~(G_GUINT64_CONSTANT (1) << (slot % 64));
+    }
+  unlink_timer (timer);
+  self->n_timers--;
+}
+
+/* Ticks from the current one to the next slot in use, 1 to DETOUR_WHEEL_SLOTS; 0 when none is. */
+static guint
+next_used (const DetourWheel *self)
+{
+  guint start = (guint) (self->tick + 1) & SLOT_MASK;
+
+  for (guint n = 0; n <= DETOUR_WHEEL_SLOTS / 64; n++)
+    {
+      guint word = (start / 64 + n) % (DETOUR_WHEEL_SLOTS / 64);
+      guint64 bits = self->used[word];
+
+      if (n == 0)
+        bits &= ~G_GUINT64_CONSTANT (0) << (start % 64);
+      if (bits != 0)
+        {
+          guint slot = word * 64 + (guint) __builtin_ctzll (bits);
+
+          return ((slot - start) & SLOT_MASK) + 1;
+        }
+    }
+  return 0;
+}
+
+DetourTimer *
+detour_wheel_pop (DetourWheel *self, gint64 now_us)
+{
+  gint64 now = now_us >> DETOUR_WHEEL_TICK_BITS;
+
+  while (self->due == NULL)
+    {
+      guint ahead = next_used (self);
+      guint slot;
+      DetourTimer *list;
+
+      if (ahead == 0 || now - self->tick < ahead)
+        {
+          self->tick = MAX (self->tick, now);
+          return NULL;
+        }
+
+      self->tick += ahead;
+      slot = (guint) self->tick & SLOT_MASK;
+      self->used[slot / 64] &= ~(G_GUINT64_CONSTANT (1) << (slot % 64));
+      list = g_steal_pointer (&self->slots[slot]);
+      while (list != NULL)
+        {
+          DetourTimer *timer = list;
+
+          list = timer->next;
+          if (ticks_until (self->tick, timer->tick) <= 0)
+            push (&self->due, timer);
+          else
+            insert (self, timer);
+        }
+    }
+
+  DetourTimer *timer = self->due;
+
+  unlink_timer (timer);
+  self->n_timers--;
+  return timer;
+}
+
+gint64
+detour_wheel_next_us (const DetourWheel *self)
+{
+  guint ahead;
+
+  if (self->due != NULL)
+    return 0;
+  if (self->n_timers == 0)
+    return G_MAXINT64;
+
+  ahead = next_used (self);
+  if (ahead == 0)
+    return G_MAXINT64;
+
+  return (self->tick + ahead) << DETOUR_WHEEL_TICK_BITS;
+}

@@ -1,0 +1,408 @@
+/* detour-worker.c: a thread with one epoll descriptor, a wheel of timers and an inbox; it carries connections.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-worker.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define EVENTS_MAX 256
+
+/* Rounds in the source before the context gets a turn. */
+#define ROUNDS_MAX 64
+
+typedef struct {
+  DetourWorkerFunc func;
+  gpointer data;
+} Message;
+
+struct _DetourWorker {
+  gint64 now_us;
+  int epoll_fd;
+  int event_fd;
+  guint index;
+  int nice;
+  const DetourWorkerFuncs *funcs;
+  gpointer user;
+  GThread *thread;
+  GMainContext *context;
+  GSource *source;
+  DetourWheel wheel;
+  GArray *deferred; /* of Message */
+  gboolean quit;
+  struct epoll_event events[EVENTS_MAX];
+
+  /* Shared: written by whoever posts or wakes. */
+  _Alignas (64) atomic_int sleeps;
+  _Atomic guint64 wakeups;
+  GMutex lock;
+  GArray *inbox;  /* of Message; under the lock */
+  GArray *spare;  /* the other inbox; worker's thread */
+};
+
+typedef struct {
+  GSource source;
+  DetourWorker *worker;
+} EpollSource;
+
+static void
+run_inbox (DetourWorker *self)
+{
+  GArray *messages;
+
+  g_mutex_lock (&self->lock);
+  messages = self->inbox;
+  self->inbox = self->spare;
+  self->spare = messages;
+  g_mutex_unlock (&self->lock);
+
+  for (guint i = 0; i < messages->len; i++)
+    {
+      Message message = g_array_index (messages, Message, i);
+
+      message.func (self, message.data);
+    }
+  g_array_set_size (messages, 0);
+}
+
+/* Messages that a deferred call defers run in the next round. */
+static void
+run_deferred (DetourWorker *self)
+{
+  guint n = self->deferred->len;
+
+  if (n == 0)
+    return;
+  for (guint i = 0; i < n; i++)
+    {
+      Message message = g_array_index (self->deferred, Message, i);
+
+      message.func (self, message.data);
+    }
+  g_array_remove_range (self->deferred, 0, n);
+}
+
+static void
+run_timers (DetourWorker *self)
+{
+  DetourTimer *timer;
+
+  while ((timer = detour_wheel_pop (&self->wheel, self->now_us)) != NULL)
+    self->funcs->timer (self, timer, self->user);
+}
+
+/* Milliseconds from the start of this round to the next timer, rounded up; -1: for ever. The clock is not read again:
+ * a round that took long makes the timer late by as much, which is less than a tick. */
+static int
+timeout_ms (DetourWorker *self)
+{
+  gint64 next_us = detour_wheel_next_us (&self->wheel);
+
+  if (next_us == G_MAXINT64)
+    return -1;
+  return (int) CLAMP ((next_us - self->now_us + 999) / 1000, 0, G_MAXINT);
+}
+
+static gboolean
+poll_owner (DetourWorker *self)
+{
+  return self->funcs->poll != NULL && self->funcs->poll (self, self->user);
+}
+
+static int
+wait_events (DetourWorker *self)
+{
+  int n;
+
+  atomic_store (&self->sleeps, 1);
+  if (self->deferred->len > 0 || poll_owner (self))
+    {
+      atomic_store_explicit (&self->sleeps, 0, memory_order_relaxed);
+      n = epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, 0);
+      return MAX (n, 0);
+    }
+  if (self->funcs->sleeping != NULL)
+    self->funcs->sleeping (self, TRUE, self->user);
+
+  n = epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, timeout_ms (self));
+
+  if (self->funcs->sleeping != NULL)
+    self->funcs->sleeping (self, FALSE, self->user);
+  atomic_store_explicit (&self->sleeps, 0, memory_order_relaxed);
+  atomic_fetch_add_explicit (&self->wakeups, 1, memory_order_relaxed);
+  return MAX (n, 0);
+}
+
+static void
+run_round (DetourWorker *self, int n)
+{
+  gboolean has_mail = FALSE;
+
+  self->now_us = g_get_monotonic_time ();
+
+  for (int i = 0; i < n; i++)
+    {
+      DetourIo *io = self->events[i].data.ptr;
+
+      if (io == NULL)
+        has_mail = TRUE;
+      else if (io->ready != NULL)
+        io->ready (self, io, self->events[i].events);
+    }
+
+  poll_owner (self);
+  if (has_mail)
+    {
+      guint64 count;
+
+      if (read (self->event_fd, &count, sizeof count) == sizeof count)
+        run_inbox (self);
+    }
+  run_timers (self);
+  if (self->funcs->round != NULL)
+    self->funcs->round (self, self->user);
+  run_deferred (self);
+}
+
+static gboolean
+source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  DetourWorker *self = ((EpollSource *) source)->worker;
+
+  /* The context has no other source, so the wait itself may happen in here. */
+  for (guint round = 0; round < ROUNDS_MAX && !self->quit; round++)
+    run_round (self, wait_events (self));
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+source_prepare (GSource *source, int *timeout)
+{
+  *timeout = 0;
+  return TRUE;
+}
+
+static GSourceFuncs epoll_source_funcs = {
+  .prepare = source_prepare,
+  .dispatch = source_dispatch,
+};
+
+static gpointer
+worker_main (gpointer data)
+{
+  DetourWorker *self = data;
+
+  /* On Linux niceness belongs to the thread. */
+  if (self->nice > 0)
+    setpriority (PRIO_PROCESS, 0, self->nice);
+
+  g_main_context_push_thread_default (self->context);
+  while (!self->quit)
+    g_main_context_iteration (self->context, TRUE);
+
+  /* Whatever was posted before detour_worker_free() still runs, and what that defers. */
+  run_inbox (self);
+  run_deferred (self);
+  g_main_context_pop_thread_default (self->context);
+  return NULL;
+}
+
+static void
+quit_func (DetourWorker *self, gpointer data)
+{
+  self->quit = TRUE;
+}
+
+static gboolean
+open_descriptors (DetourWorker *self, GError **error)
+{
+  struct epoll_event event = { .events = EPOLLIN };
+
+  self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  self->event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (self->epoll_fd < 0 || self->event_fd < 0 || epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, self->event_fd, &event) < 0)
+    {
+      int saved = errno;
+
+      g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved), "cannot watch descriptors: %s",
+                   g_strerror (saved));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static void
+worker_destroy (DetourWorker *self)
+{
+  if (self->source != NULL)
+    {
+      g_source_destroy (self->source);
+      g_source_unref (self->source);
+    }
+  g_clear_pointer (&self->context, g_main_context_unref);
+  if (self->epoll_fd >= 0)
+    close (self->epoll_fd);
+  if (self->event_fd >= 0)
+    close (self->event_fd);
+  g_array_unref (self->deferred);
+  g_array_unref (self->inbox);
+  g_array_unref (self->spare);
+  g_mutex_clear (&self->lock);
+  g_aligned_free (self);
+}
+
+DetourWorker *
+detour_worker_new (const char *name, guint index, int nice, const DetourWorkerFuncs *funcs, gpointer user, GError **error)
+{
+  DetourWorker *self = g_aligned_alloc0 (1, sizeof *self, 64);
+
+  self->index = index;
+  self->nice = nice;
+  self->funcs = funcs;
+  self->user = user;
+  self->now_us = g_get_monotonic_time ();
+  self->deferred = g_array_new (FALSE, FALSE, sizeof (Message));
+  self->inbox = g_array_new (FALSE, FALSE, sizeof (Message));
+  self->spare = g_array_new (FALSE, FALSE, sizeof (Message));
+  g_mutex_init (&self->lock);
+  detour_wheel_init (&self->wheel, self->now_us);
+
+  if (!open_descriptors (self, error))
+    {
+      worker_destroy (self);
+      return NULL;
+    }
+
+  self->context = g_main_context_new ();
+  self->source = g_source_new (&epoll_source_funcs, sizeof (EpollSource));
+  ((EpollSource *) self->source)->worker = self;
+  g_source_set_static_name (self->source, "epoll");
+  g_source_attach (self->source, self->context);
+
+  self->thread = g_thread_try_new (name, worker_main, self, error);
+  if (self->thread == NULL)
+    {
+      worker_destroy (self);
+      return NULL;
+    }
+  return self;
+}
+
+void
+detour_worker_free (DetourWorker *self)
+{
+  g_assert (!detour_worker_is_current (self));
+
+  detour_worker_post (self, quit_func, NULL);
+  g_thread_join (self->thread);
+  worker_destroy (self);
+}
+
+guint
+detour_worker_index (const DetourWorker *self)
+{
+  return self->index;
+}
+
+gpointer
+detour_worker_user (const DetourWorker *self)
+{
+  return self->user;
+}
+
+gboolean
+detour_worker_is_current (const DetourWorker *self)
+{
+  return self->thread == g_thread_self ();
+}
+
+gint64
+detour_worker_now_us (const DetourWorker *self)
+{
+  return self->now_us;
+}
+
+DetourWheel *
+detour_worker_wheel (DetourWorker *self)
+{
+  return &self->wheel;
+}
+
+gboolean
+detour_worker_add (DetourWorker *self, DetourIo *io)
+{
+  struct epoll_event event = { .events = io->events, .data.ptr = io };
+
+  return epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, io->fd, &event) == 0;
+}
+
+void
+detour_worker_modify (DetourWorker *self, DetourIo *io, guint32 events)
+{
+  struct epoll_event event = { .events = events, .data.ptr = io };
+
+  if (io->events == events)
+    return;
+  io->events = events;
+  if (epoll_ctl (self->epoll_fd, EPOLL_CTL_MOD, io->fd, &event) < 0)
+    g_assert_not_reached (); /* only a descriptor that is not there can fail */
+}
+
+void
+detour_worker_remove (DetourWorker *self, DetourIo *io)
+{
+  epoll_ctl (self->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
+  io->ready = NULL;
+}
+
+void
+detour_worker_defer (DetourWorker *self, DetourWorkerFunc func, gpointer data)
+{
+  Message message = { func, data };
+
+  g_array_append_val (self->deferred, message);
+}
+
+void
+detour_worker_post (DetourWorker *self, DetourWorkerFunc func, gpointer data)
+{
+  Message message = { func, data };
+  gboolean was_empty;
+
+  g_mutex_lock (&self->lock);
+  was_empty = self->inbox->len == 0;
+  g_array_append_val (self->inbox, message);
+  g_mutex_unlock (&self->lock);
+
+  if (was_empty)
+    {
+      guint64 one = 1;
+
+      if (write (self->event_fd, &one, sizeof one) != sizeof one)
+        g_assert (errno == EAGAIN); /* a wake-up is under way already */
+    }
+}
+
+void
+detour_worker_wake (DetourWorker *self)
+{
+  guint64 one = 1;
+
+  /* Orders the producer's publication before the look at the flag; pairs with the store before poll(). */
+  atomic_thread_fence (memory_order_seq_cst);
+  if (!atomic_load_explicit (&self->sleeps, memory_order_relaxed))
+    return;
+  if (write (self->event_fd, &one, sizeof one) != sizeof one)
+    g_assert (errno == EAGAIN);
+}
+
+guint64
+detour_worker_wakeups (const DetourWorker *self)
+{
+  return atomic_load_explicit (&((DetourWorker *) self)->wakeups, memory_order_relaxed);
+}

@@ -1,0 +1,82 @@
+/* detour-worker.h: a thread with one epoll descriptor, a wheel of timers and an inbox; it carries connections.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The thread runs a GMainContext with a single GSource. Under load it stays in that source: a turn of the context
+ * costs two to three times a bare epoll_wait(). What happens in a round, in this order: events of descriptors, messages
+ * of the inbox, timers, the owner's round function, deferred calls.
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "detour-wheel.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DetourWorker DetourWorker;
+typedef struct _DetourIo DetourIo;
+
+/* @events are those of epoll. May remove and close any io of the worker, its own included. */
+typedef void (*DetourIoReady) (DetourWorker *worker, DetourIo *io, guint32 events);
+
+/* A descriptor that the worker watches; embedded in what it belongs to. */
+struct _DetourIo {
+  DetourIoReady ready;
+  int fd;
+  guint32 events; /* asked for; 0: added but silent, except for errors */
+};
+
+/* A message; runs on the worker's thread. */
+typedef void (*DetourWorkerFunc) (DetourWorker *worker, gpointer data);
+
+/* What the owner of a worker does at fixed points of a round. All run on the worker's thread; each may be NULL. */
+typedef struct {
+  void (*timer) (DetourWorker *worker, DetourTimer *timer, gpointer user);
+  void (*round) (DetourWorker *worker, gpointer user);
+  /* Work that no descriptor announces, such as a ring filled by another worker. Returns TRUE when there was some;
+   * is asked again after the worker has said that it sleeps, so a producer that saw it awake is never missed. */
+  gboolean (*poll) (DetourWorker *worker, gpointer user);
+  /* Around a wait that may be long. */
+  void (*sleeping) (DetourWorker *worker, gboolean sleeps, gpointer user);
+} DetourWorkerFuncs;
+
+/**
+ * detour_worker_new:
+ * @name: of the thread, at most 15 characters
+ * @index: number for the owner's use, see detour_worker_index()
+ * @nice: added to the thread's niceness, 0 to 19
+ *
+ * Starts the thread. Main thread.
+ */
+DetourWorker *detour_worker_new (const char *name, guint index, int nice, const DetourWorkerFuncs *funcs, gpointer user,
+                                 GError **error);
+/* Runs what is in the inbox, ends the thread and frees the worker. Not from the worker's own thread. */
+void detour_worker_free (DetourWorker *self);
+
+guint detour_worker_index (const DetourWorker *self);
+gpointer detour_worker_user (const DetourWorker *self);
+gboolean detour_worker_is_current (const DetourWorker *self);
+
+/* Microseconds of the monotonic clock, read once a round. Worker's thread. */
+gint64 detour_worker_now_us (const DetourWorker *self);
+/* Worker's thread. */
+DetourWheel *detour_worker_wheel (DetourWorker *self);
+
+/* Worker's thread. FALSE with errno when the kernel refuses. */
+gboolean detour_worker_add (DetourWorker *self, DetourIo *io) G_GNUC_WARN_UNUSED_RESULT;
+void detour_worker_modify (DetourWorker *self, DetourIo *io, guint32 events);
+/* Stops watching; does not close. @io may still be named by an event of this round, which is then skipped: keep its
+ * memory until a deferred call. */
+void detour_worker_remove (DetourWorker *self, DetourIo *io);
+/* Worker's thread: runs @func once the round is over. */
+void detour_worker_defer (DetourWorker *self, DetourWorkerFunc func, gpointer data);
+
+/* Any thread. Control messages only; in order for each sender. */
+void detour_worker_post (DetourWorker *self, DetourWorkerFunc func, gpointer data);
+/* Any thread: makes the worker call poll() soon if it sleeps. Costs one atomic read when it does not. */
+void detour_worker_wake (DetourWorker *self);
+
+/* Since the start: waits that ended. For status and tests; any thread. */
+guint64 detour_worker_wakeups (const DetourWorker *self);
+
+G_END_DECLS

@@ -1,0 +1,259 @@
+/* test-worker.c: descriptors, messages, timers and deferred calls of a worker, on its own thread.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-worker.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+typedef struct {
+  GMutex lock;
+  GCond cond;
+  guint done;
+  GString *trace;
+  int fds[2];
+  DetourIo io, other;
+  DetourTimer timer;
+  int to_poll; /* work announced by wake() only */
+} Fixture;
+
+static void
+finish (Fixture *f)
+{
+  g_mutex_lock (&f->lock);
+  f->done++;
+  g_cond_signal (&f->cond);
+  g_mutex_unlock (&f->lock);
+}
+
+static void
+wait_for (Fixture *f, guint n)
+{
+  gint64 limit = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
+
+  g_mutex_lock (&f->lock);
+  while (f->done < n)
+    g_assert_true (g_cond_wait_until (&f->cond, &f->lock, limit));
+  g_mutex_unlock (&f->lock);
+}
+
+static void
+on_timer (DetourWorker *worker, DetourTimer *timer, gpointer user)
+{
+  Fixture *f = user;
+
+  g_assert_true (timer == &f->timer);
+  g_string_append_c (f->trace, 't');
+  finish (f);
+}
+
+static gboolean
+on_poll (DetourWorker *worker, gpointer user)
+{
+  Fixture *f = user;
+
+  if (g_atomic_int_compare_and_exchange (&f->to_poll, 1, 0))
+    {
+      g_string_append_c (f->trace, 'p');
+      finish (f);
+      return TRUE;
+    }
+  return FALSE;
+}
+
+static const DetourWorkerFuncs funcs = { .timer = on_timer, .poll = on_poll };
+
+static void
+run (void (*body) (Fixture *f, DetourWorker *worker), const char *trace)
+{
+  Fixture f = { .trace = g_string_new (NULL) };
+  g_autoptr (GError) error = NULL;
+  DetourWorker *worker;
+
+  g_mutex_init (&f.lock);
+  g_cond_init (&f.cond);
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, f.fds), ==, 0);
+  worker = detour_worker_new ("test", 3, 0, &funcs, &f, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (detour_worker_index (worker), ==, 3);
+  g_assert_false (detour_worker_is_current (worker));
+
+  body (&f, worker);
+  detour_worker_free (worker);
+  g_assert_cmpstr (f.trace->str, ==, trace);
+
+  close (f.fds[0]);
+  close (f.fds[1]);
+  g_string_free (f.trace, TRUE);
+  g_mutex_clear (&f.lock);
+  g_cond_clear (&f.cond);
+}
+
+static void
+append_a (DetourWorker *worker, gpointer data)
+{
+  Fixture *f = data;
+
+  g_assert_true (detour_worker_is_current (worker));
+  g_string_append_c (f->trace, 'a');
+  finish (f);
+}
+
+static void
+append_d (DetourWorker *worker, gpointer data)
+{
+  g_string_append_c (((Fixture *) data)->trace, 'd');
+  finish (data);
+}
+
+static void
+defer_then_append (DetourWorker *worker, gpointer data)
+{
+  detour_worker_defer (worker, append_d, data);
+  append_a (worker, data);
+}
+
+static void
+body_messages (Fixture *f, DetourWorker *worker)
+{
+  detour_worker_post (worker, defer_then_append, f);
+  wait_for (f, 2);
+  /* Posted just before the end: still runs. */
+  detour_worker_post (worker, append_a, f);
+}
+
+static void
+set_timer (DetourWorker *worker, gpointer data)
+{
+  Fixture *f = data;
+
+  detour_wheel_set (detour_worker_wheel (worker), &f->timer, detour_worker_now_us (worker) + 1000);
+}
+
+static void
+body_timer (Fixture *f, DetourWorker *worker)
+{
+  detour_worker_post (worker, set_timer, f);
+  wait_for (f, 1);
+}
+
+static void
+body_wake (Fixture *f, DetourWorker *worker)
+{
+  for (guint i = 1; i <= 5; i++)
+    {
+      g_atomic_int_set (&f->to_poll, 1);
+      detour_worker_wake (worker);
+      wait_for (f, i);
+    }
+}
+
+static void
+on_readable (DetourWorker *worker, DetourIo *io, guint32 events)
+{
+  Fixture *f = io == &((Fixture *) detour_worker_user (worker))->io ? detour_worker_user (worker) : NULL;
+  char byte;
+
+  g_assert_nonnull (f);
+  g_assert_true (events & EPOLLIN);
+  g_assert_cmpint (read (io->fd, &byte, 1), ==, 1);
+  g_string_append_c (f->trace, byte);
+  finish (f);
+}
+
+/* Both ends are readable in one round; whichever comes first removes the other. */
+static void
+on_either (DetourWorker *worker, DetourIo *io, guint32 events)
+{
+  Fixture *f = detour_worker_user (worker);
+
+  g_string_append_c (f->trace, 'x');
+  detour_worker_remove (worker, &f->io);
+  detour_worker_remove (worker, &f->other);
+  finish (f);
+}
+
+static void
+add_io (DetourWorker *worker, gpointer data)
+{
+  Fixture *f = data;
+
+  f->io = (DetourIo) { on_readable, f->fds[0], EPOLLIN };
+  g_assert_true (detour_worker_add (worker, &f->io));
+}
+
+static void
+body_descriptor (Fixture *f, DetourWorker *worker)
+{
+  detour_worker_post (worker, add_io, f);
+  g_assert_cmpint (write (f->fds[1], "1", 1), ==, 1);
+  wait_for (f, 1);
+  g_assert_cmpint (write (f->fds[1], "2", 1), ==, 1);
+  wait_for (f, 2);
+}
+
+static void
+add_both (DetourWorker *worker, gpointer data)
+{
+  Fixture *f = data;
+
+  f->io = (DetourIo) { on_either, f->fds[0], EPOLLIN };
+  f->other = (DetourIo) { on_either, f->fds[1], EPOLLIN };
+  g_assert_true (detour_worker_add (worker, &f->io));
+  g_assert_true (detour_worker_add (worker, &f->other));
+}
+
+static void
+body_removed_in_round (Fixture *f, DetourWorker *worker)
+{
+  g_assert_cmpint (write (f->fds[1], "1", 1), ==, 1);
+  g_assert_cmpint (write (f->fds[0], "1", 1), ==, 1);
+  detour_worker_post (worker, add_both, f);
+  wait_for (f, 1);
+  detour_worker_post (worker, append_a, f);
+  wait_for (f, 2);
+}
+
+static void
+test_messages (void)
+{
+  run (body_messages, "ada");
+}
+
+static void
+test_timer (void)
+{
+  run (body_timer, "t");
+}
+
+static void
+test_wake (void)
+{
+  run (body_wake, "ppppp");
+}
+
+static void
+test_descriptor (void)
+{
+  run (body_descriptor, "12");
+}
+
+static void
+test_removed_in_round (void)
+{
+  run (body_removed_in_round, "xa");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/worker/messages-and-deferred", test_messages);
+  g_test_add_func ("/worker/timer", test_timer);
+  g_test_add_func ("/worker/wake-is-never-missed", test_wake);
+  g_test_add_func ("/worker/descriptor", test_descriptor);
+  g_test_add_func ("/worker/removed-in-the-same-round", test_removed_in_round);
+  return g_test_run ();
+}
