@@ -383,6 +383,15 @@ typedef struct {
  * Kind `log`: a sink for structured records.
  * --------------------------------------------------------------------------------------------- */
 
+/* Names of the fields that say what a record is about. A text that shows a peer's address or key has it in the
+ * field too: what `privacy` hides is found by its field, and then hidden in every text of the record. */
+#define DETOUR_LOG_CONN "DETOUR_CONN"         /* number of the connection, decimal */
+#define DETOUR_LOG_KEY "DETOUR_KEY"           /* "nodekey:" and 64 hex digits */
+#define DETOUR_LOG_ADDRESS "DETOUR_ADDRESS"   /* of the peer: 192.0.2.1, 192.0.2.1:443, 2001:db8::1, [2001:db8::1]:443 */
+#define DETOUR_LOG_LISTENER "DETOUR_LISTENER" /* "transport/https" */
+#define DETOUR_LOG_INSTANCE "DETOUR_INSTANCE" /* "auth/friends": the plugin instance that speaks, or that is spoken of */
+#define DETOUR_LOG_REASON "DETOUR_REASON"     /* a word or a clause: why */
+
 typedef struct {
   GLogLevelFlags level;   /* one bit */
   const char *domain;     /* "detour" for core, the plugin's name elsewhere */
@@ -391,6 +400,55 @@ typedef struct {
   const GLogField *fields; /* all fields, those above included */
   gsize n_fields;
 } DetourLogRecord;
+
+typedef enum {
+  DETOUR_LOG_PRIVACY_FULL,   /* addresses and keys as they are */
+  DETOUR_LOG_PRIVACY_PREFIX, /* 192.0.2.0/24, 2001:db8:1::/48, the first eight digits of a key */
+  DETOUR_LOG_PRIVACY_HASH,   /* a word that is the same for the same peer until the daemon starts again */
+  DETOUR_LOG_PRIVACY_NONE,   /* no field, and `-` in the texts */
+} DetourLogPrivacy;
+
+/* How a sink shows records. Filled once, then only read, by any thread. */
+typedef struct {
+  GLogLevelFlags level; /* the least grave level that passes */
+  DetourLogPrivacy privacy;
+  gboolean json;     /* one object a line instead of text */
+  gboolean terminal; /* text only: the local time of day instead of date and time in UTC */
+} DetourLogStyle;
+
+/* The keys that every sink has, for its table, and the one of sinks that write lines. */
+#define DETOUR_LOG_STYLE_KEYS                                                                                          \
+  { "level", DETOUR_CONFIG_ENUM, "message", 0, 0, "the least grave level that is written", 0,                          \
+    "debug|info|message|warning|critical" },                                                                           \
+  { "privacy", DETOUR_CONFIG_ENUM, "full", 0, 0, "how much of peers' addresses and keys is written", 0,                \
+    "full|prefix|hash|none" }
+#define DETOUR_LOG_FORMAT_KEY                                                                                          \
+  { "format", DETOUR_CONFIG_ENUM, "text", 0, 0, "lines for people, or one JSON object a line", 0, "text|json" }
+
+/* Words of the keys above; @format is NULL for a sink without that key. */
+void detour_log_style_init (DetourLogStyle *self, const char *level, const char *privacy, const char *format);
+
+static inline gboolean
+detour_log_style_wants (const DetourLogStyle *self, const DetourLogRecord *record)
+{
+  return (record->level & G_LOG_LEVEL_MASK) <= self->level;
+}
+
+/**
+ * detour_log_format:
+ *
+ * Any thread. The record as one line with its line feed, valid UTF-8 without any other control character, peers as
+ * hidden as the style says.
+ *
+ * Returns: (transfer full): the line; its length is exact, free with g_string_free().
+ */
+GString *detour_log_format (const DetourLogStyle *self, const DetourLogRecord *record);
+
+/* Any thread. Gives MESSAGE and then each field that says more than the record's own members, as hidden as the style
+ * says; for sinks with a form of their own. @value has @len bytes, of any kind, and ends with a NUL beyond them. */
+typedef void (*DetourLogFieldFunc) (gpointer user, const char *name, const char *value, gsize len);
+void detour_log_each_field (const DetourLogStyle *self, const DetourLogRecord *record, DetourLogFieldFunc func,
+                            gpointer user);
 
 typedef struct {
   /* Any thread, one call at a time for each instance. Must not log. */
