@@ -349,7 +349,8 @@ gboolean detour_http_request_secure (const DetourHttpRequest *self);
 gboolean detour_http_request_derp (const DetourHttpRequest *self);
 
 void detour_http_response_set_status (DetourHttpResponse *self, guint status);
-/* Both are copied. Bytes that may not stand in a header end the response with 500 and a warning. */
+/* Both are copied. Bytes that may not stand in a header end the response with 500 and a warning, and so do headers
+ * that frame the message, which are core's own. `Connection: close` is allowed. */
 void detour_http_response_add_header (DetourHttpResponse *self, const char *name, const char *value);
 void detour_http_response_set_body (DetourHttpResponse *self, const char *content_type, const char *body, gssize len);
 /* Strict-Transport-Security, Content-Security-Policy, X-Frame-Options and X-Content-Type-Options for pages. */
@@ -362,11 +363,11 @@ typedef enum {
 } DetourHttpMethods;
 
 typedef enum {
-  DETOUR_HTTP_PLAIN = 1 << 0,    /* also on listeners that redirect everything else to https */
-  DETOUR_HTTP_FALLBACK = 1 << 1, /* @path is ignored: what no other route answers, GET and HEAD */
+  DETOUR_HTTP_PLAIN = 1 << 0, /* also on listeners that redirect everything else to https */
 } DetourHttpRouteFlags;
 
-/* Tables end with { NULL }. Exact paths, compared byte by byte. A second route for one path is refused. */
+/* Tables end with { NULL }. Exact paths, compared byte by byte with what the peer sent. A second route for one path is
+ * refused. What no route answers is 404. */
 typedef struct {
   const char *path;
   DetourHttpMethods methods; /* others are answered 405 */
