@@ -1,0 +1,70 @@
+/* detour-http-upgrade.c: how a request for /derp goes on: as DERP, as WebSocket, or not at all.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-http-upgrade.h"
+
+#include <string.h>
+
+#include "detour-key.h"
+
+static gboolean
+value_is (const DetourHttpHead *head, const DetourHttpHeader *header, const char *text)
+{
+  return header->value.len == strlen (text)
+         && g_ascii_strncasecmp ((const char *) head->data + header->value.start, text, header->value.len) == 0;
+}
+
+DetourHttpUpgrade
+detour_http_upgrade_of (const DetourHttpHead *head)
+{
+  DetourHttpUpgrade self = { DETOUR_HTTP_UPGRADE_NONE, FALSE, FALSE };
+  const DetourHttpHeader *upgrade = detour_http_head_find (head, "Upgrade");
+  const DetourHttpHeader *protocol = detour_http_head_find (head, "Sec-WebSocket-Protocol");
+  const DetourHttpHeader *fast = detour_http_head_find (head, "Derp-Fast-Start");
+  const DetourHttpHeader *ideal = detour_http_head_find (head, "Ideal-Node");
+  gboolean is_websocket;
+
+  if (upgrade == NULL)
+    return self;
+  is_websocket = value_is (head, upgrade, "websocket");
+  if (!is_websocket && !value_is (head, upgrade, "derp"))
+    return self;
+
+  /* Very early clients asked for WebSocket and spoke DERP, so it takes a subprotocol to mean it: those letters, in
+   * lower case, anywhere in the first such header. */
+  if (is_websocket && protocol != NULL
+      && g_strstr_len ((const char *) head->data + protocol->value.start, protocol->value.len, "derp") != NULL)
+    {
+      self.protocol = DETOUR_HTTP_UPGRADE_WEBSOCKET;
+      return self;
+    }
+  self.protocol = DETOUR_HTTP_UPGRADE_DERP;
+  self.fast_start = fast != NULL && value_is (head, fast, "1");
+  self.not_ideal = ideal != NULL && ideal->value.len > 0;
+  return self;
+}
+
+void
+detour_http_upgrade_answer (const guint8 *server_key, DetourBuffer *out)
+{
+  static const char front[] = "HTTP/1.1 101 Switching Protocols\r\n"
+                              "Upgrade: DERP\r\n"
+                              "Connection: Upgrade\r\n"
+                              "Derp-Version: 2\r\n"
+                              "Derp-Public-Key: ";
+  static const char end[] = "\r\n\r\n";
+  char hex[DETOUR_KEY_HEX_SIZE + 1];
+  DetourKey key;
+  guint8 *at = out->data + out->len;
+
+  G_STATIC_ASSERT (sizeof front - 1 + DETOUR_KEY_HEX_SIZE + sizeof end - 1 == DETOUR_HTTP_UPGRADE_ANSWER_SIZE);
+  g_assert (out->cap - out->len >= DETOUR_HTTP_UPGRADE_ANSWER_SIZE);
+
+  memcpy (key.bytes, server_key, DETOUR_KEY_SIZE);
+  detour_key_to_hex (&key, hex);
+  memcpy (at, front, sizeof front - 1);
+  memcpy (at + sizeof front - 1, hex, DETOUR_KEY_HEX_SIZE);
+  memcpy (at + sizeof front - 1 + DETOUR_KEY_HEX_SIZE, end, sizeof end - 1);
+  out->len += DETOUR_HTTP_UPGRADE_ANSWER_SIZE;
+}
