@@ -1,0 +1,110 @@
+/* test-bucket.c: tests that token buckets neither lose nor invent tokens.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-bucket.h"
+
+G_STATIC_ASSERT (sizeof (DetourBucket) <= 16);
+
+#define SECOND G_GINT64_CONSTANT (1000000)
+
+static void
+test_take (void)
+{
+  DetourBucket bucket;
+  guint given = 0;
+
+  /* The limiter of "not here" notices: three at once, then one a second. */
+  detour_bucket_init (&bucket, 3, 5 * SECOND);
+  for (guint i = 0; i < 6; i++)
+    given += detour_bucket_take (&bucket, 1, 3, 1, 5 * SECOND);
+  g_assert_cmpuint (given, ==, 3);
+  g_assert_false (detour_bucket_take (&bucket, 1, 3, 1, 6 * SECOND - 1));
+  g_assert_true (detour_bucket_take (&bucket, 1, 3, 1, 6 * SECOND));
+  g_assert_false (detour_bucket_take (&bucket, 1, 3, 1, 6 * SECOND));
+  /* A long pause fills it to the brim and no higher. */
+  for (guint i = 0, n = 0; i < 6; i++)
+    {
+      n += detour_bucket_take (&bucket, 1, 3, 1, G_MAXINT64 / 2);
+      g_assert_cmpuint (n, <=, 3);
+    }
+}
+
+static void
+test_asking_often_loses_nothing (void)
+{
+  static const guint64 rates[] = { 1, 3, 7, 999, 1000001, 1234567891 };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rates); i++)
+    {
+      DetourBucket bucket;
+      guint64 given = 0;
+      gint64 now_us = 0;
+
+      detour_bucket_init (&bucket, 0, now_us);
+      for (; now_us <= 3 * SECOND; now_us += 1 + now_us % 7)
+        {
+          guint32 cost = (guint32) MAX (1, rates[i] / 100000);
+
+          while (detour_bucket_take (&bucket, rates[i], 4 * (guint64) cost, cost, now_us))
+            given += cost;
+        }
+      /* All of three seconds, but for what is left in the bucket. */
+      g_assert_cmpuint (given, <=, rates[i] * 3);
+      g_assert_cmpuint (given + 2 * MAX (1, rates[i] / 100000), >=, rates[i] * 3 - 1);
+    }
+}
+
+/* Rate 20000, burst 65568, frames of 60032 bytes: 0.00, 2.72, then every 3.0 s. */
+static void
+test_charge (void)
+{
+  DetourBucket bucket;
+  gint64 now_us = 0;
+
+  detour_bucket_init (&bucket, 65568, now_us);
+  g_assert_cmpint (detour_bucket_charge (&bucket, 20000, 65568, 60032, now_us), ==, 0);
+  g_assert_cmpint (detour_bucket_charge (&bucket, 20000, 65568, 60032, now_us), ==, 2724800);
+  now_us += 2724800;
+  g_assert_cmpint (detour_bucket_charge (&bucket, 20000, 65568, 60032, now_us), ==, 3001600);
+  now_us += 3001600;
+  g_assert_cmpint (detour_bucket_charge (&bucket, 20000, 65568, 0, now_us), ==, 0);
+}
+
+static void
+test_limits (void)
+{
+  DetourBucket bucket;
+
+  detour_bucket_init (&bucket, G_MAXUINT64, 0);
+  g_assert_true (detour_bucket_take (&bucket, G_MAXUINT64, G_MAXUINT64, G_MAXUINT32, 0));
+  g_assert_true (detour_bucket_take (&bucket, G_MAXUINT64, G_MAXUINT64, G_MAXUINT32, G_MAXINT64));
+  g_assert_cmpint (detour_bucket_charge (&bucket, 1, 0, G_MAXUINT32, G_MAXINT64), ==, 0);
+  detour_bucket_init (&bucket, 0, 0);
+  g_assert_cmpint (detour_bucket_charge (&bucket, 1, 0, G_MAXUINT32, 0), ==, G_MAXUINT32 * SECOND);
+
+  /* A clock that stands or steps back gives nothing. */
+  detour_bucket_init (&bucket, 1, 100);
+  g_assert_true (detour_bucket_take (&bucket, 1000, 1, 1, 50));
+  g_assert_false (detour_bucket_take (&bucket, 1000, 1, 1, 100));
+
+  /* A rate of 0 means none. */
+  g_assert_true (detour_bucket_take (&bucket, 0, 0, 1000, 100));
+  g_assert_cmpint (detour_bucket_charge (&bucket, 0, 0, 1000, 100), ==, 0);
+
+  /* A smaller size takes effect at once. */
+  detour_bucket_init (&bucket, 1000, 0);
+  g_assert_false (detour_bucket_take (&bucket, 1, 10, 11, 1));
+  g_assert_true (detour_bucket_take (&bucket, 1, 10, 10, 1));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/bucket/burst-then-rate", test_take);
+  g_test_add_func ("/bucket/asking-often-loses-nothing", test_asking_often_loses_nothing);
+  g_test_add_func ("/bucket/charge-tells-how-long-to-wait", test_charge);
+  g_test_add_func ("/bucket/extreme-values", test_limits);
+  return g_test_run ();
+}
