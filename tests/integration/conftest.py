@@ -1,0 +1,90 @@
+"""Fixtures: a shared server and the ways into it, relays of a test's own.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import os
+
+import pytest
+
+import relay as relay_module
+from reference import Derper
+from relay import EVERYTHING, Relay
+
+
+def pytest_addoption(parser):
+    """--server=derper runs what is pure protocol against the reference server (DERPER=/path)."""
+    parser.addoption("--server", default="detour", choices=["detour", "derper"])
+
+
+def pytest_collection_modifyitems(config, items):
+    """Without a daemon nothing can be said, and that must be seen."""
+    if config.getoption("--server") == "derper" or relay_module.DETOURD.exists():
+        return
+    if os.environ.get("CI") == "true":
+        raise pytest.UsageError(f"there is no {relay_module.DETOURD}")
+    for item in items:
+        item.add_marker(pytest.mark.skip(reason=f"there is no {relay_module.DETOURD}"))
+
+
+@pytest.fixture(scope="session")
+def server(request, tmp_path_factory):
+    """One server for all tests that only speak the protocol: tests use keys of their own and do not meet."""
+    directory = tmp_path_factory.mktemp("server")
+    kind = Derper if request.config.getoption("--server") == "derper" else Relay
+    server = kind(directory).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["http", "tls"])
+def door(server, request):
+    """Each way into the shared server; closes what the test opened."""
+    door = server.door(request.param)
+    yield door
+    door.close()
+    server.doors.remove(door)
+
+
+@pytest.fixture
+def tls_door(server):
+    """The TLS way into the shared server."""
+    door = server.door("tls")
+    yield door
+    door.close()
+    server.doors.remove(door)
+
+
+@pytest.fixture
+def make_relay(request, tmp_path):
+    """Starts relays that belong to one test; they are stopped, and looked at, when it ends."""
+    if request.config.getoption("--server") == "derper":
+        pytest.skip("needs a file that only Detour reads")
+    started = []
+
+    def make(config=EVERYTHING, files=None, start=True):
+        relay = Relay(tmp_path / f"relay{len(started)}", config, files)
+        started.append(relay)
+        return relay.start() if start else relay
+
+    yield make
+    problems = []
+    for relay in reversed(started):
+        try:
+            relay.stop()
+        except AssertionError as problem:
+            problems.append(str(problem))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def since_104(server):
+    """For what the reference does only since 1.104."""
+    if server.version < (1, 104):
+        pytest.skip("this reference server is older than 1.104")
+
+
+@pytest.fixture
+def detour_only(request):
+    """For rules of Detour's own that the reference does not have."""
+    if request.config.getoption("--server") == "derper":
+        pytest.skip("a rule of Detour's own")

@@ -1,0 +1,1 @@
+#include "detour-high.h"

@@ -1,0 +1,1 @@
+/* core/base/detour-low.h: a header for the bad example. */

@@ -1,0 +1,1 @@
+/* core/net/detour-wire.h: a header for the bad example. */

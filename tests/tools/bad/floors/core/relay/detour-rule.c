@@ -1,0 +1,2 @@
+#include "detour-wire.h"
+#include <sys/socket.h>

@@ -1,0 +1,1 @@
+/* core/relay/detour-rule.h: a header for the bad example. */

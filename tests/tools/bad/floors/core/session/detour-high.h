@@ -1,0 +1,1 @@
+/* core/session/detour-high.h: a header for the bad example. */

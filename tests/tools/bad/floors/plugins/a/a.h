@@ -1,0 +1,1 @@
+/* plugins/a/a.h: a header for the bad example. */

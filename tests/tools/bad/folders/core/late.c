@@ -1,0 +1,2 @@
+/* late.c: work put off. */
+/* TODO: all of it */

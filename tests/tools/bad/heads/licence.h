@@ -1,0 +1,2 @@
+/* nothing.h: a file whose licence nobody knows. */
+#pragma once
