@@ -142,7 +142,7 @@ detour_http_routes_add (DetourHttpRoutes *self, const char *instance, const Deto
                         GError **error)
 {
   RouteOwner *owner;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
   g_assert (!g_hash_table_contains (self->by_owner, instance));
   owner = g_new0 (RouteOwner, 1);
@@ -171,7 +171,7 @@ void
 detour_http_routes_remove (DetourHttpRoutes *self, const char *instance)
 {
   RouteOwner *owner;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
   owner = g_hash_table_lookup (self->by_owner, instance);
   if (owner == NULL)
@@ -187,7 +187,7 @@ static const DetourHttpRoute *
 enter (DetourHttpRoutes *self, const char *path, gboolean plain_only, RouteOwner **owner)
 {
   const RouteEntry *entry;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
   entry = g_hash_table_lookup (self->by_path, path);
   if (entry == NULL || (plain_only && (entry->route->flags & DETOUR_HTTP_PLAIN) == 0))
@@ -200,7 +200,7 @@ enter (DetourHttpRoutes *self, const char *path, gboolean plain_only, RouteOwner
 static void
 leave (DetourHttpRoutes *self, RouteOwner *owner)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
   if (--owner->n_running == 0)
     g_cond_broadcast (&self->idle);
