@@ -123,6 +123,21 @@ check_path (DetourHttpRoutes *self, const char *path, GError **error)
 }
 
 /* Under the lock. */
+static gboolean
+put_in (DetourHttpRoutes *self, RouteOwner *owner, const DetourHttpRoute *route, GError **error)
+{
+  RouteEntry *entry;
+
+  if (!check_path (self, route->path, error))
+    return FALSE;
+  entry = g_new0 (RouteEntry, 1);
+  entry->route = route;
+  entry->owner = owner;
+  g_hash_table_insert (self->by_path, (gpointer) route->path, entry);
+  return TRUE;
+}
+
+/* Under the lock. */
 static void
 take_out (DetourHttpRoutes *self, const RouteOwner *owner)
 {
@@ -141,69 +156,70 @@ gboolean
 detour_http_routes_add (DetourHttpRoutes *self, const char *instance, const DetourHttpRoute *routes, gpointer plugin,
                         GError **error)
 {
-  RouteOwner *owner;
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  RouteOwner *owner = g_new0 (RouteOwner, 1);
+  gboolean ok = TRUE;
 
-  g_assert (!g_hash_table_contains (self->by_owner, instance));
-  owner = g_new0 (RouteOwner, 1);
   owner->name = g_strdup (instance);
   owner->plugin = plugin;
-  for (const DetourHttpRoute *route = routes; route->path != NULL; route++)
-    {
-      RouteEntry *entry;
 
-      if (!check_path (self, route->path, error))
-        {
-          take_out (self, owner);
-          route_owner_free (owner);
-          return FALSE;
-        }
-      entry = g_new0 (RouteEntry, 1);
-      entry->route = route;
-      entry->owner = owner;
-      g_hash_table_insert (self->by_path, (gpointer) route->path, entry);
-    }
-  g_hash_table_insert (self->by_owner, owner->name, owner);
-  return TRUE;
+  g_mutex_lock (&self->lock);
+  g_assert (!g_hash_table_contains (self->by_owner, instance));
+  for (const DetourHttpRoute *route = routes; ok && route->path != NULL; route++)
+    ok = put_in (self, owner, route, error);
+  if (ok)
+    g_hash_table_insert (self->by_owner, owner->name, owner);
+  else
+    take_out (self, owner);
+  g_mutex_unlock (&self->lock);
+
+  if (!ok)
+    route_owner_free (owner);
+  return ok;
 }
 
 void
 detour_http_routes_remove (DetourHttpRoutes *self, const char *instance)
 {
   RouteOwner *owner;
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
+  g_mutex_lock (&self->lock);
   owner = g_hash_table_lookup (self->by_owner, instance);
-  if (owner == NULL)
-    return;
-  take_out (self, owner);
-  while (owner->n_running > 0)
-    g_cond_wait (&self->idle, &self->lock);
-  g_hash_table_remove (self->by_owner, instance);
+  if (owner != NULL)
+    {
+      take_out (self, owner);
+      while (owner->n_running > 0)
+        g_cond_wait (&self->idle, &self->lock);
+      g_hash_table_remove (self->by_owner, instance);
+    }
+  g_mutex_unlock (&self->lock);
 }
 
 /* The route for @path, with its owner held back from going; NULL: none. */
 static const DetourHttpRoute *
 enter (DetourHttpRoutes *self, const char *path, gboolean plain_only, RouteOwner **owner)
 {
+  const DetourHttpRoute *route = NULL;
   const RouteEntry *entry;
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
+  g_mutex_lock (&self->lock);
   entry = g_hash_table_lookup (self->by_path, path);
-  if (entry == NULL || (plain_only && (entry->route->flags & DETOUR_HTTP_PLAIN) == 0))
-    return NULL;
-  *owner = entry->owner;
-  entry->owner->n_running++;
-  return entry->route;
+  if (entry != NULL && (!plain_only || (entry->route->flags & DETOUR_HTTP_PLAIN) != 0))
+    {
+      route = entry->route;
+      *owner = entry->owner;
+      entry->owner->n_running++;
+    }
+  g_mutex_unlock (&self->lock);
+  return route;
 }
 
 static void
 leave (DetourHttpRoutes *self, RouteOwner *owner)
 {
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
-
+  g_mutex_lock (&self->lock);
   if (--owner->n_running == 0)
     g_cond_broadcast (&self->idle);
+  g_mutex_unlock (&self->lock);
 }
 
 static gboolean

@@ -477,7 +477,7 @@ test_first_header_counts (void)
 int
 main (int argc, char **argv)
 {
-  g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/http-head/upgrade-of-a-client", test_upgrade);
   g_test_add_func ("/http-head/bytes-behind-the-head-are-left", test_bytes_behind);
   g_test_add_func ("/http-head/every-prefix-wants-more", test_every_prefix);

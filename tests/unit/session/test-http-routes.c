@@ -1,0 +1,405 @@
+/* test-http-routes.c: which handler answers, which errors and redirections stand in for one, and how handlers end.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-http-routes.h"
+
+#include <string.h>
+
+#define WHEN ((gint64) 784111777 * G_USEC_PER_SEC)
+
+static DetourHttpRequest *
+request_of (const char *method, const char *target, const char *host, DetourListenerFlags flags)
+{
+  g_autofree char *text = g_strdup_printf ("%s %s HTTP/1.%c\r\n%s%s%s\r\n", method, target, host != NULL ? '1' : '0',
+                                           host != NULL ? "Host: " : "", host != NULL ? host : "",
+                                           host != NULL ? "\r\n" : "");
+  struct sockaddr_storage peer = { 0 };
+  DetourHttpHead head;
+
+  detour_http_head_init (&head);
+  g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==, DETOUR_HTTP_HEAD_OK);
+  return detour_http_request_new (&head, &peer, "transport/test", flags);
+}
+
+/* What goes on the wire, without Date. */
+static char *
+answer (DetourHttpRoutes *routes, const char *method, const char *target, const char *host, DetourListenerFlags flags)
+{
+  g_autoptr (DetourHttpRequest) request = request_of (method, target, host, flags);
+  g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
+  g_autoptr (GByteArray) bytes = NULL;
+  char *text, *date;
+
+  detour_http_routes_answer (routes, request, response);
+  bytes = detour_http_response_to_bytes (response, request, FALSE, WHEN);
+  text = g_strndup ((const char *) bytes->data, bytes->len);
+  date = strstr (text, "Date: ");
+  memmove (date, strstr (date, "\r\n") + 2, strlen (strstr (date, "\r\n") + 2) + 1);
+  return text;
+}
+
+static void
+name_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response)
+{
+  detour_http_response_set_body (response, "text/plain", self, -1);
+}
+
+static const DetourHttpRoute test_table[] = {
+  { "/get", DETOUR_HTTP_GET, 0, name_handle },
+  { "/post", DETOUR_HTTP_POST, 0, name_handle },
+  { "/both", DETOUR_HTTP_GET | DETOUR_HTTP_POST, 0, name_handle },
+  { "/any", DETOUR_HTTP_ANY, DETOUR_HTTP_PLAIN, name_handle },
+  { "/plain-get", DETOUR_HTTP_GET, DETOUR_HTTP_PLAIN, name_handle },
+  { NULL },
+};
+
+#define NOSNIFF "X-Content-Type-Options: nosniff\r\nContent-Type: text/plain; charset=utf-8\r\n"
+#define OK(body) "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n" body
+#define NOT_FOUND "HTTP/1.1 404 Not Found\r\n" NOSNIFF "Content-Length: 22\r\n\r\nThere is no such page\n"
+#define NOT_ALLOWED(allow)                                                                                             \
+  "HTTP/1.1 405 Method Not Allowed\r\n" NOSNIFF "Allow: " allow                                                        \
+  "\r\nContent-Length: 32\r\n\r\nThis method is not allowed here\n"
+#define PROBE "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: 0\r\n\r\n"
+#define REDIRECT(location) "HTTP/1.1 302 Found\r\nLocation: " location "\r\nContent-Length: 0\r\n\r\n"
+#define USE_HTTPS "HTTP/1.1 400 Bad Request\r\n" NOSNIFF "Content-Length: 10\r\n\r\nUse https\n"
+#define TO_HTTPS DETOUR_LISTENER_REDIRECT_HTTPS
+
+static const struct {
+  const char *name, *method, *target;
+  DetourListenerFlags flags;
+  const char *expected;
+} cases[] = {
+  { "get", "GET", "/get", 0, OK ("p") },
+  { "get-with-query", "GET", "/get?x=/post", 0, OK ("p") },
+  { "head-of-get", "HEAD", "/get", 0, OK ("") },
+  { "absolute", "GET", "http://other/get", 0, OK ("p") },
+  { "post", "POST", "/post", 0, OK ("p") },
+  { "both-post", "POST", "/both", 0, OK ("p") },
+  { "any-delete", "DELETE", "/any", 0, OK ("p") },
+  { "get-refuses-post", "POST", "/get", 0, NOT_ALLOWED ("GET, HEAD") },
+  { "get-refuses-lower-case", "get", "/get", 0, NOT_ALLOWED ("GET, HEAD") },
+  { "post-refuses-get", "GET", "/post", 0, NOT_ALLOWED ("POST") },
+  { "both-refuses-put", "PUT", "/both", 0, NOT_ALLOWED ("GET, HEAD, POST") },
+  { "unknown-path", "GET", "/nothing", 0, NOT_FOUND },
+  { "root-without-home", "GET", "/", 0, NOT_FOUND },
+  { "slash-behind", "GET", "/get/", 0, NOT_FOUND },
+  { "double-slash", "GET", "//get", 0, NOT_FOUND },
+  { "dots", "GET", "/x/../get", 0, NOT_FOUND },
+  { "other-case", "GET", "/GET", 0, NOT_FOUND },
+  { "percent", "GET", "/%67et", 0, NOT_FOUND },
+  { "derp-is-not-here", "GET", "/derp", DETOUR_LISTENER_DERP, NOT_FOUND },
+  { "connect", "CONNECT", "h:443", 0, NOT_FOUND },
+  { "connect-secure", "CONNECT", "h:443", DETOUR_LISTENER_SECURE,
+    "HTTP/1.1 403 Forbidden\r\n" NOSNIFF "Content-Length: 20\r\n\r\nThis is not a proxy\n" },
+  { "probe", "GET", "/derp/probe", 0, PROBE },
+  { "probe-head", "HEAD", "/derp/probe", 0, PROBE },
+  { "probe-options", "OPTIONS", "/derp/probe", 0, NOT_ALLOWED ("GET, HEAD") },
+  { "latency-check", "GET", "/derp/latency-check", 0, PROBE },
+  { "latency-check-head", "HEAD", "/derp/latency-check", 0, PROBE },
+  { "latency-check-post", "POST", "/derp/latency-check", 0, NOT_ALLOWED ("GET, HEAD") },
+  { "redirect-serves-plain", "GET", "/any", TO_HTTPS, OK ("p") },
+  { "redirect-serves-plain-any-method", "POST", "/any", TO_HTTPS, OK ("p") },
+  { "redirect-plain-wrong-method", "POST", "/plain-get", TO_HTTPS, NOT_ALLOWED ("GET, HEAD") },
+  { "redirect-known", "GET", "/get", TO_HTTPS, REDIRECT ("https://h:8080/get") },
+  { "redirect-unknown", "GET", "/a/b?c=d?", TO_HTTPS, REDIRECT ("https://h:8080/a/b?c=d?") },
+  { "redirect-empty-query", "GET", "/a?", TO_HTTPS, REDIRECT ("https://h:8080/a?") },
+  { "redirect-root", "HEAD", "/", TO_HTTPS, REDIRECT ("https://h:8080/") },
+  { "redirect-derp", "GET", "/derp", TO_HTTPS, REDIRECT ("https://h:8080/derp") },
+  { "redirect-probe", "GET", "/derp/probe", TO_HTTPS, REDIRECT ("https://h:8080/derp/probe") },
+  { "redirect-absolute", "GET", "http://x/p?q", TO_HTTPS, REDIRECT ("https://x/p?q") },
+  { "redirect-absolute-bare", "GET", "http://x", TO_HTTPS, REDIRECT ("https://x/") },
+  { "redirect-double-slash", "GET", "//evil.example/", TO_HTTPS, REDIRECT ("https://h:8080//evil.example/") },
+  { "redirect-post", "POST", "/get", TO_HTTPS, USE_HTTPS },
+  { "redirect-probe-options", "OPTIONS", "/derp/probe", TO_HTTPS, USE_HTTPS },
+  { "redirect-connect", "CONNECT", "h:443", TO_HTTPS, NOT_FOUND },
+};
+
+static void
+test_answer (gconstpointer data)
+{
+  gsize i = GPOINTER_TO_SIZE (data);
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+  g_autofree char *text = NULL;
+  GError *error = NULL;
+
+  detour_http_routes_add (routes, "http/p", test_table, (gpointer) "p", &error);
+  g_assert_no_error (error);
+  text = answer (routes, cases[i].method, cases[i].target, "h:8080", cases[i].flags);
+  g_assert_cmpstr (text, ==, cases[i].expected);
+}
+
+static void
+test_redirect_without_host (void)
+{
+  static const char *const hosts[] = { NULL, "" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (hosts); i++)
+    {
+      g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+      g_autofree char *text = answer (routes, "GET", "/", hosts[i], TO_HTTPS);
+
+      g_assert_true (g_str_has_prefix (text, "HTTP/1.1 400 Bad Request\r\n"));
+    }
+}
+
+static const DetourHttpRoute other_table[] = {
+  { "/other", DETOUR_HTTP_GET, 0, name_handle },
+  { "/get", DETOUR_HTTP_GET, 0, name_handle },
+  { NULL },
+};
+
+static void
+test_taken (void)
+{
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (detour_http_routes_add (routes, "http/a", test_table, (gpointer) "a", NULL));
+  g_assert_false (detour_http_routes_add (routes, "http/b", other_table, (gpointer) "b", &error));
+  g_assert_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_TAKEN);
+  g_assert_nonnull (strstr (error->message, "\"/get\""));
+  g_assert_nonnull (strstr (error->message, "http/a"));
+  {
+    /* All or none. */
+    g_autofree char *other = answer (routes, "GET", "/other", "h", 0);
+    g_autofree char *get = answer (routes, "GET", "/get", "h", 0);
+
+    g_assert_cmpstr (other, ==, NOT_FOUND);
+    g_assert_cmpstr (get, ==, OK ("a"));
+  }
+
+  /* Free again once the owner is gone. */
+  detour_http_routes_remove (routes, "http/a");
+  g_assert_true (detour_http_routes_add (routes, "http/b", other_table, (gpointer) "b", NULL));
+  {
+    g_autofree char *get = answer (routes, "GET", "/get", "h", 0);
+    g_autofree char *post = answer (routes, "POST", "/post", "h", 0);
+
+    g_assert_cmpstr (get, ==, OK ("b"));
+    g_assert_cmpstr (post, ==, NOT_FOUND);
+  }
+  detour_http_routes_remove (routes, "http/unknown");
+}
+
+static const struct {
+  const char *name, *path;
+} bad_paths[] = {
+  { "derp", "/derp" },          { "relative", "get" }, { "empty", "" },    { "query", "/a?b" },
+  { "fragment", "/a#b" },       { "blank", "/a b" },   { "line", "/a\n" }, { "high-byte", "/\xc3\xa4" },
+};
+
+static void
+test_bad_path (gconstpointer data)
+{
+  gsize i = GPOINTER_TO_SIZE (data);
+  const DetourHttpRoute table[] = { { bad_paths[i].path, DETOUR_HTTP_GET, 0, name_handle }, { NULL } };
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (detour_http_routes_add (routes, "http/a", table, NULL, &error));
+  g_assert_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_PATH);
+}
+
+/* A handler that waits until it is let go. */
+typedef struct {
+  GMutex lock;
+  GCond changed;
+  gboolean running, let_go, finished;
+  DetourHttpRoutes *routes;
+} Gate;
+
+static void
+gate_set (Gate *self, gboolean *what)
+{
+  g_mutex_lock (&self->lock);
+  *what = TRUE;
+  g_cond_broadcast (&self->changed);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+gate_wait (Gate *self, gboolean *what)
+{
+  g_mutex_lock (&self->lock);
+  while (!*what)
+    g_cond_wait (&self->changed, &self->lock);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+gate_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response)
+{
+  Gate *gate = self;
+
+  gate_set (gate, &gate->running);
+  gate_wait (gate, &gate->let_go);
+  g_atomic_int_set (&gate->finished, TRUE);
+}
+
+static const DetourHttpRoute gate_table[] = {
+  { "/gate", DETOUR_HTTP_GET, 0, gate_handle },
+  { NULL },
+};
+
+static gpointer
+ask_gate (gpointer data)
+{
+  Gate *gate = data;
+
+  return answer (gate->routes, "GET", "/gate", "h", 0);
+}
+
+/* Lets the handler go as soon as its route is out of the table, which remove() does before it waits. */
+static gpointer
+let_go_when_removed (gpointer data)
+{
+  Gate *gate = data;
+
+  for (;;)
+    {
+      g_autofree char *text = NULL;
+      const DetourHttpRoute table[] = { { "/gate", DETOUR_HTTP_GET, 0, name_handle }, { NULL } };
+
+      /* The path is free again exactly then. */
+      if (detour_http_routes_add (gate->routes, "http/next", table, (gpointer) "n", NULL))
+        {
+          text = answer (gate->routes, "GET", "/gate", "h", 0);
+          g_assert_cmpstr (text, ==, OK ("n"));
+          detour_http_routes_remove (gate->routes, "http/next");
+          break;
+        }
+      g_thread_yield ();
+    }
+  g_assert_false (g_atomic_int_get (&gate->finished));
+  gate_set (gate, &gate->let_go);
+  return NULL;
+}
+
+static void
+test_remove_waits (void)
+{
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+  Gate gate = { .routes = routes };
+  GThread *asker, *opener;
+
+  g_mutex_init (&gate.lock);
+  g_cond_init (&gate.changed);
+  g_assert_true (detour_http_routes_add (routes, "http/gate", gate_table, &gate, NULL));
+  asker = g_thread_new ("asker", ask_gate, &gate);
+  gate_wait (&gate, &gate.running);
+  opener = g_thread_new ("opener", let_go_when_removed, &gate);
+
+  detour_http_routes_remove (routes, "http/gate");
+  g_assert_true (g_atomic_int_get (&gate.finished));
+  g_thread_join (opener);
+  {
+    g_autofree char *text = g_thread_join (asker);
+
+    g_assert_true (g_str_has_prefix (text, "HTTP/1.1 200 OK\r\n"));
+  }
+  g_cond_clear (&gate.changed);
+  g_mutex_clear (&gate.lock);
+}
+
+/* Others go on while a handler takes its time: come, answer and go. */
+static void
+test_slow_handler_delays_nobody (void)
+{
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+  Gate gate = { .routes = routes };
+  GThread *asker;
+
+  g_mutex_init (&gate.lock);
+  g_cond_init (&gate.changed);
+  g_assert_true (detour_http_routes_add (routes, "http/gate", gate_table, &gate, NULL));
+  asker = g_thread_new ("asker", ask_gate, &gate);
+  gate_wait (&gate, &gate.running);
+
+  g_assert_true (detour_http_routes_add (routes, "http/a", test_table, (gpointer) "a", NULL));
+  {
+    g_autofree char *text = answer (routes, "GET", "/get", "h", 0);
+
+    g_assert_cmpstr (text, ==, OK ("a"));
+  }
+  detour_http_routes_remove (routes, "http/a");
+
+  gate_set (&gate, &gate.let_go);
+  g_free (g_thread_join (asker));
+  g_cond_clear (&gate.changed);
+  g_mutex_clear (&gate.lock);
+}
+
+/* Routes come and go under several threads that ask: an answer is the handler's or 404, never anything else, and no
+ * handler runs after its instance was removed. */
+typedef struct {
+  DetourHttpRoutes *routes;
+  gint stop, alive, late;
+} Churn;
+
+static void
+churn_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response)
+{
+  Churn *churn = self;
+
+  if (!g_atomic_int_get (&churn->alive))
+    g_atomic_int_set (&churn->late, 1);
+}
+
+static gpointer
+churn_ask (gpointer data)
+{
+  Churn *churn = data;
+
+  while (!g_atomic_int_get (&churn->stop))
+    {
+      g_autofree char *text = answer (churn->routes, "GET", "/churn", "h", 0);
+
+      g_assert_true (g_str_has_prefix (text, "HTTP/1.1 200 ") || g_str_equal (text, NOT_FOUND));
+    }
+  return NULL;
+}
+
+static void
+test_churn (void)
+{
+  static const DetourHttpRoute table[] = { { "/churn", DETOUR_HTTP_GET, 0, churn_handle }, { NULL } };
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+  Churn churn = { .routes = routes };
+  GThread *threads[3];
+
+  for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("asker", churn_ask, &churn);
+  for (guint i = 0; i < 2000; i++)
+    {
+      g_atomic_int_set (&churn.alive, 1);
+      g_assert_true (detour_http_routes_add (routes, "http/churn", table, &churn, NULL));
+      detour_http_routes_remove (routes, "http/churn");
+      g_atomic_int_set (&churn.alive, 0);
+    }
+  g_atomic_int_set (&churn.stop, 1);
+  for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+  g_assert_cmpint (churn.late, ==, 0);
+}
+
+#define ADD_TABLE(prefix, table, function)                                                                             \
+  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)                                                                     \
+    {                                                                                                                  \
+      g_autofree char *path = g_strconcat (prefix, table[i].name, NULL);                                               \
+      g_test_add_data_func (path, GSIZE_TO_POINTER (i), function);                                                     \
+    }
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  ADD_TABLE ("/http-routes/answer/", cases, test_answer);
+  ADD_TABLE ("/http-routes/bad-path/", bad_paths, test_bad_path);
+  g_test_add_func ("/http-routes/redirect-without-host", test_redirect_without_host);
+  g_test_add_func ("/http-routes/second-route-for-a-path", test_taken);
+  g_test_add_func ("/http-routes/remove-waits-for-handlers", test_remove_waits);
+  g_test_add_func ("/http-routes/slow-handler-delays-nobody-else", test_slow_handler_delays_nobody);
+  g_test_add_func ("/http-routes/no-handler-runs-after-remove", test_churn);
+  return g_test_run ();
+}
