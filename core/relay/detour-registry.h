@@ -33,11 +33,11 @@ typedef guint64 DetourHandle;
  * connection comes, goes or takes over from a duplicate. */
 typedef struct {
   DetourKey key;
-  guint64 id;              /* below 2^40; never given to another peer */
-  _Atomic guint64 active;  /* handle of the connection that gets the packets */
+  guint64 id;                /* below 2^40; never given to another peer */
+  _Atomic guint64 active;    /* handle of the connection that gets the packets */
   _Atomic guint32 n_conns;
-  guint32 n_history;       /* of `dup`; under the mutex, like the next */
-  union {
+  _Atomic guint32 n_history; /* connections in the history of `dup` */
+  union {                    /* under the mutex */
     const DetourPresence *presence; /* n_conns is 1 */
     struct _DetourRegistryDup *dup; /* n_conns is 2 or more */
   };
@@ -108,15 +108,21 @@ DetourPeer *detour_registry_join (DetourRegistry *self, const DetourKey *key, De
 /* @handle is joined to @peer and leaves. @peer may be freed: do not touch it. Any thread. */
 void detour_registry_leave (DetourRegistry *self, DetourPeer *peer, DetourHandle handle);
 
-/* The frame that a duplicate just sent makes it the active one. Any thread; see detour_registry_note_speech(). */
+/* @handle sent a frame: among duplicates, that makes it the active one. Any thread; see
+ * detour_registry_note_speech(). */
 void detour_registry_speak (DetourRegistry *self, DetourPeer *peer, DetourHandle handle);
 
-/* For every frame of every connection: takes the lock only when a duplicate takes over. */
+/* For every frame of every connection, right after its header: takes the lock only among duplicates, when another
+ * one takes over or when one of them has not spoken yet. */
 static inline void
 detour_registry_note_speech (DetourRegistry *self, DetourPeer *peer, DetourHandle handle)
 {
-  if (G_UNLIKELY (atomic_load_explicit (&peer->n_conns, memory_order_relaxed) > 1
-                  && atomic_load_explicit (&peer->active, memory_order_relaxed) != handle))
+  guint32 n_conns = atomic_load_explicit (&peer->n_conns, memory_order_relaxed);
+
+  if (G_LIKELY (n_conns == 1))
+    return;
+  if (atomic_load_explicit (&peer->active, memory_order_relaxed) != handle
+      || atomic_load_explicit (&peer->n_history, memory_order_relaxed) < n_conns)
     detour_registry_speak (self, peer, handle);
 }
 
