@@ -241,7 +241,7 @@ typedef struct {
  * @settings: of the instance, so that an error can name the line of `listen`
  *
  * Binds and serves. May be called several times in start(); stopping the instance closes what it bound and
- * keeps the connections that came in.
+ * keeps the connections that came in. FALSE: nothing is bound, and release() is not called.
  */
 gboolean detour_host_listen (DetourHost *host, const DetourSettings *settings, const DetourListenerSpec *spec,
                              GError **error);
