@@ -1,0 +1,413 @@
+/* tls-channel-gnutls.c: the channel whose records GnuTLS makes.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * GnuTLS never sees a descriptor: it pulls from the span that core read in bulk, and what it pushes goes into the
+ * buffer that core sends. So pushing never blocks, and only the end of the span makes a call of GnuTLS incomplete. */
+#include "config.h"
+
+#include "tls-channel-gnutls.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Alerts and other records without data that a peer may send in a row. */
+#define USELESS_MAX 16
+
+typedef struct {
+  gnutls_session_t session;
+  const guint8 *in; /* span of the call that runs */
+  gsize in_len;
+  DetourBuffer *out; /* where pushed bytes go in the call that runs; NULL: to `kept` */
+  GByteArray *kept;  /* pushed bytes that found no room, before all later ones; NULL: none */
+  TlsChoice choice;
+  guint8 useless;    /* records without data in a row */
+  guint8 owed;       /* bytes at the front of the next span that were taken, though the caller was told otherwise */
+  gboolean finished; /* the handshake */
+  gboolean begun;    /* some byte came from the peer */
+} TlsChannel;
+
+static const char plain_http_answer[] = "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n"
+                                        "This port speaks HTTPS, and the request came without encryption.\n";
+
+static ssize_t
+tls_channel_pull (gnutls_transport_ptr_t ptr, void *data, size_t len)
+{
+  TlsChannel *self = ptr;
+  gsize n = MIN (len, self->in_len);
+
+  if (n == 0)
+    {
+      gnutls_transport_set_errno (self->session, EAGAIN);
+      return -1;
+    }
+  memcpy (data, self->in, n);
+  self->in += n;
+  self->in_len -= n;
+  return (ssize_t) n;
+}
+
+static int
+tls_channel_pull_timeout (gnutls_transport_ptr_t ptr, unsigned ms)
+{
+  TlsChannel *self = ptr;
+
+  return self->in_len > 0;
+}
+
+static void
+tls_channel_put (TlsChannel *self, const guint8 *data, gsize len)
+{
+  if (self->out != NULL && self->kept == NULL)
+    {
+      gsize n = MIN (len, self->out->cap - self->out->len);
+
+      memcpy (self->out->data + self->out->len, data, n);
+      self->out->len += n;
+      data += n;
+      len -= n;
+    }
+  if (len == 0)
+    return;
+  if (self->kept == NULL)
+    self->kept = g_byte_array_new ();
+  g_byte_array_append (self->kept, data, (guint) len);
+}
+
+static ssize_t
+tls_channel_push (gnutls_transport_ptr_t ptr, const giovec_t *vec, int n)
+{
+  ssize_t sum = 0;
+
+  for (int i = 0; i < n; i++)
+    {
+      tls_channel_put (ptr, vec[i].iov_base, vec[i].iov_len);
+      sum += (ssize_t) vec[i].iov_len;
+    }
+  return sum;
+}
+
+/* Moves what was kept into @out, which takes later pushes of this call, too. TRUE: nothing is kept any more. */
+static gboolean
+tls_channel_flush (TlsChannel *self, DetourBuffer *out)
+{
+  gsize n;
+
+  self->out = out;
+  if (self->kept == NULL)
+    return TRUE;
+  n = MIN (self->kept->len, out->cap - out->len);
+  memcpy (out->data + out->len, self->kept->data, n);
+  out->len += n;
+  g_byte_array_remove_range (self->kept, 0, (guint) n);
+  if (self->kept->len > 0)
+    return FALSE;
+  g_clear_pointer (&self->kept, g_byte_array_unref);
+  return TRUE;
+}
+
+static void
+tls_channel_free (gpointer ptr)
+{
+  TlsChannel *self = ptr;
+
+  gnutls_deinit (self->session);
+  g_clear_pointer (&self->kept, g_byte_array_unref);
+  tls_choice_clear (&self->choice);
+  g_free (self);
+}
+
+gpointer
+tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_storage *local)
+{
+  TlsChannel *self = g_new0 (TlsChannel, 1);
+
+  /* No tickets: sessions last for hours, and a ticket would be one more allocation for each. */
+  if (gnutls_init (&self->session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS) < 0)
+    {
+      g_free (self);
+      return NULL;
+    }
+  self->choice.credentials = tls_credentials_ref (credentials);
+  self->choice.local = g_memdup2 (local, sizeof *local);
+  gnutls_transport_set_ptr (self->session, self);
+  gnutls_transport_set_pull_function (self->session, tls_channel_pull);
+  gnutls_transport_set_pull_timeout_function (self->session, tls_channel_pull_timeout);
+  gnutls_transport_set_vec_push_function (self->session, tls_channel_push);
+  gnutls_handshake_set_timeout (self->session, GNUTLS_INDEFINITE_TIMEOUT); /* core has the deadline */
+  if (tls_credentials_arm (credentials, self->session, &self->choice) < 0)
+    {
+      tls_channel_free (self);
+      return NULL;
+    }
+  return self;
+}
+
+/* A static text for an error of GnuTLS; for an alert of the peer, what it says. */
+static const char *
+tls_channel_reason (TlsChannel *self, int rc)
+{
+  const char *text = NULL;
+
+  if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED)
+    text = gnutls_alert_get_name (gnutls_alert_get (self->session));
+  if (text == NULL)
+    text = gnutls_strerror (rc);
+  return text;
+}
+
+static gboolean
+looks_like_http (const guint8 *data, gsize len)
+{
+  static const char *const methods[] = { "GET /", "HEAD /", "POST /", "PUT /", "OPTIONS ", "CONNECT " };
+
+  for (guint i = 0; i < G_N_ELEMENTS (methods); i++)
+    {
+      gsize n = strlen (methods[i]);
+
+      if (len >= n && memcmp (data, methods[i], n) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static DetourChannelResult
+tls_channel_handshake_failed (TlsChannel *self, int rc, const char **reason)
+{
+  *reason = tls_channel_reason (self, rc);
+  if (self->choice.missing)
+    {
+      *reason = "no certificate to serve"; /* GnuTLS only knows that no cipher fits */
+      gnutls_alert_send (self->session, GNUTLS_AL_FATAL, GNUTLS_A_INTERNAL_ERROR);
+    }
+  else if (rc != GNUTLS_E_FATAL_ALERT_RECEIVED)
+    gnutls_alert_send_appropriate (self->session, rc);
+  tls_credentials_count (self->choice.credentials, TLS_HANDSHAKE_FAILED);
+  return DETOUR_CHANNEL_BAD;
+}
+
+static void
+tls_channel_handshake_done (TlsChannel *self)
+{
+  gboolean tls13 = gnutls_protocol_get_version (self->session) == GNUTLS_TLS1_3;
+
+  self->finished = TRUE;
+  self->useless = 0;
+  g_clear_pointer (&self->choice.local, g_free);
+  tls_credentials_count (self->choice.credentials, tls13 ? TLS_HANDSHAKE_TLS13 : TLS_HANDSHAKE_TLS12);
+}
+
+static DetourChannelResult
+tls_channel_handshake_step (TlsChannel *self, const char **reason)
+{
+  for (;;)
+    {
+      int rc = gnutls_handshake (self->session);
+
+      if (rc == GNUTLS_E_SUCCESS)
+        {
+          tls_channel_handshake_done (self);
+          return DETOUR_CHANNEL_OK;
+        }
+      if (rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED)
+        {
+          if (self->in_len == 0)
+            return DETOUR_CHANNEL_MORE;
+        }
+      else if (gnutls_error_is_fatal (rc))
+        return tls_channel_handshake_failed (self, rc, reason);
+      if (++self->useless > USELESS_MAX)
+        return tls_channel_handshake_failed (self, GNUTLS_E_TOO_MANY_EMPTY_PACKETS, reason);
+    }
+}
+
+static DetourChannelResult
+tls_channel_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, DetourBuffer *out, const char **reason)
+{
+  TlsChannel *self = ptr;
+  DetourChannelResult result = DETOUR_CHANNEL_MORE;
+  gboolean flushed = tls_channel_flush (self, out);
+
+  g_assert (len >= self->owed);
+  if (!flushed)
+    {
+      *used = 0;
+      return DETOUR_CHANNEL_MORE;
+    }
+  if (!self->begun && looks_like_http (in, len))
+    {
+      tls_channel_put (self, (const guint8 *) plain_http_answer, sizeof plain_http_answer - 1);
+      *used = len;
+      *reason = "the peer speaks HTTP without TLS";
+      tls_credentials_count (self->choice.credentials, TLS_HANDSHAKE_FAILED);
+      return DETOUR_CHANNEL_BAD;
+    }
+  self->begun = self->begun || len > 0;
+  self->in = in + self->owed;
+  self->in_len = len - self->owed;
+  self->owed = 0;
+  if (self->finished)
+    result = DETOUR_CHANNEL_OK;
+  else
+    result = tls_channel_handshake_step (self, reason);
+  *used = len - self->in_len;
+  self->in = NULL;
+  self->in_len = 0;
+
+  if (self->kept != NULL && result != DETOUR_CHANNEL_BAD)
+    {
+      /* "Call me again" is said by leaving bytes; when all were taken, the last one is left for show. */
+      if (*used == len && len > 0)
+        {
+          self->owed = 1;
+          *used -= 1;
+        }
+      result = DETOUR_CHANNEL_MORE;
+    }
+  return result;
+}
+
+static void
+tls_channel_info (gpointer ptr, DetourChannelInfo *info)
+{
+  TlsChannel *self = ptr;
+
+  info->version = gnutls_protocol_get_version (self->session) == GNUTLS_TLS1_3 ? "1.3" : "1.2";
+  info->cipher = gnutls_cipher_get_name (gnutls_cipher_get (self->session));
+  info->sni = self->choice.sni;
+}
+
+/* The peer broke the rules: an alert waits for seal(). */
+static DetourChannelResult
+tls_channel_feed_failed (TlsChannel *self, int rc)
+{
+  g_debug ("record refused: %s", tls_channel_reason (self, rc));
+  if (rc == GNUTLS_E_REHANDSHAKE)
+    gnutls_alert_send (self->session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
+  else if (rc != GNUTLS_E_FATAL_ALERT_RECEIVED)
+    gnutls_alert_send_appropriate (self->session, rc);
+  return DETOUR_CHANNEL_BAD;
+}
+
+static DetourChannelResult
+tls_channel_feed_span (TlsChannel *self, DetourBuffer *plain)
+{
+  for (;;)
+    {
+      gsize room = plain->cap - plain->len;
+      ssize_t n;
+
+      g_assert (room > 0);
+      n = gnutls_record_recv (self->session, plain->data + plain->len, room);
+      if (n > 0)
+        {
+          plain->len += (gsize) n;
+          self->useless = 0;
+          continue;
+        }
+      if (n == 0)
+        return DETOUR_CHANNEL_CLOSED;
+      if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
+        {
+          /* With bytes left it means that the record had no data: a KeyUpdate, say. */
+          if (self->in_len == 0)
+            return DETOUR_CHANNEL_OK;
+        }
+      else if (n != GNUTLS_E_WARNING_ALERT_RECEIVED)
+        return tls_channel_feed_failed (self, (int) n);
+      if (++self->useless > USELESS_MAX)
+        return tls_channel_feed_failed (self, GNUTLS_E_TOO_MANY_EMPTY_PACKETS);
+    }
+}
+
+static DetourChannelResult
+tls_channel_feed (gpointer ptr, const guint8 *in, gsize len, DetourBuffer *plain, gboolean *reply)
+{
+  TlsChannel *self = ptr;
+  DetourChannelResult result;
+
+  self->in = in;
+  self->in_len = len;
+  self->out = NULL;
+  result = tls_channel_feed_span (self, plain);
+  self->in = NULL;
+  self->in_len = 0;
+  if (self->kept != NULL)
+    *reply = TRUE;
+  return result;
+}
+
+static gboolean
+tls_channel_send (TlsChannel *self, const guint8 *data, gsize len)
+{
+  while (len > 0)
+    {
+      ssize_t n = gnutls_record_send (self->session, data, len);
+
+      if (n <= 0)
+        return FALSE;
+      data += n;
+      len -= (gsize) n;
+    }
+  return TRUE;
+}
+
+static gboolean
+tls_channel_seal (gpointer ptr, const struct iovec *plain, guint n, DetourBuffer *out)
+{
+  TlsChannel *self = ptr;
+  guint8 scratch[DETOUR_CHANNEL_RECORD_MAX]; /* gathering here costs less than cork and uncork, which copy too */
+  gsize held = 0;
+  gboolean sent = TRUE;
+
+  tls_channel_flush (self, out);
+  for (guint i = 0; i < n && sent; i++)
+    {
+      const guint8 *data = plain[i].iov_base;
+      gsize left = plain[i].iov_len;
+
+      while (left > 0 && sent)
+        {
+          gsize take = MIN (left, sizeof scratch - held);
+
+          if (held == 0 && (take == sizeof scratch || i == n - 1))
+            sent = tls_channel_send (self, data, take);
+          else
+            {
+              memcpy (scratch + held, data, take);
+              held += take;
+              if (held == sizeof scratch)
+                {
+                  sent = tls_channel_send (self, scratch, held);
+                  held = 0;
+                }
+            }
+          data += take;
+          left -= take;
+        }
+    }
+  if (sent && held > 0)
+    sent = tls_channel_send (self, scratch, held);
+  self->out = NULL;
+  return sent;
+}
+
+static void
+tls_channel_close (gpointer ptr, DetourBuffer *out)
+{
+  TlsChannel *self = ptr;
+
+  tls_channel_flush (self, out);
+  gnutls_bye (self->session, GNUTLS_SHUT_WR);
+  self->out = NULL;
+}
+
+const DetourChannelClass tls_channel_gnutls_class = {
+  .name = "gnutls",
+  .handshake = tls_channel_handshake,
+  .info = tls_channel_info,
+  .feed = tls_channel_feed,
+  .seal = tls_channel_seal,
+  .close = tls_channel_close,
+  /* save and restore: GnuTLS cannot write a live session down and read it back. */
+  .free = tls_channel_free,
+};

@@ -1,0 +1,21 @@
+/* tls-channel-gnutls.h: the channel whose records GnuTLS makes.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tls-credentials.h"
+
+G_BEGIN_DECLS
+
+extern const DetourChannelClass tls_channel_gnutls_class;
+
+/**
+ * tls_channel_gnutls_new:
+ * @credentials: a reference is kept
+ * @local: (nullable): address the connection arrived at; copied
+ *
+ * The server's side. Any thread.
+ * Returns: (nullable): NULL when GnuTLS has no session to give.
+ */
+gpointer tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_storage *local);
+
+G_END_DECLS

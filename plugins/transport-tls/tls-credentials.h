@@ -1,0 +1,65 @@
+/* tls-credentials.h: what every session of one listener shares: ciphers, certificates, the meta certificate.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Reference-counted, so that sessions outlive the instance they came in by. Any thread, unless said otherwise. */
+#pragma once
+
+#include <glib.h>
+#include <gnutls/gnutls.h>
+
+#include "detour-plugin.h"
+
+G_BEGIN_DECLS
+
+typedef struct _TlsCredentials TlsCredentials;
+typedef struct _TlsPair TlsPair; /* a certificate of the store as GnuTLS wants it; reference-counted */
+
+typedef struct {
+  const char *cert;        /* only certificates of this instance; NULL: of any */
+  const char *const *alpn; /* protocols in order of preference, NULL-terminated; at least one */
+  gboolean tls13_only;
+} TlsConfig;
+
+/* The choice of a certificate for one session. GnuTLS reaches it through the session's pointer. */
+typedef struct {
+  TlsCredentials *credentials;
+  TlsPair *pair;                  /* chosen when the client's hello came; NULL before */
+  gboolean missing;               /* the hello came, and there was nothing to choose from */
+  char *sni;                      /* name the client asked for; NULL: none */
+  struct sockaddr_storage *local; /* where the connection arrived; NULL: not known, or not needed any more */
+} TlsChoice;
+
+typedef enum {
+  TLS_HANDSHAKE_FAILED,
+  TLS_HANDSHAKE_TLS12,
+  TLS_HANDSHAKE_TLS13,
+  TLS_N_HANDSHAKES,
+} TlsHandshakeResult;
+
+/**
+ * tls_credentials_new:
+ * @host: used until tls_credentials_detach()
+ * @config: copied
+ *
+ * Main thread.
+ * Returns: (transfer full): or NULL with @error set.
+ */
+TlsCredentials *tls_credentials_new (DetourHost *host, const TlsConfig *config, GError **error);
+TlsCredentials *tls_credentials_ref (TlsCredentials *self);
+void tls_credentials_unref (TlsCredentials *self);
+
+/* The instance ends: nothing calls its host from now on. Handshakes that have their certificate go on, those whose
+ * hello has not come yet fail. */
+void tls_credentials_detach (TlsCredentials *self);
+
+/* Gives @session its ciphers, protocols and certificates; @choice becomes the session's pointer and has to live as
+ * long as it. A negative GnuTLS error, or 0. */
+int tls_credentials_arm (TlsCredentials *self, gnutls_session_t session, TlsChoice *choice);
+
+/* Once for each handshake that ended. */
+void tls_credentials_count (TlsCredentials *self, TlsHandshakeResult result);
+
+/* Drops what @choice holds. */
+void tls_choice_clear (TlsChoice *choice);
+
+G_END_DECLS

@@ -1,0 +1,116 @@
+/* transport-tls.c: listeners whose connections speak TLS.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-plugin.h"
+
+#include <string.h>
+
+#include "tls-channel-gnutls.h"
+#include "tls-credentials.h"
+
+/* What GnuTLS takes of a list for ALPN. */
+#define ALPN_MAX 8
+#define ALPN_NAME_MAX 32
+
+static const DetourConfigKey transport_tls_config[] = {
+  { "listen", DETOUR_CONFIG_ADDRESS, .summary = "addresses to listen at", .flags = DETOUR_CONFIG_LIST },
+  { "socket", DETOUR_CONFIG_STRING, .summary = "name of the service manager's socket to use instead of `listen`" },
+  { "cert", DETOUR_CONFIG_STRING,
+    .summary = "certificates of this cert instance only; without it of any, chosen by name, then address" },
+  { "alpn", DETOUR_CONFIG_STRING, "http/1.1", .summary = "application protocols to agree on, best first",
+    .flags = DETOUR_CONFIG_LIST },
+  { "min-version", DETOUR_CONFIG_ENUM, "1.2", .summary = "oldest version of TLS that is spoken", .words = "1.2|1.3" },
+  { "record-layer", DETOUR_CONFIG_ENUM, "auto",
+    .summary = "who seals and opens records once the handshake is over; `auto` is the best there is",
+    .words = "auto|gnutls" },
+  { NULL },
+};
+
+static gboolean
+transport_tls_check (const DetourSettings *settings, GError **error)
+{
+  const char *const *alpn = detour_settings_list (settings, "alpn");
+  guint n = 0;
+
+  if (detour_settings_list (settings, "listen")[0] == NULL && !detour_settings_has (settings, "socket"))
+    {
+      detour_settings_error (settings, "listen", error, "not set, and `socket` neither; write one, as in listen=:443");
+      return FALSE;
+    }
+  for (; alpn[n] != NULL; n++)
+    {
+      if (strcmp (alpn[n], "h2") == 0)
+        {
+          detour_settings_error (settings, "alpn", error, "\"h2\": HTTP/2 is not spoken here; write http/1.1");
+          return FALSE;
+        }
+      if (strlen (alpn[n]) == 0 || strlen (alpn[n]) > ALPN_NAME_MAX)
+        {
+          detour_settings_error (settings, "alpn", error, "\"%s\" has %u characters; 1 to %u are possible", alpn[n],
+                                 (guint) strlen (alpn[n]), ALPN_NAME_MAX);
+          return FALSE;
+        }
+    }
+  if (n == 0 || n > ALPN_MAX)
+    {
+      detour_settings_error (settings, "alpn", error, "%u protocols; 1 to %u are possible", n, ALPN_MAX);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* Handshake pool. */
+static gpointer
+transport_tls_accept (gpointer user, const DetourAccepted *accepted)
+{
+  return tls_channel_gnutls_new (user, &accepted->local);
+}
+
+static void
+transport_tls_release (gpointer user)
+{
+  tls_credentials_unref (user);
+}
+
+static gpointer
+transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
+{
+  TlsConfig config = {
+    .cert = detour_settings_string (settings, "cert"),
+    .alpn = detour_settings_list (settings, "alpn"),
+    .tls13_only = strcmp (detour_settings_string (settings, "min-version"), "1.3") == 0,
+  };
+  TlsCredentials *credentials = tls_credentials_new (host, &config, error);
+  DetourListenerSpec spec = {
+    .addresses = detour_settings_list (settings, "listen"),
+    .socket_name = detour_settings_string (settings, "socket"),
+    .protocol = "tls",
+    .flags = DETOUR_LISTENER_DERP | DETOUR_LISTENER_SECURE,
+    .channel = &tls_channel_gnutls_class,
+    .accept = transport_tls_accept,
+    .release = transport_tls_release,
+  };
+
+  if (credentials == NULL)
+    return NULL;
+  spec.user = tls_credentials_ref (credentials);
+  if (!detour_host_listen (host, settings, &spec, error))
+    {
+      tls_credentials_detach (credentials);
+      tls_credentials_unref (credentials);
+      return NULL;
+    }
+  return credentials;
+}
+
+static void
+transport_tls_stop (gpointer self)
+{
+  tls_credentials_detach (self);
+  tls_credentials_unref (self);
+}
+
+DETOUR_PLUGIN_DEFINE (.name = "transport-tls", .kind = DETOUR_KIND_TRANSPORT,
+                      .summary = "listens for connections that speak TLS", .config = transport_tls_config,
+                      .check = transport_tls_check, .start = transport_tls_start, .stop = transport_tls_stop);
