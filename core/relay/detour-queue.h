@@ -61,7 +61,7 @@ detour_queue_kind_of (const guint8 *packet, gsize len)
  * @head: (array length=head_len): first part of the frame, DETOUR_FRAME_RECV_HEAD_SIZE bytes or more
  * @body: (array length=body_len) (nullable): the rest, as the head of a forwarded packet lies elsewhere
  * @now_us: for the time it waits
- * @drop: called for each packet that is pushed out, oldest first
+ * @drop: (nullable): called for each packet that is pushed out, oldest first
  *
  * Copies the frame to the end of its line. While the line is full, or both lines together would hold too many bytes,
  * the oldest packet of the same line goes; the other line is never touched. A frame whose line is empty is always
@@ -85,7 +85,7 @@ gsize detour_queue_next_len (const DetourQueue *self);
  */
 DetourQueued *detour_queue_pop (DetourQueue **self);
 
-/* Empties and frees it: the client is gone. @drop gets every packet. */
+/* Empties and frees it: the client is gone. @drop (nullable) gets every packet. */
 void detour_queue_clear (DetourQueue **self, DetourQueueDropFunc drop, gpointer user);
 
 /* What waits; NULL is an empty queue. */

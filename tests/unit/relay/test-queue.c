@@ -1,0 +1,211 @@
+/* test-queue.c: tests which packet goes when a client's queue is full, and in which order the others come out.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-queue.h"
+
+static const DetourQueueLimits limits_default = { DETOUR_QUEUE_PACKETS_DEFAULT, DETOUR_QUEUE_BYTES_DEFAULT };
+
+typedef struct {
+  DetourQueue *queue;
+  DetourQueueLimits limits;
+  GString *dropped; /* numbers of the packets, oldest first */
+} Fixture;
+
+static void
+setup (Fixture *f, gconstpointer data)
+{
+  f->limits = limits_default;
+  f->dropped = g_string_new (NULL);
+}
+
+static void
+teardown (Fixture *f, gconstpointer data)
+{
+  detour_queue_clear (&f->queue, NULL, NULL);
+  g_string_free (f->dropped, TRUE);
+}
+
+static void
+note_drop (const DetourQueued *packet, gpointer user)
+{
+  g_string_append_printf (user, "%s%c%u", ((GString *) user)->len > 0 ? " " : "",
+                          packet->kind == DETOUR_QUEUE_DISCO ? 'd' : 'p', packet->frame[5]);
+}
+
+/* A packet of @len bytes, known by the first byte of its source, @n. */
+static void
+push (Fixture *f, DetourQueueKind kind, guint8 n, gsize len)
+{
+  g_autofree guint8 *body = g_malloc0 (len);
+  guint8 head[DETOUR_FRAME_RECV_HEAD_SIZE];
+  DetourKey source = { { n } };
+
+  detour_frame_put_recv_head (head, &source, (guint32) len);
+  detour_queue_push (&f->queue, &f->limits, kind, head, sizeof head, body, len, n, note_drop, f->dropped);
+}
+
+static void
+assert_pops (Fixture *f, char kind, guint n, gsize len)
+{
+  gsize next_len = detour_queue_next_len (f->queue);
+  g_autofree DetourQueued *packet = detour_queue_pop (&f->queue);
+
+  g_assert_nonnull (packet);
+  g_assert_cmpuint (packet->len, ==, next_len);
+  g_assert_cmpuint (packet->len, ==, DETOUR_FRAME_RECV_HEAD_SIZE + len);
+  g_assert_cmpuint (detour_queued_packet_len (packet), ==, len);
+  g_assert_cmpint (packet->kind == DETOUR_QUEUE_DISCO ? 'd' : 'p', ==, kind);
+  g_assert_cmpuint (packet->frame[0], ==, DETOUR_FRAME_RECV_PACKET);
+  g_assert_cmpuint (packet->frame[5], ==, n);
+  g_assert_cmpint (packet->queued_us, ==, n);
+}
+
+static void
+test_empty (Fixture *f, gconstpointer data)
+{
+  g_assert_null (detour_queue_pop (&f->queue));
+  g_assert_cmpuint (detour_queue_next_len (f->queue), ==, 0);
+  g_assert_cmpuint (detour_queue_n_packets (f->queue), ==, 0);
+  g_assert_cmpuint (detour_queue_n_bytes (f->queue), ==, 0);
+  push (f, DETOUR_QUEUE_DATA, 1, 100);
+  push (f, DETOUR_QUEUE_DATA, 2, 0);
+  g_assert_cmpuint (detour_queue_n_packets (f->queue), ==, 2);
+  g_assert_cmpuint (detour_queue_n_bytes (f->queue), ==, 174);
+  assert_pops (f, 'p', 1, 100);
+  g_assert_nonnull (f->queue);
+  assert_pops (f, 'p', 2, 0);
+  g_assert_null (f->queue);
+}
+
+static void
+test_content (Fixture *f, gconstpointer data)
+{
+  static const guint8 frame[] = "\x05\x00\x00\x00\x25ssssssssssssssssssssssssssssssssHello";
+  DetourQueued *packet;
+
+  /* In one part or two. */
+  for (gsize head = DETOUR_FRAME_RECV_HEAD_SIZE; head <= 42; head += 5)
+    detour_queue_push (&f->queue, &f->limits, DETOUR_QUEUE_DATA, frame, head, frame + head, 42 - head, 0, NULL, NULL);
+  detour_queue_push (&f->queue, &f->limits, DETOUR_QUEUE_DATA, frame, 42, NULL, 0, 0, NULL, NULL);
+  for (guint i = 0; i < 3; i++)
+    {
+      packet = detour_queue_pop (&f->queue);
+      g_assert_cmpmem (packet->frame, packet->len, frame, 42);
+      g_free (packet);
+    }
+  g_assert_null (f->queue);
+}
+
+static void
+test_oldest_of_its_line_goes (Fixture *f, gconstpointer data)
+{
+  push (f, DETOUR_QUEUE_DISCO, 200, 62);
+  for (guint8 n = 1; n <= 34; n++)
+    push (f, DETOUR_QUEUE_DATA, n, 10);
+  g_assert_cmpstr (f->dropped->str, ==, "p1 p2");
+  g_assert_cmpuint (detour_queue_n_packets (f->queue), ==, 33);
+  for (guint8 n = 201; n <= 232; n++)
+    push (f, DETOUR_QUEUE_DISCO, n, 62);
+  g_assert_cmpstr (f->dropped->str, ==, "p1 p2 d200");
+  g_assert_cmpuint (detour_queue_n_packets (f->queue), ==, 64);
+}
+
+static void
+test_lines_take_turns (Fixture *f, gconstpointer data)
+{
+  for (guint8 n = 1; n <= 4; n++)
+    push (f, DETOUR_QUEUE_DATA, n, 10);
+  for (guint8 n = 101; n <= 102; n++)
+    push (f, DETOUR_QUEUE_DISCO, n, 62);
+  assert_pops (f, 'p', 1, 10);
+  assert_pops (f, 'd', 101, 62);
+  assert_pops (f, 'p', 2, 10);
+  assert_pops (f, 'd', 102, 62);
+  assert_pops (f, 'p', 3, 10);
+  push (f, DETOUR_QUEUE_DISCO, 103, 62);
+  assert_pops (f, 'd', 103, 62);
+  assert_pops (f, 'p', 4, 10);
+  g_assert_null (f->queue);
+}
+
+static void
+test_byte_limit (Fixture *f, gconstpointer data)
+{
+  const gsize frame = DETOUR_FRAME_RECV_HEAD_SIZE + 1000;
+
+  f->limits.bytes = 4 * frame;
+  for (guint8 n = 1; n <= 4; n++)
+    push (f, DETOUR_QUEUE_DATA, n, 1000);
+  g_assert_cmpstr (f->dropped->str, ==, "");
+  g_assert_cmpuint (detour_queue_n_bytes (f->queue), ==, 4 * frame);
+  /* One byte too many; a long one pushes out several. */
+  push (f, DETOUR_QUEUE_DATA, 5, 0);
+  g_assert_cmpstr (f->dropped->str, ==, "p1");
+  push (f, DETOUR_QUEUE_DATA, 6, 2001);
+  g_assert_cmpstr (f->dropped->str, ==, "p1 p2 p3");
+  assert_pops (f, 'p', 4, 1000);
+  assert_pops (f, 'p', 5, 0);
+  assert_pops (f, 'p', 6, 2001);
+}
+
+/* A line that is empty always takes one, whatever the other holds; so at most one frame is held beyond the limit. */
+static void
+test_neither_line_starves (Fixture *f, gconstpointer data)
+{
+  f->limits.bytes = 4 * (DETOUR_FRAME_RECV_HEAD_SIZE + 1000);
+  for (guint8 n = 1; n <= 4; n++)
+    push (f, DETOUR_QUEUE_DATA, n, 1000);
+  push (f, DETOUR_QUEUE_DISCO, 101, 1000);
+  g_assert_cmpstr (f->dropped->str, ==, "");
+  g_assert_cmpuint (detour_queue_n_packets (f->queue), ==, 5);
+  /* Each pays for itself from now on. */
+  push (f, DETOUR_QUEUE_DISCO, 102, 1000);
+  g_assert_cmpstr (f->dropped->str, ==, "d101");
+  push (f, DETOUR_QUEUE_DATA, 5, 1000);
+  g_assert_cmpstr (f->dropped->str, ==, "d101 p1 p2");
+  g_assert_cmpuint (detour_queue_n_bytes (f->queue), ==, f->limits.bytes);
+}
+
+static void
+test_longer_than_the_limit (Fixture *f, gconstpointer data)
+{
+  f->limits.bytes = 100;
+  push (f, DETOUR_QUEUE_DATA, 1, 65536);
+  g_assert_cmpuint (detour_queue_n_packets (f->queue), ==, 1);
+  push (f, DETOUR_QUEUE_DATA, 2, 65536);
+  g_assert_cmpstr (f->dropped->str, ==, "p1");
+  push (f, DETOUR_QUEUE_DATA, 3, 0);
+  g_assert_cmpstr (f->dropped->str, ==, "p1 p2");
+  assert_pops (f, 'p', 3, 0);
+  g_assert_null (f->queue);
+}
+
+static void
+test_clear (Fixture *f, gconstpointer data)
+{
+  push (f, DETOUR_QUEUE_DATA, 1, 10);
+  push (f, DETOUR_QUEUE_DISCO, 2, 62);
+  push (f, DETOUR_QUEUE_DATA, 3, 10);
+  detour_queue_clear (&f->queue, note_drop, f->dropped);
+  g_assert_null (f->queue);
+  g_assert_cmpuint (f->dropped->len, ==, strlen ("p1 d2 p3"));
+  detour_queue_clear (&f->queue, note_drop, f->dropped);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+#define ADD(name, func) g_test_add ("/queue/" name, Fixture, NULL, setup, func, teardown)
+  ADD ("exists-while-something-waits", test_empty);
+  ADD ("frame-is-copied-whole", test_content);
+  ADD ("oldest-of-its-line-goes", test_oldest_of_its_line_goes);
+  ADD ("lines-take-turns", test_lines_take_turns);
+  ADD ("byte-limit-drops-as-many-as-needed", test_byte_limit);
+  ADD ("neither-line-starves-the-other", test_neither_line_starves);
+  ADD ("frame-longer-than-the-limit-passes-alone", test_longer_than_the_limit);
+  ADD ("clear-reports-every-packet", test_clear);
+#undef ADD
+  return g_test_run ();
+}
