@@ -1,0 +1,206 @@
+/* detour-daemon.c: the running daemon, from its configuration to its end.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-daemon.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <sys/resource.h>
+
+#include "detour-dev.h"
+#include "detour-log.h"
+#include "detour-notify.h"
+#include "detour-paths.h"
+#include "detour-roster.h"
+#include "detour-server-key.h"
+
+typedef struct {
+  const DetourConfigSources *sources;
+  DetourPlugins *plugins;
+  DetourServerKey *key;
+  DetourRoster *roster;
+  GMainLoop *loop;
+} Daemon;
+
+/* Each client is a descriptor, and the soft limit of most systems is 1024. */
+static void
+raise_descriptor_limit (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+    return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit (RLIMIT_NOFILE, &limit) < 0)
+    g_warning ("the limit of open files cannot be raised: %s", g_strerror (errno));
+}
+
+static char *
+state_directory (const DetourConfig *config)
+{
+  if (detour_settings_has (config->core, "state-directory"))
+    return g_strdup (detour_settings_string (config->core, "state-directory"));
+  return detour_paths_state_directory ();
+}
+
+static DetourServerKey *
+open_key (const DetourConfig *config, const char *state)
+{
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+  DetourServerKey *key;
+  gboolean created;
+
+  if (detour_settings_has (config->core, "key-file"))
+    path = g_strdup (detour_settings_string (config->core, "key-file"));
+  else
+    path = g_build_filename (state, "server.key", NULL);
+  key = detour_server_key_load_or_create (path, &created, &error);
+  if (key == NULL)
+    g_critical ("no server key: %s", error->message);
+  else if (created)
+    g_message ("made a server key in %s", path);
+  return key;
+}
+
+static void
+log_errors (DetourConfigErrors *errors)
+{
+  g_auto (GStrv) lines = detour_config_errors_lines (errors);
+
+  for (guint i = 0; lines[i] != NULL; i++)
+    g_warning ("%s", lines[i]);
+}
+
+/* Names of what accepts connections or packets, with what each says of itself. */
+static char *
+describe_listeners (DetourRoster *roster)
+{
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < detour_roster_count (roster); i++)
+    {
+      DetourInstance *instance = detour_roster_nth (roster, i);
+      DetourKind kind = detour_instance_kind (instance);
+      g_autofree char *summary = detour_instance_dup_summary (instance);
+
+      if (detour_instance_state (instance) != DETOUR_INSTANCE_RUNNING
+          || (kind != DETOUR_KIND_TRANSPORT && kind != DETOUR_KIND_SERVICE))
+        continue;
+      g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", detour_instance_id (instance));
+      if (summary != NULL)
+        g_string_append_printf (text, " (%s)", summary);
+    }
+  return g_string_free (text, FALSE);
+}
+
+static gboolean
+on_hangup (gpointer data)
+{
+  Daemon *self = data;
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_autoptr (DetourConfig) config = NULL;
+
+  detour_notify_reloading ();
+  config = detour_config_load (self->sources, self->plugins, errors);
+  if (config == NULL)
+    log_errors (errors);
+  else if (detour_roster_apply (self->roster, config))
+    g_message ("reloaded");
+  else
+    g_warning ("reloaded, but not everything could follow");
+  detour_notify_ready ();
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_terminate (gpointer data)
+{
+  Daemon *self = data;
+
+  g_main_loop_quit (self->loop);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_drain (gpointer data)
+{
+  Daemon *self = data;
+
+  g_message ("draining");
+  detour_notify_status ("draining");
+  detour_roster_set_ready (self->roster, FALSE);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_watchdog (gpointer data)
+{
+  detour_notify_watchdog ();
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+run_loop (Daemon *self, gboolean dev)
+{
+  g_autofree char *listeners = describe_listeners (self->roster);
+  guint64 watchdog_us = detour_notify_watchdog_us ();
+  guint sources[] = {
+    g_unix_signal_add (SIGHUP, on_hangup, self),
+    g_unix_signal_add (SIGTERM, on_terminate, self),
+    g_unix_signal_add (SIGINT, on_terminate, self),
+    g_unix_signal_add (SIGUSR1, on_drain, self),
+  };
+  guint watchdog = watchdog_us > 0 ? g_timeout_add ((guint) MIN (watchdog_us / 2000 + 1, G_MAXUINT), on_watchdog, NULL)
+                                   : 0;
+
+  detour_roster_set_ready (self->roster, TRUE);
+  g_message ("ready: %s", listeners);
+  detour_notify_status ("ready: %s", listeners);
+  detour_notify_ready ();
+  if (dev)
+    detour_dev_print (self->roster);
+
+  g_main_loop_run (self->loop);
+
+  g_message ("stopping");
+  detour_notify_stopping ();
+  detour_roster_set_ready (self->roster, FALSE);
+  for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
+    g_source_remove (sources[i]);
+  if (watchdog != 0)
+    g_source_remove (watchdog);
+}
+
+DetourExit
+detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, DetourPlugins *plugins, gboolean dev)
+{
+  g_autofree char *state = state_directory (config);
+  Daemon self = { .sources = sources, .plugins = plugins };
+  gboolean good;
+
+  raise_descriptor_limit ();
+  if (g_mkdir_with_parents (state, 0700) < 0)
+    {
+      g_critical ("%s: cannot be made: %s", state, g_strerror (errno));
+      return DETOUR_EXIT_FAILED;
+    }
+  self.key = open_key (config, state);
+  if (self.key == NULL)
+    return DETOUR_EXIT_FAILED;
+
+  self.loop = g_main_loop_new (NULL, FALSE);
+  self.roster = detour_roster_new (config, state, detour_server_key_public (self.key)->bytes, NULL, NULL);
+  good = detour_roster_start (self.roster);
+  if (good)
+    run_loop (&self, dev);
+  else
+    g_critical ("not everything could start; giving up");
+
+  detour_roster_free (self.roster);
+  detour_server_key_free (self.key);
+  g_main_loop_unref (self.loop);
+  detour_log_flush ();
+  return good ? DETOUR_EXIT_GOOD : DETOUR_EXIT_FAILED;
+}

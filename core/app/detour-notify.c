@@ -1,0 +1,95 @@
+/* detour-notify.c: tells the service manager how the daemon is doing.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The protocol is one datagram with lines NAME=VALUE to the socket named in the environment. */
+#include "config.h"
+
+#include "detour-notify.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void
+notify (const char *text)
+{
+  const char *path = g_getenv ("NOTIFY_SOCKET");
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  gsize n_path;
+  int fd;
+
+  if (path == NULL || (path[0] != '/' && path[0] != '@'))
+    return;
+  n_path = strlen (path);
+  if (n_path >= sizeof address.sun_path)
+    return;
+  memcpy (address.sun_path, path, n_path);
+  if (path[0] == '@') /* an abstract name begins with a NUL byte */
+    address.sun_path[0] = '\0';
+
+  fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return;
+  if (sendto (fd, text, strlen (text), MSG_NOSIGNAL, (const struct sockaddr *) &address,
+              (socklen_t) (offsetof (struct sockaddr_un, sun_path) + n_path))
+      < 0)
+    g_debug ("the service manager could not be told: %s", g_strerror (errno));
+  close (fd);
+}
+
+void
+detour_notify_ready (void)
+{
+  notify ("READY=1");
+}
+
+void
+detour_notify_reloading (void)
+{
+  g_autofree char *text = g_strdup_printf ("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time ());
+
+  notify (text);
+}
+
+void
+detour_notify_stopping (void)
+{
+  notify ("STOPPING=1");
+}
+
+void
+detour_notify_watchdog (void)
+{
+  notify ("WATCHDOG=1");
+}
+
+void
+detour_notify_status (const char *format, ...)
+{
+  g_autofree char *status = NULL;
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  status = g_strdup_vprintf (format, args);
+  va_end (args);
+  text = g_strconcat ("STATUS=", g_strdelimit (status, "\n", ' '), NULL);
+  notify (text);
+}
+
+guint64
+detour_notify_watchdog_us (void)
+{
+  const char *usec = g_getenv ("WATCHDOG_USEC");
+  const char *pid = g_getenv ("WATCHDOG_PID");
+  guint64 value;
+
+  if (usec == NULL || !g_ascii_string_to_unsigned (usec, 10, 1, G_MAXINT64, &value, NULL))
+    return 0;
+  if (pid != NULL && g_ascii_strtoull (pid, NULL, 10) != (guint64) getpid ())
+    return 0;
+  return value;
+}

@@ -1,0 +1,46 @@
+/* detour-options.c: the command line of detourd.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-options.h"
+
+#include <string.h>
+
+gboolean
+detour_options_parse (DetourOptions *self, int *argc, char ***argv, GError **error)
+{
+  const GOptionEntry entries[] = {
+    { "config", 0, 0, G_OPTION_ARG_FILENAME, &self->config, "Read FILE instead of " DETOUR_SYSCONF_DIR "/detour.conf",
+      "FILE" },
+    { "no-vendor", 0, 0, G_OPTION_ARG_NONE, &self->no_vendor, "Leave out the settings that come with Detour", NULL },
+    { "check-config", 0, 0, G_OPTION_ARG_NONE, &self->check_config, "Check the configuration and exit", NULL },
+    { "dump-config", 0, 0, G_OPTION_ARG_NONE, &self->dump_config, "Print the merged configuration and exit", NULL },
+    { "list-plugins", 0, 0, G_OPTION_ARG_NONE, &self->list_plugins, "Print the plugins there are and exit", NULL },
+    { "generate-key", 0, 0, G_OPTION_ARG_FILENAME, &self->generate_key, "Make a server key in FILE and exit", "FILE" },
+    { "dev", 0, 0, G_OPTION_ARG_NONE, &self->dev, "Run on loopback with throw-away state, open to everyone there",
+      NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &self->version, "Print the version and exit", NULL },
+    { NULL },
+  };
+  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+
+  memset (self, 0, sizeof *self);
+  g_option_context_set_summary (context, "A DERP relay. Runs in the foreground; SIGHUP reloads, SIGTERM stops, "
+                                         "SIGUSR1 drains.");
+  g_option_context_add_main_entries (context, entries, NULL);
+  if (!g_option_context_parse (context, argc, argv, error))
+    return FALSE;
+  if (*argc > 1)
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "unexpected argument \"%s\"", (*argv)[1]);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+void
+detour_options_clear (DetourOptions *self)
+{
+  g_clear_pointer (&self->config, g_free);
+  g_clear_pointer (&self->generate_key, g_free);
+}

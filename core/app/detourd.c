@@ -1,0 +1,136 @@
+/* detourd.c: the daemon's main program.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+
+#include "detour-daemon.h"
+#include "detour-dev.h"
+#include "detour-log.h"
+#include "detour-options.h"
+#include "detour-paths.h"
+#include "detour-server-key.h"
+
+static DetourExit
+generate_key (const char *path)
+{
+  g_autoptr (DetourServerKey) key = detour_server_key_new ();
+  g_autofree char *text = detour_key_to_text (detour_server_key_public (key));
+  g_autoptr (GError) error = NULL;
+
+  if (!detour_server_key_save (key, path, &error))
+    {
+      g_printerr ("%s\n", error->message);
+      return DETOUR_EXIT_FAILED;
+    }
+  g_print ("%s\n", text);
+  return DETOUR_EXIT_GOOD;
+}
+
+static DetourExit
+list_plugins (DetourPlugins *plugins)
+{
+  g_auto (GStrv) names = detour_plugins_names (plugins, DETOUR_N_KINDS);
+
+  for (guint i = 0; names[i] != NULL; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      const DetourPlugin *plugin = detour_plugins_load (plugins, names[i], &error);
+
+      if (plugin != NULL)
+        g_print ("%-22s %s\n", names[i], plugin->summary);
+      else
+        g_print ("%-22s cannot be used: %s\n", names[i], error->message);
+    }
+  return DETOUR_EXIT_GOOD;
+}
+
+static DetourExit
+run (const DetourOptions *options)
+{
+  g_autofree char *plugin_directory = detour_paths_plugins ();
+  const char *directories[] = { plugin_directory, NULL };
+  g_autoptr (DetourPlugins) plugins = detour_plugins_new (directories);
+  g_autofree char *vendor_file = detour_paths_vendor_file ();
+  g_autofree char *main_file = options->config != NULL ? g_canonicalize_filename (options->config, NULL)
+                                                       : detour_paths_main_file ();
+  DetourConfigSources sources = { .vendor_file = vendor_file, .main_file = main_file };
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_autoptr (DetourDev) dev = NULL;
+  g_autoptr (DetourConfig) config = NULL;
+
+  if (options->dev)
+    {
+      g_autoptr (GError) error = NULL;
+
+      dev = detour_dev_new (plugins, &error);
+      if (dev == NULL)
+        {
+          g_printerr ("%s\n", error->message);
+          return DETOUR_EXIT_FAILED;
+        }
+      sources.built_in = detour_dev_settings (dev);
+      sources.vendor_file = NULL;
+      if (options->config == NULL)
+        sources.main_file = NULL;
+    }
+  if (options->no_vendor)
+    sources.vendor_file = NULL;
+  sources.main_file_optional = options->config == NULL;
+
+  config = detour_config_load (&sources, plugins, errors);
+  /* The plugins that the configuration knows of, even when the rest of it is wrong. */
+  if (options->list_plugins)
+    return list_plugins (plugins);
+  if (config == NULL)
+    {
+      g_auto (GStrv) lines = detour_config_errors_lines (errors);
+
+      for (guint i = 0; lines[i] != NULL; i++)
+        g_printerr ("%s\n", lines[i]);
+      return DETOUR_EXIT_BAD_CONFIG;
+    }
+  if (options->dump_config)
+    {
+      g_autofree char *text = detour_config_dump (config);
+
+      g_print ("%s", text);
+      return DETOUR_EXIT_GOOD;
+    }
+  if (options->check_config)
+    {
+      g_print ("the configuration is good\n");
+      return DETOUR_EXIT_GOOD;
+    }
+  return detour_daemon_run (config, &sources, plugins, options->dev);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_auto (DetourOptions) options;
+  g_autoptr (GError) error = NULL;
+
+  if (!detour_options_parse (&options, &argc, &argv, &error))
+    {
+      g_printerr ("%s\nTry \"detourd --help\".\n", error->message);
+      return DETOUR_EXIT_BAD_CONFIG;
+    }
+  if (options.version)
+    {
+      g_print ("detourd %s\n", DETOUR_VERSION);
+      return DETOUR_EXIT_GOOD;
+    }
+  if (sodium_init () < 0)
+    {
+      g_printerr ("libsodium cannot start\n");
+      return DETOUR_EXIT_FAILED;
+    }
+  detour_log_init ();
+  signal (SIGPIPE, SIG_IGN);
+  if (options.generate_key != NULL)
+    return generate_key (options.generate_key);
+  return run (&options);
+}

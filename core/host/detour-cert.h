@@ -1,0 +1,12 @@
+/* detour-cert.h: one certificate chain with its key; what core knows of it beyond detour-plugin.h.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-plugin.h"
+
+G_BEGIN_DECLS
+
+/* The `CertName` by which a DERP map pins the leaf: `sha256-raw:` and 64 hex digits; free with g_free(). */
+char *detour_cert_pin (const DetourCert *self);
+
+G_END_DECLS

@@ -1,0 +1,55 @@
+/* detour-config-dump.c: writes a configuration as a file that says where each value comes from.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-config.h"
+
+#include "detour-schema.h"
+
+static void
+dump_keys (GString *out, const DetourSettings *settings)
+{
+  for (const DetourConfigKey *key = detour_settings_table (settings); key->key != NULL; key++)
+    {
+      const char *text = detour_settings_text (settings, key->key);
+      const char *file = NULL;
+      guint line = 0;
+
+      if (text != NULL && (key->flags & DETOUR_CONFIG_SECRET) != 0)
+        text = "********";
+      if (detour_settings_origin (settings, key->key, &file, &line))
+        g_string_append_printf (out, "# %s:%u\n%s = %s\n", file, line, key->key, text);
+      else if (text != NULL)
+        g_string_append_printf (out, "#%s = %s\n", key->key, text);
+      else
+        g_string_append_printf (out, "#%s is not set\n", key->key);
+    }
+}
+
+static void
+dump_group (GString *out, const DetourSettings *settings)
+{
+  g_string_append_printf (out, "\n[%s]\n", detour_settings_group (settings));
+  dump_keys (out, settings);
+}
+
+char *
+detour_config_dump (const DetourConfig *self)
+{
+  GString *out = g_string_new ("# Merged from all files. What no file sets is shown as a comment.\n");
+
+  dump_group (out, self->core);
+  dump_group (out, self->limits);
+  dump_group (out, self->admission);
+  for (guint i = 0; i < self->instances->len; i++)
+    {
+      const DetourConfigInstance *instance = self->instances->pdata[i];
+
+      g_string_append_printf (out, "\n[%s]\nplugin = %s\nenabled = %s\n", detour_settings_group (instance->settings),
+                              instance->plugin_name, instance->enabled ? "true" : "false");
+      if (instance->problem != NULL)
+        g_string_append_printf (out, "# %s\n", instance->problem);
+      dump_keys (out, instance->settings);
+    }
+  return g_string_free (out, FALSE);
+}

@@ -1,0 +1,184 @@
+/* detour-config-errors.c: everything that is wrong with a configuration, gathered in one run.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-config-errors.h"
+
+#include <string.h>
+
+/* A file of rubbish has an error on each line; nobody reads more than this. */
+#define LINES_MAX 200u
+#define QUOTE_MAX 80
+
+typedef struct {
+  guint file; /* rank of the file */
+  guint line;
+  guint serial;
+  char *text;
+} ErrorLine;
+
+struct _DetourConfigErrors {
+  GPtrArray *files; /* char* in order */
+  GArray *lines;    /* ErrorLine */
+  guint n_errors;   /* may be more than there are lines */
+};
+
+G_DEFINE_QUARK (detour-config-error-quark, detour_config_error)
+
+static void
+error_line_clear (gpointer data)
+{
+  g_free (((ErrorLine *) data)->text);
+}
+
+DetourConfigErrors *
+detour_config_errors_new (void)
+{
+  DetourConfigErrors *self = g_new0 (DetourConfigErrors, 1);
+
+  self->files = g_ptr_array_new_with_free_func (g_free);
+  self->lines = g_array_new (FALSE, FALSE, sizeof (ErrorLine));
+  g_array_set_clear_func (self->lines, error_line_clear);
+  return self;
+}
+
+void
+detour_config_errors_free (DetourConfigErrors *self)
+{
+  g_ptr_array_unref (self->files);
+  g_array_unref (self->lines);
+  g_free (self);
+}
+
+static guint
+rank (DetourConfigErrors *self, const char *file)
+{
+  guint i;
+
+  if (file == NULL)
+    return G_MAXUINT;
+  if (!g_ptr_array_find_with_equal_func (self->files, file, g_str_equal, &i))
+    {
+      i = self->files->len;
+      g_ptr_array_add (self->files, g_strdup (file));
+    }
+  return i;
+}
+
+void
+detour_config_errors_add_file (DetourConfigErrors *self, const char *file)
+{
+  rank (self, file);
+}
+
+char *
+detour_config_place (const char *file, guint line, const char *group, const char *key)
+{
+  GString *place = g_string_new (NULL);
+
+  if (file != NULL && line > 0)
+    g_string_append_printf (place, "%s:%u: ", file, line);
+  else if (file != NULL)
+    g_string_append_printf (place, "%s: ", file);
+  if (group != NULL && key != NULL)
+    g_string_append_printf (place, "[%s] %s: ", group, key);
+  else if (group != NULL)
+    g_string_append_printf (place, "[%s]: ", group);
+  return g_string_free (place, FALSE);
+}
+
+/* Messages quote files and paths, which may hold anything. */
+static char *
+escape_controls (const char *text, guint max)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  GString *out = g_string_new (NULL);
+
+  for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p))
+    {
+      gunichar c = g_utf8_get_char (p);
+
+      if (max-- == 0)
+        {
+          g_string_append (out, "…");
+          break;
+        }
+      if (g_unichar_iscntrl (c))
+        g_string_append_printf (out, "\\x%02x", c);
+      else
+        g_string_append_unichar (out, c);
+    }
+  return g_string_free (out, FALSE);
+}
+
+void
+detour_config_errors_add_line (DetourConfigErrors *self, const char *file, guint line, const char *text)
+{
+  ErrorLine entry = { rank (self, file), line, self->n_errors, NULL };
+
+  self->n_errors++;
+  if (self->lines->len >= LINES_MAX)
+    return;
+  entry.text = escape_controls (text, G_MAXUINT);
+  g_array_append_val (self->lines, entry);
+}
+
+void
+detour_config_errors_add (DetourConfigErrors *self, const char *file, guint line, const char *group, const char *key,
+                          const char *format, ...)
+{
+  g_autofree char *place = detour_config_place (file, line, group, key);
+  g_autofree char *what = NULL;
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  what = g_strdup_vprintf (format, args);
+  va_end (args);
+  text = g_strconcat (place, what, NULL);
+  detour_config_errors_add_line (self, file, line, text);
+}
+
+guint
+detour_config_errors_count (const DetourConfigErrors *self)
+{
+  return self->n_errors;
+}
+
+static int
+compare_lines (gconstpointer a, gconstpointer b)
+{
+  const ErrorLine *x = a;
+  const ErrorLine *y = b;
+
+  if ((x->line == 0) != (y->line == 0))
+    return x->line == 0 ? 1 : -1;
+  if (x->file != y->file)
+    return x->file < y->file ? -1 : 1;
+  if (x->line != y->line)
+    return x->line < y->line ? -1 : 1;
+  return x->serial < y->serial ? -1 : 1;
+}
+
+GStrv
+detour_config_errors_lines (const DetourConfigErrors *self)
+{
+  GPtrArray *texts = g_ptr_array_new ();
+
+  g_array_sort (self->lines, compare_lines);
+  for (guint i = 0; i < self->lines->len; i++)
+    g_ptr_array_add (texts, g_strdup (g_array_index (self->lines, ErrorLine, i).text));
+  if (self->n_errors > self->lines->len)
+    g_ptr_array_add (texts, g_strdup_printf ("and %u more", self->n_errors - self->lines->len));
+  if (self->n_errors > 0)
+    g_ptr_array_add (texts, g_strdup_printf ("%u error%s; the configuration was not used", self->n_errors,
+                                             self->n_errors == 1 ? "" : "s"));
+  g_ptr_array_add (texts, NULL);
+  return (GStrv) g_ptr_array_free (texts, FALSE);
+}
+
+char *
+detour_config_quote (const char *text)
+{
+  return escape_controls (text, QUOTE_MAX);
+}

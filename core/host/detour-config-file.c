@@ -1,0 +1,280 @@
+/* detour-config-file.c: reads one configuration file into groups and keys with their line numbers.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * GKeyFile has the same syntax, but it gives no line numbers and lets repeated keys and bad UTF-8 pass. */
+#include "config.h"
+
+#include "detour-config-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct {
+  DetourConfigFile *file;
+  DetourConfigErrors *errors;
+  DetourConfigGroup *group; /* NULL before the first */
+  gboolean skipping;        /* inside a group whose header was bad */
+  gboolean told_no_group;
+} Reader;
+
+static void
+entry_clear (gpointer data)
+{
+  DetourConfigEntry *entry = data;
+
+  g_free (entry->key);
+  g_free (entry->value);
+}
+
+static void
+group_free (gpointer data)
+{
+  DetourConfigGroup *group = data;
+
+  g_free (group->name);
+  g_array_unref (group->entries);
+  g_free (group);
+}
+
+void
+detour_config_file_free (DetourConfigFile *self)
+{
+  g_free (self->name);
+  g_ptr_array_unref (self->groups);
+  g_free (self);
+}
+
+static void
+complain (Reader *reader, guint line, const char *key, const char *what)
+{
+  detour_config_errors_add (reader->errors, reader->file->name, line, reader->group != NULL ? reader->group->name : NULL,
+                            key, "%s", what);
+}
+
+/* The words of @text with one blank between them. */
+static char *
+squeeze (const char *text)
+{
+  g_auto (GStrv) words = g_strsplit_set (text, " \t", -1);
+  guint n = 0;
+
+  for (guint i = 0; words[i] != NULL; i++)
+    {
+      if (words[i][0] != '\0')
+        words[n++] = words[i];
+      else
+        g_free (words[i]);
+    }
+  words[n] = NULL;
+  return g_strjoinv (" ", words);
+}
+
+static gboolean
+group_name_is_sane (const char *name)
+{
+  for (const char *p = name; *p != '\0'; p = g_utf8_next_char (p))
+    if (*p == '[' || *p == ']' || g_unichar_iscntrl (g_utf8_get_char (p)))
+      return FALSE;
+  return *name != '\0';
+}
+
+static void
+read_header (Reader *reader, char *text, guint line)
+{
+  gsize n = strlen (text);
+  g_autofree char *name = NULL;
+  DetourConfigGroup *group;
+
+  reader->group = NULL;
+  reader->skipping = TRUE;
+  if (n < 2 || text[n - 1] != ']')
+    {
+      complain (reader, line, NULL, "a group has the form [NAME] and nothing behind it");
+      return;
+    }
+  text[n - 1] = '\0';
+  name = squeeze (text + 1);
+  if (!group_name_is_sane (name))
+    {
+      complain (reader, line, NULL, "between the brackets there must be the name of a group");
+      return;
+    }
+  for (guint i = 0; i < reader->file->groups->len; i++)
+    {
+      group = reader->file->groups->pdata[i];
+      if (strcmp (group->name, name) == 0)
+        {
+          detour_config_errors_add (reader->errors, reader->file->name, line, name, NULL,
+                                    "this group is already on line %u; a file has it once", group->line);
+          return;
+        }
+    }
+
+  group = g_new0 (DetourConfigGroup, 1);
+  group->name = g_steal_pointer (&name);
+  group->line = line;
+  group->entries = g_array_new (FALSE, FALSE, sizeof (DetourConfigEntry));
+  g_array_set_clear_func (group->entries, entry_clear);
+  g_ptr_array_add (reader->file->groups, group);
+  reader->group = group;
+  reader->skipping = FALSE;
+}
+
+static gboolean
+key_is_sane (const char *key)
+{
+  if (!g_ascii_isalnum (key[0]))
+    return FALSE;
+  for (const char *p = key; *p != '\0'; p++)
+    if (!g_ascii_isalnum (*p) && *p != '-')
+      return FALSE;
+  return TRUE;
+}
+
+static void
+read_pair (Reader *reader, char *text, guint line)
+{
+  char *equals = strchr (text, '=');
+  DetourConfigEntry entry;
+
+  if (reader->skipping)
+    return;
+  if (reader->group == NULL)
+    {
+      if (!reader->told_no_group)
+        complain (reader, line, NULL, "text before the first [group]");
+      reader->told_no_group = TRUE;
+      return;
+    }
+  if (equals == NULL)
+    {
+      g_autofree char *quoted = detour_config_quote (text);
+
+      detour_config_errors_add (reader->errors, reader->file->name, line, reader->group->name, NULL,
+                                "\"%s\" has no \"=\"; write key = value, or begin a comment with #", quoted);
+      return;
+    }
+  *equals = '\0';
+  g_strchomp (text);
+  if (!key_is_sane (text))
+    {
+      g_autofree char *quoted = detour_config_quote (text);
+
+      detour_config_errors_add (reader->errors, reader->file->name, line, reader->group->name, NULL,
+                                "\"%s\" cannot be a key; keys are letters, digits and \"-\"", quoted);
+      return;
+    }
+  for (guint i = 0; i < reader->group->entries->len; i++)
+    {
+      const DetourConfigEntry *before = &g_array_index (reader->group->entries, DetourConfigEntry, i);
+
+      if (strcmp (before->key, text) == 0)
+        {
+          detour_config_errors_add (reader->errors, reader->file->name, line, reader->group->name, text,
+                                    "already set on line %u; only one of them can count", before->line);
+          return;
+        }
+    }
+  entry.key = g_strdup (text);
+  entry.value = g_strdup (g_strstrip (equals + 1));
+  entry.line = line;
+  g_array_append_val (reader->group->entries, entry);
+}
+
+static void
+read_line (Reader *reader, const char *data, gsize len, guint line)
+{
+  g_autofree char *text = NULL;
+  char *start;
+
+  if (len > DETOUR_CONFIG_LINE_MAX)
+    {
+      complain (reader, line, NULL, "a line may have 16384 bytes at most");
+      return;
+    }
+  if (memchr (data, '\0', len) != NULL)
+    {
+      complain (reader, line, NULL, "there is a NUL byte in this line; is this a text file?");
+      return;
+    }
+  if (!g_utf8_validate (data, (gssize) len, NULL))
+    {
+      complain (reader, line, NULL, "this line is not UTF-8");
+      return;
+    }
+  text = g_strndup (data, len);
+  start = g_strstrip (text);
+  if (start[0] == '\0' || start[0] == '#' || start[0] == ';')
+    return;
+  if (start[0] == '[')
+    read_header (reader, start, line);
+  else
+    read_pair (reader, start, line);
+}
+
+DetourConfigFile *
+detour_config_file_parse (const char *name, const char *data, gsize len, DetourConfigErrors *errors)
+{
+  DetourConfigFile *self = g_new0 (DetourConfigFile, 1);
+  Reader reader = { self, errors, NULL, FALSE, FALSE };
+  guint line = 1;
+
+  self->name = g_strdup (name);
+  self->groups = g_ptr_array_new_with_free_func (group_free);
+  detour_config_errors_add_file (errors, name);
+
+  if (len > DETOUR_CONFIG_FILE_MAX)
+    {
+      detour_config_errors_add (errors, name, 0, NULL, NULL, "a configuration file may have %u bytes at most",
+                                DETOUR_CONFIG_FILE_MAX);
+      return self;
+    }
+  while (len > 0)
+    {
+      const char *end = memchr (data, '\n', len);
+      gsize n = end != NULL ? (gsize) (end - data) : len;
+
+      read_line (&reader, data, n, line++);
+      n += end != NULL;
+      data += n;
+      len -= n;
+    }
+  return self;
+}
+
+DetourConfigFile *
+detour_config_file_load (const char *path, DetourConfigErrors *errors)
+{
+  g_autofree char *data = g_malloc (DETOUR_CONFIG_FILE_MAX + 1);
+  gsize len = 0;
+  gssize n = 0;
+  struct stat st;
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+  /* A pipe could make a reload wait for ever. */
+  if (fd >= 0 && fstat (fd, &st) == 0 && !S_ISREG (st.st_mode) && !S_ISCHR (st.st_mode))
+    {
+      detour_config_errors_add (errors, path, 0, NULL, NULL, "cannot be read: not a file");
+      close (fd);
+      return NULL;
+    }
+  if (fd < 0)
+    {
+      detour_config_errors_add (errors, path, 0, NULL, NULL, "cannot be read: %s", g_strerror (errno));
+      return NULL;
+    }
+  /* One byte more than allowed, so that a file that is too long is seen as such. */
+  while (len <= DETOUR_CONFIG_FILE_MAX
+         && ((n = read (fd, data + len, DETOUR_CONFIG_FILE_MAX + 1 - len)) > 0 || (n < 0 && errno == EINTR)))
+    len += n > 0 ? (gsize) n : 0;
+  close (fd);
+  if (n < 0)
+    {
+      detour_config_errors_add (errors, path, 0, NULL, NULL, "cannot be read: %s", g_strerror (errno));
+      return NULL;
+    }
+  return detour_config_file_parse (path, data, len, errors);
+}

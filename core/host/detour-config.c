@@ -1,0 +1,539 @@
+/* detour-config.c: one whole configuration, merged from its files, checked, and immutable from then on.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "detour-address.h"
+#include "detour-config-file.h"
+#include "detour-config-merge.h"
+#include "detour-config-value.h"
+#include "detour-nearest.h"
+#include "detour-schema.h"
+
+#define WORKERS_MAX 64
+
+/* What the checks of one load share. */
+typedef struct {
+  DetourConfig *config;
+  DetourConfigMerge *merge;
+  DetourPlugins *plugins;
+  DetourConfigErrors *errors;
+  const char *vendor_file; /* NULL: none */
+  const char *main_name;   /* for errors about what is not written anywhere */
+} Build;
+
+static void
+instance_free (gpointer data)
+{
+  DetourConfigInstance *instance = data;
+
+  g_free (instance->name);
+  g_free (instance->id);
+  g_free (instance->plugin_name);
+  g_free (instance->problem);
+  g_clear_pointer (&instance->settings, detour_settings_unref);
+  g_free (instance);
+}
+
+DetourConfig *
+detour_config_ref (DetourConfig *self)
+{
+  g_atomic_ref_count_inc (&self->refs);
+  return self;
+}
+
+void
+detour_config_unref (DetourConfig *self)
+{
+  if (!g_atomic_ref_count_dec (&self->refs))
+    return;
+  g_clear_pointer (&self->core, detour_settings_unref);
+  g_clear_pointer (&self->limits, detour_settings_unref);
+  g_clear_pointer (&self->admission, detour_settings_unref);
+  g_ptr_array_unref (self->instances);
+  g_free (self);
+}
+
+DetourConfigInstance *
+detour_config_find (const DetourConfig *self, const char *id)
+{
+  for (guint i = 0; i < self->instances->len; i++)
+    {
+      DetourConfigInstance *instance = self->instances->pdata[i];
+
+      if (strcmp (instance->id, id) == 0)
+        return instance;
+    }
+  return NULL;
+}
+
+static void
+add_error (Build *build, GError *error, const char *file, guint line)
+{
+  detour_config_errors_add_line (build->errors, file, line, error->message);
+}
+
+/* ---- groups ---- */
+
+/* The keys of @group into settings; unknown keys and bad values are added to the errors. @core_keys is a second
+ * table whose keys are somebody else's business, or NULL. */
+static DetourSettings *
+read_settings (Build *build, const DetourMergedGroup *group, const DetourConfigKey *table,
+               const DetourConfigKey *core_keys)
+{
+  DetourSettings *settings = detour_settings_new (group->name, table, group->file, group->line);
+  g_autoptr (DetourSettings) others = detour_settings_new (group->name, core_keys, group->file, group->line);
+  g_autoptr (GPtrArray) known = g_ptr_array_new ();
+
+  for (guint i = 0; table != NULL && table[i].key != NULL; i++)
+    g_ptr_array_add (known, (gpointer) table[i].key);
+  for (guint i = 0; core_keys != NULL && core_keys[i].key != NULL; i++)
+    g_ptr_array_add (known, (gpointer) core_keys[i].key);
+  g_ptr_array_add (known, NULL);
+
+  for (guint i = 0; i < group->keys->len; i++)
+    {
+      const DetourMergedKey *key = group->keys->pdata[i];
+      g_autoptr (GError) error = NULL;
+
+      if (detour_settings_find_key (others, key->key) != NULL)
+        continue;
+      if (detour_settings_find_key (settings, key->key) == NULL)
+        {
+          const char *nearest = detour_nearest (key->key, (const char *const *) known->pdata);
+
+          if (nearest != NULL)
+            detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
+                                      "no such key; did you mean \"%s\"?", nearest);
+          else
+            detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key, "no such key");
+        }
+      else if (!detour_settings_set (settings, key->key, key->value, key->file, key->line, &error))
+        add_error (build, error, key->file, key->line);
+    }
+  return settings;
+}
+
+static DetourSettings *
+read_fixed (Build *build, const char *name, const DetourConfigKey *table)
+{
+  const DetourMergedGroup *group = detour_config_merge_find (build->merge, name);
+
+  if (group == NULL)
+    return detour_settings_new (name, table, build->main_name, 0);
+  return read_settings (build, group, table, NULL);
+}
+
+static gboolean
+name_is_sane (const char *name)
+{
+  return *name != '\0' && strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == strlen (name);
+}
+
+static void
+refuse_group (Build *build, const DetourMergedGroup *group, const char *text)
+{
+  detour_config_errors_add (build->errors, group->file, group->line, group->name, NULL, "%s", text);
+}
+
+/* Neither fixed nor an instance: says what it may have been. */
+static void
+refuse_unknown_group (Build *build, const DetourMergedGroup *group)
+{
+  g_auto (GStrv) words = g_strsplit (group->name, " ", 2);
+  g_autoptr (GPtrArray) candidates = g_ptr_array_new ();
+  g_autofree char *text = NULL;
+  const char *nearest;
+  DetourKind kind;
+
+  for (guint i = 0; detour_schema_groups[i].name != NULL; i++)
+    g_ptr_array_add (candidates, (gpointer) detour_schema_groups[i].name);
+  for (guint i = 0; i < DETOUR_N_KINDS; i++)
+    g_ptr_array_add (candidates, (gpointer) detour_kind_names[i]);
+  g_ptr_array_add (candidates, NULL);
+  nearest = detour_nearest (words[0], (const char *const *) candidates->pdata);
+
+  if (nearest != NULL && detour_kind_from_name (nearest, &kind))
+    text = g_strdup_printf ("no such group; did you mean [%s %s]?", nearest, words[1] != NULL ? words[1] : "NAME");
+  else if (nearest != NULL)
+    text = g_strdup_printf ("no such group; did you mean [%s]?", nearest);
+  else
+    text = g_strdup ("no such group; there are [core], [limits], [admission] and [KIND NAME] with a KIND out of "
+                     "transport, cert, auth, service, http, log");
+  refuse_group (build, group, text);
+}
+
+/* ---- instances ---- */
+
+/* `auto` among the log plugins: the journal when standard error leads there anyway, so that fields are kept. */
+static char *
+resolve_plugin (Build *build, DetourKind kind, const char *written)
+{
+  const char *kind_name = detour_kind_names[kind];
+
+  if (kind == DETOUR_KIND_LOG && strcmp (written, "auto") == 0)
+    {
+      g_auto (GStrv) names = detour_plugins_names (build->plugins, kind);
+      gboolean journal = g_log_writer_is_journald (fileno (stderr))
+                         && g_strv_contains ((const char *const *) names, "log-journal");
+
+      return g_strdup (journal ? "log-journal" : "log-stderr");
+    }
+  if (g_str_has_prefix (written, kind_name) && written[strlen (kind_name)] == '-')
+    return g_strdup (written);
+  return g_strconcat (kind_name, "-", written, NULL);
+}
+
+static void
+refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind, const char *written)
+{
+  const DetourMergedKey *key = detour_merged_group_find (group, "plugin");
+  g_auto (GStrv) names = detour_plugins_names (build->plugins, kind);
+  g_autofree char *quoted = detour_config_quote (written);
+  g_autofree char *there = names[0] != NULL ? g_strjoinv (", ", names) : g_strdup ("none of this kind");
+
+  detour_config_errors_add (build->errors, key != NULL ? key->file : group->file,
+                            key != NULL ? key->line : group->line, group->name, "plugin",
+                            "no plugin \"%s\"; there are %s", quoted, there);
+}
+
+/* Only the plugin can judge some things; asked when the tables had nothing to say. */
+static void
+ask_plugin (Build *build, const DetourConfigInstance *instance, const DetourMergedGroup *group)
+{
+  const char *missing = detour_settings_missing (instance->settings);
+  g_autoptr (GError) error = NULL;
+
+  if (missing != NULL)
+    detour_config_errors_add (build->errors, group->file, group->line, group->name, missing, "not set, but needed: %s",
+                              detour_settings_find_key (instance->settings, missing)->summary);
+  else if (instance->plugin->check != NULL && !instance->plugin->check (instance->settings, &error))
+    add_error (build, error, group->file, group->line);
+}
+
+/* Nobody but the vendor's file wants the instance. */
+static gboolean
+is_only_offered (const Build *build, const DetourMergedGroup *group)
+{
+  if (g_strcmp0 (group->file, build->vendor_file) != 0)
+    return FALSE;
+  for (guint i = 0; i < group->keys->len; i++)
+    if (g_strcmp0 (((const DetourMergedKey *) group->keys->pdata[i])->file, build->vendor_file) != 0)
+      return FALSE;
+  return TRUE;
+}
+
+static void
+read_instance (Build *build, const DetourMergedGroup *group, DetourKind kind, const char *name)
+{
+  DetourConfigInstance *instance = g_new0 (DetourConfigInstance, 1);
+  g_autoptr (DetourSettings) own = NULL;
+  g_autoptr (GError) error = NULL;
+  guint n_errors = detour_config_errors_count (build->errors);
+  const char *written = name;
+
+  own = detour_settings_new (group->name, detour_schema_instance, group->file, group->line);
+  for (guint i = 0; detour_schema_instance[i].key != NULL; i++)
+    {
+      const DetourMergedKey *key = detour_merged_group_find (group, detour_schema_instance[i].key);
+      g_autoptr (GError) bad = NULL;
+
+      if (key != NULL && !detour_settings_set (own, key->key, key->value, key->file, key->line, &bad))
+        add_error (build, bad, key->file, key->line);
+    }
+  if (detour_settings_has (own, "plugin"))
+    written = detour_settings_string (own, "plugin");
+
+  instance->kind = kind;
+  instance->name = g_strdup (name);
+  instance->id = g_strconcat (detour_kind_names[kind], "/", name, NULL);
+  instance->enabled = detour_settings_bool (own, "enabled");
+  instance->plugin_name = resolve_plugin (build, kind, written);
+
+  instance->plugin = detour_plugins_load (build->plugins, instance->plugin_name, &error);
+  /* A plugin may be left out of an installation; the vendor's file does not insist on it. */
+  if (g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING) && is_only_offered (build, group))
+    {
+      instance_free (instance);
+      return;
+    }
+  g_ptr_array_add (build->config->instances, instance);
+  if (instance->plugin == NULL)
+    {
+      /* A plugin that is there but broken costs its instance, not the relay; one that is not there is a slip. */
+      if (instance->enabled && g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING))
+        refuse_plugin (build, group, kind, written);
+      instance->problem = g_strdup (error->message);
+      instance->settings = detour_settings_new (group->name, NULL, group->file, group->line);
+      return;
+    }
+  instance->settings = read_settings (build, group, instance->plugin->config, detour_schema_instance);
+  if (instance->enabled && detour_config_errors_count (build->errors) == n_errors)
+    ask_plugin (build, instance, group);
+}
+
+static void
+read_groups (Build *build)
+{
+  for (guint i = 0; i < build->merge->groups->len; i++)
+    {
+      const DetourMergedGroup *group = build->merge->groups->pdata[i];
+      g_auto (GStrv) words = g_strsplit (group->name, " ", 2);
+      gboolean fixed = FALSE;
+      DetourKind kind;
+
+      for (guint j = 0; detour_schema_groups[j].name != NULL; j++)
+        fixed = fixed || strcmp (detour_schema_groups[j].name, group->name) == 0;
+      if (fixed)
+        continue;
+
+      if (strcmp (words[0], "peer") == 0)
+        refuse_group (build, group, "no such group yet; it belongs to meshes of relays, which need [service mesh]");
+      else if (!detour_kind_from_name (words[0], &kind))
+        refuse_unknown_group (build, group);
+      else if (words[1] == NULL || !name_is_sane (words[1]))
+        refuse_group (build, group,
+                      "an instance is called [KIND NAME] with a NAME of letters, digits, \"-\", \"_\" and \".\"");
+      else
+        read_instance (build, group, kind, words[1]);
+    }
+}
+
+/* ---- fixed groups ---- */
+
+static void
+check_core (Build *build)
+{
+  DetourSettings *core = build->config->core;
+  const char *hostname = detour_settings_string (core, "hostname");
+  const char *workers = detour_settings_string (core, "workers");
+  g_autoptr (GError) error = NULL;
+
+  if (hostname != NULL)
+    {
+      g_autofree char *as_address = g_strdup_printf (strchr (hostname, ':') != NULL ? "[%s]:0" : "%s:0", hostname);
+      DetourAddress address;
+
+      if (hostname[0] == '\0' || !detour_address_parse (as_address, &address, NULL))
+        {
+          g_autofree char *quoted = detour_config_quote (hostname);
+
+          detour_settings_error (core, "hostname", &error,
+                                 "\"%s\" is neither a host name nor an address; write relay.example.com or 203.0.113.5",
+                                 quoted);
+        }
+    }
+  if (error != NULL)
+    {
+      const char *file;
+      guint line;
+
+      detour_settings_origin (core, "hostname", &file, &line);
+      add_error (build, error, file, line);
+      g_clear_error (&error);
+    }
+  if (strcmp (workers, "auto") != 0 && !g_ascii_string_to_unsigned (workers, 10, 1, WORKERS_MAX, NULL, NULL))
+    {
+      g_autofree char *quoted = detour_config_quote (workers);
+      const char *file;
+      guint line;
+
+      detour_settings_error (core, "workers", &error, "\"%s\" is neither auto nor a number from 1 to %d", quoted,
+                             WORKERS_MAX);
+      detour_settings_origin (core, "workers", &file, &line);
+      add_error (build, error, file, line);
+    }
+}
+
+/* A name in the chain without a group is the plugin of that name with nothing but its fallbacks. */
+static void
+add_instances_of_chain (Build *build)
+{
+  const char *const *chain = detour_settings_list (build->config->admission, "chain");
+  const char *file;
+  guint line;
+
+  if (!detour_settings_origin (build->config->admission, "chain", &file, &line))
+    return;
+  for (; *chain != NULL; chain++)
+    {
+      g_autofree char *group = g_strconcat ("auth ", *chain, NULL);
+      g_autofree char *plugin = g_strconcat ("auth-", *chain, NULL);
+      g_auto (GStrv) names = detour_plugins_names (build->plugins, DETOUR_KIND_AUTH);
+
+      if (name_is_sane (*chain) && g_strv_contains ((const char *const *) names, plugin))
+        detour_config_merge_group (build->merge, group, file, line);
+    }
+}
+
+static void
+refuse_chain_name (Build *build, const char *name, const char *file, guint line)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autofree char *quoted = detour_config_quote (name);
+  g_autofree char *there = NULL;
+  const char *nearest;
+
+  for (guint i = 0; i < build->config->instances->len; i++)
+    {
+      DetourConfigInstance *instance = build->config->instances->pdata[i];
+
+      if (instance->kind == DETOUR_KIND_AUTH)
+        g_ptr_array_add (names, instance->name);
+    }
+  g_ptr_array_add (names, (gpointer) "open");
+  g_ptr_array_add (names, NULL);
+  nearest = detour_nearest (name, (const char *const *) names->pdata);
+  there = g_strjoinv (", ", (char **) names->pdata);
+  if (nearest != NULL)
+    detour_config_errors_add (build->errors, file, line, "admission", "chain",
+                              "there is no [auth %s]; did you mean \"%s\"?", quoted, nearest);
+  else
+    detour_config_errors_add (build->errors, file, line, "admission", "chain", "there is no [auth %s]; there are %s",
+                              quoted, there);
+}
+
+static void
+check_admission (Build *build)
+{
+  DetourSettings *admission = build->config->admission;
+  const char *const *chain = detour_settings_list (admission, "chain");
+  const char *file = build->main_name;
+  guint line = 0;
+
+  if (!detour_settings_origin (admission, "chain", &file, &line) || chain[0] == NULL)
+    {
+      const DetourMergedGroup *group = detour_config_merge_find (build->merge, "admission");
+
+      /* A value that was refused has an error of its own. */
+      if (group == NULL || detour_merged_group_find (group, "chain") == NULL || chain[0] == NULL)
+        detour_config_errors_add (build->errors, file, line, "admission", "chain",
+                                  "not set. Say who may use this relay: \"tailscaled\", \"url\", \"keys\", or \"open\" "
+                                  "for everyone");
+      return;
+    }
+  for (guint i = 0; chain[i] != NULL; i++)
+    {
+      g_autofree char *id = g_strconcat ("auth/", chain[i], NULL);
+
+      for (guint j = 0; j < i; j++)
+        if (strcmp (chain[i], chain[j]) == 0)
+          detour_config_errors_add (build->errors, file, line, "admission", "chain", "\"%s\" is there twice", chain[i]);
+      if (strcmp (chain[i], "open") == 0)
+        {
+          if (chain[1] != NULL)
+            detour_config_errors_add (build->errors, file, line, "admission", "chain",
+                                      "\"open\" lets everyone in and must stand alone");
+        }
+      else if (detour_config_find (build->config, id) == NULL)
+        refuse_chain_name (build, chain[i], file, line);
+    }
+}
+
+guint
+detour_config_workers (const DetourConfig *self)
+{
+  guint64 n = 0;
+
+  g_ascii_string_to_unsigned (detour_settings_string (self->core, "workers"), 10, 1, WORKERS_MAX, &n, NULL);
+  return (guint) n;
+}
+
+/* ---- loading ---- */
+
+static DetourConfig *
+build_config (DetourConfigMerge *merge, const char *vendor_file, const char *main_name, DetourPlugins *plugins,
+              DetourConfigErrors *errors)
+{
+  DetourConfig *config = g_new0 (DetourConfig, 1);
+  Build build = { config, merge, plugins, errors, vendor_file, main_name };
+
+  g_atomic_ref_count_init (&config->refs);
+  config->instances = g_ptr_array_new_with_free_func (instance_free);
+  config->core = read_fixed (&build, "core", detour_schema_core);
+  config->limits = read_fixed (&build, "limits", detour_schema_limits);
+  config->admission = read_fixed (&build, "admission", detour_schema_admission);
+  check_core (&build);
+
+  if (detour_settings_has (config->core, "plugin-path"))
+    detour_plugins_set_directories (plugins, detour_settings_list (config->core, "plugin-path"));
+  add_instances_of_chain (&build);
+  read_groups (&build);
+  check_admission (&build);
+
+  if (detour_config_errors_count (errors) > 0)
+    g_clear_pointer (&config, detour_config_unref);
+  return config;
+}
+
+DetourConfig *
+detour_config_load_text (const char *name, const char *text, gsize len, DetourPlugins *plugins,
+                         DetourConfigErrors *errors)
+{
+  g_autoptr (DetourConfigFile) file = detour_config_file_parse (name, text, len, errors);
+  g_autoptr (DetourConfigMerge) merge = detour_config_merge_new ();
+
+  detour_config_merge_add (merge, file);
+  return build_config (merge, NULL, name, plugins, errors);
+}
+
+static void
+add_file (DetourConfigMerge *merge, const char *path, DetourConfigErrors *errors)
+{
+  g_autoptr (DetourConfigFile) file = detour_config_file_load (path, errors);
+
+  if (file != NULL)
+    detour_config_merge_add (merge, file);
+}
+
+static int
+compare_paths (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+static void
+add_drop_ins (DetourConfigMerge *merge, const char *main_file, DetourConfigErrors *errors)
+{
+  g_autofree char *beside = g_path_get_dirname (main_file);
+  g_autofree char *folder = g_build_filename (beside, "conf.d", NULL);
+  g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    if (g_str_has_suffix (name, ".conf") && name[0] != '.')
+      g_ptr_array_add (paths, g_build_filename (folder, name, NULL));
+  g_ptr_array_sort (paths, compare_paths);
+  for (guint i = 0; i < paths->len; i++)
+    add_file (merge, paths->pdata[i], errors);
+}
+
+DetourConfig *
+detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins, DetourConfigErrors *errors)
+{
+  g_autoptr (DetourConfigMerge) merge = detour_config_merge_new ();
+
+  if (sources->vendor_file != NULL)
+    add_file (merge, sources->vendor_file, errors);
+  if (sources->built_in != NULL)
+    {
+      g_autoptr (DetourConfigFile) file
+          = detour_config_file_parse ("built-in", sources->built_in, strlen (sources->built_in), errors);
+
+      detour_config_merge_add (merge, file);
+    }
+  if (sources->main_file != NULL)
+    {
+      detour_config_errors_add_file (errors, sources->main_file);
+      if (!sources->main_file_optional || g_file_test (sources->main_file, G_FILE_TEST_EXISTS))
+        add_file (merge, sources->main_file, errors);
+      add_drop_ins (merge, sources->main_file, errors);
+    }
+  return build_config (merge, sources->vendor_file, sources->main_file != NULL ? sources->main_file : "built-in", plugins,
+                       errors);
+}

@@ -1,0 +1,67 @@
+/* detour-instance-private.h: the inside of an instance, for the floor host.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-cert-store.h"
+#include "detour-config.h"
+#include "detour-instance.h"
+
+G_BEGIN_DECLS
+
+/* What all instances share; belongs to the roster. */
+typedef struct {
+  char *hostname; /* NULL: not set */
+  char *state_directory;
+  guint8 server_key[DETOUR_KEY_SIZE]; /* public */
+  int ready;                          /* atomic */
+  DetourCertStore *certs;
+  const DetourHostHooks *hooks;
+  gpointer hooks_data;
+} DetourHostContext;
+
+typedef struct {
+  const char *name;
+  const char *help;
+  DetourCounter counter;
+} DetourInstanceCounter;
+
+struct _DetourHost {
+  DetourHostContext *context;
+  char *id;
+  char *name;
+  char *plugin_name;
+  DetourKind kind;
+  gboolean enabled; /* by the configuration */
+
+  const DetourPlugin *plugin; /* NULL: @problem */
+  char *problem;
+  DetourSettings *settings;
+
+  DetourInstanceState state;
+  gint64 since_us;
+  char *error;
+  gpointer self;          /* from start(); NULL unless it runs */
+  gboolean has_mesh_key;
+  GPtrArray *auth_calls;  /* DetourAuthCall that nobody answered yet */
+
+  GMutex lock;            /* of what follows; any thread */
+  char *summary;
+  char *trouble;
+  GPtrArray *counters;    /* DetourInstanceCounter; only grows, entries never move */
+};
+
+DetourInstance *detour_instance_new (DetourHostContext *context, const DetourConfigInstance *config);
+/* Must not run. */
+void detour_instance_free (DetourInstance *self);
+
+/* Takes over another plugin or other settings; must not run. */
+void detour_instance_configure (DetourInstance *self, const DetourConfigInstance *config);
+/* Lets the plugin look at its files again, if it runs. */
+void detour_instance_reload (DetourInstance *self);
+/* DISABLED rather than STOPPED from now on, or the other way round; must not run. */
+void detour_instance_set_enabled (DetourInstance *self, gboolean enabled);
+
+/* Answers all open questions with UNAVAILABLE; answers that come later are dropped. */
+void detour_auth_call_abandon_all (DetourInstance *self);
+
+G_END_DECLS

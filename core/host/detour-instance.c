@@ -1,0 +1,340 @@
+/* detour-instance.c: one instance of a plugin and its life.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-instance-private.h"
+
+#include "detour-log.h"
+
+static void
+changed (DetourInstance *self, gboolean gone)
+{
+  const DetourHostHooks *hooks = self->context->hooks;
+
+  if (hooks->instance_changed != NULL)
+    hooks->instance_changed (self->context->hooks_data, self, gone);
+}
+
+static void
+set_state (DetourInstance *self, DetourInstanceState state, const char *error)
+{
+  char *copy = g_strdup (error);
+
+  g_free (self->error);
+  self->error = copy;
+  self->state = state;
+  self->since_us = g_get_real_time ();
+  changed (self, FALSE);
+}
+
+DetourInstance *
+detour_instance_new (DetourHostContext *context, const DetourConfigInstance *config)
+{
+  DetourInstance *self = g_new0 (DetourInstance, 1);
+
+  g_mutex_init (&self->lock);
+  self->context = context;
+  self->id = g_strdup (config->id);
+  self->name = g_strdup (config->name);
+  self->kind = config->kind;
+  self->counters = g_ptr_array_new_with_free_func (g_free);
+  self->auth_calls = g_ptr_array_new ();
+  self->state = DETOUR_INSTANCE_STOPPED;
+  self->since_us = g_get_real_time ();
+  detour_instance_configure (self, config);
+  detour_instance_set_enabled (self, config->enabled);
+  return self;
+}
+
+void
+detour_instance_free (DetourInstance *self)
+{
+  g_assert (self->self == NULL);
+  detour_auth_call_abandon_all (self);
+  changed (self, TRUE);
+  g_ptr_array_unref (self->auth_calls);
+  g_ptr_array_unref (self->counters);
+  detour_settings_unref (self->settings);
+  g_free (self->id);
+  g_free (self->name);
+  g_free (self->plugin_name);
+  g_free (self->problem);
+  g_free (self->error);
+  g_free (self->summary);
+  g_free (self->trouble);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+void
+detour_instance_configure (DetourInstance *self, const DetourConfigInstance *config)
+{
+  g_assert (self->self == NULL);
+  g_clear_pointer (&self->settings, detour_settings_unref);
+  self->settings = detour_settings_ref (config->settings);
+  g_free (self->plugin_name);
+  self->plugin_name = g_strdup (config->plugin_name);
+  g_free (self->problem);
+  self->problem = g_strdup (config->problem);
+  self->plugin = config->plugin;
+}
+
+void
+detour_instance_set_enabled (DetourInstance *self, gboolean enabled)
+{
+  self->enabled = enabled;
+  if (self->state == DETOUR_INSTANCE_STOPPED && !enabled)
+    set_state (self, DETOUR_INSTANCE_DISABLED, NULL);
+  else if (self->state == DETOUR_INSTANCE_DISABLED && enabled)
+    set_state (self, DETOUR_INSTANCE_STOPPED, NULL);
+}
+
+/* ---- start and stop ---- */
+
+static void
+clear_words (DetourInstance *self)
+{
+  g_mutex_lock (&self->lock);
+  g_clear_pointer (&self->summary, g_free);
+  g_clear_pointer (&self->trouble, g_free);
+  g_mutex_unlock (&self->lock);
+}
+
+/* Takes the new run into service; the other half of withdraw(). */
+static gboolean
+present (DetourInstance *self, GError **error)
+{
+  const DetourHostHooks *hooks = self->context->hooks;
+
+  if (self->kind == DETOUR_KIND_LOG)
+    detour_log_add_sink (self->plugin->funcs.log, self->self);
+  if (self->kind != DETOUR_KIND_HTTP)
+    return TRUE;
+  if (hooks->add_routes == NULL)
+    {
+      g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN, "there is no HTTP to add routes to");
+      return FALSE;
+    }
+  return hooks->add_routes (self->context->hooks_data, self, self->plugin->funcs.http->routes, self->self, error);
+}
+
+/* Nobody calls into the plugin any more when it returns, and nobody new comes in. */
+static void
+withdraw (DetourInstance *self)
+{
+  const DetourHostHooks *hooks = self->context->hooks;
+
+  if (self->kind == DETOUR_KIND_LOG)
+    detour_log_remove_sink (self->self);
+  if (self->kind == DETOUR_KIND_HTTP && hooks->remove_routes != NULL)
+    hooks->remove_routes (self->context->hooks_data, self);
+  if (hooks->unlisten != NULL)
+    hooks->unlisten (self->context->hooks_data, self);
+  if (self->has_mesh_key && hooks->set_mesh_key != NULL)
+    hooks->set_mesh_key (self->context->hooks_data, NULL);
+  self->has_mesh_key = FALSE;
+}
+
+static void
+forget_certs (DetourInstance *self)
+{
+  if (self->kind == DETOUR_KIND_CERT)
+    detour_cert_store_publish (self->context->certs, self->id, NULL, 0);
+}
+
+static void
+tell_auth (DetourInstance *self)
+{
+  const DetourHostHooks *hooks = self->context->hooks;
+
+  if (self->kind == DETOUR_KIND_AUTH && hooks->auth_changed != NULL)
+    hooks->auth_changed (self->context->hooks_data, self);
+}
+
+gboolean
+detour_instance_start (DetourInstance *self, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (self->self != NULL)
+    return TRUE;
+  set_state (self, DETOUR_INSTANCE_STARTING, NULL);
+  clear_words (self);
+
+  if (self->plugin == NULL)
+    g_set_error_literal (&local, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN, self->problem);
+  else
+    {
+      self->self = self->plugin->start (self, self->settings, &local);
+      if (self->self == NULL && local == NULL)
+        g_set_error (&local, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN, "start() failed and gave no reason");
+      else if (self->self != NULL)
+        {
+          g_clear_error (&local);
+          if (present (self, &local))
+            {
+              set_state (self, DETOUR_INSTANCE_RUNNING, NULL);
+              tell_auth (self);
+              return TRUE;
+            }
+        }
+    }
+
+  withdraw (self);
+  if (self->self != NULL)
+    self->plugin->stop (g_steal_pointer (&self->self));
+  forget_certs (self);
+  set_state (self, DETOUR_INSTANCE_FAILED, local->message);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+static void
+stop (DetourInstance *self)
+{
+  if (self->self != NULL)
+    {
+      withdraw (self);
+      detour_auth_call_abandon_all (self);
+      self->plugin->stop (g_steal_pointer (&self->self));
+    }
+  clear_words (self);
+  set_state (self, self->enabled ? DETOUR_INSTANCE_STOPPED : DETOUR_INSTANCE_DISABLED, NULL);
+}
+
+void
+detour_instance_stop (DetourInstance *self)
+{
+  gboolean ran = self->self != NULL;
+
+  if (!ran && self->state != DETOUR_INSTANCE_FAILED)
+    return;
+  stop (self);
+  forget_certs (self);
+  if (ran)
+    tell_auth (self);
+}
+
+gboolean
+detour_instance_restart (DetourInstance *self, GError **error)
+{
+  stop (self);
+  return detour_instance_start (self, error);
+}
+
+void
+detour_instance_reload (DetourInstance *self)
+{
+  if (self->self != NULL && self->plugin->reload != NULL)
+    self->plugin->reload (self->self);
+}
+
+/* ---- what others may know ---- */
+
+const char *
+detour_instance_id (const DetourInstance *self)
+{
+  return self->id;
+}
+
+const char *
+detour_instance_name (const DetourInstance *self)
+{
+  return self->name;
+}
+
+DetourKind
+detour_instance_kind (const DetourInstance *self)
+{
+  return self->kind;
+}
+
+const char *
+detour_instance_plugin_name (const DetourInstance *self)
+{
+  return self->plugin_name;
+}
+
+const char *
+detour_instance_about (const DetourInstance *self)
+{
+  return self->plugin != NULL ? self->plugin->summary : "";
+}
+
+DetourInstanceState
+detour_instance_state (const DetourInstance *self)
+{
+  return self->state;
+}
+
+const char *
+detour_instance_state_name (const DetourInstance *self)
+{
+  static const char *const names[] = {
+    [DETOUR_INSTANCE_DISABLED] = "disabled", [DETOUR_INSTANCE_STARTING] = "starting",
+    [DETOUR_INSTANCE_RUNNING] = "running",   [DETOUR_INSTANCE_FAILED] = "failed",
+    [DETOUR_INSTANCE_STOPPED] = "stopped",
+  };
+
+  return names[self->state];
+}
+
+gint64
+detour_instance_since_us (const DetourInstance *self)
+{
+  return self->since_us;
+}
+
+const char *
+detour_instance_error (const DetourInstance *self)
+{
+  return self->error;
+}
+
+DetourSettings *
+detour_instance_settings (const DetourInstance *self)
+{
+  return self->settings;
+}
+
+gboolean
+detour_instance_module_is_broken (const DetourInstance *self)
+{
+  return self->plugin == NULL;
+}
+
+static char *
+dup_words (DetourInstance *self, char *const *words)
+{
+  char *copy;
+
+  g_mutex_lock (&self->lock);
+  copy = g_strdup (*words);
+  g_mutex_unlock (&self->lock);
+  return copy;
+}
+
+char *
+detour_instance_dup_summary (DetourInstance *self)
+{
+  return dup_words (self, &self->summary);
+}
+
+char *
+detour_instance_dup_trouble (DetourInstance *self)
+{
+  return dup_words (self, &self->trouble);
+}
+
+void
+detour_instance_foreach_counter (DetourInstance *self, DetourInstanceCounterFunc func, gpointer data)
+{
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < self->counters->len; i++)
+    {
+      const DetourInstanceCounter *entry = self->counters->pdata[i];
+
+      func (entry->name, entry->help, detour_counter_get (&entry->counter), data);
+    }
+  g_mutex_unlock (&self->lock);
+}

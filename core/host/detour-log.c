@@ -1,0 +1,226 @@
+/* detour-log.c: where log messages go: to the log instances that run, or to standard error while there is none.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The same message again within this time is counted and not written. */
+#define FOLD_US (10 * G_USEC_PER_SEC)
+
+typedef struct {
+  const DetourLogFuncs *funcs;
+  gpointer self;
+} Sink;
+
+/* GLib has one writer in a process, so this is the one piece of core that is not in a struct. */
+static GMutex lock;
+static GArray *sinks;
+static struct {
+  char *domain;
+  char *message;
+  GLogLevelFlags level;
+  gint64 since_us; /* when it was written, monotonic */
+  guint again;
+} last;
+
+/* Set while this thread is inside a sink, which must not wait for the lock it holds. */
+static _Thread_local gboolean inside;
+
+const char *
+detour_log_level_name (GLogLevelFlags level)
+{
+  if ((level & G_LOG_LEVEL_ERROR) != 0)
+    return "error";
+  if ((level & G_LOG_LEVEL_CRITICAL) != 0)
+    return "critical";
+  if ((level & G_LOG_LEVEL_WARNING) != 0)
+    return "warning";
+  if ((level & G_LOG_LEVEL_MESSAGE) != 0)
+    return "message";
+  if ((level & G_LOG_LEVEL_INFO) != 0)
+    return "info";
+  return "debug";
+}
+
+char *
+detour_log_escape (const char *text, gssize len)
+{
+  gsize left = len < 0 ? strlen (text) : (gsize) len;
+  GString *out = g_string_sized_new (left);
+
+  while (left > 0)
+    {
+      gunichar c = g_utf8_get_char_validated (text, (gssize) left);
+      gsize n = 1;
+
+      if (c == (gunichar) -1 || c == (gunichar) -2 || c == 0)
+        g_string_append_printf (out, "\\x%02x", (guint) (guint8) *text);
+      else
+        {
+          n = (gsize) (g_utf8_next_char (text) - text);
+          if (g_unichar_iscntrl (c) || c == 0x2028 || c == 0x2029)
+            g_string_append_printf (out, "\\x%02x", c);
+          else
+            g_string_append_len (out, text, (gssize) n);
+        }
+      text += n;
+      left -= n;
+    }
+  return g_string_free (out, FALSE);
+}
+
+static void
+write_stderr (const DetourLogRecord *record)
+{
+  static const GLogLevelFlags quiet = G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG;
+
+  if ((record->level & quiet) != 0 && g_getenv ("G_MESSAGES_DEBUG") == NULL)
+    return;
+  fprintf (stderr, "%s: %s\n", detour_log_level_name (record->level), record->message);
+}
+
+/* With the lock held. */
+static void
+write_everywhere (const DetourLogRecord *record)
+{
+  if (sinks->len == 0)
+    {
+      write_stderr (record);
+      return;
+    }
+  inside = TRUE;
+  for (guint i = 0; i < sinks->len; i++)
+    {
+      const Sink *sink = &g_array_index (sinks, Sink, i);
+
+      sink->funcs->write (sink->self, record);
+    }
+  inside = FALSE;
+}
+
+static void
+tell_repeats (void)
+{
+  g_autofree char *text = NULL;
+
+  if (last.again == 0)
+    return;
+  text = g_strdup_printf ("last message repeated %u time%s", last.again, last.again == 1 ? "" : "s");
+  last.again = 0;
+
+  {
+    GLogField fields[] = { { "MESSAGE", text, -1 }, { "GLIB_DOMAIN", last.domain, -1 } };
+    DetourLogRecord record = { last.level, last.domain, text, g_get_real_time (), fields, G_N_ELEMENTS (fields) };
+
+    write_everywhere (&record);
+  }
+}
+
+static gboolean
+is_repeat (const DetourLogRecord *record)
+{
+  gint64 now_us = g_get_monotonic_time ();
+
+  if (last.message != NULL && record->level == last.level && now_us - last.since_us < FOLD_US
+      && strcmp (record->domain, last.domain) == 0 && strcmp (record->message, last.message) == 0)
+    {
+      last.again++;
+      return TRUE;
+    }
+  tell_repeats ();
+  g_free (last.domain);
+  g_free (last.message);
+  last.domain = g_strdup (record->domain);
+  last.message = g_strdup (record->message);
+  last.level = record->level;
+  last.since_us = now_us;
+  return FALSE;
+}
+
+static char *
+dup_field (const GLogField *field)
+{
+  return field->length < 0 ? g_strdup (field->value) : g_strndup (field->value, (gsize) field->length);
+}
+
+static GLogWriterOutput
+writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+  g_autofree char *domain = NULL;
+  g_autofree char *message = NULL;
+  DetourLogRecord record;
+
+  for (gsize i = 0; i < n_fields; i++)
+    {
+      if (domain == NULL && strcmp (fields[i].key, "GLIB_DOMAIN") == 0)
+        domain = dup_field (&fields[i]);
+      else if (message == NULL && strcmp (fields[i].key, "MESSAGE") == 0)
+        message = detour_log_escape (fields[i].value, fields[i].length);
+    }
+  record.level = level & G_LOG_LEVEL_MASK;
+  record.domain = domain != NULL ? domain : "";
+  record.message = message != NULL ? message : "";
+  record.real_us = g_get_real_time ();
+  record.fields = fields;
+  record.n_fields = n_fields;
+
+  if (inside)
+    {
+      write_stderr (&record);
+      return G_LOG_WRITER_HANDLED;
+    }
+  g_mutex_lock (&lock);
+  if (!is_repeat (&record))
+    write_everywhere (&record);
+  g_mutex_unlock (&lock);
+  return G_LOG_WRITER_HANDLED;
+}
+
+void
+detour_log_init (void)
+{
+  g_mutex_lock (&lock);
+  if (sinks == NULL)
+    {
+      sinks = g_array_new (FALSE, FALSE, sizeof (Sink));
+      g_log_set_writer_func (writer, NULL, NULL);
+    }
+  g_mutex_unlock (&lock);
+}
+
+void
+detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self)
+{
+  Sink sink = { funcs, self };
+
+  g_mutex_lock (&lock);
+  if (sinks != NULL)
+    g_array_append_val (sinks, sink);
+  g_mutex_unlock (&lock);
+}
+
+void
+detour_log_remove_sink (gpointer self)
+{
+  g_mutex_lock (&lock);
+  for (guint i = 0; sinks != NULL && i < sinks->len; i++)
+    if (g_array_index (sinks, Sink, i).self == self)
+      {
+        tell_repeats ();
+        g_array_remove_index (sinks, i);
+        break;
+      }
+  g_mutex_unlock (&lock);
+}
+
+void
+detour_log_flush (void)
+{
+  g_mutex_lock (&lock);
+  if (sinks != NULL)
+    tell_repeats ();
+  g_mutex_unlock (&lock);
+}

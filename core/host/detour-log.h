@@ -1,0 +1,34 @@
+/* detour-log.h: where log messages go: to the log instances that run, or to standard error while there is none.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-plugin.h"
+
+G_BEGIN_DECLS
+
+/* Takes over GLib's log writer. Once, at the start of a program. */
+void detour_log_init (void);
+
+/**
+ * detour_log_add_sink:
+ * @funcs: (not nullable)
+ * @self: what they are called with
+ *
+ * Any thread, like everything here. Messages of every level reach the sink, which chooses. What a sink itself
+ * logs goes to standard error.
+ */
+void detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self);
+
+/* When it returns, no write is under way and none will follow. */
+void detour_log_remove_sink (gpointer self);
+
+/* Tells how often the last message came again, if it did. */
+void detour_log_flush (void);
+
+/* "debug", "info", "message", "warning", "critical" or "error". */
+const char *detour_log_level_name (GLogLevelFlags level);
+
+/* @text (array length=len) as one line: control characters and what is not UTF-8 as \xNN; free with g_free(). */
+char *detour_log_escape (const char *text, gssize len);
+
+G_END_DECLS

@@ -1,0 +1,257 @@
+/* detour-plugins.c: finds plugins, loads them and looks them over before anything calls them.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-plugins.h"
+
+#include <gmodule.h>
+#include <string.h>
+
+#include "detour-config-value.h"
+#include "detour-schema.h"
+
+struct _DetourPlugins {
+  GStrv directories;
+  GHashTable *known; /* name → const DetourPlugin, checked */
+};
+
+G_DEFINE_QUARK (detour-plugins-error-quark, detour_plugins_error)
+
+DetourPlugins *
+detour_plugins_new (const char *const *directories)
+{
+  DetourPlugins *self = g_new0 (DetourPlugins, 1);
+
+  self->directories = g_strdupv ((GStrv) directories);
+  self->known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  return self;
+}
+
+void
+detour_plugins_free (DetourPlugins *self)
+{
+  g_strfreev (self->directories);
+  g_hash_table_unref (self->known);
+  g_free (self);
+}
+
+void
+detour_plugins_set_directories (DetourPlugins *self, const char *const *directories)
+{
+  g_strfreev (self->directories);
+  self->directories = g_strdupv ((GStrv) directories);
+}
+
+const char *const *
+detour_plugins_directories (const DetourPlugins *self)
+{
+  return (const char *const *) self->directories;
+}
+
+void
+detour_plugins_add_static (DetourPlugins *self, const DetourPlugin *plugin)
+{
+  g_hash_table_insert (self->known, g_strdup (plugin->name), (gpointer) plugin);
+}
+
+static gboolean
+broken (GError **error, const char *where, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
+static gboolean
+broken (GError **error, const char *where, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN, "%s: %s", where, text);
+  return FALSE;
+}
+
+static gboolean
+check_key (const DetourConfigKey *key, const char *where, GError **error)
+{
+  DetourConfigValue value;
+  g_autoptr (GError) local = NULL;
+
+  if (detour_config_type_name (key->type) == NULL)
+    return broken (error, where, "its key \"%s\" has the unknown type %d", key->key, (int) key->type);
+  for (guint i = 0; detour_schema_instance[i].key != NULL; i++)
+    if (strcmp (detour_schema_instance[i].key, key->key) == 0)
+      return broken (error, where, "its key \"%s\" belongs to core", key->key);
+  if (key->summary == NULL)
+    return broken (error, where, "its key \"%s\" has no summary", key->key);
+  if (key->type == DETOUR_CONFIG_ENUM && key->words == NULL)
+    return broken (error, where, "its key \"%s\" has no words to choose from", key->key);
+  if (key->min > key->max)
+    return broken (error, where, "its key \"%s\" has a minimum above its maximum", key->key);
+  if (key->fallback == NULL)
+    return TRUE;
+  if (!detour_config_value_parse (key, key->fallback, &value, &local))
+    return broken (error, where, "its key \"%s\" has a bad fallback: %s", key->key, local->message);
+  detour_config_value_clear (&value);
+  return TRUE;
+}
+
+static gboolean
+check_table (const DetourConfigKey *table, const char *where, GError **error)
+{
+  for (guint i = 0; table != NULL && table[i].key != NULL; i++)
+    {
+      if (!check_key (&table[i], where, error))
+        return FALSE;
+      for (guint j = 0; j < i; j++)
+        if (strcmp (table[i].key, table[j].key) == 0)
+          return broken (error, where, "its key \"%s\" is there twice", table[i].key);
+    }
+  return TRUE;
+}
+
+gboolean
+detour_plugins_check (const DetourPlugin *plugin, const char *name, const char *where, GError **error)
+{
+  const char *dash = strchr (name, '-');
+  g_autofree char *kind = dash != NULL ? g_strndup (name, (gsize) (dash - name)) : NULL;
+  DetourKind expected;
+
+  /* A different number may mean a different struct: nothing else is read before these two. */
+  if (plugin->abi != DETOUR_PLUGIN_ABI)
+    return broken (error, where, "made for plugin interface %u, this is %u", plugin->abi, DETOUR_PLUGIN_ABI);
+  if (plugin->size != sizeof (DetourPlugin))
+    return broken (error, where, "its descriptor has %u bytes, this interface has %u", plugin->size,
+                   (guint) sizeof (DetourPlugin));
+
+  if (plugin->name == NULL || strcmp (plugin->name, name) != 0)
+    return broken (error, where, "it calls itself \"%s\", its file says \"%s\"",
+                   plugin->name != NULL ? plugin->name : "", name);
+  if (kind == NULL || !detour_kind_from_name (kind, &expected) || plugin->kind != expected)
+    return broken (error, where, "its kind is \"%s\", its name says \"%s\"",
+                   (guint) plugin->kind < DETOUR_N_KINDS ? detour_kind_names[plugin->kind] : "unknown",
+                   kind != NULL ? kind : "");
+  if (plugin->summary == NULL)
+    return broken (error, where, "it has no summary");
+  if (plugin->start == NULL || plugin->stop == NULL)
+    return broken (error, where, "it has no %s()", plugin->start == NULL ? "start" : "stop");
+  if (plugin->kind == DETOUR_KIND_AUTH && (plugin->funcs.auth == NULL || plugin->funcs.auth->verify == NULL))
+    return broken (error, where, "it has no verify()");
+  if (plugin->kind == DETOUR_KIND_HTTP && (plugin->funcs.http == NULL || plugin->funcs.http->routes == NULL))
+    return broken (error, where, "it has no routes");
+  if (plugin->kind == DETOUR_KIND_LOG && (plugin->funcs.log == NULL || plugin->funcs.log->write == NULL))
+    return broken (error, where, "it has no write()");
+  return check_table (plugin->config, where, error);
+}
+
+static const DetourPlugin *
+open_module (const char *path, const char *name, GError **error)
+{
+  GModule *module;
+  gpointer symbol = NULL;
+
+  /* Not lazy: a symbol that is missing must fail here and not under the first client. */
+  module = g_module_open (path, G_MODULE_BIND_LOCAL);
+  if (module == NULL)
+    {
+      const char *why = g_module_error ();
+      gsize n_path = strlen (path);
+
+      /* The linker begins with the path as well. */
+      if (why != NULL && strncmp (why, path, n_path) == 0 && g_str_has_prefix (why + n_path, ": "))
+        why += n_path + 2;
+      broken (error, path, "%s", why != NULL ? why : "cannot be loaded");
+      return NULL;
+    }
+  if (!g_module_symbol (module, DETOUR_PLUGIN_SYMBOL, &symbol) || symbol == NULL)
+    broken (error, path, "it does not export \"%s\"; is this a plugin of Detour?", DETOUR_PLUGIN_SYMBOL);
+  else if (detour_plugins_check (symbol, name, path, error))
+    {
+      g_module_make_resident (module);
+      return symbol;
+    }
+  g_module_close (module);
+  return NULL;
+}
+
+static const DetourPlugin *
+find_and_open (DetourPlugins *self, const char *name, GError **error)
+{
+  g_autofree char *file = g_strconcat (name, "." G_MODULE_SUFFIX, NULL);
+  g_autofree char *where = NULL;
+
+  if (strchr (name, '/') == NULL)
+    for (guint i = 0; self->directories[i] != NULL; i++)
+      {
+        g_autofree char *path = g_build_filename (self->directories[i], file, NULL);
+
+        if (g_file_test (path, G_FILE_TEST_EXISTS))
+          return open_module (path, name, error);
+      }
+  where = g_strjoinv (", ", self->directories);
+  g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING, "no plugin \"%s\" in %s", name, where);
+  return NULL;
+}
+
+const DetourPlugin *
+detour_plugins_load (DetourPlugins *self, const char *name, GError **error)
+{
+  const DetourPlugin *plugin = g_hash_table_lookup (self->known, name);
+
+  if (plugin == NULL)
+    {
+      plugin = find_and_open (self, name, error);
+      if (plugin != NULL)
+        g_hash_table_insert (self->known, g_strdup (name), (gpointer) plugin);
+    }
+  return plugin;
+}
+
+static gboolean
+is_of_kind (const char *name, DetourKind kind)
+{
+  for (guint i = 0; i < DETOUR_N_KINDS; i++)
+    {
+      gsize n = strlen (detour_kind_names[i]);
+
+      if ((kind == DETOUR_N_KINDS || kind == i) && strncmp (name, detour_kind_names[i], n) == 0 && name[n] == '-')
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static int
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+GStrv
+detour_plugins_names (DetourPlugins *self, DetourKind kind)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  GPtrArray *names = g_ptr_array_new ();
+  GHashTableIter iter;
+  gpointer name;
+
+  g_hash_table_iter_init (&iter, self->known);
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    if (is_of_kind (name, kind))
+      g_hash_table_add (seen, g_strdup (name));
+
+  for (guint i = 0; self->directories[i] != NULL; i++)
+    {
+      g_autoptr (GDir) dir = g_dir_open (self->directories[i], 0, NULL);
+      const char *file;
+
+      while (dir != NULL && (file = g_dir_read_name (dir)) != NULL)
+        if (g_str_has_suffix (file, "." G_MODULE_SUFFIX) && is_of_kind (file, kind))
+          g_hash_table_add (seen, g_strndup (file, strlen (file) - strlen ("." G_MODULE_SUFFIX)));
+    }
+
+  g_hash_table_iter_init (&iter, seen);
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    g_ptr_array_add (names, g_strdup (name));
+  g_ptr_array_sort (names, compare_names);
+  g_ptr_array_add (names, NULL);
+  return (GStrv) g_ptr_array_free (names, FALSE);
+}

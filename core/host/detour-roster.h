@@ -1,0 +1,65 @@
+/* detour-roster.h: all instances of a daemon, started, stopped and changed together.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-cert-store.h"
+#include "detour-config.h"
+#include "detour-instance.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DetourRoster DetourRoster; /* main thread */
+
+/**
+ * detour_roster_new:
+ * @config: the first configuration
+ * @state_directory: exists
+ * @server_key: (array fixed-size=32): the public half
+ * @hooks: (nullable): the floors above; must outlive the roster
+ *
+ * Makes all instances and starts none.
+ */
+DetourRoster *detour_roster_new (DetourConfig *config, const char *state_directory, const guint8 *server_key,
+                                 const DetourHostHooks *hooks, gpointer hooks_data);
+/* Stops what still runs. */
+void detour_roster_free (DetourRoster *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourRoster, detour_roster_free)
+
+/**
+ * detour_roster_start:
+ *
+ * Gives the hooks limits and admission, then starts every enabled instance: logs, certificates, auth, pages,
+ * services, transports. Each that fails leaves one line on the log and does not keep the others from starting.
+ *
+ * Returns: FALSE when the daemon should not go on like this: an instance did not start for another reason than a
+ *   broken module, or no transport runs.
+ */
+gboolean detour_roster_start (DetourRoster *self);
+/* Stops all in the reverse order. */
+void detour_roster_stop (DetourRoster *self);
+
+/**
+ * detour_roster_apply:
+ * @config: loaded and checked
+ *
+ * Goes over to another configuration: stops what is gone, restarts what changed, starts what is new, asks
+ * everything else to look at its files again. An instance that does not start with its new settings goes back to
+ * the old ones. Changes that need a restart of the daemon are named on the log and left for then. An instance that
+ * somebody stopped at run time stays so.
+ *
+ * Returns: FALSE when an instance could not follow; the log says which.
+ */
+gboolean detour_roster_apply (DetourRoster *self, DetourConfig *config);
+
+/* What detour_host_is_ready() answers. Any thread. */
+void detour_roster_set_ready (DetourRoster *self, gboolean ready);
+
+DetourConfig *detour_roster_config (DetourRoster *self);
+DetourCertStore *detour_roster_certs (DetourRoster *self);
+
+guint detour_roster_count (const DetourRoster *self);
+DetourInstance *detour_roster_nth (const DetourRoster *self, guint n);
+/* "KIND/NAME", or a NAME that only one instance has; NULL otherwise. */
+DetourInstance *detour_roster_find (const DetourRoster *self, const char *id);
+
+G_END_DECLS

@@ -1,0 +1,254 @@
+/* detour-server-key.c: the relay's own key pair and the file it lies in.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-server-key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <json-glib/json-glib.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX 16384
+#define DEPTH_MAX 8
+#define MEMBER "PrivateKey"
+
+struct _DetourServerKey {
+  guint8 private_key[DETOUR_KEY_SIZE];
+  DetourKey public_key;
+};
+
+G_DEFINE_QUARK (detour-server-key-error-quark, detour_server_key_error)
+
+static DetourServerKey *
+allocate (void)
+{
+  DetourServerKey *self;
+  int ready = sodium_init ();
+
+  g_assert (ready >= 0);
+  self = sodium_malloc (sizeof *self);
+  g_assert (self != NULL);
+  return self;
+}
+
+/* Once the private half is there. */
+static DetourServerKey *
+seal (DetourServerKey *self)
+{
+  crypto_scalarmult_base (self->public_key.bytes, self->private_key);
+  sodium_mprotect_readonly (self);
+  return self;
+}
+
+DetourServerKey *
+detour_server_key_new (void)
+{
+  DetourServerKey *self = allocate ();
+
+  randombytes_buf (self->private_key, sizeof self->private_key);
+  return seal (self);
+}
+
+void
+detour_server_key_free (DetourServerKey *self)
+{
+  sodium_free (self);
+}
+
+const DetourKey *
+detour_server_key_public (const DetourServerKey *self)
+{
+  return &self->public_key;
+}
+
+const guint8 *
+detour_server_key_private (const DetourServerKey *self)
+{
+  return self->private_key;
+}
+
+static gboolean
+refuse (GError **error, int code, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
+static gboolean
+refuse (GError **error, int code, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error_literal (error, DETOUR_SERVER_KEY_ERROR, code, text);
+  return FALSE;
+}
+
+/* json-glib recurses without a limit. Braces inside strings count as well, which does no harm here. */
+static gboolean
+is_flat (const char *data, gsize len)
+{
+  guint depth = 0;
+
+  for (gsize i = 0; i < len; i++)
+    if ((data[i] == '{' || data[i] == '[') && ++depth > DEPTH_MAX)
+      return FALSE;
+  return TRUE;
+}
+
+static JsonNode *
+find_member (JsonNode *root)
+{
+  g_autoptr (GList) members = NULL;
+
+  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
+    return NULL;
+  members = json_object_get_members (json_node_get_object (root));
+  for (GList *l = members; l != NULL; l = l->next)
+    if (g_ascii_strcasecmp (l->data, MEMBER) == 0)
+      return json_object_get_member (json_node_get_object (root), l->data);
+  return NULL;
+}
+
+DetourServerKey *
+detour_server_key_parse (const char *data, gsize len, GError **error)
+{
+  g_autoptr (JsonParser) parser = NULL;
+  g_autoptr (GError) local = NULL;
+  DetourServerKey *self;
+  DetourKey key;
+  JsonNode *node;
+
+  if (len > FILE_MAX || !is_flat (data, len) || !g_utf8_validate (data, (gssize) len, NULL))
+    {
+      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no key file; expected {\"" MEMBER "\": \"privkey:…\"}");
+      return NULL;
+    }
+  parser = json_parser_new ();
+  if (!json_parser_load_from_data (parser, data, (gssize) len, &local))
+    {
+      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no JSON; expected {\"" MEMBER "\": \"privkey:…\"}");
+      return NULL;
+    }
+  node = find_member (json_parser_get_root (parser));
+  if (node == NULL || !JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING)
+    {
+      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "it has no text \"" MEMBER "\"; expected {\"" MEMBER
+                                                   "\": \"privkey:…\"}");
+      return NULL;
+    }
+  if (!detour_key_parse (&key, json_node_get_string (node), "privkey:") || detour_key_is_zero (&key))
+    {
+      sodium_memzero (&key, sizeof key);
+      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "\"" MEMBER "\" must be \"privkey:\" and 64 hex digits, not all zero");
+      return NULL;
+    }
+  self = allocate ();
+  memcpy (self->private_key, key.bytes, DETOUR_KEY_SIZE);
+  sodium_memzero (&key, sizeof key);
+  return seal (self);
+}
+
+DetourServerKey *
+detour_server_key_load (const char *path, GError **error)
+{
+  char data[FILE_MAX + 1];
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  DetourServerKey *self = NULL;
+  struct stat st;
+  gssize n;
+
+  if (fd < 0 || fstat (fd, &st) < 0)
+    {
+      refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror (errno));
+      if (fd >= 0)
+        close (fd);
+      return NULL;
+    }
+  if (!S_ISREG (st.st_mode))
+    refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: not a file", path);
+  else if ((st.st_mode & S_IRWXO) != 0)
+    refuse (error, DETOUR_SERVER_KEY_ERROR_OPEN,
+            "%s: everybody may use this private key (mode %04o); run: chmod 600 %s", path,
+            (guint) st.st_mode & 07777, path);
+  else if ((n = read (fd, data, sizeof data)) < 0)
+    refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror (errno));
+  else
+    {
+      self = detour_server_key_parse (data, (gsize) n, error);
+      if (self == NULL)
+        g_prefix_error (error, "%s: ", path);
+    }
+  sodium_memzero (data, sizeof data);
+  close (fd);
+  return self;
+}
+
+/* The text of the file; wiped and freed by the caller. */
+static char *
+to_text (const DetourServerKey *self, gsize *len)
+{
+  static const char before[] = "{\n\t\"" MEMBER "\": \"privkey:";
+  static const char after[] = "\"\n}";
+  gsize size = sizeof before + 2 * DETOUR_KEY_SIZE + sizeof after;
+  char *text = g_malloc (size);
+
+  memcpy (text, before, sizeof before);
+  sodium_bin2hex (text + sizeof before - 1, 2 * DETOUR_KEY_SIZE + 1, self->private_key, DETOUR_KEY_SIZE);
+  memcpy (text + sizeof before - 1 + 2 * DETOUR_KEY_SIZE, after, sizeof after);
+  *len = strlen (text);
+  return text;
+}
+
+gboolean
+detour_server_key_save (const DetourServerKey *self, const char *path, GError **error)
+{
+  g_autofree char *directory = g_path_get_dirname (path);
+  g_autofree char *temporary = g_strconcat (path, ".XXXXXX", NULL);
+  g_autofree char *text = NULL;
+  gboolean saved = FALSE;
+  gsize len;
+  int fd;
+
+  if (g_mkdir_with_parents (directory, 0700) < 0)
+    return refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", directory, g_strerror (errno));
+  fd = g_mkstemp_full (temporary, O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", path, g_strerror (errno));
+
+  text = to_text (self, &len);
+  /* link() and not rename(): whoever made a key meanwhile keeps it. */
+  if (write (fd, text, len) != (gssize) len || fsync (fd) < 0)
+    refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be written: %s", path, g_strerror (errno));
+  else if (link (temporary, path) < 0)
+    {
+      if (errno == EEXIST)
+        refuse (error, DETOUR_SERVER_KEY_ERROR_EXISTS, "%s: exists already and is not replaced", path);
+      else
+        refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", path, g_strerror (errno));
+    }
+  else
+    saved = TRUE;
+  sodium_memzero (text, len);
+  unlink (temporary);
+  close (fd);
+  return saved;
+}
+
+DetourServerKey *
+detour_server_key_load_or_create (const char *path, gboolean *created, GError **error)
+{
+  g_autoptr (DetourServerKey) self = NULL;
+
+  *created = FALSE;
+  if (access (path, F_OK) == 0 || errno != ENOENT)
+    return detour_server_key_load (path, error);
+  self = detour_server_key_new ();
+  if (!detour_server_key_save (self, path, error))
+    return NULL;
+  *created = TRUE;
+  return g_steal_pointer (&self);
+}

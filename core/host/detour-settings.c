@@ -1,0 +1,267 @@
+/* detour-settings.c: the checked values of one group.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-settings.h"
+
+#include <string.h>
+
+#include "detour-config-value.h"
+
+typedef struct {
+  DetourConfigValue value;
+  char *text; /* NULL: absent */
+  char *file; /* NULL: not written anywhere */
+  guint line;
+} Setting;
+
+struct _DetourSettings {
+  gatomicrefcount refs;
+  char *group;
+  char *file;
+  guint line;
+  const DetourConfigKey *table;
+  guint n_keys;
+  Setting *settings; /* one for each key of the table */
+};
+
+static const DetourConfigKey no_keys[] = { { NULL } };
+
+static void
+setting_set (Setting *self, const DetourConfigValue *value, const char *text, const char *file, guint line)
+{
+  detour_config_value_clear (&self->value);
+  g_free (self->text);
+  g_free (self->file);
+  self->value = *value;
+  self->text = g_strdup (text);
+  self->file = g_strdup (file);
+  self->line = line;
+}
+
+DetourSettings *
+detour_settings_new (const char *group, const DetourConfigKey *table, const char *file, guint line)
+{
+  DetourSettings *self = g_new0 (DetourSettings, 1);
+
+  g_atomic_ref_count_init (&self->refs);
+  self->group = g_strdup (group);
+  self->file = g_strdup (file);
+  self->line = line;
+  self->table = table != NULL ? table : no_keys;
+  while (self->table[self->n_keys].key != NULL)
+    self->n_keys++;
+  self->settings = g_new0 (Setting, MAX (self->n_keys, 1));
+  for (guint i = 0; i < self->n_keys; i++)
+    if (self->table[i].fallback != NULL)
+      {
+        DetourConfigValue value;
+        gboolean sane = detour_config_value_parse (&self->table[i], self->table[i].fallback, &value, NULL);
+
+        g_assert (sane);
+        setting_set (&self->settings[i], &value, self->table[i].fallback, NULL, 0);
+      }
+  return self;
+}
+
+DetourSettings *
+detour_settings_ref (DetourSettings *self)
+{
+  g_atomic_ref_count_inc (&self->refs);
+  return self;
+}
+
+void
+detour_settings_unref (DetourSettings *self)
+{
+  if (!g_atomic_ref_count_dec (&self->refs))
+    return;
+  for (guint i = 0; i < self->n_keys; i++)
+    {
+      detour_config_value_clear (&self->settings[i].value);
+      g_free (self->settings[i].text);
+      g_free (self->settings[i].file);
+    }
+  g_free (self->settings);
+  g_free (self->group);
+  g_free (self->file);
+  g_free (self);
+}
+
+/* @key must be in the table. */
+static Setting *
+find (const DetourSettings *self, const char *key)
+{
+  guint i = 0;
+
+  while (i < self->n_keys && strcmp (self->table[i].key, key) != 0)
+    i++;
+  g_assert (i < self->n_keys);
+  return &self->settings[i];
+}
+
+/* The setting of @key, whose type must be in @types and which must or must not be a list. */
+static const Setting *
+expect (const DetourSettings *self, const char *key, guint types, gboolean list)
+{
+  const DetourConfigKey *entry = detour_settings_find_key (self, key);
+
+  if (entry == NULL || (types & (1u << entry->type)) == 0 || ((entry->flags & DETOUR_CONFIG_LIST) != 0) != list)
+    {
+      g_autofree char *text = g_strdup_printf ("[%s] %s: the table has no such key of this type", self->group, key);
+
+      g_assertion_message (G_LOG_DOMAIN, __FILE__, __LINE__, G_STRFUNC, text);
+    }
+  return find (self, key);
+}
+
+const DetourConfigKey *
+detour_settings_find_key (const DetourSettings *self, const char *key)
+{
+  for (guint i = 0; i < self->n_keys; i++)
+    if (strcmp (self->table[i].key, key) == 0)
+      return &self->table[i];
+  return NULL;
+}
+
+gboolean
+detour_settings_set (DetourSettings *self, const char *key, const char *text, const char *file, guint line,
+                     GError **error)
+{
+  Setting *setting = find (self, key);
+  const DetourConfigKey *entry = &self->table[setting - self->settings];
+  DetourConfigValue value;
+
+  if (!detour_config_value_parse (entry, text, &value, error))
+    {
+      g_autofree char *place = detour_config_place (file, line, self->group, key);
+
+      g_prefix_error (error, "%s", place);
+      return FALSE;
+    }
+  setting_set (setting, &value, text, file, line);
+  return TRUE;
+}
+
+const char *
+detour_settings_missing (const DetourSettings *self)
+{
+  for (guint i = 0; i < self->n_keys; i++)
+    if ((self->table[i].flags & DETOUR_CONFIG_REQUIRED) != 0 && self->settings[i].text == NULL)
+      return self->table[i].key;
+  return NULL;
+}
+
+const char *
+detour_settings_group (const DetourSettings *self)
+{
+  return self->group;
+}
+
+const DetourConfigKey *
+detour_settings_table (const DetourSettings *self)
+{
+  return self->table;
+}
+
+const char *
+detour_settings_text (const DetourSettings *self, const char *key)
+{
+  return find (self, key)->text;
+}
+
+gboolean
+detour_settings_origin (const DetourSettings *self, const char *key, const char **file, guint *line)
+{
+  const Setting *setting = find (self, key);
+
+  if (setting->file == NULL)
+    return FALSE;
+  *file = setting->file;
+  *line = setting->line;
+  return TRUE;
+}
+
+gboolean
+detour_settings_same_value (const DetourSettings *a, const DetourSettings *b, const char *key)
+{
+  return g_strcmp0 (find (a, key)->text, find (b, key)->text) == 0;
+}
+
+gboolean
+detour_settings_equal (const DetourSettings *a, const DetourSettings *b)
+{
+  if (a->table != b->table)
+    return FALSE;
+  for (guint i = 0; i < a->n_keys; i++)
+    if (g_strcmp0 (a->settings[i].text, b->settings[i].text) != 0
+        || (a->settings[i].file == NULL) != (b->settings[i].file == NULL))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+detour_settings_has (const DetourSettings *self, const char *key)
+{
+  return find (self, key)->text != NULL;
+}
+
+gboolean
+detour_settings_is_written (const DetourSettings *self, const char *key)
+{
+  return find (self, key)->file != NULL;
+}
+
+const char *
+detour_settings_string (const DetourSettings *self, const char *key)
+{
+  return expect (self, key,
+                 1u << DETOUR_CONFIG_STRING | 1u << DETOUR_CONFIG_PATH | 1u << DETOUR_CONFIG_ENUM
+                     | 1u << DETOUR_CONFIG_ADDRESS | 1u << DETOUR_CONFIG_CIDR,
+                 FALSE)
+      ->value.string;
+}
+
+gboolean
+detour_settings_bool (const DetourSettings *self, const char *key)
+{
+  return expect (self, key, 1u << DETOUR_CONFIG_BOOL, FALSE)->value.number != 0;
+}
+
+guint64
+detour_settings_uint (const DetourSettings *self, const char *key)
+{
+  return expect (self, key, 1u << DETOUR_CONFIG_UINT | 1u << DETOUR_CONFIG_SIZE | 1u << DETOUR_CONFIG_RATE, FALSE)
+      ->value.number;
+}
+
+gint64
+detour_settings_duration_us (const DetourSettings *self, const char *key)
+{
+  return (gint64) expect (self, key, 1u << DETOUR_CONFIG_DURATION, FALSE)->value.number * 1000;
+}
+
+const char *const *
+detour_settings_list (const DetourSettings *self, const char *key)
+{
+  static const char *const nothing[] = { NULL };
+  const Setting *setting = expect (self, key, G_MAXUINT, TRUE);
+
+  return setting->value.list != NULL ? (const char *const *) setting->value.list : nothing;
+}
+
+void
+detour_settings_error (const DetourSettings *self, const char *key, GError **error, const char *format, ...)
+{
+  const Setting *setting = key != NULL ? find (self, key) : NULL;
+  const char *file = setting != NULL && setting->file != NULL ? setting->file : self->file;
+  guint line = setting != NULL && setting->file != NULL ? setting->line : self->line;
+  g_autofree char *place = detour_config_place (file, line, self->group, key);
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error (error, DETOUR_CONFIG_ERROR, DETOUR_CONFIG_ERROR_REFUSED, "%s%s", place, text);
+}
