@@ -8,8 +8,8 @@ import time
 import nacl.public
 import pytest
 
-from derp_client import Client, Closed, Frame, frame, http_request
-from relay import SMALL, with_keys
+from derp_client import Client, Closed, Frame, Stream, frame, http_request
+from relay import EVERYTHING, SMALL, with_keys
 
 HEX = "0123456789abcdef" * 4
 
@@ -292,8 +292,6 @@ def test_head_deadline_is_total_however_bytes_drip(make_relay):
 
 
 def test_handshake_deadline_covers_tls(make_relay):
-    from relay import EVERYTHING
-    from derp_client import Stream
     relay = make_relay(with_keys(EVERYTHING, "limits", handshake_timeout="1s"))
     stream = Stream.connect(relay.address("tls"))
     stream.expect_closed()

@@ -1,0 +1,299 @@
+"""The configuration file: all its errors at once, and reloads that touch only what changed.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import re
+import socket
+
+import pytest
+
+from derp_client import Closed, Stream, http_request
+from relay import EVERYTHING, SMALL, Relay, StartFailed, run_detourd, with_keys, without_group
+
+BAD = """\
+# A file with errors.
+[core]
+hostname = relay.test
+state-directory = {dir}/state
+
+[transport https]
+lisen = 127.0.0.1:443
+
+[limits]
+write-timeout = 2 secs
+"""
+
+BAD_FRIENDS = """\
+[auth friends]
+# an auth plugin that does not exist
+plugin = key
+"""
+
+
+def write(tmp_path, text, name="detour.conf"):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text.replace("{dir}", str(tmp_path)))
+    return path
+
+
+def complaints(tmp_path, text, *options):
+    """What --check-config says about a file that stands alone."""
+    _, errors = run_detourd("--check-config", "--config", write(tmp_path, text), "--no-vendor", *options, code=78)
+    return errors
+
+
+def test_all_errors_come_in_one_run(tmp_path):
+    path = write(tmp_path, BAD)
+    friends = write(tmp_path, BAD_FRIENDS, "conf.d/20-friends.conf")
+    _, errors = run_detourd("--check-config", "--config", path, code=78)
+    assert f'{path}:7: [transport https] lisen: no such key; did you mean "listen"?' in errors
+    assert f'{path}:10: [limits] write-timeout: "2 secs" is not a duration; write 2s, 500ms, 10m' in errors
+    assert re.search(re.escape(f'{friends}:3: [auth friends] plugin: no plugin "auth-key"; there are ') + ".*auth-keys", errors)
+    assert re.search(re.escape(f"{path}: [admission] chain: not set.") + '.*"open"', errors)
+    assert "4 errors; the configuration was not used" in errors
+
+
+def test_the_start_says_the_same_and_ends_with_78(tmp_path):
+    path = write(tmp_path, BAD)
+    _, errors = run_detourd("--config", path, code=78)
+    assert f'{path}:7: [transport https] lisen: no such key' in errors
+    assert "3 errors; the configuration was not used" in errors
+
+
+GOOD = """
+[core]
+state-directory = {dir}/state
+[admission]
+chain = open
+[transport http]
+listen = 127.0.0.1:1
+"""
+
+
+def test_a_good_file(tmp_path):
+    run_detourd("--check-config", "--config", write(tmp_path, GOOD), "--no-vendor")
+
+
+MISTAKES = {
+    "unknown group": ("[limit]\nqueue-packets = 5", r"\[limit\].*limits"),
+    "unknown kind": ("[servce stun]", r"\[servce stun\]"),
+    "kind without a name": ("[service]", r"\[service\]"),
+    "unknown plugin": ("[service nonesuch]", r'\[service nonesuch\].*no plugin "service-nonesuch"'),
+    "unknown key": ("[limits]\nqeue-packets = 5", r'\[limits\] qeue-packets: no such key; did you mean "queue-packets"'),
+    "no number": ("[limits]\nqueue-packets = many", r'\[limits\] queue-packets: "many"'),
+    "number with comment": ("[limits]\nqueue-packets = 32 # packets", r"\[limits\] queue-packets"),
+    "number too large": ("[limits]\nqueue-packets = 99999999999999999999", r"\[limits\] queue-packets"),
+    "negative": ("[limits]\nqueue-packets = -1", r"\[limits\] queue-packets"),
+    "duration without unit": ("[limits]\nkeep-alive = 60", r'\[limits\] keep-alive: "60" is not a duration'),
+    "size with junk": ("[limits]\nqueue-bytes = 2X", r'\[limits\] queue-bytes: "2X"'),
+    "no boolean": ("[transport second]\nplugin = http\nlisten = 127.0.0.1:2\nderp = maybe", r'\[transport second\] derp: "maybe"'),
+    "no enum word": ("[service stun]\ncompat = all", r'\[service stun\] compat: "all"'),
+    "no address": ("[service stun]\nlisten = 127.0.0.1", r"\[service stun\] listen"),
+    "port too large": ("[service stun]\nlisten = 127.0.0.1:65536", r"\[service stun\] listen"),
+    "unknown chain member": ("[admission]\nchain = friends", r"\[admission\] chain.*friends"),
+    "relative path": ("[core]\nstate-directory = state", r"\[core\] state-directory"),
+    "enabled of what": ("[service stun]\nenabled = perhaps", r'\[service stun\] enabled: "perhaps"'),
+    "not UTF-8": ("[core]\nhostname = \udcff", r"."),
+    "no group": ("queue-packets = 5", r"."),
+    "no equals sign": ("[limits]\nqueue-packets", r"."),
+}
+
+
+@pytest.mark.parametrize("addition, complaint", MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistakes(tmp_path, addition, complaint):
+    text = GOOD
+    match = re.match(r"(\[[^]]+\])\n", addition)
+    if match and match[1] in text:
+        text = text.replace(match[0], addition + "\n", 1)
+        if match[1] == "[admission]":
+            text = text.replace("chain = open\n", "")
+    elif match or addition.startswith("["):
+        text += addition + "\n"
+    else:
+        text = addition + "\n" + text
+    path = tmp_path / "detour.conf"
+    path.write_bytes(text.replace("{dir}", str(tmp_path)).encode("utf-8", "surrogateescape"))
+    _, errors = run_detourd("--check-config", "--config", path, "--no-vendor", code=78)
+    assert str(path) in errors
+    assert re.search(complaint, errors), errors
+
+
+def test_repeated_keys_are_told(tmp_path):
+    errors = complaints(tmp_path, GOOD.replace("listen = 127.0.0.1:1", "listen = 127.0.0.1:1\nlisten = 127.0.0.1:2"))
+    assert "[transport http] listen" in errors
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    _, errors = run_detourd("--check-config", "--config", tmp_path / "none.conf", "--no-vendor", code=78)
+    assert "none.conf" in errors
+
+
+def test_conf_d_is_read_in_order_of_names(tmp_path):
+    path = write(tmp_path, GOOD)
+    write(tmp_path, "[limits]\nqueue-packets = 40\n", "conf.d/10-a.conf")
+    write(tmp_path, "[limits]\nqueue-packets = 50\n", "conf.d/20-b.conf")
+    write(tmp_path, "[limits]\nqueue-packets = 60\n", "conf.d/30-c.conf.off")
+    output, _ = run_detourd("--dump-config", "--config", path)
+    assert re.search(r"^queue-packets *= *50\b", output, re.M), output
+
+
+def test_dump_shows_where_values_come_from(tmp_path):
+    path = write(tmp_path, GOOD)
+    output, _ = run_detourd("--dump-config", "--config", path, "--no-vendor")
+    assert "[transport http]" in output
+    assert re.search(r"listen *= *127\.0\.0\.1:1", output)
+    assert str(path) in output
+
+
+# ---- starting
+
+def test_an_address_in_use_is_said(make_relay):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        relay = make_relay(with_keys(SMALL, "transport http", listen=f"127.0.0.1:{port}"), start=False)
+        relay.write_config()
+        with pytest.raises(StartFailed) as failed:
+            relay.start_once()
+        assert failed.value.code == 1
+        assert re.search(rf"\[transport http\] listen: .*127\.0\.0\.1:{port}.*in use", failed.value.log)
+
+
+def test_a_disabled_instance_does_not_run(make_relay):
+    relay = make_relay(with_keys(EVERYTHING, "transport http", enabled="false"))
+    with pytest.raises(ConnectionRefusedError):
+        Stream.connect(relay.address("http"))
+    relay.door("tls").client().ping(b"12345678")
+
+
+def test_a_bad_value_in_a_disabled_instance_is_still_an_error(tmp_path):
+    assert "lisen" in complaints(tmp_path, GOOD + "[transport second]\nplugin = http\nenabled = no\nlisten = 127.0.0.1:2\nlisen = x\n")
+
+
+# ---- reloading
+
+def talk(a, b):
+    a.send_packet(b.key, b"hello")
+    b.expect_packet(a.key, b"hello")
+
+
+def test_reload_of_the_same_file_changes_nothing(make_relay):
+    relay = make_relay()
+    a, b = relay.door("tls").client(), relay.door("http").client()
+    for _ in range(3):
+        relay.reload()
+        talk(a, b)
+    relay.door("tls").client().ping(b"12345678")
+
+
+@pytest.mark.parametrize("mistake", ["[limits]\nwrite-timeout = 2 secs\n", "[service nonesuch]\n", "nonsense"])
+def test_a_bad_file_leaves_the_old_in_force(make_relay, mistake):
+    relay = make_relay()
+    good = relay.config
+    a, b = relay.door("tls").client(), relay.door("http").client()
+    log = relay.reload(good + mistake, good=False)
+    assert "the configuration was not used" in log
+    talk(a, b)
+    talk(relay.door("tls").client(), b)
+    relay.reload(good)
+    talk(b, a)
+
+
+def test_listeners_come_and_go_while_clients_stay(make_relay):
+    relay = make_relay()
+    old = relay.door("http").client()
+    second = with_keys(relay.config, "transport second", plugin="http", listen="127.0.0.1:{second}", redirect="none")
+    relay.reload(second)
+    new = relay.door("second").client()
+    talk(old, new)
+    relay.reload(without_group(second, "transport second"))
+    with pytest.raises(ConnectionRefusedError):
+        Stream.connect(relay.address("second"))
+    talk(old, new)
+    talk(new, old)
+    relay.reload(without_group(relay.config, "transport http"))
+    with pytest.raises(ConnectionRefusedError):
+        Stream.connect(relay.address("http"))
+    talk(old, new)
+    talk(relay.door("tls").client(), old)
+
+
+def test_a_listener_moves(make_relay):
+    relay = make_relay()
+    old = relay.door("http").client()
+    before = relay.address("http")
+    relay.reload(with_keys(relay.config, "transport http", listen="127.0.0.1:{moved}"))
+    with pytest.raises(ConnectionRefusedError):
+        Stream.connect(before)
+    talk(old, relay.door("moved").client())
+
+
+def test_services_and_pages_come_and_go(make_relay):
+    relay = make_relay()
+    client = relay.door("tls").client()
+    relay.reload(without_group(without_group(relay.config, "service stun"), "http home"))
+    assert http_request(relay.door("tls").stream(), "GET", "/").status == 404
+    assert "not ready" not in relay.log
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(relay.address("stun"))
+    relay.reload(EVERYTHING)
+    assert http_request(relay.door("tls").stream(), "GET", "/").status == 200
+    client.ping(b"12345678")
+
+
+def test_a_listener_that_cannot_be_bound_leaves_the_old_in_force(make_relay):
+    relay = make_relay()
+    client = relay.door("http").client()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        log = relay.reload(with_keys(relay.config, "transport second", plugin="http", listen=f"127.0.0.1:{port}"), good=False)
+        assert "in use" in log
+    client.ping(b"12345678")
+    talk(relay.door("http").client(), client)
+
+
+def test_limits_change_for_clients_that_are_there(make_relay):
+    relay = make_relay(with_keys(EVERYTHING, "limits", keep_alive="10m"))
+    client = relay.door("tls").client()
+    relay.reload(with_keys(relay.config, "limits", login_timeout="1s"))
+    greeted = relay.door("http").greeted()
+    greeted.expect_closed()
+    client.ping(b"12345678")
+
+
+def test_what_needs_a_restart_is_said(make_relay):
+    relay = make_relay()
+    log = relay.reload(with_keys(relay.config, "core", workers="2"))
+    assert re.search(r"\[core\] workers.*restart", log)
+    relay.door("tls").client().ping(b"12345678")
+
+
+def test_many_reloads_under_traffic(make_relay):
+    relay = make_relay()
+    a, b = relay.door("tls").client(), relay.door("http").client()
+    with_second = with_keys(relay.config, "transport second", plugin="http", listen="127.0.0.1:{second}")
+    without = relay.config
+    for n in range(10):
+        relay.reload(with_second if n % 2 == 0 else without)
+        for _ in range(20):
+            talk(a, b)
+            talk(b, a)
+    with pytest.raises((Closed, ConnectionRefusedError)):
+        relay.door("second").client()
+
+
+def test_two_daemons_share_no_control_socket(make_relay):
+    """The second one's start is refused or it runs; the first goes on in any case."""
+    first = make_relay()
+    second = make_relay(EVERYTHING, start=False)
+    assert isinstance(second, Relay)
+    second.config = second.config.replace("{dir}/control", str(first.directory / "control"))
+    try:
+        second.start()
+    except StartFailed as failed:
+        assert "control" in failed.log
+    first.door("tls").client().ping(b"12345678")

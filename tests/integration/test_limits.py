@@ -1,0 +1,59 @@
+"""The receive rate: a sender over its rate is read more slowly, and nothing is lost.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import time
+
+from derp_client import Frame
+from relay import EVERYTHING, with_keys
+
+
+def test_receive_rate_slows_a_sender_and_drops_nothing(make_relay):
+    """First frame from the full bucket of 65568, then 60032 bytes at 100 KiB a second for each of three."""
+    door = make_relay(with_keys(EVERYTHING, "limits", receive_rate="100K", receive_burst="64K")).door("tls")
+    sender, receiver = door.client(), door.client()
+    begin = time.monotonic()
+    for n in range(4):
+        sender.send_packet(receiver.key, bytes([n]) * 60000)
+    for n in range(4):
+        receiver.expect_packet(sender.key, bytes([n]) * 60000)
+    assert time.monotonic() - begin >= (4 * 60032 - 65568) / 102400 * 0.9
+
+
+def test_others_are_not_slowed(make_relay):
+    door = make_relay(with_keys(EVERYTHING, "limits", receive_rate="10K")).door("http")
+    hasty, a, b = door.client(), door.client(), door.client()
+    for _ in range(5):
+        hasty.send_packet(b.key, bytes(60000))
+    a.send_packet(b.key, b"unhindered")
+    got = 0
+    while True:
+        data = b.expect(Frame.RECV_PACKET)
+        if data[:32] == a.key:
+            break
+        got += 1
+    assert got <= 2
+
+
+def test_mesh_clients_have_no_rate(make_relay):
+    door = make_relay(with_keys(EVERYTHING, "limits", receive_rate="1K")).door("tls")
+    mesh, client = door.mesh_client(), door.client()
+    begin = time.monotonic()
+    for n in range(10):
+        mesh.forward_packet(bytes([9]) * 32, client.key, bytes([n]) * 60000)
+        client.expect_packet(bytes([9]) * 32, bytes([n]) * 60000)
+    assert time.monotonic() - begin < 500  # at its rate it would take ten minutes
+
+
+def test_rate_file_is_read_again_on_hangup(make_relay):
+    config = with_keys(EVERYTHING, "limits", rate_config_file="{dir}/rate.json")
+    relay = make_relay(config, {"rate.json": '{"PerClientRateLimitBytesPerSec": 1000}'})
+    door = relay.door("http")
+    sender, receiver = door.client(), door.client()
+    for n in range(3):
+        sender.send_packet(receiver.key, bytes([n]) * 60000)
+    receiver.expect_packet(sender.key, bytes([0]) * 60000)
+    relay.write_file("rate.json", '{"perclientratelimitbytespersec": 0}')
+    relay.reload()
+    for n in range(1, 3):
+        receiver.expect_packet(sender.key, bytes([n]) * 60000)

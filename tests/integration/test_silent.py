@@ -1,0 +1,128 @@
+"""Connections that say nothing, at every stage, and the limits that keep them few.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import pytest
+
+from derp_client import Client, Closed, Stream
+from relay import EVERYTHING, SMALL, wait_until, with_keys
+from test_tls import client_hello
+
+PATIENT = with_keys(EVERYTHING, "limits", handshake_timeout="10m", login_timeout="10m")
+
+
+def sources():
+    """Addresses on loopback, so that the limit for each source is not what is tried."""
+    return [(f"127.0.1.{n}", 0) for n in range(1, 201)]
+
+
+def silent(relay, stage):
+    """200 connections that stopped at a stage."""
+    tls = stage in ("tcp before tls", "half a hello", "tls")
+    streams = []
+    for source in sources():
+        stream = Stream.connect(relay.address("tls" if tls else "http"), source=source)
+        streams.append(stream)
+        if stage == "half a hello":
+            stream.write(client_hello()[:100])
+        elif stage == "tls":
+            stream.start_tls()
+        elif stage == "half a head":
+            stream.write(b"GET /derp HTTP/1.1\r\nHost: x\r\nUpgr")
+        elif stage == "served once":
+            stream.write(b"GET /derp/probe HTTP/1.1\r\nHost: x\r\n\r\n")
+        elif stage in ("no client info", "half a client info"):
+            client = Client(stream).upgrade()
+            if stage == "half a client info":
+                stream.write(client.client_info()[:60])
+    return streams
+
+
+@pytest.mark.parametrize("stage", ["tcp before tls", "half a hello", "tls", "tcp", "half a head", "served once",
+                                   "no client info", "half a client info"])
+def test_silent_connections_delay_nobody(make_relay, stage):
+    relay = make_relay(PATIENT)
+    before = [relay.door("tls").client(), relay.door("http").client()]
+    streams = silent(relay, stage)
+    after = [relay.door("tls").client(), relay.door("http").client()]
+    for a in before + after:
+        for b in before + after:
+            a.send_packet(b.key, b"hello")
+            b.expect_packet(a.key, b"hello")
+    for stream in streams[::2]:
+        stream.abort()
+    for stream in streams[1::2]:
+        stream.close()
+    relay.door("tls").client().ping(b"12345678")
+
+
+def test_half_open_connections_of_one_source_are_few(make_relay):
+    relay = make_relay(with_keys(PATIENT, "limits", half_open_per_source="3"))
+    idle = [Stream.connect(relay.address("http"), source=("127.0.1.1", 0)) for _ in range(3)]
+    idle[-1].write(b"GET ")
+    Stream.connect(relay.address("http"), source=("127.0.1.1", 0)).expect_closed()
+    door = relay.door("http")
+    clients = [door.client(stream=door.stream(source=("127.0.1.2", 0))) for _ in range(10)]
+    for client in clients:
+        client.ping(b"12345678")
+    for stream in idle:
+        stream.expect_open_and_silent(0)
+        stream.close()
+    wait_until(lambda: logs_in(door, ("127.0.1.1", 0)), "a login of the source that was full")
+
+
+def logs_in(door, source):
+    """Whether a login from there works now."""
+    try:
+        door.client(stream=door.stream(source=source)).ping(b"12345678")
+    except Closed:
+        return False
+    return True
+
+
+def test_half_open_connections_are_limited_in_all(make_relay):
+    relay = make_relay(with_keys(PATIENT, "limits", half_open="20"))
+    door = relay.door("http")
+    client = door.client()
+    streams = [Stream.connect(relay.address("http"), source=source) for source in sources()[:100]]
+    client.send_packet(client.key, b"still here")
+    client.expect_packet(client.key, b"still here")
+    for stream in streams:
+        stream.close()
+    wait_until(lambda: logs_in(door, ("127.0.0.1", 0)), "a login after the flood")
+
+
+def test_connections_are_limited_in_all(make_relay):
+    door = make_relay(with_keys(SMALL, "limits", connections="3")).door()
+    clients = [door.client() for _ in range(3)]
+    with pytest.raises((Closed, AssertionError)):
+        door.client().ping(b"12345678")
+    for client in clients:
+        client.ping(b"12345678")
+    clients.pop().close()
+    wait_until(lambda: logs_in(door, ("127.0.0.1", 0)), "a login after one left")
+
+
+def test_connections_of_one_source_are_limited(make_relay):
+    door = make_relay(with_keys(SMALL, "limits", connections_per_source="2")).door()
+    one, two = ("127.0.1.1", 0), ("127.0.1.2", 0)
+    clients = [door.client(stream=door.stream(source=one)) for _ in range(2)]
+    assert not logs_in(door, one)
+    assert logs_in(door, two)
+    clients.pop().close()
+    wait_until(lambda: logs_in(door, one), "a login after one left")
+
+
+def test_accept_rate(make_relay):
+    """What comes too fast is closed, and the daemon goes on."""
+    relay = make_relay(with_keys(SMALL, "limits", accept_rate="2", accept_burst="5"))
+    streams = [Stream.connect(relay.address("http")) for _ in range(40)]
+    closed = 0
+    for stream in streams:
+        try:
+            stream.write(b"GET /derp/probe HTTP/1.1\r\nHost: x\r\n\r\n")
+            stream.read_until(b"\r\n\r\n")
+        except Closed:
+            closed += 1
+    assert 0 < closed <= 35
+    wait_until(lambda: logs_in(relay.door(), ("127.0.0.1", 0)), "a login after the storm")
