@@ -9,17 +9,14 @@
 
 #include "detour-http-message.h"
 #include "detour-plugin.h"
+#include "detour-settings.h"
 #include "home-page.h"
 
 extern const DetourPlugin detour_plugin;
 
-/* The parts of core that this plugin needs. */
+/* The part of the host that this plugin needs. */
 struct _DetourHost {
   char *trouble;
-};
-
-struct _DetourSettings {
-  const char *page;
 };
 
 void
@@ -35,33 +32,26 @@ detour_host_set_trouble (DetourHost *host, const char *format, ...)
   va_end (args);
 }
 
-const char *
-detour_settings_string (const DetourSettings *self, const char *key)
+static DetourSettings *
+settings_of (const char *page)
 {
-  g_assert_cmpstr (key, ==, "page");
-  return self->page;
-}
+  DetourSettings *settings = detour_settings_new ("http home", detour_plugin.config, "test.conf", 1);
+  GError *error = NULL;
 
-void
-detour_settings_error (const DetourSettings *self, const char *key, GError **error, const char *format, ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  if (error != NULL)
-    *error = g_error_new_valist (G_FILE_ERROR, G_FILE_ERROR_INVAL, format, args);
-  va_end (args);
+  detour_settings_set (settings, "page", page, "test.conf", 2, &error);
+  g_assert_no_error (error);
+  return settings;
 }
 
 static gpointer
 start (DetourHost *host, const char *page)
 {
-  DetourSettings settings = { page };
+  g_autoptr (DetourSettings) settings = settings_of (page);
   GError *error = NULL;
   gpointer self;
 
-  g_assert_true (detour_plugin.check (&settings, &error));
-  self = detour_plugin.start (host, &settings, &error);
+  g_assert_true (detour_plugin.check (settings, &error));
+  self = detour_plugin.start (host, settings, &error);
   g_assert_no_error (error);
   g_assert_nonnull (self);
   return self;
@@ -180,14 +170,15 @@ static void
 test_bad_page (gconstpointer data)
 {
   gsize i = GPOINTER_TO_SIZE (data);
-  DetourSettings settings = { bad[i].page };
+  g_autoptr (DetourSettings) settings = settings_of (bad[i].page);
   DetourHost host = { NULL };
   g_autoptr (GError) checked = NULL;
   g_autoptr (GError) started = NULL;
 
-  g_assert_false (detour_plugin.check (&settings, &checked));
+  g_assert_false (detour_plugin.check (settings, &checked));
   g_assert_true (g_pattern_match_simple (bad[i].problem, checked->message));
-  g_assert_null (detour_plugin.start (&host, &settings, &started));
+  g_assert_true (g_str_has_prefix (checked->message, "test.conf:2: [http home] page: "));
+  g_assert_null (detour_plugin.start (&host, settings, &started));
   g_assert_cmpstr (started->message, ==, checked->message);
 }
 
