@@ -38,12 +38,14 @@ parse_number (const char *text, guint max, guint *out)
   return TRUE;
 }
 
-/* A host name or an IPv4 literal. Digits and dots alone are an address, never a name. */
+/* A host name, an IPv4 literal, or nothing. Digits and dots alone are an address, never a name. */
 static gboolean
 host_is_sane (const char *host)
 {
   struct in_addr v4;
 
+  if (host[0] == '\0')
+    return TRUE;
   if (strspn (host, "0123456789.") == strlen (host))
     return inet_pton (AF_INET, host, &v4) == 1;
   if (host[0] == '-' || host[0] == '.')
