@@ -2,89 +2,82 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-plugin.h"
+#include <string.h>
+
+#include "detour-roster.h"
 
 extern const DetourPlugin detour_plugin;
 
 typedef struct {
-  gboolean derp;
-  const char *redirect;
+  const char *lines;
   guint flags;
+  const char *complaint; /* NULL: it starts */
 } Case;
 
-static const Case *current;
-static guint listens;
-
-/* The host of these tests: one group of settings, and a listener that is looked at. */
-gboolean
-detour_settings_bool (const DetourSettings *self, const char *key)
+static gboolean
+note_listen (gpointer data, DetourInstance *instance, const DetourSettings *settings, const DetourListenerSpec *spec,
+             GError **error)
 {
-  g_assert_cmpstr (key, ==, "derp");
-  return current->derp;
-}
+  guint *flags = data;
 
-const char *
-detour_settings_string (const DetourSettings *self, const char *key)
-{
-  return g_str_equal (key, "redirect") ? current->redirect : NULL;
-}
-
-const char *const *
-detour_settings_list (const DetourSettings *self, const char *key)
-{
-  static const char *const list[] = { ":80", NULL };
-
-  g_assert_cmpstr (key, ==, "listen");
-  return list;
-}
-
-gboolean
-detour_settings_has (const DetourSettings *self, const char *key)
-{
-  return FALSE;
-}
-
-void
-detour_settings_error (const DetourSettings *self, const char *key, GError **error, const char *format, ...)
-{
-  g_assert_not_reached ();
-}
-
-gboolean
-detour_host_listen (DetourHost *host, const DetourSettings *settings, const DetourListenerSpec *spec, GError **error)
-{
   g_assert_null (spec->channel);
+  g_assert_null (spec->release);
   g_assert_cmpstr (spec->addresses[0], ==, ":80");
-  g_assert_cmpuint (spec->flags, ==, current->flags);
-  listens++;
+  g_assert_cmpstr (spec->protocol, ==, "http");
+  *flags = spec->flags;
   return TRUE;
 }
 
+static const DetourHostHooks hooks = { .listen = note_listen };
+
 static void
-flags (void)
+try_case (DetourPlugins *plugins, const Case *test)
+{
+  g_autofree char *text = g_strdup_printf ("[admission]\nchain = open\n[transport http]\n%s\n", test->lines);
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_autoptr (DetourConfig) config = NULL;
+  g_autoptr (DetourRoster) roster = NULL;
+  g_auto (GStrv) complaints = NULL;
+  const guint8 key[DETOUR_KEY_SIZE] = { 1 };
+  guint flags = G_MAXUINT;
+
+  config = detour_config_load_text ("test.conf", text, strlen (text), plugins, errors);
+  complaints = detour_config_errors_lines (errors);
+  if (test->complaint != NULL)
+    {
+      g_assert_null (config);
+      g_assert_nonnull (strstr (complaints[0], test->complaint));
+      return;
+    }
+  g_assert_cmpstr (complaints[0], ==, NULL);
+  roster = detour_roster_new (config, g_get_tmp_dir (), key, &hooks, &flags);
+  g_assert_true (detour_instance_start (detour_roster_find (roster, "transport/http"), NULL));
+  g_assert_cmpuint (flags, ==, test->flags);
+}
+
+static void
+settings (void)
 {
   static const Case cases[] = {
-    { TRUE, "none", DETOUR_LISTENER_DERP },
-    { FALSE, "none", 0 },
-    { FALSE, "https", DETOUR_LISTENER_REDIRECT_HTTPS },
-    { TRUE, "https", DETOUR_LISTENER_DERP | DETOUR_LISTENER_REDIRECT_HTTPS },
+    { "listen = :80", DETOUR_LISTENER_DERP, NULL },
+    { "listen = :80\nderp = no", 0, NULL },
+    { "listen = :80\nderp = no\nredirect = https", DETOUR_LISTENER_REDIRECT_HTTPS, NULL },
+    { "listen = :80\nredirect = https", DETOUR_LISTENER_DERP | DETOUR_LISTENER_REDIRECT_HTTPS, NULL },
+    { "derp = no", 0, "listen: not set" },
+    { "listen = :80\nredirect = ftp", 0, "redirect: \"ftp\"" },
   };
+  static const char *const nowhere[] = { NULL };
+  g_autoptr (DetourPlugins) plugins = detour_plugins_new (nowhere);
 
+  detour_plugins_add_static (plugins, &detour_plugin);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      g_autoptr (GError) error = NULL;
-
-      current = &cases[i];
-      g_assert_true (detour_plugin.check (NULL, &error));
-      g_assert_nonnull (detour_plugin.start ((DetourHost *) &current, NULL, &error));
-    }
-  g_assert_cmpuint (listens, ==, G_N_ELEMENTS (cases));
+    try_case (plugins, &cases[i]);
 }
 
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/transport-http/settings-become-flags", flags);
+  g_test_add_func ("/transport-http/settings-become-flags", settings);
   return g_test_run ();
 }

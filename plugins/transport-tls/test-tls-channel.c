@@ -11,7 +11,7 @@
 static const DetourChannelClass *const cls = &tls_channel_gnutls_class;
 
 typedef struct {
-  DetourHost *host;
+  TestHost *host;
   TlsCredentials *credentials;
   gpointer channel;
   TestPeer *peer;
@@ -28,7 +28,7 @@ setup_with (Fixture *f, const char *priorities, const char *alpn, gboolean tls13
 
   f->host = test_host_new ();
   test_host_publish (f->host, &cert, 1);
-  f->credentials = tls_credentials_new (f->host, &config, &error);
+  f->credentials = tls_credentials_new (test_host_instance (f->host), &config, &error);
   g_assert_no_error (error);
   f->channel = tls_channel_gnutls_new (f->credentials, NULL);
   f->peer = test_peer_new (priorities, "relay.example", alpn);

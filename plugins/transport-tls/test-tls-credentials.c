@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <string.h>
 
 #include "test-tls-host.h"
 #include "test-tls-peer.h"
@@ -13,18 +14,18 @@ static const DetourChannelClass *const cls = &tls_channel_gnutls_class;
 static const char *const alpn[] = { "http/1.1", NULL };
 
 static TlsCredentials *
-credentials_new (DetourHost *host)
+credentials_new (TestHost *host)
 {
   TlsConfig config = { .alpn = alpn };
   g_autoptr (GError) error = NULL;
-  TlsCredentials *credentials = tls_credentials_new (host, &config, &error);
+  TlsCredentials *credentials = tls_credentials_new (test_host_instance (host), &config, &error);
 
   g_assert_no_error (error);
   return credentials;
 }
 
 static void
-publish_one (DetourHost *host, const char *name)
+publish_one (TestHost *host, const char *name)
 {
   const char *names[] = { name, NULL };
   g_autoptr (DetourCert) cert = test_cert_new (GNUTLS_PK_ECDSA, 1, names);
@@ -67,7 +68,7 @@ choice (void)
     { NULL, NULL, "one.example" },
   };
   static const char *const names[3][2] = { { "one.example" }, { "two.example" }, { "192.0.2.3" } };
-  DetourHost *host = test_host_new ();
+  TestHost *host = test_host_new ();
   TlsCredentials *credentials = credentials_new (host);
   DetourCert *certs[3];
 
@@ -96,7 +97,7 @@ order (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (algorithms); i++)
     {
-      DetourHost *host = test_host_new ();
+      TestHost *host = test_host_new ();
       TlsCredentials *credentials = credentials_new (host);
       g_autoptr (DetourCert) cert = test_cert_new (algorithms[i], 3, names);
 
@@ -128,7 +129,7 @@ order (void)
 static void
 renewal (void)
 {
-  DetourHost *host = test_host_new ();
+  TestHost *host = test_host_new ();
   TlsCredentials *credentials = credentials_new (host);
   g_autofree char *before = NULL;
   g_autofree char *after = NULL;
@@ -146,12 +147,14 @@ renewal (void)
 static void
 none (void)
 {
-  DetourHost *host = test_host_new ();
+  TestHost *host = test_host_new ();
   TlsCredentials *credentials = credentials_new (host);
   gpointer channel = tls_channel_gnutls_new (credentials, NULL);
   TestPeer *peer = test_peer_new ("NORMAL", "relay.example", NULL);
   const char *reason = NULL;
   g_autofree char *leaf = NULL;
+  g_autofree char *trouble = NULL;
+  g_autofree char *no_trouble = NULL;
   int rc;
 
   g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, "no certificate to serve*");
@@ -160,14 +163,16 @@ none (void)
   g_assert_nonnull (reason);
   g_assert_cmpint (rc, ==, GNUTLS_E_FATAL_ALERT_RECEIVED);
   g_assert_cmpint (gnutls_alert_get (peer->session), ==, GNUTLS_A_INTERNAL_ERROR);
-  g_assert_cmpstr (test_host_trouble (host), ==, "no certificate to serve");
+  trouble = test_host_trouble (host);
+  g_assert_cmpstr (trouble, ==, "no certificate to serve");
   test_peer_free (peer);
   cls->free (channel);
 
   publish_one (host, "late.example");
   leaf = leaf_for (credentials, NULL, NULL);
   g_assert_cmpstr (leaf, ==, "late.example");
-  g_assert_null (test_host_trouble (host));
+  no_trouble = test_host_trouble (host);
+  g_assert_null (no_trouble);
   tls_credentials_unref (credentials);
   test_host_free (host);
 }
@@ -176,7 +181,7 @@ static void
 unusable (void)
 {
   static const char *const names[] = { "broken.example", NULL };
-  DetourHost *host = test_host_new ();
+  TestHost *host = test_host_new ();
   TlsCredentials *credentials = credentials_new (host);
   g_autoptr (GBytes) junk = g_bytes_new_static ("junk", 4);
   g_autoptr (DetourCert) cert = detour_cert_new (&junk, 1, junk, names, 0, 1);
@@ -205,10 +210,11 @@ unusable (void)
 static void
 outlives (void)
 {
-  DetourHost *host = test_host_new ();
-  TlsCredentials *credentials = credentials_new (host);
+  TestHost *host = test_host_new ();
+  DetourListenerSpec spec = *test_host_start (host);
   TestPeer *peer = test_peer_new (TEST_PEER_TLS13, NULL, NULL);
   TestPeer *late = test_peer_new (TEST_PEER_TLS13, NULL, NULL);
+  const DetourAccepted accepted = { .listener = "transport/https" };
   gpointer channel, late_channel;
   struct iovec span = { (void *) "still here", 10 };
   g_autoptr (GByteArray) heard = NULL;
@@ -216,12 +222,12 @@ outlives (void)
   ssize_t n;
   int rc;
 
+  g_assert_true (spec.channel == cls);
   publish_one (host, "relay.example");
-  channel = tls_channel_gnutls_new (credentials, NULL);
-  late_channel = tls_channel_gnutls_new (credentials, NULL);
+  channel = spec.accept (spec.user, &accepted);
+  late_channel = spec.accept (spec.user, &accepted);
   test_peer_handshake_ok (peer, cls, channel);
-  tls_credentials_detach (credentials);
-  tls_credentials_unref (credentials);
+  test_host_stop (host);
   test_host_free (host);
 
   test_peer_seal (peer, cls, channel, &span, 1);
@@ -235,6 +241,40 @@ outlives (void)
   cls->free (late_channel);
 }
 
+static void
+settings (void)
+{
+  static const struct {
+    const char *lines, *complaint;
+  } cases[] = {
+    { "listen = :443", NULL },
+    { "socket = relay", NULL },
+    { "listen = :443\nalpn = http/1.1; http/1.0\nmin-version = 1.3\nrecord-layer = gnutls\ncert = main", NULL },
+    { "cert = main", "listen: not set" },
+    { "listen = :443\nalpn = h2", "HTTP/2 is not spoken here" },
+    { "listen = :443\nalpn = 012345678901234567890123456789012", "has 33 characters" },
+    { "listen = :443\nalpn = 1;2;3;4;5;6;7;8;9", "9 protocols" },
+    { "listen = :443\nmin-version = 1.1", "min-version: \"1.1\"" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *complaint = NULL;
+      TestHost *host = test_host_new_with (cases[i].lines, &complaint);
+
+      if (cases[i].complaint == NULL)
+        {
+          g_assert_cmpstr (complaint, ==, NULL);
+          test_host_start (host);
+          test_host_free (host);
+          continue;
+        }
+      g_assert_nonnull (complaint);
+      g_test_message ("%s", complaint);
+      g_assert_nonnull (strstr (complaint, cases[i].complaint));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -245,5 +285,6 @@ main (int argc, char **argv)
   g_test_add_func ("/tls-credentials/no-certificate", none);
   g_test_add_func ("/tls-credentials/unusable-certificate-is-said-once", unusable);
   g_test_add_func ("/tls-credentials/channel-outlives-the-instance", outlives);
+  g_test_add_func ("/tls-credentials/settings", settings);
   return g_test_run ();
 }

@@ -1,206 +1,145 @@
-/* test-tls-host.c: a host with just the services that transport-tls asks for.
+/* test-tls-host.c: the real host of core, with an instance of transport-tls and a listener that only notes things down.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
 #include "test-tls-host.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 
-struct _DetourCert {
-  gatomicrefcount refs;
-  GPtrArray *chain;
-  GBytes *key;
-  char **names;
-  gint64 not_before, not_after;
+#include "detour-roster.h"
+
+extern const DetourPlugin detour_plugin;
+
+struct _TestHost {
+  DetourPlugins *plugins;
+  DetourRoster *roster;
+  DetourListenerSpec spec;
+  gboolean listens;
 };
 
-struct _DetourHost {
-  GPtrArray *certs;
-  guint64 generation;
+static gboolean
+note_listen (gpointer data, DetourInstance *instance, const DetourSettings *settings, const DetourListenerSpec *spec,
+             GError **error)
+{
+  TestHost *self = data;
+
+  self->spec = *spec;
+  self->listens = TRUE;
+  return TRUE;
+}
+
+static void
+note_unlisten (gpointer data, DetourInstance *instance)
+{
+  TestHost *self = data;
+
+  if (self->listens)
+    self->spec.release (self->spec.user);
+  self->listens = FALSE;
+}
+
+static const DetourHostHooks hooks = { .listen = note_listen, .unlisten = note_unlisten };
+
+TestHost *
+test_host_new_with (const char *lines, char **complaint)
+{
+  static const char *const nowhere[] = { NULL };
+  g_autofree char *text = g_strdup_printf ("[admission]\nchain = open\n[transport https]\nplugin = tls\n%s\n", lines);
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_autoptr (DetourConfig) config = NULL;
+  TestHost *self = g_new0 (TestHost, 1);
   guint8 key[DETOUR_KEY_SIZE];
-  char *trouble;
-  GHashTable *counters;
-};
 
-DetourHost *
+  for (guint i = 0; i < DETOUR_KEY_SIZE; i++)
+    key[i] = (guint8) (0xa0 + i);
+  self->plugins = detour_plugins_new (nowhere);
+  detour_plugins_add_static (self->plugins, &detour_plugin);
+  config = detour_config_load_text ("test.conf", text, strlen (text), self->plugins, errors);
+  if (config == NULL)
+    {
+      g_auto (GStrv) all = detour_config_errors_lines (errors);
+
+      *complaint = g_strdup (all[0]);
+      detour_plugins_free (self->plugins);
+      g_free (self);
+      return NULL;
+    }
+  self->roster = detour_roster_new (config, g_get_tmp_dir (), key, &hooks, self);
+  return self;
+}
+
+TestHost *
 test_host_new (void)
 {
-  DetourHost *self = g_new0 (DetourHost, 1);
+  g_autofree char *complaint = NULL;
+  TestHost *self = test_host_new_with ("listen = 127.0.0.1:443", &complaint);
 
-  self->certs = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_cert_unref);
-  self->counters = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
-  for (guint i = 0; i < DETOUR_KEY_SIZE; i++)
-    self->key[i] = (guint8) (0xa0 + i);
+  g_assert_cmpstr (complaint, ==, NULL);
   return self;
 }
 
 void
-test_host_free (DetourHost *self)
+test_host_free (TestHost *self)
 {
-  g_ptr_array_unref (self->certs);
-  g_hash_table_unref (self->counters);
-  g_free (self->trouble);
+  detour_roster_free (self->roster);
+  detour_plugins_free (self->plugins);
   g_free (self);
 }
 
-void
-test_host_publish (DetourHost *self, DetourCert *const *certs, guint n)
+DetourHost *
+test_host_instance (TestHost *self)
 {
-  g_ptr_array_set_size (self->certs, 0);
-  for (guint i = 0; i < n; i++)
-    g_ptr_array_add (self->certs, detour_cert_ref (certs[i]));
-  self->generation++;
+  return detour_roster_find (self->roster, "transport/https");
 }
 
-const char *
-test_host_trouble (DetourHost *self)
+const DetourListenerSpec *
+test_host_start (TestHost *self)
 {
-  return self->trouble;
+  g_autoptr (GError) error = NULL;
+
+  detour_instance_start (test_host_instance (self), &error);
+  g_assert_no_error (error);
+  g_assert_true (self->listens);
+  return &self->spec;
+}
+
+void
+test_host_stop (TestHost *self)
+{
+  detour_instance_stop (test_host_instance (self));
+}
+
+void
+test_host_publish (TestHost *self, DetourCert *const *certs, guint n)
+{
+  detour_cert_store_publish (detour_roster_certs (self->roster), "cert/test", certs, n);
+}
+
+char *
+test_host_trouble (TestHost *self)
+{
+  return detour_instance_dup_trouble (test_host_instance (self));
+}
+
+typedef struct {
+  const char *name;
+  guint64 value;
+} Wanted;
+
+static void
+find_counter (const char *name, const char *help, guint64 value, gpointer data)
+{
+  Wanted *wanted = data;
+
+  if (strcmp (name, wanted->name) == 0)
+    wanted->value = value;
 }
 
 guint64
-test_host_counter (DetourHost *self, const char *name)
+test_host_counter (TestHost *self, const char *name)
 {
-  return detour_counter_get (detour_host_counter (self, name, ""));
-}
+  Wanted wanted = { name, G_MAXUINT64 };
 
-DetourCert *
-detour_cert_new (GBytes *const *chain, guint n_chain, GBytes *private_key, const char *const *names,
-                 gint64 not_before, gint64 not_after)
-{
-  DetourCert *self = g_new0 (DetourCert, 1);
-
-  g_atomic_ref_count_init (&self->refs);
-  self->chain = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
-  for (guint i = 0; i < n_chain; i++)
-    g_ptr_array_add (self->chain, g_bytes_ref (chain[i]));
-  self->key = g_bytes_ref (private_key);
-  self->names = g_strdupv ((char **) names);
-  self->not_before = not_before;
-  self->not_after = not_after;
-  return self;
-}
-
-DetourCert *
-detour_cert_ref (DetourCert *self)
-{
-  g_atomic_ref_count_inc (&self->refs);
-  return self;
-}
-
-void
-detour_cert_unref (DetourCert *self)
-{
-  if (!g_atomic_ref_count_dec (&self->refs))
-    return;
-  g_ptr_array_unref (self->chain);
-  g_bytes_unref (self->key);
-  g_strfreev (self->names);
-  g_free (self);
-}
-
-guint
-detour_cert_chain (const DetourCert *self, GBytes *const **chain)
-{
-  *chain = (GBytes *const *) self->chain->pdata;
-  return self->chain->len;
-}
-
-GBytes *
-detour_cert_private_key (const DetourCert *self)
-{
-  return self->key;
-}
-
-const char *const *
-detour_cert_names (const DetourCert *self)
-{
-  return (const char *const *) self->names;
-}
-
-const guint8 *
-detour_host_server_key (DetourHost *host)
-{
-  return host->key;
-}
-
-guint64
-detour_host_cert_generation (DetourHost *host)
-{
-  return host->generation;
-}
-
-DetourCert *
-detour_host_find_cert (DetourHost *host, const char *instance, const char *sni, const struct sockaddr *local)
-{
-  char address[INET_ADDRSTRLEN] = "";
-
-  if (local != NULL && local->sa_family == AF_INET)
-    inet_ntop (AF_INET, &((const struct sockaddr_in *) (const void *) local)->sin_addr, address, sizeof address);
-  for (guint i = 0; sni != NULL && i < host->certs->len; i++)
-    if (g_strv_contains (detour_cert_names (host->certs->pdata[i]), sni))
-      return detour_cert_ref (host->certs->pdata[i]);
-  for (guint i = 0; i < host->certs->len; i++)
-    if (g_strv_contains (detour_cert_names (host->certs->pdata[i]), address))
-      return detour_cert_ref (host->certs->pdata[i]);
-  return host->certs->len > 0 ? detour_cert_ref (host->certs->pdata[0]) : NULL;
-}
-
-DetourCounter *
-detour_host_counter (DetourHost *host, const char *name, const char *help)
-{
-  DetourCounter *counter = g_hash_table_lookup (host->counters, name);
-
-  if (counter == NULL)
-    {
-      counter = g_new0 (DetourCounter, 1);
-      g_hash_table_insert (host->counters, (gpointer) name, counter);
-    }
-  return counter;
-}
-
-void
-detour_host_set_trouble (DetourHost *host, const char *format, ...)
-{
-  va_list args;
-
-  g_clear_pointer (&host->trouble, g_free);
-  if (format == NULL)
-    return;
-  va_start (args, format);
-  host->trouble = g_strdup_vprintf (format, args);
-  va_end (args);
-}
-
-/* What the descriptor of the plugin names, and these tests do not call. */
-gboolean
-detour_host_listen (DetourHost *host, const DetourSettings *settings, const DetourListenerSpec *spec, GError **error)
-{
-  g_assert_not_reached ();
-}
-
-const char *
-detour_settings_string (const DetourSettings *self, const char *key)
-{
-  g_assert_not_reached ();
-}
-
-gboolean
-detour_settings_has (const DetourSettings *self, const char *key)
-{
-  g_assert_not_reached ();
-}
-
-const char *const *
-detour_settings_list (const DetourSettings *self, const char *key)
-{
-  g_assert_not_reached ();
-}
-
-void
-detour_settings_error (const DetourSettings *self, const char *key, GError **error, const char *format, ...)
-{
-  g_assert_not_reached ();
+  detour_instance_foreach_counter (test_host_instance (self), find_counter, &wanted);
+  return wanted.value;
 }
