@@ -134,6 +134,21 @@ detour_counter_get (const DetourCounter *self)
 }
 
 /* ------------------------------------------------------------------------------------------------
+ * Text from strangers
+ * --------------------------------------------------------------------------------------------- */
+
+/**
+ * detour_json_check:
+ * @text: need not be terminated
+ * @len_max: bytes the message may have
+ *
+ * Judges JSON before json-glib sees it, which dies of deep nesting and takes much that is not JSON: the text must be
+ * one value by RFC 8259, in valid UTF-8, at most 32 levels deep, without \u0000 and half surrogates. Types and
+ * ranges are still the caller's to check: json-glib turns integers that do not fit into others. Any thread.
+ */
+gboolean detour_json_check (const char *text, gsize len, gsize len_max, GError **error);
+
+/* ------------------------------------------------------------------------------------------------
  * Channels: how the bytes of a connection are dressed. Core does all input and output itself; a channel
  * turns bytes into bytes and never sees a descriptor. Calls for one channel never overlap; the thread
  * changes once, from the handshake pool to a worker.
