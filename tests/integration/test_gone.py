@@ -28,8 +28,6 @@ def test_receivers_hear_that_a_sender_left(door, leave):
 
 
 def test_a_half_closed_connection_is_gone(door):
-    if door.transport == "tls":
-        pytest.skip("the end of a TLS stream is another matter")
     sender, receiver = door.client(), door.client()
     hello(sender, receiver)
     sender.stream.finish_writing()
