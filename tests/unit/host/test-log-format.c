@@ -261,7 +261,7 @@ test_each_field (void)
 int
 main (int argc, char **argv)
 {
-  g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/log-format/text-is-one-line-with-fields", test_text);
   g_test_add_func ("/log-format/terminal-has-no-date", test_terminal);
   g_test_add_func ("/log-format/json-is-one-object", test_json);

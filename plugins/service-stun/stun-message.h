@@ -1,0 +1,55 @@
+/* stun-message.h: the one STUN exchange a relay knows, Binding request and success response, as
+ * bytes. SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <sys/socket.h>
+
+G_BEGIN_DECLS
+
+#define STUN_HEADER_SIZE      20
+#define STUN_TRANSACTION_SIZE 12
+/* Longest response: XOR-MAPPED-ADDRESS with an IPv6 address. */
+#define STUN_RESPONSE_MAX 44
+
+/* What a datagram was found to be; everything but OK stays without an answer. In order of the
+ * checks. */
+typedef enum
+{
+  STUN_OK,
+  STUN_SHORT,       /* shorter than a header */
+  STUN_COOKIE,      /* top bits or magic cookie are not those of STUN */
+  STUN_TYPE,        /* not a Binding request */
+  STUN_ATTRIBUTES,  /* what follows the header is not a list of attributes */
+  STUN_SOFTWARE,    /* without the mark of a Tailscale client */
+  STUN_FINGERPRINT, /* not ended by a right fingerprint */
+  STUN_SMALL,       /* so short that the response would amplify it */
+  STUN_N_VERDICTS,
+} StunVerdict;
+
+/**
+ * stun_request_parse:
+ * @data: (array length=len): one datagram, of any content
+ * @any: also takes requests without SOFTWARE and FINGERPRINT; a fingerprint that is there must
+ * still be right
+ *
+ * The length field of the header is not looked at: clients and servers of this network never did.
+ * On STUN_OK the transaction id is the twelve bytes at @data + 8.
+ */
+StunVerdict stun_request_parse (const guint8 *data, gsize len,
+                                gboolean any) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * stun_response_build:
+ * @request: a datagram that stun_request_parse() found to be OK
+ * @len: its length in bytes
+ * @source: where it came from, AF_INET or AF_INET6; an IPv4-mapped address is told as the IPv4 one
+ * @out: room for STUN_RESPONSE_MAX bytes
+ *
+ * Returns: length of the response in bytes; 0 when it would be longer than one and a half requests
+ *   (STUN_SMALL) or when @source has another family.
+ */
+gsize stun_response_build (const guint8 *request, gsize len, const struct sockaddr *source,
+                           guint8 *out) G_GNUC_WARN_UNUSED_RESULT;
+
+G_END_DECLS

@@ -1,0 +1,111 @@
+/* stun-socket.c: UDP sockets that tell where a datagram was sent to.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "stun-socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A burst of requests waits here while the thread is busy; the kernel may grant less. */
+#define RECEIVE_BUFFER_BYTES (1024 * 1024)
+
+gboolean
+stun_socket_parse (const char *text, struct sockaddr_storage *out)
+{
+  const struct addrinfo hints = {
+    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+    .ai_socktype = SOCK_DGRAM,
+  };
+  g_autofree char *host = NULL;
+  const char *colon = strrchr (text, ':');
+  struct addrinfo *found = NULL;
+
+  if (colon == NULL)
+    return FALSE;
+  if (colon == text)
+    host = g_strdup ("::");
+  else if (*text == '[' && colon[-1] == ']')
+    host = g_strndup (text + 1, (gsize)(colon - text) - 2);
+  else
+    host = g_strndup (text, (gsize)(colon - text));
+  /* An address of IPv6 without its brackets would be cut in the wrong place. */
+  if (*text != '[' && colon != text && strchr (host, ':') != NULL)
+    return FALSE;
+  if (getaddrinfo (host, colon + 1, &hints, &found) != 0)
+    return FALSE;
+  memset (out, 0, sizeof *out);
+  memcpy (out, found->ai_addr, found->ai_addrlen);
+  freeaddrinfo (found);
+  return TRUE;
+}
+
+static gboolean
+is_any_ipv6 (const struct sockaddr_storage *address)
+{
+  const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+
+  return address->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED (&in6->sin6_addr);
+}
+
+int
+stun_socket_open (const struct sockaddr_storage *address, gboolean only_ipv6)
+{
+  int family = address->ss_family;
+  struct sockaddr_storage bound = *address;
+  socklen_t size = family == AF_INET ? sizeof (struct sockaddr_in) : sizeof (struct sockaddr_in6);
+  int on = 1, off = 0, receive_bytes = RECEIVE_BUFFER_BYTES;
+  int fd = socket (family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+  if (fd < 0 && errno == EAFNOSUPPORT && is_any_ipv6 (address) && !only_ipv6)
+    {
+      struct sockaddr_in any = {
+        .sin_family = AF_INET,
+        .sin_port = ((const struct sockaddr_in6 *)address)->sin6_port,
+      };
+
+      memcpy (&bound, &any, sizeof any);
+      size = sizeof any;
+      family = AF_INET;
+      fd = socket (family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    }
+  if (fd < 0)
+    return -1;
+
+  /* Where these do not work the kernel chooses what replies come from, and each is counted. */
+  setsockopt (fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+  if (family == AF_INET6)
+    {
+      setsockopt (fd, IPPROTO_IPV6, IPV6_V6ONLY, only_ipv6 ? &on : &off, sizeof on);
+      setsockopt (fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+    }
+  setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
+
+  if (bind (fd, (const struct sockaddr *)&bound, size) != 0)
+    {
+      int saved = errno;
+
+      close (fd);
+      errno = saved;
+      return -1;
+    }
+  return fd;
+}
+
+char *
+stun_socket_name (int fd)
+{
+  struct sockaddr_storage address = { 0 };
+  socklen_t size = sizeof address;
+  char host[NI_MAXHOST], port[NI_MAXSERV];
+
+  if (getsockname (fd, (struct sockaddr *)&address, &size) != 0 ||
+      getnameinfo ((const struct sockaddr *)&address, size, host, sizeof host, port, sizeof port,
+                   NI_NUMERICHOST | NI_NUMERICSERV | NI_DGRAM) != 0)
+    return g_strdup ("?");
+  return g_strdup_printf (address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}

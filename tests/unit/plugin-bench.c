@@ -1,0 +1,239 @@
+/* plugin-bench.c: one plugin instance in a real host, without a daemon around it, for the tests of
+ * plugins. SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "plugin-bench.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define WAIT_MOST_US (60 * G_TIME_SPAN_SECOND)
+
+static void
+auth_changed (gpointer data, DetourInstance *instance)
+{
+  ((PluginBench *)data)->n_auth_changed++;
+}
+
+static void
+set_mesh_key (gpointer data, const guint8 *key)
+{
+  PluginBench *self = data;
+
+  self->has_mesh_key = key != NULL;
+  if (key != NULL)
+    memcpy (self->mesh_key, key, DETOUR_KEY_SIZE);
+}
+
+static const DetourHostHooks bench_hooks = {
+  .auth_changed = auth_changed,
+  .set_mesh_key = set_mesh_key,
+};
+
+PluginBench *
+plugin_bench_new (const DetourPlugin *plugin)
+{
+  static const char *const nowhere[] = { NULL };
+  PluginBench *self = g_new0 (PluginBench, 1);
+
+  self->directory = g_dir_make_tmp ("detour-XXXXXX", NULL);
+  g_assert_nonnull (self->directory);
+  self->plugins = detour_plugins_new (nowhere);
+  detour_plugins_add_static (self->plugins, plugin);
+  return self;
+}
+
+void
+plugin_bench_free (PluginBench *self)
+{
+  g_autoptr (GDir) dir = g_dir_open (self->directory, 0, NULL);
+  const char *name;
+
+  g_clear_pointer (&self->roster, detour_roster_free);
+  detour_plugins_free (self->plugins);
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = plugin_bench_path (self, name);
+
+      g_remove (path);
+    }
+  g_rmdir (self->directory);
+  g_free (self->directory);
+  g_free (self);
+}
+
+char *
+plugin_bench_load (PluginBench *self, const char *text)
+{
+  static const guint8 server_key[DETOUR_KEY_SIZE] = { 1 };
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_autoptr (DetourConfig) config = NULL;
+  g_autoptr (GString) whole = g_string_new (text);
+
+  g_assert_null (self->roster);
+  if (strstr (text, "[admission]") == NULL)
+    g_string_append (whole, "\n[admission]\nchain = open\n");
+  g_string_replace (whole, "@DIR@", self->directory, 0);
+  config = detour_config_load_text ("bench.conf", whole->str, whole->len, self->plugins, errors);
+  if (config == NULL)
+    {
+      g_auto (GStrv) lines = detour_config_errors_lines (errors);
+
+      return g_strjoinv ("\n", lines);
+    }
+  self->roster = detour_roster_new (config, self->directory, server_key, &bench_hooks, self);
+  self->instance = detour_roster_nth (self->roster, 0);
+  return NULL;
+}
+
+void
+plugin_bench_load_good (PluginBench *self, const char *text)
+{
+  g_autofree char *errors = plugin_bench_load (self, text);
+
+  g_assert_cmpstr (errors, ==, NULL);
+}
+
+void
+plugin_bench_start (PluginBench *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  detour_instance_start (self->instance, &error);
+  g_assert_no_error (error);
+}
+
+char *
+plugin_bench_start_error (PluginBench *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (detour_instance_start (self->instance, &error));
+  g_assert_nonnull (error);
+  return g_strdup (error->message);
+}
+
+void
+plugin_bench_reload (PluginBench *self)
+{
+  detour_roster_apply (self->roster, detour_roster_config (self->roster));
+}
+
+typedef struct
+{
+  const char *name;
+  guint64 value;
+  gboolean found;
+} Counter;
+
+static void
+look_at_counter (const char *name, const char *help, guint64 value, gpointer data)
+{
+  Counter *self = data;
+
+  if (g_str_equal (name, self->name))
+    {
+      self->value = value;
+      self->found = TRUE;
+    }
+}
+
+guint64
+plugin_bench_counter (PluginBench *self, const char *name)
+{
+  Counter counter = { name, 0, FALSE };
+
+  detour_instance_foreach_counter (self->instance, look_at_counter, &counter);
+  g_assert_true (counter.found);
+  return counter.value;
+}
+
+char *
+plugin_bench_path (PluginBench *self, const char *name)
+{
+  return g_build_filename (self->directory, name, NULL);
+}
+
+void
+plugin_bench_write (PluginBench *self, const char *name, const char *text)
+{
+  g_autofree char *path = plugin_bench_path (self, name);
+  g_autoptr (GError) error = NULL;
+
+  g_file_set_contents (path, text, -1, &error);
+  g_assert_no_error (error);
+}
+
+char *
+plugin_bench_read (PluginBench *self, const char *name)
+{
+  g_autofree char *path = plugin_bench_path (self, name);
+  g_autoptr (GError) error = NULL;
+  char *text = NULL;
+
+  g_file_get_contents (path, &text, NULL, &error);
+  g_assert_no_error (error);
+  return text;
+}
+
+typedef struct
+{
+  DetourAuthVerdict verdict;
+  gboolean answered;
+} Answer;
+
+static void
+take_answer (const DetourAuthVerdict *verdict, gpointer data)
+{
+  Answer *self = data;
+
+  g_assert_false (self->answered);
+  self->answered = TRUE;
+  self->verdict = *verdict;
+  self->verdict.label = g_strdup (verdict->label);
+  self->verdict.class_ = NULL;
+  self->verdict.reason = g_strdup (verdict->reason);
+}
+
+static gboolean
+is_answered (gpointer data)
+{
+  return ((Answer *)data)->answered;
+}
+
+DetourAuthVerdict
+plugin_bench_verify (PluginBench *self, const guint8 *key)
+{
+  DetourAuthQuestion question = {
+    .source = "192.0.2.1",
+    .listener = "transport/https",
+    .app_name = "",
+  };
+  Answer answer = { .answered = FALSE };
+
+  memcpy (question.key, key, DETOUR_KEY_SIZE);
+  detour_instance_verify (self->instance, &question, take_answer, &answer);
+  plugin_bench_wait (is_answered, &answer);
+  return answer.verdict;
+}
+
+static gboolean
+wake (gpointer data)
+{
+  return G_SOURCE_CONTINUE;
+}
+
+void
+plugin_bench_wait (gboolean (*done) (gpointer data), gpointer data)
+{
+  gint64 end_us = g_get_monotonic_time () + WAIT_MOST_US;
+  /* What another thread did wakes no loop. */
+  guint source = g_timeout_add (10, wake, NULL);
+
+  while (!done (data))
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, end_us);
+      g_main_context_iteration (NULL, TRUE);
+    }
+  g_source_remove (source);
+}
