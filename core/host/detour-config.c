@@ -193,7 +193,8 @@ refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind, co
 {
   const DetourMergedKey *key = detour_merged_group_find (group, "plugin");
   g_auto (GStrv) names = detour_plugins_names (build->plugins, kind);
-  g_autofree char *quoted = detour_config_quote (written);
+  g_autofree char *name = resolve_plugin (build, kind, written);
+  g_autofree char *quoted = detour_config_quote (name);
   g_autofree char *there = names[0] != NULL ? g_strjoinv (", ", names) : g_strdup ("none of this kind");
 
   detour_config_errors_add (build->errors, key != NULL ? key->file : group->file,

@@ -50,6 +50,9 @@ detour_server_key_new (void)
   DetourServerKey *self = allocate ();
 
   randombytes_buf (self->private_key, sizeof self->private_key);
+  /* Clamped as derper writes it. The multiplication clamps again, but others who read the file may not. */
+  self->private_key[0] &= 248;
+  self->private_key[DETOUR_KEY_SIZE - 1] = (self->private_key[DETOUR_KEY_SIZE - 1] & 127) | 64;
   return seal (self);
 }
 
