@@ -58,7 +58,7 @@ open_key (const DetourConfig *config, const char *state)
     path = g_build_filename (state, "server.key", NULL);
   key = detour_server_key_load_or_create (path, &created, &error);
   if (key == NULL)
-    g_critical ("no server key: %s", error->message);
+    g_warning ("no server key: %s", error->message);
   else if (created)
     g_message ("made a server key in %s", path);
   return key;
@@ -183,7 +183,7 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
   raise_descriptor_limit ();
   if (g_mkdir_with_parents (state, 0700) < 0)
     {
-      g_critical ("%s: cannot be made: %s", state, g_strerror (errno));
+      g_warning ("%s: cannot be made: %s", state, g_strerror (errno));
       return DETOUR_EXIT_FAILED;
     }
   self.key = open_key (config, state);
@@ -196,7 +196,7 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
   if (good)
     run_loop (&self, dev);
   else
-    g_critical ("not everything could start; giving up");
+    g_warning ("not everything could start; giving up");
 
   detour_roster_free (self.roster);
   detour_server_key_free (self.key);
