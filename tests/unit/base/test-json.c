@@ -103,7 +103,9 @@ test_good (void)
 
   for (gsize i = 0; i < G_N_ELEMENTS (good); i++)
     {
-      g_test_message ("%s", good[i]);
+      g_autofree char *shown = g_strescape (good[i], NULL);
+
+      g_test_message ("%s", shown);
       g_assert_true (scan (good[i], strlen (good[i]), 32, &offset));
       g_assert_cmpuint (offset, ==, strlen (good[i]));
     }
@@ -115,9 +117,10 @@ test_bad (void)
   for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
     {
       g_autofree char *copy = g_memdup2 (bad[i].text, strlen (bad[i].text));
+      g_autofree char *shown = g_strescape (bad[i].text, NULL);
       gsize offset;
 
-      g_test_message ("%s", bad[i].text);
+      g_test_message ("%s", shown);
       g_assert_false (scan (copy, strlen (bad[i].text), 32, &offset));
       g_assert_cmpint ((gssize) offset, ==, bad[i].offset);
     }

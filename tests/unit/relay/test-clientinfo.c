@@ -99,8 +99,9 @@ test_bad (void)
       DetourClientInfo info;
       const char *reason = NULL;
       g_autofree char *copy = g_memdup2 (bad[i].text, strlen (bad[i].text));
+      g_autofree char *shown = g_strescape (bad[i].text, NULL);
 
-      g_test_message ("%s", bad[i].text);
+      g_test_message ("%s", shown);
       g_assert_false (detour_clientinfo_parse (copy, strlen (bad[i].text), &info, &reason));
       g_assert_cmpstr (reason, ==, bad[i].reason);
     }
