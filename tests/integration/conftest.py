@@ -36,7 +36,10 @@ def server(request, tmp_path_factory):
     kind = Derper if request.config.getoption("--server") == "derper" else Relay
     server = kind(directory).start()
     yield server
-    server.stop()
+    try:
+        server.stop()
+    finally:
+        server.remove()
 
 
 @pytest.fixture(params=["http", "tls"])
@@ -74,6 +77,7 @@ def make_relay(tmp_path):
             relay.stop()
         except AssertionError as problem:
             problems.append(str(problem))
+        relay.remove()
     assert not problems, "\n".join(problems)
 
 

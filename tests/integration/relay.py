@@ -6,9 +6,11 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 from derp_client import PATIENCE, Client, Stream, meta_key
@@ -28,7 +30,7 @@ EVERYTHING = """
 [core]
 hostname = relay.test
 state-directory = {dir}/state
-control-socket = {dir}/control
+control-socket = {run}/control
 dbus = none
 workers = 1
 
@@ -74,7 +76,7 @@ level = debug
 SMALL = """
 [core]
 state-directory = {dir}/state
-control-socket = {dir}/control
+control-socket = {run}/control
 dbus = none
 workers = 1
 
@@ -210,7 +212,7 @@ class StartFailed(AssertionError):
 
 
 class Relay:
-    """One detourd. `{word}` in the file is a port of that name, and `{dir}` its directory."""
+    """One detourd. `{word}` in the file is a port of that name, `{dir}` its directory, `{run}` one with a short path."""
 
     name = "relay.test"
     version = (1, 104)
@@ -228,6 +230,8 @@ class Relay:
         self.config = config
         self.process = None
         self.doors = []
+        # The path of a socket may have 107 bytes, and a test's directory is deep.
+        self.run_directory = tempfile.mkdtemp(prefix="detour-")
         for name, content in ({"mesh.key": MESH_KEY + "\n"} | (files or {})).items():
             self.write_file(name, content)
 
@@ -247,8 +251,8 @@ class Relay:
         """@text with ports and the directory filled in; a new word gets a free port."""
         def value(match):
             word = match[1]
-            if word == "dir":
-                return str(self.directory)
+            if word in ("dir", "run"):
+                return str(self.directory if word == "dir" else self.run_directory)
             return str(self.ports.setdefault(word, free_port()))
         return re.sub(r"\{(\w+)\}", value, text)
 
@@ -325,6 +329,10 @@ class Relay:
         assert not alarm, f"alarm in the log\n{self.log[max(0, alarm.start() - 2000):][:12000]}"
         assert early is None, f"detourd ended by itself with {early}\n{self.tail()}"
         assert process.returncode == code, f"detourd ended with {process.returncode}\n{self.tail()}"
+
+    def remove(self):
+        """Removes what does not lie in the test's directory."""
+        shutil.rmtree(self.run_directory, ignore_errors=True)
 
     def tail(self):
         """End of the log."""

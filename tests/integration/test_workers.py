@@ -19,7 +19,10 @@ def crowd(tmp_path_factory):
     """A relay with three workers; enough clients in each test that all workers have some."""
     relay = Relay(tmp_path_factory.mktemp("crowd"), with_keys(EVERYTHING, "core", workers="3")).start()
     yield relay
-    relay.stop()
+    try:
+        relay.stop()
+    finally:
+        relay.remove()
 
 
 @pytest.fixture(params=["http", "tls"])
