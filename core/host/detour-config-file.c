@@ -232,6 +232,11 @@ detour_config_file_parse (const char *name, const char *data, gsize len, DetourC
                                 DETOUR_CONFIG_FILE_MAX);
       return self;
     }
+  if (len >= 3 && memcmp (data, "\xef\xbb\xbf", 3) == 0) /* some editors begin with a byte order mark */
+    {
+      data += 3;
+      len -= 3;
+    }
   while (len > 0)
     {
       const char *end = memchr (data, '\n', len);

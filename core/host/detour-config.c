@@ -189,12 +189,11 @@ resolve_plugin (Build *build, DetourKind kind, const char *written)
 }
 
 static void
-refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind, const char *written)
+refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind, const char *plugin_name)
 {
   const DetourMergedKey *key = detour_merged_group_find (group, "plugin");
   g_auto (GStrv) names = detour_plugins_names (build->plugins, kind);
-  g_autofree char *name = resolve_plugin (build, kind, written);
-  g_autofree char *quoted = detour_config_quote (name);
+  g_autofree char *quoted = detour_config_quote (plugin_name);
   g_autofree char *there = names[0] != NULL ? g_strjoinv (", ", names) : g_strdup ("none of this kind");
 
   detour_config_errors_add (build->errors, key != NULL ? key->file : group->file,
@@ -267,7 +266,7 @@ read_instance (Build *build, const DetourMergedGroup *group, DetourKind kind, co
     {
       /* A plugin that is there but broken costs its instance, not the relay; one that is not there is a slip. */
       if (instance->enabled && g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING))
-        refuse_plugin (build, group, kind, written);
+        refuse_plugin (build, group, kind, instance->plugin_name);
       instance->problem = g_strdup (error->message);
       instance->settings = detour_settings_new (group->name, NULL, group->file, group->line);
       return;

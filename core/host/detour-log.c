@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The same message again within this time is counted and not written. */
+/* The same warning again within this time is counted and not written. What is normal life is always written: people
+ * and tools wait for it. */
 #define FOLD_US (10 * G_USEC_PER_SEC)
 
 typedef struct {
@@ -122,9 +123,10 @@ tell_repeats (void)
 static gboolean
 is_repeat (const DetourLogRecord *record)
 {
+  static const GLogLevelFlags folded = G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING;
   gint64 now_us = g_get_monotonic_time ();
 
-  if (last.message != NULL && record->level == last.level && now_us - last.since_us < FOLD_US
+  if (last.message != NULL && (record->level & folded) != 0 && record->level == last.level && now_us - last.since_us < FOLD_US
       && strcmp (record->domain, last.domain) == 0 && strcmp (record->message, last.message) == 0)
     {
       last.again++;

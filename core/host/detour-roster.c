@@ -73,6 +73,21 @@ apply_fixed (DetourRoster *self)
     hooks->apply_admission (self->context.hooks_data, self->config->admission);
 }
 
+static void
+tell (const DetourInstance *instance, GLogLevelFlags level, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
+static void
+tell (const DetourInstance *instance, GLogLevelFlags level, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_INSTANCE, instance->id, "MESSAGE", "%s", text);
+}
+
 static gboolean
 start_one (DetourInstance *instance)
 {
@@ -80,7 +95,7 @@ start_one (DetourInstance *instance)
 
   if (detour_instance_start (instance, &error))
     return TRUE;
-  g_warning ("%s did not start: %s", instance->id, error->message);
+  tell (instance, G_LOG_LEVEL_WARNING, "%s did not start: %s", instance->id, error->message);
   return FALSE;
 }
 
@@ -167,15 +182,15 @@ change_one (DetourInstance *instance, const DetourConfigInstance *new)
   detour_instance_configure (instance, new);
   if (detour_instance_start (instance, &error))
     {
-      g_message ("%s runs with its new settings", instance->id);
+      tell (instance, G_LOG_LEVEL_MESSAGE, "%s runs with its new settings", instance->id);
       return TRUE;
     }
   detour_instance_configure (instance, &old);
   if (detour_instance_start (instance, &again))
-    g_warning ("%s goes on with its old settings: %s", instance->id, error->message);
+    tell (instance, G_LOG_LEVEL_WARNING, "%s goes on with its old settings: %s", instance->id, error->message);
   else
-    g_warning ("%s does not run any more: %s; nor with its old settings: %s", instance->id, error->message,
-               again->message);
+    tell (instance, G_LOG_LEVEL_WARNING, "%s does not run any more: %s; nor with its old settings: %s", instance->id,
+          error->message, again->message);
   return FALSE;
 }
 

@@ -1,0 +1,370 @@
+/* test-config.c: whole configurations: merged, checked, dumped.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-config.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "static-plugins.h"
+
+/* ---- one text ---- */
+
+static DetourConfig *
+load (const char *text, char **problems)
+{
+  g_autoptr (DetourPlugins) plugins = static_plugins_new ();
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_auto (GStrv) lines = NULL;
+  DetourConfig *config = detour_config_load_text ("f", text, strlen (text), plugins, errors);
+
+  lines = detour_config_errors_lines (errors);
+  g_assert_cmpint (config == NULL, ==, lines[0] != NULL);
+  *problems = g_strjoinv ("\n", lines);
+  return config;
+}
+
+#define OPEN "[admission]\nchain=open\n"
+
+static void
+fallbacks (void)
+{
+  g_autofree char *problems = NULL;
+  g_autoptr (DetourConfig) config = load (OPEN, &problems);
+
+  g_assert_cmpstr (problems, ==, "");
+  g_assert_false (detour_settings_has (config->core, "hostname"));
+  g_assert_cmpuint (detour_config_workers (config), ==, 0);
+  g_assert_cmpstr (detour_settings_string (config->core, "dbus"), ==, "auto");
+
+  g_assert_cmpuint (detour_settings_uint (config->limits, "connections"), ==, 0);
+  g_assert_cmpuint (detour_settings_uint (config->limits, "half-open"), ==, 2000);
+  g_assert_cmpuint (detour_settings_uint (config->limits, "connections-per-source"), ==, 0);
+  g_assert_cmpuint (detour_settings_uint (config->limits, "half-open-per-source"), ==, 64);
+  g_assert_cmpuint (detour_settings_uint (config->limits, "accept-rate"), ==, 0);
+  g_assert_cmpuint (detour_settings_uint (config->limits, "accept-burst"), ==, 0);
+  g_assert_cmpint (detour_settings_duration_us (config->limits, "handshake-timeout"), ==, 30 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->limits, "login-timeout"), ==, 10 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->limits, "write-timeout"), ==, 2 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->limits, "keep-alive"), ==, 60 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->limits, "tcp-user-timeout"), ==, 15 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->limits, "tcp-keep-alive"), ==, 600 * G_USEC_PER_SEC);
+  g_assert_cmpuint (detour_settings_uint (config->limits, "queue-packets"), ==, 32);
+  g_assert_cmpuint (detour_settings_uint (config->limits, "queue-bytes"), ==, 256 * 1024);
+  g_assert_cmpuint (detour_settings_uint (config->limits, "receive-rate"), ==, 0);
+  g_assert_cmpuint (detour_settings_uint (config->limits, "receive-burst"), ==, 0);
+  g_assert_null (detour_settings_string (config->limits, "rate-config-file"));
+
+  g_assert_cmpstr (detour_settings_list (config->admission, "chain")[0], ==, "open");
+  g_assert_cmpstr (detour_settings_string (config->admission, "match"), ==, "any");
+  g_assert_cmpint (detour_settings_duration_us (config->admission, "grace"), ==, G_GINT64_CONSTANT (86400) * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->admission, "recheck"), ==, 600 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->admission, "timeout"), ==, 5 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->admission, "negative-ttl"), ==, 30 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->admission, "refuse-hold"), ==, 30 * G_USEC_PER_SEC);
+  g_assert_null (detour_settings_list (config->admission, "disallow-app-names")[0]);
+  g_assert_false (detour_settings_bool (config->admission, "dry-run"));
+}
+
+static void
+instances (void)
+{
+  g_autofree char *problems = NULL;
+  g_autoptr (DetourConfig) config = load ("[admission]\nchain=friends;tailscaled\n"
+                                          "[auth friends]\nplugin=keys\nfile=/k\n"
+                                          "[auth other]\nplugin=auth-keys\nenabled=no\n"
+                                          "[service stun]\n"
+                                          "[log main]\nplugin=auto\n",
+                                          &problems);
+  static const struct {
+    const char *id, *plugin;
+    gboolean enabled;
+  } cases[] = {
+    { "auth/friends", "auth-keys", TRUE },     { "auth/other", "auth-keys", FALSE },
+    { "service/stun", "service-stun", TRUE },  { "log/main", "log-stderr", TRUE },
+    { "auth/tailscaled", "auth-tailscaled", TRUE }, /* nowhere but in the chain */
+  };
+
+  g_assert_cmpstr (problems, ==, "");
+  g_assert_cmpuint (config->instances->len, ==, G_N_ELEMENTS (cases));
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      const DetourConfigInstance *instance = detour_config_find (config, cases[i].id);
+
+      g_assert_nonnull (instance);
+      g_assert_cmpstr (instance->plugin_name, ==, cases[i].plugin);
+      g_assert_cmpint (instance->enabled, ==, cases[i].enabled);
+      g_assert_nonnull (instance->plugin);
+    }
+  g_assert_null (detour_config_find (config, "auth/nobody"));
+  g_assert_cmpstr (detour_settings_string (detour_config_find (config, "auth/friends")->settings, "file"), ==, "/k");
+}
+
+static void
+refused (void)
+{
+  static const struct {
+    const char *text, *problems;
+  } cases[] = {
+    { "", "f: [admission] chain: not set. Say who may use this relay: \"tailscaled\", \"url\", \"keys\", or \"open\" for "
+          "everyone" },
+    { "[admission]\nchain=\n",
+      "f:2: [admission] chain: not set. Say who may use this relay: \"tailscaled\", \"url\", \"keys\", or \"open\" for "
+      "everyone" },
+    { "[admission]\nchain=opne\n", "f:2: [admission] chain: there is no [auth opne]; did you mean \"open\"?" },
+    { "[admission]\nchain=zebra\n[auth friends]\nplugin=keys\nfile=/k\n",
+      "f:2: [admission] chain: there is no [auth zebra]; there are friends, open" },
+    { "[admission]\nchain=open;tailscaled\n",
+      "f:2: [admission] chain: \"open\" lets everyone in and must stand alone" },
+    { "[admission]\nchain=tailscaled;tailscaled\n", "f:2: [admission] chain: \"tailscaled\" is there twice" },
+    { "[admission]\nchain=keys\n", "f:2: [auth keys] file: not set, but needed: one key a line" },
+    { OPEN "[admision]\n", "f:3: [admision]: no such group; did you mean [admission]?" },
+    { OPEN "[transprot https]\n", "f:3: [transprot https]: no such group; did you mean [transport https]?" },
+    { OPEN "[servce]\n", "f:3: [servce]: no such group; did you mean [service NAME]?" },
+    { OPEN "[zebra crossing]\n",
+      "f:3: [zebra crossing]: no such group; there are [core], [limits], [admission] and [KIND NAME] with a KIND out of "
+      "transport, cert, auth, service, http, log" },
+    { OPEN "[transport]\n", "f:3: [transport]: an instance is called [KIND NAME] with a NAME of letters, digits, \"-\", "
+                            "\"_\" and \".\"" },
+    { OPEN "[transport a b]\n", "f:3: [transport a b]: an instance is called [KIND NAME] with a NAME of letters, digits, "
+                                "\"-\", \"_\" and \".\"" },
+    { OPEN "[transport a/b]\n", "f:3: [transport a/b]: an instance is called [KIND NAME] with a NAME of letters, digits, "
+                                "\"-\", \"_\" and \".\"" },
+    { OPEN "[peer a]\n", "f:3: [peer a]: no such group yet; it belongs to meshes of relays, which need [service mesh]" },
+    { OPEN "[core]\nhostname=a b\n",
+      "f:4: [core] hostname: \"a b\" is neither a host name nor an address; write relay.example.com or 203.0.113.5" },
+    { OPEN "[core]\nhostname=\n",
+      "f:4: [core] hostname: \"\" is neither a host name nor an address; write relay.example.com or 203.0.113.5" },
+    { OPEN "[core]\nworkers=0\n", "f:4: [core] workers: \"0\" is neither auto nor a number from 1 to 64" },
+    { OPEN "[core]\nworkers=65\n", "f:4: [core] workers: \"65\" is neither auto nor a number from 1 to 64" },
+    { OPEN "[core]\nhost-name=a\n", "f:4: [core] host-name: no such key; did you mean \"hostname\"?" },
+    { OPEN "[limits]\nzebra=1\n", "f:4: [limits] zebra: no such key" },
+    { OPEN "[service stun]\nenabeld=no\n", "f:4: [service stun] enabeld: no such key; did you mean \"enabled\"?" },
+    { OPEN "[service stun]\nenabled=maybe\n",
+      "f:4: [service stun] enabled: \"maybe\" is neither true nor false; write true, yes, on, false, no or off" },
+    { OPEN "[service stnu]\n", "f:3: [service stnu] plugin: no plugin \"service-stnu\"; there are service-stun" },
+    { OPEN "[cert main]\nplugin=acme\n", "f:4: [cert main] plugin: no plugin \"cert-acme\"; there are none of this kind" },
+    { OPEN "[service stun]\nlisten=:3478\nmust-be-even=3\n",
+      "f:5: [service stun] must-be-even: \"3\" is odd" },
+    /* The plugin is not asked about what the tables refused already. */
+    { OPEN "[service stun]\nlisten=x\nmust-be-even=3\n",
+      "f:4: [service stun] listen: \"x\" is not an address: write HOST:PORT, [V6]:PORT, :PORT or unix:/path" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *problems = NULL;
+      g_autofree char *expected = g_strconcat (cases[i].problems, "\n1 error; the configuration was not used", NULL);
+      g_autoptr (DetourConfig) config = load (cases[i].text, &problems);
+
+      g_assert_null (config);
+      g_assert_cmpstr (problems, ==, expected);
+    }
+}
+
+static void
+accepted (void)
+{
+  static const char *const cases[] = {
+    OPEN,
+    OPEN "[core]\nhostname=relay.example.com\nworkers=4\n",
+    OPEN "[core]\nhostname=203.0.113.5\n",
+    OPEN "[core]\nhostname=2001:db8::5\n",
+    /* What is switched off need not be complete, nor even there. */
+    OPEN "[auth keys]\nenabled=false\n",
+    OPEN "[cert main]\nplugin=acme\nenabled=false\nemail=a@example.com\n",
+    OPEN "[service stun]\nmust-be-even=3\nenabled=false\n",
+    "[admission]\nchain=keys\n[auth keys]\nenabled=false\n",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *problems = NULL;
+      g_autoptr (DetourConfig) config = load (cases[i], &problems);
+
+      g_assert_cmpstr (problems, ==, "");
+    }
+}
+
+static void
+dump (void)
+{
+  g_autofree char *problems = NULL;
+  g_autoptr (DetourConfig) config
+      = load (OPEN "[core]\nhostname=a\n[auth friends]\nplugin=keys\nfile=/k\npassword=hush\n", &problems);
+  g_autofree char *text = detour_config_dump (config);
+  g_autofree char *again_problems = NULL;
+  g_autoptr (DetourConfig) again = NULL;
+
+  g_assert_nonnull (strstr (text, "\n[core]\n# f:4\nhostname = a\n#key-file is not set\n"));
+  g_assert_nonnull (strstr (text, "\n#grace = 24h\n"));
+  g_assert_nonnull (strstr (text, "\n[auth friends]\nplugin = auth-keys\nenabled = true\n# f:7\nfile = /k\n"));
+  g_assert_nonnull (strstr (text, "password = ********"));
+  g_assert_null (strstr (text, "hush"));
+
+  again = load (text, &again_problems);
+  g_assert_cmpstr (again_problems, ==, "");
+}
+
+/* ---- files ---- */
+
+typedef struct {
+  char *dir;
+  GPtrArray *paths; /* of files and folders, in the order they were made */
+} Files;
+
+static void
+files_init (Files *files)
+{
+  files->dir = g_dir_make_tmp (NULL, NULL);
+  files->paths = g_ptr_array_new_with_free_func (g_free);
+}
+
+static char *
+files_write (Files *files, const char *name, const char *text)
+{
+  char *path = g_build_filename (files->dir, name, NULL);
+  g_autofree char *folder = g_path_get_dirname (path);
+
+  if (!g_file_test (folder, G_FILE_TEST_EXISTS))
+    {
+      g_mkdir (folder, 0700);
+      g_ptr_array_add (files->paths, g_strdup (folder));
+    }
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  g_ptr_array_add (files->paths, g_strdup (path));
+  return path;
+}
+
+static void
+files_clear (Files *files)
+{
+  for (guint i = files->paths->len; i-- > 0;)
+    g_remove (files->paths->pdata[i]);
+  g_ptr_array_unref (files->paths);
+  g_rmdir (files->dir);
+  g_free (files->dir);
+}
+
+static char *
+without_dir (const Files *files, DetourConfigErrors *errors)
+{
+  g_auto (GStrv) lines = detour_config_errors_lines (errors);
+  g_autofree char *all = g_strjoinv ("\n", lines);
+  g_auto (GStrv) parts = g_strsplit (all, files->dir, -1);
+
+  return g_strjoinv ("", parts);
+}
+
+static void
+everything_wrong_in_one_run (void)
+{
+  g_autoptr (DetourPlugins) plugins = static_plugins_new ();
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_autofree char *problems = NULL;
+  g_autofree char *main_file = NULL;
+  g_autofree char *friends = NULL;
+  DetourConfigSources sources = { 0 };
+  Files files;
+
+  files_init (&files);
+  main_file = files_write (&files, "detour.conf",
+                           "# My relay.\n[core]\nhostname = relay.example.com\n\n[transport https]\nplugin = tls\n"
+                           "lisen = :443\n[limits]\nwrite-timeout = 2 secs\n");
+  friends = files_write (&files, "conf.d/20-friends.conf", "[auth friends]\n# by hand\nplugin = key\n");
+  sources.main_file = main_file;
+
+  g_assert_null (detour_config_load (&sources, plugins, errors));
+  problems = without_dir (&files, errors);
+  g_assert_cmpstr (problems, ==,
+                   "/detour.conf:7: [transport https] lisen: no such key; did you mean \"listen\"?\n"
+                   "/detour.conf:9: [limits] write-timeout: \"2 secs\" is not a duration; write 2s, 500ms, 10m, or off\n"
+                   "/conf.d/20-friends.conf:3: [auth friends] plugin: no plugin \"auth-key\"; there are auth-keys, "
+                   "auth-tailscaled, auth-url\n"
+                   "/detour.conf: [admission] chain: not set. Say who may use this relay: \"tailscaled\", \"url\", "
+                   "\"keys\", or \"open\" for everyone\n"
+                   "4 errors; the configuration was not used");
+  files_clear (&files);
+}
+
+static void
+later_files_win_key_by_key (void)
+{
+  g_autoptr (DetourPlugins) plugins = static_plugins_new ();
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_autoptr (DetourConfig) config = NULL;
+  g_autofree char *vendor = NULL;
+  g_autofree char *main_file = NULL;
+  g_autofree char *first = NULL;
+  g_autofree char *second = NULL;
+  g_autofree char *ignored = NULL;
+  g_autofree char *hidden = NULL;
+  DetourConfigSources sources = { 0 };
+  const DetourSettings *stun;
+  const char *file;
+  guint line;
+  Files files;
+
+  files_init (&files);
+  vendor = files_write (&files, "vendor.conf",
+                        "[service stun]\nlisten=:1;:2\ncompat=any\n[transport https]\nplugin=tls\nlisten=:443\n"
+                        "[http not-installed]\n[log main]\nplugin=stderr\nlevel=debug\nenabled=false\n");
+  main_file = files_write (&files, "detour.conf", OPEN "[service stun]\nlisten=:3\n[log main]\nplugin=file\npath=/l\n");
+  second = files_write (&files, "conf.d/20.conf", "[limits]\nconnections=20\nhalf-open=20\n");
+  first = files_write (&files, "conf.d/10.conf", "[limits]\nconnections=10\naccept-rate=10\n");
+  ignored = files_write (&files, "conf.d/30.conf~", "[limits]\nconnections=30\n");
+  hidden = files_write (&files, "conf.d/.40.conf", "[limits]\nconnections=40\n");
+  sources.vendor_file = vendor;
+  sources.main_file = main_file;
+
+  config = detour_config_load (&sources, plugins, errors);
+  g_assert_cmpuint (detour_config_errors_count (errors), ==, 0);
+  stun = detour_config_find (config, "service/stun")->settings;
+  g_assert_cmpstr (detour_settings_list (stun, "listen")[0], ==, ":3");
+  g_assert_null (detour_settings_list (stun, "listen")[1]);
+  g_assert_cmpstr (detour_settings_string (stun, "compat"), ==, "any");
+  g_assert_cmpuint (detour_settings_uint (config->limits, "connections"), ==, 20);
+  g_assert_cmpuint (detour_settings_uint (config->limits, "accept-rate"), ==, 10);
+  g_assert_true (detour_settings_origin (config->limits, "connections", &file, &line));
+  g_assert_cmpstr (file, ==, second);
+  g_assert_cmpuint (line, ==, 2);
+
+  /* The vendor's file offers what may not be installed, and a group with another plugin begins anew. */
+  g_assert_null (detour_config_find (config, "http/not-installed"));
+  g_assert_cmpstr (detour_config_find (config, "log/main")->plugin_name, ==, "log-file");
+  g_assert_false (detour_config_find (config, "log/main")->enabled);
+  files_clear (&files);
+}
+
+static void
+missing_files (void)
+{
+  g_autoptr (DetourPlugins) plugins = static_plugins_new ();
+
+  for (guint optional = 0; optional < 2; optional++)
+    {
+      g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+      DetourConfigSources sources = {
+        .built_in = OPEN, .main_file = "/nonexistent/detour.conf", .main_file_optional = optional != 0,
+      };
+      g_autoptr (DetourConfig) config = detour_config_load (&sources, plugins, errors);
+
+      g_assert_cmpint (config != NULL, ==, optional != 0);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/config/fallbacks-of-fixed-groups", fallbacks);
+  g_test_add_func ("/config/one-instance-a-group", instances);
+  g_test_add_func ("/config/what-is-wrong-and-what-was-meant", refused);
+  g_test_add_func ("/config/accepted", accepted);
+  g_test_add_func ("/config/dump-reads-back-without-secrets", dump);
+  g_test_add_func ("/config/everything-wrong-in-one-run", everything_wrong_in_one_run);
+  g_test_add_func ("/config/later-files-win-key-by-key", later_files_win_key_by_key);
+  g_test_add_func ("/config/missing-files", missing_files);
+  return g_test_run ();
+}
