@@ -109,7 +109,7 @@ detour_address_parse (const char *text, DetourAddress *out, GError **error)
     }
   if (strchr (out->host, ':') != NULL)
     return refuse (error, text, "an IPv6 address needs brackets, as in [2001:db8::1]:443");
-  if (out->host[0] != '\0' && !host_is_sane (out->host))
+  if (!host_is_sane (out->host))
     return refuse (error, text, "the host must be a name, an IPv4 address or an IPv6 address in brackets");
   return TRUE;
 }

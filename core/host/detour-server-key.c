@@ -6,11 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <json-glib/json-glib.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "detour-json.h"
 
 #define FILE_MAX 16384
 #define DEPTH_MAX 8
@@ -90,68 +91,55 @@ refuse (GError **error, int code, const char *format, ...)
   return FALSE;
 }
 
-/* json-glib recurses without a limit. Braces inside strings count as well, which does no harm here. */
+/* What the object holds under the name, the last one if it comes again; @user is a DetourJsonValue. */
 static gboolean
-is_flat (const char *data, gsize len)
+take_member (const DetourJsonValue *name, const DetourJsonValue *value, gpointer user)
 {
-  guint depth = 0;
+  char text[sizeof MEMBER];
 
-  for (gsize i = 0; i < len; i++)
-    if ((data[i] == '{' || data[i] == '[') && ++depth > DEPTH_MAX)
-      return FALSE;
+  if (detour_json_get_string (name, text, sizeof text) && g_ascii_strcasecmp (text, MEMBER) == 0)
+    *(DetourJsonValue *) user = *value;
   return TRUE;
-}
-
-static JsonNode *
-find_member (JsonNode *root)
-{
-  g_autoptr (GList) members = NULL;
-
-  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
-    return NULL;
-  members = json_object_get_members (json_node_get_object (root));
-  for (GList *l = members; l != NULL; l = l->next)
-    if (g_ascii_strcasecmp (l->data, MEMBER) == 0)
-      return json_object_get_member (json_node_get_object (root), l->data);
-  return NULL;
 }
 
 DetourServerKey *
 detour_server_key_parse (const char *data, gsize len, GError **error)
 {
-  g_autoptr (JsonParser) parser = NULL;
-  g_autoptr (GError) local = NULL;
+  char text[sizeof "privkey:" + 2 * DETOUR_KEY_SIZE];
+  DetourJsonValue root;
+  DetourJsonValue member = { DETOUR_JSON_NULL, NULL, 0 };
+  const char *reason;
   DetourServerKey *self;
-  DetourKey key;
-  JsonNode *node;
+  gboolean good;
 
-  if (len > FILE_MAX || !is_flat (data, len) || !g_utf8_validate (data, (gssize) len, NULL))
+  if (len > FILE_MAX)
     {
-      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no key file; expected {\"" MEMBER "\": \"privkey:…\"}");
+      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no key file: it has more than %d bytes", FILE_MAX);
       return NULL;
     }
-  parser = json_parser_new ();
-  if (!json_parser_load_from_data (parser, data, (gssize) len, &local))
+  if (!detour_json_scan (data, len, DEPTH_MAX, &root, take_member, &member, &reason, NULL))
     {
-      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no JSON; expected {\"" MEMBER "\": \"privkey:…\"}");
+      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no JSON (%s); expected {\"" MEMBER "\": \"privkey:…\"}", reason);
       return NULL;
     }
-  node = find_member (json_parser_get_root (parser));
-  if (node == NULL || !JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING)
+  if (member.type != DETOUR_JSON_STRING)
     {
-      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "it has no text \"" MEMBER "\"; expected {\"" MEMBER
-                                                   "\": \"privkey:…\"}");
+      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM,
+              "it has no text \"" MEMBER "\"; expected {\"" MEMBER "\": \"privkey:…\"}");
       return NULL;
     }
-  if (!detour_key_parse (&key, json_node_get_string (node), "privkey:") || detour_key_is_zero (&key))
+
+  self = allocate ();
+  good = detour_json_get_string (&member, text, sizeof text) && detour_key_parse (&self->public_key, text, "privkey:")
+         && !detour_key_is_zero (&self->public_key);
+  sodium_memzero (text, sizeof text);
+  if (!good)
     {
-      sodium_memzero (&key, sizeof key);
+      sodium_free (self);
       refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "\"" MEMBER "\" must be \"privkey:\" and 64 hex digits, not all zero");
       return NULL;
     }
-  self = allocate ();
-  memcpy (self->private_key, key.bytes, DETOUR_KEY_SIZE);
-  sodium_memzero (&key, sizeof key);
+  memcpy (self->private_key, self->public_key.bytes, DETOUR_KEY_SIZE);
   return seal (self);
 }
 

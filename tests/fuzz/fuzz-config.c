@@ -13,7 +13,7 @@ static const DetourConfigKey table[] = {
   { "string", DETOUR_CONFIG_STRING, .summary = "-" },
   { "bool", DETOUR_CONFIG_BOOL, .summary = "-" },
   { "uint", DETOUR_CONFIG_UINT, .summary = "-" },
-  { "duration", DETOUR_CONFIG_DURATION, "2s", 1, 1000, "-", DETOUR_CONFIG_LIMIT },
+  { "duration", DETOUR_CONFIG_DURATION, "2s", 1, 10000, "-", DETOUR_CONFIG_LIMIT },
   { "size", DETOUR_CONFIG_SIZE, .summary = "-" },
   { "rate", DETOUR_CONFIG_RATE, .summary = "-" },
   { "path", DETOUR_CONFIG_PATH, .summary = "-" },
