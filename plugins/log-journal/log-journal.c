@@ -1,0 +1,194 @@
+/* log-journal.c: sends the log with all its fields to the systemd journal.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-plugin.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* The journal takes no longer names. */
+#define NAME_MAX_BYTES 64
+
+typedef struct
+{
+  DetourLogStyle style;
+  struct sockaddr_un address;
+  int fd;
+  DetourCounter *records;
+  DetourCounter *lost;
+} LogJournal;
+
+static const DetourConfigKey log_journal_config[] = {
+  { "socket", DETOUR_CONFIG_PATH, "/run/systemd/journal/socket", 0, 0,
+    "datagram socket of the journal; another one for a journal namespace" },
+  DETOUR_LOG_STYLE_KEYS,
+  { NULL },
+};
+
+/* The binary form of a field: NAME, line feed, length in 8 bytes with the lowest first, value, line
+ * feed. It takes any value, with line feeds in it or without. */
+static void
+append_field (gpointer user, const char *name, const char *value, gsize len)
+{
+  GString *out = user;
+  guint64 size = GUINT64_TO_LE ((guint64)len);
+
+  if (!g_ascii_isupper (*name) || strlen (name) > NAME_MAX_BYTES ||
+      name[strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] != '\0')
+    return;
+  g_string_append (out, name);
+  g_string_append_c (out, '\n');
+  g_string_append_len (out, (const char *)&size, sizeof size);
+  g_string_append_len (out, value, (gssize)len);
+  g_string_append_c (out, '\n');
+}
+
+static void
+append_text (GString *out, const char *name, const char *value)
+{
+  append_field (out, name, value, strlen (value));
+}
+
+static const char *
+syslog_priority (GLogLevelFlags level)
+{
+  if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL))
+    return "3";
+  if (level & G_LOG_LEVEL_WARNING)
+    return "4";
+  if (level & G_LOG_LEVEL_MESSAGE)
+    return "5";
+  return level & G_LOG_LEVEL_INFO ? "6" : "7";
+}
+
+/* A record that is too long for a datagram goes as a sealed file whose descriptor is the datagram.
+ */
+static gboolean
+send_as_file (LogJournal *self, const GString *data)
+{
+  union
+  {
+    struct cmsghdr header;
+    guint8 bytes[CMSG_SPACE (sizeof (int))];
+  } control = { 0 };
+  struct msghdr message = {
+    .msg_name = &self->address,
+    .msg_namelen = sizeof self->address,
+    .msg_control = &control,
+    .msg_controllen = sizeof control,
+  };
+  int fd = memfd_create ("detour-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  gboolean sent;
+
+  if (fd < 0)
+    return FALSE;
+  control.header.cmsg_level = SOL_SOCKET;
+  control.header.cmsg_type = SCM_RIGHTS;
+  control.header.cmsg_len = CMSG_LEN (sizeof fd);
+  memcpy (CMSG_DATA (&control.header), &fd, sizeof fd);
+  sent = write (fd, data->str, data->len) == (gssize)data->len &&
+         fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0 &&
+         sendmsg (self->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+  close (fd);
+  return sent;
+}
+
+/* The address goes with every datagram, so a journal that was started anew is found again. */
+static gboolean
+send_record (LogJournal *self, const GString *data)
+{
+  if (sendto (self->fd, data->str, data->len, MSG_DONTWAIT | MSG_NOSIGNAL,
+              (const struct sockaddr *)&self->address, sizeof self->address) >= 0)
+    return TRUE;
+  return (errno == EMSGSIZE || errno == ENOBUFS) && send_as_file (self, data);
+}
+
+static void
+log_journal_write (gpointer user, const DetourLogRecord *record)
+{
+  LogJournal *self = user;
+  GString *data;
+
+  if (!detour_log_style_wants (&self->style, record))
+    return;
+  data = g_string_sized_new (512);
+  append_text (data, "PRIORITY", syslog_priority (record->level));
+  append_text (data, "SYSLOG_IDENTIFIER", "detourd");
+  append_text (data, "GLIB_DOMAIN", record->domain);
+  detour_log_each_field (&self->style, record, append_field, data);
+  detour_counter_add (send_record (self, data) ? self->records : self->lost, 1);
+  g_string_free (data, TRUE);
+}
+
+static gboolean
+log_journal_check (const DetourSettings *settings, GError **error)
+{
+  const char *path = detour_settings_string (settings, "socket");
+  const gsize max = sizeof ((struct sockaddr_un *)NULL)->sun_path - 1;
+
+  if (strlen (path) <= max)
+    return TRUE;
+  detour_settings_error (settings, "socket", error,
+                         "%s has %" G_GSIZE_FORMAT
+                         " bytes; a socket's path has at most %" G_GSIZE_FORMAT,
+                         path, strlen (path), max);
+  return FALSE;
+}
+
+static gpointer
+log_journal_start (DetourHost *host, DetourSettings *settings, GError **error)
+{
+  const char *path = detour_settings_string (settings, "socket");
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  LogJournal *self;
+  int fd;
+
+  if (!log_journal_check (settings, error))
+    return NULL;
+  memcpy (address.sun_path, path, strlen (path) + 1);
+
+  fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  /* Only to see that somebody is there. */
+  if (fd < 0 || connect (fd, (const struct sockaddr *)&address, sizeof address) != 0)
+    {
+      detour_settings_error (settings, "socket", error,
+                             "no journal at %s: %s; where there is no systemd, use "
+                             "plugin=stderr or plugin=file",
+                             path, g_strerror (errno));
+      if (fd >= 0)
+        close (fd);
+      return NULL;
+    }
+
+  self = g_new0 (LogJournal, 1);
+  self->address = address;
+  self->fd = fd;
+  detour_log_style_init (&self->style, detour_settings_string (settings, "level"),
+                         detour_settings_string (settings, "privacy"), NULL);
+  self->records = detour_host_counter (host, "records", "records sent");
+  self->lost = detour_host_counter (host, "lost", "records that the journal did not take");
+  return self;
+}
+
+static void
+log_journal_stop (gpointer data)
+{
+  LogJournal *self = data;
+
+  close (self->fd);
+  g_free (self);
+}
+
+static const DetourLogFuncs log_journal_funcs = { .write = log_journal_write };
+
+DETOUR_PLUGIN_DEFINE (.name = "log-journal", .kind = DETOUR_KIND_LOG,
+                      .summary = "sends the log to the systemd journal",
+                      .config = log_journal_config, .check = log_journal_check,
+                      .start = log_journal_start, .stop = log_journal_stop,
+                      .funcs.log = &log_journal_funcs);
