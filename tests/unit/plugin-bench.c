@@ -116,7 +116,9 @@ plugin_bench_start_error (PluginBench *self)
 void
 plugin_bench_reload (PluginBench *self)
 {
-  detour_roster_apply (self->roster, detour_roster_config (self->roster));
+  g_autoptr (DetourConfig) config = detour_config_ref (detour_roster_config (self->roster));
+
+  detour_roster_apply (self->roster, config);
 }
 
 typedef struct

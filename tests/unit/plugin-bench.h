@@ -43,7 +43,7 @@ void plugin_bench_load_good (PluginBench *self, const char *text);
 void plugin_bench_start (PluginBench *self);
 /* Must fail; the error's text, free with g_free(). */
 char *plugin_bench_start_error (PluginBench *self);
-/* As `detourctl reload` with the same configuration. */
+/* Lets the plugin look at its files again, without a check of the configuration before it. */
 void plugin_bench_reload (PluginBench *self);
 
 guint64 plugin_bench_counter (PluginBench *self, const char *name);

@@ -1,0 +1,278 @@
+/* key-list.c: node keys with labels, read from text files.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "key-list.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PREFIX "nodekey:"
+
+typedef struct
+{
+  guint8 key[KEY_LIST_KEY_SIZE]; /* first: entries are found by a pointer to a bare key */
+  guint line;
+  const char *file; /* of the list */
+  char *label;
+} Entry;
+
+struct _KeyList
+{
+  guint max_entries;
+  gboolean full; /* said so already */
+  GHashTable *entries;
+  GPtrArray *files;
+  GPtrArray *errors;
+};
+
+/* Keys are random bytes, and nobody but the operator puts them here. */
+static guint
+entry_hash (gconstpointer key)
+{
+  guint32 hash;
+
+  memcpy (&hash, key, sizeof hash);
+  return hash;
+}
+
+static gboolean
+entry_equal (gconstpointer a, gconstpointer b)
+{
+  return memcmp (a, b, KEY_LIST_KEY_SIZE) == 0;
+}
+
+static void
+entry_free (gpointer data)
+{
+  Entry *self = data;
+
+  g_free (self->label);
+  g_free (self);
+}
+
+KeyList *
+key_list_new (guint max_entries)
+{
+  KeyList *self = g_new0 (KeyList, 1);
+
+  self->max_entries = max_entries;
+  self->entries = g_hash_table_new_full (entry_hash, entry_equal, entry_free, NULL);
+  self->files = g_ptr_array_new_with_free_func (g_free);
+  self->errors = g_ptr_array_new_with_free_func (g_free);
+  return self;
+}
+
+void
+key_list_free (KeyList *self)
+{
+  g_hash_table_unref (self->entries);
+  g_ptr_array_unref (self->files);
+  g_ptr_array_unref (self->errors);
+  g_free (self);
+}
+
+/* @line: 0: of the file as a whole. */
+static void G_GNUC_PRINTF (4, 5)
+    add_error (KeyList *self, const char *file, guint line, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_ptr_array_add (self->errors, line > 0 ? g_strdup_printf ("%s:%u: %s", file, line, text)
+                                          : g_strdup_printf ("%s: %s", file, text));
+}
+
+/* What is wrong with the key at the start of @line; NULL: nothing. */
+static const char *
+parse_key (const char *line, guint8 *key)
+{
+  const char *digits = line + strlen (PREFIX);
+  gsize n;
+
+  if (!g_str_has_prefix (line, PREFIX))
+    return "not a node key; write nodekey: and 64 hex digits, as printed by: tailscale status "
+           "--json";
+  n = strspn (digits, "0123456789abcdefABCDEF");
+  if (n != 2 * KEY_LIST_KEY_SIZE)
+    return "not a node key; nodekey: is followed by exactly 64 hex digits";
+  if (digits[n] != '\0' && digits[n] != ' ' && digits[n] != '\t')
+    return "something sticks to the key; leave a blank before the label";
+  for (gsize i = 0; i < KEY_LIST_KEY_SIZE; i++)
+    key[i] = (guint8)(g_ascii_xdigit_value (digits[2 * i]) << 4 |
+                      g_ascii_xdigit_value (digits[2 * i + 1]));
+  return NULL;
+}
+
+static gboolean
+has_control (const char *text)
+{
+  for (const char *p = text; *p != '\0'; p = g_utf8_next_char (p))
+    if (*p != '\t' && g_unichar_iscntrl (g_utf8_get_char (p)))
+      return TRUE;
+  return FALSE;
+}
+
+/* @line: without blanks around it, not empty; cut up here. */
+static void
+add_line (KeyList *self, const char *file, guint number, char *line)
+{
+  guint8 key[KEY_LIST_KEY_SIZE];
+  const char *problem;
+  const Entry *before;
+  Entry *entry;
+
+  if (!g_utf8_validate (line, -1, NULL) || has_control (line))
+    problem = "not plain UTF-8 text";
+  else
+    problem = parse_key (line, key);
+  if (problem != NULL)
+    {
+      add_error (self, file, number, "%s", problem);
+      return;
+    }
+  before = g_hash_table_lookup (self->entries, key);
+  if (before != NULL)
+    {
+      add_error (self, file, number, "the same key as in %s:%u; strike out one of them",
+                 before->file, before->line);
+      return;
+    }
+  if (g_hash_table_size (self->entries) >= self->max_entries)
+    {
+      if (!self->full)
+        add_error (self, file, number, "more than %u keys; raise max-entries", self->max_entries);
+      self->full = TRUE;
+      return;
+    }
+  entry = g_new0 (Entry, 1);
+  memcpy (entry->key, key, sizeof key);
+  entry->file = file;
+  entry->line = number;
+  line += strlen (PREFIX) + 2 * KEY_LIST_KEY_SIZE;
+  g_strstrip (line);
+  entry->label = *line != '\0' ? g_strdup (line) : NULL;
+  g_hash_table_add (self->entries, entry);
+}
+
+void
+key_list_add_text (KeyList *self, const char *file, const char *text, gsize len)
+{
+  const char *end = text + len;
+  guint number = 0;
+
+  g_ptr_array_add (self->files, g_strdup (file));
+  file = g_ptr_array_index (self->files, self->files->len - 1);
+  while (text < end)
+    {
+      const char *feed = memchr (text, '\n', (gsize)(end - text));
+      const char *stop = feed != NULL ? feed : end;
+      g_autofree char *line = g_strndup (text, (gsize)(stop - text));
+
+      number++;
+      if (memchr (text, '\0', (gsize)(stop - text)) != NULL)
+        add_error (self, file, number, "not plain UTF-8 text");
+      else if (*g_strstrip (line) != '\0' && *line != '#')
+        add_line (self, file, number, line);
+      text = stop + 1;
+    }
+}
+
+void
+key_list_add_file (KeyList *self, const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+  struct stat info;
+  gsize len;
+
+  if (stat (path, &info) != 0)
+    add_error (self, path, 0, "cannot read it: %s", g_strerror (errno));
+  else if (!S_ISREG (info.st_mode))
+    add_error (self, path, 0, "not a plain file");
+  else if (info.st_size > KEY_LIST_FILE_MAX)
+    add_error (self, path, 0, "longer than %u bytes", KEY_LIST_FILE_MAX);
+  else if (!g_file_get_contents (path, &text, &len, &error))
+    add_error (self, path, 0, "cannot read it: %s", error->message);
+  else
+    key_list_add_text (self, path, text, len);
+}
+
+static int
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *)a, *(const char *const *)b);
+}
+
+void
+key_list_add_directory (KeyList *self, const char *path)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GDir) dir = g_dir_open (path, 0, &error);
+  const char *name;
+
+  if (dir == NULL)
+    {
+      add_error (self, path, 0, "cannot read the directory: %s", error->message);
+      return;
+    }
+  while ((name = g_dir_read_name (dir)) != NULL)
+    if (*name != '.' && g_str_has_suffix (name, ".keys"))
+      g_ptr_array_add (names, g_build_filename (path, name, NULL));
+  /* The order decides which of two equal keys is the second. */
+  g_ptr_array_sort (names, compare_names);
+  for (guint i = 0; i < names->len; i++)
+    key_list_add_file (self, g_ptr_array_index (names, i));
+}
+
+guint
+key_list_size (const KeyList *self)
+{
+  return g_hash_table_size (self->entries);
+}
+
+char *
+key_list_errors (const KeyList *self, const char *separator, guint shown)
+{
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < MIN (self->errors->len, shown); i++)
+    g_string_append_printf (text, "%s%s", i > 0 ? separator : "",
+                            (const char *)g_ptr_array_index (self->errors, i));
+  if (self->errors->len > shown)
+    g_string_append_printf (text, "%s%u more", separator, self->errors->len - shown);
+  return g_string_free (text, self->errors->len == 0);
+}
+
+gboolean
+key_list_find (const KeyList *self, const guint8 *key, const char **label)
+{
+  const Entry *entry = g_hash_table_lookup (self->entries, key);
+
+  *label = entry != NULL ? entry->label : NULL;
+  return entry != NULL;
+}
+
+gboolean
+key_list_equal (const KeyList *a, const KeyList *b)
+{
+  GHashTableIter iter;
+  gpointer entry;
+  const char *label;
+
+  if (key_list_size (a) != key_list_size (b))
+    return FALSE;
+  g_hash_table_iter_init (&iter, a->entries);
+  while (g_hash_table_iter_next (&iter, &entry, NULL))
+    if (!key_list_find (b, ((const Entry *)entry)->key, &label) ||
+        g_strcmp0 (label, ((const Entry *)entry)->label) != 0)
+      return FALSE;
+  return TRUE;
+}
