@@ -1,0 +1,156 @@
+/* detour-socket.c: TCP and Unix stream sockets with the options every connection has.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-socket.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 4096
+
+/* Between probes, and how many unanswered ones end a connection. */
+#define KEEP_ALIVE_INTERVAL_S 15
+#define KEEP_ALIVE_PROBES 9
+
+static void
+set_int (int fd, int level, int option, int value)
+{
+  /* An option that this kernel lacks costs comfort, not correctness. */
+  if (setsockopt (fd, level, option, &value, sizeof value) < 0)
+    g_debug ("socket option %d/%d: %s", level, option, g_strerror (errno));
+}
+
+void
+detour_socket_set_options (int fd, const DetourSocketOptions *options)
+{
+  set_int (fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int) options->user_timeout_ms);
+  set_int (fd, SOL_SOCKET, SO_KEEPALIVE, options->keep_alive_s > 0);
+  if (options->keep_alive_s > 0)
+    {
+      set_int (fd, IPPROTO_TCP, TCP_KEEPIDLE, (int) MIN (options->keep_alive_s, 32767));
+      set_int (fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_ALIVE_INTERVAL_S);
+      set_int (fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_ALIVE_PROBES);
+    }
+}
+
+static int
+fail (int fd, const char *what, GError **error)
+{
+  int saved = errno;
+
+  if (fd >= 0)
+    close (fd);
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved), "%s: %s", what, g_strerror (saved));
+  return -1;
+}
+
+/* Takes away what a process that is gone has left at @path; what somebody still serves stays, and bind() fails. */
+static void
+remove_stale (const struct sockaddr_un *address)
+{
+  struct stat st;
+  int fd;
+
+  if (lstat (address->sun_path, &st) < 0 || !S_ISSOCK (st.st_mode))
+    return;
+  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0)
+    return;
+  if (connect (fd, (const struct sockaddr *) address, sizeof *address) < 0 && errno == ECONNREFUSED)
+    unlink (address->sun_path);
+  close (fd);
+}
+
+static int
+listen_unix (const DetourAddress *address, GError **error)
+{
+  struct sockaddr_un un = { .sun_family = AF_UNIX };
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+  if (fd < 0)
+    return fail (fd, "cannot make a socket", error);
+  g_strlcpy (un.sun_path, address->path, sizeof un.sun_path);
+  remove_stale (&un);
+  if (bind (fd, (struct sockaddr *) &un, sizeof un) < 0)
+    return fail (fd, "cannot bind", error);
+  if (listen (fd, BACKLOG) < 0)
+    return fail (fd, "cannot listen", error);
+  return fd;
+}
+
+static int
+listen_tcp (const struct sockaddr *sockaddr, socklen_t len, gboolean dual, const DetourSocketOptions *options, GError **error)
+{
+  int fd = socket (sockaddr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+  if (fd < 0)
+    return fail (fd, "cannot make a socket", error);
+
+  set_int (fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (sockaddr->sa_family == AF_INET6)
+    set_int (fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
+  set_int (fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_int (fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, DETOUR_SOCKET_NOTSENT_LOWAT);
+  detour_socket_set_options (fd, options);
+
+  if (bind (fd, sockaddr, len) < 0)
+    return fail (fd, "cannot bind", error);
+  if (listen (fd, BACKLOG) < 0)
+    return fail (fd, "cannot listen", error);
+  return fd;
+}
+
+int
+detour_socket_listen (const DetourAddress *address, const DetourSocketOptions *options, GError **error)
+{
+  struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+  struct addrinfo *found = NULL;
+  struct sockaddr_storage storage;
+  socklen_t len;
+  char port[8];
+  int code, fd;
+
+  if (address->path[0] != '\0')
+    return listen_unix (address, error);
+
+  if (detour_address_to_sockaddr (address, &storage, &len))
+    {
+      gboolean dual = address->host[0] == '\0';
+
+      fd = listen_tcp ((struct sockaddr *) &storage, len, dual, options, error);
+      if (fd >= 0 || !dual || !g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED))
+        return fd;
+
+      /* A host without IPv6 at all. */
+      struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = g_htons (address->port) };
+
+      g_clear_error (error);
+      return listen_tcp ((struct sockaddr *) &any, sizeof any, FALSE, options, error);
+    }
+
+  g_snprintf (port, sizeof port, "%u", address->port);
+  code = getaddrinfo (address->host, port, &hints, &found);
+  if (code != 0)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_HOST_NOT_FOUND, "cannot look up %s: %s", address->host, gai_strerror (code));
+      return -1;
+    }
+  fd = listen_tcp (found->ai_addr, found->ai_addrlen, FALSE, options, error);
+  freeaddrinfo (found);
+  return fd;
+}
+
+int
+detour_socket_accept (int listener, struct sockaddr_storage *peer)
+{
+  socklen_t len = sizeof *peer;
+
+  memset (peer, 0, sizeof *peer);
+  return accept4 (listener, (struct sockaddr *) peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}

@@ -1,0 +1,191 @@
+/* detour-relay.h: what one worker does with the frames of its clients: decide, count, collect, hand out.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Pure protocol: spans of bytes and a clock come in, verdicts and spans go out. A round goes so:
+ *
+ *   detour_relay_begin()                     the clock
+ *   detour_relay_input() for each client     packets are rewritten where they lie and noted for their destination
+ *   detour_relay_next() until NULL           each client that has something to get
+ *     detour_relay_gather() until nothing    spans for one record, ready to be sealed and sent
+ *     detour_relay_park()                    the client's socket is full: copies of what is left, within limits
+ *   detour_relay_end()                       the bytes that came in are not needed any more
+ *
+ * Everything of one DetourRelay belongs to one worker's thread. Nothing is allocated for a packet unless its
+ * destination is blocked.
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "detour-bucket.h"
+#include "detour-close.h"
+#include "detour-frame.h"
+#include "detour-plugin.h"
+#include "detour-queue.h"
+#include "detour-registry.h"
+#include "detour-span.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DetourRelay DetourRelay;
+
+/* Limits of a client; a copy is kept. */
+typedef struct {
+  DetourQueueLimits queue; /* of a blocked client */
+  guint64 receive_rate;    /* bytes a second from one client; 0: no limit */
+  guint64 receive_burst;   /* bytes; raised to the longest frame */
+} DetourRelayLimits;
+
+typedef enum {
+  DETOUR_DROP_UNKNOWN_DEST,
+  DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD,
+  DETOUR_DROP_GONE,        /* the destination closed while the packet waited */
+  DETOUR_DROP_QUEUE_HEAD,  /* displaced by a newer packet */
+  DETOUR_DROP_QUEUE_TAIL,  /* the ring to another worker was full */
+  DETOUR_DROP_WRITE_ERROR,
+  DETOUR_DROP_DUP_CLIENT,  /* several connections, none active */
+  DETOUR_N_DROPS,
+} DetourDrop;
+
+/* Written by the worker, read by everyone; sums over the workers are what is shown. */
+typedef struct {
+  DetourCounter packets_received[DETOUR_QUEUE_N_KINDS];
+  DetourCounter bytes_received;
+  DetourCounter packets_sent;
+  DetourCounter bytes_sent;
+  DetourCounter packets_dropped[DETOUR_N_DROPS][DETOUR_QUEUE_N_KINDS];
+  DetourCounter bytes_dropped[DETOUR_N_DROPS][DETOUR_QUEUE_N_KINDS];
+  DetourCounter packets_forwarded_in;
+  DetourCounter pings, pongs;
+  DetourCounter unknown_frames;
+  DetourCounter keep_alives;
+  DetourCounter gone_disconnected, gone_not_here;
+  DetourCounter home_moves_in, home_moves_out;
+  DetourCounter rate_waits;
+} DetourRelayCounters;
+
+/* One registered connection, as the protocol sees it; embedded in the connection. All zero to begin with. */
+typedef struct _DetourClient DetourClient;
+struct _DetourClient {
+  /* Touched for each packet. */
+  DetourPeer *peer;
+  DetourHandle handle;
+  guint32 first, last; /* segments of this round, index + 1; 0: none */
+  guint is_dirty : 1;  /* is on the list of this round */
+  guint is_blocked : 1;
+  guint is_gone : 1;   /* left in this round */
+  guint is_mesh : 1;
+  guint is_preferred : 1;
+  guint is_watcher : 1;
+  guint has_pong : 1;
+  guint has_keep_alive : 1;
+  guint is_overfull : 1; /* control frames passed their limit: to be closed */
+  DetourQueue *queue;  /* NULL: empty */
+  GByteArray *control; /* frames that go before packets; NULL: none */
+  guint64 rx_packets, rx_bytes;
+  guint64 tx_packets, tx_bytes;
+  guint64 dropped_packets;
+
+  /* Touched now and then. */
+  guint8 pong[DETOUR_FRAME_PING_SIZE];
+  DetourPresence presence; /* not changed while joined */
+  gint64 login_us;
+  DetourBucket not_here;
+  DetourBucket rate;
+};
+
+/* What lies outside of this worker. */
+typedef struct {
+  /* A packet for a client of another worker, as a RecvPacket frame that must be copied. FALSE: no room. */
+  gboolean (*forward) (gpointer user, DetourHandle handle, guint64 source_id, const guint8 *frame, gsize len);
+  /* A mesh peer wants this connection closed; its worker may be any. The registry is locked. */
+  void (*close) (gpointer user, DetourHandle handle);
+  /* @client, a mesh connection, wants to hear of all that come and go from now on, after those who are here. */
+  void (*watch) (gpointer user, DetourClient *client);
+} DetourRelayPort;
+
+/**
+ * detour_relay_new:
+ * @worker: number of the worker in handles
+ * @server_key: its connections are never told of who comes and goes
+ */
+DetourRelay *detour_relay_new (DetourRegistry *registry, guint worker, const DetourKey *server_key,
+                               const DetourRelayLimits *limits, const DetourRelayPort *port, gpointer user);
+void detour_relay_free (DetourRelay *self);
+void detour_relay_set_limits (DetourRelay *self, const DetourRelayLimits *limits);
+const DetourRelayCounters *detour_relay_counters (const DetourRelay *self); /* any thread may read */
+
+/**
+ * detour_relay_join:
+ * @client: with `is_mesh` and `presence` set
+ * @key: as authenticated by the login
+ * @handle: unique; its slot number finds the client again
+ *
+ * Makes the client reachable under its key, the newest connection first.
+ */
+void detour_relay_join (DetourRelay *self, DetourClient *client, const DetourKey *key, DetourHandle handle);
+/* Takes it out, frees what waits for it and counts that as dropped. The client's memory must stay until
+ * detour_relay_end(). */
+void detour_relay_leave (DetourRelay *self, DetourClient *client);
+/* The client with that handle, or NULL when it has left. */
+DetourClient *detour_relay_find (DetourRelay *self, DetourHandle handle);
+
+void detour_relay_begin (DetourRelay *self, gint64 now_us);
+
+typedef enum {
+  DETOUR_INPUT_OK,    /* all whole frames were taken */
+  DETOUR_INPUT_PAUSE, /* the client is over its rate: call again with the rest at @resume_us */
+  DETOUR_INPUT_CLOSE, /* the client broke the protocol */
+} DetourInput;
+
+/**
+ * detour_relay_input:
+ * @data: (inout): bytes of @client; packets are rewritten in place and borrowed until detour_relay_end()
+ * @used: (out): bytes of whole frames; the rest must come again, in front of what follows
+ * @resume_us: (out): set with PAUSE
+ * @why: (out): set with CLOSE
+ */
+DetourInput detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize len, gsize *used,
+                                gint64 *resume_us, DetourClose *why) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A packet that another worker forwarded; @frame is borrowed until detour_relay_end(). */
+void detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id, guint8 *frame, gsize len);
+
+/* A control frame, copied. */
+void detour_relay_control (DetourRelay *self, DetourClient *client, const guint8 *frame, gsize len);
+void detour_relay_keep_alive (DetourRelay *self, DetourClient *client);
+/* The last connection of a key has left the region: tells those who heard of it. */
+void detour_relay_source_gone (DetourRelay *self, guint64 source_id, const DetourKey *key);
+
+/* Next client that has something to get in this round; each is given once. */
+DetourClient *detour_relay_next (DetourRelay *self);
+
+/**
+ * detour_relay_gather:
+ * @spans: (array length=max): filled with whole frames
+ * @limit: bytes; only a single longer frame passes it
+ * @bytes: (out): sum of the spans
+ *
+ * Hands out what @client gets next: pong, keep-alive and control frames, then what waited, then this round's packets.
+ * What was handed out counts as sent; the spans live until the next call for any client or detour_relay_park().
+ *
+ * Returns: number of spans, 0 when nothing is left.
+ */
+guint detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans, guint max, gsize limit, gsize *bytes);
+
+/* Whether detour_relay_gather() would give something. */
+gboolean detour_relay_has_output (const DetourClient *client);
+
+/* The client is blocked from now on: keeps copies of what was not handed out. Undone with detour_relay_unblock(). */
+void detour_relay_park (DetourRelay *self, DetourClient *client);
+void detour_relay_unblock (DetourRelay *self, DetourClient *client);
+
+/* What the last detour_relay_gather() handed out could not be written: those packets were dropped, not sent. */
+void detour_relay_write_failed (DetourRelay *self, DetourClient *client);
+
+void detour_relay_end (DetourRelay *self);
+
+/* Bytes that wait for @client in copies. */
+gsize detour_relay_waiting_bytes (const DetourClient *client);
+
+G_END_DECLS

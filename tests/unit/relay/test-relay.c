@@ -1,0 +1,899 @@
+/* test-relay.c: the rules of relaying, on one worker's engine with clients that exist only here.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-relay.h"
+
+#define START_US G_GINT64_CONSTANT (1000000000)
+#define N_CLIENTS 4
+
+/* A client and what it was handed so far. */
+typedef struct {
+  DetourClient client;
+  GByteArray *got;
+} Peer;
+
+typedef struct {
+  DetourRegistry *registry;
+  DetourRelay *relay;
+  Peer peers[N_CLIENTS];
+  guint8 input[8 * 70000];
+  gsize input_len;
+  GArray *closed; /* of DetourHandle */
+  guint n_forwarded;
+  gboolean forward_full;
+  guint n_watched;
+  GArray *gone; /* of {id, key}: posted by the observer */
+  gint64 now_us;
+} Fixture;
+
+typedef struct {
+  guint64 id;
+  DetourKey key;
+} Gone;
+
+static DetourKey
+key_of (guint8 letter)
+{
+  DetourKey key;
+
+  memset (key.bytes, letter, sizeof key.bytes);
+  return key;
+}
+
+static gboolean
+on_forward (gpointer user, DetourHandle handle, guint64 source_id, const guint8 *frame, gsize len)
+{
+  Fixture *f = user;
+
+  f->n_forwarded++;
+  g_assert_cmpuint (frame[0], ==, DETOUR_FRAME_RECV_PACKET);
+  return !f->forward_full;
+}
+
+static void
+on_close (gpointer user, DetourHandle handle)
+{
+  g_array_append_val (((Fixture *) user)->closed, handle);
+}
+
+static void
+on_watch (gpointer user, DetourClient *client)
+{
+  ((Fixture *) user)->n_watched++;
+}
+
+static const DetourRelayPort port = { on_forward, on_close, on_watch };
+
+static void
+on_gone (const DetourPeer *peer, gpointer user)
+{
+  Gone gone = { peer->id, peer->key };
+
+  g_array_append_val (((Fixture *) user)->gone, gone);
+}
+
+static const DetourRelayLimits default_limits = {
+  .queue = { DETOUR_QUEUE_PACKETS_DEFAULT, DETOUR_QUEUE_BYTES_DEFAULT },
+};
+
+static void
+setup (Fixture *f, gconstpointer data)
+{
+  DetourRegistryObserver observer = { NULL, on_gone, f };
+  DetourKey server = key_of ('S');
+
+  memset (f, 0, sizeof *f);
+  f->now_us = START_US;
+  f->closed = g_array_new (FALSE, FALSE, sizeof (DetourHandle));
+  f->gone = g_array_new (FALSE, FALSE, sizeof (Gone));
+  f->registry = detour_registry_new (2, &observer);
+  detour_registry_online (f->registry, 0);
+  f->relay = detour_relay_new (f->registry, 0, &server, data != NULL ? data : &default_limits, &port, f);
+  detour_relay_begin (f->relay, f->now_us);
+}
+
+static void
+join_as (Fixture *f, guint i, guint8 letter, guint worker)
+{
+  DetourKey key = key_of (letter);
+  DetourHandle handle = DETOUR_HANDLE_MAKE (worker, i, i + 1);
+
+  f->peers[i].got = g_byte_array_new ();
+  if (worker == 0)
+    detour_relay_join (f->relay, &f->peers[i].client, &key, handle);
+  else
+    f->peers[i].client.peer = detour_registry_join (f->registry, &key, handle, &f->peers[i].client.presence);
+  f->peers[i].client.handle = handle;
+}
+
+/* Client i has the key of n times the letter 'A' + i. */
+static void
+join (Fixture *f, guint i)
+{
+  join_as (f, i, (guint8) ('A' + i), 0);
+}
+
+static void
+leave (Fixture *f, guint i)
+{
+  detour_relay_leave (f->relay, &f->peers[i].client);
+}
+
+/* Hands everything out, as the session does, and ends the round. */
+static void
+flush (Fixture *f)
+{
+  DetourClient *client;
+
+  while ((client = detour_relay_next (f->relay)) != NULL)
+    {
+      DetourSpan spans[8];
+      gsize len;
+      guint n;
+
+      while ((n = detour_relay_gather (f->relay, client, spans, G_N_ELEMENTS (spans), 16384, &len)) > 0)
+        for (guint i = 0; i < n; i++)
+          {
+            len -= spans[i].len;
+            g_byte_array_append (((Peer *) client)->got, spans[i].data, (guint) spans[i].len);
+            if (i == n - 1)
+              g_assert_cmpuint (len, ==, 0);
+          }
+    }
+  detour_relay_end (f->relay);
+  f->input_len = 0;
+  f->now_us += 1000;
+  detour_relay_begin (f->relay, f->now_us);
+}
+
+static void
+teardown (Fixture *f, gconstpointer data)
+{
+  flush (f);
+  for (guint i = 0; i < N_CLIENTS; i++)
+    {
+      if (f->peers[i].client.peer != NULL)
+        leave (f, i);
+      g_clear_pointer (&f->peers[i].got, g_byte_array_unref);
+    }
+  detour_relay_end (f->relay);
+  detour_relay_free (f->relay);
+  detour_registry_offline (f->registry, 0);
+  detour_registry_free (f->registry);
+  g_array_unref (f->closed);
+  g_array_unref (f->gone);
+}
+
+/* Frames into the input of this round. */
+static guint8 *
+frame (Fixture *f, guint8 type, gsize len)
+{
+  guint8 *at = f->input + f->input_len;
+
+  g_assert_cmpuint (f->input_len + 5 + len, <=, sizeof f->input);
+  detour_frame_put_header (at, type, (guint32) len);
+  f->input_len += 5 + len;
+  return at + 5;
+}
+
+static void
+packet (Fixture *f, guint8 to, gsize len, guint8 fill)
+{
+  guint8 *payload = frame (f, DETOUR_FRAME_SEND_PACKET, 32 + len);
+
+  memset (payload, to, 32);
+  memset (payload + 32, fill, len);
+}
+
+static void
+disco (Fixture *f, guint8 to, gsize len)
+{
+  guint8 *payload;
+
+  packet (f, to, len, 0);
+  payload = f->input + f->input_len - len;
+  memcpy (payload, "\x54\x53\xf0\x9f\x92\xac", 6);
+}
+
+static DetourInput
+give_from (Fixture *f, guint i, guint8 *data, gsize len, gsize *used, DetourClose *why, gint64 *resume_us)
+{
+  return detour_relay_input (f->relay, &f->peers[i].client, data, len, used, resume_us, why);
+}
+
+/* The whole input of this round comes from client i, and is good. */
+static void
+give (Fixture *f, guint i)
+{
+  gsize used;
+  DetourClose why;
+  gint64 resume_us;
+
+  g_assert_cmpint (give_from (f, i, f->input, f->input_len, &used, &why, &resume_us), ==, DETOUR_INPUT_OK);
+  g_assert_cmpuint (used, ==, f->input_len);
+}
+
+/* Takes one frame from what a client got. */
+static gsize
+take (Fixture *f, guint i, guint8 type, guint8 *payload, gsize max)
+{
+  GByteArray *got = f->peers[i].got;
+  gsize len;
+
+  g_assert_cmpuint (got->len, >=, 5);
+  g_assert_cmpuint (got->data[0], ==, type);
+  len = detour_frame_get_u32 (got->data + 1);
+  g_assert_cmpuint (got->len, >=, 5 + len);
+  if (payload != NULL)
+    memcpy (payload, got->data + 5, MIN (len, max));
+  g_byte_array_remove_range (got, 0, (guint) (5 + len));
+  return len;
+}
+
+static void
+take_packet (Fixture *f, guint i, guint8 from, gsize len, guint8 fill)
+{
+  g_autofree guint8 *payload = g_malloc (32 + len + 1);
+
+  g_assert_cmpuint (take (f, i, DETOUR_FRAME_RECV_PACKET, payload, 32 + len), ==, 32 + len);
+  for (gsize k = 0; k < 32; k++)
+    g_assert_cmpuint (payload[k], ==, from);
+  for (gsize k = 0; k < len; k++)
+    g_assert_cmpuint (payload[32 + k], ==, fill);
+}
+
+static void
+take_gone (Fixture *f, guint i, guint8 who, guint8 reason)
+{
+  guint8 payload[33];
+
+  g_assert_cmpuint (take (f, i, DETOUR_FRAME_PEER_GONE, payload, sizeof payload), ==, 33);
+  g_assert_cmpuint (payload[0], ==, who);
+  g_assert_cmpuint (payload[32], ==, reason);
+}
+
+static void
+take_nothing (Fixture *f, guint i)
+{
+  g_assert_cmpuint (f->peers[i].got->len, ==, 0);
+}
+
+static guint64
+dropped (Fixture *f, DetourDrop reason, DetourQueueKind kind)
+{
+  return detour_counter_get (&detour_relay_counters (f->relay)->packets_dropped[reason][kind]);
+}
+
+/* What the session does when the registry says that a key is gone. */
+static void
+spread_gone (Fixture *f)
+{
+  for (guint i = 0; i < f->gone->len; i++)
+    {
+      Gone *gone = &g_array_index (f->gone, Gone, i);
+
+      detour_relay_source_gone (f->relay, gone->id, &gone->key);
+    }
+  g_array_set_size (f->gone, 0);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- */
+
+static void
+test_sizes (Fixture *f, gconstpointer data)
+{
+  static const gsize sizes[] = { 0, 1, 61, 62, 1437, 16384, 65535, 65536 };
+
+  join (f, 0);
+  join (f, 1);
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      packet (f, 'B', sizes[i], (guint8) i);
+      give (f, 0);
+      flush (f);
+      take_packet (f, 1, 'A', sizes[i], (guint8) i);
+      take_nothing (f, 0);
+    }
+  g_assert_cmpuint (f->peers[0].client.rx_packets, ==, G_N_ELEMENTS (sizes));
+  g_assert_cmpuint (f->peers[1].client.tx_packets, ==, G_N_ELEMENTS (sizes));
+  g_assert_cmpuint (f->peers[1].client.tx_bytes, ==, f->peers[0].client.rx_bytes);
+}
+
+static void
+test_to_itself (Fixture *f, gconstpointer data)
+{
+  join (f, 0);
+  packet (f, 'A', 10, 7);
+  give (f, 0);
+  flush (f);
+  take_packet (f, 0, 'A', 10, 7);
+}
+
+static void
+test_order_and_runs (Fixture *f, gconstpointer data)
+{
+  join (f, 0);
+  join (f, 1);
+  join (f, 2);
+  for (guint8 i = 0; i < 50; i++)
+    {
+      packet (f, i % 10 < 7 ? 'B' : 'C', 1000, i);
+      if (i % 5 == 0)
+        disco (f, 'B', 100);
+    }
+  give (f, 0);
+  flush (f);
+  for (guint8 i = 0; i < 50; i++)
+    {
+      take_packet (f, i % 10 < 7 ? 1 : 2, 'A', 1000, i);
+      if (i % 5 == 0)
+        g_assert_cmpuint (take (f, 1, DETOUR_FRAME_RECV_PACKET, NULL, 0), ==, 132);
+    }
+  take_nothing (f, 1);
+  take_nothing (f, 2);
+}
+
+/* A run of frames becomes one span. */
+static void
+test_runs_are_one_span (Fixture *f, gconstpointer data)
+{
+  DetourSpan spans[8];
+  DetourClient *client;
+  gsize len;
+
+  join (f, 0);
+  join (f, 1);
+  for (guint i = 0; i < 8; i++)
+    packet (f, 'B', 1437, 1);
+  give (f, 0);
+  client = detour_relay_next (f->relay);
+  g_assert_true (client == &f->peers[1].client);
+  g_assert_cmpuint (detour_relay_gather (f->relay, client, spans, 8, 16384, &len), ==, 1);
+  g_assert_cmpuint (len, ==, 8 * (1437 + 37));
+  g_assert_true (spans[0].data == f->input);
+  g_assert_null (detour_relay_next (f->relay));
+}
+
+static void
+test_cut_everywhere (Fixture *f, gconstpointer data)
+{
+  gsize used;
+  DetourClose why;
+  gint64 resume_us;
+
+  join (f, 0);
+  join (f, 1);
+  packet (f, 'B', 20, 1);
+  for (gsize len = 0; len < f->input_len; len++)
+    {
+      g_autofree guint8 *copy = g_memdup2 (f->input, len);
+
+      g_assert_cmpint (give_from (f, 0, copy, len, &used, &why, &resume_us), ==, DETOUR_INPUT_OK);
+      g_assert_cmpuint (used, ==, 0);
+    }
+  give (f, 0);
+  flush (f);
+  take_packet (f, 1, 'A', 20, 1);
+  take_nothing (f, 1);
+}
+
+static void
+test_refused_frames (Fixture *f, gconstpointer data)
+{
+  static const struct {
+    guint8 type;
+    guint32 len;
+    gboolean mesh;
+    DetourClose why;
+  } cases[] = {
+    { DETOUR_FRAME_SEND_PACKET, 31, FALSE, DETOUR_CLOSE_FRAME },
+    { DETOUR_FRAME_SEND_PACKET, 65569, FALSE, DETOUR_CLOSE_FRAME },
+    { DETOUR_FRAME_NOTE_PREFERRED, 0, FALSE, DETOUR_CLOSE_FRAME },
+    { DETOUR_FRAME_NOTE_PREFERRED, 2, FALSE, DETOUR_CLOSE_FRAME },
+    { DETOUR_FRAME_PING, 7, FALSE, DETOUR_CLOSE_FRAME },
+    { DETOUR_FRAME_PING, 1001, FALSE, DETOUR_CLOSE_FRAME },
+    { DETOUR_FRAME_WATCH_CONNS, 1, TRUE, DETOUR_CLOSE_FRAME },
+    { DETOUR_FRAME_WATCH_CONNS, 0, FALSE, DETOUR_CLOSE_FORBIDDEN },
+    { DETOUR_FRAME_CLOSE_PEER, 31, TRUE, DETOUR_CLOSE_FRAME },
+    { DETOUR_FRAME_CLOSE_PEER, 32, FALSE, DETOUR_CLOSE_FORBIDDEN },
+    { DETOUR_FRAME_FORWARD_PACKET, 64, FALSE, DETOUR_CLOSE_FORBIDDEN },
+    { DETOUR_FRAME_FORWARD_PACKET, 63, TRUE, DETOUR_CLOSE_FRAME },
+    { DETOUR_FRAME_FORWARD_PACKET, 65601, TRUE, DETOUR_CLOSE_FRAME },
+    { 0x42, 65569, FALSE, DETOUR_CLOSE_FRAME },
+    { DETOUR_FRAME_CLIENT_INFO, 65569, TRUE, DETOUR_CLOSE_FRAME },
+  };
+
+  join (f, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      guint8 header[5];
+      gsize used;
+      DetourClose why = DETOUR_N_CLOSES;
+      gint64 resume_us;
+
+      /* The header alone is enough. */
+      detour_frame_put_header (header, cases[i].type, cases[i].len);
+      f->peers[0].client.is_mesh = cases[i].mesh;
+      g_assert_cmpint (give_from (f, 0, header, sizeof header, &used, &why, &resume_us), ==, DETOUR_INPUT_CLOSE);
+      g_assert_cmpint (why, ==, cases[i].why);
+    }
+  flush (f);
+  take_nothing (f, 0);
+}
+
+static void
+test_skipped_frames (Fixture *f, gconstpointer data)
+{
+  static const guint8 types[] = { 0x02, 0x05, 0x06, 0x0b, 0x13, 0x14, 0x42, 0xff };
+
+  join (f, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (types); i++)
+    {
+      memset (frame (f, types[i], 65568), 1, 65568);
+      give (f, 0);
+      f->input_len = 0;
+    }
+  packet (f, 'A', 1, 1);
+  give (f, 0);
+  flush (f);
+  take_packet (f, 0, 'A', 1, 1);
+  g_assert_cmpuint (detour_counter_get (&detour_relay_counters (f->relay)->unknown_frames), ==, G_N_ELEMENTS (types));
+}
+
+static void
+test_not_here (Fixture *f, gconstpointer data)
+{
+  join (f, 0);
+
+  /* Data says nothing, and takes no token. */
+  for (guint i = 0; i < 10; i++)
+    packet (f, 'Z', 100, 1);
+  packet (f, 'Z', 61, 1);
+  for (guint i = 0; i < 6; i++)
+    disco (f, 'Z', 62);
+  give (f, 0);
+  flush (f);
+  for (guint i = 0; i < 3; i++)
+    take_gone (f, 0, 'Z', DETOUR_FRAME_GONE_NOT_HERE);
+  take_nothing (f, 0);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_UNKNOWN_DEST, DETOUR_QUEUE_DATA), ==, 11);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_UNKNOWN_DEST, DETOUR_QUEUE_DISCO), ==, 6);
+
+  /* One more a second, for all destinations together. */
+  f->now_us += 1000000;
+  detour_relay_begin (f->relay, f->now_us);
+  disco (f, 'Y', 62);
+  disco (f, 'Z', 62);
+  give (f, 0);
+  flush (f);
+  take_gone (f, 0, 'Y', DETOUR_FRAME_GONE_NOT_HERE);
+  take_nothing (f, 0);
+}
+
+static void
+test_gone (Fixture *f, gconstpointer data)
+{
+  join (f, 0);
+  join (f, 1);
+  join (f, 2);
+  packet (f, 'B', 10, 1);
+  give (f, 0);
+  flush (f);
+  take_packet (f, 1, 'A', 10, 1);
+
+  /* Only who received is told; who sent learns nothing. */
+  leave (f, 0);
+  spread_gone (f);
+  flush (f);
+  take_gone (f, 1, 'A', DETOUR_FRAME_GONE_DISCONNECTED);
+  take_nothing (f, 1);
+  take_nothing (f, 2);
+  leave (f, 1);
+  spread_gone (f);
+  flush (f);
+  take_nothing (f, 2);
+}
+
+static void
+test_gone_again (Fixture *f, gconstpointer data)
+{
+  join (f, 1);
+  for (guint round = 0; round < 2; round++)
+    {
+      g_clear_pointer (&f->peers[0].got, g_byte_array_unref);
+      memset (&f->peers[0].client, 0, sizeof f->peers[0].client);
+      join (f, 0);
+      packet (f, 'B', 10, 1);
+      give (f, 0);
+      flush (f);
+      take_packet (f, 1, 'A', 10, 1);
+      leave (f, 0);
+      spread_gone (f);
+      flush (f);
+      take_gone (f, 1, 'A', DETOUR_FRAME_GONE_DISCONNECTED);
+    }
+}
+
+/* A packet arrives from another worker after its source has left: nobody waits for a notice that was given. */
+static void
+test_late_packet (Fixture *f, gconstpointer data)
+{
+  guint8 late[37 + 4] = { 0 };
+  DetourKey source = key_of ('Q');
+
+  join (f, 1);
+  detour_frame_put_recv_head (late, &source, 4);
+  detour_relay_deliver (f->relay, f->peers[1].client.handle, 4711, late, sizeof late);
+  detour_relay_source_gone (f->relay, 4711, &source);
+  flush (f);
+  take_packet (f, 1, 'Q', 4, 0);
+  take_nothing (f, 1);
+}
+
+static void
+test_duplicates (Fixture *f, gconstpointer data)
+{
+  join_as (f, 0, 'A', 0);
+  join_as (f, 1, 'A', 0);
+  join_as (f, 2, 'C', 0);
+
+  /* The newest gets the packets, until another one speaks, whatever it says. */
+  packet (f, 'A', 1, 1);
+  give (f, 2);
+  flush (f);
+  take_packet (f, 1, 'C', 1, 1);
+  frame (f, DETOUR_FRAME_NOTE_PREFERRED, 1)[0] = 1;
+  give (f, 0);
+  f->input_len = 0;
+  packet (f, 'A', 1, 2);
+  give (f, 2);
+  flush (f);
+  take_packet (f, 0, 'C', 1, 2);
+  take_nothing (f, 1);
+
+  /* The active one leaves: the other gets them, and nobody is told. */
+  leave (f, 0);
+  spread_gone (f);
+  packet (f, 'A', 1, 3);
+  give (f, 2);
+  flush (f);
+  take_packet (f, 1, 'C', 1, 3);
+  take_nothing (f, 2);
+}
+
+static void
+test_ping (Fixture *f, gconstpointer data)
+{
+  guint8 payload[8];
+
+  join (f, 0);
+  for (guint8 i = 0; i < 10; i++)
+    memset (frame (f, DETOUR_FRAME_PING, i == 0 ? 8 : 1000), 'p' + i, i == 0 ? 8 : 1000);
+  give (f, 0);
+  flush (f);
+  g_assert_cmpuint (take (f, 0, DETOUR_FRAME_PONG, payload, 8), ==, 8);
+  g_assert_cmpmem (payload, 8, "pppppppp", 8);
+  take_nothing (f, 0);
+  g_assert_cmpuint (detour_counter_get (&detour_relay_counters (f->relay)->pings), ==, 10);
+  g_assert_cmpuint (detour_counter_get (&detour_relay_counters (f->relay)->pongs), ==, 1);
+}
+
+static void
+test_control_goes_first (Fixture *f, gconstpointer data)
+{
+  guint8 control[DETOUR_FRAME_HEADER_SIZE + 3];
+
+  join (f, 0);
+  join (f, 1);
+  packet (f, 'A', 100, 1);
+  give (f, 1);
+  f->input_len += 0;
+  memset (frame (f, DETOUR_FRAME_PING, 8), 'p', 8);
+  g_assert_cmpint (give_from (f, 0, f->input + f->input_len - 13, 13, &(gsize) { 0 }, &(DetourClose) { 0 }, &(gint64) { 0 }),
+                   ==, DETOUR_INPUT_OK);
+  detour_relay_keep_alive (f->relay, &f->peers[0].client);
+  detour_frame_put_header (control, DETOUR_FRAME_HEALTH, 3);
+  memcpy (control + 5, "bad", 3);
+  detour_relay_control (f->relay, &f->peers[0].client, control, sizeof control);
+  flush (f);
+  take (f, 0, DETOUR_FRAME_PONG, NULL, 0);
+  take (f, 0, DETOUR_FRAME_KEEP_ALIVE, NULL, 0);
+  take (f, 0, DETOUR_FRAME_HEALTH, NULL, 0);
+  take_packet (f, 0, 'B', 100, 1);
+  take_nothing (f, 0);
+}
+
+/* More control bytes than fit a record: their stream stays whole, and nothing slips between its parts. */
+static void
+test_long_control (Fixture *f, gconstpointer data)
+{
+  enum { N = 3000 };
+  DetourSpan spans[8];
+  DetourClient *client;
+  gsize len;
+
+  join (f, 0);
+  for (guint i = 0; i < N; i++)
+    {
+      guint8 control[DETOUR_FRAME_HEADER_SIZE + 4];
+
+      detour_frame_put_header (control, DETOUR_FRAME_HEALTH, 4);
+      detour_frame_put_u32 (control + 5, i);
+      detour_relay_control (f->relay, &f->peers[0].client, control, sizeof control);
+    }
+  client = detour_relay_next (f->relay);
+  while (detour_relay_gather (f->relay, client, spans, 8, 16384, &len) > 0)
+    {
+      g_assert_cmpuint (len, <=, 16384);
+      g_byte_array_append (f->peers[0].got, spans[0].data, (guint) spans[0].len);
+      memset (frame (f, DETOUR_FRAME_PING, 8), 'p', 8);
+      give (f, 0);
+      f->input_len = 0;
+      if (f->peers[0].got->len == N * 9)
+        break;
+    }
+  for (guint i = 0; i < N; i++)
+    {
+      guint8 payload[4];
+
+      take (f, 0, DETOUR_FRAME_HEALTH, payload, 4);
+      g_assert_cmpuint (detour_frame_get_u32 (payload), ==, i);
+    }
+  flush (f);
+  take (f, 0, DETOUR_FRAME_PONG, NULL, 0);
+}
+
+static void
+test_blocked (Fixture *f, gconstpointer data)
+{
+  join (f, 0);
+  join (f, 1);
+  packet (f, 'B', 10, 0);
+  give (f, 0);
+
+  /* This round's packet is kept when the socket turns out to be full, and later ones behind it. */
+  g_assert_true (detour_relay_next (f->relay) == &f->peers[1].client);
+  detour_relay_park (f->relay, &f->peers[1].client);
+  flush (f);
+  for (guint8 i = 1; i < 40; i++)
+    {
+      packet (f, 'B', 1000, i);
+      disco (f, 'B', 100);
+      give (f, 0);
+      flush (f);
+    }
+  take_nothing (f, 1);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_QUEUE_HEAD, DETOUR_QUEUE_DATA), ==, 40 - 32);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_QUEUE_HEAD, DETOUR_QUEUE_DISCO), ==, 39 - 32);
+  g_assert_cmpuint (f->peers[1].client.dropped_packets, ==, 8 + 7);
+  g_assert_cmpuint (detour_relay_waiting_bytes (&f->peers[1].client), ==, 32 * 1037 + 32 * 137);
+
+  detour_relay_unblock (f->relay, &f->peers[1].client);
+  packet (f, 'B', 5, 99);
+  give (f, 0);
+  flush (f);
+  for (guint8 n_data = 8, n_disco = 0; n_data < 40 || n_disco < 32;)
+    {
+      gsize len = detour_frame_get_u32 (f->peers[1].got->data + 1);
+
+      if (len == 132)
+        {
+          take (f, 1, DETOUR_FRAME_RECV_PACKET, NULL, 0);
+          n_disco++;
+        }
+      else
+        take_packet (f, 1, 'A', 1000, n_data++);
+    }
+  take_packet (f, 1, 'A', 5, 99);
+  take_nothing (f, 1);
+}
+
+static void
+test_left_while_waiting (Fixture *f, gconstpointer data)
+{
+  join (f, 0);
+  join (f, 1);
+  detour_relay_park (f->relay, &f->peers[1].client);
+  packet (f, 'B', 10, 0);
+  give (f, 0);
+  leave (f, 1);
+  flush (f);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_GONE, DETOUR_QUEUE_DATA), ==, 1);
+
+  /* And one that leaves in the very round in which a packet came for it. */
+  join (f, 2);
+  f->input_len = 0;
+  packet (f, 'C', 10, 0);
+  give (f, 0);
+  leave (f, 2);
+  flush (f);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_GONE, DETOUR_QUEUE_DATA), ==, 2);
+}
+
+static void
+test_other_worker (Fixture *f, gconstpointer data)
+{
+  join (f, 0);
+  join_as (f, 1, 'B', 1);
+  packet (f, 'B', 10, 0);
+  give (f, 0);
+  g_assert_cmpuint (f->n_forwarded, ==, 1);
+  f->forward_full = TRUE;
+  f->input_len = 0;
+  packet (f, 'B', 10, 0);
+  give (f, 0);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_QUEUE_TAIL, DETOUR_QUEUE_DATA), ==, 1);
+
+  /* The other way round, for one that is there and one that is not. */
+  guint8 recv[37 + 3] = { 0 };
+  DetourKey source = key_of ('B');
+
+  detour_frame_put_recv_head (recv, &source, 3);
+  detour_relay_deliver (f->relay, f->peers[0].client.handle, f->peers[1].client.peer->id, recv, sizeof recv);
+  detour_relay_deliver (f->relay, DETOUR_HANDLE_MAKE (0, 77, 5), f->peers[1].client.peer->id, recv, sizeof recv);
+  flush (f);
+  take_packet (f, 0, 'B', 3, 0);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_GONE, DETOUR_QUEUE_DATA), ==, 1);
+
+  detour_registry_leave (f->registry, f->peers[1].client.peer, f->peers[1].client.handle);
+  f->peers[1].client.peer = NULL;
+}
+
+static void
+test_mesh_frames (Fixture *f, gconstpointer data)
+{
+  guint8 *payload;
+
+  join (f, 0);
+  join (f, 1);
+  f->peers[0].client.is_mesh = TRUE;
+
+  payload = frame (f, DETOUR_FRAME_FORWARD_PACKET, 64 + 5);
+  memset (payload, 'Q', 32);
+  memset (payload + 32, 'B', 32);
+  memset (payload + 64, 9, 5);
+  /* Nobody here: dropped, and the mesh peer is told when it was disco. */
+  payload = frame (f, DETOUR_FRAME_FORWARD_PACKET, 64 + 62);
+  memset (payload, 'Q', 32);
+  memset (payload + 32, 'Z', 32);
+  memset (payload + 64, 0, 62);
+  memcpy (payload + 64, "\x54\x53\xf0\x9f\x92\xac", 6);
+  /* Without a source. */
+  payload = frame (f, DETOUR_FRAME_FORWARD_PACKET, 64);
+  memset (payload, 0, 32);
+  memset (payload + 32, 'B', 32);
+  frame (f, DETOUR_FRAME_WATCH_CONNS, 0);
+  memset (frame (f, DETOUR_FRAME_CLOSE_PEER, 32), 'B', 32);
+  memset (frame (f, DETOUR_FRAME_CLOSE_PEER, 32), 'Z', 32);
+  give (f, 0);
+  flush (f);
+  take_packet (f, 1, 'Q', 5, 9);
+  take_nothing (f, 1);
+  take_gone (f, 0, 'Z', DETOUR_FRAME_GONE_NOT_HERE);
+  take_nothing (f, 0);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD, DETOUR_QUEUE_DISCO), ==, 1);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD, DETOUR_QUEUE_DATA), ==, 1);
+  g_assert_cmpuint (f->n_watched, ==, 1);
+  g_assert_cmpuint (f->closed->len, ==, 1);
+  g_assert_cmpuint (g_array_index (f->closed, DetourHandle, 0), ==, f->peers[1].client.handle);
+}
+
+/* The server's own key with the mesh key is this very server: it hears nothing of itself. */
+static void
+test_own_watcher (Fixture *f, gconstpointer data)
+{
+  join_as (f, 0, 'S', 0);
+  f->peers[0].client.is_mesh = TRUE;
+  frame (f, DETOUR_FRAME_WATCH_CONNS, 0);
+  give (f, 0);
+  g_assert_cmpuint (f->n_watched, ==, 0);
+}
+
+static const DetourRelayLimits slow_limits = {
+  .queue = { DETOUR_QUEUE_PACKETS_DEFAULT, DETOUR_QUEUE_BYTES_DEFAULT },
+  .receive_rate = 20000,
+  .receive_burst = 1,
+};
+
+/* The example of the reference: 60,000-byte packets at 20,000 bytes a second. */
+static void
+test_rate (Fixture *f, gconstpointer data)
+{
+  static const gint64 expected_us[] = { 0, 2724800, 5726400, 8728000 };
+  gsize at = 0, used;
+  DetourClose why;
+  gint64 resume_us;
+
+  join (f, 0);
+  for (guint i = 0; i < 4; i++)
+    packet (f, 'Z', 60000, 1);
+  for (guint i = 0; i < 4; i++)
+    {
+      g_assert_cmpint (f->now_us - START_US, >=, expected_us[i]);
+      g_assert_cmpint (f->now_us - START_US, <, expected_us[i] + 50000);
+      g_assert_cmpint (give_from (f, 0, f->input + at, f->input_len - at, &used, &why, &resume_us), ==,
+                       i < 3 ? DETOUR_INPUT_PAUSE : DETOUR_INPUT_OK);
+      g_assert_cmpuint (used, ==, 60037);
+      at += used;
+      f->now_us = resume_us;
+      detour_relay_begin (f->relay, f->now_us);
+    }
+
+  /* A mesh peer is not slowed. */
+  f->peers[0].client.is_mesh = TRUE;
+  give (f, 0);
+}
+
+static void
+test_home (Fixture *f, gconstpointer data)
+{
+  const DetourRelayCounters *counters = detour_relay_counters (f->relay);
+
+  join (f, 0);
+  frame (f, DETOUR_FRAME_NOTE_PREFERRED, 1)[0] = 1;
+  give (f, 0);
+  g_assert_true (f->peers[0].client.is_preferred);
+  g_assert_cmpuint (detour_counter_get (&counters->home_moves_in), ==, 0);
+
+  f->now_us += 6 * G_USEC_PER_SEC;
+  detour_relay_begin (f->relay, f->now_us);
+  give (f, 0);
+  g_assert_cmpuint (detour_counter_get (&counters->home_moves_in), ==, 0);
+  f->input_len = 0;
+  frame (f, DETOUR_FRAME_NOTE_PREFERRED, 1)[0] = 0;
+  give (f, 0);
+  frame (f, DETOUR_FRAME_NOTE_PREFERRED, 1)[0] = 0xff;
+  give (f, 0);
+  g_assert_cmpuint (detour_counter_get (&counters->home_moves_out), ==, 1);
+  g_assert_cmpuint (detour_counter_get (&counters->home_moves_in), ==, 1);
+}
+
+static void
+test_write_failed (Fixture *f, gconstpointer data)
+{
+  DetourSpan spans[8];
+  DetourClient *client;
+  gsize len;
+
+  join (f, 0);
+  join (f, 1);
+  packet (f, 'B', 10, 0);
+  give (f, 0);
+  client = detour_relay_next (f->relay);
+  g_assert_cmpuint (detour_relay_gather (f->relay, client, spans, 8, 16384, &len), ==, 1);
+  detour_relay_write_failed (f->relay, client);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_WRITE_ERROR, DETOUR_QUEUE_DATA), ==, 1);
+  g_assert_cmpuint (client->tx_packets, ==, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+#define ADD(name, func) g_test_add (name, Fixture, NULL, setup, func, teardown)
+  ADD ("/relay/all-sizes", test_sizes);
+  ADD ("/relay/to-itself", test_to_itself);
+  ADD ("/relay/order-of-a-run", test_order_and_runs);
+  ADD ("/relay/a-run-is-one-span", test_runs_are_one_span);
+  ADD ("/relay/frame-cut-everywhere", test_cut_everywhere);
+  ADD ("/relay/refused-frames", test_refused_frames);
+  ADD ("/relay/skipped-frames", test_skipped_frames);
+  ADD ("/relay/not-here", test_not_here);
+  ADD ("/relay/gone", test_gone);
+  ADD ("/relay/gone-again", test_gone_again);
+  ADD ("/relay/late-packet-of-a-source-that-left", test_late_packet);
+  ADD ("/relay/duplicates", test_duplicates);
+  ADD ("/relay/one-pong-at-a-time", test_ping);
+  ADD ("/relay/control-goes-first", test_control_goes_first);
+  ADD ("/relay/control-longer-than-a-record", test_long_control);
+  ADD ("/relay/blocked-receiver", test_blocked);
+  ADD ("/relay/receiver-leaves-while-packets-wait", test_left_while_waiting);
+  ADD ("/relay/other-worker", test_other_worker);
+  ADD ("/relay/mesh-frames", test_mesh_frames);
+  ADD ("/relay/own-watcher", test_own_watcher);
+  ADD ("/relay/home", test_home);
+  ADD ("/relay/write-failed", test_write_failed);
+  g_test_add ("/relay/receive-rate", Fixture, &slow_limits, setup, test_rate, teardown);
+  return g_test_run ();
+}
