@@ -144,6 +144,8 @@ run_round (DetourWorker *self, int n)
   gboolean has_mail = FALSE;
 
   self->now_us = g_get_monotonic_time ();
+  if (self->funcs->begin != NULL)
+    self->funcs->begin (self, self->user);
 
   for (int i = 0; i < n; i++)
     {
@@ -386,6 +388,43 @@ detour_worker_post (DetourWorker *self, DetourWorkerFunc func, gpointer data)
       if (write (self->event_fd, &one, sizeof one) != sizeof one)
         g_assert (errno == EAGAIN); /* a wake-up is under way already */
     }
+}
+
+typedef struct {
+  DetourWorkerFunc func;
+  gpointer data;
+  GMutex lock;
+  GCond cond;
+  gboolean done;
+} Call;
+
+static void
+run_call (DetourWorker *self, gpointer data)
+{
+  Call *call = data;
+
+  call->func (self, call->data);
+  g_mutex_lock (&call->lock);
+  call->done = TRUE;
+  g_cond_signal (&call->cond);
+  g_mutex_unlock (&call->lock);
+}
+
+void
+detour_worker_call (DetourWorker *self, DetourWorkerFunc func, gpointer data)
+{
+  Call call = { .func = func, .data = data };
+
+  g_assert (!detour_worker_is_current (self));
+  g_mutex_init (&call.lock);
+  g_cond_init (&call.cond);
+  detour_worker_post (self, run_call, &call);
+  g_mutex_lock (&call.lock);
+  while (!call.done)
+    g_cond_wait (&call.cond, &call.lock);
+  g_mutex_unlock (&call.lock);
+  g_mutex_clear (&call.lock);
+  g_cond_clear (&call.cond);
 }
 
 void

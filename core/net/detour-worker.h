@@ -31,6 +31,8 @@ typedef void (*DetourWorkerFunc) (DetourWorker *worker, gpointer data);
 
 /* What the owner of a worker does at fixed points of a round. All run on the worker's thread; each may be NULL. */
 typedef struct {
+  /* The clock was read, nothing else has happened. */
+  void (*begin) (DetourWorker *worker, gpointer user);
   void (*timer) (DetourWorker *worker, DetourTimer *timer, gpointer user);
   void (*round) (DetourWorker *worker, gpointer user);
   /* Work that no descriptor announces, such as a ring filled by another worker. Returns TRUE when there was some;
@@ -73,6 +75,8 @@ void detour_worker_defer (DetourWorker *self, DetourWorkerFunc func, gpointer da
 
 /* Any thread. Control messages only; in order for each sender. */
 void detour_worker_post (DetourWorker *self, DetourWorkerFunc func, gpointer data);
+/* Any other thread: the same, and waits until @func has run. */
+void detour_worker_call (DetourWorker *self, DetourWorkerFunc func, gpointer data);
 /* Any thread: makes the worker call poll() soon if it sleeps. Costs one atomic read when it does not. */
 void detour_worker_wake (DetourWorker *self);
 

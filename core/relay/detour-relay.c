@@ -213,7 +213,7 @@ detour_relay_control (DetourRelay *self, DetourClient *client, const guint8 *fra
 {
   if (client->control == NULL)
     client->control = g_byte_array_sized_new ((guint) len);
-  else if (client->control->len > CONTROL_MAX)
+  else if (client->control->len - client->control_at > CONTROL_MAX)
     {
       client->is_overfull = TRUE;
       return;
@@ -229,13 +229,15 @@ detour_relay_keep_alive (DetourRelay *self, DetourClient *client)
   mark_dirty (self, client);
 }
 
+typedef struct {
+  DetourRelay *relay;
+  guint8 frame[DETOUR_FRAME_PEER_GONE_SIZE];
+} GoneContext;
+
 static void
-on_watcher (guint32 slot, gpointer user)
+on_source_gone (guint32 slot, gpointer user)
 {
-  struct {
-    DetourRelay *relay;
-    guint8 frame[DETOUR_FRAME_PEER_GONE_SIZE];
-  } *context = user;
+  const GoneContext *context = user;
   DetourClient *client = g_ptr_array_index (context->relay->slots, slot);
 
   detour_counter_add (&context->relay->counters.gone_disconnected, 1);
@@ -245,14 +247,11 @@ on_watcher (guint32 slot, gpointer user)
 void
 detour_relay_source_gone (DetourRelay *self, guint64 source_id, const DetourKey *key)
 {
-  struct {
-    DetourRelay *relay;
-    guint8 frame[DETOUR_FRAME_PEER_GONE_SIZE];
-  } context = { .relay = self };
+  GoneContext context = { .relay = self };
 
   detour_frame_put_peer_gone (context.frame, key, DETOUR_FRAME_GONE_DISCONNECTED);
   self->noted_slot = G_MAXUINT32;
-  detour_watch_source_gone (self->watch, source_id, on_watcher, &context);
+  detour_watch_source_gone (self->watch, source_id, on_source_gone, &context);
 }
 
 /* The receiver of a packet hears when its source leaves. */
@@ -655,20 +654,26 @@ detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans,
   memset (self->handed_n, 0, sizeof self->handed_n);
   memset (self->handed_bytes, 0, sizeof self->handed_bytes);
 
-  small = gather_small (self, client);
-  if (small > 0)
+  /* A control frame that was cut at the limit goes on before anything else. */
+  if (client->control_at == 0 && (small = gather_small (self, client)) > 0)
     {
       spans[n++] = (DetourSpan) { self->handed_small, small };
       total += small;
     }
-  if (client->control != NULL && n < max)
+  if (client->control != NULL && n < max && total < limit)
     {
-      /* However long: the channel cuts it into records. */
-      self->handed_control = g_steal_pointer (&client->control);
-      spans[n++] = (DetourSpan) { self->handed_control->data, self->handed_control->len };
-      total += self->handed_control->len;
+      gsize len = MIN (client->control->len - client->control_at, limit - total);
+
+      spans[n++] = (DetourSpan) { client->control->data + client->control_at, len };
+      total += len;
+      client->control_at += (guint32) len;
+      if (client->control_at == client->control->len)
+        {
+          self->handed_control = g_steal_pointer (&client->control);
+          client->control_at = 0;
+        }
     }
-  while (client->queue != NULL && n < max
+  while (client->control == NULL && client->queue != NULL && n < max
          && (total == 0 || total + detour_queue_next_len (client->queue) <= limit))
     {
       DetourQueued *packet = detour_queue_pop (&client->queue);
@@ -679,7 +684,7 @@ detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans,
       total += packet->len;
       hand_out (self, packet->kind, 1, packet->len);
     }
-  while (client->queue == NULL && client->first != 0 && n < max
+  while (client->control == NULL && client->queue == NULL && client->first != 0 && n < max
          && (total == 0 || total + self->segments[client->first - 1].len <= limit))
     {
       Segment *segment = &self->segments[client->first - 1];
@@ -754,5 +759,5 @@ detour_relay_end (DetourRelay *self)
 gsize
 detour_relay_waiting_bytes (const DetourClient *client)
 {
-  return detour_queue_n_bytes (client->queue) + (client->control != NULL ? client->control->len : 0);
+  return detour_queue_n_bytes (client->queue) + (client->control != NULL ? client->control->len - client->control_at : 0);
 }

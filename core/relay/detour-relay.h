@@ -82,6 +82,7 @@ struct _DetourClient {
   guint is_overfull : 1; /* control frames passed their limit: to be closed */
   DetourQueue *queue;  /* NULL: empty */
   GByteArray *control; /* frames that go before packets; NULL: none */
+  guint32 control_at;  /* so many of its bytes were handed out */
   guint64 rx_packets, rx_bytes;
   guint64 tx_packets, tx_bytes;
   guint64 dropped_packets;

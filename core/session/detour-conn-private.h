@@ -1,0 +1,93 @@
+/* detour-conn-private.h: one registered connection: reading, opening, sealing, sending, its timers.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * For detour-carrier.c, detour-conn.c and their test. Everything runs on the carrier's worker.
+ */
+#pragma once
+
+#include "detour-carrier.h"
+#include "detour-slab.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DetourConn DetourConn;
+
+/* What an idle connection owns is this and its channel. `client` comes first: the relay knows connections by it. */
+struct _DetourConn {
+  DetourClient client;
+  DetourIo io;
+  DetourChannel channel;
+  guint8 *out;    /* sealed bytes that the socket did not take; NULL: none, and the client is not blocked */
+  guint8 *in;     /* plain bytes that are not a whole frame yet, or wait for the rate; NULL: none */
+  guint32 out_len, out_at;
+  guint32 in_len, in_cap;
+  DetourTimer timer;     /* the earliest of these three */
+  gint64 keep_alive_us;
+  gint64 write_limit_us; /* 0: not blocked */
+  gint64 resume_us;      /* 0: reads; else paused by its rate until then */
+  guint64 number;
+  char *label;
+  char *listener;
+  DetourSource source;
+  gboolean owes_reply; /* its channel has bytes of its own to send */
+  gboolean is_closed;
+};
+
+/* What all connections of a carrier share: room for one round's bytes. */
+struct _DetourCarrier {
+  DetourWorker *worker;
+  DetourRelay *relay;
+  DetourCarrierLimits limits;
+  guint index;
+
+  guint8 *cipher;      /* one read, before it is opened */
+  DetourBuffer arena;  /* opened bytes of this round; the relay borrows from it */
+  DetourBuffer sealed; /* one send */
+  GPtrArray *retired;  /* blocks the relay borrows from, freed with the round */
+
+  DetourSlab *slab;
+  GPtrArray *conns;    /* by slot; NULL: free */
+  GArray *free_slots;  /* of guint32 */
+  GPtrArray *replies;  /* connections whose channel owes a reply */
+  guint32 generation;
+  guint n_watchers;    /* written here, read by everyone */
+  guint n_conns;       /* likewise */
+  gboolean is_stopping;
+
+  guint n_carriers;
+  DetourCarrier **others; /* by index; itself too */
+  DetourRing **to;        /* by index of the receiver; NULL for itself */
+  DetourRing **from;      /* by index of the sender; borrowed from its `to` */
+  gboolean *wrote;        /* to that ring in this round */
+  gboolean holds_messages; /* of the rings, until the round ends */
+
+  DetourRegistry *registry;
+  DetourSources *sources;
+  DetourCarrierCounters counters;
+};
+
+#define DETOUR_CONN_READ_MAX 65536u
+/* Sealed bytes of one send, without the last record. */
+#define DETOUR_CONN_SEND_MAX 65536u
+
+static inline DetourConn *
+detour_conn_of_client (DetourClient *client)
+{
+  return (DetourConn *) client;
+}
+
+/* @sealed: (nullable): goes first; @input: (nullable): plain bytes that came already. */
+void detour_conn_start (DetourCarrier *carrier, DetourConn *conn, const GByteArray *sealed, const GByteArray *input);
+void detour_conn_ready (DetourWorker *worker, DetourIo *io, guint32 events);
+void detour_conn_timer (DetourCarrier *carrier, DetourTimer *timer);
+/* Sends what the relay has for the connection, until it blocks or nothing is left. */
+void detour_conn_flush (DetourCarrier *carrier, DetourConn *conn);
+/* Frees what the connection owns; its memory stays until the round is over. */
+void detour_conn_clear (DetourCarrier *carrier, DetourConn *conn, gboolean say_goodbye);
+
+/* In detour-carrier.c. */
+void detour_carrier_end_conn (DetourCarrier *self, DetourConn *conn, DetourClose reason);
+/* Gives every destination its packets, so that the arena is free again. */
+void detour_carrier_flush (DetourCarrier *self);
+
+G_END_DECLS

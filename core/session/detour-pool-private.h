@@ -1,0 +1,64 @@
+/* detour-pool-private.h: what the threads of the pool and the guests on them share.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-pool.h"
+#include "detour-worker.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DetourGuest DetourGuest;
+
+/* One thread of the pool. Everything in it belongs to that thread, unless marked. */
+typedef struct {
+  DetourPool *pool;
+  DetourWorker *worker;
+  DetourPoolLimits limits;
+  guint8 mesh_key[DETOUR_KEY_SIZE];
+  gboolean has_mesh_key;
+  GQueue guests;      /* all, as they came */
+  GQueue held;        /* refused ones, the one that is held longest first */
+  GPtrArray *sockets; /* of ListenSocket: what it accepts from */
+  DetourBuffer in;    /* one read */
+  DetourBuffer plain; /* the same, opened */
+  DetourBuffer out;   /* what a handshake or seal wrote */
+  DetourBucket refusals; /* of the log */
+  guint n_unlogged;
+  DetourPoolCounters counters;
+} DetourPoolThread;
+
+struct _DetourPool {
+  DetourPoolParts parts;
+  DetourSources *half_open_sources; /* any thread */
+  guint n_threads;
+  DetourPoolThread *threads;
+  guint64 n_connections; /* accepted since the start; atomic */
+  guint n_half_open;     /* atomic */
+  guint n_held;          /* atomic */
+  GMutex accept_lock;
+  DetourBucket accept_bucket; /* under the lock */
+};
+
+/* Refused clients that are held, in all. */
+#define DETOUR_POOL_HELD_MAX 4096u
+
+static inline void
+detour_pool_adjust (guint *counter, gint n)
+{
+  __atomic_fetch_add (counter, (guint) n, __ATOMIC_RELAXED);
+}
+
+/**
+ * detour_guest_new:
+ * @fd: accepted; taken
+ *
+ * Begins with a connection that was let in by number and rate.
+ */
+void detour_guest_new (DetourPoolThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer,
+                       DetourSource half_open, DetourSource source);
+void detour_guest_timer (DetourPoolThread *thread, DetourTimer *timer);
+void detour_guest_close (DetourGuest *self, DetourClose reason);
+/* Held guests only. */
+void detour_guest_ask_again (DetourGuest *self);
+
+G_END_DECLS

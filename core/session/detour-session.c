@@ -1,0 +1,21 @@
+/* detour-session.c: all that a logged-in connection is made of, on its way from one thread to another.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-session.h"
+
+#include <unistd.h>
+
+void
+detour_session_free (DetourSession *self)
+{
+  if (self->fd >= 0)
+    close (self->fd);
+  detour_channel_clear (&self->channel);
+  g_free (self->label);
+  g_free (self->listener);
+  g_clear_pointer (&self->sealed, g_byte_array_unref);
+  g_clear_pointer (&self->output, g_byte_array_unref);
+  g_clear_pointer (&self->input, g_byte_array_unref);
+  g_free (self);
+}
