@@ -13,12 +13,13 @@
 #include "detour-notify.h"
 #include "detour-paths.h"
 #include "detour-roster.h"
-#include "detour-server-key.h"
+#include "detour-server.h"
 
 typedef struct {
   const DetourConfigSources *sources;
   DetourPlugins *plugins;
   DetourServerKey *key;
+  DetourServer *server;
   DetourRoster *roster;
   GMainLoop *loop;
 } Daemon;
@@ -128,9 +129,10 @@ on_drain (gpointer data)
 {
   Daemon *self = data;
 
-  g_message ("draining");
+  g_message ("draining: no new connections");
   detour_notify_status ("draining");
   detour_roster_set_ready (self->roster, FALSE);
+  detour_server_stop_listening (self->server);
   return G_SOURCE_CONTINUE;
 }
 
@@ -178,6 +180,7 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
 {
   g_autofree char *state = state_directory (config);
   Daemon self = { .sources = sources, .plugins = plugins };
+  g_autoptr (GError) error = NULL;
   gboolean good;
 
   raise_descriptor_limit ();
@@ -190,15 +193,29 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
   if (self.key == NULL)
     return DETOUR_EXIT_FAILED;
 
+  self.server = detour_server_new (config, self.key, &error);
+  if (self.server == NULL)
+    {
+      g_critical ("%s", error->message);
+      detour_server_key_free (self.key);
+      return DETOUR_EXIT_FAILED;
+    }
+
   self.loop = g_main_loop_new (NULL, FALSE);
-  self.roster = detour_roster_new (config, state, detour_server_key_public (self.key)->bytes, NULL, NULL);
+  self.roster = detour_roster_new (config, state, detour_server_key_public (self.key)->bytes, &detour_server_hooks,
+                                   self.server);
+  detour_server_set_roster (self.server, self.roster);
   good = detour_roster_start (self.roster);
   if (good)
     run_loop (&self, dev);
   else
     g_warning ("not everything could start; giving up");
 
+  /* Connections first: an instance stops when no call of it is in flight any more. */
+  detour_server_stop (self.server);
   detour_roster_free (self.roster);
+  detour_server_set_roster (self.server, NULL);
+  detour_server_free (self.server);
   detour_server_key_free (self.key);
   g_main_loop_unref (self.loop);
   detour_log_flush ();

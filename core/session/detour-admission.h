@@ -37,7 +37,7 @@ typedef void (*DetourAdmissionVerify) (gpointer user, const char *instance, cons
 
 /* Main thread, like all that is not marked otherwise. */
 DetourAdmission *detour_admission_new (DetourAdmissionVerify verify, gpointer user);
-/* No question is on its way. */
+/* Runs the main context until every question is put away: whoever answers them must still do so. */
 void detour_admission_free (DetourAdmission *self);
 
 /* New settings of [admission]. */

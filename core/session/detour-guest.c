@@ -476,7 +476,7 @@ refuse (DetourGuest *self, const Ticket *ticket)
 
   detour_counter_add (&thread->counters.refused, 1);
   log_refusal (self, ticket);
-  if (thread->limits.refuse_hold_us == 0)
+  if (thread->refuse_hold_us == 0)
     {
       detour_guest_close (self, DETOUR_CLOSE_REFUSED);
       return;
@@ -486,7 +486,7 @@ refuse (DetourGuest *self, const Ticket *ticket)
   leave_half_open (self);
   g_queue_push_tail_link (&thread->held, &self->held_link);
   detour_pool_adjust (&thread->pool->n_held, 1);
-  set_limit (self, thread->limits.refuse_hold_us);
+  set_limit (self, thread->refuse_hold_us);
   set_events (self);
   if (detour_pool_n_held (thread->pool) > DETOUR_POOL_HELD_MAX)
     detour_guest_close (thread->held.head->data, DETOUR_CLOSE_REFUSED);

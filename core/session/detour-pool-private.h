@@ -14,6 +14,7 @@ typedef struct {
   DetourPool *pool;
   DetourWorker *worker;
   DetourPoolLimits limits;
+  gint64 refuse_hold_us;
   guint8 mesh_key[DETOUR_KEY_SIZE];
   gboolean has_mesh_key;
   GQueue guests;      /* all, as they came */

@@ -222,6 +222,19 @@ detour_pool_set_limits (DetourPool *self, const DetourPoolLimits *limits)
 }
 
 static void
+set_refuse_hold (DetourWorker *worker, gpointer data)
+{
+  thread_of (worker)->refuse_hold_us = *(const gint64 *) data;
+}
+
+void
+detour_pool_set_refuse_hold (DetourPool *self, gint64 hold_us)
+{
+  for (guint i = 0; i < self->n_threads; i++)
+    detour_worker_call (self->threads[i].worker, set_refuse_hold, &hold_us);
+}
+
+static void
 set_mesh_key (DetourWorker *worker, gpointer data)
 {
   DetourPoolThread *thread = thread_of (worker);

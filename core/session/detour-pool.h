@@ -27,7 +27,6 @@ typedef struct {
   guint64 accept_burst;
   gint64 handshake_timeout_us;  /* record layer and HTTP head together */
   gint64 login_timeout_us;
-  gint64 refuse_hold_us;        /* a refused client is held silently for so long; 0: closed at once */
 } DetourPoolLimits;
 
 typedef struct {
@@ -59,6 +58,8 @@ DetourPool *detour_pool_new (guint n_threads, const DetourPoolParts *parts, cons
 void detour_pool_free (DetourPool *self);
 
 void detour_pool_set_limits (DetourPool *self, const DetourPoolLimits *limits);
+/* A refused client is held silently for so long; 0: it is closed at once. */
+void detour_pool_set_refuse_hold (DetourPool *self, gint64 hold_us);
 /* NULL: no connection is a mesh connection. */
 void detour_pool_set_mesh_key (DetourPool *self, const guint8 *key);
 

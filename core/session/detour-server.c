@@ -1,0 +1,376 @@
+/* detour-server.c: the relay as a whole: registry, workers, pool, listeners, routes, admission.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-server.h"
+
+#define WORKERS_AUTO_MAX 4u
+
+struct _DetourServer {
+  DetourRegistry *registry;
+  DetourSources *sources;
+  DetourHttpRoutes *routes;
+  DetourAdmission *admission;
+  DetourPool *pool;
+  DetourRoster *roster;
+  guint n_carriers;
+  DetourCarrier **carriers;
+  GPtrArray *listeners; /* of DetourListener */
+  DetourSocketOptions socket_options;
+  gboolean is_stopped;
+};
+
+/* Limits ------------------------------------------------------------------------------------------------------ */
+
+static void
+read_carrier_limits (const DetourSettings *limits, DetourCarrierLimits *out)
+{
+  *out = (DetourCarrierLimits) {
+    .relay = {
+      .queue = {
+        .packets = (guint) detour_settings_uint (limits, "queue-packets"),
+        .bytes = detour_settings_uint (limits, "queue-bytes"),
+      },
+      .receive_rate = detour_settings_uint (limits, "receive-rate"),
+    },
+    .write_timeout_us = detour_settings_duration_us (limits, "write-timeout"),
+    .keep_alive_us = detour_settings_duration_us (limits, "keep-alive"),
+  };
+  out->relay.receive_burst = detour_settings_has (limits, "receive-burst") ? detour_settings_uint (limits, "receive-burst")
+                                                                           : out->relay.receive_rate;
+}
+
+static void
+read_pool_limits (const DetourSettings *limits, DetourPoolLimits *out)
+{
+  *out = (DetourPoolLimits) {
+    .connections = (guint) detour_settings_uint (limits, "connections"),
+    .connections_per_source = (guint) detour_settings_uint (limits, "connections-per-source"),
+    .half_open = (guint) detour_settings_uint (limits, "half-open"),
+    .half_open_per_source = (guint) detour_settings_uint (limits, "half-open-per-source"),
+    .accept_rate = detour_settings_uint (limits, "accept-rate"),
+    .handshake_timeout_us = detour_settings_duration_us (limits, "handshake-timeout"),
+    .login_timeout_us = detour_settings_duration_us (limits, "login-timeout"),
+  };
+  out->accept_burst = detour_settings_has (limits, "accept-burst") ? detour_settings_uint (limits, "accept-burst")
+                                                                   : out->accept_rate;
+}
+
+static void
+read_socket_options (const DetourSettings *limits, DetourSocketOptions *out)
+{
+  *out = (DetourSocketOptions) {
+    .user_timeout_ms = (guint) (detour_settings_duration_us (limits, "tcp-user-timeout") / 1000),
+    .keep_alive_s = (guint) (detour_settings_duration_us (limits, "tcp-keep-alive") / G_USEC_PER_SEC),
+  };
+}
+
+static void
+apply_limits (gpointer data, DetourSettings *limits)
+{
+  DetourServer *self = data;
+  DetourCarrierLimits carrier_limits;
+  DetourPoolLimits pool_limits;
+
+  read_carrier_limits (limits, &carrier_limits);
+  for (guint i = 0; i < self->n_carriers; i++)
+    detour_carrier_set_limits (self->carriers[i], &carrier_limits);
+
+  read_pool_limits (limits, &pool_limits);
+  detour_pool_set_limits (self->pool, &pool_limits);
+
+  read_socket_options (limits, &self->socket_options);
+  for (guint i = 0; i < self->listeners->len; i++)
+    {
+      DetourListener *listener = g_ptr_array_index (self->listeners, i);
+
+      for (guint k = 0; k < listener->fds->len; k++)
+        detour_socket_set_options (g_array_index (listener->fds, int, k), &self->socket_options);
+    }
+}
+
+/* Listeners --------------------------------------------------------------------------------------------------- */
+
+static char *
+describe (const DetourListener *listener)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < listener->addresses->len; i++)
+    g_string_append_printf (text, "%s%s", i > 0 ? " " : "", (const char *) g_ptr_array_index (listener->addresses, i));
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+static gboolean
+listen_for (gpointer data, DetourInstance *instance, const DetourSettings *settings, const DetourListenerSpec *spec,
+            GError **error)
+{
+  DetourServer *self = data;
+  DetourListener *listener
+      = detour_listener_new (detour_instance_id (instance), settings, spec, &self->socket_options, error);
+  g_autofree char *addresses = NULL;
+
+  if (listener == NULL)
+    return FALSE;
+  g_ptr_array_add (self->listeners, listener);
+  detour_pool_add_listener (self->pool, listener);
+  addresses = describe (listener);
+  detour_host_set_summary (instance, "%s", addresses);
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_LISTENER, listener->instance, "MESSAGE",
+                    "%s: listening on %s (%s)", listener->instance, addresses, listener->protocol);
+  return TRUE;
+}
+
+static void
+close_listener (DetourServer *self, guint index)
+{
+  DetourListener *listener = g_ptr_array_steal_index (self->listeners, index);
+
+  detour_pool_remove_listener (self->pool, listener);
+  detour_listener_close (listener);
+  detour_listener_unref (listener);
+}
+
+static void
+unlisten (gpointer data, DetourInstance *instance)
+{
+  DetourServer *self = data;
+
+  for (guint i = self->listeners->len; i > 0; i--)
+    {
+      DetourListener *listener = g_ptr_array_index (self->listeners, i - 1);
+
+      if (g_str_equal (listener->instance, detour_instance_id (instance)))
+        close_listener (self, i - 1);
+    }
+}
+
+void
+detour_server_stop_listening (DetourServer *self)
+{
+  while (self->listeners->len > 0)
+    close_listener (self, self->listeners->len - 1);
+}
+
+/* The other hooks --------------------------------------------------------------------------------------------- */
+
+static gboolean
+add_routes (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes, gpointer plugin, GError **error)
+{
+  return detour_http_routes_add (((DetourServer *) data)->routes, detour_instance_id (instance), routes, plugin, error);
+}
+
+static void
+remove_routes (gpointer data, DetourInstance *instance)
+{
+  detour_http_routes_remove (((DetourServer *) data)->routes, detour_instance_id (instance));
+}
+
+static void
+auth_changed (gpointer data, DetourInstance *instance)
+{
+  DetourServer *self = data;
+
+  if (!self->is_stopped)
+    detour_pool_ask_again (self->pool);
+}
+
+static void
+set_mesh_key (gpointer data, const guint8 *key)
+{
+  DetourServer *self = data;
+
+  if (!self->is_stopped)
+    detour_pool_set_mesh_key (self->pool, key);
+}
+
+static void
+apply_admission (gpointer data, DetourSettings *settings)
+{
+  DetourServer *self = data;
+
+  detour_admission_apply (self->admission, settings);
+  detour_pool_set_refuse_hold (self->pool, detour_settings_duration_us (settings, "refuse-hold"));
+  detour_pool_ask_again (self->pool);
+}
+
+static void
+verify (gpointer user, const char *id, const DetourAuthQuestion *question,
+        void (*done) (const DetourAuthVerdict *verdict, gpointer data), gpointer data)
+{
+  DetourServer *self = user;
+  DetourInstance *instance = self->roster != NULL ? detour_roster_find (self->roster, id) : NULL;
+  DetourAuthVerdict verdict = { .result = DETOUR_AUTH_UNAVAILABLE, .reason = "there is no such instance" };
+
+  if (instance != NULL)
+    detour_instance_verify (instance, question, done, data);
+  else
+    done (&verdict, data);
+}
+
+const DetourHostHooks detour_server_hooks = {
+  .listen = listen_for,
+  .unlisten = unlisten,
+  .add_routes = add_routes,
+  .remove_routes = remove_routes,
+  .auth_changed = auth_changed,
+  .set_mesh_key = set_mesh_key,
+  .apply_limits = apply_limits,
+  .apply_admission = apply_admission,
+};
+
+void
+detour_server_set_roster (DetourServer *self, DetourRoster *roster)
+{
+  self->roster = roster;
+}
+
+/* The registry's observer: called with its lock held, from any worker ----------------------------------------- */
+
+static void
+on_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
+{
+  DetourServer *self = user;
+
+  for (guint i = 0; i < self->n_carriers; i++)
+    if (detour_carrier_has_watchers (self->carriers[i]))
+      detour_carrier_peer_present (self->carriers[i], &peer->key, presence);
+}
+
+static void
+on_gone (const DetourPeer *peer, gpointer user)
+{
+  DetourServer *self = user;
+
+  for (guint i = 0; i < self->n_carriers; i++)
+    detour_carrier_peer_gone (self->carriers[i], peer);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- */
+
+static guint
+count_workers (const DetourConfig *config)
+{
+  guint n = detour_config_workers (config);
+
+  return n > 0 ? n : CLAMP (g_get_num_processors () - 1, 1, WORKERS_AUTO_MAX);
+}
+
+static gboolean
+start_carriers (DetourServer *self, const DetourConfig *config, const DetourServerKey *key, GError **error)
+{
+  DetourRegistryObserver observer = { on_joined, on_gone, self };
+  DetourCarrierLimits limits;
+  guint n = count_workers (config);
+
+  read_carrier_limits (config->limits, &limits);
+  self->registry = detour_registry_new (n, &observer);
+  self->carriers = g_new0 (DetourCarrier *, n);
+  for (guint i = 0; i < n; i++)
+    {
+      self->carriers[i] = detour_carrier_new (i, n, self->registry, self->sources, detour_server_key_public (key),
+                                              &limits, error);
+      if (self->carriers[i] == NULL)
+        return FALSE;
+      self->n_carriers++;
+    }
+  for (guint i = 0; i < n; i++)
+    if (!detour_carrier_connect (self->carriers[i], self->carriers, error))
+      return FALSE;
+  return TRUE;
+}
+
+DetourServer *
+detour_server_new (const DetourConfig *config, const DetourServerKey *key, GError **error)
+{
+  DetourServer *self = g_new0 (DetourServer, 1);
+  DetourPoolParts parts;
+  DetourPoolLimits limits;
+
+  self->listeners = g_ptr_array_new ();
+  self->sources = detour_sources_new ();
+  self->routes = detour_http_routes_new ();
+  self->admission = detour_admission_new (verify, self);
+  read_socket_options (config->limits, &self->socket_options);
+  read_pool_limits (config->limits, &limits);
+
+  if (start_carriers (self, config, key, error))
+    {
+      parts = (DetourPoolParts) {
+        .routes = self->routes,
+        .admission = self->admission,
+        .sources = self->sources,
+        .carriers = self->carriers,
+        .n_carriers = self->n_carriers,
+        .server_secret = detour_server_key_private (key),
+        .server_key = *detour_server_key_public (key),
+      };
+      self->pool = detour_pool_new (g_get_num_processors () >= 4 ? 2 : 1, &parts, &limits, error);
+    }
+  if (self->pool == NULL)
+    {
+      detour_server_stop (self);
+      detour_server_free (self);
+      return NULL;
+    }
+  return self;
+}
+
+void
+detour_server_stop (DetourServer *self)
+{
+  if (self->pool != NULL)
+    {
+      detour_server_stop_listening (self);
+      g_clear_pointer (&self->pool, detour_pool_free);
+    }
+  for (guint i = 0; i < self->n_carriers; i++)
+    detour_carrier_stop (self->carriers[i]);
+  self->is_stopped = TRUE;
+}
+
+void
+detour_server_free (DetourServer *self)
+{
+  g_assert (self->is_stopped);
+
+  for (guint i = 0; i < self->n_carriers; i++)
+    detour_carrier_free (self->carriers[i]);
+  g_free (self->carriers);
+  g_clear_pointer (&self->registry, detour_registry_free);
+  detour_admission_free (self->admission);
+  detour_http_routes_free (self->routes);
+  detour_sources_free (self->sources);
+  g_ptr_array_unref (self->listeners);
+  g_free (self);
+}
+
+const GPtrArray *
+detour_server_listeners (const DetourServer *self)
+{
+  return self->listeners;
+}
+
+guint
+detour_server_n_carriers (const DetourServer *self)
+{
+  return self->n_carriers;
+}
+
+DetourCarrier *
+detour_server_carrier (const DetourServer *self, guint index)
+{
+  return self->carriers[index];
+}
+
+DetourPool *
+detour_server_pool (const DetourServer *self)
+{
+  return self->pool;
+}
+
+DetourRegistry *
+detour_server_registry (const DetourServer *self)
+{
+  return self->registry;
+}
