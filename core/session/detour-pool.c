@@ -183,7 +183,7 @@ remove_listener (DetourWorker *worker, gpointer data)
       if (socket->listener == data)
         {
           detour_worker_remove (worker, &socket->io);
-          g_ptr_array_remove_index_fast (thread->sockets, i - 1);
+          g_ptr_array_steal_index_fast (thread->sockets, i - 1);
           detour_worker_defer (worker, release_socket, socket);
         }
     }

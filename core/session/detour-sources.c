@@ -13,23 +13,26 @@ struct _DetourSources {
   GHashTable *counts; /* DetourSource → count in the pointer */
 };
 
-static const DetourSource no_source;
+static gboolean
+is_counted (const DetourSource *source)
+{
+  return (source->high | source->low) != 0;
+}
 
 static guint
 source_hash (gconstpointer key)
 {
   const DetourSource *source = key;
-  guint64 high, low;
 
-  memcpy (&high, source->bytes, 8);
-  memcpy (&low, source->bytes + 8, 8);
-  return (guint) (((high ^ low) * G_GUINT64_CONSTANT (0x9e3779b97f4a7c15)) >> 32);
+  return (guint) (((source->high ^ source->low) * G_GUINT64_CONSTANT (0x9e3779b97f4a7c15)) >> 32);
 }
 
 static gboolean
 source_equal (gconstpointer a, gconstpointer b)
 {
-  return memcmp (a, b, sizeof (DetourSource)) == 0;
+  const DetourSource *x = a, *y = b;
+
+  return x->high == y->high && x->low == y->low;
 }
 
 DetourSources *
@@ -50,21 +53,24 @@ detour_sources_free (DetourSources *self)
   g_free (self);
 }
 
-/* FALSE for what has no address, such as a Unix socket. */
-static gboolean
-source_of (const struct sockaddr *peer, DetourSource *source)
+/* Not counted: what has no address, such as a Unix socket. */
+static DetourSource
+source_of (const struct sockaddr *peer)
 {
-  static const guint8 mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+  DetourSource source = { 0, 0 };
+  guint64 halves[2];
+  guint8 bytes[16];
 
-  if (!detour_address_bytes (peer, source->bytes))
-    return FALSE;
-  if (memcmp (source->bytes, mapped, sizeof mapped) != 0)
-    memset (source->bytes + 8, 0, 8);
+  if (!detour_address_bytes (peer, bytes))
+    return source;
+  memcpy (halves, bytes, sizeof halves);
+  source.high = GUINT64_FROM_BE (halves[0]);
+  source.low = GUINT64_FROM_BE (halves[1]);
 
-  /* ::1 is all zero without its last bits, and zero means "not counted". */
-  if (source_equal (source, &no_source))
-    source->bytes[15] = 1;
-  return TRUE;
+  /* ::1 keeps its last bits, or it would be all zero. */
+  if (source.high != 0)
+    source.low = 0;
+  return source;
 }
 
 gboolean
@@ -73,12 +79,9 @@ detour_sources_enter (DetourSources *self, const struct sockaddr *peer, guint li
   gboolean allowed;
   guint count;
 
-  *source = no_source;
-  if (limit == 0 || !source_of (peer, source))
-    {
-      *source = no_source;
-      return TRUE;
-    }
+  *source = limit > 0 ? source_of (peer) : (DetourSource) { 0, 0 };
+  if (!is_counted (source))
+    return TRUE;
 
   g_mutex_lock (&self->lock);
   count = GPOINTER_TO_UINT (g_hash_table_lookup (self->counts, source));
@@ -88,7 +91,7 @@ detour_sources_enter (DetourSources *self, const struct sockaddr *peer, guint li
   g_mutex_unlock (&self->lock);
 
   if (!allowed)
-    *source = no_source;
+    *source = (DetourSource) { 0, 0 };
   return allowed;
 }
 
@@ -97,7 +100,7 @@ detour_sources_leave (DetourSources *self, DetourSource *source)
 {
   guint count;
 
-  if (source_equal (source, &no_source))
+  if (!is_counted (source))
     return;
 
   g_mutex_lock (&self->lock);
@@ -108,7 +111,7 @@ detour_sources_leave (DetourSources *self, DetourSource *source)
   else
     g_hash_table_replace (self->counts, g_memdup2 (source, sizeof *source), GUINT_TO_POINTER (count - 1));
   g_mutex_unlock (&self->lock);
-  *source = no_source;
+  *source = (DetourSource) { 0, 0 };
 }
 
 guint

@@ -14,7 +14,7 @@ typedef struct _DetourSources DetourSources;
 
 /* What a counted connection keeps, to be counted out again. All zero: not counted. */
 typedef struct {
-  guint8 bytes[16];
+  guint64 high, low; /* halves of the address, IPv4 as ::ffff:a.b.c.d */
 } DetourSource;
 
 DetourSources *detour_sources_new (void);
