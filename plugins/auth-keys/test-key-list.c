@@ -98,7 +98,7 @@ test_many_errors (void)
   g_autoptr (KeyList) list = key_list_new (2);
   g_autofree char *errors = NULL;
 
-  key_list_add_text (list, "f", "a\nb\nc\nd\n", 8);
+  key_list_add_text (list, "f", "w\nx\ny\nz\n", 8);
   errors = key_list_errors (list, "; ", 1);
   g_assert_true (g_str_has_prefix (errors, "f:1: not a node key"));
   g_assert_true (g_str_has_suffix (errors, "; 3 more"));

@@ -169,6 +169,7 @@ test_priorities (void)
       fields = parse (bytes);
       expect (fields, "PRIORITY", cases[i].priority);
     }
+  g_assert_cmpuint (plugin_bench_counter (bench, "records"), ==, G_N_ELEMENTS (cases));
   close (journal);
 }
 
@@ -204,6 +205,7 @@ test_privacy (void)
   fields = parse (bytes);
   expect (fields, "MESSAGE", "- was rude");
   expect (fields, DETOUR_LOG_ADDRESS, NULL);
+  g_assert_cmpuint (plugin_bench_counter (bench, "records"), ==, 1);
   close (journal);
 }
 
