@@ -1,0 +1,303 @@
+/* cert-file.c: certificates from files, read again when they change.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-plugin.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "cert-pair.h"
+#include "cert-place.h"
+#include "cert-watch.h"
+
+#define SETTLE_MS 1000
+/* A link that leads to another file raises no event in the directory of the link: so look now and then. */
+#define LOOK_S 3600
+#define SOON_S (7 * 86400)
+
+typedef struct {
+  DetourHost *host;
+  GPtrArray *places; /* CertPlace, in the order of the configuration */
+  CertWatch *watch;
+  guint look_id;
+  char *said; /* the trouble that was logged last; NULL: none */
+} CertFile;
+
+static const DetourConfigKey cert_file_config[] = {
+  { "chain-file", DETOUR_CONFIG_PATH, .summary = "PEM file with the certificate and then its issuers" },
+  { "key-file", DETOUR_CONFIG_PATH, .summary = "PEM file with the certificate's key" },
+  { "directory", DETOUR_CONFIG_PATH, .summary = "instead of both: folder with NAME.crt and NAME.key for each name" },
+  { "names", DETOUR_CONFIG_STRING, .summary = "names in `directory`; without it [core] hostname",
+    .flags = DETOUR_CONFIG_LIST },
+  { NULL },
+};
+
+/* NAME as it stands in file names: the reference's rule. */
+static char *
+file_stem (const char *name)
+{
+  GString *stem = g_string_new (NULL);
+
+  for (; *name != '\0'; name++)
+    if (g_ascii_isalnum (*name) || *name == '.' || *name == '-')
+      g_string_append_c (stem, *name);
+  return g_string_free (stem, FALSE);
+}
+
+static gboolean
+add_name (GPtrArray *places, const char *directory, const char *name, const DetourSettings *settings, GError **error)
+{
+  g_autofree char *stem = file_stem (name);
+  g_autofree char *chain = g_strconcat (directory, "/", stem, ".crt", NULL);
+  g_autofree char *key = g_strconcat (directory, "/", stem, ".key", NULL);
+
+  if (stem[0] == '\0')
+    {
+      detour_settings_error (settings, "names", error, "\"%s\" is not a name; expected a host name or an address", name);
+      return FALSE;
+    }
+  g_ptr_array_add (places, cert_place_new (chain, key, name));
+  return TRUE;
+}
+
+/* @hostname: (nullable). No place at all when it takes a host name that is not known. */
+static GPtrArray *
+places_of (const DetourSettings *settings, const char *hostname, GError **error)
+{
+  g_autoptr (GPtrArray) places = g_ptr_array_new_with_free_func ((GDestroyNotify) cert_place_free);
+  const char *chain = detour_settings_string (settings, "chain-file");
+  const char *key = detour_settings_string (settings, "key-file");
+  const char *directory = detour_settings_string (settings, "directory");
+  const char *const *names = detour_settings_list (settings, "names");
+
+  if (directory == NULL && (chain == NULL || key == NULL))
+    {
+      detour_settings_error (settings, chain != NULL ? "key-file" : "chain-file", error,
+                             "not set; expected `chain-file` and `key-file`, or `directory`");
+      return NULL;
+    }
+  if (directory != NULL && (chain != NULL || key != NULL))
+    {
+      detour_settings_error (settings, "directory", error,
+                             "set beside `%s`; expected either `chain-file` and `key-file`, or `directory`",
+                             chain != NULL ? "chain-file" : "key-file");
+      return NULL;
+    }
+  if (directory == NULL && names[0] != NULL)
+    {
+      detour_settings_error (settings, "names", error, "names choose files in `directory`, which is not set");
+      return NULL;
+    }
+  if (directory == NULL)
+    g_ptr_array_add (places, cert_place_new (chain, key, NULL));
+  else if (names[0] == NULL && hostname != NULL && !add_name (places, directory, hostname, settings, error))
+    return NULL;
+  for (guint i = 0; directory != NULL && names[i] != NULL; i++)
+    if (!add_name (places, directory, names[i], settings, error))
+      return NULL;
+  return g_steal_pointer (&places);
+}
+
+/* The first look at all of them. */
+static gboolean
+load_all (GPtrArray *places, const DetourSettings *settings, GError **error)
+{
+  gboolean files = detour_settings_string (settings, "directory") == NULL;
+
+  for (guint i = 0; i < places->len; i++)
+    {
+      g_autoptr (GError) why = NULL;
+
+      if (cert_place_look (places->pdata[i], TRUE, &why) != CERT_PLACE_TROUBLE)
+        continue;
+      detour_settings_error (settings, !files                                ? "directory"
+                                       : why->code == CERT_PAIR_ERROR_CHAIN ? "chain-file"
+                                                                            : "key-file",
+                             error, "%s", why->message);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+cert_file_check (const DetourSettings *settings, GError **error)
+{
+  g_autoptr (GPtrArray) places = places_of (settings, NULL, error);
+
+  return places != NULL && load_all (places, settings, error);
+}
+
+static char *
+date_text (gint64 unix_s)
+{
+  g_autoptr (GDateTime) date = g_date_time_new_from_unix_utc (unix_s);
+
+  return date != NULL ? g_date_time_format (date, "%Y-%m-%d") : g_strdup ("a day without a date");
+}
+
+/* What is wrong with the dates of @cert, or NULL. */
+static char *
+date_trouble (const DetourCert *cert, const char *path, gint64 now_s)
+{
+  g_autofree char *from = date_text (detour_cert_not_before (cert));
+  g_autofree char *to = date_text (detour_cert_not_after (cert));
+
+  if (now_s < detour_cert_not_before (cert))
+    return g_strdup_printf ("%s is valid from %s on only; clients refuse it", path, from);
+  if (now_s > detour_cert_not_after (cert))
+    return g_strdup_printf ("%s was valid until %s; clients refuse it", path, to);
+  if (now_s > detour_cert_not_after (cert) - SOON_S)
+    return g_strdup_printf ("%s is valid until %s only", path, to);
+  return NULL;
+}
+
+/* The worst there is to say of a place, or NULL. */
+static char *
+place_trouble (const CertPlace *place, gint64 now_s)
+{
+  if (cert_place_trouble (place) != NULL)
+    return g_strdup_printf ("%s; the certificate from before is still served", cert_place_trouble (place));
+  return date_trouble (cert_place_cert (place), cert_place_chain_path (place), now_s);
+}
+
+/* Brings summary and trouble up to date; each trouble is logged once. */
+static void
+cert_file_report (CertFile *self)
+{
+  gint64 now_s = (gint64) time (NULL);
+  g_autofree char *trouble = NULL;
+  const DetourCert *first = NULL;
+  g_autofree char *until = NULL;
+
+  for (guint i = 0; i < self->places->len; i++)
+    {
+      const DetourCert *cert = cert_place_cert (self->places->pdata[i]);
+
+      if (trouble == NULL)
+        trouble = place_trouble (self->places->pdata[i], now_s);
+      if (first == NULL || detour_cert_not_after (cert) < detour_cert_not_after (first))
+        first = cert;
+    }
+  until = date_text (detour_cert_not_after (first));
+  detour_host_set_summary (self->host, "%u certificate%s, %s until %s", self->places->len,
+                           self->places->len == 1 ? "" : "s",
+                           detour_cert_names (first)[0] != NULL ? detour_cert_names (first)[0] : "no name", until);
+  if (trouble != NULL)
+    detour_host_set_trouble (self->host, "%s", trouble);
+  else
+    detour_host_set_trouble (self->host, NULL);
+  if (trouble != NULL && g_strcmp0 (trouble, self->said) != 0)
+    g_warning ("%s: %s", detour_host_instance (self->host), trouble);
+  g_free (self->said);
+  self->said = g_steal_pointer (&trouble);
+}
+
+static void
+cert_file_publish (CertFile *self)
+{
+  g_autoptr (GPtrArray) certs = g_ptr_array_new ();
+
+  for (guint i = 0; i < self->places->len; i++)
+    g_ptr_array_add (certs, cert_place_cert (self->places->pdata[i]));
+  detour_host_publish_certs (self->host, (DetourCert *const *) certs->pdata, certs->len);
+}
+
+static void
+cert_file_look (CertFile *self, gboolean force)
+{
+  gboolean changed = FALSE;
+
+  for (guint i = 0; i < self->places->len; i++)
+    {
+      CertPlace *place = self->places->pdata[i];
+
+      if (cert_place_look (place, force, NULL) != CERT_PLACE_NEW)
+        continue;
+      g_message ("%s: new certificate in %s", detour_host_instance (self->host), cert_place_chain_path (place));
+      changed = TRUE;
+    }
+  if (changed)
+    cert_file_publish (self);
+  cert_file_report (self);
+}
+
+static void
+cert_file_changed (gpointer self)
+{
+  cert_file_look (self, FALSE);
+}
+
+static gboolean
+cert_file_look_now_and_then (gpointer self)
+{
+  cert_file_look (self, FALSE);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+cert_file_reload (gpointer self)
+{
+  cert_file_look (self, TRUE);
+}
+
+/* Without the watch a renewal is seen within the hour: worth a word, no reason not to start. */
+static void
+cert_file_start_watching (CertFile *self)
+{
+  self->watch = cert_watch_new (SETTLE_MS, cert_file_changed, self);
+  for (guint i = 0; i < self->places->len; i++)
+    {
+      const CertPlace *place = self->places->pdata[i];
+      g_autoptr (GError) error = NULL;
+
+      if (!cert_watch_add (self->watch, cert_place_chain_path (place), &error)
+          || !cert_watch_add (self->watch, cert_place_key_path (place), &error))
+        g_warning ("%s: %s; changes are seen within the hour", detour_host_instance (self->host), error->message);
+      if (cert_place_exposed (place))
+        g_warning ("%s: %s can be read by everyone; chmod 600 would keep it secret",
+                   detour_host_instance (self->host), cert_place_key_path (place));
+    }
+  self->look_id = g_timeout_add_seconds (LOOK_S, cert_file_look_now_and_then, self);
+}
+
+static gpointer
+cert_file_start (DetourHost *host, DetourSettings *settings, GError **error)
+{
+  g_autoptr (GPtrArray) places = places_of (settings, detour_host_hostname (host), error);
+  CertFile *self;
+
+  if (places == NULL)
+    return NULL;
+  if (places->len == 0)
+    {
+      detour_settings_error (settings, "names", error, "not set, and [core] hostname neither; set one of them");
+      return NULL;
+    }
+  if (!load_all (places, settings, error))
+    return NULL;
+  self = g_new0 (CertFile, 1);
+  self->host = host;
+  self->places = g_steal_pointer (&places);
+  cert_file_publish (self);
+  cert_file_start_watching (self);
+  cert_file_report (self);
+  return self;
+}
+
+static void
+cert_file_stop (gpointer ptr)
+{
+  CertFile *self = ptr;
+
+  cert_watch_free (self->watch);
+  g_source_remove (self->look_id);
+  g_ptr_array_unref (self->places);
+  g_free (self->said);
+  g_free (self);
+}
+
+DETOUR_PLUGIN_DEFINE (.name = "cert-file", .kind = DETOUR_KIND_CERT,
+                      .summary = "certificates from files, read again when they change", .config = cert_file_config,
+                      .check = cert_file_check, .start = cert_file_start, .reload = cert_file_reload,
+                      .stop = cert_file_stop);

@@ -1,0 +1,315 @@
+/* cert-pair.c: a certificate and its key, read from two files.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "cert-pair.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX (1024 * 1024)
+#define KEY_ID_SIZE 32
+
+G_DEFINE_QUARK (cert-pair-error-quark, cert_pair_error)
+
+/* Bytes of a file that may hold a key: wiped at the end. */
+typedef struct {
+  guint8 *data;
+  gsize len;
+} Secret;
+
+typedef struct {
+  gnutls_x509_crt_t *list;
+  guint n;
+} Chain;
+
+static void
+secret_clear (Secret *self)
+{
+  if (self->data != NULL)
+    gnutls_memset (self->data, 0, self->len);
+  g_clear_pointer (&self->data, g_free);
+}
+
+static void
+chain_clear (Chain *self)
+{
+  for (guint i = 0; i < self->n; i++)
+    gnutls_x509_crt_deinit (self->list[i]);
+  gnutls_free (self->list);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Secret, secret_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Chain, chain_clear)
+G_DEFINE_AUTO_CLEANUP_FREE_FUNC (gnutls_x509_privkey_t, gnutls_x509_privkey_deinit, NULL)
+
+static gboolean
+read_all (int fd, gsize size, Secret *content)
+{
+  content->data = g_malloc (size + 1);
+  content->len = 0;
+  while (content->len < size)
+    {
+      ssize_t n = read (fd, content->data + content->len, size - content->len);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return FALSE;
+      if (n == 0) /* it became shorter: the parser will say what is missing */
+        break;
+      content->len += (gsize) n;
+    }
+  content->data[content->len] = 0;
+  return TRUE;
+}
+
+/* Regular files only, so that a named pipe cannot stop the main thread. */
+static gboolean
+file_read (const char *path, CertPairError blame, Secret *content, struct stat *st, GError **error)
+{
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  gboolean ok = FALSE;
+
+  if (fd < 0 || fstat (fd, st) < 0)
+    g_set_error (error, CERT_PAIR_ERROR, blame, "%s: %s", path, g_strerror (errno));
+  else if (!S_ISREG (st->st_mode))
+    g_set_error (error, CERT_PAIR_ERROR, blame, "%s: not a regular file", path);
+  else if (st->st_size > FILE_MAX)
+    g_set_error (error, CERT_PAIR_ERROR, blame, "%s: %" G_GINT64_FORMAT " bytes; a PEM file has at most %d", path,
+                 (gint64) st->st_size, FILE_MAX);
+  else if (!read_all (fd, (gsize) st->st_size, content))
+    g_set_error (error, CERT_PAIR_ERROR, blame, "%s: %s", path, g_strerror (errno));
+  else
+    ok = TRUE;
+  if (fd >= 0)
+    close (fd);
+  return ok;
+}
+
+static gboolean
+chain_load (const char *path, Chain *chain, GError **error)
+{
+  g_auto (Secret) content = { NULL };
+  struct stat st;
+  gnutls_datum_t pem;
+  int rc;
+
+  if (!file_read (path, CERT_PAIR_ERROR_CHAIN, &content, &st, error))
+    return FALSE;
+  pem = (gnutls_datum_t){ content.data, (unsigned) content.len };
+  rc = gnutls_x509_crt_list_import2 (&chain->list, &chain->n, &pem, GNUTLS_X509_FMT_PEM, 0);
+  if (rc < 0)
+    {
+      chain->n = 0;
+      g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_CHAIN,
+                   "%s: no certificates that can be read (%s); expected PEM, \"-----BEGIN CERTIFICATE-----\"", path,
+                   gnutls_strerror (rc));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+key_load (const char *path, gnutls_x509_privkey_t *key, gboolean *exposed, GError **error)
+{
+  g_auto (Secret) content = { NULL };
+  struct stat st;
+  gnutls_datum_t pem;
+  int rc;
+
+  if (!file_read (path, CERT_PAIR_ERROR_KEY, &content, &st, error))
+    return FALSE;
+  if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    {
+      g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY,
+                   "%s: mode %04o lets others write the key; expected 0600, as by chmod 600", path,
+                   (guint) st.st_mode & 07777);
+      return FALSE;
+    }
+  *exposed = (st.st_mode & S_IROTH) != 0;
+  pem = (gnutls_datum_t){ content.data, (unsigned) content.len };
+  rc = gnutls_x509_privkey_init (key);
+  if (rc >= 0)
+    rc = gnutls_x509_privkey_import2 (*key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
+  if (rc == GNUTLS_E_DECRYPTION_FAILED)
+    g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY,
+                 "%s: the key is encrypted; expected one in the clear, which only this daemon may read", path);
+  else if (rc < 0)
+    g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY,
+                 "%s: no private key that can be read (%s); expected PEM, \"-----BEGIN PRIVATE KEY-----\"", path,
+                 gnutls_strerror (rc));
+  return rc >= 0;
+}
+
+/* Place in the chain of the certificate that belongs to @key; the chain's length when none does. */
+static guint
+chain_find_key (const Chain *chain, gnutls_x509_privkey_t key)
+{
+  guint8 wanted[KEY_ID_SIZE], found[KEY_ID_SIZE];
+  size_t len = sizeof wanted;
+  guint i;
+
+  if (gnutls_x509_privkey_get_key_id (key, GNUTLS_KEYID_USE_SHA256, wanted, &len) < 0)
+    return chain->n;
+  for (i = 0; i < chain->n; i++)
+    {
+      len = sizeof found;
+      if (gnutls_x509_crt_get_key_id (chain->list[i], GNUTLS_KEYID_USE_SHA256, found, &len) >= 0
+          && memcmp (wanted, found, sizeof wanted) == 0)
+        break;
+    }
+  return i;
+}
+
+static gboolean
+pair_matches (const Chain *chain, gnutls_x509_privkey_t key, const char *chain_path, const char *key_path,
+              GError **error)
+{
+  guint place = chain_find_key (chain, key);
+
+  if (place == 0)
+    return TRUE;
+  if (place < chain->n)
+    g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_CHAIN,
+                 "%s: the certificate of the key %s is number %u; expected the first, its issuers after it",
+                 chain_path, key_path, place + 1);
+  else
+    g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY,
+                 "%s: the key does not belong to the certificate in %s", key_path, chain_path);
+  return FALSE;
+}
+
+static char *
+address_text (const guint8 *bytes, gsize len)
+{
+  char text[INET6_ADDRSTRLEN];
+
+  if (len != 4 && len != 16)
+    return NULL;
+  return g_strdup (inet_ntop (len == 4 ? AF_INET : AF_INET6, bytes, text, sizeof text));
+}
+
+/* DNS names and addresses of the certificate; its common name when it has neither. */
+static char **
+leaf_names (gnutls_x509_crt_t leaf)
+{
+  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
+  guint8 buffer[512];
+  size_t len;
+  guint n = 0;
+  int rc = 0;
+
+  for (unsigned i = 0; rc != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE && i < 1000; i++)
+    {
+      g_autofree char *name = NULL;
+
+      len = sizeof buffer - 1;
+      rc = gnutls_x509_crt_get_subject_alt_name (leaf, i, buffer, &len, NULL);
+      if (rc == GNUTLS_SAN_DNSNAME && memchr (buffer, 0, len) == NULL)
+        name = g_strndup ((const char *) buffer, len);
+      else if (rc == GNUTLS_SAN_IPADDRESS)
+        name = address_text (buffer, len);
+      if (name == NULL)
+        continue;
+      g_strv_builder_add (names, name);
+      n++;
+    }
+  len = sizeof buffer - 1;
+  if (n == 0 && gnutls_x509_crt_get_dn_by_oid (leaf, GNUTLS_OID_X520_COMMON_NAME, 0, 0, buffer, &len) >= 0)
+    {
+      g_autofree char *name = g_strndup ((const char *) buffer, len);
+
+      g_strv_builder_add (names, name);
+    }
+  return g_strv_builder_end (names);
+}
+
+static void
+datum_wipe (gpointer ptr)
+{
+  gnutls_datum_t *datum = ptr;
+
+  gnutls_memset (datum->data, 0, datum->size);
+  gnutls_free (datum->data);
+  g_free (datum);
+}
+
+/* Takes over what GnuTLS allocated, which is wiped at the end. */
+static GBytes *
+bytes_of_datum (const gnutls_datum_t *datum)
+{
+  return g_bytes_new_with_free_func (datum->data, datum->size, datum_wipe, g_memdup2 (datum, sizeof *datum));
+}
+
+static DetourCert *
+pair_to_cert (const Chain *chain, gnutls_x509_privkey_t key, const char *const *names, GError **error)
+{
+  g_autoptr (GPtrArray) ders = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  g_autoptr (GBytes) key_der = NULL;
+  gnutls_datum_t der = { NULL, 0 };
+  int rc = 0;
+
+  for (guint i = 0; i < chain->n && rc >= 0; i++)
+    {
+      rc = gnutls_x509_crt_export2 (chain->list[i], GNUTLS_X509_FMT_DER, &der);
+      if (rc >= 0)
+        g_ptr_array_add (ders, bytes_of_datum (&der));
+    }
+  if (rc >= 0)
+    rc = gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN, &der);
+  if (rc < 0)
+    {
+      g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY, "cannot be written as DER: %s", gnutls_strerror (rc));
+      return NULL;
+    }
+  key_der = bytes_of_datum (&der);
+  return detour_cert_new ((GBytes *const *) ders->pdata, ders->len, key_der, names,
+                          (gint64) gnutls_x509_crt_get_activation_time (chain->list[0]),
+                          (gint64) gnutls_x509_crt_get_expiration_time (chain->list[0]));
+}
+
+DetourCert *
+cert_pair_load (const char *chain_path, const char *key_path, const char *name, gboolean *exposed, GError **error)
+{
+  g_auto (Chain) chain = { NULL };
+  g_auto (gnutls_x509_privkey_t) key = NULL;
+  g_auto (GStrv) names = NULL;
+
+  if (!chain_load (chain_path, &chain, error) || !key_load (key_path, &key, exposed, error)
+      || !pair_matches (&chain, key, chain_path, key_path, error))
+    return NULL;
+  names = leaf_names (chain.list[0]);
+  if (name != NULL && gnutls_x509_crt_check_hostname (chain.list[0], name) == 0)
+    {
+      g_autofree char *found = g_strjoinv (", ", names);
+
+      g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_CHAIN, "%s: valid for %s; expected %s", chain_path,
+                   found[0] != '\0' ? found : "no name at all", name);
+      return NULL;
+    }
+  return pair_to_cert (&chain, key, (const char *const *) names, error);
+}
+
+gboolean
+cert_pair_equal (const DetourCert *a, const DetourCert *b)
+{
+  GBytes *const *chain_a;
+  GBytes *const *chain_b;
+  guint n = detour_cert_chain (a, &chain_a);
+
+  if (detour_cert_chain (b, &chain_b) != n
+      || !g_bytes_equal (detour_cert_private_key (a), detour_cert_private_key (b)))
+    return FALSE;
+  for (guint i = 0; i < n; i++)
+    if (!g_bytes_equal (chain_a[i], chain_b[i]))
+      return FALSE;
+  return TRUE;
+}

@@ -1,0 +1,34 @@
+/* cert-pair.h: a certificate and its key, read from two files.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-plugin.h"
+
+G_BEGIN_DECLS
+
+#define CERT_PAIR_ERROR (cert_pair_error_quark ())
+GQuark cert_pair_error_quark (void);
+
+typedef enum {
+  CERT_PAIR_ERROR_CHAIN, /* the file with the chain is at fault */
+  CERT_PAIR_ERROR_KEY,   /* the file with the key is */
+} CertPairError;
+
+/**
+ * cert_pair_load:
+ * @chain_path: PEM, the leaf first, then its issuers
+ * @key_path: PEM, not encrypted; of any kind GnuTLS knows; may be the same file
+ * @name: (nullable): DNS name or address that the leaf has to be valid for
+ * @exposed: (out): the key's file may be read by everyone
+ *
+ * Reads at most 1 MiB of each. Dates are not judged. Any thread.
+ *
+ * Returns: (transfer full): or NULL with @error set, which names the file, what was found and what was expected.
+ */
+DetourCert *cert_pair_load (const char *chain_path, const char *key_path, const char *name, gboolean *exposed,
+                            GError **error);
+
+/* The same certificates and the same key. */
+gboolean cert_pair_equal (const DetourCert *a, const DetourCert *b);
+
+G_END_DECLS

@@ -1,0 +1,129 @@
+/* cert-place.c: two files that are looked at again and again for a newer certificate.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "cert-place.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cert-pair.h"
+
+/* What changes when a file is rewritten or replaced. Symbolic links are followed: renewal tools switch those. */
+typedef struct {
+  dev_t device;
+  ino_t inode;
+  off_t size;
+  struct timespec changed;
+} Stamp;
+
+struct _CertPlace {
+  char *chain_path, *key_path, *name;
+  DetourCert *cert;
+  char *trouble;
+  Stamp stamps[2]; /* of the files as they were read last */
+  gboolean exposed;
+};
+
+CertPlace *
+cert_place_new (const char *chain_path, const char *key_path, const char *name)
+{
+  CertPlace *self = g_new0 (CertPlace, 1);
+
+  self->chain_path = g_strdup (chain_path);
+  self->key_path = g_strdup (key_path);
+  self->name = g_strdup (name);
+  return self;
+}
+
+void
+cert_place_free (CertPlace *self)
+{
+  g_clear_pointer (&self->cert, detour_cert_unref);
+  g_free (self->chain_path);
+  g_free (self->key_path);
+  g_free (self->name);
+  g_free (self->trouble);
+  g_free (self);
+}
+
+/* All zero for a file that is not there. */
+static Stamp
+stamp_of (const char *path)
+{
+  Stamp stamp;
+  struct stat st;
+
+  memset (&stamp, 0, sizeof stamp);
+  if (stat (path, &st) == 0)
+    {
+      stamp.device = st.st_dev;
+      stamp.inode = st.st_ino;
+      stamp.size = st.st_size;
+      stamp.changed = st.st_ctim;
+    }
+  return stamp;
+}
+
+static gboolean
+stamp_equal (const Stamp *a, const Stamp *b)
+{
+  return a->device == b->device && a->inode == b->inode && a->size == b->size
+         && a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+CertPlaceLook
+cert_place_look (CertPlace *self, gboolean force, GError **error)
+{
+  /* Before reading: what changes while it is read is seen the next time. */
+  const Stamp stamps[2] = { stamp_of (self->chain_path), stamp_of (self->key_path) };
+  g_autoptr (DetourCert) cert = NULL;
+  GError *why = NULL;
+
+  if (!force && stamp_equal (&stamps[0], &self->stamps[0]) && stamp_equal (&stamps[1], &self->stamps[1]))
+    return CERT_PLACE_SAME;
+  memcpy (self->stamps, stamps, sizeof stamps);
+  g_clear_pointer (&self->trouble, g_free);
+  cert = cert_pair_load (self->chain_path, self->key_path, self->name, &self->exposed, &why);
+  if (cert == NULL)
+    {
+      self->trouble = g_strdup (why->message);
+      g_propagate_error (error, why);
+      return CERT_PLACE_TROUBLE;
+    }
+  if (self->cert != NULL && cert_pair_equal (self->cert, cert))
+    return CERT_PLACE_SAME;
+  g_clear_pointer (&self->cert, detour_cert_unref);
+  self->cert = g_steal_pointer (&cert);
+  return CERT_PLACE_NEW;
+}
+
+DetourCert *
+cert_place_cert (const CertPlace *self)
+{
+  return self->cert;
+}
+
+const char *
+cert_place_trouble (const CertPlace *self)
+{
+  return self->trouble;
+}
+
+const char *
+cert_place_chain_path (const CertPlace *self)
+{
+  return self->chain_path;
+}
+
+const char *
+cert_place_key_path (const CertPlace *self)
+{
+  return self->key_path;
+}
+
+gboolean
+cert_place_exposed (const CertPlace *self)
+{
+  return self->exposed;
+}
