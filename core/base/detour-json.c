@@ -314,12 +314,15 @@ gboolean
 detour_json_scan (const char *text, gsize len, guint depth_max, DetourJsonValue *root, DetourJsonMemberFunc func,
                   gpointer user, const char **reason, gsize *offset)
 {
-  Walk walk = { .scan = { text, text + len, NULL }, .depth_max = depth_max, .root = root };
+  Walk walk = { .depth_max = depth_max, .root = root };
   const char *fault;
   gboolean is_good;
 
   g_assert (depth_max <= 64);
-  *reason = NULL;
+  /* No text may have no address, which nothing may be added to. */
+  if (len == 0)
+    text = "";
+  walk.scan = (Scan){ text, text + len, NULL };
   if (len > 0 && !g_utf8_validate_len (text, len, &fault))
     {
       walk.scan.p = fault;

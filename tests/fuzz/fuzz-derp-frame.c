@@ -65,7 +65,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   gboolean is_mesh;
   DetourFrame frame;
 
-  if (size < 1)
+  if (size < 2)
     return 0;
   len = size - 1;
   stream = g_memdup2 (data + 1, len);
