@@ -179,7 +179,7 @@ tls_credentials_find (TlsCredentials *self, const TlsChoice *choice)
 static TlsPair *
 tls_credentials_choose (TlsCredentials *self, const TlsChoice *choice)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   TlsPair *pair;
 
   if (self->host == NULL)
@@ -299,7 +299,7 @@ tls_credentials_unref (TlsCredentials *self)
 void
 tls_credentials_detach (TlsCredentials *self)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
   self->host = NULL;
   /* Keys must not stay in memory because some session lasts: each holds its own pair. */
@@ -360,7 +360,7 @@ tls_credentials_arm (TlsCredentials *self, gnutls_session_t session, TlsChoice *
 void
 tls_credentials_count (TlsCredentials *self, TlsHandshakeResult result)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
   if (self->host != NULL) /* the counters go with the instance */
     detour_counter_add (self->handshakes[result], 1);
