@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "stun-batch.h"
+#include "stun-map.h"
 #include "stun-message.h"
 #include "stun-socket.h"
 
@@ -31,6 +32,7 @@ typedef struct
   GArray *polls; /* struct pollfd: the sockets, and last the descriptor that ends the thread */
   GThread *thread;
   StunBatch *batch;
+  StunMap *map;
   guint n_read_errors;
 
   DetourCounter *success;
@@ -42,6 +44,7 @@ typedef struct
   DetourCounter *ipv4;
   DetourCounter *ipv6;
   DetourCounter *no_local_addr;
+  DetourCounter *mapped;
 } ServiceStun;
 
 static const DetourConfigKey service_stun_config[] = {
@@ -49,6 +52,9 @@ static const DetourConfigKey service_stun_config[] = {
     DETOUR_CONFIG_LIST },
   { "compat", DETOUR_CONFIG_ENUM, "tailscale", 0, 0,
     "answer Tailscale's clients only, or every Binding request", 0, "tailscale|any" },
+  { "map", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "NETWORK/BITS=ADDRESS: clients of that network are told ADDRESS as their own",
+    DETOUR_CONFIG_LIST },
   { "when-not-ready", DETOUR_CONFIG_ENUM, "silent", 0, 0,
     "what to do with requests while the relay takes no clients", 0, "silent|answer" },
   { NULL },
@@ -77,13 +83,16 @@ answer_one (ServiceStun *self, guint i)
   const guint8 *data = stun_batch_data (self->batch, i, &len);
   const struct sockaddr *source = stun_batch_source (self->batch, i);
   StunVerdict verdict = stun_request_parse (data, len, self->any);
+  struct sockaddr_storage told;
 
   if (verdict != STUN_OK)
     {
       drop (self, verdict);
       return;
     }
-  response_len = stun_response_build (data, len, source, response);
+  if (stun_map_apply (self->map, source, &told))
+    detour_counter_add (self->mapped, 1);
+  response_len = stun_response_build (data, len, (const struct sockaddr *)&told, response);
   if (response_len == 0)
     {
       drop (self, STUN_SMALL);
@@ -224,6 +233,7 @@ service_stun_free (ServiceStun *self)
 {
   g_clear_pointer (&self->polls, g_array_unref);
   g_clear_pointer (&self->batch, stun_batch_free);
+  g_clear_pointer (&self->map, stun_map_free);
   g_free (self);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ServiceStun, service_stun_free)
@@ -256,6 +266,7 @@ find_counters (ServiceStun *self, DetourHost *host)
   self->ipv6 = detour_host_counter (host, "addrfamily_ipv6", "requests accepted over IPv6");
   self->no_local_addr = detour_host_counter (
       host, "no_local_addr", "requests accepted whose destination the kernel did not tell");
+  self->mapped = detour_host_counter (host, "mapped", "answers with an address of the map");
 }
 
 static void
@@ -274,10 +285,30 @@ tell_addresses (ServiceStun *self)
                     detour_host_instance (self->host), "MESSAGE", "listening on %s", names->str);
 }
 
+static StunMap *
+read_map (const DetourSettings *settings, GError **error)
+{
+  const char *const *list = detour_settings_list (settings, "map");
+  g_autoptr (StunMap) map = stun_map_new ();
+
+  for (guint i = 0; list[i] != NULL; i++)
+    {
+      const char *problem = stun_map_add (map, list[i]);
+
+      if (problem != NULL)
+        {
+          detour_settings_error (settings, "map", error, "\"%s\": %s", list[i], problem);
+          return NULL;
+        }
+    }
+  return g_steal_pointer (&map);
+}
+
 static gboolean
 service_stun_check (const DetourSettings *settings, GError **error)
 {
   const char *const *list = detour_settings_list (settings, "listen");
+  g_autoptr (StunMap) map = NULL;
 
   for (guint i = 0; list[i] != NULL; i++)
     {
@@ -298,7 +329,8 @@ service_stun_check (const DetourSettings *settings, GError **error)
                              "no address; write [::]:3478, or enabled=false for no STUN");
       return FALSE;
     }
-  return TRUE;
+  map = read_map (settings, error);
+  return map != NULL;
 }
 
 static gpointer
@@ -326,6 +358,7 @@ service_stun_start (DetourHost *host, DetourSettings *settings, GError **error)
     }
   g_array_append_val (self->polls, stop);
   self->batch = stun_batch_new ();
+  self->map = read_map (settings, NULL); /* service_stun_check() saw to it */
   find_counters (self, host);
   tell_addresses (self);
   self->thread = g_thread_try_new ("stun", service_stun_run, self, error);

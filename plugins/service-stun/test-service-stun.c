@@ -267,6 +267,23 @@ test_any (void)
 }
 
 static void
+test_map (void)
+{
+  g_autoptr (PluginBench) bench = start ("listen = 127.0.0.1:0\nmap = 127.0.0.2=192.0.2.1\n");
+  static const guint8 told[] = { 192 ^ 0x21, 0 ^ 0x12, 2 ^ 0xa4, 1 ^ 0x42 };
+  guint16 port = port_of (bench);
+  int fd = open_client ("127.0.0.2");
+  guint8 answer[RESPONSE_IPV4_SIZE];
+
+  ask (fd, "127.0.0.1", port, request, sizeof request);
+  g_assert_cmpint (recv (fd, answer, sizeof answer, 0), ==, RESPONSE_IPV4_SIZE);
+  g_assert_cmpmem (answer + 28, 4, told, 4);
+  close (fd);
+  detour_instance_stop (bench->instance);
+  g_assert_cmpuint (plugin_bench_counter (bench, "mapped"), ==, 1);
+}
+
+static void
 test_not_ready (void)
 {
   static const struct
@@ -407,6 +424,9 @@ test_bad_settings (void)
     { "listen = unix:/run/stun\n",
       "bench.conf:2: [service stun] listen: \"unix:/run/stun\" is not an address for UDP; write "
       "192.0.2.1:3478, [2001:db8::1]:3478 or :3478" },
+    { "map = 10.0.0.0/8=192.0.2.1; 10.0.0.0=x\n",
+      "bench.conf:2: [service stun] map: \"10.0.0.0=x\": what stands behind the = is not an "
+      "address of the same family" },
     { "compat = all\n", "compat" },
     { "when-not-ready = never\n", "when-not-ready" },
   };
@@ -432,6 +452,7 @@ main (int argc, char **argv)
   g_test_add_func ("/service-stun/answers-over-ipv6", test_ipv6);
   g_test_add_func ("/service-stun/both-wildcards-on-one-port", test_both_wildcards);
   g_test_add_func ("/service-stun/compat-any-answers-others-too", test_any);
+  g_test_add_func ("/service-stun/map-tells-another-address", test_map);
   g_test_add_func ("/service-stun/silent-until-ready", test_not_ready);
   g_test_add_func ("/service-stun/garbage-changes-nothing", test_garbage);
   g_test_add_func ("/service-stun/long-datagrams-change-nothing", test_long_datagrams);
