@@ -18,7 +18,8 @@
 #define RECEIVER_HEAD(slot) KEY (0, slot) /* ids of peers begin at 1 */
 
 #define NONE 0u /* the index of no node */
-#define CAPACITY_MIN 64u
+#define NODES_MIN 64u
+#define TABLE_MIN 128u
 
 typedef struct {
   guint32 next, prev;
@@ -106,7 +107,7 @@ watch_new_node (DetourWatch *self, guint64 key)
     {
       if (self->n_nodes == self->cap_nodes)
         {
-          self->cap_nodes *= 2;
+          self->cap_nodes += self->cap_nodes / 4;
           self->nodes = g_renew (Node, self->nodes, self->cap_nodes);
         }
       index = self->n_nodes++;
@@ -148,18 +149,18 @@ static void
 watch_shrink (DetourWatch *self)
 {
   Node *old = self->nodes;
-  guint32 *moved, n = 1, capacity = CAPACITY_MIN;
+  guint32 *moved, n = 1, capacity = TABLE_MIN;
 
-  if (self->cap_nodes <= CAPACITY_MIN || self->n_used >= self->cap_nodes / 8)
+  if (self->mask + 1 <= TABLE_MIN || self->n_used >= (self->mask + 1) / 8)
     return;
-  while (capacity < 2 * (self->n_used + 1))
+  while (capacity / 8 * 3 < self->n_used)
     capacity *= 2;
   moved = g_new0 (guint32, self->n_nodes);
   for (guint32 i = 0; i <= self->mask; i++)
     if (self->table[i] != NONE)
       moved[self->table[i]] = n++;
-  self->nodes = g_new (Node, capacity);
-  self->cap_nodes = capacity;
+  self->cap_nodes = MAX (self->n_used + self->n_used / 4 + 1, NODES_MIN);
+  self->nodes = g_new (Node, self->cap_nodes);
   for (guint32 i = 1; i < self->n_nodes; i++)
     {
       Node *node = &self->nodes[moved[i]];
@@ -180,7 +181,7 @@ watch_shrink (DetourWatch *self)
     }
   self->n_nodes = n;
   self->free_node = NONE;
-  watch_set_table (self, 2 * capacity);
+  watch_set_table (self, capacity);
   for (guint32 i = 1; i < n; i++)
     watch_enter (self, i);
   g_free (moved);
@@ -231,10 +232,10 @@ detour_watch_new (void)
 {
   DetourWatch *self = g_new0 (DetourWatch, 1);
 
-  self->cap_nodes = CAPACITY_MIN;
+  self->cap_nodes = NODES_MIN;
   self->nodes = g_new (Node, self->cap_nodes);
   self->n_nodes = 1;
-  watch_set_table (self, 2 * CAPACITY_MIN);
+  watch_set_table (self, TABLE_MIN);
   return self;
 }
 

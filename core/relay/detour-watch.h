@@ -9,7 +9,7 @@ G_BEGIN_DECLS
 /* Relations between a source, whose packets were delivered, and the connection that received them. The one a worker
  * owns holds the relations of its own connections. Thread: that worker.
  *
- * About 32 bytes a relation, and the same once for each source and each receiver that has any. */
+ * 28 to 40 bytes a relation, and the same once for each source and each receiver that has any. */
 typedef struct _DetourWatch DetourWatch;
 
 #define DETOUR_WATCH_SOURCE_MAX ((G_GUINT64_CONSTANT (1) << 40) - 1)
