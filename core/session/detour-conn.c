@@ -378,7 +378,7 @@ write_some (DetourCarrier *carrier, DetourConn *conn)
 void
 detour_conn_ready (DetourWorker *worker, DetourIo *io, guint32 events)
 {
-  DetourConn *conn = (DetourConn *) ((guint8 *) io - G_STRUCT_OFFSET (DetourConn, io));
+  DetourConn *conn = (DetourConn *) (gpointer) ((guint8 *) io - G_STRUCT_OFFSET (DetourConn, io));
   DetourCarrier *carrier = detour_worker_user (worker);
 
   if (conn->out != NULL && events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
@@ -394,7 +394,7 @@ detour_conn_ready (DetourWorker *worker, DetourIo *io, guint32 events)
 void
 detour_conn_timer (DetourCarrier *carrier, DetourTimer *timer)
 {
-  DetourConn *conn = (DetourConn *) ((guint8 *) timer - G_STRUCT_OFFSET (DetourConn, timer));
+  DetourConn *conn = (DetourConn *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DetourConn, timer));
   gint64 now_us = detour_worker_now_us (carrier->worker);
 
   if (conn->write_limit_us != 0 && conn->write_limit_us <= now_us)

@@ -735,7 +735,7 @@ detour_guest_timer (DetourPoolThread *thread, DetourTimer *timer)
     [GUEST_ANSWERING] = DETOUR_CLOSE_WRITE_TIME,     [GUEST_LINGERING] = DETOUR_CLOSE_SERVED,
     [GUEST_LOGIN] = DETOUR_CLOSE_LOGIN_TIME,         [GUEST_HELD] = DETOUR_CLOSE_REFUSED,
   };
-  DetourGuest *self = (DetourGuest *) ((guint8 *) timer - G_STRUCT_OFFSET (DetourGuest, timer));
+  DetourGuest *self = (DetourGuest *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DetourGuest, timer));
 
   detour_guest_close (self, reasons[self->state]);
 }
