@@ -56,7 +56,7 @@ detour_queue_kind_of (const guint8 *packet, gsize len)
 
 /**
  * detour_queue_push:
- * @self: (inout): the client's queue; created when NULL
+ * @self: (in) (out): the client's queue; created when NULL
  * @kind: its line
  * @head: (array length=head_len): first part of the frame, DETOUR_FRAME_RECV_HEAD_SIZE bytes or more
  * @body: (array length=body_len) (nullable): the rest, as the head of a forwarded packet lies elsewhere
@@ -77,7 +77,7 @@ gsize detour_queue_next_len (const DetourQueue *self);
 
 /**
  * detour_queue_pop:
- * @self: (inout): the client's queue; freed, and NULL, when this was the last packet
+ * @self: (in) (out): the client's queue; freed, and NULL, when this was the last packet
  *
  * Each line is first in, first out; while both hold packets they take turns.
  *

@@ -32,7 +32,7 @@ static const struct {
   { "", 0 },
   { " ", 1 },
   { "nul", 0 },
-  { "nulll", 4 },
+  { "nullx", 4 },
   { "True", 0 },
   { "NaN", 0 },
   { "01", 1 },

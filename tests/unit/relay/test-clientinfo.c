@@ -22,7 +22,7 @@ static const struct {
   { "{\"version\":3,\"Version\":4,\"CanAckPings\":true,\"canAckPings\":false}", "4 --- []" },
   { "{\"\\u0076ersion\":5}", "5 --- []" },
   /* Unknown ones, and those that only look alike. */
-  { "{\"a\":[1,{\"version\":\"x\"}],\"versio\":\"x\",\"versions\":{},\"version\":1,\"AppName2AppName2AppName2\":1}", "1 --- []" },
+  { "{\"a\":[1,{\"version\":\"x\"}],\"ersion\":\"x\",\"versions\":{},\"version\":1,\"AppName2AppName2AppName2\":1}", "1 --- []" },
   /* null says nothing. */
   { "{\"version\":null,\"CanAckPings\":null,\"IsProber\":null,\"AppName\":null}", "0 --- []" },
   { "{\"version\":2,\"version\":null,\"AppName\":\"a\",\"AppName\":null,\"IsProber\":true,\"IsProber\":null}", "2 -b- [a]" },
