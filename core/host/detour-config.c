@@ -292,7 +292,7 @@ read_groups (Build *build)
         continue;
 
       if (strcmp (words[0], "peer") == 0)
-        refuse_group (build, group, "no such group yet; it belongs to meshes of relays, which need [service mesh]");
+        refuse_group (build, group, "no such group yet; this version waits for other relays and does not connect to them");
       else if (!detour_kind_from_name (words[0], &kind))
         refuse_unknown_group (build, group);
       else if (words[1] == NULL || !name_is_sane (words[1]))

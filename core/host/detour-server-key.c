@@ -119,13 +119,12 @@ detour_server_key_parse (const char *data, gsize len, GError **error)
     }
   if (!detour_json_scan (data, len, DEPTH_MAX, &root, take_member, &member, &reason, NULL))
     {
-      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no JSON (%s); expected {\"" MEMBER "\": \"privkey:…\"}", reason);
+      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no JSON (%s); expected an object with \"" MEMBER "\"", reason);
       return NULL;
     }
   if (member.type != DETOUR_JSON_STRING)
     {
-      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM,
-              "it has no text \"" MEMBER "\"; expected {\"" MEMBER "\": \"privkey:…\"}");
+      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "it has no text \"" MEMBER "\", which would be the key");
       return NULL;
     }
 

@@ -131,7 +131,7 @@ refused (void)
                                 "\"-\", \"_\" and \".\"" },
     { OPEN "[transport a/b]\n", "f:3: [transport a/b]: an instance is called [KIND NAME] with a NAME of letters, digits, "
                                 "\"-\", \"_\" and \".\"" },
-    { OPEN "[peer a]\n", "f:3: [peer a]: no such group yet; it belongs to meshes of relays, which need [service mesh]" },
+    { OPEN "[peer a]\n", "f:3: [peer a]: no such group yet; this version waits for other relays and does not connect to them" },
     { OPEN "[core]\nhostname=a b\n",
       "f:4: [core] hostname: \"a b\" is neither a host name nor an address; write relay.example.com or 203.0.113.5" },
     { OPEN "[core]\nhostname=\n",
