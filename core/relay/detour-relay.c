@@ -13,6 +13,10 @@
 /* A change of home within this time after the login is the client finding its place, not a move. */
 #define HOME_SETTLE_US (5 * G_USEC_PER_SEC)
 
+/* A receiver that took something so lately is slow, not stalled: it may have as many long packets waiting as short ones,
+ * for a bandwidth probe keeps 30 of them on their way and takes a lost one for a fault. */
+#define STALLED_US (G_USEC_PER_SEC / 2)
+
 /* Control frames that may wait for one client. A mesh watcher of 100,000 clients needs 5.7 MB. */
 #define CONTROL_MAX (16u * 1024 * 1024)
 
@@ -283,8 +287,11 @@ static void
 keep_copy (DetourRelay *self, DetourClient *client, DetourQueueKind kind, const guint8 *frame, gsize len)
 {
   DropContext drop = { self, client, DETOUR_DROP_QUEUE_HEAD };
+  DetourQueueLimits limits = self->limits.queue;
 
-  detour_queue_push (&client->queue, &self->limits.queue, kind, frame, len, NULL, 0, self->now_us, on_queue_drop, &drop);
+  if (self->now_us - client->progress_us < STALLED_US)
+    limits.bytes = MAX (limits.bytes, limits.packets * (gsize) (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX));
+  detour_queue_push (&client->queue, &limits, kind, frame, len, NULL, 0, self->now_us, on_queue_drop, &drop);
 }
 
 static void
@@ -707,6 +714,7 @@ detour_relay_park (DetourRelay *self, DetourClient *client)
 {
   release_handed (self);
   client->is_blocked = TRUE;
+  client->progress_us = self->now_us;
 
   for (guint32 i = client->first; i != 0; i = self->segments[i - 1].next)
     {

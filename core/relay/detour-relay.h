@@ -31,7 +31,7 @@ typedef struct _DetourRelay DetourRelay;
 
 /* Limits of a client; a copy is kept. */
 typedef struct {
-  DetourQueueLimits queue; /* of a blocked client */
+  DetourQueueLimits queue; /* of a blocked client; the limit in bytes counts once it has taken nothing for a while */
   guint64 receive_rate;    /* bytes a second from one client; 0: no limit */
   guint64 receive_burst;   /* bytes; raised to the longest frame */
 } DetourRelayLimits;
@@ -91,6 +91,7 @@ struct _DetourClient {
   guint8 pong[DETOUR_FRAME_PING_SIZE];
   DetourPresence presence; /* not changed while joined */
   gint64 login_us;
+  gint64 progress_us; /* while blocked: when its socket took something last; set by the session */
   DetourBucket not_here;
   DetourBucket rate;
 };

@@ -359,6 +359,8 @@ write_some (DetourCarrier *carrier, DetourConn *conn)
     }
 
   conn->out_at += (guint32) sent;
+  if (sent > 0)
+    conn->client.progress_us = detour_worker_now_us (carrier->worker);
   if (conn->out_at < conn->out_len)
     {
       /* It takes something, if slowly. The timer looks again when the old limit has come. */

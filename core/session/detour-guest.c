@@ -516,7 +516,6 @@ static void
 on_admission (const DetourAdmissionVerdict *verdict, gpointer data)
 {
   Ticket *ticket = data;
-  gboolean posted = FALSE;
 
   ticket->result = verdict->result;
   ticket->label = g_strdup (verdict->label);
@@ -526,12 +525,11 @@ on_admission (const DetourAdmissionVerdict *verdict, gpointer data)
   g_mutex_lock (&ticket->lock);
   if (ticket->worker != NULL)
     {
+      g_atomic_ref_count_inc (&ticket->refs);
       detour_worker_post (ticket->worker, on_verdict, ticket);
-      posted = TRUE;
     }
   g_mutex_unlock (&ticket->lock);
-  if (!posted)
-    ticket_unref (ticket);
+  ticket_unref (ticket);
 }
 
 static void

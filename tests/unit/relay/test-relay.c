@@ -689,6 +689,30 @@ test_blocked (Fixture *f, gconstpointer data)
   take_nothing (f, 1);
 }
 
+/* A slow receiver may have long packets waiting too; one that has stalled is cut down to the limit in bytes. */
+static void
+test_slow_and_stalled (Fixture *f, gconstpointer data)
+{
+  join (f, 0);
+  join (f, 1);
+  detour_relay_park (f->relay, &f->peers[1].client);
+  for (guint i = 0; i < 30; i++)
+    {
+      packet (f, 'B', 65536, 1);
+      give (f, 0);
+      flush (f);
+    }
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_QUEUE_HEAD, DETOUR_QUEUE_DATA), ==, 0);
+
+  f->now_us += G_USEC_PER_SEC;
+  detour_relay_begin (f->relay, f->now_us);
+  packet (f, 'B', 1000, 1);
+  give (f, 0);
+  flush (f);
+  g_assert_cmpuint (detour_relay_waiting_bytes (&f->peers[1].client), <=, DETOUR_QUEUE_BYTES_DEFAULT);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_QUEUE_HEAD, DETOUR_QUEUE_DATA), ==, 27);
+}
+
 static void
 test_left_while_waiting (Fixture *f, gconstpointer data)
 {
@@ -888,6 +912,7 @@ main (int argc, char **argv)
   ADD ("/relay/control-goes-first", test_control_goes_first);
   ADD ("/relay/control-longer-than-a-record", test_long_control);
   ADD ("/relay/blocked-receiver", test_blocked);
+  ADD ("/relay/slow-and-stalled-receiver", test_slow_and_stalled);
   ADD ("/relay/receiver-leaves-while-packets-wait", test_left_while_waiting);
   ADD ("/relay/other-worker", test_other_worker);
   ADD ("/relay/mesh-frames", test_mesh_frames);
