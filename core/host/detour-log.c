@@ -184,10 +184,6 @@ writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer 
 void
 detour_log_init (void)
 {
-  GLogLevelFlags fatal = g_log_set_always_fatal (G_LOG_FATAL_MASK);
-
-  /* GLib ends a program that logs while it logs; a sink that calls a library which does is no reason. */
-  g_log_set_always_fatal (fatal & ~G_LOG_FLAG_RECURSION);
   g_mutex_lock (&lock);
   if (sinks == NULL)
     {

@@ -14,8 +14,8 @@ void detour_log_init (void);
  * @funcs: (not nullable)
  * @self: what they are called with
  *
- * Any thread, like everything here. Messages of every level reach the sink, which chooses. What a sink itself
- * logs goes to standard error.
+ * Any thread, like everything here. Messages of every level reach the sink, which chooses. What a sink
+ * itself logs as a structured message goes to standard error; with g_log() GLib would end the program.
  */
 void detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self);
 

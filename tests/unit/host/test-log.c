@@ -22,10 +22,7 @@ sink_write (gpointer data, const DetourLogRecord *record)
   self->n_fields = (guint) record->n_fields;
   g_assert_cmpint (record->real_us, >, 0);
   if (self->talks)
-    {
-      g_message ("a sink that talks");
-      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "MESSAGE", "and talks");
-    }
+    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "MESSAGE", "a sink that talks");
 }
 
 static const DetourLogFuncs sink_funcs = { sink_write };
@@ -148,7 +145,7 @@ sink_that_talks (void)
     }
   g_test_trap_subprocess (NULL, 0, 0);
   g_test_trap_assert_passed ();
-  g_test_trap_assert_stderr ("*a sink that talks*message: and talks*");
+  g_test_trap_assert_stderr ("*a sink that talks*");
 }
 
 static void
