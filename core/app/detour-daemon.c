@@ -22,6 +22,8 @@ typedef struct {
   DetourServer *server;
   DetourRoster *roster;
   GMainLoop *loop;
+  guint signals[4];
+  gboolean draining;
 } Daemon;
 
 /* Each client is a descriptor, and the soft limit of most systems is 1024. */
@@ -103,6 +105,11 @@ on_hangup (gpointer data)
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_autoptr (DetourConfig) config = NULL;
 
+  if (self->draining)
+    {
+      g_warning ("not reloaded: draining, which only ends with the daemon");
+      return G_SOURCE_CONTINUE;
+    }
   detour_notify_reloading ();
   config = detour_config_load (self->sources, self->plugins, errors);
   if (config == NULL)
@@ -129,6 +136,7 @@ on_drain (gpointer data)
 {
   Daemon *self = data;
 
+  self->draining = TRUE;
   g_message ("draining: no new connections");
   detour_notify_status ("draining");
   detour_roster_set_ready (self->roster, FALSE);
@@ -143,17 +151,21 @@ on_watchdog (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
+/* Before anything is there that a signal could find half made: they are dispatched by the loop, not earlier. */
+static void
+watch_signals (Daemon *self)
+{
+  self->signals[0] = g_unix_signal_add (SIGHUP, on_hangup, self);
+  self->signals[1] = g_unix_signal_add (SIGTERM, on_terminate, self);
+  self->signals[2] = g_unix_signal_add (SIGINT, on_terminate, self);
+  self->signals[3] = g_unix_signal_add (SIGUSR1, on_drain, self);
+}
+
 static void
 run_loop (Daemon *self, gboolean dev)
 {
   g_autofree char *listeners = describe_listeners (self->roster);
   guint64 watchdog_us = detour_notify_watchdog_us ();
-  guint sources[] = {
-    g_unix_signal_add (SIGHUP, on_hangup, self),
-    g_unix_signal_add (SIGTERM, on_terminate, self),
-    g_unix_signal_add (SIGINT, on_terminate, self),
-    g_unix_signal_add (SIGUSR1, on_drain, self),
-  };
   guint watchdog = watchdog_us > 0 ? g_timeout_add ((guint) MIN (watchdog_us / 2000 + 1, G_MAXUINT), on_watchdog, NULL)
                                    : 0;
 
@@ -169,8 +181,6 @@ run_loop (Daemon *self, gboolean dev)
   g_message ("stopping");
   detour_notify_stopping ();
   detour_roster_set_ready (self->roster, FALSE);
-  for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
-    g_source_remove (sources[i]);
   if (watchdog != 0)
     g_source_remove (watchdog);
 }
@@ -196,12 +206,13 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
   self.server = detour_server_new (config, self.key, &error);
   if (self.server == NULL)
     {
-      g_critical ("%s", error->message);
+      g_warning ("%s", error->message);
       detour_server_key_free (self.key);
       return DETOUR_EXIT_FAILED;
     }
 
   self.loop = g_main_loop_new (NULL, FALSE);
+  watch_signals (&self);
   self.roster = detour_roster_new (config, state, detour_server_key_public (self.key)->bytes, &detour_server_hooks,
                                    self.server);
   detour_server_set_roster (self.server, self.roster);
@@ -217,6 +228,8 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
   detour_server_set_roster (self.server, NULL);
   detour_server_free (self.server);
   detour_server_key_free (self.key);
+  for (guint i = 0; i < G_N_ELEMENTS (self.signals); i++)
+    g_source_remove (self.signals[i]);
   g_main_loop_unref (self.loop);
   detour_log_flush ();
   return good ? DETOUR_EXIT_GOOD : DETOUR_EXIT_FAILED;

@@ -459,8 +459,9 @@ build_config (DetourConfigMerge *merge, const char *vendor_file, const char *mai
   config->admission = read_fixed (&build, "admission", detour_schema_admission);
   check_core (&build);
 
-  if (detour_settings_has (config->core, "plugin-path"))
-    detour_plugins_set_directories (plugins, detour_settings_list (config->core, "plugin-path"));
+  detour_plugins_set_directories (plugins, detour_settings_has (config->core, "plugin-path")
+                                               ? detour_settings_list (config->core, "plugin-path")
+                                               : NULL);
   add_instances_of_chain (&build);
   read_groups (&build);
   check_admission (&build);

@@ -100,6 +100,19 @@ clear_words (DetourInstance *self)
   g_mutex_unlock (&self->lock);
 }
 
+/* Every sink has the key `level`; one of a stranger may not, and gets everything. */
+static GLogLevelFlags
+least_level (const DetourSettings *settings)
+{
+  const DetourConfigKey *key = detour_settings_find_key (settings, "level");
+  DetourLogStyle style;
+
+  if (key == NULL || key->type != DETOUR_CONFIG_ENUM || !detour_settings_has (settings, "level"))
+    return G_LOG_LEVEL_DEBUG;
+  detour_log_style_init (&style, detour_settings_string (settings, "level"), "full", NULL);
+  return style.level;
+}
+
 /* Takes the new run into service; the other half of withdraw(). */
 static gboolean
 present (DetourInstance *self, GError **error)
@@ -107,7 +120,7 @@ present (DetourInstance *self, GError **error)
   const DetourHostHooks *hooks = self->context->hooks;
 
   if (self->kind == DETOUR_KIND_LOG)
-    detour_log_add_sink (self->plugin->funcs.log, self->self);
+    detour_log_add_sink (self->plugin->funcs.log, self->self, least_level (self->settings));
   if (self->kind != DETOUR_KIND_HTTP)
     return TRUE;
   if (hooks->add_routes == NULL)

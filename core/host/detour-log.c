@@ -14,11 +14,13 @@
 typedef struct {
   const DetourLogFuncs *funcs;
   gpointer self;
+  GLogLevelFlags least;
 } Sink;
 
 /* GLib has one writer in a process, so this is the one piece of core that is not in a struct. */
 static GMutex lock;
 static GArray *sinks;
+static int least; /* the least grave level that anyone wants; atomic */
 static struct {
   char *domain;
   char *message;
@@ -76,11 +78,20 @@ detour_log_escape (const char *text, gssize len)
 static void
 write_stderr (const DetourLogRecord *record)
 {
-  static const GLogLevelFlags quiet = G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG;
-
-  if ((record->level & quiet) != 0 && g_getenv ("G_MESSAGES_DEBUG") == NULL)
-    return;
   fprintf (stderr, "%s: %s\n", detour_log_level_name (record->level), record->message);
+}
+
+/* With the lock held, when the sinks are other ones than before. */
+static void
+find_least (void)
+{
+  GLogLevelFlags found = 0;
+
+  for (guint i = 0; i < sinks->len; i++)
+    found = MAX (found, g_array_index (sinks, Sink, i).least);
+  if (sinks->len == 0)
+    found = g_getenv ("G_MESSAGES_DEBUG") != NULL ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_MESSAGE;
+  __atomic_store_n (&least, (int) found, __ATOMIC_RELAXED);
 }
 
 /* With the lock held. */
@@ -155,6 +166,8 @@ writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer 
   g_autofree char *message = NULL;
   DetourLogRecord record;
 
+  if ((int) (level & G_LOG_LEVEL_MASK) > __atomic_load_n (&least, __ATOMIC_RELAXED))
+    return G_LOG_WRITER_HANDLED;
   for (gsize i = 0; i < n_fields; i++)
     {
       if (domain == NULL && strcmp (fields[i].key, "GLIB_DOMAIN") == 0)
@@ -188,19 +201,23 @@ detour_log_init (void)
   if (sinks == NULL)
     {
       sinks = g_array_new (FALSE, FALSE, sizeof (Sink));
+      find_least ();
       g_log_set_writer_func (writer, NULL, NULL);
     }
   g_mutex_unlock (&lock);
 }
 
 void
-detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self)
+detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self, GLogLevelFlags sink_least)
 {
-  Sink sink = { funcs, self };
+  Sink sink = { funcs, self, sink_least };
 
   g_mutex_lock (&lock);
   if (sinks != NULL)
-    g_array_append_val (sinks, sink);
+    {
+      g_array_append_val (sinks, sink);
+      find_least ();
+    }
   g_mutex_unlock (&lock);
 }
 
@@ -213,6 +230,7 @@ detour_log_remove_sink (gpointer self)
       {
         tell_repeats ();
         g_array_remove_index (sinks, i);
+        find_least ();
         break;
       }
   g_mutex_unlock (&lock);

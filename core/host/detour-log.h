@@ -13,11 +13,13 @@ void detour_log_init (void);
  * detour_log_add_sink:
  * @funcs: (not nullable)
  * @self: what they are called with
+ * @least: the least grave level it wants, one bit; graver ones are smaller
  *
- * Any thread, like everything here. Messages of every level reach the sink, which chooses. What a sink
+ * Any thread, like everything here. What no sink wants costs next to nothing. A sink may get less grave messages as
+ * well, when another one wants them. What a sink
  * itself logs as a structured message goes to standard error; with g_log() GLib would end the program.
  */
-void detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self);
+void detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self, GLogLevelFlags least);
 
 /* When it returns, no write is under way and none will follow. */
 void detour_log_remove_sink (gpointer self);

@@ -11,6 +11,7 @@
 #include "detour-schema.h"
 
 struct _DetourPlugins {
+  GStrv first_directories;
   GStrv directories;
   GHashTable *known; /* name → const DetourPlugin, checked */
 };
@@ -22,6 +23,7 @@ detour_plugins_new (const char *const *directories)
 {
   DetourPlugins *self = g_new0 (DetourPlugins, 1);
 
+  self->first_directories = g_strdupv ((GStrv) directories);
   self->directories = g_strdupv ((GStrv) directories);
   self->known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   return self;
@@ -30,6 +32,7 @@ detour_plugins_new (const char *const *directories)
 void
 detour_plugins_free (DetourPlugins *self)
 {
+  g_strfreev (self->first_directories);
   g_strfreev (self->directories);
   g_hash_table_unref (self->known);
   g_free (self);
@@ -39,7 +42,7 @@ void
 detour_plugins_set_directories (DetourPlugins *self, const char *const *directories)
 {
   g_strfreev (self->directories);
-  self->directories = g_strdupv ((GStrv) directories);
+  self->directories = g_strdupv (directories != NULL ? (GStrv) directories : self->first_directories);
 }
 
 const char *const *

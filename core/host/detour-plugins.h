@@ -21,7 +21,7 @@ DetourPlugins *detour_plugins_new (const char *const *directories);
 void detour_plugins_free (DetourPlugins *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourPlugins, detour_plugins_free)
 
-/* Looks elsewhere from now on; what was loaded stays. */
+/* Looks elsewhere from now on, or (NULL) again where it began; what was loaded stays. */
 void detour_plugins_set_directories (DetourPlugins *self, const char *const *directories);
 const char *const *detour_plugins_directories (const DetourPlugins *self);
 

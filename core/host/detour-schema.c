@@ -27,8 +27,9 @@ const DetourConfigKey detour_schema_core[] = {
   { "workers", DETOUR_CONFIG_STRING, "auto", 0, 0,
     "threads that carry traffic, 1 to 64; auto: one less than there are processors, at most 4", DETOUR_CONFIG_RESTART },
   { "plugin-path", DETOUR_CONFIG_PATH, NULL, 0, 0,
-    "directories in which to look for plugins, the first hit counts; the installed ones when not set",
-    DETOUR_CONFIG_LIST | DETOUR_CONFIG_RESTART },
+    "directories in which to look for plugins, the first hit counts; the installed ones when not set. What is loaded "
+    "stays so",
+    DETOUR_CONFIG_LIST },
   { "control-socket", DETOUR_CONFIG_PATH, NULL, 0, 0,
     "socket for detourctl; control in the run-time directory when not set", DETOUR_CONFIG_RESTART },
   { "dbus", DETOUR_CONFIG_ENUM, "auto", 0, 0,

@@ -188,6 +188,23 @@ accepted (void)
 }
 
 static void
+plugin_path (void)
+{
+  static const char *const elsewhere[] = { "/else", "/where", NULL };
+  g_autoptr (DetourPlugins) plugins = static_plugins_new ();
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  static const char text[] = OPEN "[core]\nplugin-path=/else;/where\n";
+  g_autoptr (DetourConfig) with = detour_config_load_text ("f", text, strlen (text), plugins, errors);
+  g_autoptr (DetourConfig) without = NULL;
+
+  g_assert_nonnull (with);
+  g_assert_true (g_strv_equal (detour_plugins_directories (plugins), elsewhere));
+  without = detour_config_load_text ("f", OPEN, strlen (OPEN), plugins, errors);
+  g_assert_nonnull (without);
+  g_assert_null (detour_plugins_directories (plugins)[0]); /* where it began */
+}
+
+static void
 dump (void)
 {
   g_autofree char *problems = NULL;
@@ -362,6 +379,7 @@ main (int argc, char **argv)
   g_test_add_func ("/config/one-instance-a-group", instances);
   g_test_add_func ("/config/what-is-wrong-and-what-was-meant", refused);
   g_test_add_func ("/config/accepted", accepted);
+  g_test_add_func ("/config/plugin-path", plugin_path);
   g_test_add_func ("/config/dump-reads-back-without-secrets", dump);
   g_test_add_func ("/config/everything-wrong-in-one-run", everything_wrong_in_one_run);
   g_test_add_func ("/config/later-files-win-key-by-key", later_files_win_key_by_key);

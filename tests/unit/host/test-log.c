@@ -32,7 +32,7 @@ sink_init (Sink *self)
 {
   memset (self, 0, sizeof *self);
   self->text = g_string_new (NULL);
-  detour_log_add_sink (&sink_funcs, self);
+  detour_log_add_sink (&sink_funcs, self, G_LOG_LEVEL_DEBUG);
 }
 
 static void
@@ -65,6 +65,28 @@ every_sink_gets_every_record (void)
   g_info ("three");
   assert_text (&b, "info detour-test three|");
   sink_clear (&b);
+}
+
+/* Only what somebody wants is made into a record at all. */
+static void
+least_level (void)
+{
+  Sink grave = { g_string_new (NULL), 0, FALSE };
+  Sink chatty = { g_string_new (NULL), 0, FALSE };
+
+  detour_log_add_sink (&sink_funcs, &grave, G_LOG_LEVEL_WARNING);
+  g_message ("dropped");
+  g_warning ("kept");
+  assert_text (&grave, "warning detour-test kept|");
+  detour_log_add_sink (&sink_funcs, &chatty, G_LOG_LEVEL_INFO);
+  g_info ("kept");
+  g_debug ("dropped");
+  assert_text (&chatty, "info detour-test kept|");
+  sink_clear (&chatty);
+  g_string_truncate (grave.text, 0);
+  g_info ("dropped again");
+  assert_text (&grave, "");
+  sink_clear (&grave);
 }
 
 static void
@@ -202,6 +224,7 @@ main (int argc, char **argv)
   detour_log_init ();
   detour_log_init ();
   g_test_add_func ("/log/every-sink-gets-every-record", every_sink_gets_every_record);
+  g_test_add_func ("/log/what-nobody-wants-is-dropped", least_level);
   g_test_add_func ("/log/one-line-of-utf8", one_line_of_utf8);
   g_test_add_func ("/log/messages-are-escaped", messages_are_escaped);
   g_test_add_func ("/log/repeated-warnings-are-counted", repeated_warnings_are_counted);
