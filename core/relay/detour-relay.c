@@ -2,9 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-relay.h"
-
-#include "detour-watch.h"
+#include "detour-relay-private.h"
 
 /* Notices that a peer is not here: so many at once, then one a second. */
 #define NOT_HERE_BURST 3
@@ -12,52 +10,6 @@
 
 /* A change of home within this time after the login is the client finding its place, not a move. */
 #define HOME_SETTLE_US (5 * G_USEC_PER_SEC)
-
-/* A receiver that took something so lately is slow, not stalled: it may have as many long packets waiting as short ones,
- * for a bandwidth probe keeps 30 of them on their way and takes a lost one for a fault. */
-#define STALLED_US (G_USEC_PER_SEC / 2)
-
-/* Control frames that may wait for one client. A mesh watcher of 100,000 clients needs 5.7 MB. */
-#define CONTROL_MAX (16u * 1024 * 1024)
-
-/* Packets for one client that lie behind one another: all from one read, rewritten in place. */
-typedef struct {
-  guint8 *data;
-  guint32 len;
-  guint32 next; /* index + 1; 0: the last */
-  guint16 n_frames;
-  guint8 kind;
-} Segment;
-
-struct _DetourRelay {
-  DetourRegistry *registry;
-  DetourWatch *watch;
-  const DetourRelayPort *port;
-  gpointer user;
-  DetourRelayLimits limits;
-  gint64 now_us;
-  guint worker;
-  DetourKey server_key;
-
-  GPtrArray *slots; /* of DetourClient, by the slot of its handle; NULL: free */
-  GPtrArray *dirty; /* clients with something to get */
-  guint next_dirty;
-  Segment *segments;
-  guint32 n_segments, max_segments;
-
-  /* The relation that was noted last: packets come in runs. */
-  guint64 noted_source;
-  guint32 noted_slot;
-
-  /* Handed out by the last gather. */
-  DetourQueued *handed_packets;
-  GByteArray *handed_control;
-  guint8 handed_small[DETOUR_FRAME_PONG_SIZE + DETOUR_FRAME_KEEP_ALIVE_SIZE];
-  guint64 handed_bytes[DETOUR_QUEUE_N_KINDS];
-  guint32 handed_n[DETOUR_QUEUE_N_KINDS];
-
-  DetourRelayCounters counters;
-};
 
 DetourRelay *
 detour_relay_new (DetourRegistry *registry, guint worker, const DetourKey *server_key, const DetourRelayLimits *limits,
@@ -74,29 +26,16 @@ detour_relay_new (DetourRegistry *registry, guint worker, const DetourKey *serve
   self->slots = g_ptr_array_new ();
   self->dirty = g_ptr_array_new ();
   self->max_segments = 256;
-  self->segments = g_new (Segment, self->max_segments);
+  self->segments = g_new (DetourSegment, self->max_segments);
   self->noted_slot = G_MAXUINT32;
   detour_relay_set_limits (self, limits);
   return self;
 }
 
-static void
-release_handed (DetourRelay *self)
-{
-  while (self->handed_packets != NULL)
-    {
-      DetourQueued *packet = self->handed_packets;
-
-      self->handed_packets = packet->next;
-      g_free (packet);
-    }
-  g_clear_pointer (&self->handed_control, g_byte_array_unref);
-}
-
 void
 detour_relay_free (DetourRelay *self)
 {
-  release_handed (self);
+  detour_outgoing_release (self);
   detour_watch_free (self->watch);
   g_ptr_array_unref (self->slots);
   g_ptr_array_unref (self->dirty);
@@ -126,28 +65,6 @@ detour_relay_counters (const DetourRelay *self)
   return &self->counters;
 }
 
-static void
-count_drop (DetourRelay *self, DetourDrop reason, DetourQueueKind kind, gsize bytes, guint n)
-{
-  detour_counter_add (&self->counters.packets_dropped[reason][kind], n);
-  detour_counter_add (&self->counters.bytes_dropped[reason][kind], bytes);
-}
-
-typedef struct {
-  DetourRelay *relay;
-  DetourClient *client;
-  DetourDrop reason;
-} DropContext;
-
-static void
-on_queue_drop (const DetourQueued *packet, gpointer user)
-{
-  const DropContext *context = user;
-
-  context->client->dropped_packets++;
-  count_drop (context->relay, context->reason, packet->kind, detour_queued_packet_len (packet), 1);
-}
-
 /* Who is here ------------------------------------------------------------------------------------------------- */
 
 void
@@ -171,7 +88,6 @@ void
 detour_relay_leave (DetourRelay *self, DetourClient *client)
 {
   guint32 slot = DETOUR_HANDLE_SLOT (client->handle);
-  DropContext drop = { self, client, DETOUR_DROP_GONE };
 
   detour_registry_leave (self->registry, client->peer, client->handle);
   client->peer = NULL;
@@ -179,17 +95,7 @@ detour_relay_leave (DetourRelay *self, DetourClient *client)
   g_ptr_array_index (self->slots, slot) = NULL;
   detour_watch_receiver_left (self->watch, slot);
   self->noted_slot = G_MAXUINT32;
-  detour_queue_clear (&client->queue, on_queue_drop, &drop);
-  g_clear_pointer (&client->control, g_byte_array_unref);
-
-  for (guint32 i = client->first; i != 0; i = self->segments[i - 1].next)
-    {
-      const Segment *segment = &self->segments[i - 1];
-
-      count_drop (self, DETOUR_DROP_GONE, segment->kind, segment->len - segment->n_frames * DETOUR_FRAME_RECV_HEAD_SIZE,
-                  segment->n_frames);
-    }
-  client->first = client->last = 0;
+  detour_outgoing_forget (self, client);
 }
 
 DetourClient *
@@ -201,142 +107,7 @@ detour_relay_find (DetourRelay *self, DetourHandle handle)
   return client != NULL && client->handle == handle ? client : NULL;
 }
 
-/* Towards clients --------------------------------------------------------------------------------------------- */
-
-static void
-mark_dirty (DetourRelay *self, DetourClient *client)
-{
-  if (client->is_dirty || client->is_blocked)
-    return;
-  client->is_dirty = TRUE;
-  g_ptr_array_add (self->dirty, client);
-}
-
-void
-detour_relay_control (DetourRelay *self, DetourClient *client, const guint8 *frame, gsize len)
-{
-  if (client->control == NULL)
-    client->control = g_byte_array_sized_new ((guint) len);
-  else if (client->control->len - client->control_at > CONTROL_MAX)
-    {
-      client->is_overfull = TRUE;
-      return;
-    }
-  g_byte_array_append (client->control, frame, (guint) len);
-  mark_dirty (self, client);
-}
-
-void
-detour_relay_keep_alive (DetourRelay *self, DetourClient *client)
-{
-  client->has_keep_alive = TRUE;
-  mark_dirty (self, client);
-}
-
-typedef struct {
-  DetourRelay *relay;
-  guint8 frame[DETOUR_FRAME_PEER_GONE_SIZE];
-} GoneContext;
-
-static void
-on_source_gone (guint32 slot, gpointer user)
-{
-  const GoneContext *context = user;
-  DetourClient *client = g_ptr_array_index (context->relay->slots, slot);
-
-  detour_counter_add (&context->relay->counters.gone_disconnected, 1);
-  detour_relay_control (context->relay, client, context->frame, sizeof context->frame);
-}
-
-void
-detour_relay_source_gone (DetourRelay *self, guint64 source_id, const DetourKey *key)
-{
-  GoneContext context = { .relay = self };
-
-  detour_frame_put_peer_gone (context.frame, key, DETOUR_FRAME_GONE_DISCONNECTED);
-  self->noted_slot = G_MAXUINT32;
-  detour_watch_source_gone (self->watch, source_id, on_source_gone, &context);
-}
-
-/* The receiver of a packet hears when its source leaves. */
-static void
-note_source (DetourRelay *self, DetourClient *client, guint64 source_id, const guint8 *frame)
-{
-  guint32 slot = DETOUR_HANDLE_SLOT (client->handle);
-  DetourKey source;
-  const DetourPeer *peer;
-
-  if (source_id == self->noted_source && slot == self->noted_slot)
-    return;
-  self->noted_source = source_id;
-  self->noted_slot = slot;
-  if (!detour_watch_add (self->watch, source_id, slot))
-    return;
-
-  /* A packet may have been on its way between workers while its source left and the notice went out. */
-  memcpy (source.bytes, frame + DETOUR_FRAME_HEADER_SIZE, DETOUR_KEY_SIZE);
-  peer = detour_registry_find (self->registry, &source);
-  if (peer == NULL || peer->id != source_id)
-    {
-      self->noted_slot = G_MAXUINT32;
-      detour_watch_remove (self->watch, source_id, slot);
-    }
-}
-
-static void
-keep_copy (DetourRelay *self, DetourClient *client, DetourQueueKind kind, const guint8 *frame, gsize len)
-{
-  DropContext drop = { self, client, DETOUR_DROP_QUEUE_HEAD };
-  DetourQueueLimits limits = self->limits.queue;
-
-  if (self->now_us - client->progress_us < STALLED_US)
-    limits.bytes = MAX (limits.bytes, limits.packets * (gsize) (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX));
-  detour_queue_push (&client->queue, &limits, kind, frame, len, NULL, 0, self->now_us, on_queue_drop, &drop);
-}
-
-static void
-append_segment (DetourRelay *self, DetourClient *client, DetourQueueKind kind, guint8 *frame, gsize len)
-{
-  Segment *segment;
-
-  if (client->last != 0)
-    {
-      segment = &self->segments[client->last - 1];
-      if (segment->data + segment->len == frame && segment->kind == kind
-          && segment->len + len <= DETOUR_CHANNEL_RECORD_MAX)
-        {
-          segment->len += (guint32) len;
-          segment->n_frames++;
-          return;
-        }
-    }
-
-  if (self->n_segments == self->max_segments)
-    {
-      self->max_segments *= 2;
-      self->segments = g_renew (Segment, self->segments, self->max_segments);
-    }
-  segment = &self->segments[self->n_segments++];
-  *segment = (Segment) { .data = frame, .len = (guint32) len, .n_frames = 1, .kind = kind };
-
-  if (client->last != 0)
-    self->segments[client->last - 1].next = self->n_segments;
-  else
-    client->first = self->n_segments;
-  client->last = self->n_segments;
-  mark_dirty (self, client);
-}
-
-/* A whole RecvPacket frame for a client of this worker. */
-static inline void
-deliver (DetourRelay *self, DetourClient *client, guint64 source_id, DetourQueueKind kind, guint8 *frame, gsize len)
-{
-  note_source (self, client, source_id, frame);
-  if (G_UNLIKELY (client->is_blocked))
-    keep_copy (self, client, kind, frame, len);
-  else
-    append_segment (self, client, kind, frame, len);
-}
+/* From clients ------------------------------------------------------------------------------------------------ */
 
 void
 detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id, guint8 *frame, gsize len)
@@ -346,12 +117,10 @@ detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id,
   DetourClient *client = detour_relay_find (self, handle);
 
   if (client == NULL)
-    count_drop (self, DETOUR_DROP_GONE, kind, n_packet, 1);
+    detour_relay_count_drop (self, DETOUR_DROP_GONE, kind, n_packet, 1);
   else
-    deliver (self, client, source_id, kind, frame, len);
+    detour_outgoing_deliver (self, client, source_id, kind, frame, len);
 }
-
-/* From clients ------------------------------------------------------------------------------------------------ */
 
 /* Where the packets of one read went last: they come in runs. Good within one call of detour_relay_input(). */
 typedef struct {
@@ -401,18 +170,18 @@ route (DetourRelay *self, DetourClient *client, const Destination *destination, 
 
   if (G_LIKELY (destination->client != NULL))
     {
-      deliver (self, destination->client, source_id, kind, frame, len);
+      detour_outgoing_deliver (self, destination->client, source_id, kind, frame, len);
       return;
     }
   if (destination->handle == DETOUR_HANDLE_NONE)
     {
-      count_drop (self, unknown, kind, n_packet, 1);
+      detour_relay_count_drop (self, unknown, kind, n_packet, 1);
       say_not_here (self, client, kind, &destination->key);
     }
   else if (DETOUR_HANDLE_WORKER (destination->handle) == self->worker)
-    count_drop (self, DETOUR_DROP_GONE, kind, n_packet, 1);
+    detour_relay_count_drop (self, DETOUR_DROP_GONE, kind, n_packet, 1);
   else if (!self->port->forward (self->user, destination->handle, source_id, frame, len))
-    count_drop (self, DETOUR_DROP_QUEUE_TAIL, kind, n_packet, 1);
+    detour_relay_count_drop (self, DETOUR_DROP_QUEUE_TAIL, kind, n_packet, 1);
 }
 
 static inline void
@@ -452,7 +221,7 @@ on_forward_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsi
   /* Without a source key the receiver would take packet bytes for one. */
   if (detour_key_is_zero (&source))
     {
-      count_drop (self, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD, kind, n_packet, 1);
+      detour_relay_count_drop (self, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD, kind, n_packet, 1);
       return;
     }
   detour_frame_put_recv_head (frame, &source, (guint32) n_packet);
@@ -480,7 +249,7 @@ on_ping (DetourRelay *self, DetourClient *client, const guint8 *payload)
     return;
   memcpy (client->pong, payload, DETOUR_FRAME_PING_SIZE);
   client->has_pong = TRUE;
-  mark_dirty (self, client);
+  detour_outgoing_mark (self, client);
 }
 
 static void
@@ -585,187 +354,4 @@ detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize
 
   *used = at;
   return result;
-}
-
-/* Handing out ------------------------------------------------------------------------------------------------- */
-
-DetourClient *
-detour_relay_next (DetourRelay *self)
-{
-  while (self->next_dirty < self->dirty->len)
-    {
-      DetourClient *client = g_ptr_array_index (self->dirty, self->next_dirty++);
-
-      client->is_dirty = FALSE;
-      if (!client->is_gone)
-        return client;
-    }
-  return NULL;
-}
-
-gboolean
-detour_relay_has_output (const DetourClient *client)
-{
-  return client->first != 0 || client->queue != NULL || client->control != NULL || client->has_pong
-         || client->has_keep_alive;
-}
-
-/* Pong and keep-alive, before everything else. */
-static gsize
-gather_small (DetourRelay *self, DetourClient *client)
-{
-  gsize len = 0;
-
-  if (client->has_pong)
-    {
-      len += detour_frame_put_pong (self->handed_small, client->pong);
-      detour_counter_add (&self->counters.pongs, 1);
-      client->has_pong = FALSE;
-    }
-  if (client->has_keep_alive)
-    {
-      len += detour_frame_put_keep_alive (self->handed_small + len);
-      detour_counter_add (&self->counters.keep_alives, 1);
-      client->has_keep_alive = FALSE;
-    }
-  return len;
-}
-
-static void
-hand_out (DetourRelay *self, DetourQueueKind kind, guint n_frames, gsize len)
-{
-  self->handed_n[kind] += n_frames;
-  self->handed_bytes[kind] += len - n_frames * DETOUR_FRAME_RECV_HEAD_SIZE;
-}
-
-static void
-count_handed (DetourRelay *self, DetourClient *client)
-{
-  guint n = self->handed_n[DETOUR_QUEUE_DATA] + self->handed_n[DETOUR_QUEUE_DISCO];
-  guint64 bytes = self->handed_bytes[DETOUR_QUEUE_DATA] + self->handed_bytes[DETOUR_QUEUE_DISCO];
-
-  client->tx_packets += n;
-  client->tx_bytes += bytes;
-  detour_counter_add (&self->counters.packets_sent, n);
-  detour_counter_add (&self->counters.bytes_sent, bytes);
-}
-
-guint
-detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans, guint max, gsize limit, gsize *bytes)
-{
-  guint n = 0;
-  gsize total = 0;
-  gsize small;
-
-  release_handed (self);
-  memset (self->handed_n, 0, sizeof self->handed_n);
-  memset (self->handed_bytes, 0, sizeof self->handed_bytes);
-
-  /* A control frame that was cut at the limit goes on before anything else. */
-  if (client->control_at == 0 && (small = gather_small (self, client)) > 0)
-    {
-      spans[n++] = (DetourSpan) { self->handed_small, small };
-      total += small;
-    }
-  if (client->control != NULL && n < max && total < limit)
-    {
-      gsize len = MIN (client->control->len - client->control_at, limit - total);
-
-      spans[n++] = (DetourSpan) { client->control->data + client->control_at, len };
-      total += len;
-      client->control_at += (guint32) len;
-      if (client->control_at == client->control->len)
-        {
-          self->handed_control = g_steal_pointer (&client->control);
-          client->control_at = 0;
-        }
-    }
-  while (client->control == NULL && client->queue != NULL && n < max
-         && (total == 0 || total + detour_queue_next_len (client->queue) <= limit))
-    {
-      DetourQueued *packet = detour_queue_pop (&client->queue);
-
-      packet->next = self->handed_packets;
-      self->handed_packets = packet;
-      spans[n++] = (DetourSpan) { packet->frame, packet->len };
-      total += packet->len;
-      hand_out (self, packet->kind, 1, packet->len);
-    }
-  while (client->control == NULL && client->queue == NULL && client->first != 0 && n < max
-         && (total == 0 || total + self->segments[client->first - 1].len <= limit))
-    {
-      Segment *segment = &self->segments[client->first - 1];
-
-      spans[n++] = (DetourSpan) { segment->data, segment->len };
-      total += segment->len;
-      hand_out (self, segment->kind, segment->n_frames, segment->len);
-      client->first = segment->next;
-      if (client->first == 0)
-        client->last = 0;
-    }
-
-  count_handed (self, client);
-  *bytes = total;
-  return n;
-}
-
-void
-detour_relay_park (DetourRelay *self, DetourClient *client)
-{
-  release_handed (self);
-  client->is_blocked = TRUE;
-  client->progress_us = self->now_us;
-
-  for (guint32 i = client->first; i != 0; i = self->segments[i - 1].next)
-    {
-      const Segment *segment = &self->segments[i - 1];
-
-      for (guint32 at = 0; at < segment->len;)
-        {
-          const guint8 *frame = segment->data + at;
-          guint32 len = DETOUR_FRAME_HEADER_SIZE + detour_frame_get_u32 (frame + 1);
-
-          keep_copy (self, client, segment->kind, frame, len);
-          at += len;
-        }
-    }
-  client->first = client->last = 0;
-}
-
-void
-detour_relay_unblock (DetourRelay *self, DetourClient *client)
-{
-  client->is_blocked = FALSE;
-  if (detour_relay_has_output (client))
-    mark_dirty (self, client);
-}
-
-void
-detour_relay_write_failed (DetourRelay *self, DetourClient *client)
-{
-  for (guint kind = 0; kind < DETOUR_QUEUE_N_KINDS; kind++)
-    {
-      guint n = self->handed_n[kind];
-      guint64 bytes = self->handed_bytes[kind];
-
-      count_drop (self, DETOUR_DROP_WRITE_ERROR, kind, bytes, n);
-      client->dropped_packets += n;
-      client->tx_packets -= n;
-      client->tx_bytes -= bytes;
-    }
-}
-
-void
-detour_relay_end (DetourRelay *self)
-{
-  release_handed (self);
-  g_ptr_array_set_size (self->dirty, 0);
-  self->next_dirty = 0;
-  self->n_segments = 0;
-}
-
-gsize
-detour_relay_waiting_bytes (const DetourClient *client)
-{
-  return detour_queue_n_bytes (client->queue) + (client->control != NULL ? client->control->len - client->control_at : 0);
 }

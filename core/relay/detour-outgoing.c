@@ -1,0 +1,375 @@
+/* detour-outgoing.c: what clients get: packets of this round, copies that waited, control frames, and their order.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-relay-private.h"
+
+/* A receiver that took something so lately is slow, not stalled: it may have as many long packets waiting as short ones,
+ * for a bandwidth probe keeps 30 of them on their way and takes a lost one for a fault. */
+#define STALLED_US (G_USEC_PER_SEC / 2)
+
+/* Control frames that may wait for one client. A mesh watcher of 100,000 clients needs 5.7 MB. */
+#define CONTROL_MAX (16u * 1024 * 1024)
+
+typedef struct {
+  DetourRelay *relay;
+  DetourClient *client;
+  DetourDrop reason;
+} DropContext;
+
+static void
+on_queue_drop (const DetourQueued *packet, gpointer user)
+{
+  const DropContext *context = user;
+
+  context->client->dropped_packets++;
+  detour_relay_count_drop (context->relay, context->reason, packet->kind, detour_queued_packet_len (packet), 1);
+}
+
+void
+detour_outgoing_mark (DetourRelay *self, DetourClient *client)
+{
+  if (client->is_dirty || client->is_blocked)
+    return;
+  client->is_dirty = TRUE;
+  g_ptr_array_add (self->dirty, client);
+}
+
+void
+detour_relay_control (DetourRelay *self, DetourClient *client, const guint8 *frame, gsize len)
+{
+  if (client->control == NULL)
+    client->control = g_byte_array_sized_new ((guint) len);
+  else if (client->control->len - client->control_at > CONTROL_MAX)
+    {
+      client->is_overfull = TRUE;
+      return;
+    }
+  g_byte_array_append (client->control, frame, (guint) len);
+  detour_outgoing_mark (self, client);
+}
+
+void
+detour_relay_keep_alive (DetourRelay *self, DetourClient *client)
+{
+  client->has_keep_alive = TRUE;
+  detour_outgoing_mark (self, client);
+}
+
+typedef struct {
+  DetourRelay *relay;
+  guint8 frame[DETOUR_FRAME_PEER_GONE_SIZE];
+} GoneContext;
+
+static void
+on_source_gone (guint32 slot, gpointer user)
+{
+  const GoneContext *context = user;
+  DetourClient *client = g_ptr_array_index (context->relay->slots, slot);
+
+  detour_counter_add (&context->relay->counters.gone_disconnected, 1);
+  detour_relay_control (context->relay, client, context->frame, sizeof context->frame);
+}
+
+void
+detour_relay_source_gone (DetourRelay *self, guint64 source_id, const DetourKey *key)
+{
+  GoneContext context = { .relay = self };
+
+  detour_frame_put_peer_gone (context.frame, key, DETOUR_FRAME_GONE_DISCONNECTED);
+  self->noted_slot = G_MAXUINT32;
+  detour_watch_source_gone (self->watch, source_id, on_source_gone, &context);
+}
+
+/* The receiver of a packet hears when its source leaves. */
+static void
+note_source (DetourRelay *self, DetourClient *client, guint64 source_id, const guint8 *frame)
+{
+  guint32 slot = DETOUR_HANDLE_SLOT (client->handle);
+  DetourKey source;
+  const DetourPeer *peer;
+
+  if (source_id == self->noted_source && slot == self->noted_slot)
+    return;
+  self->noted_source = source_id;
+  self->noted_slot = slot;
+  if (!detour_watch_add (self->watch, source_id, slot))
+    return;
+
+  /* A packet may have been on its way between workers while its source left and the notice went out. */
+  memcpy (source.bytes, frame + DETOUR_FRAME_HEADER_SIZE, DETOUR_KEY_SIZE);
+  peer = detour_registry_find (self->registry, &source);
+  if (peer == NULL || peer->id != source_id)
+    {
+      self->noted_slot = G_MAXUINT32;
+      detour_watch_remove (self->watch, source_id, slot);
+    }
+}
+
+static void
+keep_copy (DetourRelay *self, DetourClient *client, DetourQueueKind kind, const guint8 *frame, gsize len)
+{
+  DropContext drop = { self, client, DETOUR_DROP_QUEUE_HEAD };
+  DetourQueueLimits limits = self->limits.queue;
+
+  if (self->now_us - client->progress_us < STALLED_US)
+    limits.bytes = MAX (limits.bytes, limits.packets * (gsize) (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX));
+  detour_queue_push (&client->queue, &limits, kind, frame, len, NULL, 0, self->now_us, on_queue_drop, &drop);
+}
+
+static void
+append_segment (DetourRelay *self, DetourClient *client, DetourQueueKind kind, guint8 *frame, gsize len)
+{
+  DetourSegment *segment;
+
+  if (client->last != 0)
+    {
+      segment = &self->segments[client->last - 1];
+      if (segment->data + segment->len == frame && segment->kind == kind
+          && segment->len + len <= DETOUR_CHANNEL_RECORD_MAX)
+        {
+          segment->len += (guint32) len;
+          segment->n_frames++;
+          return;
+        }
+    }
+
+  if (self->n_segments == self->max_segments)
+    {
+      self->max_segments *= 2;
+      self->segments = g_renew (DetourSegment, self->segments, self->max_segments);
+    }
+  segment = &self->segments[self->n_segments++];
+  *segment = (DetourSegment) { .data = frame, .len = (guint32) len, .n_frames = 1, .kind = kind };
+
+  if (client->last != 0)
+    self->segments[client->last - 1].next = self->n_segments;
+  else
+    client->first = self->n_segments;
+  client->last = self->n_segments;
+  detour_outgoing_mark (self, client);
+}
+
+void
+detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 source_id, DetourQueueKind kind, guint8 *frame, gsize len)
+{
+  note_source (self, client, source_id, frame);
+  if (G_UNLIKELY (client->is_blocked))
+    keep_copy (self, client, kind, frame, len);
+  else
+    append_segment (self, client, kind, frame, len);
+}
+
+/* Handing out ------------------------------------------------------------------------------------------------- */
+
+void
+detour_outgoing_release (DetourRelay *self)
+{
+  while (self->handed_packets != NULL)
+    {
+      DetourQueued *packet = self->handed_packets;
+
+      self->handed_packets = packet->next;
+      g_free (packet);
+    }
+  g_clear_pointer (&self->handed_control, g_byte_array_unref);
+}
+
+
+DetourClient *
+detour_relay_next (DetourRelay *self)
+{
+  while (self->next_dirty < self->dirty->len)
+    {
+      DetourClient *client = g_ptr_array_index (self->dirty, self->next_dirty++);
+
+      client->is_dirty = FALSE;
+      if (!client->is_gone)
+        return client;
+    }
+  return NULL;
+}
+
+gboolean
+detour_relay_has_output (const DetourClient *client)
+{
+  return client->first != 0 || client->queue != NULL || client->control != NULL || client->has_pong
+         || client->has_keep_alive;
+}
+
+/* Pong and keep-alive, before everything else. */
+static gsize
+gather_small (DetourRelay *self, DetourClient *client)
+{
+  gsize len = 0;
+
+  if (client->has_pong)
+    {
+      len += detour_frame_put_pong (self->handed_small, client->pong);
+      detour_counter_add (&self->counters.pongs, 1);
+      client->has_pong = FALSE;
+    }
+  if (client->has_keep_alive)
+    {
+      len += detour_frame_put_keep_alive (self->handed_small + len);
+      detour_counter_add (&self->counters.keep_alives, 1);
+      client->has_keep_alive = FALSE;
+    }
+  return len;
+}
+
+static void
+hand_out (DetourRelay *self, DetourQueueKind kind, guint n_frames, gsize len)
+{
+  self->handed_n[kind] += n_frames;
+  self->handed_bytes[kind] += len - n_frames * DETOUR_FRAME_RECV_HEAD_SIZE;
+}
+
+static void
+count_handed (DetourRelay *self, DetourClient *client)
+{
+  guint n = self->handed_n[DETOUR_QUEUE_DATA] + self->handed_n[DETOUR_QUEUE_DISCO];
+  guint64 bytes = self->handed_bytes[DETOUR_QUEUE_DATA] + self->handed_bytes[DETOUR_QUEUE_DISCO];
+
+  client->tx_packets += n;
+  client->tx_bytes += bytes;
+  detour_counter_add (&self->counters.packets_sent, n);
+  detour_counter_add (&self->counters.bytes_sent, bytes);
+}
+
+guint
+detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans, guint max, gsize limit, gsize *bytes)
+{
+  guint n = 0;
+  gsize total = 0;
+  gsize small;
+
+  detour_outgoing_release (self);
+  memset (self->handed_n, 0, sizeof self->handed_n);
+  memset (self->handed_bytes, 0, sizeof self->handed_bytes);
+
+  /* A control frame that was cut at the limit goes on before anything else. */
+  if (client->control_at == 0 && (small = gather_small (self, client)) > 0)
+    {
+      spans[n++] = (DetourSpan) { self->handed_small, small };
+      total += small;
+    }
+  if (client->control != NULL && n < max && total < limit)
+    {
+      gsize len = MIN (client->control->len - client->control_at, limit - total);
+
+      spans[n++] = (DetourSpan) { client->control->data + client->control_at, len };
+      total += len;
+      client->control_at += (guint32) len;
+      if (client->control_at == client->control->len)
+        {
+          self->handed_control = g_steal_pointer (&client->control);
+          client->control_at = 0;
+        }
+    }
+  while (client->control == NULL && client->queue != NULL && n < max
+         && (total == 0 || total + detour_queue_next_len (client->queue) <= limit))
+    {
+      DetourQueued *packet = detour_queue_pop (&client->queue);
+
+      packet->next = self->handed_packets;
+      self->handed_packets = packet;
+      spans[n++] = (DetourSpan) { packet->frame, packet->len };
+      total += packet->len;
+      hand_out (self, packet->kind, 1, packet->len);
+    }
+  while (client->control == NULL && client->queue == NULL && client->first != 0 && n < max
+         && (total == 0 || total + self->segments[client->first - 1].len <= limit))
+    {
+      DetourSegment *segment = &self->segments[client->first - 1];
+
+      spans[n++] = (DetourSpan) { segment->data, segment->len };
+      total += segment->len;
+      hand_out (self, segment->kind, segment->n_frames, segment->len);
+      client->first = segment->next;
+      if (client->first == 0)
+        client->last = 0;
+    }
+
+  count_handed (self, client);
+  *bytes = total;
+  return n;
+}
+
+void
+detour_outgoing_forget (DetourRelay *self, DetourClient *client)
+{
+  DropContext drop = { self, client, DETOUR_DROP_GONE };
+
+  detour_queue_clear (&client->queue, on_queue_drop, &drop);
+  g_clear_pointer (&client->control, g_byte_array_unref);
+  for (guint32 i = client->first; i != 0; i = self->segments[i - 1].next)
+    {
+      const DetourSegment *segment = &self->segments[i - 1];
+
+      detour_relay_count_drop (self, DETOUR_DROP_GONE, segment->kind,
+                               segment->len - segment->n_frames * DETOUR_FRAME_RECV_HEAD_SIZE, segment->n_frames);
+    }
+  client->first = client->last = 0;
+}
+
+void
+detour_relay_park (DetourRelay *self, DetourClient *client)
+{
+  detour_outgoing_release (self);
+  client->is_blocked = TRUE;
+  client->progress_us = self->now_us;
+
+  for (guint32 i = client->first; i != 0; i = self->segments[i - 1].next)
+    {
+      const DetourSegment *segment = &self->segments[i - 1];
+
+      for (guint32 at = 0; at < segment->len;)
+        {
+          const guint8 *frame = segment->data + at;
+          guint32 len = DETOUR_FRAME_HEADER_SIZE + detour_frame_get_u32 (frame + 1);
+
+          keep_copy (self, client, segment->kind, frame, len);
+          at += len;
+        }
+    }
+  client->first = client->last = 0;
+}
+
+void
+detour_relay_unblock (DetourRelay *self, DetourClient *client)
+{
+  client->is_blocked = FALSE;
+  if (detour_relay_has_output (client))
+    detour_outgoing_mark (self, client);
+}
+
+void
+detour_relay_write_failed (DetourRelay *self, DetourClient *client)
+{
+  for (guint kind = 0; kind < DETOUR_QUEUE_N_KINDS; kind++)
+    {
+      guint n = self->handed_n[kind];
+      guint64 bytes = self->handed_bytes[kind];
+
+      detour_relay_count_drop (self, DETOUR_DROP_WRITE_ERROR, kind, bytes, n);
+      client->dropped_packets += n;
+      client->tx_packets -= n;
+      client->tx_bytes -= bytes;
+    }
+}
+
+void
+detour_relay_end (DetourRelay *self)
+{
+  detour_outgoing_release (self);
+  g_ptr_array_set_size (self->dirty, 0);
+  self->next_dirty = 0;
+  self->n_segments = 0;
+}
+
+gsize
+detour_relay_waiting_bytes (const DetourClient *client)
+{
+  return detour_queue_n_bytes (client->queue) + (client->control != NULL ? client->control->len - client->control_at : 0);
+}

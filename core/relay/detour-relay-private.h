@@ -1,0 +1,69 @@
+/* detour-relay-private.h: the inside of a worker's engine, for its two halves: what comes in and what goes out.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-relay.h"
+#include "detour-watch.h"
+
+G_BEGIN_DECLS
+
+/* Packets for one client that lie behind one another: all from one read, rewritten in place. */
+typedef struct {
+  guint8 *data;
+  guint32 len;
+  guint32 next; /* index + 1; 0: the last */
+  guint16 n_frames;
+  guint8 kind;
+} DetourSegment;
+
+struct _DetourRelay {
+  DetourRegistry *registry;
+  DetourWatch *watch;
+  const DetourRelayPort *port;
+  gpointer user;
+  DetourRelayLimits limits;
+  gint64 now_us;
+  guint worker;
+  DetourKey server_key;
+
+  GPtrArray *slots; /* of DetourClient, by the slot of its handle; NULL: free */
+  GPtrArray *dirty; /* clients with something to get */
+  guint next_dirty;
+  DetourSegment *segments;
+  guint32 n_segments, max_segments;
+
+  /* The relation that was noted last: packets come in runs. */
+  guint64 noted_source;
+  guint32 noted_slot;
+
+  /* Handed out by the last gather. */
+  DetourQueued *handed_packets;
+  GByteArray *handed_control;
+  guint8 handed_small[DETOUR_FRAME_PONG_SIZE + DETOUR_FRAME_KEEP_ALIVE_SIZE];
+  guint64 handed_bytes[DETOUR_QUEUE_N_KINDS];
+  guint32 handed_n[DETOUR_QUEUE_N_KINDS];
+
+  DetourRelayCounters counters;
+};
+
+static inline void
+detour_relay_count_drop (DetourRelay *self, DetourDrop reason, DetourQueueKind kind, gsize bytes, guint n)
+{
+  detour_counter_add (&self->counters.packets_dropped[reason][kind], n);
+  detour_counter_add (&self->counters.bytes_dropped[reason][kind], bytes);
+}
+
+/* A client of this worker has something to get: it is on the list of this round, unless it is blocked. */
+void detour_outgoing_mark (DetourRelay *self, DetourClient *client);
+
+/* A whole RecvPacket frame for a client of this worker; borrowed until detour_relay_end(). */
+void detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 source_id, DetourQueueKind kind,
+                              guint8 *frame, gsize len);
+
+/* Drops all that waits for a client that leaves. */
+void detour_outgoing_forget (DetourRelay *self, DetourClient *client);
+
+/* Frees what the last gather handed out. */
+void detour_outgoing_release (DetourRelay *self);
+
+G_END_DECLS

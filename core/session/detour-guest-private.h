@@ -1,0 +1,71 @@
+/* detour-guest-private.h: the inside of a guest, for its parts: the connection itself, its HTTP, its login.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-http-head.h"
+#include "detour-login.h"
+#include "detour-pool-private.h"
+
+G_BEGIN_DECLS
+
+/* What may arrive in each state, and the time limit that runs. */
+typedef enum {
+  DETOUR_GUEST_HANDSHAKE, /* bytes of the record layer's handshake; handshake-timeout from the acceptance */
+  DETOUR_GUEST_HEAD,      /* an HTTP head; the same limit goes on, or starts anew for a further request */
+  DETOUR_GUEST_ANSWERING, /* nothing: the response is being written; handshake-timeout */
+  DETOUR_GUEST_LINGERING, /* anything, thrown away, so that the peer still reads the response; see detour-guest-http.c */
+  DETOUR_GUEST_LOGIN,     /* the ClientInfo frame; login-timeout */
+  DETOUR_GUEST_ASKING,    /* nothing is read; the admission has its own limit */
+  DETOUR_GUEST_HELD,      /* nothing is read: refused; refuse-hold */
+  DETOUR_GUEST_CLOSED,    /* its memory waits for the end of the round */
+  DETOUR_GUEST_N_STATES,
+} DetourGuestState;
+
+/* A question to the admission that is out; detour-guest-login.c. */
+typedef struct _DetourTicket DetourTicket;
+
+struct _DetourGuest {
+  DetourIo io;
+  DetourTimer timer;
+  DetourPoolThread *thread;
+  DetourListener *listener;
+  DetourChannel channel;
+  DetourGuestState state;
+  gboolean is_half_open; /* counted as such */
+  guint64 number;
+  struct sockaddr_storage peer;
+  DetourSource half_open, source;
+  GList link;      /* of all */
+  GList held_link; /* of those that are held */
+  GByteArray *plain; /* opened, not used yet */
+  GByteArray *out;   /* sealed, not sent yet */
+  gboolean close_after;
+  gboolean not_ideal;
+  DetourHttpHead head;
+  DetourLogin login;
+  DetourTicket *ticket; /* the question that is out; NULL: none */
+};
+
+/* In detour-guest.c. Functions that return gboolean give FALSE when the guest was closed on the way, or waits for
+ * something: the caller stops at once. */
+void detour_guest_set_state (DetourGuest *self, DetourGuestState next);
+/* 0: no limit. */
+void detour_guest_set_limit (DetourGuest *self, gint64 after_us);
+/* What the socket is watched for, as state and output have it. */
+void detour_guest_set_events (DetourGuest *self);
+void detour_guest_leave_half_open (DetourGuest *self);
+void detour_guest_leave_held (DetourGuest *self);
+/* Takes the guest off its thread; descriptor, channel and source are the caller's business. */
+void detour_guest_retire (DetourGuest *self);
+/* Seals and sends; what the socket does not take waits in `out`. */
+gboolean detour_guest_put (DetourGuest *self, const guint8 *data, gsize len);
+
+/* In detour-guest-http.c: state HEAD has bytes; the response is out. */
+gboolean detour_guest_on_head (DetourGuest *self);
+gboolean detour_guest_after_answer (DetourGuest *self);
+
+/* In detour-guest-login.c: state LOGIN has bytes; an answer is not wanted any more. */
+gboolean detour_guest_on_login (DetourGuest *self);
+void detour_guest_drop_question (DetourGuest *self);
+
+G_END_DECLS
