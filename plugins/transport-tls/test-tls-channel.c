@@ -431,6 +431,42 @@ garbage (void)
       }
 }
 
+/* Every byte of a client's hello, damaged one at a time: whatever comes of it, nothing breaks. */
+static void
+damaged_hello (Fixture *f, gconstpointer priorities)
+{
+  guint refused = 0;
+  guint len;
+
+  gnutls_handshake (f->peer->session);
+  len = f->peer->sent->len;
+  for (guint i = 0; i < len; i++)
+    {
+      g_autofree guint8 *hello = g_memdup2 (f->peer->sent->data, len);
+      g_autofree guint8 *room = g_malloc (DETOUR_CHANNEL_FEED_SLACK);
+      DetourBuffer out = { room, 0, DETOUR_CHANNEL_FEED_SLACK };
+      gpointer channel = tls_channel_gnutls_new (f->credentials, NULL);
+      const char *reason = NULL;
+      gsize used = 0;
+
+      hello[i] ^= 0xff;
+      switch (cls->handshake (channel, hello, len, &used, &out, &reason))
+        {
+        case DETOUR_CHANNEL_BAD:
+          g_assert_nonnull (reason);
+          refused++;
+          break;
+        case DETOUR_CHANNEL_MORE:
+          g_assert_cmpuint (used, ==, len);
+          break;
+        default:
+          g_assert_not_reached ();
+        }
+      cls->free (channel);
+    }
+  g_assert_cmpuint (refused, >, len / 8);
+}
+
 static void
 alpn (void)
 {
@@ -517,6 +553,7 @@ main (int argc, char **argv)
   BOTH ("/tls-channel/some-useless-records", some_useless);
   BOTH ("/tls-channel/wish-for-small-records-is-not-heard", small_records);
   g_test_add_func ("/tls-channel/garbage", garbage);
+  BOTH ("/tls-channel/damaged-hello", damaged_hello);
   g_test_add_func ("/tls-channel/alpn", alpn);
   g_test_add_func ("/tls-channel/old-versions", old_versions);
   return g_test_run ();

@@ -241,6 +241,34 @@ outlives (void)
   cls->free (late_channel);
 }
 
+static gpointer
+shake_hands (gpointer credentials)
+{
+  for (guint i = 0; i < 25; i++)
+    g_free (leaf_for (credentials, "relay.example", NULL));
+  return NULL;
+}
+
+/* The handshake pool has several threads, and certificates change under them. */
+static void
+threads (void)
+{
+  TestHost *host = test_host_new ();
+  TlsCredentials *credentials = credentials_new (host);
+  GThread *pool[4];
+
+  publish_one (host, "relay.example");
+  for (guint i = 0; i < G_N_ELEMENTS (pool); i++)
+    pool[i] = g_thread_new ("pool", shake_hands, credentials);
+  for (guint i = 0; i < 20; i++)
+    publish_one (host, "relay.example");
+  for (guint i = 0; i < G_N_ELEMENTS (pool); i++)
+    g_thread_join (pool[i]);
+  g_assert_cmpuint (test_host_counter (host, "handshakes_tls13"), ==, 25 * G_N_ELEMENTS (pool));
+  tls_credentials_unref (credentials);
+  test_host_free (host);
+}
+
 static void
 settings (void)
 {
@@ -285,6 +313,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tls-credentials/no-certificate", none);
   g_test_add_func ("/tls-credentials/unusable-certificate-is-said-once", unusable);
   g_test_add_func ("/tls-credentials/channel-outlives-the-instance", outlives);
+  g_test_add_func ("/tls-credentials/threads-share-them", threads);
   g_test_add_func ("/tls-credentials/settings", settings);
   return g_test_run ();
 }
