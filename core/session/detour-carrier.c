@@ -511,13 +511,18 @@ detour_carrier_stop (DetourCarrier *self)
 }
 
 void
+detour_carrier_join (DetourCarrier *self)
+{
+  if (self->worker == NULL)
+    return;
+  g_clear_pointer (&self->worker, detour_worker_free);
+  detour_registry_offline (self->registry, self->index);
+}
+
+void
 detour_carrier_free (DetourCarrier *self)
 {
-  if (self->worker != NULL)
-    {
-      detour_worker_free (self->worker);
-      detour_registry_offline (self->registry, self->index);
-    }
+  detour_carrier_join (self);
   detour_relay_free (self->relay);
   for (guint i = 0; i < self->n_carriers; i++)
     g_clear_pointer (&self->to[i], detour_ring_free);

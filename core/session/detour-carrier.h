@@ -39,7 +39,9 @@ DetourCarrier *detour_carrier_new (guint index, guint n, DetourRegistry *registr
 gboolean detour_carrier_connect (DetourCarrier *self, DetourCarrier *const *others, GError **error);
 /* Closes every connection and takes no more. Main thread. */
 void detour_carrier_stop (DetourCarrier *self);
-/* All carriers are stopped. Ends the thread. Main thread. */
+/* Ends the thread. Carriers read each other's rings, so all are joined before the first is freed. Main thread. */
+void detour_carrier_join (DetourCarrier *self);
+/* Main thread. */
 void detour_carrier_free (DetourCarrier *self);
 
 /* The functions below may be called from any thread. */

@@ -335,6 +335,8 @@ detour_server_free (DetourServer *self)
   g_assert (self->is_stopped);
 
   for (guint i = 0; i < self->n_carriers; i++)
+    detour_carrier_join (self->carriers[i]);
+  for (guint i = 0; i < self->n_carriers; i++)
     detour_carrier_free (self->carriers[i]);
   g_free (self->carriers);
   g_clear_pointer (&self->registry, detour_registry_free);

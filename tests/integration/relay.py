@@ -34,6 +34,9 @@ control-socket = {run}/control
 dbus = none
 workers = 1
 
+[limits]
+half-open-per-source = off
+
 [admission]
 chain = open
 

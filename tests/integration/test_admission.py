@@ -161,7 +161,7 @@ def test_a_directory_of_lists(make_relay):
     one, two = new_key(), new_key()
     config = with_keys(with_keys(EVERYTHING, "auth friends", plugin="keys", directory="{dir}/lists"), "admission",
                        chain="friends", refuse_hold="0s")
-    relay = make_relay(config, {"lists/a": line(one), "lists/b": line(two)})
+    relay = make_relay(config, {"lists/a.keys": line(one), "lists/b.keys": line(two), "lists/c.old": "nonsense"})
     relay.door().client(one).ping(b"12345678")
     relay.door().client(two).ping(b"12345678")
     waiting(relay.door()).expect_closed()

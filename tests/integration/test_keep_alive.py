@@ -31,9 +31,3 @@ def test_inactive_duplicates_get_keep_alives(make_relay):
     second = door.client(first.secret)
     first.expect(Frame.KEEP_ALIVE, b"")
     second.expect(Frame.KEEP_ALIVE, b"")
-
-
-def test_keep_alive_off(make_relay):
-    client = make_relay(with_keys(EVERYTHING, "limits", keep_alive="off")).door().client()
-    client.stream.expect_open_and_silent(2)
-    client.ping(b"12345678")

@@ -301,9 +301,9 @@ def test_handshake_deadline_covers_tls(make_relay):
 
 
 def test_a_client_that_logged_in_may_be_silent(make_relay):
-    door = make_relay(with_keys(SMALL, "limits", login_timeout="500ms", handshake_timeout="500ms", write_timeout="500ms")).door()
+    door = make_relay(with_keys(SMALL, "limits", login_timeout="1s", handshake_timeout="1s", write_timeout="500ms")).door()
     client = door.client()
-    client.stream.expect_open_and_silent(1.5)
+    client.stream.expect_open_and_silent(2)
     client.ping(b"awakenow")
 
 

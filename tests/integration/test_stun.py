@@ -147,5 +147,5 @@ def test_compat_any_answers_generic_clients(make_relay):
         sock.settimeout(PATIENCE)
         sock.bind(("127.0.0.1", 0))
         sock.connect(relay.address("stun"))
-        sock.send(b"\0\1\0\0" + COOKIE + b"w" * 12)
+        sock.send(b"\0\1\0\x08" + COOKIE + b"w" * 12 + b"\x80\x22\x00\x04test")
         assert sock.recv(2048)[:20] == b"\x01\x01\x00\x0c" + COOKIE + b"w" * 12
