@@ -10,8 +10,9 @@
 /* Opened bytes of one round: so much is read before destinations get what they have. */
 #define ARENA_SIZE (512u * 1024)
 
-/* Between two workers, each way. A page of it costs memory once packets have passed. */
-#define RING_SIZE (512u * 1024)
+/* Between two workers, each way: the 32 packets of 64 KiB that may be on their way to one receiver must fit, for
+ * the probe of bandwidth has that many and fails when one is lost. A page costs memory once packets have passed. */
+#define RING_SIZE (4u * 1024 * 1024)
 
 #define SLOTS_MAX 0xfffffeu
 

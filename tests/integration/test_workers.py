@@ -12,6 +12,7 @@ import pytest
 from derp_client import Closed, Frame, disco
 from relay import EVERYTHING, Relay, with_keys
 from test_duplicates import expect_active, wait_active
+from test_relaying import send_large
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,13 @@ def test_large_packets_cross_whole(door):
                 data = client.expect(Frame.RECV_PACKET)
                 sums[client.key].remove((data[:32], hashlib.sha256(data[32:]).digest()))
         assert not any(sums.values()), window
+
+
+def test_thirty_large_packets_on_their_way_between_any_two(door):
+    clients = [door.client() for _ in range(4)]
+    for sender in clients:
+        for receiver in clients:
+            send_large(sender, receiver)
 
 
 def test_order_is_kept_across_workers(door):

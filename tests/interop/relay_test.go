@@ -251,7 +251,7 @@ func TestBandwidthProbe(t *testing.T) {
 			m := recv(t, to)
 			p, ok := m.(derp.ReceivedPacket)
 			if !ok || len(p.Data) != derp.MaxPacketSize || int(p.Data[0])+int(p.Data[1])<<8 != n {
-				t.Fatalf("packet %d: got %T", n, m)
+				t.Fatalf("expected packet %d, got %T number %d of %d bytes", n, m, int(p.Data[0])+int(p.Data[1])<<8, len(p.Data))
 			}
 			<-free
 		}
