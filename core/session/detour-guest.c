@@ -362,6 +362,7 @@ detour_guest_new (DetourPoolThread *thread, DetourListener *listener, int fd, co
   detour_guest_set_limit (self, thread->limits.handshake_timeout_us);
 
   /* Some channels need nothing of the peer, or speak first. */
-  if (handshake (self, NULL, 0))
+  /* An empty text and not NULL: nothing may be added to NULL, not even zero. */
+  if (handshake (self, (const guint8 *) "", 0))
     process (self);
 }
