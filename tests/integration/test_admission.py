@@ -107,18 +107,6 @@ def test_what_a_held_client_sent_meanwhile_is_relayed_when_it_is_admitted(make_r
     friend.expect_packet(stranger.key, b"sent while waiting")
 
 
-def test_a_key_that_is_taken_off_is_closed(make_relay):
-    relay, (one, two) = started(make_relay, new_key(), new_key())
-    a, b = relay.door().client(one), relay.door("tls").client(two)
-    a.send_packet(b.key, b"hello")
-    b.expect_packet(a.key, b"hello")
-    relay.write_file("friends", line(two))
-    relay.reload()
-    a.expect_closed()
-    b.expect_gone(a.key, 0)
-    b.ping(b"12345678")
-
-
 def test_mesh_clients_are_not_asked_about(make_relay):
     relay, (key,) = started(make_relay)
     mesh, friend = relay.door().mesh_client(), relay.door().client(key)
