@@ -106,6 +106,20 @@ detour_guest_retire (DetourGuest *self)
   detour_worker_defer (self->thread->worker, release_guest, self);
 }
 
+/* A peer that gets no goodbye of its record layer takes the end for an attack. */
+static void
+say_goodbye (DetourGuest *self)
+{
+  DetourBuffer *out = &self->thread->out;
+
+  if (self->state == DETOUR_GUEST_HANDSHAKE || self->state == DETOUR_GUEST_LINGERING || self->out->len > 0)
+    return;
+  out->len = 0;
+  detour_channel_close (&self->channel, out);
+  if (out->len > 0 && send (self->io.fd, out->data, out->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    g_debug ("no goodbye: %s", g_strerror (errno));
+}
+
 void
 detour_guest_close (DetourGuest *self, DetourClose reason)
 {
@@ -118,6 +132,7 @@ detour_guest_close (DetourGuest *self, DetourClose reason)
                     detour_close_name (reason), "MESSAGE", "%s: connection closed before it was registered, %s", address,
                     detour_close_text (reason));
 
+  say_goodbye (self);
   detour_guest_retire (self);
   close (self->io.fd);
   detour_channel_clear (&self->channel);
