@@ -30,6 +30,7 @@ struct _DetourRing {
   uint64_t reserved;                   /* reserved up to here */
   uint64_t known_head;                 /* `head`, some time ago */
   _Atomic uint64_t n_refused;
+  atomic_bool wants_room; /* cleared by the consumer */
 
   /* Written by the consumer. */
   _Alignas (64) _Atomic uint64_t head; /* released up to here */
@@ -117,6 +118,14 @@ detour_ring_reserve (DetourRing *self, size_t len)
   return head + 1;
 }
 
+void
+detour_ring_want_room (DetourRing *self)
+{
+  /* Ordered before the next look at `head`; pairs with the store of `head` in detour_ring_release(). */
+  atomic_store (&self->wants_room, true);
+  self->known_head = atomic_load (&self->head);
+}
+
 bool
 detour_ring_publish (DetourRing *self)
 {
@@ -149,10 +158,13 @@ detour_ring_next (DetourRing *self, size_t *len)
   return head + 1;
 }
 
-void
+bool
 detour_ring_release (DetourRing *self)
 {
-  atomic_store_explicit (&self->head, self->taken, memory_order_release);
+  if (atomic_load_explicit (&self->head, memory_order_relaxed) == self->taken)
+    return false;
+  atomic_store (&self->head, self->taken);
+  return atomic_load (&self->wants_room) && atomic_exchange (&self->wants_room, false);
 }
 
 bool

@@ -42,6 +42,16 @@ size_t detour_ring_message_max (const DetourRing *self);
 void *detour_ring_reserve (DetourRing *self, size_t len);
 
 /**
+ * detour_ring_want_room:
+ *
+ * After a refusal: detour_ring_release() will say that the producer waits. Room may have come in the meantime, so the
+ * producer tries once more before it goes away.
+ *
+ * Thread: the producer.
+ */
+void detour_ring_want_room (DetourRing *self);
+
+/**
  * detour_ring_publish:
  *
  * Hands over every message reserved since the last call. A store of this kind and the load in
@@ -65,8 +75,9 @@ bool detour_ring_publish (DetourRing *self);
  */
 void *detour_ring_next (DetourRing *self, size_t *len);
 
-/* Gives the room of every message that detour_ring_next() returned back to the producer. Thread: the consumer. */
-void detour_ring_release (DetourRing *self);
+/* Gives the room of every message that detour_ring_next() returned back to the producer. TRUE: there was some, and the
+ * producer waits for it. Thread: the consumer. */
+bool detour_ring_release (DetourRing *self);
 
 /* TRUE when detour_ring_next() would return NULL. Thread: the consumer. */
 bool detour_ring_is_empty (DetourRing *self);

@@ -161,73 +161,98 @@ say_not_here (DetourRelay *self, DetourClient *client, DetourQueueKind kind, con
   detour_relay_control (self, client, frame, sizeof frame);
 }
 
-/* @frame is a RecvPacket frame by now. */
-static void
-route (DetourRelay *self, DetourClient *client, const Destination *destination, guint64 source_id, DetourQueueKind kind,
-       guint8 *frame, gsize len, DetourDrop unknown)
+/* A packet at its place in the input, with room for the head of a RecvPacket in front. */
+typedef struct {
+  guint8 *data;
+  gsize len;
+  DetourQueueKind kind;
+  const DetourKey *source;
+  guint64 source_id;
+} Packet;
+
+/* FALSE: the worker of the destination has no room now; nothing was changed. */
+static inline gboolean
+route (DetourRelay *self, DetourClient *client, const Destination *destination, const Packet *packet, DetourDrop unknown)
 {
-  gsize n_packet = len - DETOUR_FRAME_RECV_HEAD_SIZE;
+  DetourForward forward;
 
   if (G_LIKELY (destination->client != NULL))
     {
-      detour_outgoing_deliver (self, destination->client, source_id, kind, frame, len);
-      return;
+      guint8 *frame = packet->data - DETOUR_FRAME_RECV_HEAD_SIZE;
+
+      detour_frame_put_recv_head (frame, packet->source, (guint32) packet->len);
+      detour_outgoing_deliver (self, destination->client, packet->source_id, packet->kind, frame,
+                               DETOUR_FRAME_RECV_HEAD_SIZE + packet->len);
+      return TRUE;
     }
   if (destination->handle == DETOUR_HANDLE_NONE)
     {
-      detour_relay_count_drop (self, unknown, kind, n_packet, 1);
-      say_not_here (self, client, kind, &destination->key);
+      detour_relay_count_drop (self, unknown, packet->kind, packet->len, 1);
+      say_not_here (self, client, packet->kind, &destination->key);
+      return TRUE;
     }
-  else if (DETOUR_HANDLE_WORKER (destination->handle) == self->worker)
-    detour_relay_count_drop (self, DETOUR_DROP_GONE, kind, n_packet, 1);
-  else if (!self->port->forward (self->user, destination->handle, source_id, frame, len))
-    detour_relay_count_drop (self, DETOUR_DROP_QUEUE_TAIL, kind, n_packet, 1);
+
+  forward = DETOUR_FORWARD_NOWHERE;
+  if (DETOUR_HANDLE_WORKER (destination->handle) != self->worker)
+    forward = self->port->forward (self->user, destination->handle, packet->source_id, packet->source, packet->data,
+                                   packet->len);
+  if (forward == DETOUR_FORWARD_NOWHERE)
+    detour_relay_count_drop (self, DETOUR_DROP_GONE, packet->kind, packet->len, 1);
+  return forward != DETOUR_FORWARD_FULL;
 }
 
-static inline void
-on_send_packet (DetourRelay *self, DetourClient *client, guint8 *frame, gsize len, Destination *destination)
+static inline gboolean
+on_send_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize len, Destination *destination)
 {
-  gsize n_packet = len - DETOUR_FRAME_RECV_HEAD_SIZE;
-  DetourQueueKind kind = detour_queue_kind_of (frame + DETOUR_FRAME_RECV_HEAD_SIZE, n_packet);
+  Packet packet = {
+    .data = payload + DETOUR_KEY_SIZE,
+    .len = len - DETOUR_KEY_SIZE,
+    .source = &client->peer->key,
+    .source_id = client->peer->id,
+  };
+
+  packet.kind = detour_queue_kind_of (packet.data, packet.len);
+  look_up (self, destination, payload);
+  if (!route (self, client, destination, &packet, DETOUR_DROP_UNKNOWN_DEST))
+    return FALSE;
 
   client->rx_packets++;
-  client->rx_bytes += n_packet;
-  detour_counter_add (&self->counters.packets_received[kind], 1);
-  detour_counter_add (&self->counters.bytes_received, n_packet);
-
-  look_up (self, destination, frame + DETOUR_FRAME_HEADER_SIZE);
-  detour_frame_put_recv_head (frame, &client->peer->key, (guint32) n_packet);
-  route (self, client, destination, client->peer->id, kind, frame, len, DETOUR_DROP_UNKNOWN_DEST);
+  client->rx_bytes += packet.len;
+  detour_counter_add (&self->counters.packets_received[packet.kind], 1);
+  detour_counter_add (&self->counters.bytes_received, packet.len);
+  return TRUE;
 }
 
 /* Only to clients of this server: a forwarded packet is never forwarded again. */
-static void
+static gboolean
 on_forward_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize len, Destination *destination)
 {
-  gsize n_packet = len - 2 * DETOUR_KEY_SIZE;
-  guint8 *packet = payload + 2 * DETOUR_KEY_SIZE;
-  DetourQueueKind kind = detour_queue_kind_of (packet, n_packet);
-  guint8 *frame = packet - DETOUR_FRAME_RECV_HEAD_SIZE;
   DetourKey source;
+  Packet packet = {
+    .data = payload + 2 * DETOUR_KEY_SIZE,
+    .len = len - 2 * DETOUR_KEY_SIZE,
+    .source = &source,
+    .source_id = client->peer->id,
+  };
   const DetourPeer *peer;
 
   memcpy (source.bytes, payload, DETOUR_KEY_SIZE);
-  client->rx_packets++;
-  client->rx_bytes += n_packet;
-  detour_counter_add (&self->counters.packets_forwarded_in, 1);
-
+  packet.kind = detour_queue_kind_of (packet.data, packet.len);
   look_up (self, destination, payload + DETOUR_KEY_SIZE);
+  peer = detour_registry_find (self->registry, &source);
+  if (peer != NULL)
+    packet.source_id = peer->id;
 
   /* Without a source key the receiver would take packet bytes for one. */
   if (detour_key_is_zero (&source))
-    {
-      detour_relay_count_drop (self, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD, kind, n_packet, 1);
-      return;
-    }
-  detour_frame_put_recv_head (frame, &source, (guint32) n_packet);
-  peer = detour_registry_find (self->registry, &source);
-  route (self, client, destination, peer != NULL ? peer->id : client->peer->id, kind, frame,
-         n_packet + DETOUR_FRAME_RECV_HEAD_SIZE, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD);
+    detour_relay_count_drop (self, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD, packet.kind, packet.len, 1);
+  else if (!route (self, client, destination, &packet, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD))
+    return FALSE;
+
+  client->rx_packets++;
+  client->rx_bytes += packet.len;
+  detour_counter_add (&self->counters.packets_forwarded_in, 1);
+  return TRUE;
 }
 
 static void
@@ -277,17 +302,16 @@ on_close_peer (DetourRelay *self, const guint8 *payload)
   detour_registry_each_conn (self->registry, &key, close_conn, self);
 }
 
-static void
-on_frame (DetourRelay *self, DetourClient *client, guint8 *frame, const DetourFrame *parsed, Destination *destination)
+/* FALSE: the frame must come again. */
+static gboolean
+on_frame (DetourRelay *self, DetourClient *client, const DetourFrame *parsed, Destination *destination)
 {
   switch (parsed->type)
     {
     case DETOUR_FRAME_SEND_PACKET:
-      on_send_packet (self, client, frame, DETOUR_FRAME_HEADER_SIZE + parsed->len, destination);
-      break;
+      return on_send_packet (self, client, parsed->payload, parsed->len, destination);
     case DETOUR_FRAME_FORWARD_PACKET:
-      on_forward_packet (self, client, parsed->payload, parsed->len, destination);
-      break;
+      return on_forward_packet (self, client, parsed->payload, parsed->len, destination);
     case DETOUR_FRAME_NOTE_PREFERRED:
       on_note_preferred (self, client, parsed->payload[0] != 0);
       break;
@@ -304,6 +328,7 @@ on_frame (DetourRelay *self, DetourClient *client, guint8 *frame, const DetourFr
       detour_counter_add (&self->counters.unknown_frames, 1);
       break;
     }
+  return TRUE;
 }
 
 void
@@ -348,7 +373,11 @@ detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize
         }
 
       detour_registry_note_speech (self->registry, client->peer, client->handle);
-      on_frame (self, client, data + at, &frame, &destination);
+      if (G_UNLIKELY (!on_frame (self, client, &frame, &destination)))
+        {
+          result = DETOUR_INPUT_STALL;
+          break;
+        }
       at += DETOUR_FRAME_HEADER_SIZE + frame.len;
     }
 

@@ -41,7 +41,7 @@ typedef enum {
   DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD,
   DETOUR_DROP_GONE,        /* the destination closed while the packet waited */
   DETOUR_DROP_QUEUE_HEAD,  /* displaced by a newer packet */
-  DETOUR_DROP_QUEUE_TAIL,  /* the ring to another worker was full */
+  DETOUR_DROP_QUEUE_TAIL,  /* a queue without room for a single packet: never, as the oldest makes room */
   DETOUR_DROP_WRITE_ERROR,
   DETOUR_DROP_DUP_CLIENT,  /* several connections, none active */
   DETOUR_N_DROPS,
@@ -96,10 +96,17 @@ struct _DetourClient {
   DetourBucket rate;
 };
 
+typedef enum {
+  DETOUR_FORWARD_DONE,
+  DETOUR_FORWARD_FULL,    /* the other worker is behind: try again later, nothing is lost meanwhile */
+  DETOUR_FORWARD_NOWHERE, /* no such worker */
+} DetourForward;
+
 /* What lies outside of this worker. */
 typedef struct {
-  /* A packet for a client of another worker, as a RecvPacket frame that must be copied. FALSE: no room. */
-  gboolean (*forward) (gpointer user, DetourHandle handle, guint64 source_id, const guint8 *frame, gsize len);
+  /* A packet for a client of another worker; copied, with @source in front. */
+  DetourForward (*forward) (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source,
+                            const guint8 *packet, gsize len);
   /* A mesh peer wants this connection closed; its worker may be any. The registry is locked. */
   void (*close) (gpointer user, DetourHandle handle);
   /* @client, a mesh connection, wants to hear of all that come and go from now on, after those who are here. */
@@ -137,6 +144,7 @@ void detour_relay_begin (DetourRelay *self, gint64 now_us);
 typedef enum {
   DETOUR_INPUT_OK,    /* all whole frames were taken */
   DETOUR_INPUT_PAUSE, /* the client is over its rate: call again with the rest at @resume_us */
+  DETOUR_INPUT_STALL, /* another worker is behind: call again with the rest when it has caught up */
   DETOUR_INPUT_CLOSE, /* the client broke the protocol */
 } DetourInput;
 

@@ -10,9 +10,11 @@
 /* Opened bytes of one round: so much is read before destinations get what they have. */
 #define ARENA_SIZE (512u * 1024)
 
-/* Between two workers, each way: the 32 packets of 64 KiB that may be on their way to one receiver must fit, for
- * the probe of bandwidth has that many and fails when one is lost. A page costs memory once packets have passed. */
-#define RING_SIZE (4u * 1024 * 1024)
+/* Between two workers, each way. When it is full, whoever sends through it is read on only after the other worker has
+ * caught up, which takes no longer than a round: it never waits for a receiver. */
+#define RING_SIZE (512u * 1024)
+/* So many bytes for another worker are not kept back until the round is over. */
+#define RING_HOLD (64u * 1024)
 
 #define SLOTS_MAX 0xfffffeu
 
@@ -71,7 +73,10 @@ detour_carrier_end_conn (DetourCarrier *self, DetourConn *conn, DetourClose reas
   g_array_append_val (self->free_slots, slot);
   __atomic_store_n (&self->n_conns, self->n_conns - 1, __ATOMIC_RELAXED);
 
-  /* Events, the list of destinations and that of replies may still name it in this round. */
+  /* Events, the list of destinations and that of replies may still name it in this round; the list of stalled ones
+   * for longer. */
+  if (conn->is_stalled)
+    g_ptr_array_remove_fast (self->stalled, conn);
   detour_worker_defer (self->worker, release_conn, conn);
 }
 
@@ -259,22 +264,44 @@ flood_one (const DetourPeer *peer, DetourHandle handle, const DetourPresence *pr
 
 /* What the relay asks of the other side ----------------------------------------------------------------------- */
 
-static gboolean
-port_forward (gpointer user, DetourHandle handle, guint64 source_id, const guint8 *frame, gsize len)
+static void
+publish (DetourCarrier *self, guint receiver)
+{
+  self->unpublished[receiver] = 0;
+  detour_ring_publish (self->to[receiver]);
+  detour_worker_wake (self->others[receiver]->worker);
+}
+
+static DetourForward
+port_forward (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source, const guint8 *packet,
+              gsize len)
 {
   DetourCarrier *self = user;
   guint receiver = DETOUR_HANDLE_WORKER (handle);
+  gsize size = sizeof (RingHead) + DETOUR_FRAME_RECV_HEAD_SIZE + len;
   RingHead *head;
+  guint8 *frame;
 
   if (receiver >= self->n_carriers)
-    return FALSE;
-  head = detour_ring_reserve (self->to[receiver], sizeof *head + len);
+    return DETOUR_FORWARD_NOWHERE;
+  head = detour_ring_reserve (self->to[receiver], size);
   if (head == NULL)
-    return FALSE;
+    {
+      publish (self, receiver);
+      detour_ring_want_room (self->to[receiver]);
+      head = detour_ring_reserve (self->to[receiver], size);
+      if (head == NULL)
+        return DETOUR_FORWARD_FULL;
+    }
+
   *head = (RingHead) { handle, source_id };
-  memcpy (head + 1, frame, len);
-  self->wrote[receiver] = TRUE;
-  return TRUE;
+  frame = (guint8 *) (head + 1);
+  detour_frame_put_recv_head (frame, source, (guint32) len);
+  memcpy (frame + DETOUR_FRAME_RECV_HEAD_SIZE, packet, len);
+  self->unpublished[receiver] += size;
+  if (self->unpublished[receiver] >= RING_HOLD)
+    publish (self, receiver);
+  return DETOUR_FORWARD_DONE;
 }
 
 static void
@@ -327,8 +354,8 @@ detour_carrier_flush (DetourCarrier *self)
   if (self->holds_messages)
     {
       for (guint i = 0; i < self->n_carriers; i++)
-        if (self->from[i] != NULL)
-          detour_ring_release (self->from[i]);
+        if (self->from[i] != NULL && detour_ring_release (self->from[i]))
+          detour_worker_wake (self->others[i]->worker);
       self->holds_messages = FALSE;
     }
 }
@@ -345,11 +372,29 @@ on_timer (DetourWorker *worker, DetourTimer *timer, gpointer user)
   detour_conn_timer (user, timer);
 }
 
+/* Those that stall again are put at the end of the list, and are not tried twice. TRUE: one of them went on. */
+static gboolean
+retry_stalled (DetourCarrier *self)
+{
+  guint n = self->stalled->len;
+
+  for (guint i = 0; i < n; i++)
+    {
+      DetourConn *conn = g_ptr_array_index (self->stalled, i);
+
+      if (!conn->is_closed)
+        detour_conn_retry (self, conn);
+    }
+  if (n > 0)
+    g_ptr_array_remove_range (self->stalled, 0, n);
+  return self->stalled->len < n;
+}
+
 static gboolean
 on_poll (DetourWorker *worker, gpointer user)
 {
   DetourCarrier *self = user;
-  gboolean found = FALSE;
+  gboolean found = retry_stalled (self);
 
   for (guint i = 0; i < self->n_carriers; i++)
     {
@@ -361,10 +406,10 @@ on_poll (DetourWorker *worker, gpointer user)
       while ((head = detour_ring_next (self->from[i], &len)) != NULL)
         {
           detour_relay_deliver (self->relay, head->handle, head->source_id, (guint8 *) (head + 1), len - sizeof *head);
+          self->holds_messages = TRUE;
           found = TRUE;
         }
     }
-  self->holds_messages |= found;
   return found;
 }
 
@@ -376,12 +421,8 @@ on_round (DetourWorker *worker, gpointer user)
   detour_counter_add (&self->counters.rounds, 1);
   detour_carrier_flush (self);
   for (guint i = 0; i < self->n_carriers; i++)
-    if (self->wrote[i])
-      {
-        self->wrote[i] = FALSE;
-        detour_ring_publish (self->to[i]);
-        detour_worker_wake (self->others[i]->worker);
-      }
+    if (self->unpublished[i] > 0)
+      publish (self, i);
   detour_registry_quiesce (self->registry, self->index);
 }
 
@@ -425,13 +466,14 @@ detour_carrier_new (guint index, guint n, DetourRegistry *registry, DetourSource
   self->sealed.data = g_malloc (self->sealed.cap);
   self->retired = g_ptr_array_new_with_free_func (g_free);
   self->replies = g_ptr_array_new ();
+  self->stalled = g_ptr_array_new ();
   self->slab = detour_slab_new (sizeof (DetourConn));
   self->conns = g_ptr_array_new ();
   self->free_slots = g_array_new (FALSE, FALSE, sizeof (guint32));
   self->others = g_new0 (DetourCarrier *, n);
   self->to = g_new0 (DetourRing *, n);
   self->from = g_new0 (DetourRing *, n);
-  self->wrote = g_new0 (gboolean, n);
+  self->unpublished = g_new0 (gsize, n);
 
   g_snprintf (name, sizeof name, "worker-%u", index);
   self->worker = detour_worker_new (name, index, 0, &worker_funcs, self, error);
@@ -529,6 +571,7 @@ detour_carrier_free (DetourCarrier *self)
     g_clear_pointer (&self->to[i], detour_ring_free);
   g_ptr_array_unref (self->retired);
   g_ptr_array_unref (self->replies);
+  g_ptr_array_unref (self->stalled);
   g_ptr_array_unref (self->conns);
   g_array_unref (self->free_slots);
   detour_slab_free (self->slab);
@@ -538,7 +581,7 @@ detour_carrier_free (DetourCarrier *self)
   g_free (self->others);
   g_free (self->to);
   g_free (self->from);
-  g_free (self->wrote);
+  g_free (self->unpublished);
   g_free (self);
 }
 

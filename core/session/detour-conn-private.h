@@ -30,6 +30,7 @@ struct _DetourConn {
   char *listener;
   DetourSource source;
   gboolean owes_reply; /* its channel has bytes of its own to send */
+  gboolean is_stalled; /* is not read until another worker has caught up */
   gboolean is_closed;
 };
 
@@ -49,6 +50,7 @@ struct _DetourCarrier {
   GPtrArray *conns;    /* by slot; NULL: free */
   GArray *free_slots;  /* of guint32 */
   GPtrArray *replies;  /* connections whose channel owes a reply */
+  GPtrArray *stalled;  /* connections that wait for room in a ring */
   guint32 generation;
   guint n_watchers;    /* written here, read by everyone */
   guint n_conns;       /* likewise */
@@ -58,7 +60,7 @@ struct _DetourCarrier {
   DetourCarrier **others; /* by index; itself too */
   DetourRing **to;        /* by index of the receiver; NULL for itself */
   DetourRing **from;      /* by index of the sender; borrowed from its `to` */
-  gboolean *wrote;        /* to that ring in this round */
+  gsize *unpublished;     /* bytes in that ring which its receiver has not been told of */
   gboolean holds_messages; /* of the rings, until the round ends */
 
   DetourRegistry *registry;
@@ -79,6 +81,8 @@ detour_conn_of_client (DetourClient *client)
 /* @sealed: (nullable): goes first; @input: (nullable): plain bytes that came already. */
 void detour_conn_start (DetourCarrier *carrier, DetourConn *conn, const GByteArray *sealed, const GByteArray *input);
 void detour_conn_ready (DetourWorker *worker, DetourIo *io, guint32 events);
+/* Of a stalled connection: goes on with what it has sent. */
+void detour_conn_retry (DetourCarrier *carrier, DetourConn *conn);
 void detour_conn_timer (DetourCarrier *carrier, DetourTimer *timer);
 /* Sends what the relay has for the connection, until it blocks or nothing is left. */
 void detour_conn_flush (DetourCarrier *carrier, DetourConn *conn);

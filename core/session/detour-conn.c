@@ -69,7 +69,7 @@ set_events (DetourCarrier *carrier, DetourConn *conn)
 {
   guint32 events = 0;
 
-  if (conn->resume_us == 0)
+  if (conn->resume_us == 0 && !conn->is_stalled)
     events |= EPOLLIN;
   if (conn->out != NULL)
     events |= EPOLLOUT;
@@ -100,7 +100,7 @@ retire_input (DetourCarrier *carrier, DetourConn *conn)
   conn->in_len = conn->in_cap = 0;
 }
 
-/* Gives whole frames to the relay and keeps the rest. FALSE: the connection is closed, or paused. */
+/* Gives whole frames to the relay and keeps the rest. FALSE: the connection is closed, paused or stalled. */
 static gboolean
 give (DetourCarrier *carrier, DetourConn *conn, guint8 *data, gsize len)
 {
@@ -116,14 +116,21 @@ give (DetourCarrier *carrier, DetourConn *conn, guint8 *data, gsize len)
     }
 
   keep_input (conn, data + used, len - used);
+  if (result == DETOUR_INPUT_OK)
+    return TRUE;
+
   if (result == DETOUR_INPUT_PAUSE)
     {
       conn->resume_us = resume_us;
-      set_events (carrier, conn);
       set_timer (carrier, conn);
-      return FALSE;
     }
-  return TRUE;
+  else
+    {
+      conn->is_stalled = TRUE;
+      g_ptr_array_add (carrier->stalled, conn);
+    }
+  set_events (carrier, conn);
+  return FALSE;
 }
 
 /* Moves bytes from *@data to the kept ones until there are @wanted. */
@@ -170,13 +177,13 @@ take (DetourCarrier *carrier, DetourConn *conn, guint8 *data, gsize len)
     give (carrier, conn, data, len);
 }
 
+/* Goes on with the bytes that were kept while the connection was paused or stalled. */
 static void
 resume (DetourCarrier *carrier, DetourConn *conn)
 {
   guint8 *data = conn->in;
   gsize len = conn->in_len;
 
-  conn->resume_us = 0;
   if (data != NULL)
     {
       retire_input (carrier, conn);
@@ -387,10 +394,17 @@ detour_conn_ready (DetourWorker *worker, DetourIo *io, guint32 events)
     write_some (carrier, conn);
   if (conn->is_closed)
     return;
-  if (conn->resume_us == 0 && events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+  if (conn->resume_us == 0 && !conn->is_stalled && events & (EPOLLIN | EPOLLERR | EPOLLHUP))
     read_some (carrier, conn);
   else if (events & (EPOLLERR | EPOLLHUP))
     detour_carrier_end_conn (carrier, conn, DETOUR_CLOSE_RESET);
+}
+
+void
+detour_conn_retry (DetourCarrier *carrier, DetourConn *conn)
+{
+  conn->is_stalled = FALSE;
+  resume (carrier, conn);
 }
 
 void
@@ -406,6 +420,7 @@ detour_conn_timer (DetourCarrier *carrier, DetourTimer *timer)
     }
   if (conn->resume_us != 0 && conn->resume_us <= now_us)
     {
+      conn->resume_us = 0;
       resume (carrier, conn);
       if (conn->is_closed)
         return;

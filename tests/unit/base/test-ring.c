@@ -144,6 +144,27 @@ test_random (void)
   detour_ring_free (ring);
 }
 
+/* The consumer learns that somebody waits for the room it gives back, once. */
+static void
+test_wanted_room (void)
+{
+  DetourRing *ring = detour_ring_new (1024);
+  size_t len;
+
+  while (detour_ring_reserve (ring, 200) != NULL)
+    ;
+  detour_ring_publish (ring);
+  detour_ring_want_room (ring);
+  g_assert_null (detour_ring_reserve (ring, 200));
+  g_assert_false (detour_ring_release (ring));
+  g_assert_nonnull (detour_ring_next (ring, &len));
+  g_assert_true (detour_ring_release (ring));
+  g_assert_nonnull (detour_ring_next (ring, &len));
+  g_assert_false (detour_ring_release (ring));
+  g_assert_nonnull (detour_ring_reserve (ring, 200));
+  detour_ring_free (ring);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -151,6 +172,7 @@ main (int argc, char **argv)
   g_test_add_func ("/ring/published-together", test_published_together);
   g_test_add_func ("/ring/borrowed-until-release", test_borrowed_until_release);
   g_test_add_func ("/ring/longest-message-fits-anywhere", test_longest_message_fits_anywhere);
+  g_test_add_func ("/ring/wanted-room", test_wanted_room);
   g_test_add_func ("/ring/random-lengths", test_random);
   return g_test_run ();
 }

@@ -41,14 +41,18 @@ key_of (guint8 letter)
   return key;
 }
 
-static gboolean
-on_forward (gpointer user, DetourHandle handle, guint64 source_id, const guint8 *frame, gsize len)
+static DetourForward
+on_forward (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source, const guint8 *packet_data,
+            gsize len)
 {
   Fixture *f = user;
 
+  if (f->forward_full)
+    return DETOUR_FORWARD_FULL;
   f->n_forwarded++;
-  g_assert_cmpuint (frame[0], ==, DETOUR_FRAME_RECV_PACKET);
-  return !f->forward_full;
+  g_assert_cmpuint (source->bytes[0], ==, 'A');
+  g_assert_cmpuint (len, ==, 10);
+  return DETOUR_FORWARD_DONE;
 }
 
 static void
@@ -738,16 +742,27 @@ test_left_while_waiting (Fixture *f, gconstpointer data)
 static void
 test_other_worker (Fixture *f, gconstpointer data)
 {
+  gsize used;
+  DetourClose why;
+  gint64 resume_us;
+
   join (f, 0);
   join_as (f, 1, 'B', 1);
   packet (f, 'B', 10, 0);
   give (f, 0);
   g_assert_cmpuint (f->n_forwarded, ==, 1);
+
+  /* While the other worker is behind the packet stays where it is, unchanged, and is not counted. */
   f->forward_full = TRUE;
   f->input_len = 0;
   packet (f, 'B', 10, 0);
+  g_assert_cmpint (give_from (f, 0, f->input, f->input_len, &used, &why, &resume_us), ==, DETOUR_INPUT_STALL);
+  g_assert_cmpuint (used, ==, 0);
+  g_assert_cmpuint (f->peers[0].client.rx_packets, ==, 1);
+  f->forward_full = FALSE;
   give (f, 0);
-  g_assert_cmpuint (dropped (f, DETOUR_DROP_QUEUE_TAIL, DETOUR_QUEUE_DATA), ==, 1);
+  g_assert_cmpuint (f->n_forwarded, ==, 2);
+  g_assert_cmpuint (f->peers[0].client.rx_packets, ==, 2);
 
   /* The other way round, for one that is there and one that is not. */
   guint8 recv[37 + 3] = { 0 };
