@@ -14,6 +14,7 @@
 #include "detour-paths.h"
 #include "detour-roster.h"
 #include "detour-server.h"
+#include "detour-watchdog.h"
 
 typedef struct {
   const DetourConfigSources *sources;
@@ -21,6 +22,7 @@ typedef struct {
   DetourServerKey *key;
   DetourServer *server;
   DetourRoster *roster;
+  DetourWatchdog *watchdog;
   GMainLoop *loop;
   guint signals[4];
   gboolean draining;
@@ -144,13 +146,6 @@ on_drain (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
-static gboolean
-on_watchdog (gpointer data)
-{
-  detour_notify_watchdog ();
-  return G_SOURCE_CONTINUE;
-}
-
 /* Before anything is there that a signal could find half made: they are dispatched by the loop, not earlier. */
 static void
 watch_signals (Daemon *self)
@@ -162,13 +157,28 @@ watch_signals (Daemon *self)
 }
 
 static void
+warn_without_cert (Daemon *self)
+{
+  const GPtrArray *listeners = detour_server_listeners (self->server);
+  DetourCert *cert = detour_cert_store_find (detour_roster_certs (self->roster), NULL, NULL, NULL);
+
+  for (guint i = 0; cert == NULL && i < listeners->len; i++)
+    {
+      const DetourListener *listener = listeners->pdata[i];
+
+      if ((listener->flags & DETOUR_LISTENER_SECURE) != 0)
+        g_warning ("%s has no certificate and turns everyone away until a [cert NAME] has one", listener->instance);
+    }
+  g_clear_pointer (&cert, detour_cert_unref);
+}
+
+static void
 run_loop (Daemon *self, gboolean dev)
 {
   g_autofree char *listeners = describe_listeners (self->roster);
-  guint64 watchdog_us = detour_notify_watchdog_us ();
-  guint watchdog = watchdog_us > 0 ? g_timeout_add ((guint) MIN (watchdog_us / 2000 + 1, G_MAXUINT), on_watchdog, NULL)
-                                   : 0;
 
+  warn_without_cert (self);
+  self->watchdog = detour_watchdog_new (self->server);
   detour_roster_set_ready (self->roster, TRUE);
   g_message ("ready: %s", listeners);
   detour_notify_status ("ready: %s", listeners);
@@ -181,8 +191,7 @@ run_loop (Daemon *self, gboolean dev)
   g_message ("stopping");
   detour_notify_stopping ();
   detour_roster_set_ready (self->roster, FALSE);
-  if (watchdog != 0)
-    g_source_remove (watchdog);
+  detour_watchdog_stop (self->watchdog);
 }
 
 DetourExit
@@ -227,6 +236,7 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
   detour_roster_free (self.roster);
   detour_server_set_roster (self.server, NULL);
   detour_server_free (self.server);
+  detour_watchdog_free (self.watchdog);
   detour_server_key_free (self.key);
   for (guint i = 0; i < G_N_ELEMENTS (self.signals); i++)
     g_source_remove (self.signals[i]);
