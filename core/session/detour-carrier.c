@@ -264,12 +264,20 @@ flood_one (const DetourPeer *peer, DetourHandle handle, const DetourPresence *pr
 
 /* What the relay asks of the other side ----------------------------------------------------------------------- */
 
+/* A carrier that stops has nothing to say any more, and the others may be gone. */
+static void
+wake_other (DetourCarrier *self, guint other)
+{
+  if (!self->is_stopping)
+    detour_worker_wake (self->others[other]->worker);
+}
+
 static void
 publish (DetourCarrier *self, guint receiver)
 {
   self->unpublished[receiver] = 0;
   detour_ring_publish (self->to[receiver]);
-  detour_worker_wake (self->others[receiver]->worker);
+  wake_other (self, receiver);
 }
 
 static DetourForward
@@ -355,7 +363,7 @@ detour_carrier_flush (DetourCarrier *self)
     {
       for (guint i = 0; i < self->n_carriers; i++)
         if (self->from[i] != NULL && detour_ring_release (self->from[i]))
-          detour_worker_wake (self->others[i]->worker);
+          wake_other (self, i);
       self->holds_messages = FALSE;
     }
 }
