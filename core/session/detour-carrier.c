@@ -607,6 +607,15 @@ on_set_limits (DetourWorker *worker, gpointer data)
 
   self->limits = *limits;
   detour_relay_set_limits (self->relay, &limits->relay);
+
+  /* Their wait was reckoned at the old rate. */
+  for (guint i = 0; i < self->conns->len; i++)
+    {
+      DetourConn *conn = g_ptr_array_index (self->conns, i);
+
+      if (conn != NULL && conn->resume_us != 0)
+        detour_conn_retry (self, conn);
+    }
 }
 
 void

@@ -81,7 +81,7 @@ detour_conn_of_client (DetourClient *client)
 /* @sealed: (nullable): goes first; @input: (nullable): plain bytes that came already. */
 void detour_conn_start (DetourCarrier *carrier, DetourConn *conn, const GByteArray *sealed, const GByteArray *input);
 void detour_conn_ready (DetourWorker *worker, DetourIo *io, guint32 events);
-/* Of a stalled connection: goes on with what it has sent. */
+/* Of a stalled or paused connection: goes on with what it has sent. */
 void detour_conn_retry (DetourCarrier *carrier, DetourConn *conn);
 void detour_conn_timer (DetourCarrier *carrier, DetourTimer *timer);
 /* Sends what the relay has for the connection, until it blocks or nothing is left. */

@@ -404,6 +404,7 @@ void
 detour_conn_retry (DetourCarrier *carrier, DetourConn *conn)
 {
   conn->is_stalled = FALSE;
+  conn->resume_us = 0;
   resume (carrier, conn);
 }
 

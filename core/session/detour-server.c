@@ -4,6 +4,8 @@
 
 #include "detour-server.h"
 
+#include "detour-rate-config.h"
+
 #define WORKERS_AUTO_MAX 4u
 
 struct _DetourServer {
@@ -17,14 +19,19 @@ struct _DetourServer {
   DetourCarrier **carriers;
   GPtrArray *listeners; /* of DetourListener */
   DetourSocketOptions socket_options;
+  guint64 receive_rate, receive_burst; /* in force */
   gboolean is_stopped;
 };
 
 /* Limits ------------------------------------------------------------------------------------------------------ */
 
-static void
-read_carrier_limits (const DetourSettings *limits, DetourCarrierLimits *out)
+/* FALSE with @error set when the file of rates cannot be used; @out has what the file does not say then. */
+static gboolean
+read_carrier_limits (const DetourSettings *limits, DetourCarrierLimits *out, GError **error)
 {
+  g_autoptr (GError) problem = NULL;
+  DetourRateConfig rates;
+
   *out = (DetourCarrierLimits) {
     .relay = {
       .queue = {
@@ -38,6 +45,16 @@ read_carrier_limits (const DetourSettings *limits, DetourCarrierLimits *out)
   };
   out->relay.receive_burst = detour_settings_has (limits, "receive-burst") ? detour_settings_uint (limits, "receive-burst")
                                                                            : out->relay.receive_rate;
+  if (!detour_settings_has (limits, "rate-config-file"))
+    return TRUE;
+  if (!detour_rate_config_load (detour_settings_string (limits, "rate-config-file"), &rates, &problem))
+    {
+      detour_settings_error (limits, "rate-config-file", error, "%s", problem->message);
+      return FALSE;
+    }
+  out->relay.receive_rate = rates.rate;
+  out->relay.receive_burst = rates.burst;
+  return TRUE;
 }
 
 static void
@@ -71,8 +88,17 @@ apply_limits (gpointer data, DetourSettings *limits)
   DetourServer *self = data;
   DetourCarrierLimits carrier_limits;
   DetourPoolLimits pool_limits;
+  g_autoptr (GError) error = NULL;
 
-  read_carrier_limits (limits, &carrier_limits);
+  if (!read_carrier_limits (limits, &carrier_limits, &error))
+    {
+      /* The file alone is at fault: the rates in force stay, the rest is new. */
+      g_warning ("%s", error->message);
+      carrier_limits.relay.receive_rate = self->receive_rate;
+      carrier_limits.relay.receive_burst = self->receive_burst;
+    }
+  self->receive_rate = carrier_limits.relay.receive_rate;
+  self->receive_burst = carrier_limits.relay.receive_burst;
   for (guint i = 0; i < self->n_carriers; i++)
     detour_carrier_set_limits (self->carriers[i], &carrier_limits);
 
@@ -263,7 +289,10 @@ start_carriers (DetourServer *self, const DetourConfig *config, const DetourServ
   DetourCarrierLimits limits;
   guint n = count_workers (config);
 
-  read_carrier_limits (config->limits, &limits);
+  if (!read_carrier_limits (config->limits, &limits, error))
+    return FALSE;
+  self->receive_rate = limits.relay.receive_rate;
+  self->receive_burst = limits.relay.receive_burst;
   self->registry = detour_registry_new (n, &observer);
   self->carriers = g_new0 (DetourCarrier *, n);
   for (guint i = 0; i < n; i++)
