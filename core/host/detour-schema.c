@@ -91,7 +91,7 @@ const DetourConfigKey detour_schema_admission[] = {
   { "refuse-hold", DETOUR_CONFIG_DURATION, "30s", 0, HOUR,
     "a refused client is held silently so long before it is closed; 0s closes at once" },
   { "disallow-app-names", DETOUR_CONFIG_STRING, NULL, 0, 0,
-    "application names whose clients are refused; an empty one means clients without a name", DETOUR_CONFIG_LIST },
+    "application names whose clients are refused; an empty one is left out", DETOUR_CONFIG_LIST },
   { "dry-run", DETOUR_CONFIG_BOOL, "false", 0, 0,
     "decide, count and log, but let everyone pass" },
   { NULL }

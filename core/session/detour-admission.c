@@ -4,91 +4,496 @@
 
 #include "detour-admission.h"
 
-#include <string.h>
+#include "detour-inquiry.h"
+
+/* Inquiries at a time; what comes beyond is not asked about. */
+#define INQUIRIES_MAX 8192u
+/* How exactly time limits are kept. */
+#define TICK_MS 50
+#define PATIENCE_MAX_US G_USEC_PER_SEC
 
 struct _DetourAdmission {
-  DetourAdmissionVerify verify;
+  const DetourAuthPort *port;
   gpointer user;
   gboolean is_open; /* atomic */
-  GStrv chain;          /* ids of instances; main thread, like what follows */
+
+  GMutex inbox_lock;
+  GQueue inbox;     /* of Request, under the lock */
+  GSource *inbox_source; /* under the lock; NULL: the inbox is empty */
+
+  /* Main thread, all that follows. */
+  GPtrArray *chain;    /* of DetourAuthSource; none: open */
   gboolean match_all;
   gboolean dry_run;
-  gint64 timeout_us;
+  gint64 timeout_us, grace_us, recheck_us;
   GStrv disallowed_app_names;
-  int n_asking; /* atomic */
+
+  GHashTable *inquiries; /* Flight: itself */
+  guint ticker;          /* 0: nobody waits */
+  DetourTally *tally;
 };
 
-/* One client's way along the chain; main thread once it has begun. */
+/* Somebody who waits for a verdict. */
 typedef struct {
-  DetourAdmission *admission;
-  DetourAdmissionQuestion question;
-  DetourAdmissionDone done; /* NULL: answered */
+  DetourQuestion question;
+  gboolean is_recheck;
+  DetourAdmissionDone done;
   gpointer data;
-  gatomicrefcount refs; /* answers that are owed, and the timer */
-  guint timer;
-  guint next;      /* in the chain */
-  GStrv chain;     /* as it was when this began */
-  gboolean was_unavailable;
-  char *reason;    /* of the last refusal */
-  char *source;
-} Inquiry;
+} Request;
 
-/* An answer that an instance owes. */
+/* An inquiry and all who wait for it. */
 typedef struct {
-  Inquiry *inquiry;
-  guint index;
-} Step;
+  DetourQuestion question; /* first: the table hashes its key here */
+  gboolean is_recheck;
+  DetourAdmission *admission;
+  DetourInquiry *inquiry;
+  gint64 deadline_us;
+  gboolean let_in;  /* by a first word */
+  char *label;      /* of that word */
+  char *source;
+  GQueue requests;
+} Flight;
 
-static void ask_next (Inquiry *inquiry);
+static gint64
+now_us (const DetourAdmission *self)
+{
+  return self->port->now_us != NULL ? self->port->now_us (self->user) : g_get_monotonic_time ();
+}
+
+static void
+request_free (Request *request)
+{
+  detour_question_clear (&request->question);
+  g_free (request);
+}
+
+/* Verdicts ---------------------------------------------------------------------------------------------------- */
+
+static void
+conclude (DetourAdmission *self, const DetourQuestion *question, DetourAdmissionVerdict *verdict, guint n)
+{
+  detour_tally_verdict (self->tally, question, verdict, n, self->dry_run, now_us (self));
+}
+
+/* Without an inquiry. */
+static void
+answer (DetourAdmission *self, Request *request, DetourAdmissionVerdict verdict)
+{
+  verdict.flags |= request->is_recheck ? DETOUR_VERDICT_RECHECK : 0;
+  conclude (self, &request->question, &verdict, 1);
+  request->done (&verdict, request->data);
+  request_free (request);
+}
+
+/* What is clear without asking a source; FALSE: nothing. */
+static gboolean
+judge_alone (const DetourAdmission *self, const DetourQuestion *question, DetourAdmissionVerdict *verdict)
+{
+  if (g_strv_contains ((const char *const *) self->disallowed_app_names, question->app_name))
+    *verdict = (DetourAdmissionVerdict) { DETOUR_AUTH_DENY, .source = "admission",
+                                          .reason = "its application name is not allowed" };
+  else if (self->chain->len == 0)
+    *verdict = (DetourAdmissionVerdict) { DETOUR_AUTH_ALLOW, .source = "open" };
+  else
+    return FALSE;
+  return TRUE;
+}
+
+/* Inquiries --------------------------------------------------------------------------------------------------- */
+
+static guint
+flight_hash (gconstpointer flight)
+{
+  return detour_question_hash_key (&((const Flight *) flight)->question.key);
+}
+
+static gboolean
+flight_equal (gconstpointer a, gconstpointer b)
+{
+  const Flight *one = a, *other = b;
+
+  return one->is_recheck == other->is_recheck && detour_question_equal (&one->question, &other->question);
+}
+
+static void
+flight_free (gpointer data)
+{
+  Flight *flight = data;
+
+  g_clear_pointer (&flight->inquiry, detour_inquiry_free);
+  g_assert (flight->requests.length == 0);
+  g_free (flight->label);
+  g_free (flight->source);
+  detour_question_clear (&flight->question);
+  g_free (flight);
+}
+
+/* Everyone who waits now is told; what their callbacks do may be anything but the end of the flight. */
+static void
+tell (Flight *flight, const DetourAdmissionVerdict *verdict)
+{
+  GQueue requests = flight->requests;
+
+  g_queue_init (&flight->requests);
+  while (requests.length > 0)
+    {
+      Request *request = g_queue_pop_head (&requests);
+
+      request->done (verdict, request->data);
+      request_free (request);
+    }
+}
+
+/* The flight is over. */
+static void
+land (Flight *flight, DetourAdmissionVerdict verdict)
+{
+  DetourAdmission *self = flight->admission;
+
+  verdict.flags |= flight->is_recheck ? DETOUR_VERDICT_RECHECK : 0;
+  g_hash_table_steal (self->inquiries, flight);
+  if (!flight->let_in)
+    conclude (self, &flight->question, &verdict, flight->requests.length);
+  else if (verdict.result == DETOUR_AUTH_DENY)
+    {
+      conclude (self, &flight->question, &verdict, 1);
+      if (verdict.result == DETOUR_AUTH_DENY)
+        self->port->revoke (self->user, &flight->question.key);
+    }
+  tell (flight, &verdict);
+  flight_free (flight);
+}
+
+static void
+on_word (const DetourInquiryWord *word, gboolean is_last, gpointer data)
+{
+  Flight *flight = data;
+  DetourAdmissionVerdict verdict = { word->result, word->flags, word->label, word->source, word->reason };
+
+  if (is_last)
+    land (flight, verdict);
+  else if (!flight->is_recheck && !flight->let_in)
+    {
+      flight->let_in = TRUE;
+      flight->label = g_strdup (word->label);
+      flight->source = g_strdup (word->source);
+      conclude (flight->admission, &flight->question, &verdict, flight->requests.length);
+      tell (flight, &verdict);
+    }
+}
+
+/* (Re)starts; may end the flight. */
+static void
+launch (Flight *flight)
+{
+  DetourAdmission *self = flight->admission;
+  g_autoptr (GPtrArray) sources = g_ptr_array_new ();
+  DetourInquiryTerms terms = {
+    .match_all = self->match_all,
+    .asks_anew = flight->is_recheck,
+    .grace_us = self->grace_us,
+    .deadline_us = flight->deadline_us,
+  };
+  DetourAdmissionVerdict verdict;
+
+  g_clear_pointer (&flight->inquiry, detour_inquiry_free);
+  if (judge_alone (self, &flight->question, &verdict))
+    {
+      land (flight, verdict);
+      return;
+    }
+  for (guint i = 0; i < self->chain->len; i++)
+    if (detour_auth_source_takes_part (self->chain->pdata[i]))
+      g_ptr_array_add (sources, self->chain->pdata[i]);
+  /* A chain out of which everyone was taken is not an open one. */
+  terms.is_stopped = sources->len == 0;
+  for (guint i = 0; terms.is_stopped && i < self->chain->len; i++)
+    g_ptr_array_add (sources, self->chain->pdata[i]);
+  terms.patience_us = MIN (self->timeout_us / (sources->len + 1), PATIENCE_MAX_US);
+
+  flight->inquiry = detour_inquiry_new (&flight->question, (DetourAuthSource *const *) sources->pdata, sources->len,
+                                        &terms, on_word, flight);
+  detour_inquiry_start (flight->inquiry, now_us (self));
+}
+
+static gboolean
+on_tick (gpointer data)
+{
+  DetourAdmission *self = data;
+
+  detour_admission_tick (self);
+  if (g_hash_table_size (self->inquiries) > 0)
+    return G_SOURCE_CONTINUE;
+  self->ticker = 0;
+  return G_SOURCE_REMOVE;
+}
+
+void
+detour_admission_tick (DetourAdmission *self)
+{
+  guint n = 0;
+  g_autofree gpointer *flights = g_hash_table_get_keys_as_array (self->inquiries, &n);
+  gint64 now = now_us (self);
+
+  /* A tick ends no flight but its own. */
+  for (guint i = 0; i < n; i++)
+    detour_inquiry_tick (((Flight *) flights[i])->inquiry, now);
+}
+
+static void
+begin (DetourAdmission *self, Request *request)
+{
+  Flight probe = { .question = request->question, .is_recheck = request->is_recheck };
+  DetourAdmissionVerdict verdict;
+  Flight *flight;
+
+  if (!request->is_recheck)
+    detour_tally_ask (self->tally);
+  if (judge_alone (self, &request->question, &verdict))
+    {
+      answer (self, request, verdict);
+      return;
+    }
+  flight = g_hash_table_lookup (self->inquiries, &probe);
+  if (flight != NULL && !flight->let_in)
+    {
+      if (!request->is_recheck)
+        detour_tally_share (self->tally);
+      g_queue_push_tail (&flight->requests, request);
+      return;
+    }
+  if (flight != NULL)
+    {
+      /* The last word is on its way, and revokes if need be. */
+      answer (self, request, (DetourAdmissionVerdict) { DETOUR_AUTH_ALLOW, DETOUR_VERDICT_GRACE, flight->label,
+                                                        flight->source, "allowed before, and now: no answer yet" });
+      return;
+    }
+  if (g_hash_table_size (self->inquiries) >= INQUIRIES_MAX)
+    {
+      answer (self, request, (DetourAdmissionVerdict) { DETOUR_AUTH_UNAVAILABLE, .source = "admission",
+                                                        .reason = "too many questions wait" });
+      return;
+    }
+
+  flight = g_new0 (Flight, 1);
+  detour_question_copy (&flight->question, &request->question);
+  flight->is_recheck = request->is_recheck;
+  flight->admission = self;
+  flight->deadline_us = now_us (self) + self->timeout_us;
+  g_queue_init (&flight->requests);
+  g_queue_push_tail (&flight->requests, request);
+  g_hash_table_add (self->inquiries, flight);
+  if (self->ticker == 0)
+    self->ticker = g_timeout_add (TICK_MS, on_tick, self);
+  launch (flight);
+}
+
+/* Questions --------------------------------------------------------------------------------------------------- */
+
+static gboolean
+on_inbox (gpointer data)
+{
+  DetourAdmission *self = data;
+  GQueue requests;
+
+  g_mutex_lock (&self->inbox_lock);
+  requests = self->inbox;
+  g_queue_init (&self->inbox);
+  g_clear_pointer (&self->inbox_source, g_source_unref);
+  g_mutex_unlock (&self->inbox_lock);
+
+  while (requests.length > 0)
+    begin (self, g_queue_pop_head (&requests));
+  return G_SOURCE_REMOVE;
+}
+
+static Request *
+request_new (const DetourQuestion *question, gboolean is_recheck, DetourAdmissionDone done, gpointer data)
+{
+  Request *request = g_new (Request, 1);
+
+  detour_question_copy (&request->question, question);
+  request->is_recheck = is_recheck;
+  request->done = done;
+  request->data = data;
+  return request;
+}
+
+static void
+put (DetourAdmission *self, Request *request)
+{
+  g_mutex_lock (&self->inbox_lock);
+  g_queue_push_tail (&self->inbox, request);
+  if (self->inbox_source == NULL)
+    {
+      self->inbox_source = g_idle_source_new ();
+      g_source_set_priority (self->inbox_source, G_PRIORITY_DEFAULT);
+      g_source_set_callback (self->inbox_source, on_inbox, self, NULL);
+      g_source_attach (self->inbox_source, NULL);
+    }
+  g_mutex_unlock (&self->inbox_lock);
+}
+
+void
+detour_admission_ask (DetourAdmission *self, const DetourQuestion *question, DetourAdmissionDone done, gpointer data)
+{
+  put (self, request_new (question, FALSE, done, data));
+}
+
+void
+detour_admission_recheck (DetourAdmission *self, const DetourQuestion *question, DetourAdmissionDone done,
+                          gpointer data)
+{
+  put (self, request_new (question, TRUE, done, data));
+}
+
+/* Life -------------------------------------------------------------------------------------------------------- */
+
+static GPtrArray *
+chain_new (void)
+{
+  return g_ptr_array_new_with_free_func ((GDestroyNotify) detour_auth_source_unref);
+}
+
+/* Those of @chain that are not in @others. */
+static void
+close_sources (GPtrArray *chain, GPtrArray *others)
+{
+  for (guint i = 0; i < chain->len; i++)
+    if (others == NULL || !g_ptr_array_find (others, chain->pdata[i], NULL))
+      detour_auth_source_close (chain->pdata[i]);
+}
 
 DetourAdmission *
-detour_admission_new (DetourAdmissionVerify verify, gpointer user)
+detour_admission_new (const DetourAuthPort *port, gpointer user)
 {
   DetourAdmission *self = g_new0 (DetourAdmission, 1);
 
-  self->verify = verify;
+  self->port = port;
   self->user = user;
-  self->chain = g_new0 (char *, 1);
+  g_mutex_init (&self->inbox_lock);
+  g_queue_init (&self->inbox);
+  self->chain = chain_new ();
+  self->disallowed_app_names = g_new0 (char *, 1);
+  self->inquiries = g_hash_table_new_full (flight_hash, flight_equal, flight_free, NULL);
+  self->tally = detour_tally_new (now_us (self));
   return self;
 }
 
 void
 detour_admission_free (DetourAdmission *self)
 {
-  /* Nobody waits for an answer any more; what is left of each question only has to be put away. */
-  while (g_atomic_int_get (&self->n_asking) > 0)
-    g_main_context_iteration (NULL, TRUE);
+  static const DetourAdmissionVerdict stopping
+      = { DETOUR_AUTH_UNAVAILABLE, 0, NULL, "admission", "the daemon stops" };
+  guint n = 0;
+  g_autofree gpointer *flights = g_hash_table_get_keys_as_array (self->inquiries, &n);
 
-  g_strfreev (self->chain);
+  if (self->inbox_source != NULL)
+    {
+      g_source_destroy (self->inbox_source);
+      g_source_unref (self->inbox_source);
+    }
+  while (self->inbox.length > 0)
+    {
+      Request *request = g_queue_pop_head (&self->inbox);
+
+      request->done (&stopping, request->data);
+      request_free (request);
+    }
+  for (guint i = 0; i < n; i++)
+    tell (flights[i], &stopping);
+  g_clear_handle_id (&self->ticker, g_source_remove);
+  g_hash_table_unref (self->inquiries);
+  close_sources (self->chain, NULL);
+  g_ptr_array_unref (self->chain);
   g_strfreev (self->disallowed_app_names);
+  detour_tally_free (self->tally);
+  g_mutex_clear (&self->inbox_lock);
   g_free (self);
+}
+
+/* Settings ---------------------------------------------------------------------------------------------------- */
+
+static DetourAuthSource *
+find_source (const DetourAdmission *self, const char *instance)
+{
+  for (guint i = 0; i < self->chain->len; i++)
+    if (g_str_equal (detour_auth_source_instance (self->chain->pdata[i]), instance))
+      return self->chain->pdata[i];
+  return NULL;
+}
+
+/* Sources that stay keep what they know. */
+static GPtrArray *
+make_chain (const DetourAdmission *self, const DetourSettings *settings)
+{
+  const char *const *names = detour_settings_list (settings, "chain");
+  GPtrArray *chain = chain_new ();
+
+  for (; *names != NULL; names++)
+    {
+      g_autofree char *instance = g_strconcat ("auth/", *names, NULL);
+      DetourAuthSource *source;
+
+      if (g_str_equal (*names, "open"))
+        continue;
+      source = find_source (self, instance);
+      source = source != NULL ? detour_auth_source_ref (source)
+                              : detour_auth_source_new (instance, self->port, self->user);
+      detour_auth_source_set_negative_ttl (source, detour_settings_duration_us (settings, "negative-ttl"));
+      g_ptr_array_add (chain, source);
+    }
+  return chain;
+}
+
+static GStrv
+read_app_names (const DetourSettings *settings)
+{
+  const char *const *names = detour_settings_list (settings, "disallow-app-names");
+  g_autoptr (GPtrArray) kept = g_ptr_array_new ();
+  gboolean has_empty = FALSE;
+
+  for (; *names != NULL; names++)
+    if (**names == '\0')
+      has_empty = TRUE;
+    else
+      g_ptr_array_add (kept, g_strdup (*names));
+  if (has_empty)
+    g_warning ("[admission] disallow-app-names: an empty name is left out; it would mean every client without one");
+  g_ptr_array_add (kept, NULL);
+  return (GStrv) g_ptr_array_steal (kept, NULL);
+}
+
+static void
+launch_all (DetourAdmission *self)
+{
+  guint n = 0;
+  g_autofree gpointer *flights = g_hash_table_get_keys_as_array (self->inquiries, &n);
+
+  for (guint i = 0; i < n; i++)
+    launch (flights[i]);
 }
 
 void
 detour_admission_apply (DetourAdmission *self, DetourSettings *settings)
 {
-  const char *const *names = detour_settings_list (settings, "chain");
-  g_autoptr (GPtrArray) chain = g_ptr_array_new ();
-  gboolean is_open = FALSE;
+  g_autoptr (GPtrArray) before = self->chain;
+  g_autoptr (GPtrArray) chain = make_chain (self, settings);
 
-  for (guint i = 0; names[i] != NULL; i++)
-    if (g_str_equal (names[i], "open"))
-      is_open = TRUE;
-    else
-      g_ptr_array_add (chain, g_str_has_prefix (names[i], "auth/") ? g_strdup (names[i])
-                                                                   : g_strconcat ("auth/", names[i], NULL));
-  g_ptr_array_add (chain, NULL);
-
-  g_strfreev (self->chain);
-  self->chain = (GStrv) g_ptr_array_steal (chain, NULL);
+  g_strfreev (self->disallowed_app_names);
+  self->disallowed_app_names = read_app_names (settings);
   self->match_all = g_strcmp0 (detour_settings_string (settings, "match"), "all") == 0;
   self->dry_run = detour_settings_bool (settings, "dry-run");
   self->timeout_us = detour_settings_duration_us (settings, "timeout");
-  g_strfreev (self->disallowed_app_names);
-  self->disallowed_app_names = g_strdupv ((GStrv) detour_settings_list (settings, "disallow-app-names"));
+  self->grace_us = detour_settings_duration_us (settings, "grace");
+  self->recheck_us = detour_settings_duration_us (settings, "recheck");
 
+  self->chain = g_steal_pointer (&chain);
+  launch_all (self);
+  close_sources (before, self->chain);
   /* A list of names to keep out needs a look at every client. */
-  g_atomic_int_set (&self->is_open, is_open && self->disallowed_app_names[0] == NULL);
+  g_atomic_int_set (&self->is_open, self->chain->len == 0 && self->disallowed_app_names[0] == NULL);
 }
 
 gboolean
@@ -97,144 +502,46 @@ detour_admission_is_open (const DetourAdmission *self)
   return g_atomic_int_get (&self->is_open);
 }
 
-static void
-inquiry_unref (Inquiry *self)
+gint64
+detour_admission_recheck_us (const DetourAdmission *self)
 {
-  if (!g_atomic_ref_count_dec (&self->refs))
-    return;
-  g_atomic_int_add (&self->admission->n_asking, -1);
-  g_free (self->question.sni);
-  g_free (self->question.listener);
-  g_strfreev (self->chain);
-  g_free (self->reason);
-  g_free (self->source);
-  g_free (self);
-}
-
-static void
-conclude (Inquiry *self, DetourAuthResult result, const char *label, const char *source, const char *reason)
-{
-  DetourAdmissionVerdict verdict = { result, label, source, reason };
-  DetourAdmissionDone done = g_steal_pointer (&self->done);
-
-  if (done == NULL)
-    return;
-  if (self->timer != 0)
-    {
-      g_source_remove (self->timer);
-      self->timer = 0;
-      inquiry_unref (self);
-    }
-  if (self->admission->dry_run && result != DETOUR_AUTH_ALLOW)
-    {
-      g_autofree char *key = detour_key_to_text (&self->question.key);
-
-      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_KEY, key, DETOUR_LOG_INSTANCE, source, "MESSAGE",
-                        "would refuse %s: %s (%s); let in because of dry-run", key,
-                        reason != NULL ? reason : "no reason given", source);
-      verdict.result = DETOUR_AUTH_ALLOW;
-    }
-  done (&verdict, self->data);
-}
-
-static void
-on_step (const DetourAuthVerdict *verdict, gpointer data)
-{
-  g_autofree Step *step = data;
-  Inquiry *self = step->inquiry;
-  const char *source = self->chain[step->index];
-  gboolean decides;
-
-  if (self->done == NULL)
-    {
-      inquiry_unref (self);
-      return;
-    }
-
-  if (verdict->result == DETOUR_AUTH_UNAVAILABLE)
-    self->was_unavailable = TRUE;
-  /* Whoever lets in decides for `any`, whoever keeps out for `all`; otherwise the last one does. */
-  decides = self->admission->match_all ? verdict->result != DETOUR_AUTH_ALLOW : verdict->result == DETOUR_AUTH_ALLOW;
-  if (verdict->result != DETOUR_AUTH_ALLOW)
-    {
-      g_free (self->reason);
-      g_free (self->source);
-      self->reason = g_strdup (verdict->reason);
-      self->source = g_strdup (source);
-    }
-  if (decides)
-    conclude (self, verdict->result, verdict->label, source, verdict->reason);
-  else if (self->chain[self->next] != NULL)
-    ask_next (self);
-  else if (self->admission->match_all)
-    conclude (self, DETOUR_AUTH_ALLOW, verdict->label, source, NULL);
-  else
-    conclude (self, self->was_unavailable ? DETOUR_AUTH_UNAVAILABLE : DETOUR_AUTH_DENY, NULL, self->source, self->reason);
-  inquiry_unref (self);
-}
-
-static void
-ask_next (Inquiry *self)
-{
-  DetourAuthQuestion question = { 0 };
-  Step *step = g_new (Step, 1);
-
-  *step = (Step) { self, self->next++ };
-  memcpy (question.key, self->question.key.bytes, DETOUR_KEY_SIZE);
-  question.source = self->question.source;
-  question.sni = self->question.sni;
-  question.listener = self->question.listener;
-  question.app_name = self->question.app_name;
-  question.prober = self->question.prober;
-  g_atomic_ref_count_inc (&self->refs);
-  self->admission->verify (self->admission->user, self->chain[step->index], &question, on_step, step);
-}
-
-static gboolean
-on_timeout (gpointer data)
-{
-  Inquiry *self = data;
-
-  self->timer = 0;
-  conclude (self, DETOUR_AUTH_UNAVAILABLE, NULL, self->chain[self->next - 1], "no answer in time");
-  inquiry_unref (self);
-  return G_SOURCE_REMOVE;
-}
-
-static gboolean
-begin (gpointer data)
-{
-  Inquiry *self = data;
-  DetourAdmission *admission = self->admission;
-
-  self->chain = g_strdupv (admission->chain);
-  if (g_strv_contains ((const char *const *) admission->disallowed_app_names, self->question.app_name))
-    conclude (self, DETOUR_AUTH_DENY, NULL, "admission", "its application name is not allowed");
-  else if (self->chain[0] == NULL)
-    conclude (self, DETOUR_AUTH_ALLOW, NULL, "open", NULL);
-  else
-    {
-      g_atomic_ref_count_inc (&self->refs);
-      self->timer = g_timeout_add ((guint) (admission->timeout_us / 1000), on_timeout, self);
-      ask_next (self);
-    }
-  inquiry_unref (self);
-  return G_SOURCE_REMOVE;
+  return self->recheck_us;
 }
 
 void
-detour_admission_ask (DetourAdmission *self, const DetourAdmissionQuestion *question, DetourAdmissionDone done,
-                      gpointer data)
+detour_admission_forget (DetourAdmission *self, const char *instance)
 {
-  Inquiry *inquiry = g_new0 (Inquiry, 1);
+  DetourAuthSource *source = find_source (self, instance);
 
-  g_atomic_int_inc (&self->n_asking);
-  g_atomic_ref_count_init (&inquiry->refs);
-  inquiry->admission = self;
-  inquiry->question = *question;
-  inquiry->question.sni = g_strdup (question->sni);
-  inquiry->question.listener = g_strdup (question->listener);
-  inquiry->done = done;
-  inquiry->data = data;
-  g_idle_add_full (G_PRIORITY_DEFAULT, begin, inquiry, NULL);
+  if (source == NULL)
+    return;
+  detour_auth_source_forget (source);
+  launch_all (self);
+}
+
+/* Status ------------------------------------------------------------------------------------------------------ */
+
+void
+detour_admission_stats (DetourAdmission *self, DetourAdmissionStats *stats)
+{
+  detour_tally_stats (self->tally, now_us (self), stats);
+  stats->n_inquiries = g_hash_table_size (self->inquiries);
+}
+
+void
+detour_admission_foreach_source (DetourAdmission *self, DetourAuthSourceFunc func, gpointer data)
+{
+  for (guint i = 0; i < self->chain->len; i++)
+    {
+      DetourAuthSourceInfo info;
+
+      detour_auth_source_info (self->chain->pdata[i], &info);
+      func (&info, data);
+    }
+}
+
+guint
+detour_admission_why (DetourAdmission *self, const DetourKey *key, DetourVerdictNoteFunc func, gpointer data)
+{
+  return detour_tally_why (self->tally, key, func, data);
 }

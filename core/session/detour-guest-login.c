@@ -214,7 +214,7 @@ on_admission (const DetourAdmissionVerdict *verdict, gpointer data)
 static void
 ask (DetourGuest *self)
 {
-  DetourAdmissionQuestion question = { .key = self->login.key, .prober = self->login.is_prober };
+  DetourQuestion question = { .key = self->login.key, .prober = self->login.is_prober };
   char source[DETOUR_ADDRESS_TEXT_MAX];
   DetourChannelInfo info;
 

@@ -197,6 +197,7 @@ auth_changed (gpointer data, DetourInstance *instance)
 {
   DetourServer *self = data;
 
+  detour_admission_forget (self->admission, detour_instance_id (instance));
   if (!self->is_stopped)
     detour_pool_ask_again (self->pool);
 }
@@ -220,19 +221,53 @@ apply_admission (gpointer data, DetourSettings *settings)
   detour_pool_ask_again (self->pool);
 }
 
+/* What the admission asks for ---------------------------------------------------------------------------------- */
+
+static DetourInstance *
+find_auth (const DetourServer *self, const char *id)
+{
+  return self->roster != NULL ? detour_roster_find (self->roster, id) : NULL;
+}
+
 static void
 verify (gpointer user, const char *id, const DetourAuthQuestion *question,
         void (*done) (const DetourAuthVerdict *verdict, gpointer data), gpointer data)
 {
-  DetourServer *self = user;
-  DetourInstance *instance = self->roster != NULL ? detour_roster_find (self->roster, id) : NULL;
-  DetourAuthVerdict verdict = { .result = DETOUR_AUTH_UNAVAILABLE, .reason = "there is no such instance" };
+  DetourInstance *instance = find_auth (user, id);
 
-  if (instance != NULL)
-    detour_instance_verify (instance, question, done, data);
-  else
-    done (&verdict, data);
+  /* Who does not take part is not asked. */
+  g_assert (instance != NULL);
+  detour_instance_verify (instance, question, done, data);
 }
+
+static gboolean
+takes_part (gpointer user, const char *id)
+{
+  DetourInstance *instance = find_auth (user, id);
+
+  return instance != NULL && detour_instance_state (instance) != DETOUR_INSTANCE_STOPPED
+         && detour_instance_state (instance) != DETOUR_INSTANCE_DISABLED;
+}
+
+static void
+close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
+{
+  DetourServer *self = user;
+
+  if ((presence->flags & DETOUR_FRAME_PRESENT_MESH) == 0)
+    detour_carrier_close (self->carriers[DETOUR_HANDLE_WORKER (handle)], handle, DETOUR_CLOSE_REVOKED);
+}
+
+static void
+revoke_key (gpointer user, const DetourKey *key)
+{
+  DetourServer *self = user;
+
+  if (!self->is_stopped)
+    detour_registry_each_conn (self->registry, key, close_conn, self);
+}
+
+static const DetourAuthPort auth_port = { .verify = verify, .takes_part = takes_part, .revoke = revoke_key };
 
 const DetourHostHooks detour_server_hooks = {
   .listen = listen_for,
@@ -319,7 +354,7 @@ detour_server_new (const DetourConfig *config, const DetourServerKey *key, GErro
   self->listeners = g_ptr_array_new ();
   self->sources = detour_sources_new ();
   self->routes = detour_http_routes_new ();
-  self->admission = detour_admission_new (verify, self);
+  self->admission = detour_admission_new (&auth_port, self);
   read_socket_options (config->limits, &self->socket_options);
   read_pool_limits (config->limits, &limits);
 

@@ -1,0 +1,158 @@
+/* detour-tally.c: numbers of the verdicts on clients, and the last ones on each key.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-tally.h"
+
+#include "detour-bucket.h"
+
+#define LOG_KEYS_MAX 8192u
+#define MINUTES 60
+
+struct _DetourTally {
+  DetourVerdictLog *log;
+  DetourAdmissionStats stats;
+  guint refused[MINUTES]; /* in each minute of the last hour */
+  gint64 minute;          /* the one that is counted now */
+  DetourBucket dry_run_log;
+  guint n_unlogged;
+};
+
+DetourTally *
+detour_tally_new (gint64 now_us)
+{
+  DetourTally *self = g_new0 (DetourTally, 1);
+
+  self->log = detour_verdict_log_new (LOG_KEYS_MAX);
+  self->minute = now_us / G_TIME_SPAN_MINUTE;
+  detour_bucket_init (&self->dry_run_log, 5, now_us);
+  return self;
+}
+
+void
+detour_tally_free (DetourTally *self)
+{
+  detour_verdict_log_free (self->log);
+  g_free (self);
+}
+
+void
+detour_tally_ask (DetourTally *self)
+{
+  self->stats.asked++;
+}
+
+void
+detour_tally_share (DetourTally *self)
+{
+  self->stats.shared++;
+}
+
+/* Empties the minutes that nobody counted in. */
+static void
+go_to (DetourTally *self, gint64 now_us)
+{
+  gint64 minute = now_us / G_TIME_SPAN_MINUTE;
+
+  if (minute - self->minute >= MINUTES)
+    memset (self->refused, 0, sizeof self->refused);
+  else
+    for (gint64 i = self->minute + 1; i <= minute; i++)
+      self->refused[i % MINUTES] = 0;
+  self->minute = minute;
+}
+
+/* Everyone can produce keys without end, so the log takes only some of them. */
+static void
+log_dry_run (DetourTally *self, const DetourKey *key, const DetourAdmissionVerdict *verdict, gint64 now_us)
+{
+  g_autofree char *text = detour_key_to_text (key);
+  gboolean show = detour_bucket_take (&self->dry_run_log, 1, 5, 1, now_us);
+
+  if (!show)
+    self->n_unlogged++;
+  g_log_structured (G_LOG_DOMAIN, show ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_DEBUG, DETOUR_LOG_KEY, text,
+                    DETOUR_LOG_INSTANCE, verdict->source, "MESSAGE", "would %s %s: %s (%s); let be because of dry-run",
+                    verdict->flags & DETOUR_VERDICT_RECHECK ? "close" : "refuse", text,
+                    verdict->reason != NULL ? verdict->reason : "no reason given", verdict->source);
+  if (show && self->n_unlogged > 0)
+    {
+      g_message ("%u more of these were not logged", self->n_unlogged);
+      self->n_unlogged = 0;
+    }
+}
+
+static void
+count (DetourTally *self, const DetourAdmissionVerdict *verdict, guint n, gint64 now_us)
+{
+  DetourAdmissionStats *stats = &self->stats;
+
+  if (verdict->flags & DETOUR_VERDICT_RECHECK)
+    {
+      stats->rechecked += n;
+      stats->revoked += verdict->result == DETOUR_AUTH_DENY ? n : 0;
+      return;
+    }
+  stats->by_grace += verdict->flags & DETOUR_VERDICT_GRACE ? n : 0;
+  stats->cached += verdict->flags & DETOUR_VERDICT_CACHED ? n : 0;
+  if (verdict->result == DETOUR_AUTH_ALLOW)
+    {
+      stats->allowed += n;
+      return;
+    }
+  if (verdict->result == DETOUR_AUTH_DENY)
+    stats->denied += n;
+  else
+    stats->unavailable += n;
+  go_to (self, now_us);
+  self->refused[self->minute % MINUTES] += n;
+}
+
+/* A client that is connected is not closed because nobody can say. */
+static gboolean
+turns_away (const DetourAdmissionVerdict *verdict)
+{
+  return verdict->result == DETOUR_AUTH_DENY
+         || (verdict->result == DETOUR_AUTH_UNAVAILABLE && (verdict->flags & DETOUR_VERDICT_RECHECK) == 0);
+}
+
+void
+detour_tally_verdict (DetourTally *self, const DetourQuestion *question, DetourAdmissionVerdict *verdict, guint n,
+                      gboolean dry_run, gint64 now_us)
+{
+  DetourVerdictNote note = {
+    .result = verdict->result,
+    .source = verdict->source,
+    .label = verdict->label,
+    .reason = verdict->reason,
+    .address = question->source,
+  };
+
+  if (dry_run && turns_away (verdict))
+    verdict->flags |= DETOUR_VERDICT_DRY_RUN;
+  note.flags = verdict->flags;
+  detour_verdict_log_add (self->log, &question->key, &note, g_get_real_time ());
+  if (verdict->flags & DETOUR_VERDICT_DRY_RUN)
+    {
+      log_dry_run (self, &question->key, verdict, now_us);
+      verdict->result = DETOUR_AUTH_ALLOW;
+      self->stats.let_in += n;
+    }
+  count (self, verdict, n, now_us);
+}
+
+void
+detour_tally_stats (DetourTally *self, gint64 now_us, DetourAdmissionStats *stats)
+{
+  go_to (self, now_us);
+  *stats = self->stats;
+  stats->refused_lately = 0;
+  for (guint i = 0; i < MINUTES; i++)
+    stats->refused_lately += self->refused[i];
+}
+
+guint
+detour_tally_why (const DetourTally *self, const DetourKey *key, DetourVerdictNoteFunc func, gpointer data)
+{
+  return detour_verdict_log_each (self->log, key, func, data);
+}
