@@ -220,6 +220,7 @@ class Relay:
     name = "relay.test"
     version = (1, 104)
     mesh_key = MESH_KEY
+    options = ["--no-vendor"]
 
     # All of the new file counts, all but what could not start, nothing of it.
     OUTCOMES = "reloaded, but not everything could follow|reloaded(?!,)|the configuration was not used"
@@ -289,7 +290,7 @@ class Relay:
         """Starts the daemon with the file as it is."""
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(
-                [DETOURD, "--config", self.config_file, "--no-vendor"],
+                [DETOURD, "--config", self.config_file, *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=daemon_environment())
         wait_until(lambda: "ready:" in self.log or self.process.poll() is not None, "the ready line")
         if self.process.poll() is not None:

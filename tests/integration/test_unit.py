@@ -1,0 +1,92 @@
+"""The service unit: how much it may do, and that it says what the daemon does.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from relay import BUILD, DETOURD, SMALL, Relay
+
+UNIT = BUILD / "data" / "systemd" / "detour.service"
+SYSTEMD = pathlib.Path(__file__).resolve().parents[2] / "data" / "systemd"
+
+
+@pytest.fixture
+def analyze():
+    """Runs systemd-analyze."""
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("there is no systemd-analyze")
+
+    def run(*arguments):
+        return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+
+    return run
+
+
+def copy_of_the_unit(tmp_path):
+    """The unit with the daemon of the build tree, which may not be installed."""
+    text = UNIT.read_text()
+    copy = tmp_path / "detour.service"
+    copy.write_text(re.sub(r"^ExecStart=.*$", f"ExecStart={DETOURD}", text, flags=re.M))
+    assert copy.read_text() != text
+    return copy
+
+
+def test_exposure(analyze, tmp_path):
+    done = analyze("security", "--offline=true", "--threshold=20", copy_of_the_unit(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_systemd_understands_all_of_it(analyze, tmp_path):
+    done = analyze("verify", "--man=no", copy_of_the_unit(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_samples_for_socket_activation(analyze, tmp_path):
+    copy_of_the_unit(tmp_path)
+    shutil.copytree(SYSTEMD.parent / "examples" / "sockets", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "detour.service.d").mkdir()
+    (tmp_path / "sockets.conf").rename(tmp_path / "detour.service.d" / "sockets.conf")
+    done = analyze("verify", "--man=no", *sorted(tmp_path.glob("*.socket")), tmp_path / "detour.service")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_only_privilege_is_binding_low_ports():
+    text = UNIT.read_text()
+    for key in ("AmbientCapabilities", "CapabilityBoundingSet"):
+        assert re.findall(rf"^{key}=(.*)$", text, re.M) == ["CAP_NET_BIND_SERVICE"]
+    assert re.search(r"^User=detour$", text, re.M)
+
+
+def test_exit_status_of_a_bad_configuration_is_the_one_not_tried_again(tmp_path):
+    relay = Relay(tmp_path, SMALL + "\n[nonsense]\n")
+    relay.write_config()
+    try:
+        done = subprocess.run([DETOURD, "--config", relay.config_file], capture_output=True, check=False)
+    finally:
+        relay.remove()
+    assert f"\nRestartPreventExitStatus={done.returncode}\n" in UNIT.read_text()
+
+
+def test_user_and_folders(tmp_path):
+    """The files for sysusers.d and tmpfiles.d do what they say, in an empty root."""
+    if os.geteuid() != 0 or not shutil.which("systemd-sysusers") or not shutil.which("systemd-tmpfiles"):
+        pytest.skip("needs root, systemd-sysusers and systemd-tmpfiles")
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    tmpfiles = UNIT.parent / "detour.tmpfiles.conf"
+    for command in (["systemd-sysusers", SYSTEMD / "detour.sysusers.conf"], ["systemd-tmpfiles", "--create", tmpfiles]):
+        done = subprocess.run([*command, f"--root={root}"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    user = re.search(r"^detour:.*$", (root / "etc/passwd").read_text(), re.M)
+    assert user and user[0].endswith(":/var/lib/detour:/usr/sbin/nologin")
+    folder = re.search(r"^d +/(\S+/private) ", tmpfiles.read_text(), re.M)
+    private = (root / folder[1]).stat()
+    assert private.st_mode & 0o777 == 0o750
+    assert re.search(rf"^detour:[^:]*:{private.st_gid}:", (root / "etc/group").read_text(), re.M)
