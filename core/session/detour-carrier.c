@@ -125,7 +125,7 @@ on_adopt (DetourWorker *worker, gpointer data)
   session->channel = (DetourChannel) { NULL };
   conn->number = session->number;
   conn->label = g_steal_pointer (&session->label);
-  conn->listener = g_steal_pointer (&session->listener);
+  conn->listener = session->listener;
   conn->source = session->source;
   conn->client.is_mesh = session->is_mesh;
   conn->client.presence = session->presence;

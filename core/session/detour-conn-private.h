@@ -27,7 +27,7 @@ struct _DetourConn {
   gint64 resume_us;      /* 0: reads; else paused by its rate until then */
   guint64 number;
   char *label;
-  char *listener;
+  const char *listener; /* interned */
   DetourSource source;
   gboolean owes_reply; /* its channel has bytes of its own to send */
   gboolean is_stalled; /* is not read until another worker has caught up */

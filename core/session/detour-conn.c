@@ -476,5 +476,4 @@ detour_conn_clear (DetourCarrier *carrier, DetourConn *conn, gboolean say_goodby
     retire_input (carrier, conn);
   detour_sources_leave (carrier->sources, &conn->source);
   g_clear_pointer (&conn->label, g_free);
-  g_clear_pointer (&conn->listener, g_free);
 }

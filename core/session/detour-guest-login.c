@@ -112,7 +112,7 @@ admit (DetourGuest *self, const char *label)
   session->key = self->login.key;
   session->is_mesh = self->login.is_mesh;
   session->label = g_strdup (label);
-  session->listener = g_strdup (self->listener->instance);
+  session->listener = g_intern_string (self->listener->instance);
   session->source = self->source;
   fill_presence (self, &session->presence);
   session->output = g_byte_array_append (g_byte_array_new (), info, sizeof info);

@@ -13,7 +13,6 @@ detour_session_free (DetourSession *self)
     close (self->fd);
   detour_channel_clear (&self->channel);
   g_free (self->label);
-  g_free (self->listener);
   g_clear_pointer (&self->sealed, g_byte_array_unref);
   g_clear_pointer (&self->output, g_byte_array_unref);
   g_clear_pointer (&self->input, g_byte_array_unref);

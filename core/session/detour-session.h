@@ -23,7 +23,7 @@ typedef struct {
   DetourPresence presence;
   gboolean is_mesh;
   char *label;        /* from admission; NULL: none */
-  char *listener;     /* "transport/https" */
+  const char *listener; /* "transport/https"; interned */
   DetourSource source; /* to be counted out when the connection ends */
   GByteArray *sealed; /* bytes of the record layer that the socket did not take yet; NULL: none */
   GByteArray *output; /* frames that go first: ServerInfo */
