@@ -358,7 +358,13 @@ detour_carrier_flush (DetourCarrier *self)
 
   detour_relay_end (self->relay);
   self->arena.len = 0;
-  g_ptr_array_set_size (self->retired, 0);
+  while (self->retired != NULL)
+    {
+      DetourBlock *block = self->retired;
+
+      self->retired = block->next;
+      detour_block_release (&self->blocks, block);
+    }
   if (self->holds_messages)
     {
       for (guint i = 0; i < self->n_carriers; i++)
@@ -472,7 +478,6 @@ detour_carrier_new (guint index, guint n, DetourRegistry *registry, DetourSource
   self->arena = (DetourBuffer) { g_malloc (ARENA_SIZE), 0, ARENA_SIZE };
   self->sealed.cap = DETOUR_CHANNEL_SEAL_BOUND (DETOUR_CONN_SEND_MAX + DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_PAYLOAD_MAX);
   self->sealed.data = g_malloc (self->sealed.cap);
-  self->retired = g_ptr_array_new_with_free_func (g_free);
   self->replies = g_ptr_array_new ();
   self->stalled = g_ptr_array_new ();
   self->slab = detour_slab_new (sizeof (DetourConn));
@@ -577,7 +582,7 @@ detour_carrier_free (DetourCarrier *self)
   detour_relay_free (self->relay);
   for (guint i = 0; i < self->n_carriers; i++)
     g_clear_pointer (&self->to[i], detour_ring_free);
-  g_ptr_array_unref (self->retired);
+  detour_block_store_clear (&self->blocks);
   g_ptr_array_unref (self->replies);
   g_ptr_array_unref (self->stalled);
   g_ptr_array_unref (self->conns);

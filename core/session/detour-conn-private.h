@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "detour-block.h"
 #include "detour-carrier.h"
 #include "detour-slab.h"
 
@@ -18,9 +19,8 @@ struct _DetourConn {
   DetourIo io;
   DetourChannel channel;
   guint8 *out;    /* sealed bytes that the socket did not take; NULL: none, and the client is not blocked */
-  guint8 *in;     /* plain bytes that are not a whole frame yet, or wait for the rate; NULL: none */
+  DetourBlock *in; /* plain bytes that are not a whole frame yet, or wait for rate or room; NULL: none */
   guint32 out_len, out_at;
-  guint32 in_len, in_cap;
   DetourTimer timer;     /* the earliest of these three */
   gint64 keep_alive_us;
   gint64 write_limit_us; /* 0: not blocked */
@@ -44,7 +44,8 @@ struct _DetourCarrier {
   guint8 *cipher;      /* one read, before it is opened */
   DetourBuffer arena;  /* opened bytes of this round; the relay borrows from it */
   DetourBuffer sealed; /* one send */
-  GPtrArray *retired;  /* blocks the relay borrows from, freed with the round */
+  DetourBlock *retired; /* blocks the relay borrows from, released with the round */
+  DetourBlockStore blocks;
 
   DetourSlab *slab;
   GPtrArray *conns;    /* by slot; NULL: free */

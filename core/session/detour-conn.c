@@ -23,9 +23,6 @@ typedef union {
 /* Keep-alives fall due on common points in time, about a second apart: an idle worker wakes once for all of them. */
 #define KEEP_ALIVE_GRAIN_US (G_GINT64_CONSTANT (1) << 20)
 
-/* First room for a frame that has come in part. */
-#define INPUT_MIN 512u
-
 /* Timers ------------------------------------------------------------------------------------------------------ */
 
 static void
@@ -79,25 +76,20 @@ set_events (DetourCarrier *carrier, DetourConn *conn)
 /* Input ------------------------------------------------------------------------------------------------------- */
 
 static void
-keep_input (DetourConn *conn, const guint8 *data, gsize len)
+keep_input (DetourCarrier *carrier, DetourConn *conn, const guint8 *data, gsize len)
 {
-  if (len == 0)
-    return;
-  if (conn->in_len + len > conn->in_cap)
-    {
-      conn->in_cap = (guint32) MAX (conn->in_len + len, MAX (2 * conn->in_cap, INPUT_MIN));
-      conn->in = g_realloc (conn->in, conn->in_cap);
-    }
-  memcpy (conn->in + conn->in_len, data, len);
-  conn->in_len += (guint32) len;
+  detour_block_append (&carrier->blocks, &conn->in, data, len);
 }
 
 /* The relay borrows from the block until the round is over. */
-static void
+static DetourBlock *
 retire_input (DetourCarrier *carrier, DetourConn *conn)
 {
-  g_ptr_array_add (carrier->retired, g_steal_pointer (&conn->in));
-  conn->in_len = conn->in_cap = 0;
+  DetourBlock *block = g_steal_pointer (&conn->in);
+
+  block->next = carrier->retired;
+  carrier->retired = block;
+  return block;
 }
 
 /* Gives whole frames to the relay and keeps the rest. FALSE: the connection is closed, paused or stalled. */
@@ -115,7 +107,7 @@ give (DetourCarrier *carrier, DetourConn *conn, guint8 *data, gsize len)
       return FALSE;
     }
 
-  keep_input (conn, data + used, len - used);
+  keep_input (carrier, conn, data + used, len - used);
   if (result == DETOUR_INPUT_OK)
     return TRUE;
 
@@ -135,41 +127,38 @@ give (DetourCarrier *carrier, DetourConn *conn, guint8 *data, gsize len)
 
 /* Moves bytes from *@data to the kept ones until there are @wanted. */
 static gboolean
-fill_input (DetourConn *conn, gsize wanted, guint8 **data, gsize *len)
+fill_input (DetourCarrier *carrier, DetourConn *conn, gsize wanted, guint8 **data, gsize *len)
 {
-  gsize n = MIN (wanted - MIN (wanted, conn->in_len), *len);
+  gsize n = MIN (wanted - MIN (wanted, conn->in->len), *len);
 
-  keep_input (conn, *data, n);
+  keep_input (carrier, conn, *data, n);
   *data += n;
   *len -= n;
-  return conn->in_len >= wanted;
+  return conn->in->len >= wanted;
 }
 
 /* The frame that was cut by the end of the last read is completed where it is kept; all others stay where they lie. */
 static void
 take (DetourCarrier *carrier, DetourConn *conn, guint8 *data, gsize len)
 {
-  if (conn->in_len > 0)
+  if (conn->in != NULL)
     {
-      guint8 *kept;
-      gsize kept_len;
+      DetourBlock *kept;
       DetourFrame frame;
 
-      if (!fill_input (conn, DETOUR_FRAME_HEADER_SIZE, &data, &len))
+      if (!fill_input (carrier, conn, DETOUR_FRAME_HEADER_SIZE, &data, &len))
         return;
 
       /* What the header alone condemns is not waited for. */
-      if (detour_frame_parse (conn->in, conn->in_len, conn->client.is_mesh, &frame) == DETOUR_FRAME_MORE
-          && !fill_input (conn, DETOUR_FRAME_HEADER_SIZE + frame.len, &data, &len))
+      if (detour_frame_parse (conn->in->data, conn->in->len, conn->client.is_mesh, &frame) == DETOUR_FRAME_MORE
+          && !fill_input (carrier, conn, DETOUR_FRAME_HEADER_SIZE + frame.len, &data, &len))
         return;
 
-      kept = conn->in;
-      kept_len = conn->in_len;
-      retire_input (carrier, conn);
-      if (!give (carrier, conn, kept, kept_len))
+      kept = retire_input (carrier, conn);
+      if (!give (carrier, conn, kept->data, kept->len))
         {
           if (!conn->is_closed)
-            keep_input (conn, data, len);
+            keep_input (carrier, conn, data, len);
           return;
         }
     }
@@ -181,13 +170,11 @@ take (DetourCarrier *carrier, DetourConn *conn, guint8 *data, gsize len)
 static void
 resume (DetourCarrier *carrier, DetourConn *conn)
 {
-  guint8 *data = conn->in;
-  gsize len = conn->in_len;
-
-  if (data != NULL)
+  if (conn->in != NULL)
     {
-      retire_input (carrier, conn);
-      if (!give (carrier, conn, data, len))
+      DetourBlock *kept = retire_input (carrier, conn);
+
+      if (!give (carrier, conn, kept->data, kept->len))
         return;
     }
   set_events (carrier, conn);
@@ -447,10 +434,8 @@ detour_conn_start (DetourCarrier *carrier, DetourConn *conn, const GByteArray *s
     }
   if (input != NULL && input->len > 0)
     {
-      guint8 *copy = g_memdup2 (input->data, input->len);
-
-      g_ptr_array_add (carrier->retired, copy);
-      take (carrier, conn, copy, input->len);
+      keep_input (carrier, conn, input->data, input->len);
+      resume (carrier, conn);
     }
 }
 

