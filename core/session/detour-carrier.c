@@ -10,25 +10,7 @@
 /* Opened bytes of one round: so much is read before destinations get what they have. */
 #define ARENA_SIZE (512u * 1024)
 
-/* Between two workers, each way. When it is full, whoever sends through it is read on only after the other worker has
- * caught up, which takes no longer than a round: it never waits for a receiver. */
-#define RING_SIZE (512u * 1024)
-/* So many bytes for another worker are not kept back until the round is over. */
-#define RING_HOLD (64u * 1024)
-
 #define SLOTS_MAX 0xfffffeu
-
-/* In front of a frame in a ring. */
-typedef struct {
-  DetourHandle handle;
-  guint64 source_id;
-} RingHead;
-
-static void
-assert_owner (const DetourCarrier *self)
-{
-  g_assert (detour_worker_is_current (self->worker));
-}
 
 static void
 log_end (const DetourConn *conn, DetourClose reason)
@@ -167,13 +149,19 @@ on_close (DetourWorker *worker, gpointer data)
     detour_carrier_end_conn (self, conn, message->reason);
 }
 
-void
-detour_carrier_close (DetourCarrier *self, DetourHandle handle, DetourClose reason)
+static void
+post_close (DetourWorker *worker, DetourHandle handle, DetourClose reason)
 {
   CloseMessage *message = g_new (CloseMessage, 1);
 
   *message = (CloseMessage) { handle, reason };
-  detour_worker_post (self->worker, on_close, message);
+  detour_worker_post (worker, on_close, message);
+}
+
+void
+detour_carrier_close (DetourCarrier *self, DetourHandle handle, DetourClose reason)
+{
+  post_close (self->worker, handle, reason);
 }
 
 /* Mesh watchers, and who heard of a peer ---------------------------------------------------------------------- */
@@ -264,52 +252,13 @@ flood_one (const DetourPeer *peer, DetourHandle handle, const DetourPresence *pr
 
 /* What the relay asks of the other side ----------------------------------------------------------------------- */
 
-/* A carrier that stops has nothing to say any more, and the others may be gone. */
-static void
-wake_other (DetourCarrier *self, guint other)
-{
-  if (!self->is_stopping)
-    detour_worker_wake (self->others[other]->worker);
-}
-
-static void
-publish (DetourCarrier *self, guint receiver)
-{
-  self->unpublished[receiver] = 0;
-  detour_ring_publish (self->to[receiver]);
-  wake_other (self, receiver);
-}
-
 static DetourForward
 port_forward (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source, const guint8 *packet,
               gsize len)
 {
   DetourCarrier *self = user;
-  guint receiver = DETOUR_HANDLE_WORKER (handle);
-  gsize size = sizeof (RingHead) + DETOUR_FRAME_RECV_HEAD_SIZE + len;
-  RingHead *head;
-  guint8 *frame;
 
-  if (receiver >= self->n_carriers)
-    return DETOUR_FORWARD_NOWHERE;
-  head = detour_ring_reserve (self->to[receiver], size);
-  if (head == NULL)
-    {
-      publish (self, receiver);
-      detour_ring_want_room (self->to[receiver]);
-      head = detour_ring_reserve (self->to[receiver], size);
-      if (head == NULL)
-        return DETOUR_FORWARD_FULL;
-    }
-
-  *head = (RingHead) { handle, source_id };
-  frame = (guint8 *) (head + 1);
-  detour_frame_put_recv_head (frame, source, (guint32) len);
-  memcpy (frame + DETOUR_FRAME_RECV_HEAD_SIZE, packet, len);
-  self->unpublished[receiver] += size;
-  if (self->unpublished[receiver] >= RING_HOLD)
-    publish (self, receiver);
-  return DETOUR_FORWARD_DONE;
+  return detour_crossing_send (self->crossing, self->index, handle, source_id, source, packet, len);
 }
 
 static void
@@ -317,7 +266,7 @@ port_close (gpointer user, DetourHandle handle)
 {
   DetourCarrier *self = user;
 
-  detour_carrier_close (self->others[DETOUR_HANDLE_WORKER (handle)], handle, DETOUR_CLOSE_KICKED);
+  post_close (detour_crossing_worker (self->crossing, DETOUR_HANDLE_WORKER (handle)), handle, DETOUR_CLOSE_KICKED);
 }
 
 /* Who comes between the two steps is told of twice, which a set of keys does not mind. */
@@ -365,13 +314,7 @@ detour_carrier_flush (DetourCarrier *self)
       self->retired = block->next;
       detour_block_release (&self->blocks, block);
     }
-  if (self->holds_messages)
-    {
-      for (guint i = 0; i < self->n_carriers; i++)
-        if (self->from[i] != NULL && detour_ring_release (self->from[i]))
-          wake_other (self, i);
-      self->holds_messages = FALSE;
-    }
+  detour_crossing_release (self->crossing, self->index);
 }
 
 static void
@@ -408,23 +351,9 @@ static gboolean
 on_poll (DetourWorker *worker, gpointer user)
 {
   DetourCarrier *self = user;
-  gboolean found = retry_stalled (self);
+  gboolean went_on = retry_stalled (self);
 
-  for (guint i = 0; i < self->n_carriers; i++)
-    {
-      RingHead *head;
-      size_t len;
-
-      if (self->from[i] == NULL)
-        continue;
-      while ((head = detour_ring_next (self->from[i], &len)) != NULL)
-        {
-          detour_relay_deliver (self->relay, head->handle, head->source_id, (guint8 *) (head + 1), len - sizeof *head);
-          self->holds_messages = TRUE;
-          found = TRUE;
-        }
-    }
-  return found;
+  return detour_crossing_receive (self->crossing, self->index, self->relay) || went_on;
 }
 
 static void
@@ -434,9 +363,7 @@ on_round (DetourWorker *worker, gpointer user)
 
   detour_counter_add (&self->counters.rounds, 1);
   detour_carrier_flush (self);
-  for (guint i = 0; i < self->n_carriers; i++)
-    if (self->unpublished[i] > 0)
-      publish (self, i);
+  detour_crossing_publish (self->crossing, self->index);
   detour_registry_quiesce (self->registry, self->index);
 }
 
@@ -462,14 +389,14 @@ static const DetourWorkerFuncs worker_funcs = {
 /* ------------------------------------------------------------------------------------------------------------- */
 
 DetourCarrier *
-detour_carrier_new (guint index, guint n, DetourRegistry *registry, DetourSources *sources,
+detour_carrier_new (guint index, DetourCrossing *crossing, DetourRegistry *registry, DetourSources *sources,
                     const DetourKey *server_key, const DetourCarrierLimits *limits, GError **error)
 {
   DetourCarrier *self = g_new0 (DetourCarrier, 1);
   char name[16];
 
   self->index = index;
-  self->n_carriers = n;
+  self->crossing = crossing;
   self->registry = registry;
   self->sources = sources;
   self->limits = *limits;
@@ -483,10 +410,6 @@ detour_carrier_new (guint index, guint n, DetourRegistry *registry, DetourSource
   self->slab = detour_slab_new (sizeof (DetourConn));
   self->conns = g_ptr_array_new ();
   self->free_slots = g_array_new (FALSE, FALSE, sizeof (guint32));
-  self->others = g_new0 (DetourCarrier *, n);
-  self->to = g_new0 (DetourRing *, n);
-  self->from = g_new0 (DetourRing *, n);
-  self->unpublished = g_new0 (gsize, n);
 
   g_snprintf (name, sizeof name, "worker-%u", index);
   self->worker = detour_worker_new (name, index, 0, &worker_funcs, self, error);
@@ -495,53 +418,8 @@ detour_carrier_new (guint index, guint n, DetourRegistry *registry, DetourSource
       detour_carrier_free (self);
       return NULL;
     }
+  detour_crossing_set_worker (crossing, index, self->worker);
   return self;
-}
-
-/* The rings are published to the worker by a message. */
-typedef struct {
-  DetourRing **from;
-} ConnectMessage;
-
-static void
-on_connect (DetourWorker *worker, gpointer data)
-{
-  DetourCarrier *self = detour_worker_user (worker);
-  g_autofree ConnectMessage *message = data;
-
-  assert_owner (self);
-  memcpy (self->from, message->from, self->n_carriers * sizeof *message->from);
-  g_free (message->from);
-}
-
-gboolean
-detour_carrier_connect (DetourCarrier *self, DetourCarrier *const *others, GError **error)
-{
-  for (guint i = 0; i < self->n_carriers; i++)
-    {
-      self->others[i] = others[i];
-      if (i == self->index)
-        continue;
-      self->to[i] = detour_ring_new (RING_SIZE);
-      if (self->to[i] == NULL)
-        {
-          g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NOMEM, "no memory for the rings between workers");
-          return FALSE;
-        }
-    }
-
-  /* The last one finds all rings there. */
-  if (self->index + 1 == self->n_carriers)
-    for (guint i = 0; i < self->n_carriers; i++)
-      {
-        ConnectMessage *message = g_new (ConnectMessage, 1);
-
-        message->from = g_new0 (DetourRing *, self->n_carriers);
-        for (guint k = 0; k < self->n_carriers; k++)
-          message->from[k] = k == i ? NULL : others[k]->to[i];
-        detour_worker_post (others[i]->worker, on_connect, message);
-      }
-  return TRUE;
 }
 
 static void
@@ -550,6 +428,7 @@ on_stop (DetourWorker *worker, gpointer data)
   DetourCarrier *self = detour_worker_user (worker);
 
   self->is_stopping = TRUE;
+  detour_crossing_leave (self->crossing, self->index);
   for (guint i = 0; i < self->conns->len; i++)
     {
       DetourConn *conn = g_ptr_array_index (self->conns, i);
@@ -580,8 +459,6 @@ detour_carrier_free (DetourCarrier *self)
 {
   detour_carrier_join (self);
   detour_relay_free (self->relay);
-  for (guint i = 0; i < self->n_carriers; i++)
-    g_clear_pointer (&self->to[i], detour_ring_free);
   detour_block_store_clear (&self->blocks);
   g_ptr_array_unref (self->replies);
   g_ptr_array_unref (self->stalled);
@@ -591,10 +468,6 @@ detour_carrier_free (DetourCarrier *self)
   g_free (self->cipher);
   g_free (self->arena.data);
   g_free (self->sealed.data);
-  g_free (self->others);
-  g_free (self->to);
-  g_free (self->from);
-  g_free (self->unpublished);
   g_free (self);
 }
 

@@ -9,8 +9,8 @@
 
 #include <glib.h>
 
+#include "detour-crossing.h"
 #include "detour-relay.h"
-#include "detour-ring.h"
 #include "detour-session.h"
 #include "detour-worker.h"
 
@@ -32,11 +32,9 @@ typedef struct {
   DetourCounter rounds, reads, sends;
 } DetourCarrierCounters;
 
-/* Main thread. @registry has @n carriers, this one is number @index; connections that end leave @sources. */
-DetourCarrier *detour_carrier_new (guint index, guint n, DetourRegistry *registry, DetourSources *sources,
+/* Main thread. This is number @index of those that share @crossing and @registry; connections that end leave @sources. */
+DetourCarrier *detour_carrier_new (guint index, DetourCrossing *crossing, DetourRegistry *registry, DetourSources *sources,
                                    const DetourKey *server_key, const DetourCarrierLimits *limits, GError **error);
-/* Once, when all are there and before the first session: makes the rings towards @others. */
-gboolean detour_carrier_connect (DetourCarrier *self, DetourCarrier *const *others, GError **error);
 /* Closes every connection and takes no more. Main thread. */
 void detour_carrier_stop (DetourCarrier *self);
 /* Ends the thread. Carriers read each other's rings, so all are joined before the first is freed. Main thread. */

@@ -57,13 +57,7 @@ struct _DetourCarrier {
   guint n_conns;       /* likewise */
   gboolean is_stopping;
 
-  guint n_carriers;
-  DetourCarrier **others; /* by index; itself too */
-  DetourRing **to;        /* by index of the receiver; NULL for itself */
-  DetourRing **from;      /* by index of the sender; borrowed from its `to` */
-  gsize *unpublished;     /* bytes in that ring which its receiver has not been told of */
-  gboolean holds_messages; /* of the rings, until the round ends */
-
+  DetourCrossing *crossing;
   DetourRegistry *registry;
   DetourSources *sources;
   DetourCarrierCounters counters;

@@ -11,6 +11,7 @@
 struct _DetourServer {
   DetourRegistry *registry;
   DetourSources *sources;
+  DetourCrossing *crossing;
   DetourHttpRoutes *routes;
   DetourAdmission *admission;
   DetourPool *pool;
@@ -329,18 +330,21 @@ start_carriers (DetourServer *self, const DetourConfig *config, const DetourServ
   self->receive_rate = limits.relay.receive_rate;
   self->receive_burst = limits.relay.receive_burst;
   self->registry = detour_registry_new (n, &observer);
+  self->crossing = detour_crossing_new (n);
+  if (self->crossing == NULL)
+    {
+      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NOMEM, "no memory for what workers send each other");
+      return FALSE;
+    }
   self->carriers = g_new0 (DetourCarrier *, n);
   for (guint i = 0; i < n; i++)
     {
-      self->carriers[i] = detour_carrier_new (i, n, self->registry, self->sources, detour_server_key_public (key),
+      self->carriers[i] = detour_carrier_new (i, self->crossing, self->registry, self->sources, detour_server_key_public (key),
                                               &limits, error);
       if (self->carriers[i] == NULL)
         return FALSE;
       self->n_carriers++;
     }
-  for (guint i = 0; i < n; i++)
-    if (!detour_carrier_connect (self->carriers[i], self->carriers, error))
-      return FALSE;
   return TRUE;
 }
 
@@ -403,6 +407,7 @@ detour_server_free (DetourServer *self)
   for (guint i = 0; i < self->n_carriers; i++)
     detour_carrier_free (self->carriers[i]);
   g_free (self->carriers);
+  g_clear_pointer (&self->crossing, detour_crossing_free);
   g_clear_pointer (&self->registry, detour_registry_free);
   detour_admission_free (self->admission);
   detour_http_routes_free (self->routes);

@@ -57,6 +57,7 @@ realloc (void *old, size_t size)
 typedef struct {
   DetourRegistry *registry;
   DetourSources *sources;
+  DetourCrossing *crossing;
   DetourCarrier *carriers[CARRIERS_MAX];
   guint n;
   guint8 buffer[1 << 20];
@@ -98,13 +99,12 @@ start (guint n, const DetourCarrierLimits *limits)
   f->n = n;
   f->registry = detour_registry_new (n, &observer);
   f->sources = detour_sources_new ();
+  f->crossing = detour_crossing_new (n);
   for (guint i = 0; i < n; i++)
     {
-      f->carriers[i] = detour_carrier_new (i, n, f->registry, f->sources, &server, limits, &error);
+      f->carriers[i] = detour_carrier_new (i, f->crossing, f->registry, f->sources, &server, limits, &error);
       g_assert_no_error (error);
     }
-  for (guint i = 0; i < n; i++)
-    g_assert_true (detour_carrier_connect (f->carriers[i], f->carriers, &error));
   return f;
 }
 
@@ -117,6 +117,7 @@ stop (Fixture *f)
     detour_carrier_join (f->carriers[i]);
   for (guint i = 0; i < f->n; i++)
     detour_carrier_free (f->carriers[i]);
+  detour_crossing_free (f->crossing);
   detour_registry_free (f->registry);
   detour_sources_free (f->sources);
   g_free (f);

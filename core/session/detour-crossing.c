@@ -1,0 +1,187 @@
+/* detour-crossing.c: packets on their way from one worker to another.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-crossing.h"
+
+#include "detour-ring.h"
+
+/* Memory of a ring; a page of it is touched once packets have come so far. */
+#define RING_SIZE (512u * 1024)
+/* So many bytes for another worker are not kept back until the round is over. */
+#define RING_HOLD (64u * 1024)
+
+/* In front of a frame in a ring. */
+typedef struct {
+  DetourHandle handle;
+  guint64 source_id;
+} RingHead;
+
+/* What belongs to one worker, on cache lines of its own. */
+typedef struct {
+  _Alignas (64) DetourWorker *worker;
+  DetourRing **to;    /* by receiver; NULL for itself */
+  gsize *unpublished; /* bytes in that ring which the receiver has not been told of */
+  gboolean holds;     /* messages that it received, until release() */
+  gboolean has_left;
+} Side;
+
+struct _DetourCrossing {
+  guint n;
+  Side *sides;
+};
+
+DetourCrossing *
+detour_crossing_new (guint n_workers)
+{
+  DetourCrossing *self = g_new0 (DetourCrossing, 1);
+
+  self->n = n_workers;
+  self->sides = g_aligned_alloc0 (n_workers, sizeof (Side), 64);
+  for (guint i = 0; i < n_workers; i++)
+    {
+      self->sides[i].to = g_new0 (DetourRing *, n_workers);
+      self->sides[i].unpublished = g_new0 (gsize, n_workers);
+    }
+  for (guint i = 0; i < n_workers; i++)
+    for (guint k = 0; k < n_workers; k++)
+      if (i != k)
+        {
+          self->sides[i].to[k] = detour_ring_new (RING_SIZE);
+          if (self->sides[i].to[k] == NULL)
+            {
+              detour_crossing_free (self);
+              return NULL;
+            }
+        }
+  return self;
+}
+
+void
+detour_crossing_free (DetourCrossing *self)
+{
+  for (guint i = 0; i < self->n; i++)
+    {
+      for (guint k = 0; k < self->n; k++)
+        g_clear_pointer (&self->sides[i].to[k], detour_ring_free);
+      g_free (self->sides[i].to);
+      g_free (self->sides[i].unpublished);
+    }
+  g_aligned_free (self->sides);
+  g_free (self);
+}
+
+void
+detour_crossing_set_worker (DetourCrossing *self, guint index, DetourWorker *worker)
+{
+  self->sides[index].worker = worker;
+}
+
+guint
+detour_crossing_n_workers (const DetourCrossing *self)
+{
+  return self->n;
+}
+
+DetourWorker *
+detour_crossing_worker (const DetourCrossing *self, guint index)
+{
+  return index < self->n ? self->sides[index].worker : NULL;
+}
+
+/* Those who stop may be the last to run. */
+static void
+wake (DetourCrossing *self, guint index, guint other)
+{
+  if (!self->sides[index].has_left)
+    detour_worker_wake (self->sides[other].worker);
+}
+
+static void
+publish (DetourCrossing *self, guint index, guint receiver)
+{
+  Side *side = &self->sides[index];
+
+  side->unpublished[receiver] = 0;
+  detour_ring_publish (side->to[receiver]);
+  wake (self, index, receiver);
+}
+
+DetourForward
+detour_crossing_send (DetourCrossing *self, guint index, DetourHandle handle, guint64 source_id, const DetourKey *source,
+                      const guint8 *packet, gsize len)
+{
+  Side *side = &self->sides[index];
+  guint receiver = DETOUR_HANDLE_WORKER (handle);
+  gsize size = sizeof (RingHead) + DETOUR_FRAME_RECV_HEAD_SIZE + len;
+  RingHead *head;
+  guint8 *frame;
+
+  if (receiver >= self->n)
+    return DETOUR_FORWARD_NOWHERE;
+  head = detour_ring_reserve (side->to[receiver], size);
+  if (head == NULL)
+    {
+      publish (self, index, receiver);
+      detour_ring_want_room (side->to[receiver]);
+      head = detour_ring_reserve (side->to[receiver], size);
+      if (head == NULL)
+        return DETOUR_FORWARD_FULL;
+    }
+
+  *head = (RingHead) { handle, source_id };
+  frame = (guint8 *) (head + 1);
+  detour_frame_put_recv_head (frame, source, (guint32) len);
+  memcpy (frame + DETOUR_FRAME_RECV_HEAD_SIZE, packet, len);
+  side->unpublished[receiver] += size;
+  if (side->unpublished[receiver] >= RING_HOLD)
+    publish (self, index, receiver);
+  return DETOUR_FORWARD_DONE;
+}
+
+void
+detour_crossing_publish (DetourCrossing *self, guint index)
+{
+  for (guint i = 0; i < self->n; i++)
+    if (self->sides[index].unpublished[i] > 0)
+      publish (self, index, i);
+}
+
+gboolean
+detour_crossing_receive (DetourCrossing *self, guint index, DetourRelay *relay)
+{
+  gboolean found = FALSE;
+
+  for (guint i = 0; i < self->n; i++)
+    {
+      RingHead *head;
+      size_t len;
+
+      if (i == index)
+        continue;
+      while ((head = detour_ring_next (self->sides[i].to[index], &len)) != NULL)
+        {
+          detour_relay_deliver (relay, head->handle, head->source_id, (guint8 *) (head + 1), len - sizeof *head);
+          found = TRUE;
+        }
+    }
+  self->sides[index].holds |= found;
+  return found;
+}
+
+void
+detour_crossing_release (DetourCrossing *self, guint index)
+{
+  if (!self->sides[index].holds)
+    return;
+  self->sides[index].holds = FALSE;
+  for (guint i = 0; i < self->n; i++)
+    if (i != index && detour_ring_release (self->sides[i].to[index]))
+      wake (self, index, i);
+}
+
+void
+detour_crossing_leave (DetourCrossing *self, guint index)
+{
+  self->sides[index].has_left = TRUE;
+}
