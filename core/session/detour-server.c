@@ -4,6 +4,8 @@
 
 #include "detour-server.h"
 
+#include "detour-recheck.h"
+
 #include "detour-rate-config.h"
 
 #define WORKERS_AUTO_MAX 4u
@@ -14,6 +16,7 @@ struct _DetourServer {
   DetourCrossing *crossing;
   DetourHttpRoutes *routes;
   DetourAdmission *admission;
+  DetourRecheck *recheck;
   DetourPool *pool;
   DetourRoster *roster;
   guint n_carriers;
@@ -199,8 +202,10 @@ auth_changed (gpointer data, DetourInstance *instance)
   DetourServer *self = data;
 
   detour_admission_forget (self->admission, detour_instance_id (instance));
-  if (!self->is_stopped)
-    detour_pool_ask_again (self->pool);
+  if (self->is_stopped)
+    return;
+  detour_pool_ask_again (self->pool);
+  detour_recheck_all (self->recheck);
 }
 
 static void
@@ -220,6 +225,7 @@ apply_admission (gpointer data, DetourSettings *settings)
   detour_admission_apply (self->admission, settings);
   detour_pool_set_refuse_hold (self->pool, detour_settings_duration_us (settings, "refuse-hold"));
   detour_pool_ask_again (self->pool);
+  detour_recheck_apply (self->recheck);
 }
 
 /* What the admission asks for ---------------------------------------------------------------------------------- */
@@ -269,6 +275,49 @@ revoke_key (gpointer user, const DetourKey *key)
 }
 
 static const DetourAuthPort auth_port = { .verify = verify, .takes_part = takes_part, .revoke = revoke_key };
+
+static guint
+n_carriers (gpointer user)
+{
+  return ((DetourServer *) user)->n_carriers;
+}
+
+static guint
+n_clients (gpointer user)
+{
+  DetourServer *self = user;
+  guint n = 0;
+
+  for (guint i = 0; i < self->n_carriers; i++)
+    n += detour_carrier_n_conns (self->carriers[i]);
+  return n;
+}
+
+static gpointer
+survey (gpointer user, guint carrier, guint32 first, guint max, DetourSurveyDone done, gpointer data)
+{
+  return detour_survey_start (((DetourServer *) user)->carriers[carrier], first, max, done, data);
+}
+
+static void
+cancel_survey (gpointer user, gpointer survey)
+{
+  detour_survey_cancel (survey);
+}
+
+static void
+close_client (gpointer user, DetourHandle handle)
+{
+  detour_carrier_close (((DetourServer *) user)->carriers[DETOUR_HANDLE_WORKER (handle)], handle, DETOUR_CLOSE_REVOKED);
+}
+
+static const DetourRecheckPort recheck_port = {
+  .n_carriers = n_carriers,
+  .n_clients = n_clients,
+  .survey = survey,
+  .cancel = cancel_survey,
+  .close = close_client,
+};
 
 const DetourHostHooks detour_server_hooks = {
   .listen = listen_for,
@@ -359,6 +408,7 @@ detour_server_new (const DetourConfig *config, const DetourServerKey *key, GErro
   self->sources = detour_sources_new ();
   self->routes = detour_http_routes_new ();
   self->admission = detour_admission_new (&auth_port, self);
+  self->recheck = detour_recheck_new (self->admission, &recheck_port, self);
   read_socket_options (config->limits, &self->socket_options);
   read_pool_limits (config->limits, &limits);
 
@@ -387,6 +437,7 @@ detour_server_new (const DetourConfig *config, const DetourServerKey *key, GErro
 void
 detour_server_stop (DetourServer *self)
 {
+  detour_recheck_stop (self->recheck);
   if (self->pool != NULL)
     {
       detour_server_stop_listening (self);
@@ -410,6 +461,7 @@ detour_server_free (DetourServer *self)
   g_clear_pointer (&self->crossing, detour_crossing_free);
   g_clear_pointer (&self->registry, detour_registry_free);
   detour_admission_free (self->admission);
+  detour_recheck_free (self->recheck);
   detour_http_routes_free (self->routes);
   detour_sources_free (self->sources);
   g_ptr_array_unref (self->listeners);

@@ -107,6 +107,49 @@ def test_what_a_held_client_sent_meanwhile_is_relayed_when_it_is_admitted(make_r
     friend.expect_packet(stranger.key, b"sent while waiting")
 
 
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_a_key_that_is_taken_off_is_closed(make_relay, workers):
+    one, two = new_key(), new_key()
+    relay = make_relay(with_keys(keys_only(), "core", workers=workers), {"friends": line(one) + line(two)})
+    a, b = relay.door().client(one), relay.door("tls").client(two)
+    a.send_packet(b.key, b"hello")
+    b.expect_packet(a.key, b"hello")
+    relay.write_file("friends", line(two))
+    relay.reload()
+    a.expect_closed()
+    b.expect_gone(a.key, 0)
+    b.ping(b"12345678")
+    assert f"closing nodekey:{a.key.hex()}, which is not admitted any more: not in" in relay.log
+
+
+def test_who_came_in_while_the_relay_was_open_is_asked_about_when_it_is_not(make_relay):
+    key = new_key()
+    relay = make_relay(keys_only(chain="open"), {"friends": line(key)})
+    friend, stranger, mesh = relay.door().client(key), relay.door().client(), relay.door().mesh_client()
+    relay.reload(keys_only())
+    stranger.expect_closed()
+    friend.ping(b"12345678")
+    mesh.ping(b"12345678")
+
+
+def test_a_dry_run_closes_nobody(make_relay):
+    relay, (one, two) = started(make_relay, new_key(), new_key(), dry_run="true")
+    a, b = relay.door().client(one), relay.door().client(two)
+    relay.write_file("friends", line(two))
+    since = len(relay.log)
+    relay.reload()
+    relay.wait_log(f"would close nodekey:{a.key.hex()}", since)
+    a.send_packet(b.key, b"hello")
+    b.expect_packet(a.key, b"hello")
+
+
+def test_an_empty_application_name_is_no_name(make_relay):
+    relay = make_relay(with_keys(EVERYTHING, "admission", disallow_app_names="bad;;worse;", refuse_hold="0s"))
+    relay.door().client().ping(b"12345678")
+    waiting(relay.door(), AppName="worse").expect_closed()
+    assert "disallow-app-names: an empty name is left out" in relay.log
+
+
 def test_mesh_clients_are_not_asked_about(make_relay):
     relay, (key,) = started(make_relay)
     mesh, friend = relay.door().mesh_client(), relay.door().client(key)

@@ -1,0 +1,205 @@
+/* detour-recheck.c: asks again about the clients that are connected, now and then or because verdicts changed.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-recheck.h"
+
+#include "detour-bucket.h"
+
+/* The interval is cut into so many parts, none of them shorter or longer than that. */
+#define PARTS 60
+#define PART_MIN_S 1
+#define PART_MAX_S 10
+
+struct _DetourRecheck {
+  DetourAdmission *admission; /* NULL: stopped */
+  const DetourRecheckPort *port;
+  gpointer user;
+  guint carrier;  /* the one that is surveyed next */
+  guint32 slot;   /* in it */
+  gboolean is_all;   /* goes on to the end of the round without a pause */
+  gboolean found_any; /* in this round */
+  double due;     /* clients it is time to ask about */
+  gpointer survey; /* NULL: none is out */
+  guint n_open;   /* questions that are out */
+  guint timer;
+  guint part_s;
+  DetourBucket logged;
+  guint n_unlogged;
+};
+
+typedef struct {
+  DetourRecheck *recheck;
+  DetourHandle handle;
+  DetourKey key;
+} Ask;
+
+static void go_on (DetourRecheck *self);
+
+DetourRecheck *
+detour_recheck_new (DetourAdmission *admission, const DetourRecheckPort *port, gpointer user)
+{
+  DetourRecheck *self = g_new0 (DetourRecheck, 1);
+
+  self->admission = admission;
+  self->port = port;
+  self->user = user;
+  detour_bucket_init (&self->logged, 5, g_get_monotonic_time ());
+  return self;
+}
+
+void
+detour_recheck_stop (DetourRecheck *self)
+{
+  self->admission = NULL;
+  g_clear_handle_id (&self->timer, g_source_remove);
+  if (self->survey != NULL)
+    self->port->cancel (self->user, g_steal_pointer (&self->survey));
+}
+
+void
+detour_recheck_free (DetourRecheck *self)
+{
+  g_assert (self->admission == NULL && self->n_open == 0);
+  g_free (self);
+}
+
+static void
+log_end (DetourRecheck *self, const DetourKey *key, const DetourAdmissionVerdict *verdict)
+{
+  g_autofree char *text = detour_key_to_text (key);
+  gboolean show = detour_bucket_take (&self->logged, 1, 5, 1, g_get_monotonic_time ());
+
+  if (!show)
+    self->n_unlogged++;
+  g_log_structured (G_LOG_DOMAIN, show ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_DEBUG, DETOUR_LOG_KEY, text,
+                    DETOUR_LOG_INSTANCE, verdict->source, "MESSAGE", "closing %s, which is not admitted any more: %s (%s)",
+                    text, verdict->reason != NULL ? verdict->reason : "no reason given", verdict->source);
+  if (show && self->n_unlogged > 0)
+    {
+      g_message ("%u more of these were not logged", self->n_unlogged);
+      self->n_unlogged = 0;
+    }
+}
+
+static void
+on_verdict (const DetourAdmissionVerdict *verdict, gpointer data)
+{
+  g_autofree Ask *ask = data;
+  DetourRecheck *self = ask->recheck;
+
+  self->n_open--;
+  if (self->admission == NULL)
+    return;
+  if (verdict->result == DETOUR_AUTH_DENY)
+    {
+      log_end (self, &ask->key, verdict);
+      self->port->close (self->user, ask->handle);
+    }
+  if (self->n_open == 0)
+    go_on (self);
+}
+
+/* To the next carrier, or to the first one of the next round. */
+static void
+step (DetourRecheck *self)
+{
+  self->slot = 0;
+  if (++self->carrier < self->port->n_carriers (self->user))
+    return;
+  self->carrier = 0;
+  self->is_all = FALSE;
+  if (!self->found_any)
+    self->due = 0;
+  self->found_any = FALSE;
+}
+
+static void
+on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpointer data)
+{
+  DetourRecheck *self = data;
+
+  self->survey = NULL;
+  self->due = MAX (self->due - n, 0);
+  self->found_any |= n > 0;
+  if (next == DETOUR_SURVEY_END)
+    step (self);
+  else
+    self->slot = next;
+
+  for (guint i = 0; i < n; i++)
+    {
+      Ask *ask = g_new (Ask, 1);
+
+      *ask = (Ask) { self, clients[i].handle, clients[i].question.key };
+      self->n_open++;
+      detour_admission_recheck (self->admission, &clients[i].question, on_verdict, ask);
+    }
+  if (n == 0)
+    go_on (self);
+}
+
+/* The next few, if it is time and the ones before are done with. */
+static void
+go_on (DetourRecheck *self)
+{
+  guint max = self->is_all ? DETOUR_RECHECK_BATCH : (guint) MIN (self->due, DETOUR_RECHECK_BATCH);
+
+  if (self->survey != NULL || self->n_open > 0 || max == 0)
+    return;
+  if (detour_admission_is_open (self->admission))
+    {
+      self->is_all = FALSE;
+      self->due = 0;
+      return;
+    }
+  self->survey = self->port->survey (self->user, self->carrier, self->slot, max, on_survey, self);
+}
+
+void
+detour_recheck_all (DetourRecheck *self)
+{
+  if (self->admission == NULL)
+    return;
+  if (self->survey != NULL)
+    self->port->cancel (self->user, g_steal_pointer (&self->survey));
+  self->carrier = 0;
+  self->slot = 0;
+  self->is_all = TRUE;
+  go_on (self);
+}
+
+void
+detour_recheck_pass (DetourRecheck *self, gint64 elapsed_us)
+{
+  gint64 interval_us = self->admission != NULL ? detour_admission_recheck_us (self->admission) : 0;
+  guint n = self->port->n_clients (self->user);
+
+  if (interval_us <= 0)
+    return;
+  self->due = MIN (self->due + (double) n * (double) elapsed_us / (double) interval_us, n);
+  go_on (self);
+}
+
+static gboolean
+on_timer (gpointer data)
+{
+  DetourRecheck *self = data;
+
+  detour_recheck_pass (self, self->part_s * G_USEC_PER_SEC);
+  return G_SOURCE_CONTINUE;
+}
+
+void
+detour_recheck_apply (DetourRecheck *self)
+{
+  gint64 interval_us = detour_admission_recheck_us (self->admission);
+
+  g_clear_handle_id (&self->timer, g_source_remove);
+  if (interval_us > 0 && !detour_admission_is_open (self->admission))
+    {
+      self->part_s = (guint) CLAMP (interval_us / PARTS / G_USEC_PER_SEC, PART_MIN_S, PART_MAX_S);
+      self->timer = g_timeout_add_seconds (self->part_s, on_timer, self);
+    }
+  detour_recheck_all (self);
+}

@@ -1,0 +1,121 @@
+/* detour-survey.c: asks a carrier who some of its connections are, a few at a time.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-survey.h"
+
+#include "detour-address.h"
+#include "detour-conn-private.h"
+
+/* Slots a worker looks at for one survey. */
+#define SLOTS_MAX 1024u
+
+struct _DetourSurvey {
+  guint32 first;
+  guint max;
+  GArray *clients; /* of DetourSurveyClient */
+  guint32 next;
+  DetourSurveyDone done; /* main thread; NULL: cancelled */
+  gpointer data;
+};
+
+static void
+clear_client (gpointer client)
+{
+  detour_question_clear (&((DetourSurveyClient *) client)->question);
+}
+
+static void
+survey_free (gpointer data)
+{
+  DetourSurvey *self = data;
+
+  g_array_unref (self->clients);
+  g_free (self);
+}
+
+static void
+fill_source (const DetourPresence *presence, char *out, gsize size)
+{
+  struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
+  char text[DETOUR_ADDRESS_TEXT_MAX];
+
+  memcpy (&address.sin6_addr, presence->ip, sizeof presence->ip);
+  if (IN6_IS_ADDR_UNSPECIFIED (&address.sin6_addr))
+    return;
+  g_strlcpy (out, detour_address_format_host ((const struct sockaddr *) &address, text), size);
+}
+
+static void
+add_client (DetourSurvey *self, const DetourConn *conn)
+{
+  const DetourPresence *presence = &conn->client.presence;
+  DetourSurveyClient client = { .handle = conn->client.handle };
+  DetourQuestion question = { .key = conn->client.peer->key };
+  DetourChannelInfo info;
+
+  detour_channel_info (&conn->channel, &info);
+  fill_source (presence, question.source, sizeof question.source);
+  question.sni = (char *) info.sni;
+  question.listener = conn->listener;
+  memcpy (question.app_name, presence->name, MIN (presence->name_len, sizeof question.app_name - 1));
+  question.prober = (presence->flags & DETOUR_FRAME_PRESENT_PROBER) != 0;
+  detour_question_copy (&client.question, &question);
+  g_array_append_val (self->clients, client);
+}
+
+static gboolean
+deliver (gpointer data)
+{
+  DetourSurvey *self = data;
+
+  if (self->done != NULL)
+    self->done ((const DetourSurveyClient *) (gpointer) self->clients->data, self->clients->len, self->next, self->data);
+  return G_SOURCE_REMOVE;
+}
+
+/* Worker. */
+static void
+look (DetourWorker *worker, gpointer data)
+{
+  DetourSurvey *self = data;
+  const DetourCarrier *carrier = detour_worker_user (worker);
+  GSource *source = g_idle_source_new ();
+  guint32 slot = self->first;
+  guint32 end = MIN (carrier->conns->len, self->first + SLOTS_MAX);
+
+  for (; slot < end && self->clients->len < self->max; slot++)
+    {
+      const DetourConn *conn = g_ptr_array_index (carrier->conns, slot);
+
+      if (conn != NULL && !conn->client.is_mesh)
+        add_client (self, conn);
+    }
+  self->next = slot < carrier->conns->len ? slot : DETOUR_SURVEY_END;
+
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, deliver, self, survey_free);
+  g_source_attach (source, NULL);
+  g_source_unref (source);
+}
+
+DetourSurvey *
+detour_survey_start (DetourCarrier *carrier, guint32 first, guint max, DetourSurveyDone done, gpointer data)
+{
+  DetourSurvey *self = g_new0 (DetourSurvey, 1);
+
+  self->first = first;
+  self->max = max;
+  self->clients = g_array_new (FALSE, FALSE, sizeof (DetourSurveyClient));
+  g_array_set_clear_func (self->clients, clear_client);
+  self->done = done;
+  self->data = data;
+  detour_worker_post (detour_carrier_worker (carrier), look, self);
+  return self;
+}
+
+void
+detour_survey_cancel (DetourSurvey *self)
+{
+  self->done = NULL;
+}

@@ -1,0 +1,137 @@
+/* fake-auth.c: auth instances that say what a test wants when it wants, and a clock that it moves.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "fake-auth.h"
+
+static void
+call_free (gpointer data)
+{
+  FakeCall *call = data;
+
+  g_free (call->instance);
+  g_free (call->app_name);
+  g_free (call);
+}
+
+static void
+verify (gpointer user, const char *instance, const DetourAuthQuestion *question,
+        void (*done) (const DetourAuthVerdict *verdict, gpointer data), gpointer data)
+{
+  FakeAuth *self = user;
+  FakeCall *call = g_new0 (FakeCall, 1);
+
+  call->instance = g_strdup (instance);
+  memcpy (call->key.bytes, question->key, DETOUR_KEY_SIZE);
+  call->app_name = g_strdup (question->app_name);
+  call->done = done;
+  call->data = data;
+  g_ptr_array_add (self->calls, call);
+}
+
+static gboolean
+takes_part (gpointer user, const char *instance)
+{
+  return !g_ptr_array_find_with_equal_func (((FakeAuth *) user)->stopped, instance, g_str_equal, NULL);
+}
+
+static void
+revoke_key (gpointer user, const DetourKey *key)
+{
+  g_array_append_vals (((FakeAuth *) user)->revoked, key, 1);
+}
+
+static gint64
+now_us (gpointer user)
+{
+  return ((FakeAuth *) user)->now_us;
+}
+
+const DetourAuthPort fake_auth_port = { verify, takes_part, revoke_key, now_us };
+
+FakeAuth *
+fake_auth_new (void)
+{
+  FakeAuth *self = g_new0 (FakeAuth, 1);
+
+  self->now_us = 1000 * G_USEC_PER_SEC;
+  self->calls = g_ptr_array_new_with_free_func (call_free);
+  self->stopped = g_ptr_array_new_with_free_func (g_free);
+  self->revoked = g_array_new (FALSE, FALSE, sizeof (DetourKey));
+  return self;
+}
+
+/* Every instance owes its answers to the end. */
+void
+fake_auth_free (FakeAuth *self)
+{
+  while (self->calls->len > 0)
+    fake_auth_answer (self, ((FakeCall *) self->calls->pdata[0])->instance, DETOUR_AUTH_UNAVAILABLE, "the end");
+  g_ptr_array_unref (self->calls);
+  g_ptr_array_unref (self->stopped);
+  g_array_unref (self->revoked);
+  g_free (self);
+}
+
+void
+fake_auth_pass (FakeAuth *self, gint64 us)
+{
+  self->now_us += us;
+}
+
+void
+fake_auth_answer_full (FakeAuth *self, const char *instance, const DetourAuthVerdict *verdict)
+{
+  for (guint i = 0; i < self->calls->len; i++)
+    {
+      FakeCall *call = self->calls->pdata[i];
+
+      if (!g_str_equal (call->instance, instance))
+        continue;
+      g_ptr_array_steal_index (self->calls, i);
+      call->done (verdict, call->data);
+      call_free (call);
+      return;
+    }
+  g_error ("nobody asked %s", instance);
+}
+
+void
+fake_auth_answer (FakeAuth *self, const char *instance, DetourAuthResult result, const char *text)
+{
+  DetourAuthVerdict verdict = { .result = result };
+  g_autofree char *copy = g_strdup (instance);
+
+  if (result == DETOUR_AUTH_ALLOW)
+    verdict.label = text;
+  else
+    verdict.reason = text;
+  fake_auth_answer_full (self, copy, &verdict);
+}
+
+guint
+fake_auth_n_open (const FakeAuth *self, const char *instance)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < self->calls->len; i++)
+    n += instance == NULL || g_str_equal (((FakeCall *) self->calls->pdata[i])->instance, instance) ? 1 : 0;
+  return n;
+}
+
+void
+fake_auth_stop_instance (FakeAuth *self, const char *instance)
+{
+  while (fake_auth_n_open (self, instance) > 0)
+    fake_auth_answer (self, instance, DETOUR_AUTH_UNAVAILABLE, "the instance stopped");
+  g_ptr_array_add (self->stopped, g_strdup (instance));
+}
+
+DetourQuestion
+fake_question (guint8 byte)
+{
+  DetourQuestion question = { .source = "192.0.2.1", .sni = (char *) "relay.test", .listener = (char *) "transport/https" };
+
+  memset (question.key.bytes, byte, DETOUR_KEY_SIZE);
+  return question;
+}

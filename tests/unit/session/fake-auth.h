@@ -1,0 +1,44 @@
+/* fake-auth.h: auth instances that say what a test wants when it wants, and a clock that it moves.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-auth-source.h"
+
+G_BEGIN_DECLS
+
+/* A question that an instance was asked and has not answered. */
+typedef struct {
+  char *instance;
+  DetourKey key;
+  char *app_name;
+  void (*done) (const DetourAuthVerdict *verdict, gpointer data);
+  gpointer data;
+} FakeCall;
+
+typedef struct {
+  gint64 now_us;
+  GPtrArray *calls;   /* of FakeCall, as they were asked */
+  GPtrArray *stopped; /* names of instances that do not take part */
+  GArray *revoked;    /* of DetourKey */
+} FakeAuth;
+
+/* User data of the port is the FakeAuth. */
+extern const DetourAuthPort fake_auth_port;
+
+FakeAuth *fake_auth_new (void);
+void fake_auth_free (FakeAuth *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (FakeAuth, fake_auth_free)
+
+void fake_auth_pass (FakeAuth *self, gint64 us);
+/* Answers the oldest open question to @instance; there must be one. */
+void fake_auth_answer (FakeAuth *self, const char *instance, DetourAuthResult result, const char *text);
+void fake_auth_answer_full (FakeAuth *self, const char *instance, const DetourAuthVerdict *verdict);
+/* Open questions to @instance; NULL: to any. */
+guint fake_auth_n_open (const FakeAuth *self, const char *instance);
+/* A stopped instance answers what is open, as the host makes it do. */
+void fake_auth_stop_instance (FakeAuth *self, const char *instance);
+
+/* A question about the key whose bytes are all @byte. */
+DetourQuestion fake_question (guint8 byte);
+
+G_END_DECLS

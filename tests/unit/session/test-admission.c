@@ -1,0 +1,485 @@
+/* test-admission.c: who may come in: settings, sharing, dry runs, changes on the way, numbers and reasons.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-admission.h"
+#include "detour-schema.h"
+#include "detour-settings.h"
+#include "fake-auth.h"
+
+#define SECOND G_USEC_PER_SEC
+
+typedef struct {
+  FakeAuth *fake;
+  DetourAdmission *admission;
+  GString *words; /* of all verdicts */
+} Bench;
+
+static GLogWriterOutput
+be_quiet (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+  return G_LOG_WRITER_HANDLED;
+}
+
+/* @keys: "key = value" each. */
+static void
+apply (Bench *bench, const char *const *keys)
+{
+  g_autoptr (DetourSettings) settings = detour_settings_new ("admission", detour_schema_admission, "x.conf", 1);
+  g_autoptr (GError) error = NULL;
+
+  for (; *keys != NULL; keys++)
+    {
+      g_auto (GStrv) parts = g_strsplit (*keys, " = ", 2);
+
+      detour_settings_set (settings, parts[0], parts[1], "x.conf", 1, &error);
+      g_assert_no_error (error);
+    }
+  detour_admission_apply (bench->admission, settings);
+}
+
+#define APPLY(bench, ...) apply (bench, (const char *const[]) { __VA_ARGS__, NULL })
+
+static Bench *
+bench_new (void)
+{
+  Bench *bench = g_new0 (Bench, 1);
+
+  bench->fake = fake_auth_new ();
+  bench->admission = detour_admission_new (&fake_auth_port, bench->fake);
+  bench->words = g_string_new (NULL);
+  return bench;
+}
+
+static void
+bench_free (Bench *bench)
+{
+  g_clear_pointer (&bench->admission, detour_admission_free);
+  fake_auth_free (bench->fake);
+  g_string_free (bench->words, TRUE);
+  g_free (bench);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Bench, bench_free)
+
+static void
+on_verdict (const DetourAdmissionVerdict *verdict, gpointer data)
+{
+  static const char marks[] = "+-?";
+  Bench *bench = data;
+
+  g_string_append_printf (bench->words, "%c%s%s%s%s%s ", marks[verdict->result], verdict->source,
+                          verdict->flags & DETOUR_VERDICT_CACHED ? "/cached" : "",
+                          verdict->flags & DETOUR_VERDICT_GRACE ? "/grace" : "",
+                          verdict->flags & DETOUR_VERDICT_RECHECK ? "/recheck" : "",
+                          verdict->flags & DETOUR_VERDICT_DRY_RUN ? "/dry" : "");
+}
+
+static void
+settle (void)
+{
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+static void
+ask (Bench *bench, guint8 byte)
+{
+  DetourQuestion question = fake_question (byte);
+
+  detour_admission_ask (bench->admission, &question, on_verdict, bench);
+  settle ();
+}
+
+static void
+recheck (Bench *bench, guint8 byte)
+{
+  DetourQuestion question = fake_question (byte);
+
+  detour_admission_recheck (bench->admission, &question, on_verdict, bench);
+  settle ();
+}
+
+static void
+answer (Bench *bench, const char *instance, DetourAuthResult result)
+{
+  fake_auth_answer (bench->fake, instance, result, "so");
+}
+
+static void
+pass (Bench *bench, gint64 us)
+{
+  fake_auth_pass (bench->fake, us);
+  detour_admission_tick (bench->admission);
+}
+
+static void
+expect (Bench *bench, const char *words)
+{
+  g_assert_cmpstr (bench->words->str, ==, words);
+  g_string_truncate (bench->words, 0);
+}
+
+static void
+test_open (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  APPLY (bench, "chain = open");
+  g_assert_true (detour_admission_is_open (bench->admission));
+  ask (bench, 1);
+  expect (bench, "+open ");
+}
+
+static void
+test_app_names (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  DetourQuestion question = fake_question (1);
+
+  g_test_expect_message ("detour", G_LOG_LEVEL_WARNING, "*disallow-app-names: an empty name*");
+  APPLY (bench, "chain = open", "disallow-app-names = bad;;worse;");
+  g_test_assert_expected_messages ();
+  g_assert_false (detour_admission_is_open (bench->admission));
+  ask (bench, 1);
+  expect (bench, "+open ");
+  g_strlcpy (question.app_name, "worse", sizeof question.app_name);
+  detour_admission_ask (bench->admission, &question, on_verdict, bench);
+  settle ();
+  expect (bench, "-admission ");
+  g_strlcpy (question.app_name, "Worse", sizeof question.app_name);
+  detour_admission_ask (bench->admission, &question, on_verdict, bench);
+  settle ();
+  expect (bench, "+open ");
+
+  g_test_expect_message ("detour", G_LOG_LEVEL_WARNING, "*disallow-app-names: an empty name*");
+  APPLY (bench, "chain = open", "disallow-app-names = ;");
+  g_test_assert_expected_messages ();
+  g_assert_true (detour_admission_is_open (bench->admission));
+}
+
+static void
+test_sharing (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  DetourQuestion other = fake_question (1);
+  DetourAdmissionStats stats;
+
+  APPLY (bench, "chain = a");
+  for (guint i = 0; i < 100; i++)
+    ask (bench, 1);
+  ask (bench, 2);
+  g_strlcpy (other.source, "192.0.2.99", sizeof other.source);
+  detour_admission_ask (bench->admission, &other, on_verdict, bench);
+  settle ();
+  g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 3);
+  answer (bench, "auth/a", DETOUR_AUTH_DENY);
+  g_assert_cmpuint (bench->words->len, ==, 100 * strlen ("-auth/a "));
+  detour_admission_stats (bench->admission, &stats);
+  g_assert_cmpuint (stats.asked, ==, 102);
+  g_assert_cmpuint (stats.shared, ==, 99);
+  g_assert_cmpuint (stats.denied, ==, 100);
+  g_assert_cmpuint (stats.n_inquiries, ==, 2);
+  g_assert_cmpuint (stats.refused_lately, ==, 100);
+  pass (bench, G_TIME_SPAN_HOUR);
+  detour_admission_stats (bench->admission, &stats);
+  g_assert_cmpuint (stats.refused_lately, ==, 2);
+  g_assert_cmpuint (stats.unavailable, ==, 2);
+}
+
+static void
+test_timeout (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  APPLY (bench, "chain = a", "timeout = 3s");
+  ask (bench, 1);
+  pass (bench, 3 * SECOND - 1);
+  expect (bench, "");
+  pass (bench, 1);
+  expect (bench, "?auth/a ");
+  /* What could not be said is not remembered. */
+  ask (bench, 1);
+  g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 2);
+}
+
+static void
+test_time_counts_in_the_queue (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  APPLY (bench, "chain = a");
+  for (guint i = 0; i < 2 * DETOUR_AUTH_SOURCE_ASKING_MAX; i++)
+    ask (bench, (guint8) i);
+  g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, DETOUR_AUTH_SOURCE_ASKING_MAX);
+  pass (bench, 5 * SECOND);
+  g_assert_cmpuint (bench->words->len, ==, 2 * DETOUR_AUTH_SOURCE_ASKING_MAX * strlen ("?auth/a "));
+}
+
+static void
+test_dry_run (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  DetourAdmissionStats stats;
+
+  APPLY (bench, "chain = a", "dry-run = yes", "negative-ttl = 0s");
+  ask (bench, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_DENY);
+  expect (bench, "+auth/a/dry ");
+  ask (bench, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_UNAVAILABLE);
+  expect (bench, "+auth/a/dry ");
+  recheck (bench, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_DENY);
+  expect (bench, "+auth/a/recheck/dry ");
+  ask (bench, 2);
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  expect (bench, "+auth/a ");
+  detour_admission_stats (bench->admission, &stats);
+  g_assert_cmpuint (stats.let_in, ==, 3);
+  g_assert_cmpuint (stats.allowed, ==, 3);
+  g_assert_cmpuint (stats.refused_lately, ==, 0);
+  g_assert_cmpuint (stats.revoked, ==, 0);
+}
+
+static void
+test_recheck (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  DetourAdmissionStats stats;
+
+  APPLY (bench, "chain = a");
+  ask (bench, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  recheck (bench, 1);
+  g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_DENY);
+  expect (bench, "+auth/a -auth/a/recheck ");
+  /* Its answer is remembered. */
+  ask (bench, 1);
+  expect (bench, "-auth/a/cached ");
+  recheck (bench, 2);
+  pass (bench, 5 * SECOND);
+  expect (bench, "?auth/a/recheck ");
+  detour_admission_stats (bench->admission, &stats);
+  g_assert_cmpuint (stats.rechecked, ==, 2);
+  g_assert_cmpuint (stats.revoked, ==, 1);
+  g_assert_cmpuint (stats.asked, ==, 2);
+}
+
+/* What changes while a question is on its way counts for its answer. */
+static void
+test_changes_on_the_way (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  APPLY (bench, "chain = a");
+  ask (bench, 1);
+  detour_admission_forget (bench->admission, "auth/a");
+  detour_admission_forget (bench->admission, "auth/nobody");
+  answer (bench, "auth/a", DETOUR_AUTH_DENY);
+  expect (bench, "");
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  expect (bench, "+auth/a ");
+
+  ask (bench, 2);
+  APPLY (bench, "chain = b");
+  g_assert_cmpuint (fake_auth_n_open (bench->fake, "auth/b"), ==, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  expect (bench, "");
+  APPLY (bench, "chain = open");
+  expect (bench, "+open ");
+  answer (bench, "auth/b", DETOUR_AUTH_DENY);
+  expect (bench, "");
+}
+
+/* Settings that are new keep what a source knows. */
+static void
+test_apply_keeps_sources (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  APPLY (bench, "chain = a");
+  ask (bench, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  APPLY (bench, "chain = b;a", "match = all");
+  ask (bench, 1);
+  answer (bench, "auth/b", DETOUR_AUTH_ALLOW);
+  expect (bench, "+auth/a +auth/a/cached ");
+}
+
+static void
+test_stopped_instances (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  APPLY (bench, "chain = a;b", "match = all");
+  ask (bench, 1);
+  fake_auth_stop_instance (bench->fake, "auth/a");
+  detour_admission_forget (bench->admission, "auth/a");
+  /* The inquiry began anew: the first answer is of the one before. */
+  answer (bench, "auth/b", DETOUR_AUTH_ALLOW);
+  answer (bench, "auth/b", DETOUR_AUTH_ALLOW);
+  expect (bench, "+auth/b ");
+  fake_auth_stop_instance (bench->fake, "auth/b");
+  detour_admission_forget (bench->admission, "auth/b");
+  /* An empty chain is not an open one. */
+  g_assert_false (detour_admission_is_open (bench->admission));
+  ask (bench, 2);
+  expect (bench, "?auth/b ");
+  g_ptr_array_set_size (bench->fake->stopped, 0);
+  ask (bench, 2);
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  answer (bench, "auth/b", DETOUR_AUTH_ALLOW);
+  expect (bench, "+auth/b ");
+}
+
+/* A known key comes in at once while its source is silent; a denial that comes later takes that back. */
+static void
+test_first_word (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  DetourAdmissionStats stats;
+
+  APPLY (bench, "chain = a");
+  ask (bench, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  expect (bench, "+auth/a ");
+  pass (bench, G_TIME_SPAN_MINUTE);
+  ask (bench, 1);
+  pass (bench, SECOND);
+  expect (bench, "+auth/a/grace ");
+  /* The inquiry goes on, and others of the same kind do not wait either. */
+  ask (bench, 1);
+  expect (bench, "+auth/a/grace ");
+  g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_DENY);
+  expect (bench, "");
+  g_assert_cmpuint (bench->fake->revoked->len, ==, 1);
+  detour_admission_stats (bench->admission, &stats);
+  g_assert_cmpuint (stats.by_grace, ==, 2);
+  ask (bench, 1);
+  expect (bench, "-auth/a/cached ");
+}
+
+static void
+test_a_recheck_waits_for_the_last_word (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  APPLY (bench, "chain = a");
+  ask (bench, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  expect (bench, "+auth/a ");
+  recheck (bench, 1);
+  pass (bench, 2 * SECOND);
+  expect (bench, "");
+  pass (bench, 3 * SECOND);
+  expect (bench, "+auth/a/grace/recheck ");
+}
+
+static void
+write_note (const DetourVerdictNote *note, gpointer data)
+{
+  g_string_append_printf (data, "%d %s %s %s %u;", (int) note->result, note->source, note->address,
+                          note->reason != NULL ? note->reason : "-", (guint) note->count);
+}
+
+static void
+write_source (const DetourAuthSourceInfo *info, gpointer data)
+{
+  g_string_append_printf (data, "%s asked %u cached %u;", info->instance, (guint) info->asked, (guint) info->cached);
+}
+
+static void
+test_status (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  g_autoptr (GString) why = g_string_new (NULL);
+  g_autoptr (GString) sources = g_string_new (NULL);
+  DetourQuestion question = fake_question (1);
+
+  APPLY (bench, "chain = a;b");
+  ask (bench, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_DENY);
+  answer (bench, "auth/b", DETOUR_AUTH_DENY);
+  ask (bench, 1);
+  pass (bench, G_TIME_SPAN_MINUTE);
+  ask (bench, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  g_assert_cmpuint (detour_admission_why (bench->admission, &question.key, write_note, why), ==, 3);
+  g_assert_cmpstr (why->str, ==, "0 auth/a 192.0.2.1 - 1;1 auth/b 192.0.2.1 so 1;1 auth/b 192.0.2.1 so 1;");
+  detour_admission_foreach_source (bench->admission, write_source, sources);
+  g_assert_cmpstr (sources->str, ==, "auth/a asked 2 cached 1;auth/b asked 1 cached 1;");
+  question.key.bytes[0] ^= 1;
+  g_assert_cmpuint (detour_admission_why (bench->admission, &question.key, write_note, why), ==, 0);
+}
+
+/* Whoever waits when everything ends is told, and answers that come later hurt nobody. */
+static void
+test_end (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  DetourQuestion question = fake_question (9);
+
+  APPLY (bench, "chain = a");
+  ask (bench, 1);
+  ask (bench, 2);
+  detour_admission_ask (bench->admission, &question, on_verdict, bench);
+  g_clear_pointer (&bench->admission, detour_admission_free);
+  expect (bench, "?admission ?admission ?admission ");
+  settle ();
+}
+
+static gpointer
+ask_often (gpointer data)
+{
+  Bench *bench = data;
+
+  for (guint i = 0; i < 1000; i++)
+    {
+      DetourQuestion question = fake_question ((guint8) i);
+
+      detour_admission_ask (bench->admission, &question, on_verdict, bench);
+    }
+  return NULL;
+}
+
+static void
+test_threads (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  GThread *threads[4];
+  DetourAdmissionStats stats;
+
+  APPLY (bench, "chain = open", "disallow-app-names = x");
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("asks", ask_often, bench);
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+  settle ();
+  detour_admission_stats (bench->admission, &stats);
+  g_assert_cmpuint (stats.allowed, ==, 4000);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_log_set_writer_func (be_quiet, NULL, NULL);
+  g_test_add_func ("/admission/open", test_open);
+  g_test_add_func ("/admission/application-names", test_app_names);
+  g_test_add_func ("/admission/same-questions-share-an-inquiry", test_sharing);
+  g_test_add_func ("/admission/ends-in-time", test_timeout);
+  g_test_add_func ("/admission/time-counts-in-the-queue", test_time_counts_in_the_queue);
+  g_test_add_func ("/admission/dry-run-lets-pass-and-counts", test_dry_run);
+  g_test_add_func ("/admission/recheck-asks-anew", test_recheck);
+  g_test_add_func ("/admission/changes-on-the-way", test_changes_on_the_way);
+  g_test_add_func ("/admission/new-settings-keep-what-is-known", test_apply_keeps_sources);
+  g_test_add_func ("/admission/stopped-instances-leave-the-chain-and-never-open-it", test_stopped_instances);
+  g_test_add_func ("/admission/grace-at-once-and-the-last-word-later", test_first_word);
+  g_test_add_func ("/admission/recheck-waits-for-the-last-word", test_a_recheck_waits_for_the_last_word);
+  g_test_add_func ("/admission/numbers-and-reasons", test_status);
+  g_test_add_func ("/admission/ends-with-questions-open", test_end);
+  g_test_add_func ("/admission/asked-from-several-threads", test_threads);
+  return g_test_run ();
+}

@@ -1,0 +1,319 @@
+/* test-recheck.c: connected clients are asked about again: spread over the interval, at once after a change.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-recheck.h"
+#include "detour-schema.h"
+#include "detour-settings.h"
+#include "fake-auth.h"
+
+#define N_CARRIERS 3u
+
+/* Carriers whose slots hold the first byte of a key; 0: free. */
+typedef struct {
+  FakeAuth *fake;
+  DetourAdmission *admission;
+  DetourRecheck *recheck;
+  GArray *slots[N_CARRIERS]; /* of guint8 */
+  struct {
+    gboolean is_out;
+    guint carrier, max;
+    guint32 first;
+    DetourSurveyDone done;
+    gpointer data;
+  } survey;
+  GString *closed;
+  guint n_surveys;
+} Bench;
+
+static guint
+n_carriers (gpointer user)
+{
+  return N_CARRIERS;
+}
+
+static guint
+n_clients (gpointer user)
+{
+  Bench *bench = user;
+  guint n = 0;
+
+  for (guint i = 0; i < N_CARRIERS; i++)
+    for (guint k = 0; k < bench->slots[i]->len; k++)
+      n += g_array_index (bench->slots[i], guint8, k) != 0 ? 1 : 0;
+  return n;
+}
+
+static gpointer
+survey (gpointer user, guint carrier, guint32 first, guint max, DetourSurveyDone done, gpointer data)
+{
+  Bench *bench = user;
+
+  g_assert_false (bench->survey.is_out);
+  g_assert_cmpuint (max, >, 0);
+  g_assert_cmpuint (max, <=, DETOUR_RECHECK_BATCH);
+  bench->survey.is_out = TRUE;
+  bench->survey.carrier = carrier;
+  bench->survey.first = first;
+  bench->survey.max = max;
+  bench->survey.done = done;
+  bench->survey.data = data;
+  bench->n_surveys++;
+  return &bench->survey;
+}
+
+static void
+cancel (gpointer user, gpointer data)
+{
+  Bench *bench = user;
+
+  g_assert_true (data == &bench->survey && bench->survey.is_out);
+  bench->survey.is_out = FALSE;
+}
+
+static void
+close_client (gpointer user, DetourHandle handle)
+{
+  g_string_append_printf (((Bench *) user)->closed, "%u ", (guint) handle);
+}
+
+static const DetourRecheckPort port = { n_carriers, n_clients, survey, cancel, close_client };
+
+static void
+apply (Bench *bench, const char *chain, const char *recheck)
+{
+  g_autoptr (DetourSettings) settings = detour_settings_new ("admission", detour_schema_admission, "x.conf", 1);
+
+  g_assert_true (detour_settings_set (settings, "chain", chain, "x.conf", 1, NULL));
+  g_assert_true (detour_settings_set (settings, "recheck", recheck, "x.conf", 1, NULL));
+  detour_admission_apply (bench->admission, settings);
+  detour_recheck_apply (bench->recheck);
+}
+
+static Bench *
+bench_new (void)
+{
+  Bench *bench = g_new0 (Bench, 1);
+
+  bench->fake = fake_auth_new ();
+  bench->admission = detour_admission_new (&fake_auth_port, bench->fake);
+  bench->recheck = detour_recheck_new (bench->admission, &port, bench);
+  for (guint i = 0; i < N_CARRIERS; i++)
+    bench->slots[i] = g_array_new (FALSE, FALSE, 1);
+  bench->closed = g_string_new (NULL);
+  return bench;
+}
+
+static void
+bench_free (Bench *bench)
+{
+  detour_recheck_stop (bench->recheck);
+  detour_admission_free (bench->admission);
+  detour_recheck_free (bench->recheck);
+  fake_auth_free (bench->fake);
+  for (guint i = 0; i < N_CARRIERS; i++)
+    g_array_unref (bench->slots[i]);
+  g_string_free (bench->closed, TRUE);
+  g_free (bench);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Bench, bench_free)
+
+/* Carries out the survey that is out. */
+static void
+serve (Bench *bench)
+{
+  const GArray *slots = bench->slots[bench->survey.carrier];
+  g_autoptr (GArray) clients = g_array_new (FALSE, FALSE, sizeof (DetourSurveyClient));
+  guint32 slot = bench->survey.first;
+
+  g_assert_true (bench->survey.is_out);
+  for (; slot < slots->len && clients->len < bench->survey.max; slot++)
+    {
+      guint8 byte = g_array_index (slots, guint8, slot);
+      DetourSurveyClient client = { byte, fake_question (byte) };
+
+      if (byte != 0)
+        g_array_append_val (clients, client);
+    }
+  bench->survey.is_out = FALSE;
+  bench->survey.done ((const DetourSurveyClient *) (gpointer) clients->data, clients->len,
+                      slot < slots->len ? slot : DETOUR_SURVEY_END, bench->survey.data);
+}
+
+/* Serves and answers until nothing happens; keys above @limit are denied. Returns the number of questions. */
+static guint
+run (Bench *bench, guint8 limit)
+{
+  guint n = 0;
+
+  for (;;)
+    {
+      while (g_main_context_iteration (NULL, FALSE))
+        ;
+      if (fake_auth_n_open (bench->fake, NULL) > 0)
+        {
+          const FakeCall *call = bench->fake->calls->pdata[0];
+
+          n++;
+          fake_auth_answer (bench->fake, "auth/a", call->key.bytes[0] > limit ? DETOUR_AUTH_DENY : DETOUR_AUTH_ALLOW,
+                            NULL);
+        }
+      else if (bench->survey.is_out)
+        serve (bench);
+      else
+        return n;
+    }
+}
+
+static void
+fill (Bench *bench, guint carrier, guint n, guint8 first)
+{
+  for (guint i = 0; i < n; i++)
+    {
+      guint8 bytes[] = { (guint8) (first + i), 0 };
+
+      g_array_append_vals (bench->slots[carrier], bytes, 2);
+    }
+}
+
+static void
+test_all (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  fill (bench, 0, 100, 1);
+  fill (bench, 2, 50, 101);
+  apply (bench, "a", "off");
+  g_assert_cmpuint (run (bench, 148), ==, 150);
+  g_assert_cmpstr (bench->closed->str, ==, "149 150 ");
+  /* And that was all. */
+  g_assert_false (bench->survey.is_out);
+  detour_recheck_pass (bench->recheck, G_TIME_SPAN_DAY);
+  g_assert_false (bench->survey.is_out);
+}
+
+/* A change while all are asked about: from the beginning. */
+static void
+test_again (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  fill (bench, 0, 40, 1);
+  fill (bench, 1, 40, 101);
+  apply (bench, "a", "off");
+  serve (bench);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, DETOUR_RECHECK_BATCH);
+  detour_recheck_all (bench->recheck);
+  g_assert_false (bench->survey.is_out);
+  g_assert_cmpuint (run (bench, 255), ==, DETOUR_RECHECK_BATCH + 80);
+  detour_recheck_all (bench->recheck);
+  g_assert_true (bench->survey.is_out);
+  detour_recheck_all (bench->recheck);
+  g_assert_cmpuint (run (bench, 255), ==, 80);
+}
+
+static void
+test_spread (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  guint n = 0;
+
+  fill (bench, 0, 60, 1);
+  fill (bench, 1, 60, 61);
+  apply (bench, "a", "10m");
+  run (bench, 255);
+  for (guint i = 0; i < 60; i++)
+    {
+      guint now;
+
+      detour_recheck_pass (bench->recheck, 10 * G_USEC_PER_SEC);
+      now = run (bench, 255);
+      g_assert_cmpuint (now, >=, 1);
+      g_assert_cmpuint (now, <=, 3);
+      n += now;
+    }
+  g_assert_cmpuint (n, ==, 120);
+  /* Time that was slept away is not made up for more than once. */
+  detour_recheck_pass (bench->recheck, G_TIME_SPAN_DAY);
+  g_assert_cmpuint (run (bench, 255), ==, 120);
+}
+
+static void
+test_nobody (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  apply (bench, "a", "10m");
+  g_assert_cmpuint (run (bench, 255), ==, 0);
+  g_assert_cmpuint (bench->n_surveys, ==, N_CARRIERS);
+  detour_recheck_pass (bench->recheck, G_TIME_SPAN_HOUR);
+  g_assert_cmpuint (run (bench, 255), ==, 0);
+  g_assert_cmpuint (bench->n_surveys, ==, N_CARRIERS);
+}
+
+static void
+test_open (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  fill (bench, 0, 3, 1);
+  apply (bench, "open", "10m");
+  detour_recheck_pass (bench->recheck, G_TIME_SPAN_HOUR);
+  g_assert_cmpuint (bench->n_surveys, ==, 0);
+  apply (bench, "a", "10m");
+  g_assert_cmpuint (run (bench, 1), ==, 3);
+  g_assert_cmpstr (bench->closed->str, ==, "2 3 ");
+}
+
+/* Of whom nobody can say anything, nothing happens to. */
+static void
+test_unavailable (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  fill (bench, 0, 3, 1);
+  apply (bench, "a", "10m");
+  serve (bench);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  while (fake_auth_n_open (bench->fake, NULL) > 0)
+    fake_auth_answer (bench->fake, "auth/a", DETOUR_AUTH_UNAVAILABLE, NULL);
+  run (bench, 255);
+  g_assert_cmpstr (bench->closed->str, ==, "");
+}
+
+static void
+test_stop (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  fill (bench, 0, 3, 1);
+  apply (bench, "a", "10m");
+  serve (bench);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 3);
+}
+
+static GLogWriterOutput
+be_quiet (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+  return G_LOG_WRITER_HANDLED;
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_log_set_writer_func (be_quiet, NULL, NULL);
+  g_test_add_func ("/recheck/all-after-a-change", test_all);
+  g_test_add_func ("/recheck/a-change-on-the-way-begins-anew", test_again);
+  g_test_add_func ("/recheck/spread-over-the-interval", test_spread);
+  g_test_add_func ("/recheck/nobody-is-there", test_nobody);
+  g_test_add_func ("/recheck/open-relays-are-left-alone", test_open);
+  g_test_add_func ("/recheck/unavailable-closes-nobody", test_unavailable);
+  g_test_add_func ("/recheck/stopped-with-questions-open", test_stop);
+  return g_test_run ();
+}
