@@ -57,7 +57,7 @@ add_client (DetourSurvey *self, const DetourConn *conn)
   detour_channel_info (&conn->channel, &info);
   fill_source (presence, question.source, sizeof question.source);
   question.sni = (char *) info.sni;
-  question.listener = conn->listener;
+  question.listener = (char *) conn->listener;
   memcpy (question.app_name, presence->name, MIN (presence->name_len, sizeof question.app_name - 1));
   question.prober = (presence->flags & DETOUR_FRAME_PRESENT_PROBER) != 0;
   detour_question_copy (&client.question, &question);

@@ -61,7 +61,7 @@ typedef struct {
   gnutls_aead_cipher_hd_t cipher;
 #ifdef BENCH_HAVE_IPSEC_MB
   IMB_MGR *manager;
-  struct gcm_key_data expanded;
+  struct gcm_key_data expanded __attribute__ ((aligned (64))); /* the library writes it with aligned stores */
 #endif
 } BenchRecord;
 
