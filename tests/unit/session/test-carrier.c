@@ -368,10 +368,10 @@ test_stop_closes_all (void)
     }
 }
 
+#if COUNTS_ALLOCATIONS
 static void
 test_no_allocation (gconstpointer data)
 {
-#if COUNTS_ALLOCATIONS
   guint n = GPOINTER_TO_UINT (data);
   Fixture *f = start (n, &default_limits);
   int a = join (f, 0, 'A', FALSE), b = join (f, n - 1, 'B', FALSE);
@@ -395,10 +395,8 @@ test_no_allocation (gconstpointer data)
   close (a);
   close (b);
   stop (f);
-#else
-  g_test_skip ("a sanitizer has allocations of its own");
-#endif
 }
+#endif
 
 int
 main (int argc, char **argv)
@@ -411,7 +409,9 @@ main (int argc, char **argv)
   g_test_add_func ("/carrier/gone-across-workers", test_gone_across_workers);
   g_test_add_func ("/carrier/stalled-receiver", test_stalled_receiver);
   g_test_add_func ("/carrier/stop-closes-all", test_stop_closes_all);
+#if COUNTS_ALLOCATIONS /* a sanitizer has allocations of its own */
   g_test_add_data_func ("/carrier/no-allocation/one-worker", GUINT_TO_POINTER (1), test_no_allocation);
   g_test_add_data_func ("/carrier/no-allocation/two-workers", GUINT_TO_POINTER (2), test_no_allocation);
+#endif
   return g_test_run ();
 }
