@@ -92,7 +92,7 @@ class Stream:
             context.set_ciphers(ciphers)
         try:
             self.sock = context.wrap_socket(self.sock, server_hostname=server_name)
-        except ssl.SSLEOFError as error:
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
             raise Closed(str(error)) from error
         except (ConnectionResetError, BrokenPipeError) as error:
             raise Closed(str(error)) from error

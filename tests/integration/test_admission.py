@@ -150,6 +150,20 @@ def test_an_empty_application_name_is_no_name(make_relay):
     assert "disallow-app-names: an empty name is left out" in relay.log
 
 
+@pytest.mark.parametrize("how", ["hangup", "file watched"])
+def test_a_key_that_is_taken_off_is_closed(make_relay, how):
+    relay, (one, two) = started(make_relay, new_key(), new_key())
+    a, b = relay.door().client(one), relay.door("tls").client(two)
+    a.send_packet(b.key, b"hello")
+    b.expect_packet(a.key, b"hello")
+    relay.write_file("friends", line(two))
+    if how == "hangup":
+        relay.reload()
+    a.expect_closed()
+    b.expect_gone(a.key, 0)
+    b.ping(b"12345678")
+
+
 def test_mesh_clients_are_not_asked_about(make_relay):
     relay, (key,) = started(make_relay)
     mesh, friend = relay.door().mesh_client(), relay.door().client(key)

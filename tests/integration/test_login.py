@@ -2,6 +2,7 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import contextlib
 import struct
 import time
 
@@ -295,9 +296,10 @@ def test_handshake_deadline_covers_tls(make_relay):
     relay = make_relay(with_keys(EVERYTHING, "limits", handshake_timeout="1s"))
     stream = Stream.connect(relay.address("tls"))
     stream.expect_closed()
-    stream = relay.door("tls").stream()
-    stream.write(b"GET /derp HT")
-    stream.expect_closed()
+    with contextlib.suppress(Closed):  # the handshake itself may take that long where the machine is busy
+        stream = relay.door("tls").stream()
+        stream.write(b"GET /derp HT")
+        stream.expect_closed()
 
 
 def test_a_client_that_logged_in_may_be_silent(make_relay):
