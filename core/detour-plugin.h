@@ -444,11 +444,8 @@ typedef struct {
 /* Words of the keys above; @format is NULL for a sink without that key. */
 void detour_log_style_init (DetourLogStyle *self, const char *level, const char *privacy, const char *format);
 
-static inline gboolean
-detour_log_style_wants (const DetourLogStyle *self, const DetourLogRecord *record)
-{
-  return (record->level & G_LOG_LEVEL_MASK) <= self->level;
-}
+/* Whether the sink writes the record: by its level, or by the one that an operator set for all of them. Any thread. */
+gboolean detour_log_style_wants (const DetourLogStyle *self, const DetourLogRecord *record);
 
 /**
  * detour_log_format:

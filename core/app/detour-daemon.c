@@ -8,6 +8,7 @@
 #include <glib-unix.h>
 #include <sys/resource.h>
 
+#include "detour-control.h"
 #include "detour-dev.h"
 #include "detour-log.h"
 #include "detour-notify.h"
@@ -22,6 +23,7 @@ typedef struct {
   DetourServerKey *key;
   DetourServer *server;
   DetourRoster *roster;
+  DetourControl *control; /* NULL before it is ready, and while it stops */
   DetourWatchdog *watchdog;
   GMainLoop *loop;
   guint signals[4];
@@ -100,27 +102,76 @@ describe_listeners (DetourRoster *roster)
   return g_string_free (text, FALSE);
 }
 
-static gboolean
-on_hangup (gpointer data)
+static GStrv
+list_failures (DetourRoster *roster)
 {
-  Daemon *self = data;
+  GPtrArray *lines = g_ptr_array_new ();
+
+  for (guint i = 0; i < detour_roster_count (roster); i++)
+    {
+      DetourInstance *instance = detour_roster_nth (roster, i);
+
+      if (detour_instance_error (instance) != NULL)
+        g_ptr_array_add (lines, g_strdup_printf ("%s does not run: %s", detour_instance_id (instance),
+                                                 detour_instance_error (instance)));
+    }
+  g_ptr_array_add (lines, NULL);
+  return (GStrv) g_ptr_array_free (lines, FALSE);
+}
+
+static DetourReload
+reload (gpointer user, GStrv *problems)
+{
+  Daemon *self = user;
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_autoptr (DetourConfig) config = NULL;
+  DetourReload outcome = DETOUR_RELOAD_DONE;
 
   if (self->draining)
     {
       g_warning ("not reloaded: draining, which only ends with the daemon");
-      return G_SOURCE_CONTINUE;
+      *problems = g_strsplit ("the daemon is draining, which only ends with it", "\n", -1);
+      return DETOUR_RELOAD_REFUSED;
     }
   detour_notify_reloading ();
   config = detour_config_load (self->sources, self->plugins, errors);
   if (config == NULL)
-    log_errors (errors);
+    {
+      log_errors (errors);
+      *problems = detour_config_errors_lines (errors);
+      outcome = DETOUR_RELOAD_REFUSED;
+    }
   else if (detour_roster_apply (self->roster, config))
-    g_message ("reloaded");
+    {
+      g_message ("reloaded");
+      *problems = g_new0 (char *, 1);
+    }
   else
-    g_warning ("reloaded, but not everything could follow");
+    {
+      g_warning ("reloaded, but not everything could follow");
+      *problems = list_failures (self->roster);
+      outcome = DETOUR_RELOAD_PARTLY;
+    }
+  if (self->control != NULL)
+    detour_control_changed (self->control);
   detour_notify_ready ();
+  return outcome;
+}
+
+static gboolean
+is_draining (gpointer user)
+{
+  return ((Daemon *) user)->draining;
+}
+
+static const DetourControlFuncs control_funcs = { reload, is_draining };
+
+static gboolean
+on_hangup (gpointer data)
+{
+  g_auto (GStrv) problems = NULL;
+
+  reload (data, &problems);
   return G_SOURCE_CONTINUE;
 }
 
@@ -143,6 +194,8 @@ on_drain (gpointer data)
   detour_notify_status ("draining");
   detour_roster_set_ready (self->roster, FALSE);
   detour_server_stop_listening (self->server);
+  if (self->control != NULL)
+    detour_control_changed (self->control);
   return G_SOURCE_CONTINUE;
 }
 
@@ -178,19 +231,22 @@ run_loop (Daemon *self, gboolean dev)
   g_autofree char *listeners = describe_listeners (self->roster);
 
   warn_without_cert (self);
+  self->control = detour_control_new (&(DetourControlParts) {
+      self->server, self->roster, self->plugins, self->key, self->sources, &control_funcs, self });
   self->watchdog = detour_watchdog_new (self->server);
   detour_roster_set_ready (self->roster, TRUE);
   g_message ("ready: %s", listeners);
   detour_notify_status ("ready: %s", listeners);
   detour_notify_ready ();
   if (dev)
-    detour_dev_print (self->roster);
+    detour_dev_print (self->roster, detour_control_socket (self->control));
 
   g_main_loop_run (self->loop);
 
   g_message ("stopping");
   detour_notify_stopping ();
   detour_roster_set_ready (self->roster, FALSE);
+  g_clear_pointer (&self->control, detour_control_free);
   detour_watchdog_stop (self->watchdog);
 }
 

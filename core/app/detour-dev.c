@@ -94,7 +94,7 @@ port_of (DetourRoster *roster, const char *id)
 }
 
 void
-detour_dev_print (DetourRoster *roster)
+detour_dev_print (DetourRoster *roster, const char *control)
 {
   DetourCert *cert = detour_cert_store_find (detour_roster_certs (roster), NULL, "127.0.0.1", NULL);
   guint tls = port_of (roster, "transport/https");
@@ -121,6 +121,8 @@ detour_dev_print (DetourRoster *roster)
     printf ("  curl http://127.0.0.1:%u/derp/latency-check -o /dev/null -w '%%{http_code}\\n'\n"
             "  curl http://127.0.0.1:%u/generate_204 -o /dev/null -w '%%{http_code}\\n'\n",
             http, http);
+  if (control != NULL)
+    printf ("  detourctl --socket %s\n", control);
   printf ("\nAnyone on this machine may use it. Ctrl-C ends it and removes its state.\n");
   fflush (stdout);
   if (cert != NULL)

@@ -17,7 +17,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourDev, detour_dev_free)
 /* The settings, as text of a configuration file. */
 const char *detour_dev_settings (const DetourDev *self);
 
-/* Prints the DERP map entry and commands to try; once everything runs. */
-void detour_dev_print (DetourRoster *roster);
+/* Prints the DERP map entry and commands to try; once everything runs. @control: (nullable): path of the socket. */
+void detour_dev_print (DetourRoster *roster, const char *control);
 
 G_END_DECLS

@@ -34,7 +34,7 @@ typedef struct {
   void (*apply_limits) (gpointer data, DetourSettings *limits);
   void (*apply_admission) (gpointer data, DetourSettings *admission);
 
-  /* State, error, summary or trouble of an instance is different now. An instance that goes away is reported for
+  /* State, error, trouble, certificates or settings of an instance are different now. An instance that goes away is reported for
    * the last time with @gone set. */
   void (*instance_changed) (gpointer data, DetourInstance *instance, gboolean gone);
 } DetourHostHooks;

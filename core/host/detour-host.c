@@ -38,6 +38,18 @@ detour_host_is_ready (DetourHost *host)
   return g_atomic_int_get (&host->context->ready);
 }
 
+static gboolean
+tell_trouble (gpointer data)
+{
+  DetourHost *host = data;
+
+  g_mutex_lock (&host->lock);
+  g_clear_pointer (&host->trouble_told, g_source_unref);
+  g_mutex_unlock (&host->lock);
+  detour_instance_changed (host, FALSE);
+  return G_SOURCE_REMOVE;
+}
+
 /* Replaces *@words by a text of one line, or by nothing. */
 static void
 set_words (DetourHost *host, char **words, char *text)
@@ -45,6 +57,12 @@ set_words (DetourHost *host, char **words, char *text)
   char *line = text != NULL ? detour_log_escape (text, -1) : NULL;
 
   g_mutex_lock (&host->lock);
+  if (words == &host->trouble && host->trouble_told == NULL && g_strcmp0 (*words, line) != 0)
+    {
+      host->trouble_told = g_idle_source_new ();
+      g_source_set_callback (host->trouble_told, tell_trouble, host, NULL);
+      g_source_attach (host->trouble_told, NULL);
+    }
   g_free (*words);
   *words = line;
   g_mutex_unlock (&host->lock);
@@ -113,6 +131,7 @@ void
 detour_host_publish_certs (DetourHost *host, DetourCert *const *certs, guint n)
 {
   detour_cert_store_publish (host->context->certs, host->id, certs, certs != NULL ? n : 0);
+  detour_instance_changed (host, FALSE);
 }
 
 guint64

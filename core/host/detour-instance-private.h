@@ -47,8 +47,12 @@ struct _DetourHost {
   GMutex lock;            /* of what follows; any thread */
   char *summary;
   char *trouble;
+  GSource *trouble_told;  /* runs on the main thread soon; NULL: none is under way */
   GPtrArray *counters;    /* DetourInstanceCounter; only grows, entries never move */
 };
+
+/* Tells the floors above that something about it is different. Main thread. */
+void detour_instance_changed (DetourInstance *self, gboolean gone);
 
 DetourInstance *detour_instance_new (DetourHostContext *context, const DetourConfigInstance *config);
 /* Must not run. */

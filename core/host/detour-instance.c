@@ -6,8 +6,8 @@
 
 #include "detour-log.h"
 
-static void
-changed (DetourInstance *self, gboolean gone)
+void
+detour_instance_changed (DetourInstance *self, gboolean gone)
 {
   const DetourHostHooks *hooks = self->context->hooks;
 
@@ -24,7 +24,7 @@ set_state (DetourInstance *self, DetourInstanceState state, const char *error)
   self->error = copy;
   self->state = state;
   self->since_us = g_get_real_time ();
-  changed (self, FALSE);
+  detour_instance_changed (self, FALSE);
 }
 
 DetourInstance *
@@ -51,7 +51,12 @@ detour_instance_free (DetourInstance *self)
 {
   g_assert (self->self == NULL);
   detour_auth_call_abandon_all (self);
-  changed (self, TRUE);
+  if (self->trouble_told != NULL)
+    {
+      g_source_destroy (self->trouble_told);
+      g_source_unref (self->trouble_told);
+    }
+  detour_instance_changed (self, TRUE);
   g_ptr_array_unref (self->auth_calls);
   g_ptr_array_unref (self->counters);
   detour_settings_unref (self->settings);

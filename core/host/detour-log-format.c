@@ -4,6 +4,8 @@
 
 #include "detour-plugin.h"
 
+#include "detour-log.h"
+
 #include <arpa/inet.h>
 #include <sodium.h>
 #include <string.h>
@@ -32,6 +34,14 @@ detour_log_style_init (DetourLogStyle *self, const char *level, const char *priv
     .privacy = (DetourLogPrivacy)word_index ("full|prefix|hash|none", privacy),
     .json = format != NULL && word_index ("text|json", format) == 1,
   };
+}
+
+gboolean
+detour_log_style_wants (const DetourLogStyle *self, const DetourLogRecord *record)
+{
+  GLogLevelFlags override = detour_log_override ();
+
+  return (record->level & G_LOG_LEVEL_MASK) <= (override != 0 ? override : self->level);
 }
 
 static const char *

@@ -20,7 +20,8 @@ typedef struct {
 /* GLib has one writer in a process, so this is the one piece of core that is not in a struct. */
 static GMutex lock;
 static GArray *sinks;
-static int least; /* the least grave level that anyone wants; atomic */
+static int least;    /* the least grave level that anyone wants; atomic */
+static int override; /* for all sinks; 0: each has its own; atomic */
 static struct {
   char *domain;
   char *message;
@@ -46,6 +47,18 @@ detour_log_level_name (GLogLevelFlags level)
   if ((level & G_LOG_LEVEL_INFO) != 0)
     return "info";
   return "debug";
+}
+
+gboolean
+detour_log_level_from_name (const char *name, GLogLevelFlags *level)
+{
+  for (guint i = G_LOG_LEVEL_CRITICAL; i <= G_LOG_LEVEL_DEBUG; i <<= 1)
+    if (strcmp (detour_log_level_name (i), name) == 0)
+      {
+        *level = i;
+        return TRUE;
+      }
+  return FALSE;
 }
 
 char *
@@ -91,6 +104,8 @@ find_least (void)
     found = MAX (found, g_array_index (sinks, Sink, i).least);
   if (sinks->len == 0)
     found = g_getenv ("G_MESSAGES_DEBUG") != NULL ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_MESSAGE;
+  if (override != 0)
+    found = override;
   __atomic_store_n (&least, (int) found, __ATOMIC_RELAXED);
 }
 
@@ -234,6 +249,22 @@ detour_log_remove_sink (gpointer self)
         break;
       }
   g_mutex_unlock (&lock);
+}
+
+void
+detour_log_set_override (GLogLevelFlags level)
+{
+  g_mutex_lock (&lock);
+  __atomic_store_n (&override, (int) level, __ATOMIC_RELAXED);
+  if (sinks != NULL)
+    find_least ();
+  g_mutex_unlock (&lock);
+}
+
+GLogLevelFlags
+detour_log_override (void)
+{
+  return (GLogLevelFlags) __atomic_load_n (&override, __ATOMIC_RELAXED);
 }
 
 void

@@ -27,6 +27,12 @@ void detour_log_remove_sink (gpointer self);
 /* Tells how often the last message came again, if it did. */
 void detour_log_flush (void);
 
+/* One bit: what every sink writes instead of going by its configuration; 0: that again. */
+void detour_log_set_override (GLogLevelFlags level);
+GLogLevelFlags detour_log_override (void);
+
+/* "debug" to "critical". */
+gboolean detour_log_level_from_name (const char *name, GLogLevelFlags *level) G_GNUC_WARN_UNUSED_RESULT;
 /* "debug", "info", "message", "warning", "critical" or "error". */
 const char *detour_log_level_name (GLogLevelFlags level);
 

@@ -313,6 +313,12 @@ detour_roster_set_ready (DetourRoster *self, gboolean ready)
   g_atomic_int_set (&self->context.ready, ready);
 }
 
+gboolean
+detour_roster_is_ready (const DetourRoster *self)
+{
+  return g_atomic_int_get (&self->context.ready);
+}
+
 DetourConfig *
 detour_roster_config (DetourRoster *self)
 {

@@ -53,6 +53,7 @@ gboolean detour_roster_apply (DetourRoster *self, DetourConfig *config);
 
 /* What detour_host_is_ready() answers. Any thread. */
 void detour_roster_set_ready (DetourRoster *self, gboolean ready);
+gboolean detour_roster_is_ready (const DetourRoster *self);
 
 DetourConfig *detour_roster_config (DetourRoster *self);
 DetourCertStore *detour_roster_certs (DetourRoster *self);

@@ -1,7 +1,7 @@
 /* detour-conn-private.h: one registered connection: reading, opening, sealing, sending, its timers.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * For detour-carrier.c, detour-conn.c and their test. Everything runs on the carrier's worker.
+ * For detour-carrier.c, detour-conn.c, detour-snapshot.c and their tests. Everything runs on the carrier's worker.
  */
 #pragma once
 

@@ -25,6 +25,8 @@ struct _DetourServer {
   DetourSocketOptions socket_options;
   guint64 receive_rate, receive_burst; /* in force */
   gboolean is_stopped;
+  void (*observer) (gpointer user);
+  gpointer observer_user;
 };
 
 /* Limits ------------------------------------------------------------------------------------------------------ */
@@ -237,6 +239,15 @@ find_auth (const DetourServer *self, const char *id)
 }
 
 static void
+instance_changed (gpointer data, DetourInstance *instance, gboolean gone)
+{
+  DetourServer *self = data;
+
+  if (self->observer != NULL)
+    self->observer (self->observer_user);
+}
+
+static void
 verify (gpointer user, const char *id, const DetourAuthQuestion *question,
         void (*done) (const DetourAuthVerdict *verdict, gpointer data), gpointer data)
 {
@@ -328,12 +339,20 @@ const DetourHostHooks detour_server_hooks = {
   .set_mesh_key = set_mesh_key,
   .apply_limits = apply_limits,
   .apply_admission = apply_admission,
+  .instance_changed = instance_changed,
 };
 
 void
 detour_server_set_roster (DetourServer *self, DetourRoster *roster)
 {
   self->roster = roster;
+}
+
+void
+detour_server_set_observer (DetourServer *self, void (*func) (gpointer user), gpointer user)
+{
+  self->observer = func;
+  self->observer_user = user;
 }
 
 /* The registry's observer: called with its lock held, from any worker ----------------------------------------- */

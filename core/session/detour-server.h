@@ -34,6 +34,9 @@ extern const DetourHostHooks detour_server_hooks;
 /* The instances that the admission may ask; NULL when they are gone. */
 void detour_server_set_roster (DetourServer *self, DetourRoster *roster);
 
+/* @func is called whenever an instance of a plugin changes its state, its words or its certificates; NULL: nobody. */
+void detour_server_set_observer (DetourServer *self, void (*func) (gpointer user), gpointer user);
+
 /* Closes the listeners for good and lets connections be; for draining. */
 void detour_server_stop_listening (DetourServer *self);
 

@@ -1,0 +1,215 @@
+/* detourctl-format.c: numbers, times and texts as people read them.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl-format.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+#include "detour-log.h"
+
+#define SECOND G_GUINT64_CONSTANT (1000000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+char *
+detourctl_format_count (guint64 value)
+{
+  /* TRANSLATORS: stands between groups of three digits. */
+  const char *separator = C_ ("thousands", ",");
+  g_autofree char *digits = g_strdup_printf ("%" G_GUINT64_FORMAT, value);
+  gsize n = strlen (digits);
+  GString *out = g_string_new (NULL);
+
+  for (gsize i = 0; i < n; i++)
+    {
+      if (i > 0 && (n - i) % 3 == 0)
+        g_string_append (out, separator);
+      g_string_append_c (out, digits[i]);
+    }
+  return g_string_free (out, FALSE);
+}
+
+/* With up to @decimals digits behind the point, and none of the zeros at the end. */
+static char *
+format_decimal (double value, guint decimals)
+{
+  char digits[G_ASCII_DTOSTR_BUF_SIZE];
+  char format[8];
+  char *point;
+  gsize n;
+
+  g_snprintf (format, sizeof format, "%%.%uf", decimals);
+  g_ascii_formatd (digits, sizeof digits, format, value);
+  point = strchr (digits, '.');
+  if (point == NULL)
+    return detourctl_format_count (g_ascii_strtoull (digits, NULL, 10));
+  n = strlen (digits);
+  while (digits[n - 1] == '0')
+    digits[--n] = '\0';
+  *point = '\0';
+  {
+    g_autofree char *whole = detourctl_format_count (g_ascii_strtoull (digits, NULL, 10));
+
+    if (point[1] == '\0')
+      return g_steal_pointer (&whole);
+    /* TRANSLATORS: the decimal point. */
+    return g_strconcat (whole, C_ ("decimal", "."), point + 1, NULL);
+  }
+}
+
+/* Three digits that count. */
+static char *
+format_three (double value)
+{
+  return format_decimal (value, value >= 100 ? 0 : value >= 10 ? 1 : 2);
+}
+
+char *
+detourctl_format_rate (guint64 bytes, guint64 duration_us)
+{
+  static const char *const units[] = { N_ ("bit/s"), N_ ("kbit/s"), N_ ("Mbit/s"), N_ ("Gbit/s"), N_ ("Tbit/s") };
+  double value = (double) bytes * 8 * SECOND / (double) MAX (duration_us, 1);
+  g_autofree char *number = NULL;
+  guint unit = 0;
+
+  for (; value >= 999.5 && unit + 1 < G_N_ELEMENTS (units); unit++)
+    value /= 1000;
+  number = unit == 0 ? format_decimal (value, 0) : format_three (value);
+  return g_strdup_printf ("%s %s", number, _ (units[unit]));
+}
+
+char *
+detourctl_format_size (guint64 bytes)
+{
+  static const char *const units[] = { N_ ("B"), N_ ("KiB"), N_ ("MiB"), N_ ("GiB"), N_ ("TiB"), N_ ("PiB") };
+  double value = (double) bytes;
+  g_autofree char *number = NULL;
+  guint unit = 0;
+
+  for (; value >= 1023.5 && unit + 1 < G_N_ELEMENTS (units); unit++)
+    value /= 1024;
+  number = unit == 0 ? detourctl_format_count (bytes) : format_decimal (value, value >= 100 ? 0 : 1);
+  return g_strdup_printf ("%s %s", number, _ (units[unit]));
+}
+
+char *
+detourctl_format_per_second (guint64 n, guint64 duration_us)
+{
+  double value = (double) n * SECOND / (double) MAX (duration_us, 1);
+
+  return format_decimal (value, value >= 10 || value == 0 ? 0 : 1);
+}
+
+char *
+detourctl_format_share (guint64 part, guint64 whole)
+{
+  double share = whole > 0 ? 100.0 * (double) part / (double) whole : 0;
+  g_autofree char *number = NULL;
+
+  if (part > 0 && share < 0.01)
+    /* TRANSLATORS: of a hundred; the number has the form of the ones beside it. */
+    return g_strdup (_ ("< 0.01 %"));
+  number = format_decimal (share, share >= 10 ? 0 : 2);
+  return g_strdup_printf ("%s %%", number);
+}
+
+char *
+detourctl_format_duration (guint64 us)
+{
+  guint64 n;
+  g_autofree char *count = NULL;
+
+  if (us >= 2 * DAY)
+    {
+      count = detourctl_format_count (n = us / DAY);
+      return g_strdup_printf (ngettext ("%s day", "%s days", n), count);
+    }
+  if (us >= 2 * HOUR)
+    {
+      count = detourctl_format_count (n = us / HOUR);
+      return g_strdup_printf (ngettext ("%s hour", "%s hours", n), count);
+    }
+  if (us >= 2 * MINUTE)
+    {
+      count = detourctl_format_count (n = us / MINUTE);
+      return g_strdup_printf (ngettext ("%s minute", "%s minutes", n), count);
+    }
+  count = detourctl_format_count (n = us / SECOND);
+  return g_strdup_printf (ngettext ("%s second", "%s seconds", n), count);
+}
+
+char *
+detourctl_format_age (guint64 us)
+{
+  /* TRANSLATORS: short forms of days, hours, minutes and seconds, for a narrow column of a table. */
+  if (us >= DAY)
+    return g_strdup_printf (_ ("%ud %uh"), (guint) (us / DAY), (guint) (us % DAY / HOUR));
+  if (us >= HOUR)
+    return g_strdup_printf (_ ("%uh %um"), (guint) (us / HOUR), (guint) (us % HOUR / MINUTE));
+  if (us >= MINUTE)
+    return g_strdup_printf (_ ("%um %us"), (guint) (us / MINUTE), (guint) (us % MINUTE / SECOND));
+  return g_strdup_printf (_ ("%us"), (guint) (us / SECOND));
+}
+
+char *
+detourctl_format_time (guint64 us)
+{
+  g_autoptr (GDateTime) time = g_date_time_new_from_unix_utc ((gint64) (us / SECOND));
+
+  return time != NULL ? g_date_time_format (time, "%Y-%m-%dT%H:%M:%SZ") : g_strdup ("");
+}
+
+char *
+detourctl_format_safe (const char *text)
+{
+  return detour_log_escape (text, -1);
+}
+
+guint
+detourctl_format_width (const char *text)
+{
+  guint width = 0;
+
+  for (; *text != '\0'; text = g_utf8_next_char (text))
+    {
+      gunichar c = g_utf8_get_char (text);
+
+      if (!g_unichar_iszerowidth (c))
+        width += g_unichar_iswide (c) ? 2 : 1;
+    }
+  return width;
+}
+
+char *
+detourctl_format_wrap (const char *text, guint first, guint indent, guint width)
+{
+  g_auto (GStrv) words = g_strsplit (text, " ", -1);
+  GString *out = g_string_new (NULL);
+  guint column = first;
+  gboolean at_start = TRUE;
+
+  for (guint i = 0; words[i] != NULL; i++)
+    {
+      guint n = detourctl_format_width (words[i]);
+
+      if (!at_start && column + 1 + n > width)
+        {
+          g_string_append_c (out, '\n');
+          g_string_append_printf (out, "%*s", (int) indent, "");
+          column = indent;
+          at_start = TRUE;
+        }
+      if (!at_start)
+        {
+          g_string_append_c (out, ' ');
+          column++;
+        }
+      g_string_append (out, words[i]);
+      column += n;
+      at_start = FALSE;
+    }
+  return g_string_free (out, FALSE);
+}

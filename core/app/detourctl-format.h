@@ -1,0 +1,39 @@
+/* detourctl-format.h: numbers, times and texts as people read them.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Pure, but for the language. All results are freed with g_free().
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* 1,284 */
+char *detourctl_format_count (guint64 value);
+/* 212 Mbit/s out of bytes in a time */
+char *detourctl_format_rate (guint64 bytes, guint64 duration_us);
+/* 3.4 MiB */
+char *detourctl_format_size (guint64 bytes);
+/* 26,400, or 0.3 when it is small */
+char *detourctl_format_per_second (guint64 n, guint64 duration_us);
+/* 0.02 %, or 0 % */
+char *detourctl_format_share (guint64 part, guint64 whole);
+/* 3 days, 26 hours, 90 seconds: the largest unit of which there are two */
+char *detourctl_format_duration (guint64 us);
+/* 3d 4h, 12m, 5s */
+char *detourctl_format_age (guint64 us);
+/* 2026-11-25T00:29:13Z */
+char *detourctl_format_time (guint64 us);
+
+/* @text for a terminal: one line, nothing that the terminal would obey. */
+char *detourctl_format_safe (const char *text);
+
+/* Columns that @text takes. */
+guint detourctl_format_width (const char *text);
+
+/* @text broken into lines of at most @width columns, all but the first with @indent blanks in front, which count. A
+ * word that is longer has a line of its own. */
+char *detourctl_format_wrap (const char *text, guint first, guint indent, guint width);
+
+G_END_DECLS

@@ -1,0 +1,277 @@
+/* detourctl-json.c: writes one JSON document to standard output as it comes, without building it first.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl-json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "detourctl-format.h"
+#include "detourctl.h"
+
+#define DEPTH_MAX 32u
+#define FLUSH_BYTES 32768u
+
+struct _DetourctlJson {
+  GString *text;
+  gboolean keeps; /* the text is the caller's */
+  guint depth;
+  gboolean has_members[DEPTH_MAX];
+};
+
+DetourctlJson *
+detourctl_json_new (GString *out)
+{
+  DetourctlJson *self = g_new0 (DetourctlJson, 1);
+
+  self->keeps = out != NULL;
+  self->text = out != NULL ? out : g_string_new (NULL);
+  return self;
+}
+
+static void
+flush (DetourctlJson *self)
+{
+  if (self->keeps)
+    return;
+  fwrite (self->text->str, 1, self->text->len, stdout);
+  g_string_truncate (self->text, 0);
+}
+
+gboolean
+detourctl_json_finish (DetourctlJson *self)
+{
+  gboolean good;
+
+  g_assert (self->depth == 0);
+  g_string_append_c (self->text, '\n');
+  flush (self);
+  good = self->keeps || (fflush (stdout) == 0 && !ferror (stdout));
+  if (!self->keeps)
+    g_string_free (self->text, TRUE);
+  g_free (self);
+  return good;
+}
+
+static void
+quote (DetourctlJson *self, const char *value)
+{
+  g_string_append_c (self->text, '"');
+  for (; *value != '\0'; value++)
+    {
+      guchar c = (guchar) *value;
+
+      if (c == '"' || c == '\\')
+        g_string_append_c (self->text, '\\');
+      if (c < 0x20 || c == 0x7f)
+        g_string_append_printf (self->text, "\\u%04x", c);
+      else
+        g_string_append_c (self->text, (char) c);
+    }
+  g_string_append_c (self->text, '"');
+}
+
+/* What stands before a value. */
+static void
+begin_value (DetourctlJson *self, const char *name)
+{
+  if (self->depth > 0)
+    {
+      if (self->has_members[self->depth - 1])
+        g_string_append_c (self->text, ',');
+      self->has_members[self->depth - 1] = TRUE;
+      g_string_append_printf (self->text, "\n%*s", (int) (2 * self->depth), "");
+    }
+  if (name != NULL)
+    {
+      quote (self, name);
+      g_string_append (self->text, ": ");
+    }
+  if (self->text->len >= FLUSH_BYTES)
+    flush (self);
+}
+
+static void
+begin (DetourctlJson *self, const char *name, char bracket)
+{
+  g_assert (self->depth < DEPTH_MAX);
+  begin_value (self, name);
+  g_string_append_c (self->text, bracket);
+  self->has_members[self->depth++] = FALSE;
+}
+
+static void
+end (DetourctlJson *self, char bracket)
+{
+  g_assert (self->depth > 0);
+  self->depth--;
+  if (self->has_members[self->depth])
+    g_string_append_printf (self->text, "\n%*s", (int) (2 * self->depth), "");
+  g_string_append_c (self->text, bracket);
+}
+
+void
+detourctl_json_begin_object (DetourctlJson *self, const char *name)
+{
+  begin (self, name, '{');
+}
+
+void
+detourctl_json_end_object (DetourctlJson *self)
+{
+  end (self, '}');
+}
+
+void
+detourctl_json_begin_array (DetourctlJson *self, const char *name)
+{
+  begin (self, name, '[');
+}
+
+void
+detourctl_json_end_array (DetourctlJson *self)
+{
+  end (self, ']');
+}
+
+void
+detourctl_json_text (DetourctlJson *self, const char *name, const char *value)
+{
+  begin_value (self, name);
+  if (value != NULL)
+    quote (self, value);
+  else
+    g_string_append (self->text, "null");
+}
+
+void
+detourctl_json_number (DetourctlJson *self, const char *name, guint64 value)
+{
+  begin_value (self, name);
+  g_string_append_printf (self->text, "%" G_GUINT64_FORMAT, value);
+}
+
+void
+detourctl_json_flag (DetourctlJson *self, const char *name, gboolean value)
+{
+  begin_value (self, name);
+  g_string_append (self->text, value ? "true" : "false");
+}
+
+void
+detourctl_json_time (DetourctlJson *self, const char *name, guint64 us)
+{
+  g_autofree char *text = us > 0 ? detourctl_format_time (us) : NULL;
+
+  detourctl_json_text (self, name, text);
+}
+
+static void
+write_dict (DetourctlJson *self, const char *name, GVariant *dict, const char *const *times)
+{
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  detourctl_json_begin_object (self, name);
+  g_variant_iter_init (&iter, dict);
+  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
+    detourctl_json_variant (self, key, value, times);
+  detourctl_json_end_object (self);
+}
+
+static void
+write_array (DetourctlJson *self, const char *name, GVariant *array, const char *const *times)
+{
+  gsize n = g_variant_n_children (array);
+
+  detourctl_json_begin_array (self, name);
+  for (gsize i = 0; i < n; i++)
+    {
+      g_autoptr (GVariant) child = g_variant_get_child_value (array, i);
+
+      detourctl_json_variant (self, NULL, child, times);
+    }
+  detourctl_json_end_array (self);
+}
+
+void
+detourctl_json_variant (DetourctlJson *self, const char *name, GVariant *value, const char *const *times)
+{
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
+    detourctl_json_text (self, name, g_variant_get_string (value, NULL));
+  else if (g_variant_is_of_type (value, G_VARIANT_TYPE_UINT64))
+    {
+      if (name != NULL && times != NULL && g_strv_contains (times, name))
+        detourctl_json_time (self, name, g_variant_get_uint64 (value));
+      else
+        detourctl_json_number (self, name, g_variant_get_uint64 (value));
+    }
+  else if (g_variant_is_of_type (value, G_VARIANT_TYPE_UINT32))
+    detourctl_json_number (self, name, g_variant_get_uint32 (value));
+  else if (g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN))
+    detourctl_json_flag (self, name, g_variant_get_boolean (value));
+  else if (g_variant_is_of_type (value, G_VARIANT_TYPE_VARDICT))
+    write_dict (self, name, value, times);
+  else if (g_variant_is_of_type (value, G_VARIANT_TYPE_ARRAY))
+    write_array (self, name, value, times);
+  else
+    detourctl_json_text (self, name, NULL);
+}
+
+/* Objects of the daemon ------------------------------------------------------------------------------------------- */
+
+static const char *const times[] = { "StartTime", "Since", "NotBefore", "NotAfter", NULL };
+
+/* "PacketsReceived" as "packets_received". */
+static char *
+member_name (const char *property)
+{
+  GString *name = g_string_new (NULL);
+
+  for (const char *p = property; *p != '\0'; p++)
+    {
+      if (g_ascii_isupper (*p) && p != property)
+        g_string_append_c (name, '_');
+      g_string_append_c (name, g_ascii_tolower (*p));
+    }
+  if (strcmp (property, "Uptime") == 0)
+    g_string_append (name, "_us");
+  return g_string_free (name, FALSE);
+}
+
+void
+detourctl_json_properties (DetourctlJson *json, GVariant *properties)
+{
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  g_variant_iter_init (&iter, properties);
+  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
+    {
+      g_autofree char *name = member_name (key);
+
+      if (g_strv_contains (times, key))
+        detourctl_json_time (json, name, g_variant_get_uint64 (value));
+      else
+        detourctl_json_variant (json, name, value, NULL);
+    }
+}
+
+static void
+write_object (const char *path, GVariant *properties, gpointer user)
+{
+  detourctl_json_begin_object (user, NULL);
+  detourctl_json_properties (user, properties);
+  detourctl_json_end_object (user);
+}
+
+void
+detourctl_json_objects (DetourctlJson *json, const char *name, GVariant *objects, const char *interface)
+{
+  detourctl_json_begin_array (json, name);
+  detourctl_each_object (objects, interface, write_object, json);
+  detourctl_json_end_array (json);
+}

@@ -1,0 +1,336 @@
+/* detourctl-status.c: how the relay is doing, on one screen.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+#include "detourctl-format.h"
+#include "detourctl-hints.h"
+#include "detourctl-json.h"
+
+/* Column at which the facts begin, and the last one used. */
+#define FACTS 15u
+#define WIDTH 80u
+
+/* For people ------------------------------------------------------------------------------------------------------- */
+
+static void
+print_fact (const Detourctl *self, const char *title, const char *text)
+{
+  g_autofree char *safe = detourctl_format_safe (text);
+  g_autofree char *lines = detourctl_format_wrap (safe, FACTS, FACTS, WIDTH);
+  guint width = detourctl_format_width (title);
+
+  g_print ("  %s%s%s%*s%s\n", detourctl_style (self, DETOURCTL_BOLD), title, detourctl_style (self, DETOURCTL_PLAIN),
+           (int) (FACTS - 2 - MIN (width, FACTS - 3)), "", lines);
+}
+
+static void
+print_title (const Detourctl *self, GVariant *manager)
+{
+  const char *hostname = detourctl_text (manager, "Hostname");
+  g_autofree char *duration = detourctl_format_duration (detourctl_number (manager, "Uptime"));
+  guint64 n_workers = detourctl_number (manager, "Workers");
+  g_autofree char *workers = g_strdup_printf (ngettext ("%u worker", "%u workers", n_workers), (guint) n_workers);
+  g_autofree char *safe = detourctl_format_safe (*hostname != '\0' ? hostname : _("this relay"));
+
+  g_print ("%s%s%s   ", detourctl_style (self, DETOURCTL_BOLD), safe, detourctl_style (self, DETOURCTL_PLAIN));
+  /* TRANSLATORS: a duration, a version, "2 workers". */
+  g_print (_("running %s, detour %s, %s\n"), duration, detourctl_text (manager, "Version"), workers);
+}
+
+static void
+print_clients (const Detourctl *self, GVariant *manager)
+{
+  g_autoptr (GVariant) minute = g_variant_lookup_value (manager, "LastMinute", G_VARIANT_TYPE_VARDICT);
+  g_autofree char *count = detourctl_format_count (detourctl_number (manager, "ClientCount"));
+  g_autofree char *joined = detourctl_format_count (detourctl_number (minute, "joined"));
+  g_autofree char *left = detourctl_format_count (detourctl_number (minute, "left"));
+  guint64 n_duplicates = detourctl_number (manager, "DuplicateCount");
+  guint64 n_held = detourctl_number (manager, "HeldCount");
+  GString *text = g_string_new (NULL);
+
+  /* TRANSLATORS: numbers of clients. */
+  g_string_printf (text, _("%s connected (%s joined, %s left in the last minute)"), count, joined, left);
+  if (n_duplicates > 0)
+    {
+      g_autofree char *duplicates = detourctl_format_count (n_duplicates);
+
+      g_string_append_printf (text, ngettext (", %s of them several times", ", %s of them several times", n_duplicates),
+                              duplicates);
+    }
+  if (n_held > 0)
+    {
+      g_autofree char *held = detourctl_format_count (n_held);
+
+      g_string_append_printf (text, ngettext (", %s refused and held", ", %s refused and held", n_held), held);
+    }
+  print_fact (self, _("clients"), text->str);
+  g_string_free (text, TRUE);
+}
+
+static void
+print_traffic (const Detourctl *self, GVariant *manager)
+{
+  g_autoptr (GVariant) recent = g_variant_lookup_value (manager, "Recent", G_VARIANT_TYPE_VARDICT);
+  guint64 duration = detourctl_number (recent, "duration_us");
+  guint64 n_packets = detourctl_number (recent, "packets_received");
+  guint64 n_dropped = detourctl_number (recent, "packets_dropped");
+  g_autofree char *in = detourctl_format_rate (detourctl_number (recent, "bytes_received"), duration);
+  g_autofree char *out = detourctl_format_rate (detourctl_number (recent, "bytes_sent"), duration);
+  g_autofree char *packets = detourctl_format_per_second (n_packets, duration);
+  g_autofree char *share = detourctl_format_share (n_dropped, MAX (n_packets, n_dropped));
+  g_autofree char *text = NULL;
+
+  if (n_dropped > 0 && detourctl_number (recent, "packets_dropped_slow") * 2 > n_dropped)
+    /* TRANSLATORS: rates in and out, packets a second, and a share of the packets. */
+    text = g_strdup_printf (_("%s in, %s out, %s packets/s; %s dropped (slow readers)"), in, out, packets, share);
+  else
+    text = g_strdup_printf (_("%s in, %s out, %s packets/s; %s dropped"), in, out, packets, share);
+  print_fact (self, _("traffic"), text);
+}
+
+/* The summary of the instance, looked up among the objects. */
+typedef struct {
+  const char *id;
+  char *state;
+  char *summary;
+  char *plugin;
+} Search;
+
+static void
+find_plugin (const char *path, GVariant *properties, gpointer user)
+{
+  Search *search = user;
+
+  if (strcmp (detourctl_text (properties, "Id"), search->id) != 0)
+    return;
+  search->state = g_strdup (detourctl_text (properties, "State"));
+  search->summary = g_strdup (detourctl_text (properties, "Summary"));
+  search->plugin = g_strdup (detourctl_text (properties, "Plugin"));
+}
+
+static void
+search_clear (Search *search)
+{
+  g_free (search->state);
+  g_free (search->summary);
+  g_free (search->plugin);
+}
+
+static void
+append_source (GString *text, GVariant *objects, const char *id)
+{
+  Search search = { id, NULL, NULL, NULL };
+  const char *name = strchr (id, '/') != NULL ? strchr (id, '/') + 1 : id;
+
+  detourctl_each_object (objects, "Plugin", find_plugin, &search);
+  g_string_append_printf (text, "%s%s", text->len > 0 ? "; " : "", name);
+  if (search.state != NULL && strcmp (search.state, "running") != 0)
+    g_string_append_printf (text, ": %s", search.state);
+  else if (search.summary != NULL && *search.summary != '\0')
+    g_string_append_printf (text, ": %s", search.summary);
+  search_clear (&search);
+}
+
+static void
+print_admission (const Detourctl *self, GVariant *manager, GVariant *objects)
+{
+  g_autoptr (GVariant) admission = g_variant_lookup_value (manager, "AdmissionSummary", G_VARIANT_TYPE_VARDICT);
+  g_autoptr (GVariant) hour = g_variant_lookup_value (manager, "LastHour", G_VARIANT_TYPE_VARDICT);
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autofree const char **chain = NULL;
+  guint64 n_refused = detourctl_number (hour, "refused");
+
+  if (detourctl_flag (admission, "open"))
+    g_string_append (text, _("open to everyone"));
+  else if (g_variant_lookup (admission, "chain", "^a&s", &chain))
+    for (guint i = 0; chain[i] != NULL; i++)
+      append_source (text, objects, chain[i]);
+  if (n_refused > 0)
+    {
+      g_autofree char *refused = detourctl_format_count (n_refused);
+
+      g_string_append_printf (text, ngettext ("; %s refused in the last hour", "; %s refused in the last hour", n_refused),
+                              refused);
+    }
+  print_fact (self, _("admission"), text->str);
+}
+
+typedef struct {
+  const Detourctl *self;
+  GVariant *objects;
+  guint n;
+} CertContext;
+
+static void
+print_certificate (const char *path, GVariant *properties, gpointer user)
+{
+  CertContext *context = user;
+  Search search = { detourctl_text (properties, "Instance"), NULL, NULL, NULL };
+  g_autofree const char **names = NULL;
+  g_autofree char *all = NULL;
+  g_autofree char *left = NULL;
+  g_autofree char *text = NULL;
+  gint64 left_us = (gint64) detourctl_number (properties, "NotAfter") - g_get_real_time ();
+  const char *from;
+
+  detourctl_each_object (context->objects, "Plugin", find_plugin, &search);
+  from = search.plugin != NULL && strchr (search.plugin, '-') != NULL ? strchr (search.plugin, '-') + 1 : search.id;
+  if (g_variant_lookup (properties, "Names", "^a&s", &names))
+    all = g_strjoinv (" ", (char **) names);
+  left = detourctl_format_duration ((guint64) MAX (left_us, 0));
+  if (left_us > 0)
+    /* TRANSLATORS: names of a certificate, a duration, where it comes from. */
+    text = g_strdup_printf (_("%s, %s left, from %s"), all != NULL ? all : "", left, from);
+  else
+    text = g_strdup_printf (_("%s, EXPIRED, from %s"), all != NULL ? all : "", from);
+  print_fact (context->self, context->n++ == 0 ? _("certificate") : "", text);
+  search_clear (&search);
+}
+
+static void
+add_listener (const char *path, GVariant *properties, gpointer user)
+{
+  GString *text = user;
+  g_autofree const char **addresses = NULL;
+
+  if (!g_variant_lookup (properties, "Addresses", "^a&s", &addresses))
+    return;
+  for (guint i = 0; addresses[i] != NULL; i++)
+    g_string_append_printf (text, "%s%s\302\240%s", text->len > 0 ? "  " : "", addresses[i],
+                            detourctl_text (properties, "Protocol"));
+}
+
+/* The plugins that are in one state. */
+typedef struct {
+  const char *state;
+  guint n;
+  GString *names;
+} StateContext;
+
+static void
+count_plugin (const char *path, GVariant *properties, gpointer user)
+{
+  StateContext *context = user;
+
+  if (strcmp (detourctl_text (properties, "State"), context->state) != 0)
+    return;
+  context->n++;
+  g_string_append_printf (context->names, "%s%s", context->names->len > 0 ? " " : "", detourctl_text (properties, "Id"));
+}
+
+static char *
+describe_state (const char *state, guint n, const char *names)
+{
+  if (strcmp (state, "failed") == 0)
+    return g_strdup_printf (ngettext ("%u failed (%s)", "%u failed (%s)", n), n, names);
+  if (strcmp (state, "stopped") == 0)
+    return g_strdup_printf (ngettext ("%u stopped (%s)", "%u stopped (%s)", n), n, names);
+  if (strcmp (state, "disabled") == 0)
+    return g_strdup_printf (ngettext ("%u disabled (%s)", "%u disabled (%s)", n), n, names);
+  return g_strdup_printf (ngettext ("%u running", "%u running", n), n);
+}
+
+static void
+print_plugins (const Detourctl *self, GVariant *objects)
+{
+  static const char *const states[] = { "running", "failed", "stopped", "disabled" };
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (states); i++)
+    {
+      g_autoptr (GString) names = g_string_new (NULL);
+      StateContext context = { states[i], 0, names };
+      g_autofree char *part = NULL;
+
+      detourctl_each_object (objects, "Plugin", count_plugin, &context);
+      if (context.n == 0)
+        continue;
+      part = describe_state (states[i], context.n, names->str);
+      g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", part);
+    }
+  print_fact (self, _("plugins"), text->str);
+}
+
+static void
+print_hints (const Detourctl *self, GPtrArray *hints)
+{
+  for (guint i = 0; i < hints->len; i++)
+    {
+      const DetourctlHint *hint = hints->pdata[i];
+      g_autofree char *safe = detourctl_format_safe (hint->text);
+      g_autofree char *lines = detourctl_format_wrap (safe, 2, 2, WIDTH);
+
+      g_print ("%s!%s %s\n", detourctl_style (self, DETOURCTL_YELLOW), detourctl_style (self, DETOURCTL_PLAIN), lines);
+    }
+}
+
+static void
+print_status (const Detourctl *self, GVariant *manager, GVariant *objects, GPtrArray *hints)
+{
+  CertContext certs = { self, objects, 0 };
+  g_autoptr (GString) listeners = g_string_new (NULL);
+
+  print_title (self, manager);
+  print_clients (self, manager);
+  print_traffic (self, manager);
+  print_admission (self, manager, objects);
+  detourctl_each_object (objects, "Certificate", print_certificate, &certs);
+  detourctl_each_object (objects, "Listener", add_listener, listeners);
+  print_fact (self, _("listeners"), listeners->len > 0 ? listeners->str : _("none"));
+  print_plugins (self, objects);
+  print_hints (self, hints);
+}
+
+/* For programs ----------------------------------------------------------------------------------------------------- */
+
+static DetourctlExit
+write_status (GVariant *manager, GVariant *objects, GPtrArray *hints)
+{
+  DetourctlJson *json = detourctl_json_new (NULL);
+
+  detourctl_json_begin_object (json, NULL);
+  detourctl_json_properties (json, manager);
+  detourctl_json_objects (json, "certificates", objects, "Certificate");
+  detourctl_json_objects (json, "listeners", objects, "Listener");
+  detourctl_json_objects (json, "plugins", objects, "Plugin");
+  detourctl_json_begin_array (json, "hints");
+  for (guint i = 0; i < hints->len; i++)
+    {
+      const DetourctlHint *hint = hints->pdata[i];
+
+      detourctl_json_begin_object (json, NULL);
+      detourctl_json_text (json, "code", hint->code);
+      detourctl_json_text (json, "about", hint->about);
+      detourctl_json_end_object (json);
+    }
+  detourctl_json_end_array (json);
+  detourctl_json_end_object (json);
+  return detourctl_json_finish (json) ? DETOURCTL_GOOD : DETOURCTL_FAILED;
+}
+
+static DetourctlExit
+run_status (Detourctl *self, char **arguments)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GVariant) manager = detourctl_manager (self, &exit);
+  g_autoptr (GVariant) objects = manager != NULL ? detourctl_objects (self, &exit) : NULL;
+  g_autoptr (GPtrArray) hints = NULL;
+
+  if (objects == NULL)
+    return exit;
+  hints = detourctl_hints (manager, objects, g_get_real_time ());
+  if (self->json)
+    return write_status (manager, objects, hints);
+  print_status (self, manager, objects, hints);
+  return DETOURCTL_GOOD;
+}
+
+const DetourctlCommand detourctl_status_commands[] = {
+  { .name = "status", .arguments = "", .summary = N_("How the relay is doing; the default"), .run = run_status },
+  { NULL },
+};

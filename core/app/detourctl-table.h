@@ -1,0 +1,42 @@
+/* detourctl-table.h: rows and columns for people, cut to the terminal where there is one.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct _DetourctlTable DetourctlTable;
+
+typedef enum {
+  DETOURCTL_COLUMN_LEFT,
+  DETOURCTL_COLUMN_RIGHT, /* numbers */
+} DetourctlAlign;
+
+/* Tables end with { NULL }. */
+typedef struct {
+  const char *title; /* already translated */
+  DetourctlAlign align;
+} DetourctlColumn;
+
+/* @columns is borrowed as long as the table lives. */
+DetourctlTable *detourctl_table_new (const DetourctlColumn *columns);
+void detourctl_table_free (DetourctlTable *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourctlTable, detourctl_table_free)
+
+/* One row: as many texts as there are columns, NULL-terminated; made safe for a terminal. */
+void detourctl_table_add (DetourctlTable *self, ...) G_GNUC_NULL_TERMINATED;
+
+/**
+ * detourctl_table_take:
+ * @width: columns to keep within, by cutting the last column; 0: any
+ * @bold: (nullable): what stands before the heading, and @plain behind it
+ *
+ * The rows added since the last call, under a heading the first time. Columns only grow from one call to the next, so a
+ * long table can be printed page by page.
+ *
+ * Returns: the text; "" when there was no row.
+ */
+char *detourctl_table_take (DetourctlTable *self, guint width, const char *bold, const char *plain);
+
+G_END_DECLS

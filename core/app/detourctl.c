@@ -1,0 +1,245 @@
+/* detourctl.c: asks the running daemon, and tells it what to do.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl.h"
+
+#include <glib/gi18n.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "detour-nearest.h"
+
+const DetourctlCommand *const detourctl_commands[] = {
+  detourctl_status_commands,
+  NULL,
+};
+
+/* Global options: before the command as well as behind it. */
+static void
+add_global_options (Detourctl *self, GOptionContext *context)
+{
+  const GOptionEntry entries[] = {
+    { "json", 0, 0, G_OPTION_ARG_NONE, &self->json, N_("Print one JSON document, for programs"), NULL },
+    { "color", 0, 0, G_OPTION_ARG_STRING, &self->color, N_("Use colour: auto, always or never"), N_("WHEN") },
+    { "socket", 0, 0, G_OPTION_ARG_FILENAME, &self->socket, N_("Find the daemon on this control socket"), N_("PATH") },
+    { "bus", 0, 0, G_OPTION_ARG_STRING, &self->bus, N_("Find the daemon on the system or the session bus"),
+      N_("WHICH") },
+    { NULL },
+  };
+
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+}
+
+/* Text for --help -------------------------------------------------------------------------------------------------- */
+
+static char *
+describe_commands (void)
+{
+  GString *text = g_string_new (NULL);
+
+  g_string_append (text, _("Commands:"));
+  for (guint i = 0; detourctl_commands[i] != NULL; i++)
+    for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
+      {
+        g_autofree char *call = NULL;
+
+        if (command->summary == NULL)
+          continue;
+        call = g_strconcat (command->name, *command->arguments != '\0' ? " " : "",
+                            *command->arguments != '\0' ? _(command->arguments) : "", NULL);
+        g_string_append_printf (text, "\n  %-26s %s", call, _(command->summary));
+      }
+  g_string_append (text, "\n\n");
+  g_string_append (text, _("\"detourctl COMMAND --help\" says more about a command. Exit status: 0 done, 1 failed, "
+                           "2 wrong\ncommand line, 3 no daemon."));
+  return g_string_free (text, FALSE);
+}
+
+/* Finding the command ---------------------------------------------------------------------------------------------- */
+
+/* The command whose words @arguments begins with, the one with most words first. */
+static const DetourctlCommand *
+find_command (char **arguments, guint *n_words)
+{
+  for (guint words = 2; words > 0; words--)
+    for (guint i = 0; detourctl_commands[i] != NULL; i++)
+      for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
+        {
+          g_auto (GStrv) parts = g_strsplit (command->name, " ", 2);
+
+          if (g_strv_length (parts) != words || g_strcmp0 (parts[0], arguments[0]) != 0
+              || (words == 2 && g_strcmp0 (parts[1], arguments[1]) != 0))
+            continue;
+          *n_words = words;
+          return command;
+        }
+  return NULL;
+}
+
+static DetourctlExit
+refuse_command (char **arguments)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  const char *nearest;
+
+  for (guint i = 0; detourctl_commands[i] != NULL; i++)
+    for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
+      if (command->summary != NULL)
+        {
+          char *second = strchr (command->name, ' ');
+          gboolean same = second != NULL && g_str_has_prefix (command->name, arguments[0])
+                          && strlen (arguments[0]) == (gsize) (second - command->name);
+
+          g_ptr_array_add (names, g_strdup (command->name));
+          if (same && arguments[1] == NULL)
+            g_ptr_array_add (names, g_strdup (arguments[0]));
+        }
+  g_ptr_array_add (names, NULL);
+  {
+    g_autofree char *written = arguments[1] != NULL ? g_strjoin (" ", arguments[0], arguments[1], NULL)
+                                                    : g_strdup (arguments[0]);
+
+    nearest = detour_nearest (written, (const char *const *) names->pdata);
+    if (nearest == NULL)
+      nearest = detour_nearest (arguments[0], (const char *const *) names->pdata);
+  }
+  if (nearest != NULL && strcmp (nearest, arguments[0]) != 0)
+    detourctl_complain (_("there is no command \"%s\"; did you mean \"%s\"?"), arguments[0], nearest);
+  else
+    detourctl_complain (_("there is no command \"%s\"; \"detourctl --help\" lists them"), arguments[0]);
+  return DETOURCTL_USAGE;
+}
+
+/* Running it ------------------------------------------------------------------------------------------------------- */
+
+static gboolean
+settle_options (Detourctl *self)
+{
+  const char *when = self->color != NULL ? self->color : "auto";
+  struct winsize size;
+
+  if (strcmp (when, "auto") != 0 && strcmp (when, "always") != 0 && strcmp (when, "never") != 0)
+    {
+      detourctl_complain (_("--color=%s: write auto, always or never"), when);
+      return FALSE;
+    }
+  if (self->bus != NULL && strcmp (self->bus, "system") != 0 && strcmp (self->bus, "session") != 0)
+    {
+      detourctl_complain (_("--bus=%s: write system or session"), self->bus);
+      return FALSE;
+    }
+  if (self->bus != NULL && self->socket != NULL)
+    {
+      detourctl_complain (_("--bus and --socket exclude each other"));
+      return FALSE;
+    }
+  if (isatty (STDOUT_FILENO) && ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    self->width = size.ws_col;
+  if (strcmp (when, "auto") == 0)
+    self->use_color = self->width > 0 && (g_getenv ("NO_COLOR") == NULL || *g_getenv ("NO_COLOR") == '\0')
+                      && g_strcmp0 (g_getenv ("TERM"), "dumb") != 0;
+  else
+    self->use_color = strcmp (when, "always") == 0;
+  return TRUE;
+}
+
+static DetourctlExit
+run_command (Detourctl *self, const DetourctlCommand *command, guint n_words, char **arguments)
+{
+  g_autofree char *usage = g_strconcat (command->name, *command->arguments != '\0' ? " " : "",
+                                        *command->arguments != '\0' ? _(command->arguments) : "", NULL);
+  g_autoptr (GOptionContext) context = g_option_context_new (usage);
+  g_auto (GStrv) rest = g_strdupv (arguments + n_words - 1);
+  g_autoptr (GError) error = NULL;
+  guint n;
+
+  /* The option parser wants the program in front. */
+  g_free (rest[0]);
+  rest[0] = g_strdup ("detourctl");
+  g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
+  g_option_context_set_summary (context, command->summary);
+  g_option_context_set_description (context, command->details);
+  if (command->options != NULL)
+    g_option_context_add_main_entries (context, command->options, GETTEXT_PACKAGE);
+  add_global_options (self, context);
+  if (!g_option_context_parse_strv (context, &rest, &error))
+    {
+      detourctl_complain ("%s", error->message);
+      return DETOURCTL_USAGE;
+    }
+  n = g_strv_length (rest) - 1;
+  if (n < command->n_min || n > command->n_max)
+    {
+      g_printerr (_("Usage: detourctl %s\n"), usage);
+      return DETOURCTL_USAGE;
+    }
+  if (!settle_options (self))
+    return DETOURCTL_USAGE;
+  return command->run (self, rest + 1);
+}
+
+static DetourctlExit
+run (Detourctl *self, char **arguments)
+{
+  g_autoptr (GOptionContext) context = g_option_context_new (_("[COMMAND]"));
+  g_autofree char *commands = describe_commands ();
+  g_auto (GStrv) rest = g_strdupv (arguments);
+  g_autoptr (GError) error = NULL;
+  const DetourctlCommand *command;
+  guint n_words = 1;
+  gboolean version = FALSE;
+  const GOptionEntry entries[]
+      = { { "version", 0, 0, G_OPTION_ARG_NONE, &version, N_("Print the version and exit"), NULL }, { NULL } };
+
+  /* What stands behind the command is the command's. */
+  g_option_context_set_strict_posix (context, TRUE);
+  g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
+  g_option_context_set_summary (context, N_("Asks the running relay how it is, and tells it what to do."));
+  g_option_context_set_description (context, commands);
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  add_global_options (self, context);
+  if (!g_option_context_parse_strv (context, &rest, &error))
+    {
+      detourctl_complain ("%s", error->message);
+      return DETOURCTL_USAGE;
+    }
+  if (version)
+    {
+      g_print ("detourctl %s\n", DETOUR_VERSION);
+      return DETOURCTL_GOOD;
+    }
+  if (rest[1] == NULL)
+    {
+      char *status[] = { (char *) "status", NULL };
+
+      return run_command (self, find_command (status, &n_words), n_words, status);
+    }
+  command = find_command (rest + 1, &n_words);
+  return command != NULL ? run_command (self, command, n_words, rest + 1) : refuse_command (rest + 1);
+}
+
+int
+main (int argc, char **argv)
+{
+  Detourctl self = { 0 };
+  DetourctlExit exit;
+
+  setlocale (LC_ALL, "");
+  bindtextdomain (GETTEXT_PACKAGE, DETOUR_LOCALE_DIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  textdomain (GETTEXT_PACKAGE);
+  g_set_prgname ("detourctl");
+
+  exit = run (&self, argv);
+  if (fflush (stdout) != 0 && exit == DETOURCTL_GOOD)
+    exit = DETOURCTL_FAILED;
+  g_clear_object (&self.connection);
+  g_free (self.color);
+  g_free (self.bus);
+  g_free (self.socket);
+  return exit;
+}

@@ -1,0 +1,194 @@
+/* detour-bus.c: the daemon's presence on a message bus, which may come late, vanish, and come back.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-bus.h"
+
+#define RETRY_FIRST_S 1u
+#define RETRY_MAX_S 60u
+
+struct _DetourBus {
+  DetourBusKind kind;
+  DetourTree *tree;
+  GCancellable *cancellable; /* of the connection that is being made; NULL: none is */
+  GDBusConnection *connection;
+  guint owner; /* of our name */
+  guint timer;
+  guint wait_s;
+  char *told; /* the last trouble that was logged: each is told once */
+};
+
+static void try_now (DetourBus *self);
+
+static const char *
+name_of (const DetourBus *self)
+{
+  return self->kind == DETOUR_BUS_SESSION ? "session bus" : "system bus";
+}
+
+/* GLib would start a session bus of its own where there is none. */
+static char *
+dup_address (const DetourBus *self, GError **error)
+{
+  g_autofree char *path = NULL;
+  g_autofree char *escaped = NULL;
+
+  if (self->kind != DETOUR_BUS_SESSION)
+    return g_dbus_address_get_for_bus_sync (G_BUS_TYPE_SYSTEM, NULL, error);
+  if (g_getenv ("DBUS_SESSION_BUS_ADDRESS") != NULL)
+    return g_strdup (g_getenv ("DBUS_SESSION_BUS_ADDRESS"));
+  path = g_build_filename (g_get_user_runtime_dir (), "bus", NULL);
+  escaped = g_dbus_address_escape_value (path);
+  return g_strconcat ("unix:path=", escaped, NULL);
+}
+
+static gboolean
+on_retry (gpointer data)
+{
+  DetourBus *self = data;
+
+  self->timer = 0;
+  try_now (self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+retry_later (DetourBus *self)
+{
+  self->timer = g_timeout_add_seconds (self->wait_s, on_retry, self);
+  self->wait_s = MIN (2 * self->wait_s, RETRY_MAX_S);
+}
+
+static void
+tell_trouble (DetourBus *self, const char *text)
+{
+  /* Many systems have no bus, and need none. */
+  GLogLevelFlags level = self->kind == DETOUR_BUS_AUTO ? G_LOG_LEVEL_INFO : G_LOG_LEVEL_WARNING;
+
+  if (g_strcmp0 (self->told, text) == 0)
+    return;
+  g_free (self->told);
+  self->told = g_strdup (text);
+  g_log_structured (G_LOG_DOMAIN, level, "MESSAGE", "not on the %s, which is tried again: %s", name_of (self), text);
+}
+
+static void
+leave (DetourBus *self)
+{
+  if (self->owner != 0)
+    g_bus_unown_name (self->owner);
+  self->owner = 0;
+  if (self->connection != NULL)
+    {
+      g_signal_handlers_disconnect_by_data (self->connection, self);
+      detour_tree_leave (self->tree, self->connection);
+      g_clear_object (&self->connection);
+    }
+}
+
+static void
+on_closed (GDBusConnection *connection, gboolean vanished, GError *error, gpointer data)
+{
+  DetourBus *self = data;
+
+  tell_trouble (self, "it closed the connection");
+  leave (self);
+  self->wait_s = RETRY_FIRST_S;
+  retry_later (self);
+}
+
+static void
+on_name_acquired (GDBusConnection *connection, const char *name, gpointer data)
+{
+  DetourBus *self = data;
+
+  self->wait_s = RETRY_FIRST_S;
+  g_clear_pointer (&self->told, g_free);
+  g_message ("on the %s as %s", name_of (self), name);
+}
+
+/* Somebody else has it, and we are in the queue; or the bus's policy does not let us have it. Callers that know our
+ * unique name are served all the same. */
+static void
+on_name_lost (GDBusConnection *connection, const char *name, gpointer data)
+{
+  if (connection != NULL)
+    g_message ("not called %s on the %s: somebody else is, or the policy of the bus does not allow it", name,
+               name_of (data));
+}
+
+static void
+on_connected (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GDBusConnection) connection = g_dbus_connection_new_for_address_finish (result, &error);
+  DetourBus *self = data;
+
+  /* Cancelled: there is no bus object any more. */
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return;
+  g_clear_object (&self->cancellable);
+  if (connection == NULL || !detour_tree_serve (self->tree, connection, FALSE, &error))
+    {
+      tell_trouble (self, error->message);
+      retry_later (self);
+      return;
+    }
+  self->connection = g_steal_pointer (&connection);
+  g_dbus_connection_set_exit_on_close (self->connection, FALSE);
+  g_signal_connect (self->connection, "closed", G_CALLBACK (on_closed), self);
+  self->owner = g_bus_own_name_on_connection (self->connection, DETOUR_BUS_NAME, G_BUS_NAME_OWNER_FLAGS_NONE,
+                                              on_name_acquired, on_name_lost, self, NULL);
+}
+
+static void
+try_now (DetourBus *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *address = dup_address (self, &error);
+
+  if (address == NULL)
+    {
+      tell_trouble (self, error->message);
+      retry_later (self);
+      return;
+    }
+  self->cancellable = g_cancellable_new ();
+  g_dbus_connection_new_for_address (
+      address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL,
+      self->cancellable, on_connected, self);
+}
+
+DetourBus *
+detour_bus_new (DetourBusKind kind, DetourTree *tree)
+{
+  DetourBus *self = g_new0 (DetourBus, 1);
+
+  self->kind = kind;
+  self->tree = tree;
+  self->wait_s = RETRY_FIRST_S;
+  try_now (self);
+  return self;
+}
+
+void
+detour_bus_free (DetourBus *self)
+{
+  if (self->cancellable != NULL)
+    {
+      g_cancellable_cancel (self->cancellable);
+      g_object_unref (self->cancellable);
+    }
+  if (self->timer != 0)
+    g_source_remove (self->timer);
+  if (self->connection != NULL)
+    {
+      GDBusConnection *connection = g_object_ref (self->connection);
+
+      leave (self);
+      g_dbus_connection_close (connection, NULL, NULL, NULL);
+      g_object_unref (connection);
+    }
+  g_free (self->told);
+  g_free (self);
+}

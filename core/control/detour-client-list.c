@@ -1,0 +1,464 @@
+/* detour-client-list.c: lists of clients for callers, page by page.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-client-list.h"
+
+#include <stdlib.h>
+
+#include "detour-client-sort.h"
+#include "detour-control-error.h"
+
+#define LIMIT_DEFAULT 100u
+#define LIMIT_MAX 1000u
+
+/* Lists that are kept for their next page: the one that was used longest ago goes first. */
+#define KEPT_MAX 4u
+#define KEEP_US (60 * G_USEC_PER_SEC)
+/* Calls that wait for the workers. */
+#define ASKING_MAX 16u
+
+#define DIGITS_MIN 4u
+
+/* A sorted list that somebody pages through. */
+typedef struct {
+  guint64 number;
+  gint64 used_us;
+  DetourSnapshot *snapshot;
+} Kept;
+
+struct _DetourClientList {
+  DetourServer *server;
+  GQueue kept; /* of Kept, the one used last in front */
+  guint64 next_number;
+  guint n_asking;
+  guint timer;
+  gboolean is_stopping;
+};
+
+/* A call that waits for the workers. */
+typedef struct {
+  DetourClientList *list;
+  GDBusMethodInvocation *call;
+  DetourSnapshotFilter filter;
+  DetourClientSort sort;
+  gboolean reverse;
+  guint limit;
+} Request;
+
+/* Rows --------------------------------------------------------------------------------------------------------- */
+
+static void
+add_address (GVariantBuilder *row, const DetourPresence *presence)
+{
+  struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_port = g_htons (presence->port) };
+  char text[DETOUR_ADDRESS_TEXT_MAX] = "";
+
+  memcpy (&address.sin6_addr, presence->ip, sizeof presence->ip);
+  if (presence->port != 0 || !IN6_IS_ADDR_UNSPECIFIED (&address.sin6_addr))
+    detour_address_format ((const struct sockaddr *) &address, text);
+  g_variant_builder_add (row, "{sv}", "address", g_variant_new_string (text));
+}
+
+/* Text of a stranger or of a plugin. */
+static void
+add_text (GVariantBuilder *row, const char *name, const char *text, gsize len)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, (gssize) len);
+
+  g_variant_builder_add (row, "{sv}", name, g_variant_new_string (valid));
+}
+
+static GVariant *
+make_row (const DetourSnapshotRow *row)
+{
+  g_autofree char *key = detour_key_to_text (&row->key);
+  gint64 since_us = g_get_real_time () - (g_get_monotonic_time () - row->login_us);
+  GVariantBuilder out;
+
+  g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&out, "{sv}", "key", g_variant_new_string (key));
+  add_address (&out, &row->presence);
+  if (row->label != NULL)
+    add_text (&out, "label", row->label, strlen (row->label));
+  if (row->presence.name_len > 0)
+    add_text (&out, "app", row->presence.name, row->presence.name_len);
+  g_variant_builder_add (&out, "{sv}", "since", g_variant_new_uint64 ((guint64) since_us));
+  g_variant_builder_add (&out, "{sv}", "home", g_variant_new_boolean (row->is_home));
+  g_variant_builder_add (&out, "{sv}", "mesh", g_variant_new_boolean (row->is_mesh));
+  g_variant_builder_add (&out, "{sv}", "watcher", g_variant_new_boolean (row->is_watcher));
+  g_variant_builder_add (&out, "{sv}", "prober", g_variant_new_boolean (row->is_prober));
+  g_variant_builder_add (&out, "{sv}", "blocked", g_variant_new_boolean (row->is_blocked));
+  g_variant_builder_add (&out, "{sv}", "listener", g_variant_new_string (row->listener));
+  g_variant_builder_add (&out, "{sv}", "connection", g_variant_new_uint64 (row->number));
+  g_variant_builder_add (&out, "{sv}", "worker", g_variant_new_uint32 (DETOUR_HANDLE_WORKER (row->handle)));
+  g_variant_builder_add (&out, "{sv}", "packets_received", g_variant_new_uint64 (row->rx_packets));
+  g_variant_builder_add (&out, "{sv}", "bytes_received", g_variant_new_uint64 (row->rx_bytes));
+  g_variant_builder_add (&out, "{sv}", "packets_sent", g_variant_new_uint64 (row->tx_packets));
+  g_variant_builder_add (&out, "{sv}", "bytes_sent", g_variant_new_uint64 (row->tx_bytes));
+  g_variant_builder_add (&out, "{sv}", "packets_dropped", g_variant_new_uint64 (row->dropped_packets));
+  g_variant_builder_add (&out, "{sv}", "waiting_bytes", g_variant_new_uint64 (row->waiting_bytes));
+  return g_variant_builder_end (&out);
+}
+
+static GVariant *
+make_rows (GPtrArray *rows, guint first, guint n)
+{
+  GVariantBuilder out;
+
+  g_variant_builder_init (&out, G_VARIANT_TYPE ("aa{sv}"));
+  for (guint i = first; i < first + n; i++)
+    g_variant_builder_add_value (&out, make_row (rows->pdata[i]));
+  return g_variant_builder_end (&out);
+}
+
+/* Lists that are kept ------------------------------------------------------------------------------------------ */
+
+static void
+kept_free (Kept *kept)
+{
+  detour_snapshot_free (kept->snapshot);
+  g_free (kept);
+}
+
+static gboolean
+on_forget (gpointer data)
+{
+  DetourClientList *self = data;
+  gint64 now_us = g_get_monotonic_time ();
+
+  while (!g_queue_is_empty (&self->kept) && now_us - ((Kept *) g_queue_peek_tail (&self->kept))->used_us >= KEEP_US)
+    kept_free (g_queue_pop_tail (&self->kept));
+  if (!g_queue_is_empty (&self->kept))
+    return G_SOURCE_CONTINUE;
+  self->timer = 0;
+  return G_SOURCE_REMOVE;
+}
+
+static Kept *
+keep (DetourClientList *self, DetourSnapshot *snapshot)
+{
+  Kept *kept = g_new0 (Kept, 1);
+
+  if (self->kept.length >= KEPT_MAX)
+    kept_free (g_queue_pop_tail (&self->kept));
+  kept->number = ++self->next_number;
+  kept->snapshot = snapshot;
+  g_queue_push_head (&self->kept, kept);
+  if (self->timer == 0)
+    self->timer = g_timeout_add_seconds (10, on_forget, self);
+  return kept;
+}
+
+static Kept *
+find_kept (DetourClientList *self, guint64 number)
+{
+  for (GList *link = self->kept.head; link != NULL; link = link->next)
+    if (((Kept *) link->data)->number == number)
+      {
+        g_queue_unlink (&self->kept, link);
+        g_queue_push_head_link (&self->kept, link);
+        return link->data;
+      }
+  return NULL;
+}
+
+/* Answers with rows from @first on; forgets a list that was given to its end. */
+static void
+answer_page (DetourClientList *self, Kept *kept, guint first, guint limit, GDBusMethodInvocation *call)
+{
+  GPtrArray *rows = detour_snapshot_rows (kept->snapshot);
+  guint n = MIN (limit, rows->len - MIN (first, rows->len));
+  g_autofree char *next = NULL;
+
+  if (first + n < rows->len)
+    next = g_strdup_printf ("%" G_GUINT64_FORMAT ":%u", kept->number, first + n);
+  g_dbus_method_invocation_return_value (
+      call, g_variant_new ("(@aa{sv}s)", make_rows (rows, first, n), next != NULL ? next : ""));
+  kept->used_us = g_get_monotonic_time ();
+  if (next == NULL)
+    {
+      g_queue_remove (&self->kept, kept);
+      kept_free (kept);
+    }
+}
+
+static void
+answer_next_page (DetourClientList *self, const char *after, guint limit, GDBusMethodInvocation *call)
+{
+  g_auto (GStrv) parts = g_strsplit (after, ":", 2);
+  guint64 number, first;
+  Kept *kept = NULL;
+
+  if (!g_ascii_string_to_unsigned (parts[0], 10, 1, G_MAXUINT64, &number, NULL) || parts[1] == NULL
+      || !g_ascii_string_to_unsigned (parts[1], 10, 1, G_MAXUINT, &first, NULL))
+    {
+      g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
+                                             "after: \"%s\" is not what ListClients gave as next", after);
+      return;
+    }
+  kept = find_kept (self, number);
+  if (kept == NULL)
+    g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_EXPIRED,
+                                           "that list is not kept any more; begin again without after");
+  else
+    answer_page (self, kept, (guint) first, limit, call);
+}
+
+/* Asking the workers ------------------------------------------------------------------------------------------- */
+
+/* FALSE when @request was answered with an error, and freed. */
+static gboolean
+may_answer (Request *request, DetourSnapshot *snapshot)
+{
+  request->list->n_asking--;
+  if (!request->list->is_stopping)
+    return TRUE;
+  g_dbus_method_invocation_return_error (request->call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_AVAILABLE,
+                                         "the daemon stops");
+  detour_snapshot_free (snapshot);
+  g_free (request);
+  return FALSE;
+}
+
+static void
+ask (DetourClientList *self, const Request *model, GDBusMethodInvocation *call, DetourSnapshotDone done)
+{
+  Request *request;
+
+  if (self->is_stopping)
+    {
+      g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_AVAILABLE,
+                                             "the daemon stops");
+      return;
+    }
+  if (self->n_asking >= ASKING_MAX)
+    {
+      g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BUSY,
+                                             "too many lists are being made; try again");
+      return;
+    }
+  request = g_memdup2 (model, sizeof *model);
+  request->list = self;
+  request->call = call;
+  self->n_asking++;
+  detour_snapshot_take (self->server, &request->filter, done, request);
+}
+
+static void
+on_listed (DetourSnapshot *snapshot, gpointer user)
+{
+  g_autofree Request *request = NULL;
+  GPtrArray *rows;
+
+  if (!may_answer (user, snapshot))
+    return;
+  request = user;
+  rows = detour_snapshot_rows (snapshot);
+  detour_client_sort (rows, request->sort, request->reverse);
+  answer_page (request->list, keep (request->list, snapshot), 0, request->limit, request->call);
+}
+
+static gboolean
+read_option (Request *request, char **after, const char *name, GVariant *value, GError **error)
+{
+  if (g_str_equal (name, "limit") && g_variant_is_of_type (value, G_VARIANT_TYPE_UINT32))
+    {
+      request->limit = g_variant_get_uint32 (value);
+      if (request->limit >= 1 && request->limit <= LIMIT_MAX)
+        return TRUE;
+      g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT, "limit: %u is not from 1 to %u",
+                   request->limit, LIMIT_MAX);
+      return FALSE;
+    }
+  if (g_str_equal (name, "sort") && g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
+    return detour_client_sort_from_name (g_variant_get_string (value, NULL), &request->sort, error);
+  if (g_str_equal (name, "reverse") && g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN))
+    request->reverse = g_variant_get_boolean (value);
+  else if (g_str_equal (name, "after") && g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
+    {
+      g_free (*after);
+      *after = g_variant_dup_string (value, NULL);
+    }
+  else
+    {
+      g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
+                   "%s of type %s: there are limit (u), after (s), sort (s) and reverse (b)", name,
+                   g_variant_get_type_string (value));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+void
+detour_client_list_page (DetourClientList *self, GVariant *options, GDBusMethodInvocation *call)
+{
+  Request request = { .sort = DETOUR_CLIENT_SORT_CONNECTION, .limit = LIMIT_DEFAULT };
+  g_autofree char *after = g_strdup ("");
+  gsize n = g_variant_n_children (options);
+
+  for (gsize i = 0; i < n; i++)
+    {
+      g_autoptr (GVariant) value = NULL;
+      g_autoptr (GError) error = NULL;
+      g_autofree char *name = NULL;
+
+      g_variant_get_child (options, i, "{sv}", &name, &value);
+      if (!read_option (&request, &after, name, value, &error))
+        {
+          g_dbus_method_invocation_return_gerror (call, error);
+          return;
+        }
+    }
+  if (after[0] != '\0')
+    answer_next_page (self, after, request.limit, call);
+  else
+    ask (self, &request, call, on_listed);
+}
+
+/* One client --------------------------------------------------------------------------------------------------- */
+
+gboolean
+detour_client_list_parse_key (const char *text, DetourSnapshotFilter *filter, GError **error)
+{
+  const char *digits = g_str_has_prefix (text, "nodekey:") ? text + strlen ("nodekey:") : text;
+  gsize n = strlen (digits);
+
+  memset (filter, 0, sizeof *filter);
+  if (n >= DIGITS_MIN && n <= DETOUR_KEY_HEX_SIZE)
+    {
+      gsize i = 0;
+
+      for (; g_ascii_isxdigit (digits[i]); i++)
+        filter->key.bytes[i / 2] |= (guint8) (g_ascii_xdigit_value (digits[i]) << (i % 2 == 0 ? 4 : 0));
+      if (i == n)
+        {
+          filter->n_digits = (guint) n;
+          return TRUE;
+        }
+    }
+  g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
+               "\"%s\" is not a key: write nodekey: and 64 hex digits, or the first %u of them or more", text, DIGITS_MIN);
+  return FALSE;
+}
+
+/* The rows are those of one client; otherwise the caller was told why not. */
+static gboolean
+is_one_client (const Request *request, GPtrArray *rows)
+{
+  const DetourSnapshotRow *first = rows->len > 0 ? rows->pdata[0] : NULL;
+
+  if (first == NULL)
+    {
+      g_dbus_method_invocation_return_error (request->call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NO_SUCH_CLIENT,
+                                             request->filter.n_digits < DETOUR_KEY_HEX_SIZE
+                                                 ? "no client with a key that begins so is connected"
+                                                 : "the client is not connected");
+      return FALSE;
+    }
+  for (guint i = 1; i < rows->len; i++)
+    {
+      const DetourSnapshotRow *row = rows->pdata[i];
+
+      if (!detour_key_equal (&row->key, &first->key))
+        {
+          g_autofree char *one = detour_key_to_text (&first->key);
+          g_autofree char *other = detour_key_to_text (&row->key);
+
+          g_dbus_method_invocation_return_error (request->call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_AMBIGUOUS,
+                                                 "several keys begin so, %s and %s among them; write more digits", one,
+                                                 other);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static void
+on_got (DetourSnapshot *snapshot, gpointer user)
+{
+  g_autoptr (DetourSnapshot) mine = NULL;
+  g_autofree Request *request = NULL;
+  GPtrArray *rows;
+
+  if (!may_answer (user, snapshot))
+    return;
+  mine = snapshot;
+  request = user;
+  rows = detour_snapshot_rows (snapshot);
+  detour_client_sort (rows, DETOUR_CLIENT_SORT_CONNECTION, FALSE);
+  if (is_one_client (request, rows))
+    g_dbus_method_invocation_return_value (request->call, g_variant_new ("(@aa{sv})", make_rows (rows, 0, rows->len)));
+}
+
+void
+detour_client_list_get (DetourClientList *self, const char *key, GDBusMethodInvocation *call)
+{
+  Request request = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  if (detour_client_list_parse_key (key, &request.filter, &error))
+    ask (self, &request, call, on_got);
+  else
+    g_dbus_method_invocation_return_gerror (call, error);
+}
+
+static void
+on_found_to_disconnect (DetourSnapshot *snapshot, gpointer user)
+{
+  g_autoptr (DetourSnapshot) mine = NULL;
+  g_autofree Request *request = NULL;
+  GPtrArray *rows;
+
+  if (!may_answer (user, snapshot))
+    return;
+  mine = snapshot;
+  request = user;
+  rows = detour_snapshot_rows (snapshot);
+  if (!is_one_client (request, rows))
+    return;
+  for (guint i = 0; i < rows->len; i++)
+    {
+      const DetourSnapshotRow *row = rows->pdata[i];
+
+      detour_carrier_close (detour_server_carrier (request->list->server, DETOUR_HANDLE_WORKER (row->handle)),
+                            row->handle, DETOUR_CLOSE_KICKED);
+    }
+  g_dbus_method_invocation_return_value (request->call, g_variant_new ("(u)", rows->len));
+}
+
+void
+detour_client_list_disconnect (DetourClientList *self, const char *key, GDBusMethodInvocation *call)
+{
+  Request request = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  if (detour_client_list_parse_key (key, &request.filter, &error))
+    ask (self, &request, call, on_found_to_disconnect);
+  else
+    g_dbus_method_invocation_return_gerror (call, error);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- */
+
+DetourClientList *
+detour_client_list_new (DetourServer *server)
+{
+  DetourClientList *self = g_new0 (DetourClientList, 1);
+
+  self->server = server;
+  g_queue_init (&self->kept);
+  return self;
+}
+
+void
+detour_client_list_free (DetourClientList *self)
+{
+  self->is_stopping = TRUE;
+  while (self->n_asking > 0)
+    g_main_context_iteration (NULL, TRUE);
+  if (self->timer != 0)
+    g_source_remove (self->timer);
+  g_queue_clear_full (&self->kept, (GDestroyNotify) kept_free);
+  g_free (self);
+}

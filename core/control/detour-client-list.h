@@ -1,0 +1,33 @@
+/* detour-client-list.h: lists of clients for callers, page by page.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What ListClients(), GetClient() and DisconnectClient() do, as data/io.github.detourd.Detour1.xml describes them.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "detour-snapshot.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DetourClientList DetourClientList; /* main thread */
+
+DetourClientList *detour_client_list_new (DetourServer *server);
+/* Runs the main context until no worker owes an answer; callers that wait get an error. */
+void detour_client_list_free (DetourClientList *self);
+
+/* Each answers @call, now or later. */
+void detour_client_list_page (DetourClientList *self, GVariant *options, GDBusMethodInvocation *call);
+void detour_client_list_get (DetourClientList *self, const char *key, GDBusMethodInvocation *call);
+void detour_client_list_disconnect (DetourClientList *self, const char *key, GDBusMethodInvocation *call);
+
+/**
+ * detour_client_list_parse_key:
+ * @text: "nodekey:" and digits, or digits alone; four to 64 of them
+ *
+ * Pure.
+ */
+gboolean detour_client_list_parse_key (const char *text, DetourSnapshotFilter *filter, GError **error);
+
+G_END_DECLS

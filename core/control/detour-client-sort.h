@@ -1,0 +1,29 @@
+/* detour-client-sort.h: the orders in which clients are listed.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-snapshot.h"
+
+G_BEGIN_DECLS
+
+typedef enum {
+  DETOUR_CLIENT_SORT_CONNECTION, /* as they came */
+  DETOUR_CLIENT_SORT_TRAFFIC,    /* received and sent; the largest first, like the next four */
+  DETOUR_CLIENT_SORT_RECEIVED,
+  DETOUR_CLIENT_SORT_SENT,
+  DETOUR_CLIENT_SORT_DROPPED,
+  DETOUR_CLIENT_SORT_WAITING,
+  DETOUR_CLIENT_SORT_SINCE,
+  DETOUR_CLIENT_SORT_KEY,
+  DETOUR_CLIENT_SORT_ADDRESS,
+  DETOUR_CLIENT_SORT_LABEL,      /* those without one come last */
+  DETOUR_N_CLIENT_SORTS,
+} DetourClientSort;
+
+/* "traffic", …; an error names them all. */
+gboolean detour_client_sort_from_name (const char *name, DetourClientSort *out, GError **error);
+
+/* Sorts rows of a snapshot; equal ones stay in the order of their connections. */
+void detour_client_sort (GPtrArray *rows, DetourClientSort sort, gboolean reverse);
+
+G_END_DECLS

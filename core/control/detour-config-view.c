@@ -1,0 +1,248 @@
+/* detour-config-view.c: a configuration told to people and programs, key by key.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-config-view.h"
+
+#include <string.h>
+
+#include "detour-config-value.h"
+#include "detour-control-error.h"
+#include "detour-nearest.h"
+#include "detour-schema.h"
+
+/* One key with its group. */
+typedef struct {
+  const char *group;
+  const DetourConfigKey *key;
+  const DetourSettings *settings;        /* NULL for `plugin` and `enabled` of an instance */
+  const DetourConfigInstance *instance;  /* NULL in a fixed group */
+} Item;
+
+/* Returns: FALSE to stop. */
+typedef gboolean (*ItemFunc) (const Item *item, gpointer user);
+
+static gboolean
+each_of_group (const DetourSettings *settings, const DetourConfigInstance *instance, ItemFunc func, gpointer user)
+{
+  for (const DetourConfigKey *key = detour_settings_table (settings); key->key != NULL; key++)
+    {
+      Item item = { detour_settings_group (settings), key, settings, instance };
+
+      if (!func (&item, user))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static void
+each_key (const DetourConfig *config, ItemFunc func, gpointer user)
+{
+  if (!each_of_group (config->core, NULL, func, user) || !each_of_group (config->limits, NULL, func, user)
+      || !each_of_group (config->admission, NULL, func, user))
+    return;
+  for (guint i = 0; i < config->instances->len; i++)
+    {
+      const DetourConfigInstance *instance = config->instances->pdata[i];
+
+      for (const DetourConfigKey *key = detour_schema_instance; key->key != NULL; key++)
+        {
+          Item item = { detour_settings_group (instance->settings), key, NULL, instance };
+
+          if (!func (&item, user))
+            return;
+        }
+      if (!each_of_group (instance->settings, instance, func, user))
+        return;
+    }
+}
+
+static const char *
+text_of (const Item *item)
+{
+  if (item->settings == NULL)
+    {
+      if (strcmp (item->key->key, "plugin") == 0)
+        return item->instance->plugin_name;
+      return item->instance->enabled ? "true" : "false";
+    }
+  if ((item->key->flags & DETOUR_CONFIG_SECRET) != 0 && detour_settings_is_written (item->settings, item->key->key))
+    return "********";
+  return detour_settings_text (item->settings, item->key->key);
+}
+
+static char *
+type_of (const DetourConfigKey *key)
+{
+  const char *name = detour_config_type_name (key->type);
+
+  return (key->flags & DETOUR_CONFIG_LIST) != 0 ? g_strconcat ("list of ", name, NULL) : g_strdup (name);
+}
+
+static gboolean
+describe_one (const Item *item, gpointer user)
+{
+  const char *text = text_of (item);
+  g_autofree char *type = type_of (item->key);
+
+  g_variant_builder_add (user, "(ssssss)", item->group, item->key->key, type, text != NULL ? text : "",
+                         item->key->fallback != NULL ? item->key->fallback : "", item->key->summary);
+  return TRUE;
+}
+
+GVariant *
+detour_config_view_describe (const DetourConfig *config)
+{
+  GVariantBuilder out;
+
+  g_variant_builder_init (&out, G_VARIANT_TYPE ("a(ssssss)"));
+  each_key (config, describe_one, &out);
+  return g_variant_builder_end (&out);
+}
+
+/* One key in full --------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  const char *group, *key;
+  Item found; /* its key is NULL: none */
+} Search;
+
+static gboolean
+is_it (const Item *item, gpointer user)
+{
+  Search *search = user;
+
+  if (strcmp (item->group, search->group) != 0 || strcmp (item->key->key, search->key) != 0)
+    return TRUE;
+  search->found = *item;
+  return FALSE;
+}
+
+static gboolean
+collect_name (const Item *item, gpointer user)
+{
+  g_ptr_array_add (user, g_strconcat (item->group, ".", item->key->key, NULL));
+  return TRUE;
+}
+
+static void
+refuse (const DetourConfig *config, const char *name, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  const char *nearest;
+
+  each_key (config, collect_name, names);
+  g_ptr_array_add (names, NULL);
+  nearest = detour_nearest (name, (const char *const *) names->pdata);
+  if (nearest != NULL)
+    g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NO_SUCH_KEY,
+                 "there is no key \"%s\"; did you mean \"%s\"?", name, nearest);
+  else
+    g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NO_SUCH_KEY,
+                 "there is no key \"%s\"; write GROUP.KEY, as in limits.write-timeout or service/stun.listen", name);
+}
+
+static void
+add_text (GVariantBuilder *out, const char *name, const char *text)
+{
+  if (text != NULL)
+    g_variant_builder_add (out, "{sv}", name, g_variant_new_string (text));
+}
+
+static void
+add_flag (GVariantBuilder *out, const char *name, const Item *item, DetourConfigFlags flag)
+{
+  g_variant_builder_add (out, "{sv}", name, g_variant_new_boolean ((item->key->flags & flag) != 0));
+}
+
+static char *
+format_bound (const DetourConfigKey *key, guint64 value)
+{
+  switch (key->type)
+    {
+    case DETOUR_CONFIG_DURATION:
+      return detour_config_format_duration (value);
+    case DETOUR_CONFIG_SIZE:
+    case DETOUR_CONFIG_RATE:
+      return detour_config_format_size (value);
+    default:
+      return g_strdup_printf ("%" G_GUINT64_FORMAT, value);
+    }
+}
+
+static GVariant *
+facts_of (const Item *item)
+{
+  g_autofree char *type = type_of (item->key);
+  GVariantBuilder out;
+  const char *file;
+  guint line;
+
+  g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
+  add_text (&out, "group", item->group);
+  add_text (&out, "key", item->key->key);
+  add_text (&out, "type", type);
+  add_text (&out, "summary", item->key->summary);
+  add_text (&out, "value", text_of (item));
+  add_text (&out, "fallback", item->key->fallback);
+  if (item->settings != NULL && detour_settings_origin (item->settings, item->key->key, &file, &line))
+    {
+      g_autofree char *origin = g_strdup_printf ("%s:%u", file, line);
+
+      add_text (&out, "origin", origin);
+    }
+  if (item->key->words != NULL)
+    {
+      g_auto (GStrv) words = g_strsplit (item->key->words, "|", -1);
+
+      g_variant_builder_add (&out, "{sv}", "words", g_variant_new_strv ((const char *const *) words, -1));
+    }
+  if (item->key->min != 0 || item->key->max != 0)
+    {
+      g_autofree char *min = format_bound (item->key, item->key->min);
+      g_autofree char *max = format_bound (item->key, item->key->max);
+
+      add_text (&out, "minimum", min);
+      add_text (&out, "maximum", max);
+    }
+  add_flag (&out, "required", item, DETOUR_CONFIG_REQUIRED);
+  add_flag (&out, "restart", item, DETOUR_CONFIG_RESTART);
+  add_flag (&out, "secret", item, DETOUR_CONFIG_SECRET);
+  return g_variant_builder_end (&out);
+}
+
+GVariant *
+detour_config_view_explain (const DetourConfig *config, const char *name, GError **error)
+{
+  g_autofree char *group = g_strdup (name);
+  char *dot = strrchr (group, '.');
+  Search search = { 0 };
+
+  if (dot != NULL)
+    {
+      *dot = '\0';
+      g_strdelimit (group, "/", ' ');
+      search.group = group;
+      search.key = dot + 1;
+      each_key (config, is_it, &search);
+    }
+  if (search.found.key == NULL)
+    {
+      refuse (config, name, error);
+      return NULL;
+    }
+  return facts_of (&search.found);
+}
+
+/* Checking ---------------------------------------------------------------------------------------------------- */
+
+GStrv
+detour_config_view_check (const DetourConfigSources *sources, DetourPlugins *plugins)
+{
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_autoptr (DetourConfig) config = detour_config_load (sources, plugins, errors);
+
+  if (config != NULL)
+    return g_new0 (char *, 1);
+  return detour_config_errors_lines (errors);
+}

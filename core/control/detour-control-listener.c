@@ -1,0 +1,127 @@
+/* detour-control-listener.c: the interface io.github.detourd.Detour1.Listener.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-control-private.h"
+
+#include <string.h>
+
+#include "detour-bus-interfaces.h"
+
+/* A listener of a transport, or what a service listens on. */
+typedef struct {
+  char *instance;
+  char *protocol;
+  GStrv addresses;
+  DetourListenerFlags flags;
+} View;
+
+static void
+view_free (gpointer data)
+{
+  View *view = data;
+
+  g_free (view->instance);
+  g_free (view->protocol);
+  g_strfreev (view->addresses);
+  g_free (view);
+}
+
+static GVariant *
+get_instance (gpointer data)
+{
+  return g_variant_new_string (((View *) data)->instance);
+}
+
+static GVariant *
+get_protocol (gpointer data)
+{
+  return g_variant_new_string (((View *) data)->protocol);
+}
+
+static GVariant *
+get_addresses (gpointer data)
+{
+  return g_variant_new_strv ((const char *const *) ((View *) data)->addresses, -1);
+}
+
+static GVariant *
+get_derp (gpointer data)
+{
+  return g_variant_new_boolean ((((View *) data)->flags & DETOUR_LISTENER_DERP) != 0);
+}
+
+static GVariant *
+get_secure (gpointer data)
+{
+  return g_variant_new_boolean ((((View *) data)->flags & DETOUR_LISTENER_SECURE) != 0);
+}
+
+static const DetourTreeProperty properties[] = {
+  { "Instance", get_instance }, { "Protocol", get_protocol }, { "Addresses", get_addresses },
+  { "Derp", get_derp },         { "Secure", get_secure },     { NULL },
+};
+
+static const DetourTreeInterface interface = { &detour_bus_listener_interface, properties, NULL };
+
+static void
+add_transports (DetourControl *self, GPtrArray *nodes)
+{
+  const GPtrArray *listeners = detour_server_listeners (self->parts.server);
+
+  for (guint i = 0; i < listeners->len; i++)
+    {
+      const DetourListener *listener = listeners->pdata[i];
+      View *view = g_new0 (View, 1);
+      guint n = 0;
+
+      for (guint k = 0; k < i; k++)
+        if (strcmp (((const DetourListener *) listeners->pdata[k])->instance, listener->instance) == 0)
+          n++;
+      view->instance = g_strdup (listener->instance);
+      view->protocol = g_strdup (listener->protocol);
+      view->addresses = g_new0 (char *, listener->addresses->len + 1);
+      for (guint k = 0; k < listener->addresses->len; k++)
+        view->addresses[k] = g_strdup (listener->addresses->pdata[k]);
+      view->flags = listener->flags;
+      detour_tree_add (nodes, detour_control_node_name ("listener", listener->instance, n), &interface, view, view_free);
+    }
+}
+
+/* A service opens its sockets itself, where its key `listen` says. */
+static void
+add_service (DetourInstance *instance, GPtrArray *nodes)
+{
+  const DetourSettings *settings = detour_instance_settings (instance);
+  const DetourConfigKey *key = detour_settings_find_key (settings, "listen");
+  const DetourConfigFlags wanted = DETOUR_CONFIG_LIST;
+  View *view;
+
+  if (key == NULL || key->type != DETOUR_CONFIG_ADDRESS)
+    return;
+  view = g_new0 (View, 1);
+  view->instance = g_strdup (detour_instance_id (instance));
+  view->protocol = g_strdup (strchr (detour_instance_plugin_name (instance), '-') + 1);
+  if ((key->flags & wanted) != 0)
+    view->addresses = g_strdupv ((GStrv) detour_settings_list (settings, "listen"));
+  else
+    {
+      view->addresses = g_new0 (char *, 2);
+      view->addresses[0] = g_strdup (detour_settings_string (settings, "listen"));
+    }
+  detour_tree_add (nodes, detour_control_node_name ("listener", view->instance, 0), &interface, view, view_free);
+}
+
+void
+detour_control_list_listeners (DetourControl *self, GPtrArray *nodes)
+{
+  add_transports (self, nodes);
+  for (guint i = 0; i < detour_roster_count (self->parts.roster); i++)
+    {
+      DetourInstance *instance = detour_roster_nth (self->parts.roster, i);
+
+      if (detour_instance_kind (instance) == DETOUR_KIND_SERVICE
+          && detour_instance_state (instance) == DETOUR_INSTANCE_RUNNING)
+        add_service (instance, nodes);
+    }
+}

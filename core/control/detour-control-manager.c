@@ -1,0 +1,417 @@
+/* detour-control-manager.c: the interface io.github.detourd.Detour1.Manager.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-control-private.h"
+
+#include "detour-bus-interfaces.h"
+#include "detour-config-view.h"
+#include "detour-control-error.h"
+#include "detour-log.h"
+
+/* Properties --------------------------------------------------------------------------------------------------- */
+
+static GVariant *
+get_version (gpointer data)
+{
+  return g_variant_new_string (DETOUR_VERSION);
+}
+
+static GVariant *
+get_server_key (gpointer data)
+{
+  DetourControl *self = data;
+
+  return g_variant_new_take_string (detour_key_to_text (detour_server_key_public (self->parts.key)));
+}
+
+static GVariant *
+get_hostname (gpointer data)
+{
+  DetourControl *self = data;
+  const char *hostname = detour_settings_string (detour_roster_config (self->parts.roster)->core, "hostname");
+
+  return g_variant_new_string (hostname != NULL ? hostname : "");
+}
+
+static GVariant *
+get_workers (gpointer data)
+{
+  return g_variant_new_uint32 (detour_server_n_carriers (((DetourControl *) data)->parts.server));
+}
+
+static GVariant *
+get_start_time (gpointer data)
+{
+  return g_variant_new_uint64 ((guint64) ((DetourControl *) data)->start_real_us);
+}
+
+static GVariant *
+get_uptime (gpointer data)
+{
+  return g_variant_new_uint64 ((guint64) (g_get_monotonic_time () - ((DetourControl *) data)->start_us));
+}
+
+static GVariant *
+get_ready (gpointer data)
+{
+  return g_variant_new_boolean (detour_roster_is_ready (((DetourControl *) data)->parts.roster));
+}
+
+static GVariant *
+get_draining (gpointer data)
+{
+  DetourControl *self = data;
+
+  return g_variant_new_boolean (self->parts.funcs->is_draining (self->parts.user));
+}
+
+static GVariant *
+get_log_level (gpointer data)
+{
+  GLogLevelFlags level = detour_log_override ();
+
+  return g_variant_new_string (level != 0 ? detour_log_level_name (level) : "");
+}
+
+static GVariant *
+get_admission (gpointer data)
+{
+  DetourControl *self = data;
+  const DetourSettings *admission = detour_roster_config (self->parts.roster)->admission;
+  const char *const *names = detour_settings_list (admission, "chain");
+  g_autoptr (GPtrArray) chain = g_ptr_array_new_with_free_func (g_free);
+  GVariantBuilder out;
+  gboolean open = FALSE;
+
+  for (; *names != NULL; names++)
+    if (g_str_equal (*names, "open"))
+      open = TRUE;
+    else
+      g_ptr_array_add (chain, g_strconcat ("auth/", *names, NULL));
+
+  g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&out, "{sv}", "open", g_variant_new_boolean (open));
+  g_variant_builder_add (&out, "{sv}", "chain", g_variant_new_strv ((const char *const *) chain->pdata, chain->len));
+  g_variant_builder_add (&out, "{sv}", "match", g_variant_new_string (detour_settings_string (admission, "match")));
+  g_variant_builder_add (&out, "{sv}", "dry_run", g_variant_new_boolean (detour_settings_bool (admission, "dry-run")));
+  return g_variant_builder_end (&out);
+}
+
+static DetourRegistryStats
+registry_stats (DetourControl *self)
+{
+  DetourRegistryStats stats;
+
+  detour_registry_stats (detour_server_registry (self->parts.server), &stats);
+  return stats;
+}
+
+static GVariant *
+get_client_count (gpointer data)
+{
+  return g_variant_new_uint64 (registry_stats (data).n_keys);
+}
+
+static GVariant *
+get_connection_count (gpointer data)
+{
+  return g_variant_new_uint64 (registry_stats (data).n_conns);
+}
+
+static GVariant *
+get_duplicate_count (gpointer data)
+{
+  return g_variant_new_uint64 (registry_stats (data).n_dup_keys);
+}
+
+static GVariant *
+get_half_open_count (gpointer data)
+{
+  return g_variant_new_uint64 (detour_pool_n_half_open (detour_server_pool (((DetourControl *) data)->parts.server)));
+}
+
+static GVariant *
+get_held_count (gpointer data)
+{
+  return g_variant_new_uint64 (detour_pool_n_held (detour_server_pool (((DetourControl *) data)->parts.server)));
+}
+
+static DetourTotals
+totals (DetourControl *self)
+{
+  DetourTotals now;
+
+  detour_totals_read (&now, self->parts.server);
+  return now;
+}
+
+static GVariant *
+get_packets_received (gpointer data)
+{
+  return g_variant_new_uint64 (totals (data).packets_received);
+}
+
+static GVariant *
+get_packets_sent (gpointer data)
+{
+  return g_variant_new_uint64 (totals (data).packets_sent);
+}
+
+static GVariant *
+get_packets_dropped (gpointer data)
+{
+  return g_variant_new_uint64 (totals (data).packets_dropped);
+}
+
+static GVariant *
+get_bytes_received (gpointer data)
+{
+  return g_variant_new_uint64 (totals (data).bytes_received);
+}
+
+static GVariant *
+get_bytes_sent (gpointer data)
+{
+  return g_variant_new_uint64 (totals (data).bytes_sent);
+}
+
+static void
+add_number (GVariantBuilder *out, const char *name, guint64 value)
+{
+  g_variant_builder_add (out, "{sv}", name, g_variant_new_uint64 (value));
+}
+
+static GVariant *
+growth (DetourControl *self, DetourHistorySpan span)
+{
+  DetourTotals now = totals (self);
+  DetourTotals grown;
+  gint64 duration_us = detour_history_growth (self->history, span, g_get_monotonic_time (), &now, &grown);
+  GVariantBuilder out;
+
+  g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
+  add_number (&out, "duration_us", (guint64) duration_us);
+  add_number (&out, "joined", grown.joined);
+  add_number (&out, "left", grown.left);
+  add_number (&out, "refused", grown.refused);
+  add_number (&out, "packets_received", grown.packets_received);
+  add_number (&out, "packets_sent", grown.packets_sent);
+  add_number (&out, "packets_dropped", grown.packets_dropped);
+  add_number (&out, "packets_dropped_slow", grown.packets_dropped_slow);
+  add_number (&out, "bytes_received", grown.bytes_received);
+  add_number (&out, "bytes_sent", grown.bytes_sent);
+  return g_variant_builder_end (&out);
+}
+
+static GVariant *
+get_recent (gpointer data)
+{
+  return growth (data, DETOUR_HISTORY_RECENT);
+}
+
+static GVariant *
+get_last_minute (gpointer data)
+{
+  return growth (data, DETOUR_HISTORY_MINUTE);
+}
+
+static GVariant *
+get_last_hour (gpointer data)
+{
+  return growth (data, DETOUR_HISTORY_HOUR);
+}
+
+static const DetourTreeProperty properties[] = {
+  { "Version", get_version },
+  { "ServerKey", get_server_key },
+  { "Hostname", get_hostname },
+  { "Workers", get_workers },
+  { "StartTime", get_start_time },
+  { "Ready", get_ready },
+  { "Draining", get_draining },
+  { "LogLevel", get_log_level },
+  { "AdmissionSummary", get_admission },
+  { "Uptime", get_uptime },
+  { "ClientCount", get_client_count },
+  { "ConnectionCount", get_connection_count },
+  { "DuplicateCount", get_duplicate_count },
+  { "HalfOpenCount", get_half_open_count },
+  { "HeldCount", get_held_count },
+  { "PacketsReceived", get_packets_received },
+  { "PacketsSent", get_packets_sent },
+  { "PacketsDropped", get_packets_dropped },
+  { "BytesReceived", get_bytes_received },
+  { "BytesSent", get_bytes_sent },
+  { "Recent", get_recent },
+  { "LastMinute", get_last_minute },
+  { "LastHour", get_last_hour },
+  { NULL },
+};
+
+/* Methods ------------------------------------------------------------------------------------------------------ */
+
+static void
+list_clients (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  g_autoptr (GVariant) options = g_variant_get_child_value (arguments, 0);
+
+  detour_client_list_page (((DetourControl *) data)->clients, options, call);
+}
+
+static void
+get_client (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  const char *key;
+
+  g_variant_get (arguments, "(&s)", &key);
+  detour_client_list_get (((DetourControl *) data)->clients, key, call);
+}
+
+static void
+disconnect_client (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  const char *key;
+
+  g_variant_get (arguments, "(&s)", &key);
+  g_message ("client %s: to be disconnected by the operator", key);
+  detour_client_list_disconnect (((DetourControl *) data)->clients, key, call);
+}
+
+static void
+add_counter (const char *name, const char *label_name, const char *label, const char *label2_name, const char *label2,
+             guint64 value, const char *help, gpointer user)
+{
+  GVariantBuilder *out = user;
+  GVariantBuilder labels;
+
+  g_variant_builder_init (&labels, G_VARIANT_TYPE ("a{ss}"));
+  if (label_name != NULL)
+    g_variant_builder_add (&labels, "{ss}", label_name, label);
+  if (label2_name != NULL)
+    g_variant_builder_add (&labels, "{ss}", label2_name, label2);
+  g_variant_builder_add (out, "(sa{ss}ts)", name, &labels, value, help);
+}
+
+typedef struct {
+  GVariantBuilder *out;
+  const char *instance;
+} InstanceCounters;
+
+static void
+add_instance_counter (const char *name, const char *help, guint64 value, gpointer user)
+{
+  const InstanceCounters *counters = user;
+
+  add_counter (name, "instance", counters->instance, NULL, NULL, value, help, counters->out);
+}
+
+static void
+get_counters (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  DetourControl *self = data;
+  GVariantBuilder out;
+
+  g_variant_builder_init (&out, G_VARIANT_TYPE ("a(sa{ss}ts)"));
+  detour_totals_each (self->parts.server, add_counter, &out);
+  for (guint i = 0; i < detour_roster_count (self->parts.roster); i++)
+    {
+      DetourInstance *instance = detour_roster_nth (self->parts.roster, i);
+      InstanceCounters counters = { &out, detour_instance_id (instance) };
+
+      detour_instance_foreach_counter (instance, add_instance_counter, &counters);
+    }
+  g_dbus_method_invocation_return_value (call, g_variant_new ("(a(sa{ss}ts))", &out));
+}
+
+static void
+reload (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  static const char *const outcomes[] = {
+    [DETOUR_RELOAD_DONE] = "reloaded", [DETOUR_RELOAD_PARTLY] = "partly", [DETOUR_RELOAD_REFUSED] = "refused",
+  };
+  DetourControl *self = data;
+  g_auto (GStrv) problems = NULL;
+  DetourReload outcome = self->parts.funcs->reload (self->parts.user, &problems);
+
+  g_dbus_method_invocation_return_value (call, g_variant_new ("(s^as)", outcomes[outcome], problems));
+}
+
+static void
+set_log_level (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  const char *name;
+  GLogLevelFlags level = 0;
+
+  g_variant_get (arguments, "(&s)", &name);
+  if (*name != '\0' && !detour_log_level_from_name (name, &level))
+    {
+      g_dbus_method_invocation_return_error (
+          call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
+          "\"%s\" is no level; there are debug, info, message, warning and critical, or nothing for what each log's "
+          "configuration says",
+          name);
+      return;
+    }
+  detour_log_set_override (level);
+  g_message ("log level: %s", level != 0 ? name : "as configured");
+  detour_tree_changed (((DetourControl *) data)->tree);
+  g_dbus_method_invocation_return_value (call, NULL);
+}
+
+static void
+check_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  DetourControl *self = data;
+  g_auto (GStrv) problems = detour_config_view_check (self->parts.sources, self->parts.plugins);
+
+  g_dbus_method_invocation_return_value (call, g_variant_new ("(^as)", problems));
+}
+
+static void
+dump_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  g_autofree char *text = detour_config_dump (detour_roster_config (((DetourControl *) data)->parts.roster));
+
+  g_dbus_method_invocation_return_value (call, g_variant_new ("(s)", text));
+}
+
+static void
+describe_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  const DetourConfig *config = detour_roster_config (((DetourControl *) data)->parts.roster);
+
+  g_dbus_method_invocation_return_value (call, g_variant_new ("(@a(ssssss))", detour_config_view_describe (config)));
+}
+
+static void
+explain_key (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  const DetourConfig *config = detour_roster_config (((DetourControl *) data)->parts.roster);
+  g_autoptr (GError) error = NULL;
+  GVariant *facts;
+  const char *name;
+
+  g_variant_get (arguments, "(&s)", &name);
+  facts = detour_config_view_explain (config, name, &error);
+  if (facts != NULL)
+    g_dbus_method_invocation_return_value (call, g_variant_new ("(@a{sv})", facts));
+  else
+    g_dbus_method_invocation_return_gerror (call, error);
+}
+
+static const DetourTreeMethod methods[] = {
+  { "ListClients", list_clients, FALSE },
+  { "GetClient", get_client, FALSE },
+  { "DisconnectClient", disconnect_client, TRUE },
+  { "GetCounters", get_counters, FALSE },
+  { "Reload", reload, TRUE },
+  { "SetLogLevel", set_log_level, TRUE },
+  { "CheckConfig", check_config, FALSE },
+  { "DumpConfig", dump_config, FALSE },
+  { "DescribeConfig", describe_config, FALSE },
+  { "ExplainKey", explain_key, FALSE },
+  { NULL },
+};
+
+const DetourTreeInterface detour_control_manager_interface = { &detour_bus_manager_interface, properties, methods };

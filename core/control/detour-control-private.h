@@ -1,0 +1,37 @@
+/* detour-control-private.h: what the interfaces on D-Bus know of the daemon.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-bus.h"
+#include "detour-client-list.h"
+#include "detour-control-socket.h"
+#include "detour-control.h"
+#include "detour-history.h"
+#include "detour-tree.h"
+
+G_BEGIN_DECLS
+
+struct _DetourControl {
+  DetourControlParts parts;
+  DetourTree *tree;
+  DetourControlSocket *socket; /* NULL: there is none */
+  DetourBus *bus;              /* NULL: the configuration wants none */
+  DetourHistory *history;
+  guint history_timer;
+  DetourClientList *clients;
+  gint64 start_real_us;
+  gint64 start_us; /* monotonic */
+};
+
+/* One object each. Its self is the DetourControl. */
+extern const DetourTreeInterface detour_control_manager_interface;
+
+/* Add the objects of a folder. */
+void detour_control_list_plugins (DetourControl *self, GPtrArray *nodes);
+void detour_control_list_listeners (DetourControl *self, GPtrArray *nodes);
+void detour_control_list_certificates (DetourControl *self, GPtrArray *nodes);
+
+/* "transport_https": the id of an instance as a part of a path; from the second of one instance on with a number. */
+char *detour_control_node_name (const char *folder, const char *instance, guint n);
+
+G_END_DECLS

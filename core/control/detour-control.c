@@ -1,0 +1,124 @@
+/* detour-control.c: the operator's way into a running daemon: its objects on the control socket and on a message bus.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-control-private.h"
+
+#include <string.h>
+
+#include "detour-paths.h"
+
+#define ROOT "/io/github/detourd/Detour1"
+
+char *
+detour_control_node_name (const char *folder, const char *instance, guint n)
+{
+  g_auto (GStrv) parts = g_strsplit (instance, "/", 2);
+  g_autofree char *kind = detour_tree_escape (parts[0]);
+  g_autofree char *name = detour_tree_escape (parts[1] != NULL ? parts[1] : "");
+
+  if (n == 0)
+    return g_strdup_printf ("%s/%s_%s", folder, kind, name);
+  return g_strdup_printf ("%s/%s_%s_%u", folder, kind, name, n + 1);
+}
+
+static void
+list (gpointer user, GPtrArray *nodes)
+{
+  detour_control_list_plugins (user, nodes);
+  detour_control_list_listeners (user, nodes);
+  detour_control_list_certificates (user, nodes);
+}
+
+void
+detour_control_changed (DetourControl *self)
+{
+  detour_tree_changed (self->tree);
+}
+
+static void
+on_instance_changed (gpointer user)
+{
+  detour_control_changed (user);
+}
+
+static gboolean
+on_history (gpointer user)
+{
+  DetourControl *self = user;
+  DetourTotals now;
+
+  detour_totals_read (&now, self->parts.server);
+  detour_history_note (self->history, g_get_monotonic_time (), &now);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+open_socket (DetourControl *self, const DetourSettings *core)
+{
+  g_autofree char *run = detour_paths_run_directory ();
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (detour_settings_has (core, "control-socket"))
+    path = g_strdup (detour_settings_string (core, "control-socket"));
+  else
+    path = g_build_filename (run, "control", NULL);
+  self->socket = detour_control_socket_new (path, self->tree, &error);
+  if (self->socket == NULL)
+    g_warning ("detourctl will not find this daemon: [core] control-socket: %s: %s", path, error->message);
+}
+
+static void
+open_bus (DetourControl *self, const DetourSettings *core)
+{
+  const char *word = detour_settings_string (core, "dbus");
+
+  if (strcmp (word, "auto") == 0)
+    self->bus = detour_bus_new (DETOUR_BUS_AUTO, self->tree);
+  else if (strcmp (word, "system") == 0)
+    self->bus = detour_bus_new (DETOUR_BUS_SYSTEM, self->tree);
+  else if (strcmp (word, "session") == 0)
+    self->bus = detour_bus_new (DETOUR_BUS_SESSION, self->tree);
+}
+
+DetourControl *
+detour_control_new (const DetourControlParts *parts)
+{
+  static const char *const folders[] = { "plugin", "listener", "certificate", NULL };
+  DetourControl *self = g_new0 (DetourControl, 1);
+  const DetourSettings *core = detour_roster_config (parts->roster)->core;
+  DetourTotals now;
+
+  self->parts = *parts;
+  self->start_real_us = g_get_real_time ();
+  self->start_us = g_get_monotonic_time ();
+  detour_totals_read (&now, parts->server);
+  self->history = detour_history_new (self->start_us, &now);
+  self->history_timer = g_timeout_add_seconds (DETOUR_HISTORY_STEP_US / G_USEC_PER_SEC, on_history, self);
+  self->clients = detour_client_list_new (parts->server);
+  self->tree = detour_tree_new (ROOT, &detour_control_manager_interface, folders, list, self);
+  detour_server_set_observer (parts->server, on_instance_changed, self);
+  open_socket (self, core);
+  open_bus (self, core);
+  return self;
+}
+
+void
+detour_control_free (DetourControl *self)
+{
+  detour_server_set_observer (self->parts.server, NULL, NULL);
+  detour_client_list_free (self->clients);
+  g_clear_pointer (&self->bus, detour_bus_free);
+  g_clear_pointer (&self->socket, detour_control_socket_free);
+  detour_tree_free (self->tree);
+  g_source_remove (self->history_timer);
+  detour_history_free (self->history);
+  g_free (self);
+}
+
+const char *
+detour_control_socket (const DetourControl *self)
+{
+  return self->socket != NULL ? detour_control_socket_path (self->socket) : NULL;
+}

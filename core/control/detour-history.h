@@ -1,0 +1,37 @@
+/* detour-history.h: how the relay's totals grew lately.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-totals.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DetourHistory DetourHistory;
+
+typedef enum {
+  DETOUR_HISTORY_RECENT, /* 10 to 20 seconds */
+  DETOUR_HISTORY_MINUTE, /* 60 to 70 seconds */
+  DETOUR_HISTORY_HOUR,   /* 60 to 61 minutes */
+} DetourHistorySpan;
+
+/* How often a note is due. */
+#define DETOUR_HISTORY_STEP_US (10 * G_USEC_PER_SEC)
+
+/* Pure: the clock comes from outside, monotonic. */
+DetourHistory *detour_history_new (gint64 now_us, const DetourTotals *totals);
+void detour_history_free (DetourHistory *self);
+
+/* Every DETOUR_HISTORY_STEP_US, as nearly as it goes. */
+void detour_history_note (DetourHistory *self, gint64 now_us, const DetourTotals *totals);
+
+/**
+ * detour_history_growth:
+ * @now: the totals at @now_us
+ * @growth: (out): what was added since
+ *
+ * Returns: the time it is about in microseconds, at least 1; less than asked for soon after the start.
+ */
+gint64 detour_history_growth (const DetourHistory *self, DetourHistorySpan span, gint64 now_us, const DetourTotals *now,
+                              DetourTotals *growth);
+
+G_END_DECLS

@@ -1,0 +1,12 @@
+/* detour-stand-in.h: answers for the bus on a connection that has none, so that busctl and gdbus work on it.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+/* Main thread. Good until the connection is closed. */
+gboolean detour_stand_in_register (GDBusConnection *connection, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,75 @@
+/* detour-tree.h: the objects of the daemon on D-Bus, served on any number of connections at once.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * There is one object at the root and there are folders of others below it. Nothing is kept for an object: what is
+ * there is listed anew for each call, so no registration can be out of date. Main thread.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+/* One property; never gives NULL; the reference may be floating. */
+typedef struct {
+  const char *name;
+  GVariant *(*get) (gpointer self);
+} DetourTreeProperty;
+
+/* One method; must see to it that @call is answered. */
+typedef struct {
+  const char *name;
+  void (*call) (gpointer self, GVariant *arguments, GDBusMethodInvocation *call);
+  gboolean changes; /* refused to peers that may only read */
+} DetourTreeMethod;
+
+/* An interface: what it has by its description, and who does it. Both tables end with { NULL }. */
+typedef struct {
+  const GDBusInterfaceInfo *info;
+  const DetourTreeProperty *properties;
+  const DetourTreeMethod *methods;
+} DetourTreeInterface;
+
+/* An object of a folder, as it is at the moment. */
+typedef struct {
+  char *name; /* "plugin/service_stun": its path below the root */
+  const DetourTreeInterface *interface;
+  gpointer self;
+  GDestroyNotify free_self; /* (nullable) */
+} DetourTreeNode;
+
+typedef struct _DetourTree DetourTree;
+
+/* Adds all objects of all folders to @nodes, with detour_tree_add(). */
+typedef void (*DetourTreeList) (gpointer user, GPtrArray *nodes);
+
+void detour_tree_add (GPtrArray *nodes, char *name, const DetourTreeInterface *interface, gpointer self,
+                      GDestroyNotify free_self);
+
+/* @text with all bytes but letters and digits written as `_` and two hex digits: part of a path. */
+char *detour_tree_escape (const char *text);
+
+/**
+ * detour_tree_new:
+ * @path: of the root
+ * @root: interface of the root, which is an object manager as well
+ * @folders: (array zero-terminated=1): "plugin"
+ * @user: for @root and @list
+ */
+DetourTree *detour_tree_new (const char *path, const DetourTreeInterface *root, const char *const *folders,
+                             DetourTreeList list, gpointer user);
+/* No connection is left. */
+void detour_tree_free (DetourTree *self);
+
+/**
+ * detour_tree_serve:
+ * @is_peer: it is no message bus, whose policy says who may do what: here only root and the daemon's own user may
+ *   change something
+ */
+gboolean detour_tree_serve (DetourTree *self, GDBusConnection *connection, gboolean is_peer, GError **error);
+void detour_tree_leave (DetourTree *self, GDBusConnection *connection);
+
+/* Something is different now: tells all connections what, at once or a second after the last time. */
+void detour_tree_changed (DetourTree *self);
+
+G_END_DECLS

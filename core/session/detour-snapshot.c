@@ -1,0 +1,145 @@
+/* detour-snapshot.c: what all connections were like at one moment, copied while packets go on.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-snapshot.h"
+
+#include "detour-conn-private.h"
+
+/* Connections looked at between two rounds of a worker: some 50 µs. */
+#define SLICE 256u
+
+/* What one carrier copies; its thread's until it is done. */
+typedef struct {
+  DetourSnapshot *snapshot;
+  DetourCarrier *carrier;
+  guint next;           /* slot */
+  GArray *rows;         /* of DetourSnapshotRow */
+  GStringChunk *texts;
+} Part;
+
+struct _DetourSnapshot {
+  DetourSnapshotFilter filter;
+  DetourSnapshotDone done;
+  gpointer user;
+  guint n_parts;
+  Part *parts;
+  gint n_missing; /* parts that are not done; atomic */
+  GPtrArray *rows;
+};
+
+static gboolean
+key_fits (const DetourKey *key, const DetourSnapshotFilter *filter)
+{
+  guint n_bytes = filter->n_digits / 2;
+
+  if (memcmp (key->bytes, filter->key.bytes, n_bytes) != 0)
+    return FALSE;
+  return filter->n_digits % 2 == 0 || (key->bytes[n_bytes] & 0xf0) == (filter->key.bytes[n_bytes] & 0xf0);
+}
+
+static void
+copy_conn (Part *part, const DetourConn *conn)
+{
+  const DetourClient *client = &conn->client;
+  DetourSnapshotRow row = {
+    .key = client->peer->key,
+    .handle = client->handle,
+    .presence = client->presence,
+    .number = conn->number,
+    .login_us = client->login_us,
+    .rx_packets = client->rx_packets,
+    .rx_bytes = client->rx_bytes,
+    .tx_packets = client->tx_packets,
+    .tx_bytes = client->tx_bytes,
+    .dropped_packets = client->dropped_packets,
+    .waiting_bytes = detour_relay_waiting_bytes (client) + (conn->out != NULL ? conn->out_len - conn->out_at : 0),
+    .listener = conn->listener != NULL ? conn->listener : "",
+    .is_home = client->is_preferred,
+    .is_mesh = client->is_mesh,
+    .is_watcher = client->is_watcher,
+    .is_prober = (client->presence.flags & DETOUR_FRAME_PRESENT_PROBER) != 0,
+    .is_blocked = conn->out != NULL,
+  };
+
+  if (conn->label != NULL)
+    row.label = g_string_chunk_insert_const (part->texts, conn->label);
+  g_array_append_val (part->rows, row);
+}
+
+static gboolean
+on_all_done (gpointer data)
+{
+  DetourSnapshot *self = data;
+
+  self->rows = g_ptr_array_new ();
+  for (guint i = 0; i < self->n_parts; i++)
+    for (guint k = 0; k < self->parts[i].rows->len; k++)
+      g_ptr_array_add (self->rows, &g_array_index (self->parts[i].rows, DetourSnapshotRow, k));
+  self->done (self, self->user);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_slice (DetourWorker *worker, gpointer data)
+{
+  Part *part = data;
+  DetourCarrier *carrier = part->carrier;
+  guint end = MIN (part->next + SLICE, carrier->conns->len);
+
+  for (; part->next < end; part->next++)
+    {
+      const DetourConn *conn = g_ptr_array_index (carrier->conns, part->next);
+
+      if (conn != NULL && key_fits (&conn->client.peer->key, &part->snapshot->filter))
+        copy_conn (part, conn);
+    }
+  if (part->next < carrier->conns->len)
+    detour_worker_post (worker, on_slice, part);
+  else if (g_atomic_int_dec_and_test (&part->snapshot->n_missing))
+    g_idle_add_full (G_PRIORITY_DEFAULT, on_all_done, part->snapshot, NULL);
+}
+
+void
+detour_snapshot_take (DetourServer *server, const DetourSnapshotFilter *filter, DetourSnapshotDone done, gpointer user)
+{
+  DetourSnapshot *self = g_new0 (DetourSnapshot, 1);
+
+  if (filter != NULL)
+    self->filter = *filter;
+  self->done = done;
+  self->user = user;
+  self->n_parts = detour_server_n_carriers (server);
+  self->parts = g_new0 (Part, self->n_parts);
+  self->n_missing = (gint) self->n_parts;
+  for (guint i = 0; i < self->n_parts; i++)
+    {
+      Part *part = &self->parts[i];
+      DetourCarrier *carrier = detour_server_carrier (server, i);
+      guint n_expected = self->filter.n_digits > 0 ? 1 : detour_carrier_n_conns (carrier);
+
+      *part = (Part) { self, carrier, 0, g_array_sized_new (FALSE, FALSE, sizeof (DetourSnapshotRow), n_expected),
+                       g_string_chunk_new (1024) };
+    }
+  for (guint i = 0; i < self->n_parts; i++)
+    detour_worker_post (detour_carrier_worker (self->parts[i].carrier), on_slice, &self->parts[i]);
+}
+
+void
+detour_snapshot_free (DetourSnapshot *self)
+{
+  for (guint i = 0; i < self->n_parts; i++)
+    {
+      g_array_unref (self->parts[i].rows);
+      g_string_chunk_free (self->parts[i].texts);
+    }
+  g_clear_pointer (&self->rows, g_ptr_array_unref);
+  g_free (self->parts);
+  g_free (self);
+}
+
+GPtrArray *
+detour_snapshot_rows (DetourSnapshot *self)
+{
+  return self->rows;
+}

@@ -1,0 +1,158 @@
+/* detour-totals.c: sums of what the threads of the relay count each for itself.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-totals.h"
+
+static const char *const drop_names[DETOUR_N_DROPS] = {
+  [DETOUR_DROP_UNKNOWN_DEST] = "unknown_dest",
+  [DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD] = "unknown_dest_on_forward",
+  [DETOUR_DROP_GONE] = "gone",
+  [DETOUR_DROP_QUEUE_HEAD] = "queue_head",
+  [DETOUR_DROP_QUEUE_TAIL] = "queue_tail",
+  [DETOUR_DROP_WRITE_ERROR] = "write_error",
+  [DETOUR_DROP_DUP_CLIENT] = "dup_client",
+};
+
+static const char *const kind_names[DETOUR_QUEUE_N_KINDS] = {
+  [DETOUR_QUEUE_DATA] = "data",
+  [DETOUR_QUEUE_DISCO] = "disco",
+};
+
+/* Members of the counters of a relay, a carrier and a thread of the pool, by their place. */
+typedef struct {
+  const char *name, *help;
+  gsize offset;
+} Entry;
+
+#define RELAY(member, help) { #member, help, G_STRUCT_OFFSET (DetourRelayCounters, member) }
+#define CARRIER(name, member, help) { name, help, G_STRUCT_OFFSET (DetourCarrierCounters, member) }
+#define POOL(name, member, help) { name, help, G_STRUCT_OFFSET (DetourPoolCounters, member) }
+
+static const Entry relay_entries[] = {
+  RELAY (bytes_received, "bytes of packets from clients"),
+  RELAY (packets_sent, "packets to clients"),
+  RELAY (bytes_sent, "bytes of packets to clients"),
+  RELAY (packets_forwarded_in, "packets from other relays of the mesh"),
+  RELAY (pings, "pings from clients"),
+  RELAY (pongs, "pings answered"),
+  RELAY (unknown_frames, "frames of a type that is not known"),
+  RELAY (keep_alives, "keep-alive frames sent"),
+  RELAY (gone_disconnected, "notices that a peer has left"),
+  RELAY (gone_not_here, "notices that a peer is not here"),
+  RELAY (home_moves_in, "clients that made this relay their home"),
+  RELAY (home_moves_out, "clients that chose another home"),
+  RELAY (rate_waits, "times that a client over its rate had to wait"),
+};
+
+static const Entry carrier_entries[] = {
+  CARRIER ("connections_joined", joined, "connections that were registered"),
+  CARRIER ("worker_rounds", rounds, "rounds of the workers"),
+  CARRIER ("worker_reads", reads, "reads of the workers"),
+  CARRIER ("worker_sends", sends, "sends of the workers"),
+};
+
+static const Entry pool_entries[] = {
+  POOL ("connections_accepted", accepted, "connections accepted"),
+  POOL ("connections_over_limit", over_limit, "connections closed at once because there were too many"),
+  POOL ("connections_over_rate", over_rate, "connections closed at once because they came too fast"),
+  POOL ("http_requests", requests, "HTTP requests"),
+  POOL ("derp_upgrades", derp, "requests for DERP"),
+  POOL ("logins", logins, "logins that hold"),
+  POOL ("refused", refused, "clients that admission refused"),
+  POOL ("handshake_microseconds", handshake_us, "time spent in handshakes"),
+};
+
+static guint64
+read_at (gconstpointer counters, gsize offset)
+{
+  return detour_counter_get ((const DetourCounter *) ((const guint8 *) counters + offset));
+}
+
+static guint64
+sum_relay (const DetourServer *server, gsize offset)
+{
+  guint64 sum = 0;
+
+  for (guint i = 0; i < detour_server_n_carriers (server); i++)
+    sum += read_at (detour_carrier_relay_counters (detour_server_carrier (server, i)), offset);
+  return sum;
+}
+
+static guint64
+sum_carrier (const DetourServer *server, gsize offset)
+{
+  guint64 sum = 0;
+
+  for (guint i = 0; i < detour_server_n_carriers (server); i++)
+    sum += read_at (detour_carrier_counters (detour_server_carrier (server, i)), offset);
+  return sum;
+}
+
+static guint64
+sum_pool (const DetourServer *server, gsize offset)
+{
+  DetourPool *pool = detour_server_pool (server);
+  guint64 sum = 0;
+
+  for (guint i = 0; pool != NULL && i < detour_pool_n_threads (pool); i++)
+    sum += read_at (detour_pool_counters (pool, i), offset);
+  return sum;
+}
+
+#define SUM_RELAY(server, member) sum_relay (server, G_STRUCT_OFFSET (DetourRelayCounters, member))
+#define SUM_CARRIER(server, member) sum_carrier (server, G_STRUCT_OFFSET (DetourCarrierCounters, member))
+#define SUM_POOL(server, member) sum_pool (server, G_STRUCT_OFFSET (DetourPoolCounters, member))
+
+void
+detour_totals_read (DetourTotals *self, const DetourServer *server)
+{
+  *self = (DetourTotals) {
+    .joined = SUM_CARRIER (server, joined),
+    .refused = SUM_POOL (server, refused),
+    .bytes_received = SUM_RELAY (server, bytes_received),
+    .packets_sent = SUM_RELAY (server, packets_sent),
+    .bytes_sent = SUM_RELAY (server, bytes_sent),
+  };
+  for (guint i = 0; i < DETOUR_N_CLOSES; i++)
+    self->left += SUM_CARRIER (server, closed[i]);
+  for (guint kind = 0; kind < DETOUR_QUEUE_N_KINDS; kind++)
+    {
+      self->packets_received += SUM_RELAY (server, packets_received[kind]);
+      for (guint i = 0; i < DETOUR_N_DROPS; i++)
+        self->packets_dropped += SUM_RELAY (server, packets_dropped[i][kind]);
+      self->packets_dropped_slow += SUM_RELAY (server, packets_dropped[DETOUR_DROP_QUEUE_HEAD][kind]);
+    }
+}
+
+void
+detour_totals_each (const DetourServer *server, DetourTotalsFunc func, gpointer user)
+{
+  for (guint kind = 0; kind < DETOUR_QUEUE_N_KINDS; kind++)
+    func ("packets_received", "kind", kind_names[kind], NULL, NULL, SUM_RELAY (server, packets_received[kind]),
+          "packets from clients", user);
+  for (guint i = 0; i < DETOUR_N_DROPS; i++)
+    for (guint kind = 0; kind < DETOUR_QUEUE_N_KINDS; kind++)
+      {
+        func ("packets_dropped", "reason", drop_names[i], "kind", kind_names[kind],
+              SUM_RELAY (server, packets_dropped[i][kind]), "packets that were not relayed", user);
+        func ("bytes_dropped", "reason", drop_names[i], "kind", kind_names[kind],
+              SUM_RELAY (server, bytes_dropped[i][kind]), "bytes of packets that were not relayed", user);
+      }
+  for (guint i = 0; i < G_N_ELEMENTS (relay_entries); i++)
+    func (relay_entries[i].name, NULL, NULL, NULL, NULL, sum_relay (server, relay_entries[i].offset),
+          relay_entries[i].help, user);
+  for (guint i = 0; i < G_N_ELEMENTS (carrier_entries); i++)
+    func (carrier_entries[i].name, NULL, NULL, NULL, NULL, sum_carrier (server, carrier_entries[i].offset),
+          carrier_entries[i].help, user);
+  for (guint i = 0; i < G_N_ELEMENTS (pool_entries); i++)
+    func (pool_entries[i].name, NULL, NULL, NULL, NULL, sum_pool (server, pool_entries[i].offset), pool_entries[i].help,
+          user);
+  for (guint i = 0; i < DETOUR_N_CLOSES; i++)
+    {
+      func ("connections_closed", "reason", detour_close_name ((DetourClose) i), "stage", "registered",
+            SUM_CARRIER (server, closed[i]), "connections that ended", user);
+      func ("connections_closed", "reason", detour_close_name ((DetourClose) i), "stage", "handshake",
+            SUM_POOL (server, closed[i]), "connections that ended", user);
+    }
+}
