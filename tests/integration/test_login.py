@@ -303,9 +303,9 @@ def test_handshake_deadline_covers_tls(make_relay):
 
 
 def test_a_client_that_logged_in_may_be_silent(make_relay):
-    door = make_relay(with_keys(SMALL, "limits", login_timeout="1s", handshake_timeout="1s", write_timeout="500ms")).door()
+    door = make_relay(with_keys(SMALL, "limits", login_timeout="3s", handshake_timeout="3s", write_timeout="500ms")).door()
     client = door.client()
-    client.stream.expect_open_and_silent(2)
+    client.stream.expect_open_and_silent(4)
     client.ping(b"awakenow")
 
 

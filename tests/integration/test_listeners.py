@@ -1,0 +1,158 @@
+"""Listeners of all kinds: families, Unix sockets, sockets from the service manager, and the manager's datagrams.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import os
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+
+import pytest
+
+from derp_client import PATIENCE, Client, Closed, Stream, http_request
+from relay import DETOURD, EVERYTHING, SMALL, daemon_environment, with_keys, without_group
+from test_stun import request
+
+
+def test_ipv6(make_relay):
+    relay = make_relay(with_keys(with_keys(EVERYTHING, "transport https", listen="[::1]:{https}"), "transport http",
+                                 listen="[::1]:{http}"))
+    a = Client(Stream.connect(("::1", relay.ports["http"]))).login()
+    b = Client(Stream.connect(("::1", relay.ports["https"])).start_tls()).login()
+    a.send_packet(b.key, b"hello")
+    b.expect_packet(a.key, b"hello")
+
+
+def test_both_families_on_one_listener(make_relay):
+    relay = make_relay(with_keys(SMALL, "transport http", listen=":{http}"))
+    a = Client(Stream.connect(("::1", relay.ports["http"]))).login()
+    b = Client(Stream.connect(("127.0.0.1", relay.ports["http"]))).login()
+    a.send_packet(b.key, b"hello")
+    b.expect_packet(a.key, b"hello")
+
+
+def test_several_addresses(make_relay):
+    relay = make_relay(with_keys(SMALL, "transport http", listen="127.0.0.1:{http};127.0.0.2:{http};127.0.0.1:{other}"))
+    clients = [Client(Stream.connect((host, relay.ports[port]))).login()
+               for host, port in (("127.0.0.1", "http"), ("127.0.0.2", "http"), ("127.0.0.1", "other"))]
+    for a in clients:
+        for b in clients:
+            a.send_packet(b.key, b"hello")
+            b.expect_packet(a.key, b"hello")
+    with pytest.raises(ConnectionRefusedError):
+        Stream.connect(("127.0.0.3", relay.ports["http"]))
+
+
+def unix_stream(path):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(PATIENCE)
+    sock.connect(str(path))
+    return Stream(sock)
+
+
+def test_unix_socket(make_relay):
+    relay = make_relay(with_keys(SMALL, "transport local", plugin="http", listen="unix:{run}/relay.sock"))
+    path = os.path.join(relay.run_directory, "relay.sock")
+    assert stat.S_ISSOCK(os.stat(path).st_mode)
+    a, b = Client(unix_stream(path)).login(), relay.door().client()
+    a.send_packet(b.key, b"hello")
+    b.expect_packet(a.key, b"hello")
+    b.send_packet(a.key, b"hello")
+    a.expect_packet(b.key, b"hello")
+    assert http_request(unix_stream(path), "GET", "/derp/probe").status == 200
+    a.close()
+    b.expect_gone(a.key, 0)
+
+
+def test_unix_socket_that_was_left_behind_is_taken_over(make_relay):
+    relay = make_relay(with_keys(SMALL, "transport local", plugin="http", listen="unix:{run}/relay.sock"), start=False)
+    path = os.path.join(relay.run_directory, "relay.sock")
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(path)
+    relay.start()
+    assert http_request(unix_stream(path), "GET", "/derp/probe").status == 200
+
+
+def test_minimum_version_of_tls(make_relay):
+    door = make_relay(with_keys(EVERYTHING, "transport https", min_version="1.3")).door("tls")
+    door.client().ping(b"12345678")
+    with pytest.raises((ssl.SSLError, Closed)):
+        door.stream(tls={"maximum": ssl.TLSVersion.TLSv1_2})
+
+
+def test_tls_clients_stay_when_their_listener_changes(make_relay):
+    relay = make_relay()
+    a, b = relay.door("tls").client(), relay.door("tls").client()
+    relay.reload(with_keys(relay.config, "transport https", min_version="1.3"))
+    relay.reload(without_group(relay.config, "transport https"))
+    for _ in range(3):
+        a.send_packet(b.key, bytes(65536))
+        b.expect_packet(a.key, bytes(65536))
+
+
+def test_sockets_from_the_service_manager(make_relay):
+    """Descriptors by name: TLS and HTTP get theirs, whatever their order."""
+    config = EVERYTHING.replace("listen = 127.0.0.1:{https}", "socket = secure").replace("listen = 127.0.0.1:{http}",
+                                                                                        "socket = plain")
+    relay = make_relay(config, start=False)
+    relay.write_config()
+    with socket.create_server(("127.0.0.1", 0)) as plain, socket.create_server(("127.0.0.1", 0)) as secure:
+        relay.ports |= {"http": plain.getsockname()[1], "https": secure.getsockname()[1]}
+        script = (f"exec 3<&{plain.fileno()} 4<&{secure.fileno()}; LISTEN_FDS=2 LISTEN_FDNAMES=plain:secure LISTEN_PID=$$ "
+                  f'exec "$0" "$@"')
+        with open(relay.log_file, "wb") as log:
+            relay.process = subprocess.Popen(
+                ["bash", "-c", script, str(DETOURD), "--config", str(relay.config_file), "--no-vendor"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=daemon_environment(),
+                pass_fds=[plain.fileno(), secure.fileno()])
+    relay.wait_log("ready:")
+    a, b = relay.door("http").client(), relay.door("tls").client()
+    a.send_packet(b.key, b"hello")
+    b.expect_packet(a.key, b"hello")
+
+
+def test_the_service_manager_is_told(make_relay, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        relay = make_relay(SMALL, start=False)
+        path = os.path.join(relay.run_directory, "notify")
+        manager.bind(path)
+        manager.settimeout(PATIENCE)
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+        relay.start()
+
+        def told(word):
+            while True:
+                lines = manager.recv(4096).decode().split("\n")
+                if word in lines:
+                    return lines
+        told("READY=1")
+        relay.reload()
+        assert [line for line in told("RELOADING=1") if line.startswith("MONOTONIC_USEC=")]
+        told("READY=1")
+        relay.process.send_signal(signal.SIGTERM)
+        told("STOPPING=1")
+        relay.process.wait(PATIENCE)
+        assert relay.process.returncode == 0
+        relay.process = None
+
+
+def test_draining_serves_on_and_is_not_recommended(make_relay):
+    """STUN falls silent, so that clients choose another region; who is there is served."""
+    relay = make_relay()
+    client = relay.door("tls").client()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(relay.address("stun"))
+        sock.settimeout(PATIENCE)
+        sock.send(request(bytes(12)))
+        assert sock.recv(2048)
+        since = len(relay.log)
+        relay.process.send_signal(signal.SIGUSR1)
+        relay.wait_log("draining", since)
+        sock.send(request(bytes(12)))
+        sock.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            sock.recv(2048)
+    client.send_packet(client.key, b"hello")
+    client.expect_packet(client.key, b"hello")
