@@ -28,6 +28,7 @@ typedef struct {
   GMainLoop *loop;
   guint signals[4];
   gboolean draining;
+  guint drain_timer; /* 0: none */
 } Daemon;
 
 /* Each client is a descriptor, and the soft limit of most systems is 1024. */
@@ -184,12 +185,29 @@ on_terminate (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
+/* The last client of a draining daemon is gone: so is its work. */
+static gboolean
+on_drained (gpointer data)
+{
+  Daemon *self = data;
+
+  if (detour_server_n_connections (self->server) > 0)
+    return G_SOURCE_CONTINUE;
+  self->drain_timer = 0;
+  g_message ("drained");
+  g_main_loop_quit (self->loop);
+  return G_SOURCE_REMOVE;
+}
+
 static gboolean
 on_drain (gpointer data)
 {
   Daemon *self = data;
 
+  if (self->draining)
+    return G_SOURCE_CONTINUE;
   self->draining = TRUE;
+  self->drain_timer = g_timeout_add_seconds (1, on_drained, self);
   g_message ("draining: no new connections");
   detour_notify_status ("draining");
   detour_roster_set_ready (self->roster, FALSE);
@@ -296,6 +314,8 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
   detour_server_key_free (self.key);
   for (guint i = 0; i < G_N_ELEMENTS (self.signals); i++)
     g_source_remove (self.signals[i]);
+  if (self.drain_timer != 0)
+    g_source_remove (self.drain_timer);
   g_main_loop_unref (self.loop);
   detour_log_flush ();
   return good ? DETOUR_EXIT_GOOD : DETOUR_EXIT_FAILED;

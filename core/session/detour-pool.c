@@ -47,16 +47,6 @@ rate_allows (DetourPoolThread *thread)
   return allowed;
 }
 
-static guint
-n_connections (const DetourPool *pool)
-{
-  guint n = detour_pool_n_half_open (pool) + detour_pool_n_held (pool);
-
-  for (guint i = 0; i < pool->parts.n_carriers; i++)
-    n += detour_carrier_n_conns (pool->parts.carriers[i]);
-  return n;
-}
-
 static gboolean
 numbers_allow (DetourPoolThread *thread, const struct sockaddr_storage *peer, DetourSource *half_open, DetourSource *source)
 {
@@ -66,7 +56,7 @@ numbers_allow (DetourPoolThread *thread, const struct sockaddr_storage *peer, De
 
   if (limits->half_open > 0 && detour_pool_n_half_open (pool) >= limits->half_open)
     return FALSE;
-  if (limits->connections > 0 && n_connections (pool) >= limits->connections)
+  if (limits->connections > 0 && detour_pool_n_connections (pool) >= limits->connections)
     return FALSE;
   if (!detour_sources_enter (pool->half_open_sources, address, limits->half_open_per_source, half_open))
     return FALSE;
@@ -362,6 +352,16 @@ detour_pool_free (DetourPool *self)
   detour_sources_free (self->half_open_sources);
   g_mutex_clear (&self->accept_lock);
   g_free (self);
+}
+
+guint
+detour_pool_n_connections (const DetourPool *self)
+{
+  guint n = detour_pool_n_half_open (self) + detour_pool_n_held (self);
+
+  for (guint i = 0; i < self->parts.n_carriers; i++)
+    n += detour_carrier_n_conns (self->parts.carriers[i]);
+  return n;
 }
 
 guint

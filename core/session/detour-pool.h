@@ -71,6 +71,8 @@ void detour_pool_remove_listener (DetourPool *self, DetourListener *listener);
 /* Asks again about every client that was refused and is held. */
 void detour_pool_ask_again (DetourPool *self);
 
+/* In all: half open, held, registered. Any thread. */
+guint detour_pool_n_connections (const DetourPool *self);
 guint detour_pool_n_half_open (const DetourPool *self); /* any thread */
 guint detour_pool_n_held (const DetourPool *self);      /* any thread */
 guint detour_pool_n_threads (const DetourPool *self);

@@ -494,6 +494,12 @@ detour_server_listeners (const DetourServer *self)
 }
 
 guint
+detour_server_n_connections (const DetourServer *self)
+{
+  return detour_pool_n_connections (self->pool);
+}
+
+guint
 detour_server_n_carriers (const DetourServer *self)
 {
   return self->n_carriers;

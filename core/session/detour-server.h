@@ -42,6 +42,8 @@ void detour_server_stop_listening (DetourServer *self);
 
 /* Bound sockets: the listeners of all transports. Borrowed. */
 const GPtrArray *detour_server_listeners (const DetourServer *self); /* of DetourListener */
+/* Clients, and connections on their way to become one. */
+guint detour_server_n_connections (const DetourServer *self);
 guint detour_server_n_carriers (const DetourServer *self);
 DetourCarrier *detour_server_carrier (const DetourServer *self, guint index);
 DetourPool *detour_server_pool (const DetourServer *self);

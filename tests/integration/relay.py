@@ -313,6 +313,12 @@ class Relay:
         assert found[0] == outcome, self.log[since:]
         return self.log[since:]
 
+    def wait_end(self, code=0):
+        """Waits for a daemon that ends by itself."""
+        process, self.process = self.process, None
+        assert process.wait(PATIENCE) == code
+        assert not ALARMS.search(self.log), self.tail()
+
     def stop(self, signal_number=signal.SIGTERM, code=0):
         """Stops the daemon and looks whether it ended well and found nothing wrong with itself."""
         for door in self.doors:

@@ -139,6 +139,25 @@ def test_signal_ends_with_0_and_cuts_clients(make_relay, number):
             Stream.connect(relay.address(transport))
 
 
+def test_drain_takes_nobody_new_and_ends_with_the_last_client(make_relay):
+    relay = make_relay(EVERYTHING)
+    door = relay.door("tls")
+    a, b = door.client(), door.client()
+    relay.process.send_signal(signal.SIGUSR1)
+    relay.wait_log("draining")
+    with pytest.raises(OSError):
+        socket.create_connection(relay.address("tls"))
+    a.send_packet(b.key, b"still here")
+    b.expect_packet(a.key, b"still here")
+    relay.process.send_signal(signal.SIGUSR1)
+    a.close()
+    b.ping(b"12345678")
+    assert relay.process.poll() is None
+    b.close()
+    relay.wait_log("drained")
+    relay.wait_end()
+
+
 def test_stop_under_load(make_relay):
     relay = make_relay(with_keys(EVERYTHING, "core", workers="3"))
     door = relay.door("tls")
