@@ -16,6 +16,7 @@
 static const DetourConfigKey transport_tls_config[] = {
   { "listen", DETOUR_CONFIG_ADDRESS, .summary = "addresses to listen at", .flags = DETOUR_CONFIG_LIST },
   { "socket", DETOUR_CONFIG_STRING, .summary = "name of the service manager's socket to use instead of `listen`" },
+  { "derp", DETOUR_CONFIG_BOOL, "true", .summary = "clients may use the relay here" },
   { "cert", DETOUR_CONFIG_STRING,
     .summary = "certificates of this cert instance only; without it of any, chosen by name, then address" },
   { "alpn", DETOUR_CONFIG_STRING, "http/1.1", .summary = "application protocols to agree on, best first",
@@ -86,7 +87,7 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
     .addresses = detour_settings_list (settings, "listen"),
     .socket_name = detour_settings_string (settings, "socket"),
     .protocol = "tls",
-    .flags = DETOUR_LISTENER_DERP | DETOUR_LISTENER_SECURE,
+    .flags = (detour_settings_bool (settings, "derp") ? DETOUR_LISTENER_DERP : 0) | DETOUR_LISTENER_SECURE,
     .channel = &tls_channel_gnutls_class,
     .accept = transport_tls_accept,
     .release = transport_tls_release,

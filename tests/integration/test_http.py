@@ -149,11 +149,12 @@ def test_without_home_plugin_unknown_paths_are_404(make_relay):
     assert http_request(stream, "GET", "/derp/probe").status == 200
 
 
-def test_listener_without_derp(make_relay):
-    relay = make_relay(with_keys(SMALL, "transport http", derp="false"))
-    response = ask(relay.door(), "GET", "/derp", [("Upgrade", "DERP"), ("Connection", "Upgrade")])
-    assert response.status == 404
-    assert ask(relay.door(), "GET", "/derp/probe").status == 200
+@pytest.mark.parametrize("group, transport", [("transport http", "http"), ("transport https", "tls")])
+def test_listener_without_derp(make_relay, group, transport):
+    relay = make_relay(with_keys(EVERYTHING, group, derp="false"))
+    door = relay.door(transport)
+    assert ask(door, "GET", "/derp", [("Upgrade", "DERP"), ("Connection", "Upgrade")]).status == 404
+    assert ask(door, "GET", "/derp/probe").status == 200
 
 
 # ---- the listener on port 80
