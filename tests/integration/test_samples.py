@@ -11,6 +11,7 @@ import subprocess
 import nacl.public
 import pytest
 
+from adapted import AdaptedRelay, adapted
 from certs import Certificate
 from derp_client import PATIENCE, Stream, http_request
 from relay import DETOURD, Relay, daemon_environment, run_detourd, wait_until
@@ -20,21 +21,6 @@ EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "data" / "examples"
 SAMPLES = sorted(path.relative_to(EXAMPLES) for path in EXAMPLES.glob("*.conf"))
 FRIEND = nacl.public.PrivateKey.generate()
 FRIEND_LINE = f"nodekey:{bytes(FRIEND.public_key).hex()} a friend\n"
-
-# What every test changes: the listeners of the vendor file, the state, a log that can be read.
-OURS = """
-[core]
-state-directory = {dir}/state
-control-socket = {run}/control
-dbus = none
-workers = 1
-"""
-
-VENDOR_LISTENERS = {
-    "transport https": "listen = 127.0.0.1:{https}",
-    "transport http": "listen = 127.0.0.1:{http}",
-    "service stun": "listen = 127.0.0.1:{stun}",
-}
 
 # The files that samples name, with what an operator would have put there.
 CERTIFICATE = Certificate("relay.example.com")
@@ -48,45 +34,13 @@ FILES = {
 }
 
 
-def adapted(text):
-    """A sample with this host's paths, addresses and ports. What it says beside that stays as it is."""
-    text = re.sub(r"^\s*#.*\n", "", text, flags=re.M)
-    text = re.sub(r"(?<![\w/}])/(etc|var|run)/", r"{dir}/\1/", text)
-    text = re.sub(r"^(listen *= *)\S+:(443|8443)$", r"\g<1>127.0.0.1:{https}", text, flags=re.M)
-    text = re.sub(r"^(listen *= *)\S+:80$", r"\g<1>127.0.0.1:{http}", text, flags=re.M)
-    text = re.sub(r"^(listen *= *)\S+:3478$", r"\g<1>127.0.0.1:{stun}", text, flags=re.M)
-    return text
-
-
-class SampleRelay(Relay):
-    """A relay that runs a sample over the vendor's file."""
-
-    options = []
-
-    def __init__(self, directory, sample):
-        self.sample = adapted((EXAMPLES / sample).read_text())
-        super().__init__(directory, self.sample, FILES)
-        address = re.search(r"^hostname *= *(.*)$", self.sample, re.M)
-        self.name = address[1]
-
-    def write_config(self, config=None):
-        """The sample, and beside it what a test must change."""
-        super().write_config(config)
-        ours = OURS
-        for group, line in VENDOR_LISTENERS.items():
-            inside = re.search(rf"^\[{group}\]\n(.*?)(?=^\[|\Z)", self.sample, re.M | re.S)
-            if inside is None or not re.search(r"^(listen|socket) *=", inside[1], re.M):
-                ours += f"\n[{group}]\n{line}\n"
-        self.write_file("conf.d/99-test.conf", self.fill(ours))
-
-
 @pytest.fixture
 def run_sample(tmp_path):
     """Starts a sample's relay; it is stopped, and looked at, when the test ends."""
     relays = []
 
     def run(sample):
-        relays.append(SampleRelay(tmp_path, sample))
+        relays.append(AdaptedRelay(tmp_path, (EXAMPLES / sample).read_text(), FILES))
         return relays[-1].start()
 
     yield run
@@ -121,7 +75,7 @@ def test_sample_admits_whom_it_names(run_sample, sample):
     relay = run_sample(sample)
     stranger = relay.door("tls").fresh().upgrade()
     stranger.stream.write(stranger.client_info())
-    if "plugin = keys" in relay.sample:
+    if "plugin = keys" in relay.config:
         relay.door("tls").client(FRIEND).ping(b"12345678")
     stranger.stream.expect_open_and_silent(0.2)
 
@@ -140,10 +94,10 @@ def test_what_a_sample_offers_in_comments_is_right(tmp_path, sample):
 
 def test_sockets_of_the_service_manager(tmp_path):
     """The sample with passed sockets binds nothing itself; connections made before it ran are served."""
-    relay = SampleRelay(tmp_path, "sockets/detour.conf")
+    relay = AdaptedRelay(tmp_path, (EXAMPLES / "sockets/detour.conf").read_text(), FILES)
     relay.write_config()
     listeners = {}
-    for name in re.findall(r"^socket *= *(\w+)$", relay.sample, re.M):
+    for name in re.findall(r"^socket *= *(\w+)$", relay.config, re.M):
         unit = (EXAMPLES / "sockets" / f"detour-{name}.socket").read_text()
         assert f"FileDescriptorName={name}\n" in unit and "Service=detour.service\n" in unit
         listeners[name] = socket.create_server(("127.0.0.1", 0))
