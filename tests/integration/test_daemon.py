@@ -13,7 +13,7 @@ import subprocess
 import nacl.public
 import pytest
 
-from derp_client import Closed, Stream
+from derp_client import Closed, Frame, Stream
 from relay import DETOURD, EVERYTHING, SMALL, StartFailed, daemon_environment, run_detourd, wait_until, with_keys
 
 
@@ -151,7 +151,7 @@ def test_drain_takes_nobody_new_and_ends_with_the_last_client(make_relay):
     b.expect_packet(a.key, b"still here")
     relay.process.send_signal(signal.SIGUSR1)
     a.close()
-    b.ping(b"12345678")
+    b.expect(Frame.PEER_GONE)
     assert relay.process.poll() is None
     b.close()
     relay.wait_log("drained")
