@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from relay import BUILD, run_detourd
+from relay import BUILD, DETOURD, run_detourd
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PAGES = sorted(path.name[:-len(".scd")] for path in (TOP / "doc").glob("*.scd"))
@@ -40,7 +40,7 @@ def run(program, *arguments):
 
 
 def test_there_are_pages():
-    assert {"detourd.8", "detour.conf.5", "detourd-plugins.7"} <= set(PAGES)
+    assert {"detourctl.1", "detourd.8", "detour.conf.5", "detourd-plugins.7"} <= set(PAGES)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -57,16 +57,24 @@ def test_page_has_no_gaps(name):
     text = source(name)
     assert not re.search(r"@\w+@|^%\w+%$", text, re.M)
     for other, section in re.findall(r"\*([a-z][\w.-]+)\*\((\d)\)", text):
-        if other.startswith("detour") and other != "detourctl":
+        if other.startswith("detour"):
             assert f"{other}.{section}" in PAGES
 
 
-@pytest.mark.parametrize("name, program", [("detourd.8", "detourd")])
+@pytest.mark.parametrize("name, program", [("detourctl.1", DETOURD.with_name("detourctl")), ("detourd.8", DETOURD)])
 def test_page_names_every_option(name, program):
     text = source(name)
-    output, _ = run_detourd("--help")
-    options = set(re.findall(r"--[a-z][\w-]+", output))
-    assert options and not [option for option in options if option not in text], program
+    options = set(re.findall(r"--[a-z][\w-]+", run(program, "--help")[0]))
+    assert options and not [option for option in options if option not in text]
+
+
+def test_page_names_every_command_with_what_it_does():
+    text = source("detourctl.1")
+    output, _ = run(DETOURD.with_name("detourctl"), "--help")
+    commands = re.findall(r"^  ([a-z][a-z -]*?)(?: [\[A-Z<].*?)?  +(\S.*)$", output.split("Commands:")[1], re.M)
+    assert commands
+    for words, summary in commands:
+        assert re.search(rf"^\*{words}\*.*\n\t{re.escape(summary)}", text.replace("\\", ""), re.M), words
 
 
 def plugins():
