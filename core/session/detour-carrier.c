@@ -47,7 +47,10 @@ detour_carrier_end_conn (DetourCarrier *self, DetourConn *conn, DetourClose reas
   detour_counter_add (&self->counters.closed[reason], 1);
   conn->is_closed = TRUE;
   if (conn->client.is_watcher)
-    __atomic_store_n (&self->n_watchers, self->n_watchers - 1, __ATOMIC_SEQ_CST);
+    {
+      g_ptr_array_remove_fast (self->watchers, conn);
+      __atomic_store_n (&self->n_watchers, self->watchers->len, __ATOMIC_SEQ_CST);
+    }
   detour_relay_leave (self->relay, &conn->client);
   detour_conn_clear (self, conn, reason != DETOUR_CLOSE_WRITE && reason != DETOUR_CLOSE_RESET);
 
@@ -175,15 +178,8 @@ typedef struct {
 static void
 tell_watchers (DetourCarrier *self, const guint8 *frame, gsize len)
 {
-  if (self->n_watchers == 0)
-    return;
-  for (guint i = 0; i < self->conns->len; i++)
-    {
-      DetourConn *conn = g_ptr_array_index (self->conns, i);
-
-      if (conn != NULL && conn->client.is_watcher)
-        detour_relay_control (self->relay, &conn->client, frame, len);
-    }
+  for (guint i = 0; i < self->watchers->len; i++)
+    detour_relay_control (self->relay, &((DetourConn *) self->watchers->pdata[i])->client, frame, len);
 }
 
 static void
@@ -279,7 +275,8 @@ port_watch (gpointer user, DetourClient *client)
   if (!client->is_watcher)
     {
       client->is_watcher = TRUE;
-      __atomic_store_n (&self->n_watchers, self->n_watchers + 1, __ATOMIC_SEQ_CST);
+      g_ptr_array_add (self->watchers, detour_conn_of_client (client));
+      __atomic_store_n (&self->n_watchers, self->watchers->len, __ATOMIC_SEQ_CST);
     }
   detour_registry_each_key (self->registry, flood_one, &context);
 }
@@ -407,6 +404,7 @@ detour_carrier_new (guint index, DetourCrossing *crossing, DetourRegistry *regis
   self->sealed.data = g_malloc (self->sealed.cap);
   self->replies = g_ptr_array_new ();
   self->stalled = g_ptr_array_new ();
+  self->watchers = g_ptr_array_new ();
   self->slab = detour_slab_new (sizeof (DetourConn));
   self->conns = g_ptr_array_new ();
   self->free_slots = g_array_new (FALSE, FALSE, sizeof (guint32));
@@ -462,6 +460,7 @@ detour_carrier_free (DetourCarrier *self)
   detour_block_store_clear (&self->blocks);
   g_ptr_array_unref (self->replies);
   g_ptr_array_unref (self->stalled);
+  g_ptr_array_unref (self->watchers);
   g_ptr_array_unref (self->conns);
   g_array_unref (self->free_slots);
   detour_slab_free (self->slab);

@@ -53,7 +53,8 @@ struct _DetourCarrier {
   GPtrArray *replies;  /* connections whose channel owes a reply */
   GPtrArray *stalled;  /* connections that wait for room in a ring */
   guint32 generation;
-  guint n_watchers;    /* written here, read by everyone */
+  GPtrArray *watchers; /* mesh connections that hear of all who come and go */
+  guint n_watchers;    /* their number; written here, read by everyone */
   guint n_conns;       /* likewise */
   gboolean is_stopping;
 
