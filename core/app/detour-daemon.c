@@ -208,10 +208,10 @@ on_drain (gpointer data)
     return G_SOURCE_CONTINUE;
   self->draining = TRUE;
   self->drain_timer = g_timeout_add_seconds (1, on_drained, self);
-  g_message ("draining: no new connections");
-  detour_notify_status ("draining");
   detour_roster_set_ready (self->roster, FALSE);
   detour_server_stop_listening (self->server);
+  g_message ("draining: no new connections");
+  detour_notify_status ("draining");
   if (self->control != NULL)
     detour_control_changed (self->control);
   return G_SOURCE_CONTINUE;
