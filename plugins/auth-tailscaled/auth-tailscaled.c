@@ -1,0 +1,194 @@
+/* auth-tailscaled.c: admits the nodes of the tailnet that a tailscaled on this machine belongs to.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-plugin.h"
+
+#include <string.h>
+#include <sys/un.h>
+
+#include "local-api.h"
+
+#define SOCKET "/var/run/tailscale/tailscaled.sock"
+
+/* A state that comes and goes is told of once a minute. */
+#define TELL_EVERY_US G_TIME_SPAN_MINUTE
+
+typedef struct
+{
+  DetourHost *host;
+  LocalApi *api;
+  DetourCounter *allowed;
+  DetourCounter *denied;
+  DetourCounter *unavailable;
+  DetourCounter *recoveries;
+
+  /* Of the thread. */
+  gboolean in_trouble;
+  gboolean has_told;
+  gint64 told_us;
+
+  GMutex lock;
+  GSource *changed; /* under the lock: on its way to the main thread; NULL: none */
+} AuthTailscaled;
+
+static const DetourConfigKey auth_tailscaled_config[] = {
+  { "socket", DETOUR_CONFIG_PATH, SOCKET, 0, 0,
+    "LocalAPI sockets; a node that one of them knows is admitted", DETOUR_CONFIG_LIST },
+  { "timeout", DETOUR_CONFIG_DURATION, "3s", 50, 60000,
+    "time for an answer; keep it below [admission] timeout" },
+  { NULL },
+};
+
+/* Where it is on other systems. None of these places may be one where everybody can put a socket. */
+static const char *const alternatives[] = {
+  "/var/packages/Tailscale/var/tailscaled.sock", /* Synology, DSM 7 */
+  "/var/packages/Tailscale/etc/tailscaled.sock", /* Synology, DSM 6 */
+  "/perm/tailscaled/tailscaled.sock",            /* gokrazy */
+  NULL,
+};
+
+static gboolean
+auth_tailscaled_check (const DetourSettings *settings, GError **error)
+{
+  const char *const *sockets = detour_settings_list (settings, "socket");
+  const gsize max = sizeof ((struct sockaddr_un *)NULL)->sun_path - 1;
+
+  if (*sockets == NULL)
+    {
+      detour_settings_error (settings, "socket", error, "empty; leave it out for %s", SOCKET);
+      return FALSE;
+    }
+  for (; *sockets != NULL; sockets++)
+    if (strlen (*sockets) > max)
+      {
+        detour_settings_error (settings, "socket", error, "\"%s\" is longer than a socket's path may be, %u bytes",
+                               *sockets, (guint)max);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+/* Called by the LocalApi, on its thread -------------------------------------------------------- */
+
+static void
+on_answer (gpointer user, gpointer question, const WhoisAnswer *answer)
+{
+  AuthTailscaled *self = user;
+  DetourAuthVerdict verdict = { .result = answer->result, .label = answer->label, .reason = answer->reason };
+
+  detour_counter_add (answer->result == DETOUR_AUTH_ALLOW  ? self->allowed
+                      : answer->result == DETOUR_AUTH_DENY ? self->denied
+                                                           : self->unavailable,
+                      1);
+  detour_auth_answer (question, &verdict);
+}
+
+static void
+tell (AuthTailscaled *self, const char *trouble)
+{
+  gint64 now_us = g_get_monotonic_time ();
+
+  if (trouble != NULL && (!self->has_told || now_us - self->told_us >= TELL_EVERY_US))
+    {
+      self->has_told = TRUE;
+      self->told_us = now_us;
+      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE, detour_host_instance (self->host),
+                        "MESSAGE", "%s: %s", detour_host_instance (self->host), trouble);
+    }
+  else if (trouble == NULL)
+    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE, detour_host_instance (self->host),
+                      "MESSAGE", "%s: tailscaled answers again", detour_host_instance (self->host));
+}
+
+static void
+on_state (gpointer user, const char *summary, const char *trouble)
+{
+  AuthTailscaled *self = user;
+
+  detour_host_set_summary (self->host, "%s", summary);
+  detour_host_set_trouble (self->host, trouble != NULL ? "%s" : NULL, trouble);
+  if (self->in_trouble == (trouble != NULL))
+    return;
+  self->in_trouble = trouble != NULL;
+  tell (self, trouble);
+}
+
+static gboolean
+tell_core (gpointer data)
+{
+  AuthTailscaled *self = data;
+
+  g_mutex_lock (&self->lock);
+  g_clear_pointer (&self->changed, g_source_unref);
+  g_mutex_unlock (&self->lock);
+  detour_host_auth_changed (self->host);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_changed (gpointer user)
+{
+  AuthTailscaled *self = user;
+
+  detour_counter_add (self->recoveries, 1);
+  g_mutex_lock (&self->lock);
+  if (self->changed == NULL)
+    {
+      self->changed = g_idle_source_new ();
+      g_source_set_callback (self->changed, tell_core, self, NULL);
+      g_source_attach (self->changed, NULL);
+    }
+  g_mutex_unlock (&self->lock);
+}
+
+static const LocalApiFuncs local_api_funcs = { on_answer, on_state, on_changed };
+
+/* Main thread --------------------------------------------------------------------------------- */
+
+static gpointer
+auth_tailscaled_start (DetourHost *host, DetourSettings *settings, GError **error)
+{
+  AuthTailscaled *self = g_new0 (AuthTailscaled, 1);
+  const char *const *elsewhere = detour_settings_is_written (settings, "socket") ? NULL : alternatives;
+  guint timeout_ms = (guint)(detour_settings_duration_us (settings, "timeout") / G_TIME_SPAN_MILLISECOND);
+
+  self->host = host;
+  g_mutex_init (&self->lock);
+  self->allowed = detour_host_counter (host, "allowed", "questions about a key that tailscaled knows");
+  self->denied = detour_host_counter (host, "denied", "questions about a key that tailscaled does not know");
+  self->unavailable = detour_host_counter (host, "unavailable", "questions that tailscaled did not answer");
+  self->recoveries = detour_host_counter (host, "changes", "times that answers had changed: tailscaled came back, or a "
+                                                           "denied key became known");
+  self->api = local_api_new (detour_settings_list (settings, "socket"), elsewhere, timeout_ms, &local_api_funcs, self);
+  return self;
+}
+
+static void
+auth_tailscaled_stop (gpointer data)
+{
+  AuthTailscaled *self = data;
+
+  local_api_free (self->api);
+  if (self->changed != NULL)
+    {
+      g_source_destroy (self->changed);
+      g_source_unref (self->changed);
+    }
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+static void
+auth_tailscaled_verify (gpointer data, const DetourAuthQuestion *question, DetourAuthCall *call)
+{
+  local_api_ask (((AuthTailscaled *)data)->api, question->key, call);
+}
+
+static const DetourAuthFuncs auth_tailscaled_funcs = { .verify = auth_tailscaled_verify };
+
+DETOUR_PLUGIN_DEFINE (.name = "auth-tailscaled", .kind = DETOUR_KIND_AUTH,
+                      .summary = "admits the nodes that a tailscaled on this machine knows",
+                      .config = auth_tailscaled_config, .check = auth_tailscaled_check,
+                      .start = auth_tailscaled_start, .stop = auth_tailscaled_stop,
+                      .funcs.auth = &auth_tailscaled_funcs);

@@ -1,0 +1,424 @@
+/* local-api.c: asks one or several tailscaled over their sockets, in a thread of its own.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "local-api.h"
+
+#include "tailscaled.h"
+
+#include <curl/curl.h>
+#include <string.h>
+
+/* Questions at a time; core asks fewer. */
+#define LOOKUPS_MAX 256u
+
+/* Denied keys that are asked about again, and for how long. */
+#define WATCHED_MAX 256u
+#define WATCH_US (10 * G_TIME_SPAN_MINUTE)
+#define WATCH_EVERY_MIN_US (2 * G_TIME_SPAN_SECOND)
+#define WATCH_EVERY_MAX_US (30 * G_TIME_SPAN_SECOND)
+
+typedef struct
+{
+  guint8 key[DETOUR_KEY_SIZE];
+  gpointer question;
+} Inquiry;
+
+/* A denied key. */
+typedef struct
+{
+  guint8 key[DETOUR_KEY_SIZE];
+  gint64 denied_us; /* the last time somebody asked */
+  gint64 first_us;
+  gint64 next_us;
+  gboolean is_asked;
+} Watched;
+
+/* One key at all tailscaleds. */
+typedef struct
+{
+  LocalApi *api;
+  guint8 key[DETOUR_KEY_SIZE];
+  gpointer question; /* NULL: our own, about a key that is watched */
+  guint n_open;
+  WhoisAnswer answer; /* the one that counts, of those that came */
+  GPtrArray *asks;    /* of TailscaledAsk, by number of the tailscaled; NULL: answered */
+} Lookup;
+
+/* Where a Lookup waits for one tailscaled. */
+typedef struct
+{
+  Lookup *lookup;
+  guint index;
+} Slot;
+
+struct _LocalApi
+{
+  LocalApiFuncs funcs;
+  gpointer user;
+  GThread *thread;
+  CURLM *multi;
+
+  GMutex lock;
+  GQueue inbox;      /* of Inquiry, under the lock */
+  gboolean stopping; /* under the lock */
+
+  /* The thread's own. */
+  GPtrArray *daemons; /* of Tailscaled */
+  GPtrArray *lookups; /* of Lookup */
+  GQueue watched;     /* of Watched, the one denied longest ago first */
+  char *summary;
+  gboolean has_latency;
+  char *trouble;
+  gint64 told_us;
+};
+
+/* Lookups ------------------------------------------------------------------------------------- */
+
+static void
+lookup_free (gpointer data)
+{
+  Lookup *self = data;
+
+  for (guint i = 0; i < self->asks->len; i++)
+    if (self->asks->pdata[i] != NULL)
+      {
+        Slot *slot = tailscaled_cancel (self->asks->pdata[i]);
+
+        g_free (slot);
+      }
+  g_ptr_array_unref (self->asks);
+  whois_answer_clear (&self->answer);
+  g_free (self);
+}
+
+static GList *
+find_watched (LocalApi *self, const guint8 *key)
+{
+  for (GList *link = self->watched.head; link != NULL; link = link->next)
+    if (memcmp (((Watched *)link->data)->key, key, DETOUR_KEY_SIZE) == 0)
+      return link;
+  return NULL;
+}
+
+static void
+drop_watched (LocalApi *self, GList *link)
+{
+  g_free (link->data);
+  g_queue_delete_link (&self->watched, link);
+}
+
+/* Somebody was denied. */
+static void
+watch (LocalApi *self, const guint8 *key)
+{
+  GList *link = find_watched (self, key);
+  gint64 now_us = g_get_monotonic_time ();
+  Watched *watched;
+
+  if (link != NULL)
+    {
+      watched = link->data;
+      g_queue_unlink (&self->watched, link);
+      g_queue_push_tail_link (&self->watched, link);
+    }
+  else
+    {
+      if (self->watched.length >= WATCHED_MAX)
+        drop_watched (self, self->watched.head);
+      watched = g_new0 (Watched, 1);
+      memcpy (watched->key, key, DETOUR_KEY_SIZE);
+      watched->first_us = now_us;
+      watched->next_us = now_us + WATCH_EVERY_MIN_US;
+      g_queue_push_tail (&self->watched, watched);
+    }
+  watched->denied_us = now_us;
+}
+
+/* Our own question was answered. */
+static void
+look_again (LocalApi *self, const guint8 *key, DetourAuthResult result)
+{
+  GList *link = find_watched (self, key);
+  Watched *watched = link != NULL ? link->data : NULL;
+  gint64 now_us = g_get_monotonic_time ();
+
+  if (watched == NULL)
+    return;
+  if (result == DETOUR_AUTH_ALLOW)
+    {
+      drop_watched (self, link);
+      self->funcs.changed (self->user);
+      return;
+    }
+  watched->is_asked = FALSE;
+  watched->next_us = now_us + CLAMP ((now_us - watched->first_us) / 4, WATCH_EVERY_MIN_US, WATCH_EVERY_MAX_US);
+}
+
+static void
+finish (Lookup *lookup)
+{
+  LocalApi *self = lookup->api;
+
+  if (lookup->question == NULL)
+    look_again (self, lookup->key, lookup->answer.result);
+  else
+    {
+      if (lookup->answer.result == DETOUR_AUTH_DENY)
+        watch (self, lookup->key);
+      self->funcs.answer (self->user, lookup->question, &lookup->answer);
+    }
+  g_ptr_array_remove_fast (self->lookups, lookup);
+}
+
+/* One of several has answered: who allows is enough, and who cannot say leaves it open. */
+static void
+on_answer (WhoisAnswer *answer, gpointer data)
+{
+  g_autofree Slot *slot = data;
+  Lookup *lookup = slot->lookup;
+
+  lookup->asks->pdata[slot->index] = NULL;
+  lookup->n_open--;
+  if (answer->result == DETOUR_AUTH_ALLOW || lookup->answer.reason == NULL
+      || (answer->result == DETOUR_AUTH_UNAVAILABLE && lookup->answer.result == DETOUR_AUTH_DENY))
+    {
+      whois_answer_clear (&lookup->answer);
+      lookup->answer = *answer;
+      *answer = (WhoisAnswer){ answer->result, NULL, NULL };
+    }
+  if (lookup->answer.result == DETOUR_AUTH_ALLOW || lookup->n_open == 0)
+    finish (lookup);
+}
+
+static void
+begin (LocalApi *self, const guint8 *key, gpointer question)
+{
+  Lookup *lookup = g_new0 (Lookup, 1);
+
+  lookup->api = self;
+  memcpy (lookup->key, key, DETOUR_KEY_SIZE);
+  lookup->question = question;
+  lookup->answer.result = DETOUR_AUTH_DENY;
+  lookup->asks = g_ptr_array_new ();
+  lookup->n_open = self->daemons->len;
+  g_ptr_array_add (self->lookups, lookup);
+  for (guint i = 0; i < self->daemons->len; i++)
+    {
+      Slot *slot = g_new (Slot, 1);
+
+      *slot = (Slot){ lookup, i };
+      g_ptr_array_add (lookup->asks, tailscaled_ask (self->daemons->pdata[i], key, on_answer, slot));
+    }
+}
+
+static void
+refuse (LocalApi *self, gpointer question, const char *reason)
+{
+  WhoisAnswer answer = { DETOUR_AUTH_UNAVAILABLE, (char *)reason, NULL };
+
+  self->funcs.answer (self->user, question, &answer);
+}
+
+/* How it is going ----------------------------------------------------------------------------- */
+
+static void
+tell_state (LocalApi *self)
+{
+  g_autoptr (GString) troubles = g_string_new (NULL);
+  g_autofree char *summary = NULL;
+  gint64 latency_us = 0, now_us = g_get_monotonic_time ();
+  gboolean turned = self->summary == NULL;
+
+  for (guint i = 0; i < self->daemons->len; i++)
+    {
+      g_autofree char *trouble = tailscaled_trouble (self->daemons->pdata[i]);
+
+      latency_us = MAX (latency_us, tailscaled_latency_us (self->daemons->pdata[i]));
+      if (trouble != NULL)
+        g_string_append_printf (troubles, "%s%s", troubles->len > 0 ? "; " : "", trouble);
+    }
+  if (latency_us > 0)
+    summary = g_strdup_printf ("answering in %" G_GINT64_FORMAT ".%d ms", latency_us / 1000,
+                               (int)(latency_us % 1000 / 100));
+  else
+    summary = g_strdup ("no answer yet");
+
+  turned |= latency_us > 0 && !self->has_latency;
+  self->has_latency = latency_us > 0;
+  turned |= g_strcmp0 (self->trouble, troubles->len > 0 ? troubles->str : NULL) != 0;
+  if (!turned && (g_strcmp0 (self->summary, summary) == 0 || now_us - self->told_us < G_USEC_PER_SEC))
+    return;
+  g_free (self->summary);
+  self->summary = g_steal_pointer (&summary);
+  g_free (self->trouble);
+  self->trouble = troubles->len > 0 ? g_strdup (troubles->str) : NULL;
+  self->told_us = now_us;
+  self->funcs.state (self->user, self->summary, self->trouble);
+}
+
+static void
+on_recovered (gpointer user)
+{
+  LocalApi *self = user;
+
+  self->funcs.changed (self->user);
+}
+
+/* The thread ---------------------------------------------------------------------------------- */
+
+/* FALSE: the end. */
+static gboolean
+take_inbox (LocalApi *self)
+{
+  GQueue inbox;
+  gboolean stopping;
+
+  g_mutex_lock (&self->lock);
+  inbox = self->inbox;
+  g_queue_init (&self->inbox);
+  stopping = self->stopping;
+  g_mutex_unlock (&self->lock);
+
+  while (inbox.length > 0)
+    {
+      g_autofree Inquiry *inquiry = g_queue_pop_head (&inbox);
+
+      if (stopping)
+        refuse (self, inquiry->question, "it stops");
+      else if (self->lookups->len >= LOOKUPS_MAX)
+        refuse (self, inquiry->question, "too many questions wait for tailscaled");
+      else
+        begin (self, inquiry->key, inquiry->question);
+    }
+  return !stopping;
+}
+
+/* Asks about denied keys whose time has come; returns when the next one's does. */
+static gint64
+look_at_watched (LocalApi *self, gint64 now_us)
+{
+  gint64 next_us = G_MAXINT64;
+  GList *link = self->watched.head;
+
+  while (link != NULL)
+    {
+      Watched *watched = link->data;
+      GList *next = link->next;
+
+      if (watched->is_asked)
+        ;
+      else if (now_us - watched->denied_us > WATCH_US)
+        drop_watched (self, link);
+      else if (watched->next_us <= now_us)
+        {
+          watched->is_asked = TRUE;
+          begin (self, watched->key, NULL);
+        }
+      else
+        next_us = MIN (next_us, watched->next_us);
+      link = next;
+    }
+  return next_us;
+}
+
+static void
+finish_transfers (LocalApi *self)
+{
+  CURLMsg *message;
+  int n;
+
+  while ((message = curl_multi_info_read (self->multi, &n)) != NULL)
+    if (message->msg == CURLMSG_DONE)
+      tailscaled_done (message->easy_handle, message->data.result);
+}
+
+static gpointer
+run (gpointer data)
+{
+  LocalApi *self = data;
+
+  while (take_inbox (self))
+    {
+      gint64 now_us, next_us;
+      int n_running;
+
+      curl_multi_perform (self->multi, &n_running);
+      finish_transfers (self);
+      tell_state (self);
+      now_us = g_get_monotonic_time ();
+      next_us = look_at_watched (self, now_us);
+      for (guint i = 0; i < self->daemons->len; i++)
+        next_us = MIN (next_us, tailscaled_look_after (self->daemons->pdata[i], now_us));
+      /* It returns at once when something was asked that has not begun yet. */
+      curl_multi_poll (self->multi, NULL, 0, (int)CLAMP ((next_us - now_us) / 1000 + 1, 0, 60000), NULL);
+    }
+
+  while (self->lookups->len > 0)
+    {
+      Lookup *lookup = self->lookups->pdata[0];
+
+      if (lookup->question != NULL)
+        refuse (self, lookup->question, "it stops");
+      g_ptr_array_remove_index_fast (self->lookups, 0);
+    }
+  return NULL;
+}
+
+LocalApi *
+local_api_new (const char *const *sockets, const char *const *alternatives, guint timeout_ms,
+               const LocalApiFuncs *funcs, gpointer user)
+{
+  LocalApi *self = g_new0 (LocalApi, 1);
+
+  curl_global_init (CURL_GLOBAL_DEFAULT);
+  self->funcs = *funcs;
+  self->user = user;
+  self->multi = curl_multi_init ();
+  g_assert (self->multi != NULL);
+  /* Idle connections that are kept for the next question. */
+  curl_multi_setopt (self->multi, CURLMOPT_MAXCONNECTS, 16L);
+  g_mutex_init (&self->lock);
+  g_queue_init (&self->inbox);
+  g_queue_init (&self->watched);
+  self->daemons = g_ptr_array_new_with_free_func ((GDestroyNotify)tailscaled_free);
+  self->lookups = g_ptr_array_new_with_free_func (lookup_free);
+  for (guint i = 0; sockets[i] != NULL; i++)
+    g_ptr_array_add (self->daemons, tailscaled_new (self->multi, sockets[i], i == 0 ? alternatives : NULL, timeout_ms,
+                                                    on_recovered, self));
+  self->thread = g_thread_new ("tailscaled", run, self);
+  return self;
+}
+
+void
+local_api_free (LocalApi *self)
+{
+  g_mutex_lock (&self->lock);
+  self->stopping = TRUE;
+  g_mutex_unlock (&self->lock);
+  curl_multi_wakeup (self->multi);
+  g_thread_join (self->thread);
+
+  g_ptr_array_unref (self->lookups);
+  g_ptr_array_unref (self->daemons);
+  g_queue_clear_full (&self->watched, g_free);
+  curl_multi_cleanup (self->multi);
+  curl_global_cleanup ();
+  g_mutex_clear (&self->lock);
+  g_free (self->summary);
+  g_free (self->trouble);
+  g_free (self);
+}
+
+void
+local_api_ask (LocalApi *self, const guint8 *key, gpointer question)
+{
+  Inquiry *inquiry = g_new (Inquiry, 1);
+
+  memcpy (inquiry->key, key, DETOUR_KEY_SIZE);
+  inquiry->question = question;
+  g_mutex_lock (&self->lock);
+  g_queue_push_tail (&self->inbox, inquiry);
+  g_mutex_unlock (&self->lock);
+  curl_multi_wakeup (self->multi);
+}

@@ -1,0 +1,462 @@
+/* tailscaled.c: one tailscaled as its LocalAPI shows it: who is known, and how it is.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tailscaled.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* It answers 403 to any other name. */
+#define BASE "http://local-tailscaled.sock/localapi/v0/"
+
+#define LOOK_EVERY_US (30 * G_TIME_SPAN_SECOND)
+#define LOOK_EVERY_IN_TROUBLE_US (2 * G_TIME_SPAN_SECOND)
+/* That it was connected to its network is believed for so long. */
+#define RUNNING_US (2 * G_TIME_SPAN_SECOND)
+
+typedef struct
+{
+  Tailscaled *daemon;
+  TailscaledAsk *ask; /* NULL: about itself */
+  CURL *easy;
+  GByteArray *body;
+  gboolean too_long;
+  gint64 start_us;
+} Request;
+
+struct _Tailscaled
+{
+  CURLM *multi;
+  char *socket;
+  const char *const *alternatives;
+  guint timeout_ms;
+  void (*recovered) (gpointer user);
+  gpointer user;
+
+  Request *look;      /* at itself; NULL: none is out */
+  gint64 next_look_us;
+  GPtrArray *waiting; /* of TailscaledAsk: not known, and it is not sure that this means anything */
+  gint64 running_us;  /* when it said last that it is connected to its network; 0: it is not known to be */
+  char *look_trouble;  /* it is not there, or not connected: until it says otherwise */
+  char *whois_trouble; /* it did not answer a question as it should: until it answers one */
+  gint64 trouble_since_us; /* Unix time */
+  guint8 probe_key[DETOUR_KEY_SIZE]; /* of that question */
+  TailscaledAsk *probe; /* our own; NULL: none is out */
+  gint64 latency_us;
+};
+
+struct _TailscaledAsk
+{
+  Tailscaled *daemon;
+  Request *request; /* NULL: waits for a look */
+  guint8 key[DETOUR_KEY_SIZE];
+  gboolean is_second; /* asked again after it was seen that it is connected */
+  TailscaledAnswer done;
+  gpointer data;
+};
+
+static void on_look (Tailscaled *self, Request *request, CURLcode code);
+static void on_whois (TailscaledAsk *ask, Request *request, CURLcode code);
+
+/* Requests ------------------------------------------------------------------------------------ */
+
+static size_t
+write_body (char *data, size_t size, size_t n, void *user)
+{
+  Request *request = user;
+
+  if (n > WHOIS_ANSWER_MAX - request->body->len)
+    {
+      request->too_long = TRUE;
+      return 0;
+    }
+  g_byte_array_append (request->body, (const guint8 *)data, (guint)n);
+  return n;
+}
+
+static const char *
+choose_socket (const Tailscaled *self)
+{
+  if (self->alternatives == NULL || g_file_test (self->socket, G_FILE_TEST_EXISTS))
+    return self->socket;
+  for (guint i = 0; self->alternatives[i] != NULL; i++)
+    if (g_file_test (self->alternatives[i], G_FILE_TEST_EXISTS))
+      return self->alternatives[i];
+  return self->socket;
+}
+
+static Request *
+request_new (Tailscaled *self, TailscaledAsk *ask, const char *url)
+{
+  Request *request = g_new0 (Request, 1);
+  CURL *easy = curl_easy_init ();
+
+  g_assert (easy != NULL);
+  request->daemon = self;
+  request->ask = ask;
+  request->easy = easy;
+  request->body = g_byte_array_new ();
+  request->start_us = g_get_monotonic_time ();
+  curl_easy_setopt (easy, CURLOPT_URL, url);
+  curl_easy_setopt (easy, CURLOPT_UNIX_SOCKET_PATH, choose_socket (self));
+  curl_easy_setopt (easy, CURLOPT_PRIVATE, request);
+  curl_easy_setopt (easy, CURLOPT_WRITEFUNCTION, write_body);
+  curl_easy_setopt (easy, CURLOPT_WRITEDATA, request);
+  curl_easy_setopt (easy, CURLOPT_TIMEOUT_MS, (long)self->timeout_ms);
+  curl_easy_setopt (easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+  curl_easy_setopt (easy, CURLOPT_NOSIGNAL, 1L);
+  /* Whatever the environment says, and whatever the answer does. */
+  curl_easy_setopt (easy, CURLOPT_PROXY, "");
+  curl_easy_setopt (easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_multi_add_handle (self->multi, easy);
+  return request;
+}
+
+static void
+request_free (Request *request)
+{
+  curl_multi_remove_handle (request->daemon->multi, request->easy);
+  curl_easy_cleanup (request->easy);
+  g_byte_array_unref (request->body);
+  g_free (request);
+}
+
+/* Why there is no answer; free with g_free(). */
+static char *
+explain (const Request *request, CURLcode code)
+{
+  const char *path = choose_socket (request->daemon);
+  long number = 0;
+
+  switch (code)
+    {
+    case CURLE_COULDNT_CONNECT:
+      curl_easy_getinfo (request->easy, CURLINFO_OS_ERRNO, &number);
+      return number != 0 ? g_strdup_printf ("cannot connect to %s: %s", path, g_strerror ((int)number))
+                         : g_strdup_printf ("cannot connect to %s", path);
+    case CURLE_OPERATION_TIMEDOUT:
+      return g_strdup_printf ("no answer from %s within %u ms", path, request->daemon->timeout_ms);
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_PARTIAL_FILE:
+      return g_strdup_printf ("%s closed the connection before it had answered", path);
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+      return g_strdup_printf ("what answers at %s does not speak HTTP", path);
+    default:
+      if (request->too_long)
+        return g_strdup_printf ("an answer from %s is longer than %u KiB", path, WHOIS_ANSWER_MAX / 1024);
+      return g_strdup_printf ("%s: %s", path, curl_easy_strerror (code));
+    }
+}
+
+static long
+status_of (const Request *request)
+{
+  long status = 0;
+
+  curl_easy_getinfo (request->easy, CURLINFO_RESPONSE_CODE, &status);
+  return status;
+}
+
+void
+tailscaled_done (CURL *easy, CURLcode code)
+{
+  Request *request = NULL;
+
+  curl_easy_getinfo (easy, CURLINFO_PRIVATE, (char **)&request);
+  if (request->ask != NULL)
+    on_whois (request->ask, request, code);
+  else
+    on_look (request->daemon, request, code);
+}
+
+/* Well and unwell ----------------------------------------------------------------------------- */
+
+static gint64
+look_interval_us (const Tailscaled *self)
+{
+  gboolean is_well = self->look_trouble == NULL && self->whois_trouble == NULL;
+
+  return is_well ? LOOK_EVERY_US : LOOK_EVERY_IN_TROUBLE_US;
+}
+
+/* @which: look_trouble or whois_trouble; @trouble: taken; NULL: none any more */
+static void
+set_trouble (Tailscaled *self, char **which, char *trouble)
+{
+  gboolean was_well = self->look_trouble == NULL && self->whois_trouble == NULL;
+  gboolean is_well;
+
+  g_free (*which);
+  *which = trouble;
+  is_well = self->look_trouble == NULL && self->whois_trouble == NULL;
+  if (was_well && !is_well)
+    self->trouble_since_us = g_get_real_time ();
+  if (trouble != NULL)
+    {
+      self->running_us = 0;
+      self->next_look_us = MIN (self->next_look_us, g_get_monotonic_time () + look_interval_us (self));
+    }
+  if (is_well && !was_well)
+    self->recovered (self->user);
+}
+
+static void
+note_latency (Tailscaled *self, const Request *request)
+{
+  gint64 latency_us = MAX (g_get_monotonic_time () - request->start_us, 1);
+
+  self->latency_us = self->latency_us == 0 ? latency_us : self->latency_us + (latency_us - self->latency_us) / 8;
+}
+
+char *
+tailscaled_trouble (const Tailscaled *self)
+{
+  g_autoptr (GDateTime) since = NULL;
+  g_autofree char *since_text = NULL;
+  const char *trouble = self->look_trouble != NULL ? self->look_trouble : self->whois_trouble;
+
+  if (trouble == NULL)
+    return NULL;
+  since = g_date_time_new_from_unix_local (self->trouble_since_us / G_USEC_PER_SEC);
+  since_text = g_date_time_format (since, "%F %T");
+  return g_strdup_printf ("%s; since %s", trouble, since_text);
+}
+
+gint64
+tailscaled_latency_us (const Tailscaled *self)
+{
+  return self->latency_us;
+}
+
+/* Questions ----------------------------------------------------------------------------------- */
+
+/* The end of it. */
+static void
+answer (TailscaledAsk *ask, WhoisAnswer *what)
+{
+  TailscaledAnswer done = ask->done;
+  gpointer data = tailscaled_cancel (ask);
+
+  done (what, data);
+  whois_answer_clear (what);
+}
+
+static void
+look (Tailscaled *self)
+{
+  if (self->look == NULL)
+    self->look = request_new (self, NULL, BASE "status?peers=false");
+}
+
+static void
+send_whois (TailscaledAsk *ask)
+{
+  char url[sizeof BASE + 64 + 2 * DETOUR_KEY_SIZE];
+  gsize len = g_strlcpy (url, BASE "whois?addr=nodekey%3A", sizeof url);
+
+  for (guint i = 0; i < DETOUR_KEY_SIZE; i++)
+    len += (gsize)g_snprintf (url + len, sizeof url - len, "%02x", ask->key[i]);
+  ask->request = request_new (ask->daemon, ask, url);
+}
+
+/* Whether "not known" came from a tailscaled that had its network's map when it was asked: it said so shortly before,
+ * and was the same process, as the connection was one that had been used. */
+static gboolean
+is_sure (const TailscaledAsk *ask, const Request *request)
+{
+  const Tailscaled *self = ask->daemon;
+  long n_connects = 1;
+
+  if (ask->is_second)
+    return TRUE;
+  curl_easy_getinfo (request->easy, CURLINFO_NUM_CONNECTS, &n_connects);
+  return n_connects == 0 && self->running_us != 0 && self->running_us <= request->start_us
+         && request->start_us - self->running_us < RUNNING_US;
+}
+
+/* Takes @trouble. */
+static void
+note_failure (const TailscaledAsk *ask, char *trouble)
+{
+  Tailscaled *self = ask->daemon;
+
+  memcpy (self->probe_key, ask->key, sizeof self->probe_key);
+  set_trouble (self, &self->whois_trouble, trouble);
+}
+
+static void
+on_whois (TailscaledAsk *ask, Request *request, CURLcode code)
+{
+  Tailscaled *self = ask->daemon;
+  WhoisAnswer what = { DETOUR_AUTH_UNAVAILABLE, NULL, NULL };
+
+  if (code != CURLE_OK)
+    {
+      what.reason = explain (request, code);
+      note_failure (ask, g_strdup (what.reason));
+      answer (ask, &what);
+      return;
+    }
+
+  whois_answer_judge (&what, status_of (request), (const char *)request->body->data, request->body->len);
+  note_latency (self, request);
+  if (what.result == DETOUR_AUTH_UNAVAILABLE)
+    note_failure (ask, g_strdup_printf ("%s: %s", choose_socket (self), what.reason));
+  else if (what.result == DETOUR_AUTH_DENY && !is_sure (ask, request))
+    {
+      whois_answer_clear (&what);
+      request_free (g_steal_pointer (&ask->request));
+      g_ptr_array_add (self->waiting, ask);
+      look (self);
+      return;
+    }
+  else
+    set_trouble (self, &self->whois_trouble, NULL);
+  answer (ask, &what);
+}
+
+TailscaledAsk *
+tailscaled_ask (Tailscaled *self, const guint8 *key, TailscaledAnswer done, gpointer data)
+{
+  TailscaledAsk *ask = g_new0 (TailscaledAsk, 1);
+
+  ask->daemon = self;
+  memcpy (ask->key, key, DETOUR_KEY_SIZE);
+  ask->done = done;
+  ask->data = data;
+  send_whois (ask);
+  return ask;
+}
+
+gpointer
+tailscaled_cancel (TailscaledAsk *ask)
+{
+  gpointer data = ask->data;
+
+  g_clear_pointer (&ask->request, request_free);
+  g_ptr_array_remove (ask->daemon->waiting, ask);
+  g_free (ask);
+  return data;
+}
+
+/* Looking after it ---------------------------------------------------------------------------- */
+
+/* Those who wait for this look are told the same, or ask again. */
+static void
+settle_waiting (Tailscaled *self, DetourAuthResult result, const char *reason)
+{
+  g_autoptr (GPtrArray) waiting = g_steal_pointer (&self->waiting);
+
+  self->waiting = g_ptr_array_new ();
+  for (guint i = 0; i < waiting->len; i++)
+    {
+      TailscaledAsk *ask = waiting->pdata[i];
+      WhoisAnswer what = { result, g_strdup (reason), NULL };
+
+      if (result != DETOUR_AUTH_ALLOW)
+        answer (ask, &what);
+      else
+        {
+          whois_answer_clear (&what);
+          ask->is_second = TRUE;
+          send_whois (ask);
+        }
+    }
+}
+
+/* Our own question has done what it was for by now. */
+static void
+on_probe (WhoisAnswer *what, gpointer data)
+{
+  ((Tailscaled *)data)->probe = NULL;
+}
+
+/* It is connected, as far as it says. */
+static void
+after_look (Tailscaled *self)
+{
+  set_trouble (self, &self->look_trouble, NULL);
+  if (self->whois_trouble != NULL && self->probe == NULL)
+    self->probe = tailscaled_ask (self, self->probe_key, on_probe, self);
+}
+
+static void
+on_look (Tailscaled *self, Request *request, CURLcode code)
+{
+  g_autofree char *reason = NULL;
+  g_autofree char *state = NULL;
+
+  self->look = NULL;
+  if (code != CURLE_OK)
+    {
+      reason = explain (request, code);
+      set_trouble (self, &self->look_trouble, g_strdup (reason));
+      settle_waiting (self, DETOUR_AUTH_UNAVAILABLE, reason);
+    }
+  else if (status_of (request) != 200
+           || (state = whois_answer_backend_state ((const char *)request->body->data, request->body->len)) == NULL)
+    {
+      /* It does not say how it is: what it says of keys must do. */
+      self->running_us = 0;
+      after_look (self);
+      settle_waiting (self, DETOUR_AUTH_DENY, "tailscaled does not know it");
+    }
+  else if (!g_str_equal (state, "Running"))
+    {
+      reason = g_strdup_printf ("tailscaled is not connected to its network (%.40s)", state);
+      set_trouble (self, &self->look_trouble, g_strdup_printf ("%s: %s", choose_socket (self), reason));
+      settle_waiting (self, DETOUR_AUTH_UNAVAILABLE, reason);
+    }
+  else
+    {
+      note_latency (self, request);
+      self->running_us = g_get_monotonic_time ();
+      after_look (self);
+      settle_waiting (self, DETOUR_AUTH_ALLOW, NULL);
+    }
+  self->next_look_us = g_get_monotonic_time () + look_interval_us (self);
+  request_free (request);
+}
+
+gint64
+tailscaled_look_after (Tailscaled *self, gint64 now_us)
+{
+  if (now_us >= self->next_look_us && self->look == NULL)
+    look (self);
+  return self->look != NULL ? G_MAXINT64 : self->next_look_us;
+}
+
+/* Life ---------------------------------------------------------------------------------------- */
+
+Tailscaled *
+tailscaled_new (CURLM *multi, const char *socket, const char *const *alternatives, guint timeout_ms,
+                void (*recovered) (gpointer user), gpointer user)
+{
+  Tailscaled *self = g_new0 (Tailscaled, 1);
+
+  self->multi = multi;
+  self->socket = g_strdup (socket);
+  self->alternatives = alternatives;
+  self->timeout_ms = timeout_ms;
+  self->recovered = recovered;
+  self->user = user;
+  self->waiting = g_ptr_array_new ();
+  return self;
+}
+
+void
+tailscaled_free (Tailscaled *self)
+{
+  if (self->probe != NULL)
+    tailscaled_cancel (self->probe);
+  g_assert (self->waiting->len == 0);
+  g_clear_pointer (&self->look, request_free);
+  g_ptr_array_unref (self->waiting);
+  g_free (self->look_trouble);
+  g_free (self->whois_trouble);
+  g_free (self->socket);
+  g_free (self);
+}

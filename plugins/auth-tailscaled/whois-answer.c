@@ -1,0 +1,152 @@
+/* whois-answer.c: what an answer of tailscaled's LocalAPI means.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "whois-answer.h"
+
+#include <json-glib/json-glib.h>
+#include <string.h>
+
+/* How a tailscaled says 400 that does not know look-ups by node key. */
+#define TOO_OLD "invalid 'addr' parameter"
+
+void
+whois_answer_clear (WhoisAnswer *self)
+{
+  g_clear_pointer (&self->reason, g_free);
+  g_clear_pointer (&self->label, g_free);
+}
+
+static void
+set (WhoisAnswer *self, DetourAuthResult result, const char *reason)
+{
+  self->result = result;
+  self->reason = g_strdup (reason);
+}
+
+/* NULL: it is not JSON that a parser may see, and @error is set. */
+static JsonNode *
+parse (const char *body, gsize len, GError **error)
+{
+  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+
+  if (!detour_json_check (body, len, WHOIS_ANSWER_MAX, error)
+      || !json_parser_load_from_data (parser, body, (gssize) len, error))
+    return NULL;
+  return json_parser_steal_root (parser);
+}
+
+/* The member of that name: an object, or NULL for null and nothing. FALSE: it is something else. */
+static gboolean
+get_object (JsonObject *object, const char *name, JsonObject **out)
+{
+  JsonNode *node = json_object_get_member (object, name);
+
+  *out = NULL;
+  if (node == NULL || JSON_NODE_HOLDS_NULL (node))
+    return TRUE;
+  if (!JSON_NODE_HOLDS_OBJECT (node))
+    return FALSE;
+  *out = json_node_get_object (node);
+  return TRUE;
+}
+
+static const char *
+get_string (JsonObject *object, const char *name)
+{
+  JsonNode *node = object != NULL ? json_object_get_member (object, name) : NULL;
+  const char *text = node != NULL && JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_STRING
+                         ? json_node_get_string (node)
+                         : NULL;
+
+  return text != NULL && *text != '\0' ? text : NULL;
+}
+
+/* "laptop (anna@example.com)". */
+static char *
+make_label (JsonObject *node, JsonObject *profile)
+{
+  const char *login = get_string (profile, "LoginName");
+  const char *name = get_string (node, "ComputedName");
+  g_autofree char *first = NULL;
+
+  if (name == NULL && (name = get_string (node, "Name")) != NULL)
+    name = first = g_strndup (name, strcspn (name, "."));
+  if (name == NULL)
+    return g_strdup (login);
+  return login != NULL ? g_strdup_printf ("%s (%s)", name, login) : g_strdup (name);
+}
+
+static void
+judge_found (WhoisAnswer *self, const char *body, gsize len)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonNode) root = parse (body, len, &error);
+  JsonObject *object, *node, *profile, *caps;
+
+  self->result = DETOUR_AUTH_UNAVAILABLE;
+  if (root == NULL)
+    {
+      self->reason = g_strdup_printf ("its answer is not JSON: %s", error->message);
+      return;
+    }
+  if (JSON_NODE_HOLDS_NULL (root))
+    {
+      self->result = DETOUR_AUTH_ALLOW;
+      return;
+    }
+  if (!JSON_NODE_HOLDS_OBJECT (root))
+    {
+      self->reason = g_strdup ("its answer is JSON, but not an object");
+      return;
+    }
+  object = json_node_get_object (root);
+  if (!get_object (object, "Node", &node) || !get_object (object, "UserProfile", &profile)
+      || !get_object (object, "CapMap", &caps))
+    {
+      self->reason = g_strdup ("its answer is JSON, but not of a node: Node, UserProfile and CapMap must be objects");
+      return;
+    }
+  self->result = DETOUR_AUTH_ALLOW;
+  self->label = make_label (node, profile);
+}
+
+void
+whois_answer_judge (WhoisAnswer *self, long status, const char *body, gsize len)
+{
+  *self = (WhoisAnswer) { DETOUR_AUTH_UNAVAILABLE, NULL, NULL };
+
+  switch (status)
+    {
+    case 200:
+      judge_found (self, body, len);
+      break;
+    case 404:
+      set (self, DETOUR_AUTH_DENY, "tailscaled does not know it");
+      break;
+    case 400:
+      if (memmem (body, len, TOO_OLD, strlen (TOO_OLD)) != NULL)
+        set (self, DETOUR_AUTH_UNAVAILABLE, "tailscaled is too old, it must be 1.70 or newer");
+      else
+        set (self, DETOUR_AUTH_UNAVAILABLE, "it did not understand the question (status 400)");
+      break;
+    case 401:
+    case 403:
+      set (self, DETOUR_AUTH_UNAVAILABLE, status == 401 ? "another user of this machine has it in use (status 401)"
+                                                        : "it does not let us ask (status 403)");
+      break;
+    default:
+      self->reason = g_strdup_printf ("it answered with status %ld", status);
+      break;
+    }
+}
+
+char *
+whois_answer_backend_state (const char *body, gsize len)
+{
+  g_autoptr (JsonNode) root = parse (body, len, NULL);
+
+  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
+    return NULL;
+  return g_strdup (get_string (json_node_get_object (root), "BackendState"));
+}

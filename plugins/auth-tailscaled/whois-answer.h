@@ -1,0 +1,36 @@
+/* whois-answer.h: what an answer of tailscaled's LocalAPI means.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Pure functions over what came: status and body are a stranger's as long as nobody has looked at them.
+ */
+#pragma once
+
+#include "detour-plugin.h"
+
+G_BEGIN_DECLS
+
+/* An answer that is longer is not read to its end. */
+#define WHOIS_ANSWER_MAX (256u * 1024)
+
+typedef struct
+{
+  DetourAuthResult result;
+  char *reason; /* of DENY and UNAVAILABLE; NULL for ALLOW */
+  char *label;  /* of ALLOW: the node and its user; NULL when the answer does not say */
+} WhoisAnswer;
+
+void whois_answer_clear (WhoisAnswer *self);
+
+/**
+ * whois_answer_judge:
+ * @status: of HTTP
+ * @body: (array length=len): need not be terminated
+ *
+ * 404 gives DENY; whether tailscaled was in a state to know is another question.
+ */
+void whois_answer_judge (WhoisAnswer *self, long status, const char *body, gsize len);
+
+/* The member `BackendState` of a status answer: "Running", "NeedsLogin"; NULL when there is none. Free with g_free(). */
+char *whois_answer_backend_state (const char *body, gsize len);
+
+G_END_DECLS
