@@ -66,7 +66,7 @@ static const Entry pool_entries[] = {
 static guint64
 read_at (gconstpointer counters, gsize offset)
 {
-  return detour_counter_get ((const DetourCounter *) ((const guint8 *) counters + offset));
+  return detour_counter_get ((const DetourCounter *) (gconstpointer) ((const guint8 *) counters + offset));
 }
 
 static guint64
