@@ -1,4 +1,4 @@
-/* test-tls-channel.c: the channel against a GnuTLS client, both in memory.
+/* test-tls-channel.c: both record layers against a GnuTLS client, all in memory.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -8,21 +8,30 @@
 #include "test-tls-peer.h"
 #include "tls-channel-gnutls.h"
 
-static const DetourChannelClass *const cls = &tls_channel_gnutls_class;
+typedef struct {
+  const char *priorities;
+  gboolean exports;
+} Variant;
+
+static const Variant tls12 = { TEST_PEER_TLS12, FALSE };
+static const Variant tls13 = { TEST_PEER_TLS13, FALSE };
+static const Variant normal = { "NORMAL", FALSE };
+static const Variant exported = { TEST_PEER_TLS13, TRUE };
 
 typedef struct {
   TestHost *host;
   TlsCredentials *credentials;
+  const DetourChannelClass *cls;
   gpointer channel;
   TestPeer *peer;
 } Fixture;
 
 static void
-setup_with (Fixture *f, const char *priorities, const char *alpn, gboolean tls13_only)
+setup_with (Fixture *f, const Variant *variant, const char *alpn, gboolean tls13_only)
 {
   static const char *const names[] = { "relay.example", NULL };
   static const char *const protocols[] = { "http/1.1", NULL };
-  TlsConfig config = { .alpn = protocols, .tls13_only = tls13_only };
+  TlsConfig config = { .alpn = protocols, .tls13_only = tls13_only, .exports = variant->exports };
   g_autoptr (DetourCert) cert = test_cert_new (GNUTLS_PK_ECDSA, 1, names);
   g_autoptr (GError) error = NULL;
 
@@ -30,21 +39,39 @@ setup_with (Fixture *f, const char *priorities, const char *alpn, gboolean tls13
   test_host_publish (f->host, &cert, 1);
   f->credentials = tls_credentials_new (test_host_instance (f->host), &config, &error);
   g_assert_no_error (error);
+  f->cls = &tls_channel_gnutls_class;
   f->channel = tls_channel_gnutls_new (f->credentials, NULL);
-  f->peer = test_peer_new (priorities, "relay.example", alpn);
+  f->peer = test_peer_new (variant->priorities, "relay.example", alpn);
 }
 
 static void
-setup (Fixture *f, gconstpointer priorities)
+setup (Fixture *f, gconstpointer variant)
 {
-  setup_with (f, priorities, NULL, FALSE);
+  setup_with (f, variant, NULL, FALSE);
+}
+
+/* As core does once the handshake is over. */
+static void
+settle (Fixture *f, gconstpointer data)
+{
+  const Variant *variant = data;
+
+  f->channel = f->cls->settle (f->channel, &f->cls);
+  g_assert_cmpstr (f->cls->name, ==, variant->exports ? "export" : "gnutls");
+}
+
+static void
+shake_hands (Fixture *f, gconstpointer variant)
+{
+  test_peer_handshake_ok (f->peer, f->cls, f->channel);
+  settle (f, variant);
 }
 
 static void
 teardown (Fixture *f, gconstpointer data)
 {
   test_peer_free (f->peer);
-  cls->free (f->channel);
+  f->cls->free (f->channel);
   tls_credentials_unref (f->credentials);
   test_host_free (f->host);
 }
@@ -75,62 +102,64 @@ pattern (gsize len)
 }
 
 static void
-info (Fixture *f, gconstpointer priorities)
+info (Fixture *f, gconstpointer variant)
 {
-  gboolean tls13 = strcmp (priorities, TEST_PEER_TLS13) == 0;
+  gboolean is_tls13 = variant != &tls12;
   DetourChannelInfo known = { NULL };
 
-  test_peer_handshake_ok (f->peer, cls, f->channel);
-  cls->info (f->channel, &known);
-  g_assert_cmpstr (known.version, ==, tls13 ? "1.3" : "1.2");
+  shake_hands (f, variant);
+  f->cls->info (f->channel, &known);
+  g_assert_cmpstr (known.version, ==, is_tls13 ? "1.3" : "1.2");
   g_assert_cmpstr (known.cipher, ==, "AES-128-GCM");
   g_assert_cmpstr (known.sni, ==, "relay.example");
-  g_assert_cmpuint (test_host_counter (f->host, "handshakes_tls13"), ==, tls13);
-  g_assert_cmpuint (test_host_counter (f->host, "handshakes_tls12"), ==, !tls13);
+  g_assert_cmpuint (test_host_counter (f->host, "handshakes_tls13"), ==, is_tls13);
+  g_assert_cmpuint (test_host_counter (f->host, "handshakes_tls12"), ==, !is_tls13);
 }
 
 /* Server's order: a client that prefers other ciphers still gets the cheapest. */
 static void
-server_order (Fixture *f, gconstpointer priorities)
+server_order (Fixture *f, gconstpointer variant)
 {
-  g_autofree char *wish = g_strconcat (priorities, ":-CIPHER-ALL:+CHACHA20-POLY1305:+AES-256-GCM:+AES-128-GCM", NULL);
+  g_autofree char *wish = g_strconcat (((const Variant *) variant)->priorities, ":-CIPHER-ALL:+CHACHA20-POLY1305:+AES-256-GCM:+AES-128-GCM", NULL);
   DetourChannelInfo known = { NULL };
 
   gnutls_priority_set_direct (f->peer->session, wish, NULL);
-  test_peer_handshake_ok (f->peer, cls, f->channel);
-  cls->info (f->channel, &known);
+  shake_hands (f, variant);
+  f->cls->info (f->channel, &known);
   g_assert_cmpstr (known.cipher, ==, "AES-128-GCM");
 }
 
 /* Any cut of the client's bytes, any room for ours. */
 static void
-fragments (Fixture *f, gconstpointer priorities)
+fragments (Fixture *f, gconstpointer variant)
 {
   static const TestPace paces[] = { { 1, 0 }, { 2, 0 }, { 7, 0 }, { 0, 1 }, { 0, 100 }, { 1, 1 }, { 5, 3 } };
 
   for (guint i = 0; i < G_N_ELEMENTS (paces); i++)
     {
-      gpointer channel = tls_channel_gnutls_new (f->credentials, NULL);
-      TestPeer *peer = test_peer_new (priorities, "relay.example", NULL);
+      TestPeer *peer = test_peer_new (((const Variant *) variant)->priorities, "relay.example", NULL);
       g_autoptr (GByteArray) plain = g_byte_array_new ();
       const char *reason = NULL;
       gboolean reply = FALSE;
       int rc;
 
-      g_assert_cmpint (test_peer_handshake (peer, cls, channel, paces[i], &rc, &reason), ==, DETOUR_CHANNEL_OK);
+      f->cls->free (f->channel);
+      f->cls = &tls_channel_gnutls_class;
+      f->channel = tls_channel_gnutls_new (f->credentials, NULL);
+      g_assert_cmpint (test_peer_handshake (peer, f->cls, f->channel, paces[i], &rc, &reason), ==, DETOUR_CHANNEL_OK);
       g_assert_cmpint (rc, ==, 0);
+      settle (f, variant);
       g_assert_cmpint (gnutls_record_send (peer->session, "hello", 5), ==, 5);
-      g_assert_cmpint (test_peer_feed (peer, cls, channel, 1, plain, &reply), ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (test_peer_feed (peer, f->cls, f->channel, 1, plain, &reply), ==, DETOUR_CHANNEL_OK);
       g_assert_cmpmem (plain->data, plain->len, "hello", 5);
       g_assert_false (reply);
       test_peer_free (peer);
-      cls->free (channel);
     }
 }
 
 /* What the client sends behind its last handshake message stays in the span for feed(). */
 static void
-leftover (Fixture *f, gconstpointer priorities)
+leftover (Fixture *f, gconstpointer variant)
 {
   const char *reason = NULL;
   g_autoptr (GByteArray) plain = g_byte_array_new ();
@@ -140,7 +169,7 @@ leftover (Fixture *f, gconstpointer priorities)
   gsize used = 0;
 
   gnutls_handshake (f->peer->session);
-  g_assert_cmpint (cls->handshake (f->channel, f->peer->sent->data, f->peer->sent->len, &used, &out, &reason), ==,
+  g_assert_cmpint (f->cls->handshake (f->channel, f->peer->sent->data, f->peer->sent->len, &used, &out, &reason), ==,
                    DETOUR_CHANNEL_MORE);
   g_assert_cmpuint (used, ==, f->peer->sent->len);
   g_byte_array_set_size (f->peer->sent, 0);
@@ -148,28 +177,29 @@ leftover (Fixture *f, gconstpointer priorities)
   g_assert_cmpint (gnutls_handshake (f->peer->session), ==, 0);
   write_peer (f, "early", 5);
   out.len = 0;
-  g_assert_cmpint (cls->handshake (f->channel, f->peer->sent->data, f->peer->sent->len, &used, &out, &reason), ==,
+  g_assert_cmpint (f->cls->handshake (f->channel, f->peer->sent->data, f->peer->sent->len, &used, &out, &reason), ==,
                    DETOUR_CHANNEL_OK);
   g_assert_cmpuint (used, <, f->peer->sent->len);
   g_byte_array_remove_range (f->peer->sent, 0, (guint) used);
-  g_assert_cmpint (test_peer_feed (f->peer, cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
+  settle (f, variant);
+  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
   g_assert_cmpmem (plain->data, plain->len, "early", 5);
 }
 
 static void
-feed_bulk (Fixture *f, gconstpointer priorities)
+feed_bulk (Fixture *f, gconstpointer variant)
 {
   static const gsize steps[] = { 0, 1, 5, 16406, 65536 };
   g_autoptr (GByteArray) text = pattern (100000);
 
-  test_peer_handshake_ok (f->peer, cls, f->channel);
+  shake_hands (f, variant);
   for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
     {
       g_autoptr (GByteArray) plain = g_byte_array_new ();
       gboolean reply = FALSE;
 
       write_peer (f, text->data, text->len);
-      g_assert_cmpint (test_peer_feed (f->peer, cls, f->channel, steps[i], plain, &reply), ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, steps[i], plain, &reply), ==, DETOUR_CHANNEL_OK);
       g_assert_cmpmem (plain->data, plain->len, text->data, text->len);
       g_assert_false (reply);
     }
@@ -192,7 +222,7 @@ count_records (GByteArray *wire)
 }
 
 static void
-seal_sizes (Fixture *f, gconstpointer priorities)
+seal_sizes (Fixture *f, gconstpointer variant)
 {
   static const struct {
     gsize spans[4];
@@ -212,7 +242,7 @@ seal_sizes (Fixture *f, gconstpointer priorities)
   };
   g_autoptr (GByteArray) text = pattern (100000);
 
-  test_peer_handshake_ok (f->peer, cls, f->channel);
+  shake_hands (f, variant);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       struct iovec spans[4];
@@ -225,7 +255,7 @@ seal_sizes (Fixture *f, gconstpointer priorities)
           spans[j] = (struct iovec){ text->data + sum, cases[i].spans[j] };
           sum += cases[i].spans[j];
         }
-      test_peer_seal (f->peer, cls, f->channel, spans, 4);
+      test_peer_seal (f->peer, f->cls, f->channel, spans, 4);
       g_assert_cmpuint (count_records (f->peer->received), ==, cases[i].records);
       plain = test_peer_read (f->peer, &rc);
       g_assert_cmpint (rc, ==, GNUTLS_E_AGAIN);
@@ -234,22 +264,22 @@ seal_sizes (Fixture *f, gconstpointer priorities)
 }
 
 static void
-seal_nothing (Fixture *f, gconstpointer priorities)
+seal_nothing (Fixture *f, gconstpointer variant)
 {
-  test_peer_handshake_ok (f->peer, cls, f->channel);
-  g_assert_cmpuint (test_peer_seal (f->peer, cls, f->channel, NULL, 0), ==, 0);
+  shake_hands (f, variant);
+  g_assert_cmpuint (test_peer_seal (f->peer, f->cls, f->channel, NULL, 0), ==, 0);
 }
 
 static void
-close_ours (Fixture *f, gconstpointer priorities)
+close_ours (Fixture *f, gconstpointer variant)
 {
   guint8 room[DETOUR_CHANNEL_SEAL_BOUND (0)];
   DetourBuffer out = { room, 0, sizeof room };
   g_autoptr (GByteArray) plain = NULL;
   ssize_t rc;
 
-  test_peer_handshake_ok (f->peer, cls, f->channel);
-  cls->close (f->channel, &out);
+  shake_hands (f, variant);
+  f->cls->close (f->channel, &out);
   g_assert_cmpuint (out.len, >, 0);
   g_byte_array_append (f->peer->received, out.data, (guint) out.len);
   plain = test_peer_read (f->peer, &rc);
@@ -257,27 +287,27 @@ close_ours (Fixture *f, gconstpointer priorities)
 }
 
 static void
-close_theirs (Fixture *f, gconstpointer priorities)
+close_theirs (Fixture *f, gconstpointer variant)
 {
   g_autoptr (GByteArray) plain = g_byte_array_new ();
   gboolean reply = FALSE;
 
-  test_peer_handshake_ok (f->peer, cls, f->channel);
+  shake_hands (f, variant);
   write_peer (f, "last", 4);
   gnutls_bye (f->peer->session, GNUTLS_SHUT_WR);
-  g_assert_cmpint (test_peer_feed (f->peer, cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_CLOSED);
+  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_CLOSED);
   g_assert_cmpmem (plain->data, plain->len, "last", 4);
 }
 
 /* The client changes its keys and wants ours changed: both go on. */
 static void
-key_update (Fixture *f, gconstpointer priorities)
+key_update (Fixture *f, gconstpointer variant)
 {
   struct iovec span = { (void *) "pong", 4 };
   g_autoptr (GByteArray) heard = NULL;
   ssize_t rc;
 
-  test_peer_handshake_ok (f->peer, cls, f->channel);
+  shake_hands (f, variant);
   for (guint i = 0; i < 3; i++)
     {
       g_autoptr (GByteArray) plain = g_byte_array_new ();
@@ -285,9 +315,9 @@ key_update (Fixture *f, gconstpointer priorities)
 
       g_assert_cmpint (gnutls_session_key_update (f->peer->session, GNUTLS_KU_PEER), ==, 0);
       write_peer (f, "ping", 4);
-      g_assert_cmpint (test_peer_feed (f->peer, cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
       g_assert_cmpmem (plain->data, plain->len, "ping", 4);
-      test_peer_seal (f->peer, cls, f->channel, &span, 1);
+      test_peer_seal (f->peer, f->cls, f->channel, &span, 1);
     }
   heard = test_peer_read (f->peer, &rc);
   g_assert_cmpint (rc, ==, GNUTLS_E_AGAIN);
@@ -295,39 +325,39 @@ key_update (Fixture *f, gconstpointer priorities)
 }
 
 static void
-renegotiation (Fixture *f, gconstpointer priorities)
+renegotiation (Fixture *f, gconstpointer variant)
 {
   g_autoptr (GByteArray) plain = g_byte_array_new ();
   g_autoptr (GByteArray) heard = NULL;
   gboolean reply = FALSE;
   ssize_t rc;
 
-  test_peer_handshake_ok (f->peer, cls, f->channel);
+  shake_hands (f, variant);
   g_assert_cmpint (gnutls_handshake (f->peer->session), ==, GNUTLS_E_AGAIN);
-  g_assert_cmpint (test_peer_feed (f->peer, cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_BAD);
+  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_BAD);
   g_assert_true (reply);
-  g_assert_cmpuint (test_peer_seal (f->peer, cls, f->channel, NULL, 0), >, 0);
+  g_assert_cmpuint (test_peer_seal (f->peer, f->cls, f->channel, NULL, 0), >, 0);
   heard = test_peer_read (f->peer, &rc);
   g_assert_cmpint (gnutls_alert_get (f->peer->session), ==, GNUTLS_A_NO_RENEGOTIATION);
 }
 
 /* One flipped bit in a record: an alert waits, and nothing of the record is shown. */
 static void
-broken_record (Fixture *f, gconstpointer priorities)
+broken_record (Fixture *f, gconstpointer variant)
 {
   g_autoptr (GByteArray) plain = g_byte_array_new ();
   g_autoptr (GByteArray) heard = NULL;
   gboolean reply = FALSE;
   ssize_t rc;
 
-  test_peer_handshake_ok (f->peer, cls, f->channel);
+  shake_hands (f, variant);
   write_peer (f, "whole", 5);
   write_peer (f, "broken", 6);
   f->peer->sent->data[f->peer->sent->len - 1] ^= 1;
-  g_assert_cmpint (test_peer_feed (f->peer, cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_BAD);
+  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_BAD);
   g_assert_cmpmem (plain->data, plain->len, "whole", 5);
   g_assert_true (reply);
-  test_peer_seal (f->peer, cls, f->channel, NULL, 0);
+  test_peer_seal (f->peer, f->cls, f->channel, NULL, 0);
   heard = test_peer_read (f->peer, &rc);
   g_assert_cmpint (rc, ==, GNUTLS_E_FATAL_ALERT_RECEIVED);
   g_assert_cmpint (gnutls_alert_get (f->peer->session), ==, GNUTLS_A_BAD_RECORD_MAC);
@@ -344,47 +374,47 @@ write_useless (Fixture *f)
 }
 
 static void
-useless_records (Fixture *f, gconstpointer priorities)
+useless_records (Fixture *f, gconstpointer variant)
 {
   g_autoptr (GByteArray) plain = g_byte_array_new ();
   gboolean reply = FALSE;
 
-  test_peer_handshake_ok (f->peer, cls, f->channel);
+  shake_hands (f, variant);
   for (guint i = 0; i < 200; i++)
     write_useless (f);
   g_assert_cmpuint (f->peer->sent->len, >, 0);
-  g_assert_cmpint (test_peer_feed (f->peer, cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_BAD);
+  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_BAD);
   g_assert_cmpuint (plain->len, ==, 0);
 }
 
 /* A few of them between others do no harm. */
 static void
-some_useless (Fixture *f, gconstpointer priorities)
+some_useless (Fixture *f, gconstpointer variant)
 {
   g_autoptr (GByteArray) plain = g_byte_array_new ();
   gboolean reply = FALSE;
 
-  test_peer_handshake_ok (f->peer, cls, f->channel);
+  shake_hands (f, variant);
   for (guint i = 0; i < 40; i++)
     {
       write_useless (f);
       write_useless (f);
       write_peer (f, "x", 1);
     }
-  g_assert_cmpint (test_peer_feed (f->peer, cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
+  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
   g_assert_cmpuint (plain->len, ==, 40);
 }
 
 /* Refusing such a peer or splitting its records would be dearer than what the reference does: not to listen. */
 static void
-small_records (Fixture *f, gconstpointer priorities)
+small_records (Fixture *f, gconstpointer variant)
 {
   g_autoptr (GByteArray) text = pattern (16384);
   struct iovec span = { text->data, text->len };
 
   gnutls_record_set_max_recv_size (f->peer->session, 1024);
-  test_peer_handshake_ok (f->peer, cls, f->channel);
-  test_peer_seal (f->peer, cls, f->channel, &span, 1);
+  shake_hands (f, variant);
+  test_peer_seal (f->peer, f->cls, f->channel, &span, 1);
   g_assert_cmpuint (count_records (f->peer->received), ==, 1);
 }
 
@@ -418,11 +448,11 @@ garbage (void)
         /* Cut into single bytes HTTP is not recognised, and gets an alert like the rest. */
         if (i == 0 && step == 1)
           continue;
-        setup_with (&f, "NORMAL", NULL, FALSE);
+        setup_with (&f, &normal, NULL, FALSE);
         gnutls_handshake (f.peer->session);
         g_byte_array_set_size (f.peer->sent, 0);
         g_byte_array_append (f.peer->sent, (const guint8 *) cases[i].bytes, (guint) cases[i].len);
-        g_assert_cmpint (test_peer_handshake (f.peer, cls, f.channel, (TestPace){ .step = step }, &rc, &reason), ==,
+        g_assert_cmpint (test_peer_handshake (f.peer, f.cls, f.channel, (TestPace){ .step = step }, &rc, &reason), ==,
                          DETOUR_CHANNEL_BAD);
         g_assert_nonnull (reason);
         g_test_message ("case %u: %s", i, reason);
@@ -433,7 +463,7 @@ garbage (void)
 
 /* Every byte of a client's hello, damaged one at a time: whatever comes of it, nothing breaks. */
 static void
-damaged_hello (Fixture *f, gconstpointer priorities)
+damaged_hello (Fixture *f, gconstpointer variant)
 {
   guint refused = 0;
   guint len;
@@ -450,7 +480,7 @@ damaged_hello (Fixture *f, gconstpointer priorities)
       gsize used = 0;
 
       hello[i] ^= 0xff;
-      switch (cls->handshake (channel, hello, len, &used, &out, &reason))
+      switch (f->cls->handshake (channel, hello, len, &used, &out, &reason))
         {
         case DETOUR_CHANNEL_BAD:
           g_assert_nonnull (reason);
@@ -462,7 +492,7 @@ damaged_hello (Fixture *f, gconstpointer priorities)
         default:
           g_assert_not_reached ();
         }
-      cls->free (channel);
+      f->cls->free (channel);
     }
   g_assert_cmpuint (refused, >, len / 8);
 }
@@ -478,17 +508,17 @@ alpn (void)
     { "http/1.1", DETOUR_CHANNEL_OK },
     { "h2", DETOUR_CHANNEL_BAD },
   };
-  static const char *const priorities[] = { TEST_PEER_TLS12, TEST_PEER_TLS13 };
+  static const Variant *const variants[] = { &tls12, &tls13 };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-    for (guint j = 0; j < G_N_ELEMENTS (priorities); j++)
+    for (guint j = 0; j < G_N_ELEMENTS (variants); j++)
       {
         Fixture f;
         const char *reason = NULL;
         int rc;
 
-        setup_with (&f, priorities[j], cases[i].offer, FALSE);
-        g_assert_cmpint (test_peer_handshake (f.peer, cls, f.channel, (TestPace){ 0 }, &rc, &reason), ==,
+        setup_with (&f, variants[j], cases[i].offer, FALSE);
+        g_assert_cmpint (test_peer_handshake (f.peer, f.cls, f.channel, (TestPace){ 0 }, &rc, &reason), ==,
                          cases[i].result);
         if (cases[i].result == DETOUR_CHANNEL_BAD)
           {
@@ -517,8 +547,8 @@ old_versions (void)
       const char *reason = NULL;
       int rc;
 
-      setup_with (&f, cases[i].priorities, NULL, cases[i].tls13_only);
-      g_assert_cmpint (test_peer_handshake (f.peer, cls, f.channel, (TestPace){ 0 }, &rc, &reason), ==,
+      setup_with (&f, &(Variant){ cases[i].priorities, FALSE }, NULL, cases[i].tls13_only);
+      g_assert_cmpint (test_peer_handshake (f.peer, f.cls, f.channel, (TestPace){ 0 }, &rc, &reason), ==,
                        DETOUR_CHANNEL_BAD);
       g_assert_nonnull (reason);
       g_assert_cmpint (rc, ==, GNUTLS_E_FATAL_ALERT_RECEIVED);
@@ -527,33 +557,35 @@ old_versions (void)
     }
 }
 
-#define BOTH(path, function)                                                                                           \
-  g_test_add (path "/tls12", Fixture, TEST_PEER_TLS12, setup, function, teardown);                                     \
-  g_test_add (path "/tls13", Fixture, TEST_PEER_TLS13, setup, function, teardown)
+#define TLS13(path, function)                                                                                          \
+  g_test_add (path "/tls13", Fixture, &tls13, setup, function, teardown);                                              \
+  g_test_add (path "/export", Fixture, &exported, setup, function, teardown)
+#define ALL(path, function)                                                                                            \
+  g_test_add (path "/tls12", Fixture, &tls12, setup, function, teardown);                                              \
+  TLS13 (path, function)
 
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  BOTH ("/tls-channel/info-after-handshake", info);
-  BOTH ("/tls-channel/server-chooses-the-cipher", server_order);
-  BOTH ("/tls-channel/any-fragmentation", fragments);
+  ALL ("/tls-channel/info-after-handshake", info);
+  ALL ("/tls-channel/server-chooses-the-cipher", server_order);
+  ALL ("/tls-channel/any-fragmentation", fragments);
   /* In TLS 1.2 the server has the last word. */
-  g_test_add ("/tls-channel/bytes-behind-the-handshake-are-left/tls13", Fixture, TEST_PEER_TLS13, setup, leftover,
-              teardown);
-  BOTH ("/tls-channel/feed-any-span", feed_bulk);
-  BOTH ("/tls-channel/one-record-for-each-16384-bytes", seal_sizes);
-  BOTH ("/tls-channel/nothing-to-seal", seal_nothing);
-  BOTH ("/tls-channel/our-goodbye", close_ours);
-  BOTH ("/tls-channel/their-goodbye", close_theirs);
-  g_test_add ("/tls-channel/key-update/tls13", Fixture, TEST_PEER_TLS13, setup, key_update, teardown);
-  g_test_add ("/tls-channel/no-renegotiation/tls12", Fixture, TEST_PEER_TLS12, setup, renegotiation, teardown);
-  BOTH ("/tls-channel/broken-record", broken_record);
-  BOTH ("/tls-channel/flood-of-useless-records", useless_records);
-  BOTH ("/tls-channel/some-useless-records", some_useless);
-  BOTH ("/tls-channel/wish-for-small-records-is-not-heard", small_records);
+  TLS13 ("/tls-channel/bytes-behind-the-handshake-are-left", leftover);
+  ALL ("/tls-channel/feed-any-span", feed_bulk);
+  ALL ("/tls-channel/one-record-for-each-16384-bytes", seal_sizes);
+  ALL ("/tls-channel/nothing-to-seal", seal_nothing);
+  ALL ("/tls-channel/our-goodbye", close_ours);
+  ALL ("/tls-channel/their-goodbye", close_theirs);
+  TLS13 ("/tls-channel/key-update", key_update);
+  g_test_add ("/tls-channel/no-renegotiation/tls12", Fixture, &tls12, setup, renegotiation, teardown);
+  ALL ("/tls-channel/broken-record", broken_record);
+  ALL ("/tls-channel/flood-of-useless-records", useless_records);
+  ALL ("/tls-channel/some-useless-records", some_useless);
+  ALL ("/tls-channel/wish-for-small-records-is-not-heard", small_records);
   g_test_add_func ("/tls-channel/garbage", garbage);
-  BOTH ("/tls-channel/damaged-hello", damaged_hello);
+  ALL ("/tls-channel/damaged-hello", damaged_hello);
   g_test_add_func ("/tls-channel/alpn", alpn);
   g_test_add_func ("/tls-channel/old-versions", old_versions);
   return g_test_run ();

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tls-secrets.h"
+
 /* Alerts and other records without data that a peer may send in a row. */
 #define USELESS_MAX 16
 
@@ -20,6 +22,7 @@ typedef struct {
   DetourBuffer *out; /* where pushed bytes go in the call that runs; NULL: to `kept` */
   GByteArray *kept;  /* pushed bytes that found no room, before all later ones; NULL: none */
   TlsChoice choice;
+  TlsSecrets *secrets; /* caught for the export channel; NULL: there will be none */
   guint8 useless;    /* records without data in a row */
   guint8 owed;       /* bytes at the front of the next span that were taken, though the caller was told otherwise */
   gboolean finished; /* the handshake */
@@ -105,12 +108,32 @@ tls_channel_flush (TlsChannel *self, DetourBuffer *out)
   return TRUE;
 }
 
+static int
+tls_channel_secret (gnutls_session_t session, gnutls_record_encryption_level_t level, const void *read,
+                    const void *write, size_t len)
+{
+  TlsChannel *self = gnutls_transport_get_ptr (session);
+
+  if (self->secrets != NULL)
+    tls_secrets_note (self->secrets, level, read, write, len);
+  return 0;
+}
+
+static void
+tls_channel_drop_secrets (TlsChannel *self)
+{
+  if (self->secrets != NULL)
+    tls_secrets_wipe (self->secrets);
+  g_clear_pointer (&self->secrets, g_free);
+}
+
 static void
 tls_channel_free (gpointer ptr)
 {
   TlsChannel *self = ptr;
 
   gnutls_deinit (self->session);
+  tls_channel_drop_secrets (self);
   g_clear_pointer (&self->kept, g_byte_array_unref);
   tls_choice_clear (&self->choice);
   g_free (self);
@@ -134,6 +157,11 @@ tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_stora
   gnutls_transport_set_pull_timeout_function (self->session, tls_channel_pull_timeout);
   gnutls_transport_set_vec_push_function (self->session, tls_channel_push);
   gnutls_handshake_set_timeout (self->session, GNUTLS_INDEFINITE_TIMEOUT); /* core has the deadline */
+  if (tls_credentials_exports (credentials))
+    {
+      self->secrets = g_new0 (TlsSecrets, 1);
+      gnutls_handshake_set_secret_function (self->session, tls_channel_secret);
+    }
   if (tls_credentials_arm (credentials, self->session, &self->choice) < 0)
     {
       tls_channel_free (self);
@@ -181,7 +209,7 @@ tls_channel_handshake_failed (TlsChannel *self, int rc, const char **reason)
     }
   else if (rc != GNUTLS_E_FATAL_ALERT_RECEIVED)
     gnutls_alert_send_appropriate (self->session, rc);
-  tls_credentials_count (self->choice.credentials, TLS_HANDSHAKE_FAILED);
+  tls_credentials_count (self->choice.credentials, TLS_COUNT_FAILED);
   return DETOUR_CHANNEL_BAD;
 }
 
@@ -193,7 +221,7 @@ tls_channel_handshake_done (TlsChannel *self)
   self->finished = TRUE;
   self->useless = 0;
   g_clear_pointer (&self->choice.local, g_free);
-  tls_credentials_count (self->choice.credentials, tls13 ? TLS_HANDSHAKE_TLS13 : TLS_HANDSHAKE_TLS12);
+  tls_credentials_count (self->choice.credentials, tls13 ? TLS_COUNT_TLS13 : TLS_COUNT_TLS12);
 }
 
 static DetourChannelResult
@@ -238,7 +266,7 @@ tls_channel_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, D
       tls_channel_put (self, (const guint8 *) plain_http_answer, sizeof plain_http_answer - 1);
       *used = len;
       *reason = "the peer speaks HTTP without TLS";
-      tls_credentials_count (self->choice.credentials, TLS_HANDSHAKE_FAILED);
+      tls_credentials_count (self->choice.credentials, TLS_COUNT_FAILED);
       return DETOUR_CHANNEL_BAD;
     }
   self->begun = self->begun || len > 0;
@@ -264,6 +292,37 @@ tls_channel_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, D
       result = DETOUR_CHANNEL_MORE;
     }
   return result;
+}
+
+gpointer
+tls_channel_gnutls_export (gpointer ptr)
+{
+  TlsChannel *self = ptr;
+
+  /* What was read beyond the handshake, or not sent yet, would be lost. */
+  if (self->secrets == NULL || !self->finished || self->kept != NULL || self->owed > 0)
+    return NULL;
+  return tls_secrets_export (self->secrets, self->session, FALSE, self->choice.sni);
+}
+
+static gpointer
+tls_channel_settle (gpointer ptr, const DetourChannelClass **cls)
+{
+  TlsChannel *self = ptr;
+  gboolean wanted = self->secrets != NULL;
+  gpointer channel = tls_channel_gnutls_export (self);
+
+  if (wanted)
+    tls_credentials_count (self->choice.credentials, channel != NULL ? TLS_COUNT_EXPORTED : TLS_COUNT_NOT_EXPORTED);
+  if (channel == NULL)
+    {
+      tls_channel_drop_secrets (self);
+      *cls = &tls_channel_gnutls_class;
+      return self;
+    }
+  tls_channel_free (self);
+  *cls = &tls_channel_export_class;
+  return channel;
 }
 
 static void
@@ -404,6 +463,7 @@ tls_channel_close (gpointer ptr, DetourBuffer *out)
 const DetourChannelClass tls_channel_gnutls_class = {
   .name = "gnutls",
   .handshake = tls_channel_handshake,
+  .settle = tls_channel_settle,
   .info = tls_channel_info,
   .feed = tls_channel_feed,
   .seal = tls_channel_seal,

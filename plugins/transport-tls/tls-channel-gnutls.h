@@ -18,4 +18,13 @@ extern const DetourChannelClass tls_channel_gnutls_class;
  */
 gpointer tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_storage *local);
 
+/**
+ * tls_channel_gnutls_export:
+ * @self: a channel whose handshake() returned OK, and that did nothing since
+ *
+ * What settle() does, without giving @self up; only one of the two can go on.
+ * Returns: (nullable): of tls_channel_export_class; NULL when @self has to stay what it is.
+ */
+gpointer tls_channel_gnutls_export (gpointer self);
+
 G_END_DECLS

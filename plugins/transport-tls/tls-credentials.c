@@ -38,12 +38,13 @@ struct _TlsCredentials {
   gatomicrefcount refs;
   char *cert;
   char **alpn;
+  gboolean exports;
   gnutls_priority_t priorities;
   gnutls_certificate_credentials_t certificates;
 
   GMutex lock; /* of all below */
   DetourHost *host; /* NULL: detached */
-  DetourCounter *handshakes[TLS_N_HANDSHAKES];
+  DetourCounter *counters[TLS_N_COUNTS];
   guint64 generation; /* of the store that `pairs` belongs to */
   GHashTable *pairs;  /* DetourCert → TlsPair */
   GBytes *metacert;   /* NULL: could not be made */
@@ -239,6 +240,17 @@ tls_credentials_retrieve (gnutls_session_t session, const struct gnutls_cert_ret
   return 0;
 }
 
+static const struct {
+  const char *name;
+  const char *help;
+} counters[TLS_N_COUNTS] = {
+  [TLS_COUNT_FAILED] = { "handshakes_failed", "handshakes that the peer broke or gave up with an alert" },
+  [TLS_COUNT_TLS12] = { "handshakes_tls12", "finished with TLS 1.2" },
+  [TLS_COUNT_TLS13] = { "handshakes_tls13", "finished with TLS 1.3" },
+  [TLS_COUNT_EXPORTED] = { "connections_exported", "connections whose records are handled here" },
+  [TLS_COUNT_NOT_EXPORTED] = { "connections_not_exported", "connections that had to stay with GnuTLS" },
+};
+
 TlsCredentials *
 tls_credentials_new (DetourHost *host, const TlsConfig *config, GError **error)
 {
@@ -253,10 +265,9 @@ tls_credentials_new (DetourHost *host, const TlsConfig *config, GError **error)
   self->cert = g_strdup (config->cert);
   self->alpn = g_strdupv ((char **) config->alpn);
   self->pairs = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) tls_pair_unref);
-  self->handshakes[TLS_HANDSHAKE_FAILED] =
-      detour_host_counter (host, "handshakes_failed", "handshakes that the peer broke or gave up with an alert");
-  self->handshakes[TLS_HANDSHAKE_TLS12] = detour_host_counter (host, "handshakes_tls12", "finished with TLS 1.2");
-  self->handshakes[TLS_HANDSHAKE_TLS13] = detour_host_counter (host, "handshakes_tls13", "finished with TLS 1.3");
+  self->exports = config->exports;
+  for (guint i = 0; i < TLS_N_COUNTS; i++)
+    self->counters[i] = detour_host_counter (host, counters[i].name, counters[i].help);
 
   rc = gnutls_priority_init (&self->priorities, priorities, NULL);
   if (rc >= 0)
@@ -357,13 +368,19 @@ tls_credentials_arm (TlsCredentials *self, gnutls_session_t session, TlsChoice *
   return rc;
 }
 
+gboolean
+tls_credentials_exports (const TlsCredentials *self)
+{
+  return self->exports;
+}
+
 void
-tls_credentials_count (TlsCredentials *self, TlsHandshakeResult result)
+tls_credentials_count (TlsCredentials *self, TlsCount what)
 {
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
   if (self->host != NULL) /* the counters go with the instance */
-    detour_counter_add (self->handshakes[result], 1);
+    detour_counter_add (self->counters[what], 1);
 }
 
 void

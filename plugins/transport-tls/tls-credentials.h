@@ -18,6 +18,7 @@ typedef struct {
   const char *cert;        /* only certificates of this instance; NULL: of any */
   const char *const *alpn; /* protocols in order of preference, NULL-terminated; at least one */
   gboolean tls13_only;
+  gboolean exports; /* records are handled here where that is possible, not by GnuTLS */
 } TlsConfig;
 
 /* The choice of a certificate for one session. GnuTLS reaches it through the session's pointer. */
@@ -30,11 +31,13 @@ typedef struct {
 } TlsChoice;
 
 typedef enum {
-  TLS_HANDSHAKE_FAILED,
-  TLS_HANDSHAKE_TLS12,
-  TLS_HANDSHAKE_TLS13,
-  TLS_N_HANDSHAKES,
-} TlsHandshakeResult;
+  TLS_COUNT_FAILED, /* handshakes */
+  TLS_COUNT_TLS12,
+  TLS_COUNT_TLS13,
+  TLS_COUNT_EXPORTED, /* connections */
+  TLS_COUNT_NOT_EXPORTED,
+  TLS_N_COUNTS,
+} TlsCount;
 
 /**
  * tls_credentials_new:
@@ -56,8 +59,10 @@ void tls_credentials_detach (TlsCredentials *self);
  * long as it. A negative GnuTLS error, or 0. */
 int tls_credentials_arm (TlsCredentials *self, gnutls_session_t session, TlsChoice *choice);
 
-/* Once for each handshake that ended. */
-void tls_credentials_count (TlsCredentials *self, TlsHandshakeResult result);
+gboolean tls_credentials_exports (const TlsCredentials *self);
+
+/* Once for each handshake that ended, and for each connection that ought to be exported. */
+void tls_credentials_count (TlsCredentials *self, TlsCount what);
 
 /* Drops what @choice holds. */
 void tls_choice_clear (TlsChoice *choice);

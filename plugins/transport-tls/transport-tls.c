@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "tls-aead.h"
 #include "tls-channel-gnutls.h"
 #include "tls-credentials.h"
 
@@ -24,7 +25,7 @@ static const DetourConfigKey transport_tls_config[] = {
   { "min-version", DETOUR_CONFIG_ENUM, "1.2", .summary = "oldest version of TLS that is spoken", .words = "1.2|1.3" },
   { "record-layer", DETOUR_CONFIG_ENUM, "auto",
     .summary = "who seals and opens records once the handshake is over; `auto` is the best there is",
-    .words = "auto|gnutls" },
+    .words = "auto|gnutls|export" },
   { NULL },
 };
 
@@ -74,6 +75,17 @@ transport_tls_release (gpointer user)
   tls_credentials_unref (user);
 }
 
+static void
+say_who_seals (gboolean exports)
+{
+  g_autofree char *who = exports ? tls_aead_describe () : NULL;
+
+  if (exports)
+    g_message ("records of TLS 1.3 are handled here, %s", who);
+  else
+    g_message ("records are handled by GnuTLS");
+}
+
 static gpointer
 transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
 {
@@ -81,6 +93,7 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
     .cert = detour_settings_string (settings, "cert"),
     .alpn = detour_settings_list (settings, "alpn"),
     .tls13_only = strcmp (detour_settings_string (settings, "min-version"), "1.3") == 0,
+    .exports = strcmp (detour_settings_string (settings, "record-layer"), "export") == 0,
   };
   TlsCredentials *credentials = tls_credentials_new (host, &config, error);
   DetourListenerSpec spec = {
@@ -102,6 +115,7 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
       tls_credentials_unref (credentials);
       return NULL;
     }
+  say_who_seals (config.exports);
   return credentials;
 }
 

@@ -1,0 +1,149 @@
+/* tls-aead-ipsec.c: ciphers computed by Intel's multi-buffer library, through its calls for one text at a time.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tls-aead.h"
+
+#include <intel-ipsec-mb.h>
+#include <sodium.h>
+#include <string.h>
+
+/* Without these the library would compute in tables, slowly and with timing that depends on the key. */
+#define FEATURES_NEEDED (IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ | IMB_FEATURE_SSE4_2)
+
+typedef union {
+  struct gcm_key_data gcm;
+  guint8 raw[TLS_AEAD_KEY_MAX]; /* ChaCha20 has no expanded key */
+} IpsecKey;
+
+static gpointer
+ipsec_engine_new (void)
+{
+  IMB_MGR *manager;
+
+  if ((imb_get_feature_flags () & FEATURES_NEEDED) != FEATURES_NEEDED)
+    return NULL;
+  manager = alloc_mb_mgr (0);
+  if (manager == NULL)
+    return NULL;
+  init_mb_mgr_auto (manager, NULL);
+  if (imb_get_errno (manager) != 0 || (manager->features & FEATURES_NEEDED) != FEATURES_NEEDED
+#ifdef IMB_FEATURE_SELF_TEST
+      || (manager->features & IMB_FEATURE_SELF_TEST && !(manager->features & IMB_FEATURE_SELF_TEST_PASS))
+#endif
+  )
+    {
+      free_mb_mgr (manager);
+      return NULL;
+    }
+  return manager;
+}
+
+static void
+ipsec_engine_free (gpointer engine)
+{
+  free_mb_mgr (engine);
+}
+
+static gboolean
+ipsec_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gpointer expanded)
+{
+  IMB_MGR *manager = engine;
+  IpsecKey *self = expanded;
+
+  if (cipher == TLS_CIPHER_AES_128_GCM)
+    IMB_AES128_GCM_PRE (manager, key, &self->gcm);
+  else if (cipher == TLS_CIPHER_AES_256_GCM)
+    IMB_AES256_GCM_PRE (manager, key, &self->gcm);
+  else
+    memcpy (self->raw, key, tls_cipher_key_size (cipher));
+  return TRUE;
+}
+
+static gboolean
+ipsec_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
+            TlsText text, guint8 type, guint8 *out)
+{
+  IMB_MGR *manager = engine;
+  const IpsecKey *key = expanded;
+  const guint8 *piece;
+  gsize n;
+
+  /* One function for each, so that the loop does not ask for the cipher. */
+#define SEAL(context_type, init, update, finalize)                                                                     \
+  {                                                                                                                    \
+    context_type context;                                                                                              \
+                                                                                                                       \
+    init;                                                                                                              \
+    while ((piece = tls_text_next (&text, &n)) != NULL)                                                                \
+      {                                                                                                                \
+        update (piece, n);                                                                                             \
+        out += n;                                                                                                      \
+      }                                                                                                                \
+    update (&type, 1);                                                                                                 \
+    out++;                                                                                                             \
+    finalize;                                                                                                          \
+  }
+#define UPDATE_128(data, size) IMB_AES128_GCM_ENC_UPDATE (manager, &key->gcm, &context, out, data, size)
+#define UPDATE_256(data, size) IMB_AES256_GCM_ENC_UPDATE (manager, &key->gcm, &context, out, data, size)
+#define UPDATE_CHACHA(data, size) IMB_CHACHA20_POLY1305_ENC_UPDATE (manager, key->raw, &context, out, data, size)
+
+  if (cipher == TLS_CIPHER_AES_128_GCM)
+    SEAL (struct gcm_context_data,
+          IMB_AES128_GCM_INIT (manager, &key->gcm, &context, nonce, head, TLS_AEAD_HEAD_SIZE), UPDATE_128,
+          IMB_AES128_GCM_ENC_FINALIZE (manager, &key->gcm, &context, out, TLS_AEAD_TAG_SIZE))
+  else if (cipher == TLS_CIPHER_AES_256_GCM)
+    SEAL (struct gcm_context_data,
+          IMB_AES256_GCM_INIT (manager, &key->gcm, &context, nonce, head, TLS_AEAD_HEAD_SIZE), UPDATE_256,
+          IMB_AES256_GCM_ENC_FINALIZE (manager, &key->gcm, &context, out, TLS_AEAD_TAG_SIZE))
+  else
+    SEAL (struct chacha20_poly1305_context_data,
+          IMB_CHACHA20_POLY1305_INIT (manager, key->raw, &context, nonce, head, TLS_AEAD_HEAD_SIZE), UPDATE_CHACHA,
+          IMB_CHACHA20_POLY1305_ENC_FINALIZE (manager, &context, out, TLS_AEAD_TAG_SIZE))
+#undef SEAL
+#undef UPDATE_128
+#undef UPDATE_256
+#undef UPDATE_CHACHA
+  return TRUE;
+}
+
+static gboolean
+ipsec_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
+            const guint8 *in, gsize len, guint8 *out)
+{
+  IMB_MGR *manager = engine;
+  const IpsecKey *key = expanded;
+  gsize n = len - TLS_AEAD_TAG_SIZE;
+  guint8 tag[TLS_AEAD_TAG_SIZE];
+
+  if (cipher == TLS_CIPHER_CHACHA20_POLY1305)
+    {
+      struct chacha20_poly1305_context_data context;
+
+      IMB_CHACHA20_POLY1305_INIT (manager, key->raw, &context, nonce, head, TLS_AEAD_HEAD_SIZE);
+      IMB_CHACHA20_POLY1305_DEC_UPDATE (manager, key->raw, &context, out, in, n);
+      IMB_CHACHA20_POLY1305_DEC_FINALIZE (manager, &context, tag, sizeof tag);
+    }
+  else
+    {
+      struct gcm_context_data context;
+
+      if (cipher == TLS_CIPHER_AES_128_GCM)
+        IMB_AES128_GCM_DEC (manager, &key->gcm, &context, out, in, n, nonce, head, TLS_AEAD_HEAD_SIZE, tag, sizeof tag);
+      else
+        IMB_AES256_GCM_DEC (manager, &key->gcm, &context, out, in, n, nonce, head, TLS_AEAD_HEAD_SIZE, tag, sizeof tag);
+    }
+  return sodium_memcmp (tag, in + n, sizeof tag) == 0;
+}
+
+const TlsAead tls_aead_ipsec = {
+  .name = "ipsec-mb",
+  .ciphers = 1u << TLS_CIPHER_AES_128_GCM | 1u << TLS_CIPHER_AES_256_GCM | 1u << TLS_CIPHER_CHACHA20_POLY1305,
+  .key_size = sizeof (IpsecKey),
+  .keep = TRUE,
+  .engine_new = ipsec_engine_new,
+  .engine_free = ipsec_engine_free,
+  .expand = ipsec_expand,
+  .seal = ipsec_seal,
+  .open = ipsec_open,
+};

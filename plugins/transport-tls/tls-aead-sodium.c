@@ -1,0 +1,54 @@
+/* tls-aead-sodium.c: ChaCha20-Poly1305 computed by libsodium.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tls-aead.h"
+
+#include <sodium.h>
+#include <string.h>
+
+static gboolean
+sodium_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gpointer expanded)
+{
+  memcpy (expanded, key, crypto_aead_chacha20poly1305_ietf_KEYBYTES);
+  return TRUE;
+}
+
+static gboolean
+sodium_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
+             TlsText text, guint8 type, guint8 *out)
+{
+  const guint8 *piece;
+  gsize len = 0;
+  gsize n;
+
+  while ((piece = tls_text_next (&text, &n)) != NULL)
+    {
+      memcpy (out + len, piece, n);
+      len += n;
+    }
+  out[len++] = type;
+  return crypto_aead_chacha20poly1305_ietf_encrypt_detached (out, out + len, NULL, out, len, head, TLS_AEAD_HEAD_SIZE,
+                                                             NULL, nonce, expanded)
+         == 0;
+}
+
+static gboolean
+sodium_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
+             const guint8 *in, gsize len, guint8 *out)
+{
+  gsize n = len - TLS_AEAD_TAG_SIZE;
+
+  return crypto_aead_chacha20poly1305_ietf_decrypt_detached (out, NULL, in, n, in + n, head, TLS_AEAD_HEAD_SIZE, nonce,
+                                                             expanded)
+         == 0;
+}
+
+const TlsAead tls_aead_sodium = {
+  .name = "libsodium",
+  .ciphers = 1u << TLS_CIPHER_CHACHA20_POLY1305,
+  .key_size = crypto_aead_chacha20poly1305_ietf_KEYBYTES,
+  .expand = sodium_expand,
+  .seal = sodium_seal,
+  .open = sodium_open,
+};
