@@ -40,6 +40,7 @@ state-directory = %[1]s/state
 control-socket = %[1]s/control
 dbus = none
 workers = 2
+%[5]s
 
 [admission]
 chain = open
@@ -92,7 +93,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	code := 1
-	if relay, err = start(program, dir); err != nil {
+	if relay, err = start(program, dir, ""); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	} else {
 		code = m.Run()
@@ -105,8 +106,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// Starts the daemon and waits until it is ready; takes other ports when somebody was faster.
-func start(program, dir string) (*daemon, error) {
+// Starts the daemon, with a line more in [core], and waits until it is ready; takes other ports when somebody was faster.
+func start(program, dir, core string) (*daemon, error) {
 	list, err := exec.Command(program, "--list-plugins").CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("%s --list-plugins: %v: %s", program, err, list)
@@ -118,7 +119,7 @@ func start(program, dir string) (*daemon, error) {
 	var log []byte
 	for range 5 {
 		d := &daemon{https: freePort(), http: freePort(), stun: freePort(), log: filepath.Join(dir, "log"), plugins: string(list)}
-		text := fmt.Sprintf(config, dir, d.https, d.http, d.stun)
+		text := fmt.Sprintf(config, dir, d.https, d.http, d.stun, core)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			return nil, err
 		}
@@ -239,7 +240,12 @@ func nodeClient(t *testing.T, private key.NodePrivate, node *tailcfg.DERPNode) *
 // A client over plain HTTP, which waits for the 101 answer.
 func httpClient(t *testing.T, private key.NodePrivate) *derphttp.Client {
 	t.Helper()
-	c, err := derphttp.NewClient(private, fmt.Sprintf("http://127.0.0.1:%d/derp", relay.http), quiet, netmon.NewStatic())
+	return httpClientAt(t, private, relay.http)
+}
+
+func httpClientAt(t *testing.T, private key.NodePrivate, port int) *derphttp.Client {
+	t.Helper()
+	c, err := derphttp.NewClient(private, fmt.Sprintf("http://127.0.0.1:%d/derp", port), quiet, netmon.NewStatic())
 	if err != nil {
 		t.Fatal(err)
 	}
