@@ -21,6 +21,8 @@ char *detourctl_format_per_second (guint64 n, guint64 duration_us);
 char *detourctl_format_share (guint64 part, guint64 whole);
 /* 3 days, 26 hours, 90 seconds: the largest unit of which there are two */
 char *detourctl_format_duration (guint64 us);
+/* 0.8 ms, 1.2 s */
+char *detourctl_format_latency (guint64 us);
 /* 3d 4h, 12m, 5s */
 char *detourctl_format_age (guint64 us);
 /* 2026-11-25T00:29:13Z */

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "detourctl-format.h"
-#include "detourctl.h"
 
 #define DEPTH_MAX 32u
 #define FLUSH_BYTES 32768u
@@ -153,6 +152,13 @@ detourctl_json_number (DetourctlJson *self, const char *name, guint64 value)
 }
 
 void
+detourctl_json_signed (DetourctlJson *self, const char *name, gint64 value)
+{
+  begin_value (self, name);
+  g_string_append_printf (self->text, "%" G_GINT64_FORMAT, value);
+}
+
+void
 detourctl_json_flag (DetourctlJson *self, const char *name, gboolean value)
 {
   begin_value (self, name);
@@ -274,4 +280,26 @@ detourctl_json_objects (DetourctlJson *json, const char *name, GVariant *objects
   detourctl_json_begin_array (json, name);
   detourctl_each_object (objects, interface, write_object, json);
   detourctl_json_end_array (json);
+}
+
+DetourctlExit
+detourctl_json_print_objects (const char *name, GVariant *objects, const char *interface)
+{
+  DetourctlJson *json = detourctl_json_new (NULL);
+
+  detourctl_json_begin_object (json, NULL);
+  detourctl_json_objects (json, name, objects, interface);
+  detourctl_json_end_object (json);
+  return detourctl_json_finish (json) ? DETOURCTL_GOOD : DETOURCTL_FAILED;
+}
+
+DetourctlExit
+detourctl_json_print_variant (const char *name, GVariant *value, const char *const *times_of_value)
+{
+  DetourctlJson *json = detourctl_json_new (NULL);
+
+  detourctl_json_begin_object (json, NULL);
+  detourctl_json_variant (json, name, value, times_of_value);
+  detourctl_json_end_object (json);
+  return detourctl_json_finish (json) ? DETOURCTL_GOOD : DETOURCTL_FAILED;
 }

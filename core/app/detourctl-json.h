@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "detourctl.h"
 
 G_BEGIN_DECLS
 
@@ -20,6 +20,7 @@ void detourctl_json_begin_array (DetourctlJson *self, const char *name);
 void detourctl_json_end_array (DetourctlJson *self);
 void detourctl_json_text (DetourctlJson *self, const char *name, const char *value); /* valid UTF-8; NULL: null */
 void detourctl_json_number (DetourctlJson *self, const char *name, guint64 value);
+void detourctl_json_signed (DetourctlJson *self, const char *name, gint64 value);
 void detourctl_json_flag (DetourctlJson *self, const char *name, gboolean value);
 /* Microseconds since 1970 as an RFC 3339 time; 0: null. */
 void detourctl_json_time (DetourctlJson *self, const char *name, guint64 us);
@@ -31,5 +32,9 @@ void detourctl_json_variant (DetourctlJson *self, const char *name, GVariant *va
 void detourctl_json_properties (DetourctlJson *self, GVariant *properties);
 /* All objects with an interface as an array. */
 void detourctl_json_objects (DetourctlJson *self, const char *name, GVariant *objects, const char *interface);
+
+/* Documents that are one object with one member. */
+DetourctlExit detourctl_json_print_objects (const char *name, GVariant *objects, const char *interface);
+DetourctlExit detourctl_json_print_variant (const char *name, GVariant *value, const char *const *times);
 
 G_END_DECLS

@@ -29,12 +29,13 @@ detourctl_complain (const char *format, ...)
 static char *
 dup_socket (const Detourctl *self)
 {
+  const char *variable = g_getenv ("DETOUR_SOCKET");
   g_autofree char *run = NULL;
 
   if (self->socket != NULL)
     return g_canonicalize_filename (self->socket, NULL);
-  if (g_getenv ("DETOUR_SOCKET") != NULL)
-    return g_canonicalize_filename (g_getenv ("DETOUR_SOCKET"), NULL);
+  if (variable != NULL && *variable != '\0')
+    return g_canonicalize_filename (variable, NULL);
   run = detour_paths_run_directory ();
   return g_build_filename (run, "control", NULL);
 }
@@ -43,9 +44,9 @@ static void
 tell_how_to_start (void)
 {
   if (g_file_test ("/run/systemd/system", G_FILE_TEST_IS_DIR))
-    g_printerr (_ ("Start it with: %s\n"), "systemctl start detour");
+    g_printerr (_("Start it with: %s\n"), "systemctl start detour");
   else
-    g_printerr (_ ("Start it with: %s\n"), "detourd --config " DETOUR_SYSCONF_DIR "/detour.conf");
+    g_printerr (_("Start it with: %s\n"), "detourd --config " DETOUR_SYSCONF_DIR "/detour.conf");
 }
 
 static DetourctlExit
@@ -53,10 +54,10 @@ explain_no_connection (const Detourctl *self, const char *where, const GError *e
 {
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
     {
-      detourctl_complain (_ ("%s: you may not talk to this daemon; try it with sudo"), where);
+      detourctl_complain (_("%s: you may not talk to this daemon; try it with sudo"), where);
       return DETOURCTL_FAILED;
     }
-  detourctl_complain (_ ("no daemon answers on %s: %s"), where, error->message);
+  detourctl_complain (_("no daemon answers on %s: %s"), where, error->message);
   tell_how_to_start ();
   return DETOURCTL_NO_DAEMON;
 }
@@ -85,7 +86,7 @@ connect_to_bus (Detourctl *self, DetourctlExit *exit)
   self->connection = g_bus_get_sync (session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, &error);
   if (self->connection == NULL)
     {
-      *exit = explain_no_connection (self, session ? _ ("the session bus") : _ ("the system bus"), error);
+      *exit = explain_no_connection (self, session ? _("the session bus") : _("the system bus"), error);
       return FALSE;
     }
   g_dbus_connection_set_exit_on_close (self->connection, FALSE);
@@ -98,7 +99,7 @@ explain_failure (GError *error)
   if (g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
       || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))
     {
-      detourctl_complain (_ ("nobody on the bus is called %s"), DETOUR_BUS_NAME);
+      detourctl_complain (_("nobody on the bus is called %s"), DETOUR_BUS_NAME);
       tell_how_to_start ();
       return DETOURCTL_NO_DAEMON;
     }

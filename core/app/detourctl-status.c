@@ -93,63 +93,44 @@ print_traffic (const Detourctl *self, GVariant *manager)
   print_fact (self, _("traffic"), text);
 }
 
-/* The summary of the instance, looked up among the objects. */
-typedef struct {
-  const char *id;
-  char *state;
-  char *summary;
-  char *plugin;
-} Search;
-
 static void
-find_plugin (const char *path, GVariant *properties, gpointer user)
+append_source (GString *text, GVariant *source)
 {
-  Search *search = user;
-
-  if (strcmp (detourctl_text (properties, "Id"), search->id) != 0)
-    return;
-  search->state = g_strdup (detourctl_text (properties, "State"));
-  search->summary = g_strdup (detourctl_text (properties, "Summary"));
-  search->plugin = g_strdup (detourctl_text (properties, "Plugin"));
-}
-
-static void
-search_clear (Search *search)
-{
-  g_free (search->state);
-  g_free (search->summary);
-  g_free (search->plugin);
-}
-
-static void
-append_source (GString *text, GVariant *objects, const char *id)
-{
-  Search search = { id, NULL, NULL, NULL };
+  const char *id = detourctl_text (source, "instance");
   const char *name = strchr (id, '/') != NULL ? strchr (id, '/') + 1 : id;
+  guint64 latency_us = detourctl_number (source, "latency_us");
 
-  detourctl_each_object (objects, "Plugin", find_plugin, &search);
   g_string_append_printf (text, "%s%s", text->len > 0 ? "; " : "", name);
-  if (search.state != NULL && strcmp (search.state, "running") != 0)
-    g_string_append_printf (text, ": %s", search.state);
-  else if (search.summary != NULL && *search.summary != '\0')
-    g_string_append_printf (text, ": %s", search.summary);
-  search_clear (&search);
+  if (!detourctl_flag (source, "takes_part"))
+    g_string_append (text, _(": stopped"));
+  else if (detourctl_flag (source, "is_down"))
+    g_string_append (text, _(": not answering"));
+  else if (latency_us > 0)
+    {
+      g_autofree char *latency = detourctl_format_latency (latency_us);
+
+      g_string_append_printf (text, _(": answering in %s"), latency);
+    }
 }
 
 static void
-print_admission (const Detourctl *self, GVariant *manager, GVariant *objects)
+print_admission (const Detourctl *self, GVariant *manager)
 {
   g_autoptr (GVariant) admission = g_variant_lookup_value (manager, "AdmissionSummary", G_VARIANT_TYPE_VARDICT);
   g_autoptr (GVariant) hour = g_variant_lookup_value (manager, "LastHour", G_VARIANT_TYPE_VARDICT);
   g_autoptr (GString) text = g_string_new (NULL);
-  g_autofree const char **chain = NULL;
+  g_autoptr (GVariant) sources = g_variant_lookup_value (manager, "AdmissionSources", G_VARIANT_TYPE ("aa{sv}"));
   guint64 n_refused = detourctl_number (hour, "refused");
 
   if (detourctl_flag (admission, "open"))
     g_string_append (text, _("open to everyone"));
-  else if (g_variant_lookup (admission, "chain", "^a&s", &chain))
-    for (guint i = 0; chain[i] != NULL; i++)
-      append_source (text, objects, chain[i]);
+  else
+    for (gsize i = 0; sources != NULL && i < g_variant_n_children (sources); i++)
+      {
+        g_autoptr (GVariant) source = g_variant_get_child_value (sources, i);
+
+        append_source (text, source);
+      }
   if (n_refused > 0)
     {
       g_autofree char *refused = detourctl_format_count (n_refused);
@@ -158,6 +139,21 @@ print_admission (const Detourctl *self, GVariant *manager, GVariant *objects)
                               refused);
     }
   print_fact (self, _("admission"), text->str);
+}
+
+/* The plugin of an instance. */
+typedef struct {
+  const char *id;
+  char *plugin;
+} Search;
+
+static void
+find_plugin (const char *path, GVariant *properties, gpointer user)
+{
+  Search *search = user;
+
+  if (strcmp (detourctl_text (properties, "Id"), search->id) == 0)
+    search->plugin = g_strdup (detourctl_text (properties, "Plugin"));
 }
 
 typedef struct {
@@ -170,7 +166,7 @@ static void
 print_certificate (const char *path, GVariant *properties, gpointer user)
 {
   CertContext *context = user;
-  Search search = { detourctl_text (properties, "Instance"), NULL, NULL, NULL };
+  Search search = { detourctl_text (properties, "Instance"), NULL };
   g_autofree const char **names = NULL;
   g_autofree char *all = NULL;
   g_autofree char *left = NULL;
@@ -189,7 +185,7 @@ print_certificate (const char *path, GVariant *properties, gpointer user)
   else
     text = g_strdup_printf (_("%s, EXPIRED, from %s"), all != NULL ? all : "", from);
   print_fact (context->self, context->n++ == 0 ? _("certificate") : "", text);
-  search_clear (&search);
+  g_free (search.plugin);
 }
 
 static void
@@ -278,7 +274,7 @@ print_status (const Detourctl *self, GVariant *manager, GVariant *objects, GPtrA
   print_title (self, manager);
   print_clients (self, manager);
   print_traffic (self, manager);
-  print_admission (self, manager, objects);
+  print_admission (self, manager);
   detourctl_each_object (objects, "Certificate", print_certificate, &certs);
   detourctl_each_object (objects, "Listener", add_listener, listeners);
   print_fact (self, _("listeners"), listeners->len > 0 ? listeners->str : _("none"));

@@ -146,3 +146,12 @@ detourctl_table_take (DetourctlTable *self, guint width, const char *bold, const
   g_ptr_array_set_size (self->cells, 0);
   return g_string_free (out, FALSE);
 }
+
+void
+detourctl_print_table (const Detourctl *ctl, DetourctlTable *self)
+{
+  g_autofree char *text = detourctl_table_take (self, ctl->width, detourctl_style (ctl, DETOURCTL_BOLD),
+                                                detourctl_style (ctl, DETOURCTL_PLAIN));
+
+  g_print ("%s", text);
+}

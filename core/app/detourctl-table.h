@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "detourctl.h"
 
 G_BEGIN_DECLS
 
@@ -38,5 +38,8 @@ void detourctl_table_add (DetourctlTable *self, ...) G_GNUC_NULL_TERMINATED;
  * Returns: the text; "" when there was no row.
  */
 char *detourctl_table_take (DetourctlTable *self, guint width, const char *bold, const char *plain);
+
+/* Prints what detourctl_table_take() gives, as standard output wants it. */
+void detourctl_print_table (const Detourctl *ctl, DetourctlTable *self);
 
 G_END_DECLS

@@ -12,9 +12,14 @@
 #include <unistd.h>
 
 #include "detour-nearest.h"
+#include "detourctl-format.h"
+
+/* Of the commands, where what they do begins. */
+#define HELP_COLUMN 24u
 
 const DetourctlCommand *const detourctl_commands[] = {
-  detourctl_status_commands,
+  detourctl_status_commands, detourctl_plugins_commands, detourctl_doors_commands,   detourctl_clients_commands,
+  detourctl_daemon_commands, detourctl_config_commands,  detourctl_derpmap_commands, detourctl_complete_commands,
   NULL,
 };
 
@@ -46,16 +51,20 @@ describe_commands (void)
     for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
       {
         g_autofree char *call = NULL;
+        guint width;
 
         if (command->summary == NULL)
           continue;
         call = g_strconcat (command->name, *command->arguments != '\0' ? " " : "",
                             *command->arguments != '\0' ? _(command->arguments) : "", NULL);
-        g_string_append_printf (text, "\n  %-26s %s", call, _(command->summary));
+        width = detourctl_format_width (call);
+        g_string_append_printf (text, "\n  %s%*s%s", call, (int) (HELP_COLUMN - MIN (width, HELP_COLUMN - 1)), "",
+                                _(command->summary));
       }
   g_string_append (text, "\n\n");
   g_string_append (text, _("\"detourctl COMMAND --help\" says more about a command. Exit status: 0 done, 1 failed, "
-                           "2 wrong\ncommand line, 3 no daemon."));
+                           "2 wrong\ncommand line, 3 no daemon. The daemon is looked for on $DETOUR_SOCKET or, "
+                           "if that is not set, on\nthe socket of an installed one."));
   return g_string_free (text, FALSE);
 }
 
@@ -80,35 +89,44 @@ find_command (char **arguments, guint *n_words)
   return NULL;
 }
 
+/* Second words of the commands that begin with @first; empty when there are none. */
+static char *
+list_second_words (const char *first)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; detourctl_commands[i] != NULL; i++)
+    for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
+      {
+        g_auto (GStrv) parts = g_strsplit (command->name, " ", 2);
+
+        if (parts[1] != NULL && strcmp (parts[0], first) == 0)
+          g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", parts[1]);
+      }
+  return g_strdup (text->str);
+}
+
 static DetourctlExit
 refuse_command (char **arguments)
 {
-  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *second = list_second_words (arguments[0]);
+  g_autofree char *written = g_strjoin (" ", arguments[0], arguments[1], NULL);
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
   const char *nearest;
 
   for (guint i = 0; detourctl_commands[i] != NULL; i++)
     for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
       if (command->summary != NULL)
-        {
-          char *second = strchr (command->name, ' ');
-          gboolean same = second != NULL && g_str_has_prefix (command->name, arguments[0])
-                          && strlen (arguments[0]) == (gsize) (second - command->name);
-
-          g_ptr_array_add (names, g_strdup (command->name));
-          if (same && arguments[1] == NULL)
-            g_ptr_array_add (names, g_strdup (arguments[0]));
-        }
+        g_ptr_array_add (names, (gpointer) command->name);
   g_ptr_array_add (names, NULL);
-  {
-    g_autofree char *written = arguments[1] != NULL ? g_strjoin (" ", arguments[0], arguments[1], NULL)
-                                                    : g_strdup (arguments[0]);
-
-    nearest = detour_nearest (written, (const char *const *) names->pdata);
-    if (nearest == NULL)
-      nearest = detour_nearest (arguments[0], (const char *const *) names->pdata);
-  }
-  if (nearest != NULL && strcmp (nearest, arguments[0]) != 0)
-    detourctl_complain (_("there is no command \"%s\"; did you mean \"%s\"?"), arguments[0], nearest);
+  nearest = detour_nearest (written, (const char *const *) names->pdata);
+  if (nearest == NULL)
+    nearest = detour_nearest (arguments[0], (const char *const *) names->pdata);
+  if (*second != '\0' && arguments[1] == NULL)
+    /* TRANSLATORS: a command, and a list of words that may follow it. */
+    detourctl_complain (_("what about \"%s\"? Write one of these behind it: %s"), arguments[0], second);
+  else if (nearest != NULL)
+    detourctl_complain (_("there is no command \"%s\"; did you mean \"%s\"?"), written, nearest);
   else
     detourctl_complain (_("there is no command \"%s\"; \"detourctl --help\" lists them"), arguments[0]);
   return DETOURCTL_USAGE;
@@ -147,6 +165,13 @@ settle_options (Detourctl *self)
   return TRUE;
 }
 
+/* Words of another command line, which are not ours to look at. */
+static gboolean
+takes_everything (const DetourctlCommand *command)
+{
+  return command->summary == NULL;
+}
+
 static DetourctlExit
 run_command (Detourctl *self, const DetourctlCommand *command, guint n_words, char **arguments)
 {
@@ -156,6 +181,9 @@ run_command (Detourctl *self, const DetourctlCommand *command, guint n_words, ch
   g_auto (GStrv) rest = g_strdupv (arguments + n_words - 1);
   g_autoptr (GError) error = NULL;
   guint n;
+
+  if (takes_everything (command))
+    return command->run (self, arguments + n_words);
 
   /* The option parser wants the program in front. */
   g_free (rest[0]);

@@ -31,7 +31,7 @@ typedef struct _DetourctlCommand DetourctlCommand;
 struct _DetourctlCommand {
   const char *name;      /* "config dump" has two words */
   const char *arguments; /* "[ID…]"; translatable */
-  const char *summary;   /* a clause without a full stop; translatable */
+  const char *summary;   /* a clause without a full stop; translatable. NULL: not in --help, and its words are its own */
   const char *details;   /* (nullable) for --help of the command; translatable */
   const GOptionEntry *options; /* (nullable) of the command */
   /* @arguments: what is left behind options, NULL-terminated. */
@@ -42,6 +42,7 @@ struct _DetourctlCommand {
 /* Tables of commands, each ends with { NULL }. */
 extern const DetourctlCommand detourctl_status_commands[];
 extern const DetourctlCommand detourctl_plugins_commands[];
+extern const DetourctlCommand detourctl_doors_commands[];
 extern const DetourctlCommand detourctl_clients_commands[];
 extern const DetourctlCommand detourctl_config_commands[];
 extern const DetourctlCommand detourctl_daemon_commands[];

@@ -403,6 +403,94 @@ detour_client_list_get (DetourClientList *self, const char *key, GDBusMethodInvo
     g_dbus_method_invocation_return_gerror (call, error);
 }
 
+/* Why --------------------------------------------------------------------------------------------------------- */
+
+static void
+add_verdict (const DetourVerdictNote *note, gpointer data)
+{
+  static const char *const results[] = {
+    [DETOUR_AUTH_ALLOW] = "allow", [DETOUR_AUTH_DENY] = "deny", [DETOUR_AUTH_UNAVAILABLE] = "unavailable",
+  };
+  static const struct {
+    const char *name;
+    DetourVerdictFlags flag;
+  } flags[] = {
+    { "cached", DETOUR_VERDICT_CACHED },
+    { "grace", DETOUR_VERDICT_GRACE },
+    { "recheck", DETOUR_VERDICT_RECHECK },
+    { "dry_run", DETOUR_VERDICT_DRY_RUN },
+  };
+  GVariantBuilder row;
+
+  g_variant_builder_init (&row, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&row, "{sv}", "verdict", g_variant_new_string (results[note->result]));
+  add_text (&row, "source", note->source, strlen (note->source));
+  if (note->label != NULL)
+    add_text (&row, "label", note->label, strlen (note->label));
+  if (note->reason != NULL)
+    add_text (&row, "reason", note->reason, strlen (note->reason));
+  add_text (&row, "address", note->address, strlen (note->address));
+  g_variant_builder_add (&row, "{sv}", "first", g_variant_new_uint64 ((guint64) note->first_us));
+  g_variant_builder_add (&row, "{sv}", "last", g_variant_new_uint64 ((guint64) note->last_us));
+  g_variant_builder_add (&row, "{sv}", "count", g_variant_new_uint64 (note->count));
+  for (guint i = 0; i < G_N_ELEMENTS (flags); i++)
+    g_variant_builder_add (&row, "{sv}", flags[i].name, g_variant_new_boolean ((note->flags & flags[i].flag) != 0));
+  g_variant_builder_add_value (data, g_variant_builder_end (&row));
+}
+
+static void
+answer_why (DetourClientList *self, const DetourKey *key, GDBusMethodInvocation *call)
+{
+  GVariantBuilder out;
+
+  g_variant_builder_init (&out, G_VARIANT_TYPE ("aa{sv}"));
+  detour_admission_why (detour_server_admission (self->server), key, add_verdict, &out);
+  g_dbus_method_invocation_return_value (call, g_variant_new ("(aa{sv})", &out));
+}
+
+static void
+on_found_to_explain (DetourSnapshot *snapshot, gpointer user)
+{
+  g_autoptr (DetourSnapshot) mine = NULL;
+  g_autofree Request *request = NULL;
+  GPtrArray *rows;
+
+  if (!may_answer (user, snapshot))
+    return;
+  mine = snapshot;
+  request = user;
+  rows = detour_snapshot_rows (snapshot);
+  if (is_one_client (request, rows))
+    answer_why (request->list, &((const DetourSnapshotRow *) rows->pdata[0])->key, request->call);
+}
+
+void
+detour_client_list_why (DetourClientList *self, const char *key, GDBusMethodInvocation *call)
+{
+  Request request = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  if (!detour_client_list_parse_key (key, &request.filter, &error))
+    g_dbus_method_invocation_return_gerror (call, error);
+  else if (request.filter.n_digits == DETOUR_KEY_HEX_SIZE)
+    answer_why (self, &request.filter.key, call);
+  else
+    ask (self, &request, call, on_found_to_explain);
+}
+
+/* Disconnecting ------------------------------------------------------------------------------------------------ */
+
+static void
+tell_disconnected (const DetourKey *key, guint n)
+{
+  g_autofree char *text = detour_key_to_text (key);
+  char short_key[9];
+
+  detour_key_to_short (key, short_key);
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_KEY, text, "MESSAGE",
+                    "client %s: %u connections are closed by the operator", short_key, n);
+}
+
 static void
 on_found_to_disconnect (DetourSnapshot *snapshot, gpointer user)
 {
@@ -417,6 +505,7 @@ on_found_to_disconnect (DetourSnapshot *snapshot, gpointer user)
   rows = detour_snapshot_rows (snapshot);
   if (!is_one_client (request, rows))
     return;
+  tell_disconnected (&((const DetourSnapshotRow *) rows->pdata[0])->key, rows->len);
   for (guint i = 0; i < rows->len; i++)
     {
       const DetourSnapshotRow *row = rows->pdata[i];

@@ -1,7 +1,7 @@
 /* detour-client-list.h: lists of clients for callers, page by page.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What ListClients(), GetClient() and DisconnectClient() do, as data/io.github.detourd.Detour1.xml describes them.
+ * What ListClients(), GetClient(), Why() and DisconnectClient() do, as data/io.github.detourd.Detour1.xml describes them.
  */
 #pragma once
 
@@ -20,6 +20,7 @@ void detour_client_list_free (DetourClientList *self);
 /* Each answers @call, now or later. */
 void detour_client_list_page (DetourClientList *self, GVariant *options, GDBusMethodInvocation *call);
 void detour_client_list_get (DetourClientList *self, const char *key, GDBusMethodInvocation *call);
+void detour_client_list_why (DetourClientList *self, const char *key, GDBusMethodInvocation *call);
 void detour_client_list_disconnect (DetourClientList *self, const char *key, GDBusMethodInvocation *call);
 
 /**

@@ -11,6 +11,12 @@
 
 /* Properties --------------------------------------------------------------------------------------------------- */
 
+static void
+add_number (GVariantBuilder *out, const char *name, guint64 value)
+{
+  g_variant_builder_add (out, "{sv}", name, g_variant_new_uint64 (value));
+}
+
 static GVariant *
 get_version (gpointer data)
 {
@@ -98,6 +104,38 @@ get_admission (gpointer data)
   return g_variant_builder_end (&out);
 }
 
+static void
+add_source (const DetourAuthSourceInfo *info, gpointer data)
+{
+  GVariantBuilder row;
+
+  g_variant_builder_init (&row, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&row, "{sv}", "instance", g_variant_new_string (info->instance));
+  g_variant_builder_add (&row, "{sv}", "takes_part", g_variant_new_boolean (info->takes_part));
+  g_variant_builder_add (&row, "{sv}", "is_down", g_variant_new_boolean (info->is_down));
+  if (info->trouble != NULL)
+    g_variant_builder_add (&row, "{sv}", "trouble", g_variant_new_string (info->trouble));
+  add_number (&row, "latency_us", (guint64) info->latency_mean_us);
+  add_number (&row, "asked", info->asked);
+  add_number (&row, "allowed", info->allowed);
+  add_number (&row, "denied", info->denied);
+  add_number (&row, "unavailable", info->unavailable);
+  add_number (&row, "timeouts", info->timeouts);
+  add_number (&row, "cached", info->cached);
+  add_number (&row, "by_grace", info->by_grace);
+  g_variant_builder_add_value (data, g_variant_builder_end (&row));
+}
+
+static GVariant *
+get_admission_sources (gpointer data)
+{
+  GVariantBuilder out;
+
+  g_variant_builder_init (&out, G_VARIANT_TYPE ("aa{sv}"));
+  detour_admission_foreach_source (detour_server_admission (((DetourControl *) data)->parts.server), add_source, &out);
+  return g_variant_builder_end (&out);
+}
+
 static DetourRegistryStats
 registry_stats (DetourControl *self)
 {
@@ -176,12 +214,6 @@ get_bytes_sent (gpointer data)
   return g_variant_new_uint64 (totals (data).bytes_sent);
 }
 
-static void
-add_number (GVariantBuilder *out, const char *name, guint64 value)
-{
-  g_variant_builder_add (out, "{sv}", name, g_variant_new_uint64 (value));
-}
-
 static GVariant *
 growth (DetourControl *self, DetourHistorySpan span)
 {
@@ -232,6 +264,7 @@ static const DetourTreeProperty properties[] = {
   { "Draining", get_draining },
   { "LogLevel", get_log_level },
   { "AdmissionSummary", get_admission },
+  { "AdmissionSources", get_admission_sources },
   { "Uptime", get_uptime },
   { "ClientCount", get_client_count },
   { "ConnectionCount", get_connection_count },
@@ -269,12 +302,20 @@ get_client (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 }
 
 static void
+why (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  const char *key;
+
+  g_variant_get (arguments, "(&s)", &key);
+  detour_client_list_why (((DetourControl *) data)->clients, key, call);
+}
+
+static void
 disconnect_client (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   const char *key;
 
   g_variant_get (arguments, "(&s)", &key);
-  g_message ("client %s: to be disconnected by the operator", key);
   detour_client_list_disconnect (((DetourControl *) data)->clients, key, call);
 }
 
@@ -404,6 +445,7 @@ static const DetourTreeMethod methods[] = {
   { "ListClients", list_clients, FALSE },
   { "GetClient", get_client, FALSE },
   { "DisconnectClient", disconnect_client, TRUE },
+  { "Why", why, FALSE },
   { "GetCounters", get_counters, FALSE },
   { "Reload", reload, TRUE },
   { "SetLogLevel", set_log_level, TRUE },

@@ -522,3 +522,9 @@ detour_server_registry (const DetourServer *self)
 {
   return self->registry;
 }
+
+DetourAdmission *
+detour_server_admission (const DetourServer *self)
+{
+  return self->admission;
+}

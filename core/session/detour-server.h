@@ -48,5 +48,6 @@ guint detour_server_n_carriers (const DetourServer *self);
 DetourCarrier *detour_server_carrier (const DetourServer *self, guint index);
 DetourPool *detour_server_pool (const DetourServer *self);
 DetourRegistry *detour_server_registry (const DetourServer *self);
+DetourAdmission *detour_server_admission (const DetourServer *self);
 
 G_END_DECLS

@@ -1,0 +1,369 @@
+/* detourctl-clients.c: who is connected, why, and sending somebody away.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl.h"
+
+#include <glib/gi18n.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "detourctl-format.h"
+#include "detourctl-json.h"
+#include "detourctl-table.h"
+
+/* Rows asked for at a time. */
+#define PAGE 1000u
+
+static const char *const row_times[] = { "since", "first", "last", NULL };
+
+static char *sort;
+static int limit = -1;
+static gboolean reverse;
+
+static const GOptionEntry list_options[] = {
+  { "sort", 0, 0, G_OPTION_ARG_STRING, &sort,
+    N_("Order: connection, traffic, received, sent, dropped, waiting, since, key, address or label"), N_("ORDER") },
+  { "reverse", 0, 0, G_OPTION_ARG_NONE, &reverse, N_("Turn the order round"), NULL },
+  { "limit", 0, 0, G_OPTION_ARG_INT, &limit, N_("Stop after N of them"), N_("N") },
+  { NULL },
+};
+
+/* The digits in front, which are enough for the other commands. */
+static char *
+short_key (GVariant *row)
+{
+  const char *key = detourctl_text (row, "key");
+
+  return g_strndup (g_str_has_prefix (key, "nodekey:") ? key + strlen ("nodekey:") : key, 8);
+}
+
+static void
+add_client (DetourctlTable *table, GVariant *row)
+{
+  g_autofree char *key = short_key (row);
+  gint64 age_us = g_get_real_time () - (gint64) detourctl_number (row, "since");
+  g_autofree char *age = detourctl_format_age ((guint64) MAX (age_us, 0));
+  g_autofree char *in = detourctl_format_size (detourctl_number (row, "bytes_received"));
+  g_autofree char *out = detourctl_format_size (detourctl_number (row, "bytes_sent"));
+  g_autofree char *drops = detourctl_format_count (detourctl_number (row, "packets_dropped"));
+  const char *home = detourctl_flag (row, "mesh") ? _("mesh") : detourctl_flag (row, "home") ? _("yes") : _("no");
+
+  detourctl_table_add (table, key, detourctl_text (row, "address"), age, home, in, out, drops,
+                       detourctl_text (row, "label"), NULL);
+}
+
+/* Lists ------------------------------------------------------------------------------------------------------------ */
+
+/* The next page of rows, aa{sv}; @after: (inout): "" for the first page, and behind the last. */
+static GVariant *
+get_page (Detourctl *self, guint n, char **after, DetourctlExit *exit)
+{
+  g_autoptr (GVariant) reply = NULL;
+  GVariantBuilder options;
+
+  g_variant_builder_init (&options, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&options, "{sv}", "limit", g_variant_new_uint32 (n));
+  if (**after != '\0')
+    g_variant_builder_add (&options, "{sv}", "after", g_variant_new_string (*after));
+  if (sort != NULL)
+    g_variant_builder_add (&options, "{sv}", "sort", g_variant_new_string (sort));
+  g_variant_builder_add (&options, "{sv}", "reverse", g_variant_new_boolean (reverse));
+  reply = detourctl_call (self, "", "Manager", "ListClients", g_variant_new ("(a{sv})", &options), "(aa{sv}s)", exit);
+  if (reply == NULL)
+    return NULL;
+  g_free (*after);
+  g_variant_get_child (reply, 1, "s", after);
+  return g_variant_get_child_value (reply, 0);
+}
+
+static void
+print_rows (Detourctl *self, GVariant *rows, DetourctlTable *table, DetourctlJson *json)
+{
+  gsize n = g_variant_n_children (rows);
+
+  for (gsize i = 0; i < n; i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
+
+      if (json != NULL)
+        detourctl_json_variant (json, NULL, row, row_times);
+      else
+        add_client (table, row);
+    }
+  if (json == NULL)
+    detourctl_print_table (self, table);
+}
+
+/* All pages, one at a time. */
+static DetourctlExit
+print_pages (Detourctl *self, GVariant *first, char **after, DetourctlTable *table, DetourctlJson *json)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  guint left = limit >= 0 ? (guint) limit : G_MAXUINT;
+  g_autoptr (GVariant) rows = g_variant_ref (first);
+
+  for (;;)
+    {
+      print_rows (self, rows, table, json);
+      left -= MIN (left, (guint) g_variant_n_children (rows));
+      if (left == 0 || **after == '\0')
+        return DETOURCTL_GOOD;
+      g_clear_pointer (&rows, g_variant_unref);
+      rows = get_page (self, MIN (left, PAGE), after, &exit);
+      if (rows == NULL)
+        return exit;
+    }
+}
+
+static DetourctlExit
+run_clients (Detourctl *self, char **arguments)
+{
+  const DetourctlColumn columns[] = {
+    { _("KEY"), DETOURCTL_COLUMN_LEFT },  { _("ADDRESS"), DETOURCTL_COLUMN_LEFT }, { _("FOR"), DETOURCTL_COLUMN_RIGHT },
+    { _("HOME"), DETOURCTL_COLUMN_LEFT }, { _("IN"), DETOURCTL_COLUMN_RIGHT },     { _("OUT"), DETOURCTL_COLUMN_RIGHT },
+    { _("DROPS"), DETOURCTL_COLUMN_RIGHT }, { _("LABEL"), DETOURCTL_COLUMN_LEFT }, { NULL },
+  };
+  g_autoptr (DetourctlTable) table = NULL;
+  g_autoptr (GVariant) first = NULL;
+  g_autofree char *after = g_strdup ("");
+  DetourctlExit exit = DETOURCTL_GOOD;
+  DetourctlJson *json;
+  gboolean written;
+
+  if (limit == 0 || limit < -1)
+    {
+      detourctl_complain (_("--limit: write a number from 1"));
+      return DETOURCTL_USAGE;
+    }
+  first = get_page (self, limit > 0 ? MIN ((guint) limit, PAGE) : PAGE, &after, &exit);
+  if (first == NULL)
+    return exit;
+  if (!self->json)
+    {
+      table = detourctl_table_new (columns);
+      return print_pages (self, first, &after, table, NULL);
+    }
+  json = detourctl_json_new (NULL);
+  detourctl_json_begin_object (json, NULL);
+  detourctl_json_begin_array (json, "clients");
+  exit = print_pages (self, first, &after, NULL, json);
+  detourctl_json_end_array (json);
+  detourctl_json_end_object (json);
+  written = detourctl_json_finish (json);
+  return exit == DETOURCTL_GOOD && !written ? DETOURCTL_FAILED : exit;
+}
+
+/* One client ------------------------------------------------------------------------------------------------------- */
+
+static void
+print_line (const char *title, const char *text)
+{
+  g_autofree char *safe = detourctl_format_safe (text);
+  guint width = detourctl_format_width (title);
+
+  g_print ("  %s%*s%s\n", title, (int) (13 - MIN (width, 12)), "", safe);
+}
+
+static void
+print_amount (const char *title, guint64 bytes, guint64 n_packets)
+{
+  g_autofree char *size = detourctl_format_size (bytes);
+  g_autofree char *packets = detourctl_format_count (n_packets);
+  g_autofree char *text = g_strdup_printf (ngettext ("%s in %s packet", "%s in %s packets", n_packets), size, packets);
+
+  print_line (title, text);
+}
+
+static char *
+list_traits (GVariant *row)
+{
+  static const struct {
+    const char *flag, *text;
+  } traits[] = {
+    { "home", N_("this relay is its home") },
+    { "mesh", N_("another relay of the mesh") },
+    { "watcher", N_("hears of everyone who comes and goes") },
+    { "prober", N_("a prober") },
+    { "blocked", N_("takes nothing at the moment") },
+  };
+  g_autoptr (GPtrArray) texts = g_ptr_array_new ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (traits); i++)
+    if (detourctl_flag (row, traits[i].flag))
+      g_ptr_array_add (texts, (gpointer) _(traits[i].text));
+  g_ptr_array_add (texts, NULL);
+  return g_strjoinv (", ", (char **) texts->pdata);
+}
+
+static void
+print_client (const Detourctl *self, GVariant *row)
+{
+  g_autofree char *since = detourctl_format_time (detourctl_number (row, "since"));
+  g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT, detourctl_number (row, "connection"));
+  g_autofree char *drops = detourctl_format_count (detourctl_number (row, "packets_dropped"));
+  g_autofree char *waiting = detourctl_format_size (detourctl_number (row, "waiting_bytes"));
+  g_autofree char *traits = list_traits (row);
+
+  g_print ("%s%s%s\n", detourctl_style (self, DETOURCTL_BOLD), detourctl_text (row, "key"),
+           detourctl_style (self, DETOURCTL_PLAIN));
+  print_line (_("connection"), number);
+  print_line (_("address"), detourctl_text (row, "address"));
+  print_line (_("through"), detourctl_text (row, "listener"));
+  print_line (_("since"), since);
+  if (*detourctl_text (row, "label") != '\0')
+    print_line (_("label"), detourctl_text (row, "label"));
+  if (*detourctl_text (row, "app") != '\0')
+    print_line (_("application"), detourctl_text (row, "app"));
+  print_amount (_("received"), detourctl_number (row, "bytes_received"), detourctl_number (row, "packets_received"));
+  print_amount (_("sent"), detourctl_number (row, "bytes_sent"), detourctl_number (row, "packets_sent"));
+  print_line (_("dropped"), drops);
+  print_line (_("waiting"), waiting);
+  if (*traits != '\0')
+    print_line (_("also"), traits);
+}
+
+static DetourctlExit
+run_client (Detourctl *self, char **arguments)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GVariant) reply
+      = detourctl_call (self, "", "Manager", "GetClient", g_variant_new ("(s)", arguments[0]), "(aa{sv})", &exit);
+  g_autoptr (GVariant) rows = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
+
+  if (rows == NULL)
+    return exit;
+  if (self->json)
+    return detourctl_json_print_variant ("connections", rows, row_times);
+  for (gsize i = 0; i < g_variant_n_children (rows); i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
+
+      print_client (self, row);
+    }
+  return DETOURCTL_GOOD;
+}
+
+static DetourctlExit
+run_kick (Detourctl *self, char **arguments)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GVariant) reply
+      = detourctl_call (self, "", "Manager", "DisconnectClient", g_variant_new ("(s)", arguments[0]), "(u)", &exit);
+  g_autoptr (GVariant) closed = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
+  guint32 n;
+
+  if (closed == NULL)
+    return exit;
+  n = g_variant_get_uint32 (closed);
+  if (self->json)
+    return detourctl_json_print_variant ("closed", closed, NULL);
+  g_print (ngettext ("%u connection was closed\n", "%u connections were closed\n", n), n);
+  return DETOURCTL_GOOD;
+}
+
+static const char *
+verdict_word (GVariant *row)
+{
+  const char *verdict = detourctl_text (row, "verdict");
+
+  if (strcmp (verdict, "allow") == 0)
+    return _("allowed");
+  return strcmp (verdict, "deny") == 0 ? _("refused") : _("nobody could say");
+}
+
+static char *
+verdict_notes (GVariant *row)
+{
+  static const struct {
+    const char *flag, *text;
+  } notes[] = {
+    { "cached", N_("remembered") },
+    { "grace", N_("let in because it was allowed lately") },
+    { "recheck", N_("asked again while it was connected") },
+    { "dry_run", N_("let in because of dry-run") },
+  };
+  g_autoptr (GPtrArray) texts = g_ptr_array_new ();
+
+  if (*detourctl_text (row, "reason") != '\0')
+    g_ptr_array_add (texts, (gpointer) detourctl_text (row, "reason"));
+  else if (*detourctl_text (row, "label") != '\0')
+    g_ptr_array_add (texts, (gpointer) detourctl_text (row, "label"));
+  for (guint i = 0; i < G_N_ELEMENTS (notes); i++)
+    if (detourctl_flag (row, notes[i].flag))
+      g_ptr_array_add (texts, (gpointer) _(notes[i].text));
+  g_ptr_array_add (texts, NULL);
+  return g_strjoinv ("; ", (char **) texts->pdata);
+}
+
+static DetourctlExit
+run_why (Detourctl *self, char **arguments)
+{
+  const DetourctlColumn columns[] = {
+    { _("LAST"), DETOURCTL_COLUMN_LEFT },    { _("TIMES"), DETOURCTL_COLUMN_RIGHT },
+    { _("VERDICT"), DETOURCTL_COLUMN_LEFT }, { _("BY"), DETOURCTL_COLUMN_LEFT },
+    { _("ADDRESS"), DETOURCTL_COLUMN_LEFT }, { _("WHY"), DETOURCTL_COLUMN_LEFT },
+    { NULL },
+  };
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GVariant) reply
+      = detourctl_call (self, "", "Manager", "Why", g_variant_new ("(s)", arguments[0]), "(aa{sv})", &exit);
+  g_autoptr (GVariant) rows = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
+  g_autoptr (DetourctlTable) table = NULL;
+  gsize n;
+
+  if (rows == NULL)
+    return exit;
+  if (self->json)
+    return detourctl_json_print_variant ("verdicts", rows, row_times);
+  n = g_variant_n_children (rows);
+  if (n == 0)
+    {
+      g_print (_("Nobody was asked about this key lately.\n"));
+      return DETOURCTL_GOOD;
+    }
+  table = detourctl_table_new (columns);
+  for (gsize i = 0; i < n; i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
+      g_autofree char *last = detourctl_format_time (detourctl_number (row, "last"));
+      g_autofree char *count = detourctl_format_count (detourctl_number (row, "count"));
+      g_autofree char *notes = verdict_notes (row);
+
+      detourctl_table_add (table, last, count, verdict_word (row), detourctl_text (row, "source"),
+                           detourctl_text (row, "address"), notes, NULL);
+    }
+  detourctl_print_table (self, table);
+  return DETOURCTL_GOOD;
+}
+
+const DetourctlCommand detourctl_clients_commands[] = {
+  { .name = "clients",
+    .arguments = "",
+    .summary = N_("Who is connected"),
+    .details = N_("IN and OUT are what the relay received from and sent to the client."),
+    .options = list_options,
+    .run = run_clients },
+  { .name = "client",
+    .arguments = N_("KEY"),
+    .summary = N_("All about one client"),
+    .details = N_("KEY is nodekey: and 64 hex digits, or the first digits, as \"detourctl clients\" shows them."),
+    .run = run_client,
+    .n_min = 1,
+    .n_max = 1 },
+  { .name = "kick",
+    .arguments = N_("KEY"),
+    .summary = N_("Close a client's connections"),
+    .details = N_("It may come back at once; admission is what keeps clients away."),
+    .run = run_kick,
+    .n_min = 1,
+    .n_max = 1 },
+  { .name = "why",
+    .arguments = N_("KEY"),
+    .summary = N_("The last verdicts on a key, who gave them and why"),
+    .details = N_("The full key is needed for a client that is not connected."),
+    .run = run_why,
+    .n_min = 1,
+    .n_max = 1 },
+  { NULL },
+};

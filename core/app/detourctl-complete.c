@@ -1,0 +1,265 @@
+/* detourctl-complete.c: what may stand next on a command line, for the shells.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * `detourctl complete WORD…` prints what the last word, which may be empty, can become: one candidate a line. Where
+ * the daemon is needed and is not there, nothing is printed.
+ */
+#include "config.h"
+
+#include "detourctl.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KEYS_MAX 1000u
+
+static void
+offer (const char *word, const char *candidate)
+{
+  if (g_str_has_prefix (candidate, word))
+    g_print ("%s\n", candidate);
+}
+
+static void
+offer_words (const char *word, const char *words)
+{
+  g_auto (GStrv) list = g_strsplit (words, " ", -1);
+
+  for (guint i = 0; list[i] != NULL; i++)
+    offer (word, list[i]);
+}
+
+/* Asking the daemon: a shell in the middle of a line wants no explanations. */
+static GVariant *
+ask (Detourctl *self, const char *interface, const char *method, GVariant *arguments, const char *reply)
+{
+  DetourctlExit exit;
+  int saved = dup (STDERR_FILENO);
+  FILE *nothing = freopen ("/dev/null", "w", stderr);
+  GVariant *result = detourctl_call (self, "", interface, method, arguments, reply, &exit);
+
+  if (saved >= 0)
+    {
+      if (nothing != NULL)
+        dup2 (saved, STDERR_FILENO);
+      close (saved);
+    }
+  return result;
+}
+
+static void
+offer_instance (const char *path, GVariant *properties, gpointer user)
+{
+  offer (user, detourctl_text (properties, "Id"));
+}
+
+static void
+offer_instances (Detourctl *self, const char *word)
+{
+  g_autoptr (GVariant) reply
+      = ask (self, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, "(a{oa{sa{sv}}})");
+  g_autoptr (GVariant) objects = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
+
+  if (objects != NULL)
+    detourctl_each_object (objects, "Plugin", offer_instance, (gpointer) word);
+}
+
+static void
+offer_clients (Detourctl *self, const char *word)
+{
+  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GVariant) rows = NULL;
+  GVariantBuilder options;
+
+  g_variant_builder_init (&options, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&options, "{sv}", "limit", g_variant_new_uint32 (KEYS_MAX));
+  reply = ask (self, "Manager", "ListClients", g_variant_new ("(a{sv})", &options), "(aa{sv}s)");
+  rows = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
+  for (gsize i = 0; rows != NULL && i < g_variant_n_children (rows); i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
+      const char *key = detourctl_text (row, "key");
+
+      /* Digits alone: a colon ends a word in bash. */
+      offer (word, g_str_has_prefix (key, "nodekey:") ? key + strlen ("nodekey:") : key);
+    }
+}
+
+static void
+offer_keys (Detourctl *self, const char *word)
+{
+  g_autoptr (GVariant) reply = ask (self, "Manager", "DescribeConfig", NULL, "(a(ssssss))");
+  g_autoptr (GVariant) keys = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
+
+  for (gsize i = 0; keys != NULL && i < g_variant_n_children (keys); i++)
+    {
+      const char *group, *key;
+      g_autoptr (GVariant) entry = g_variant_get_child_value (keys, i);
+      g_autofree char *name = NULL;
+
+      g_variant_get (entry, "(&s&s&s&s&s&s)", &group, &key, NULL, NULL, NULL, NULL);
+      name = g_strconcat (group, ".", key, NULL);
+      offer (word, g_strdelimit (name, " ", '/'));
+    }
+}
+
+/* Arguments and values of options ---------------------------------------------------------------------------------- */
+
+static void
+offer_argument (Detourctl *self, const DetourctlCommand *command, const char *word)
+{
+  if (g_str_has_prefix (command->name, "plugins "))
+    offer_instances (self, word);
+  else if (strcmp (command->name, "client") == 0 || strcmp (command->name, "kick") == 0
+           || strcmp (command->name, "why") == 0)
+    offer_clients (self, word);
+  else if (strcmp (command->name, "config explain") == 0)
+    offer_keys (self, word);
+  else if (strcmp (command->name, "log-level") == 0)
+    offer_words (word, "debug info message warning critical configured");
+}
+
+/* TRUE when the word before is an option whose value is being written. */
+static gboolean
+offer_value (const char *option, const char *word)
+{
+  static const struct {
+    const char *option, *words;
+  } values[] = {
+    { "--color", "auto always never" },
+    { "--bus", "system session" },
+    { "--sort", "connection traffic received sent dropped waiting since key address label" },
+    { "--format", "tailscale headscale json" },
+    { "--socket", "" },
+    { "--config", "" },
+    { "--limit", "" },
+    { "--region", "" },
+    { "--code", "" },
+    { "--name", "" },
+    { "--hostname", "" },
+    { "--ipv4", "none" },
+    { "--ipv6", "none" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++)
+    if (strcmp (values[i].option, option) == 0)
+      {
+        offer_words (word, values[i].words);
+        return TRUE;
+      }
+  return FALSE;
+}
+
+static void
+offer_options (const DetourctlCommand *command, const char *word)
+{
+  offer_words (word, "--json --color --socket --bus --help");
+  if (command == NULL)
+    offer (word, "--version");
+  for (const GOptionEntry *entry = command != NULL ? command->options : NULL; entry != NULL && entry->long_name != NULL;
+       entry++)
+    {
+      g_autofree char *option = g_strconcat ("--", entry->long_name, NULL);
+
+      offer (word, option);
+    }
+}
+
+/* Commands --------------------------------------------------------------------------------------------------------- */
+
+/* Words that may stand next in the name of a command. */
+static void
+offer_commands (const char *first, const char *word)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; detourctl_commands[i] != NULL; i++)
+    for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
+      {
+        g_auto (GStrv) parts = g_strsplit (command->name, " ", 2);
+        const char *part = first == NULL ? parts[0] : strcmp (parts[0], first) == 0 ? parts[1] : NULL;
+
+        if (command->summary != NULL && part != NULL && g_hash_table_add (seen, g_strdup (part)))
+          offer (word, part);
+      }
+}
+
+static const DetourctlCommand *
+find (const char *first, const char *second)
+{
+  const DetourctlCommand *found = NULL;
+
+  for (guint i = 0; detourctl_commands[i] != NULL; i++)
+    for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
+      {
+        g_auto (GStrv) parts = g_strsplit (command->name, " ", 2);
+
+        if (g_strcmp0 (parts[0], first) == 0 && (parts[1] == NULL ? found == NULL : g_strcmp0 (parts[1], second) == 0))
+          found = command;
+      }
+  return found;
+}
+
+/* Options of the connection that stand on the line count here, too. */
+static void
+take_connection (Detourctl *self, const char *option, const char *value)
+{
+  char **place = strcmp (option, "--socket") == 0 ? &self->socket : strcmp (option, "--bus") == 0 ? &self->bus : NULL;
+
+  if (place == NULL || value == NULL || *value == '\0')
+    return;
+  g_free (*place);
+  *place = g_strdup (value);
+}
+
+static DetourctlExit
+run_complete (Detourctl *self, char **arguments)
+{
+  guint n = g_strv_length (arguments);
+  const char *word = n > 0 ? arguments[n - 1] : "";
+  const char *plain[2] = { NULL, NULL };
+  const DetourctlCommand *command;
+  guint n_plain = 0;
+
+  for (guint i = 0; i + 1 < n; i++)
+    {
+      const char *equals = strchr (arguments[i], '=');
+      g_autofree char *option = equals != NULL ? g_strndup (arguments[i], (gsize) (equals - arguments[i])) : NULL;
+
+      if (arguments[i][0] != '-')
+        {
+          if (n_plain < G_N_ELEMENTS (plain))
+            plain[n_plain] = arguments[i];
+          n_plain++;
+        }
+      else if (option != NULL)
+        take_connection (self, option, equals + 1);
+      else if (i + 2 < n && (strcmp (arguments[i], "--socket") == 0 || strcmp (arguments[i], "--bus") == 0))
+        {
+          take_connection (self, arguments[i], arguments[i + 1]);
+          i++;
+        }
+    }
+
+  command = n_plain > 0 ? find (plain[0], plain[1]) : NULL;
+  if (n > 1 && offer_value (arguments[n - 2], word))
+    return DETOURCTL_GOOD;
+  if (*word == '-')
+    offer_options (command, word);
+  else if (n_plain == 0)
+    offer_commands (NULL, word);
+  else
+    {
+      if (n_plain == 1)
+        offer_commands (plain[0], word);
+      if (command != NULL)
+        offer_argument (self, command, word);
+    }
+  return DETOURCTL_GOOD;
+}
+
+const DetourctlCommand detourctl_complete_commands[] = {
+  { .name = "complete", .arguments = "", .summary = NULL, .run = run_complete, .n_max = G_MAXUINT },
+  { NULL },
+};

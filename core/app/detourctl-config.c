@@ -1,0 +1,258 @@
+/* detourctl-config.c: what the configuration says, and whether the files are right.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl.h"
+
+#include <glib/gi18n.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "detour-config-view.h"
+#include "detour-paths.h"
+#include "detourctl-format.h"
+#include "detourctl-json.h"
+
+static char *file;
+static gboolean no_vendor;
+
+static const GOptionEntry file_options[] = {
+  { "config", 0, 0, G_OPTION_ARG_FILENAME, &file, N_("Look at FILE instead of asking the daemon"), N_("FILE") },
+  { "no-vendor", 0, 0, G_OPTION_ARG_NONE, &no_vendor, N_("With --config: leave out the settings that come with Detour"),
+    NULL },
+  { NULL },
+};
+
+/* Files instead of the daemon: those that it would read. */
+typedef struct {
+  char *vendor_file, *main_file;
+  DetourPlugins *plugins;
+  DetourConfigSources sources;
+} Files;
+
+static void
+files_init (Files *self)
+{
+  g_autofree char *directory = detour_paths_plugins ();
+  const char *directories[] = { directory, NULL };
+
+  self->vendor_file = detour_paths_vendor_file ();
+  self->main_file = file != NULL ? g_canonicalize_filename (file, NULL) : detour_paths_main_file ();
+  self->plugins = detour_plugins_new (directories);
+  self->sources = (DetourConfigSources) {
+    .vendor_file = no_vendor ? NULL : self->vendor_file,
+    .main_file = self->main_file,
+    .main_file_optional = file == NULL,
+  };
+}
+
+static void
+files_clear (Files *self)
+{
+  detour_plugins_free (self->plugins);
+  g_free (self->vendor_file);
+  g_free (self->main_file);
+}
+
+static DetourctlExit
+print_problems (const Detourctl *self, char **problems)
+{
+  gboolean good = problems[0] == NULL;
+
+  if (self->json)
+    {
+      g_autoptr (GVariant) list = g_variant_ref_sink (g_variant_new_strv ((const char *const *) problems, -1));
+      DetourctlExit exit = detourctl_json_print_variant ("problems", list, NULL);
+
+      return good ? exit : DETOURCTL_FAILED;
+    }
+  for (; *problems != NULL; problems++)
+    {
+      g_autofree char *safe = detourctl_format_safe (*problems);
+
+      g_printerr ("%s\n", safe);
+    }
+  if (good)
+    g_print (_("The configuration is good.\n"));
+  return good ? DETOURCTL_GOOD : DETOURCTL_FAILED;
+}
+
+/* The configuration of the files; NULL when they are wrong, and the user was told. */
+static DetourConfig *
+load (const Detourctl *self, DetourctlExit *exit)
+{
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_auto (GStrv) problems = NULL;
+  DetourConfig *config;
+  Files files;
+
+  files_init (&files);
+  config = detour_config_load (&files.sources, files.plugins, errors);
+  /* What was loaded stays loaded, so the configuration may point into it. */
+  files_clear (&files);
+  if (config != NULL)
+    return config;
+  problems = detour_config_errors_lines (errors);
+  *exit = print_problems (self, problems);
+  return NULL;
+}
+
+static DetourctlExit
+run_check (Detourctl *self, char **arguments)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_auto (GStrv) problems = NULL;
+
+  if (file != NULL)
+    {
+      Files files;
+
+      files_init (&files);
+      problems = detour_config_view_check (&files.sources, files.plugins);
+      files_clear (&files);
+    }
+  else
+    {
+      g_autoptr (GVariant) reply = detourctl_call (self, "", "Manager", "CheckConfig", NULL, "(as)", &exit);
+
+      if (reply == NULL)
+        return exit;
+      g_variant_get (reply, "(^as)", &problems);
+    }
+  return print_problems (self, problems);
+}
+
+static DetourctlExit
+run_dump (Detourctl *self, char **arguments)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autofree char *text = NULL;
+  g_autoptr (GVariant) value = NULL;
+
+  if (file != NULL)
+    {
+      g_autoptr (DetourConfig) config = load (self, &exit);
+
+      if (config == NULL)
+        return exit;
+      text = detour_config_dump (config);
+    }
+  else
+    {
+      g_autoptr (GVariant) reply = detourctl_call (self, "", "Manager", "DumpConfig", NULL, "(s)", &exit);
+
+      if (reply == NULL)
+        return exit;
+      g_variant_get (reply, "(s)", &text);
+    }
+  if (self->json)
+    {
+      value = g_variant_ref_sink (g_variant_new_string (text));
+      return detourctl_json_print_variant ("text", value, NULL);
+    }
+  g_print ("%s", text);
+  return DETOURCTL_GOOD;
+}
+
+/* One key ---------------------------------------------------------------------------------------------------------- */
+
+static void
+print_line (const char *title, const char *text)
+{
+  g_autofree char *safe = detourctl_format_safe (text);
+  guint width = detourctl_format_width (title);
+
+  g_print ("  %s%*s%s\n", title, (int) (13 - MIN (width, 12)), "", safe);
+}
+
+static void
+print_facts (const Detourctl *self, GVariant *facts)
+{
+  g_autofree const char **words = NULL;
+  const char *value;
+
+  g_print ("%s[%s] %s%s: %s\n", detourctl_style (self, DETOURCTL_BOLD), detourctl_text (facts, "group"),
+           detourctl_text (facts, "key"), detourctl_style (self, DETOURCTL_PLAIN), detourctl_text (facts, "summary"));
+  print_line (_("type"), detourctl_text (facts, "type"));
+  if (g_variant_lookup (facts, "words", "^a&s", &words))
+    {
+      g_autofree char *all = g_strjoinv (", ", (char **) words);
+
+      print_line (_("words"), all);
+    }
+  if (*detourctl_text (facts, "maximum") != '\0')
+    {
+      g_autofree char *range = g_strdup_printf (_("%s to %s"), detourctl_text (facts, "minimum"),
+                                                detourctl_text (facts, "maximum"));
+
+      print_line (_("range"), range);
+    }
+  print_line (_("value"), g_variant_lookup (facts, "value", "&s", &value) ? value : _("not set"));
+  if (*detourctl_text (facts, "origin") != '\0')
+    print_line (_("set in"), detourctl_text (facts, "origin"));
+  if (*detourctl_text (facts, "fallback") != '\0')
+    print_line (_("otherwise"), detourctl_text (facts, "fallback"));
+  if (detourctl_flag (facts, "required"))
+    print_line (_("note"), _("must be set"));
+  if (detourctl_flag (facts, "restart"))
+    print_line (_("note"), _("a change counts after a restart of the daemon"));
+}
+
+static DetourctlExit
+run_explain (Detourctl *self, char **arguments)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GVariant) facts = NULL;
+
+  if (file != NULL)
+    {
+      g_autoptr (DetourConfig) config = load (self, &exit);
+      g_autoptr (GError) error = NULL;
+
+      if (config == NULL)
+        return exit;
+      facts = detour_config_view_explain (config, arguments[0], &error);
+      if (facts == NULL)
+        {
+          detourctl_complain ("%s", error->message);
+          return DETOURCTL_FAILED;
+        }
+      g_variant_ref_sink (facts);
+    }
+  else
+    {
+      g_autoptr (GVariant) reply = detourctl_call (self, "", "Manager", "ExplainKey",
+                                                   g_variant_new ("(s)", arguments[0]), "(a{sv})", &exit);
+
+      if (reply == NULL)
+        return exit;
+      facts = g_variant_get_child_value (reply, 0);
+    }
+  if (self->json)
+    return detourctl_json_print_variant ("key", facts, NULL);
+  print_facts (self, facts);
+  return DETOURCTL_GOOD;
+}
+
+const DetourctlCommand detourctl_config_commands[] = {
+  { .name = "config check",
+    .arguments = "",
+    .summary = N_("Whether the files of the configuration are right"),
+    .details = N_("Nothing is changed. The daemon need not run when --config says which file to look at."),
+    .options = file_options,
+    .run = run_check },
+  { .name = "config dump",
+    .arguments = "",
+    .summary = N_("All settings, and where each comes from"),
+    .options = file_options,
+    .run = run_dump },
+  { .name = "config explain",
+    .arguments = N_("KEY"),
+    .summary = N_("What a key means and what it is set to"),
+    .details = N_("KEY is GROUP.KEY, as in limits.write-timeout or service/stun.listen."),
+    .options = file_options,
+    .run = run_explain,
+    .n_min = 1,
+    .n_max = 1 },
+  { NULL },
+};

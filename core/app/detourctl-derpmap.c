@@ -1,0 +1,120 @@
+/* detourctl-derpmap.c: the command that tells what to paste into a DERP map.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+#include "detourctl-region.h"
+
+/* 900 to 999 are kept for relays of one's own. */
+#define REGION_DEFAULT 900
+/* The largest whole number that every reader of JSON keeps. */
+#define REGION_MAX G_GINT64_CONSTANT (9007199254740991)
+
+static gint64 region = REGION_DEFAULT;
+static char *code, *name, *format, *hostname, *ipv4, *ipv6;
+
+static const GOptionEntry options[] = {
+  { "region", 0, 0, G_OPTION_ARG_INT64, &region, N_("Number of the region; 900 when not given"), N_("NUMBER") },
+  { "code", 0, 0, G_OPTION_ARG_STRING, &code, N_("Short name of the region"), N_("WORD") },
+  { "name", 0, 0, G_OPTION_ARG_STRING, &name, N_("Long name of the region"), N_("TEXT") },
+  { "format", 0, 0, G_OPTION_ARG_STRING, &format, N_("tailscale (a policy file), headscale (YAML), or json"), N_("FORMAT") },
+  { "hostname", 0, 0, G_OPTION_ARG_STRING, &hostname, N_("Name or address of the relay instead of the configured one"),
+    N_("HOST") },
+  { "ipv4", 0, 0, G_OPTION_ARG_STRING, &ipv4, N_("IPv4 address, so that clients need no DNS; none: not to be used"),
+    N_("ADDRESS") },
+  { "ipv6", 0, 0, G_OPTION_ARG_STRING, &ipv6, N_("IPv6 address, likewise"), N_("ADDRESS") },
+  { NULL },
+};
+
+static gboolean
+is_address_or_none (const char *option, const char *text, GSocketFamily family)
+{
+  g_autoptr (GInetAddress) address = text != NULL ? g_inet_address_new_from_string (text) : NULL;
+
+  if (text == NULL || strcmp (text, "none") == 0 || (address != NULL && g_inet_address_get_family (address) == family))
+    return TRUE;
+  detourctl_complain (_("%s: \"%s\" is no such address; write one, or none"), option, text);
+  return FALSE;
+}
+
+static gboolean
+options_are_good (DetourctlRegionFormat *out)
+{
+  if (region < 1 || region > REGION_MAX)
+    {
+      detourctl_complain (_("--region: write a number from 1; 900 to 999 are for relays of one's own"));
+      return FALSE;
+    }
+  if (format != NULL && !detourctl_region_format_from_name (format, out))
+    {
+      detourctl_complain (_("--format=%s: write tailscale, headscale or json"), format);
+      return FALSE;
+    }
+  if (g_strcmp0 (ipv4, "none") == 0 && g_strcmp0 (ipv6, "none") == 0)
+    {
+      detourctl_complain (_("with neither IPv4 nor IPv6 no client could connect"));
+      return FALSE;
+    }
+  return is_address_or_none ("--ipv4", ipv4, G_SOCKET_FAMILY_IPV4)
+         && is_address_or_none ("--ipv6", ipv6, G_SOCKET_FAMILY_IPV6);
+}
+
+/* First label of a host name; an address has none. */
+static char *
+default_code (const char *host)
+{
+  if (g_hostname_is_ip_address (host) || strchr (host, '.') == NULL)
+    return g_strdup ("own");
+  return g_strndup (host, (gsize) (strchr (host, '.') - host));
+}
+
+static DetourctlExit
+run_derpmap (Detourctl *self, char **arguments)
+{
+  DetourctlRegionFormat wanted = self->json ? DETOURCTL_REGION_JSON : DETOURCTL_REGION_TAILSCALE;
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GVariant) manager = NULL;
+  g_autoptr (GVariant) objects = NULL;
+  g_autofree char *own_code = NULL;
+  g_autofree char *pin = NULL;
+  g_autofree char *text = NULL;
+  DetourctlRegion self_region = { .ipv4 = ipv4, .ipv6 = ipv6 };
+
+  if (!options_are_good (&wanted))
+    return DETOURCTL_USAGE;
+  manager = detourctl_manager (self, &exit);
+  objects = manager != NULL ? detourctl_objects (self, &exit) : NULL;
+  if (objects == NULL)
+    return exit;
+  self_region.hostname = hostname != NULL ? hostname : detourctl_text (manager, "Hostname");
+  if (*self_region.hostname == '\0')
+    {
+      detourctl_complain (_("the relay does not know its own name; set hostname in [core], or give --hostname"));
+      return DETOURCTL_FAILED;
+    }
+  own_code = default_code (self_region.hostname);
+  self_region.id = (guint64) region;
+  self_region.code = code != NULL ? code : own_code;
+  self_region.name = name != NULL ? name : self_region.hostname;
+  if (!detourctl_region_learn (&self_region, objects, &pin))
+    detourctl_complain (_("no listener speaks TLS; clients will expect something in front of the relay that does, on "
+                          "port 443"));
+  text = detourctl_region_format (&self_region, wanted);
+  g_print ("%s", text);
+  return DETOURCTL_GOOD;
+}
+
+const DetourctlCommand detourctl_derpmap_commands[] = {
+  { .name = "derpmap",
+    .arguments = "",
+    .summary = N_("This relay's entry for a DERP map"),
+    .details = N_("Out of what the relay really does now: ports, a pin for a self-signed certificate, and whether\n"
+                  "port 80 answers checks for captive portals."),
+    .options = options,
+    .run = run_derpmap },
+  { NULL },
+};

@@ -1,0 +1,88 @@
+/* detourctl-doors.c: where clients arrive, and the certificates they are shown.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl.h"
+
+#include <glib/gi18n.h>
+
+#include "detourctl-format.h"
+#include "detourctl-json.h"
+#include "detourctl-table.h"
+
+static void
+add_listener (const char *path, GVariant *properties, gpointer user)
+{
+  g_autofree const char **addresses = NULL;
+  g_autofree char *all = NULL;
+
+  if (g_variant_lookup (properties, "Addresses", "^a&s", &addresses))
+    all = g_strjoinv (" ", (char **) addresses);
+  detourctl_table_add (user, detourctl_text (properties, "Instance"), detourctl_text (properties, "Protocol"),
+                       detourctl_flag (properties, "Derp") ? _("yes") : _("no"), all != NULL ? all : "", NULL);
+}
+
+static DetourctlExit
+run_listeners (Detourctl *self, char **arguments)
+{
+  const DetourctlColumn columns[] = {
+    { _("INSTANCE"), DETOURCTL_COLUMN_LEFT }, { _("PROTOCOL"), DETOURCTL_COLUMN_LEFT },
+    { _("DERP"), DETOURCTL_COLUMN_LEFT },     { _("ADDRESSES"), DETOURCTL_COLUMN_LEFT },
+    { NULL },
+  };
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GVariant) objects = detourctl_objects (self, &exit);
+  g_autoptr (DetourctlTable) table = NULL;
+
+  if (objects == NULL)
+    return exit;
+  if (self->json)
+    return detourctl_json_print_objects ("listeners", objects, "Listener");
+  table = detourctl_table_new (columns);
+  detourctl_each_object (objects, "Listener", add_listener, table);
+  detourctl_print_table (self, table);
+  return DETOURCTL_GOOD;
+}
+
+static void
+add_certificate (const char *path, GVariant *properties, gpointer user)
+{
+  gint64 left_us = (gint64) detourctl_number (properties, "NotAfter") - g_get_real_time ();
+  g_autofree char *until = detourctl_format_time (detourctl_number (properties, "NotAfter"));
+  g_autofree char *left = left_us > 0 ? detourctl_format_duration ((guint64) left_us) : g_strdup (_("EXPIRED"));
+  g_autofree const char **names = NULL;
+  g_autofree char *all = NULL;
+
+  if (g_variant_lookup (properties, "Names", "^a&s", &names))
+    all = g_strjoinv (" ", (char **) names);
+  detourctl_table_add (user, detourctl_text (properties, "Instance"), until, left,
+                       detourctl_flag (properties, "SelfSigned") ? _("yes") : _("no"), all != NULL ? all : "", NULL);
+}
+
+static DetourctlExit
+run_certs (Detourctl *self, char **arguments)
+{
+  const DetourctlColumn columns[] = {
+    { _("INSTANCE"), DETOURCTL_COLUMN_LEFT },    { _("VALID UNTIL"), DETOURCTL_COLUMN_LEFT },
+    { _("LEFT"), DETOURCTL_COLUMN_RIGHT },       { _("SELF-SIGNED"), DETOURCTL_COLUMN_LEFT },
+    { _("NAMES"), DETOURCTL_COLUMN_LEFT },       { NULL },
+  };
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GVariant) objects = detourctl_objects (self, &exit);
+  g_autoptr (DetourctlTable) table = NULL;
+
+  if (objects == NULL)
+    return exit;
+  if (self->json)
+    return detourctl_json_print_objects ("certificates", objects, "Certificate");
+  table = detourctl_table_new (columns);
+  detourctl_each_object (objects, "Certificate", add_certificate, table);
+  detourctl_print_table (self, table);
+  return DETOURCTL_GOOD;
+}
+
+const DetourctlCommand detourctl_doors_commands[] = {
+  { .name = "listeners", .arguments = "", .summary = N_("Where clients arrive"), .run = run_listeners },
+  { .name = "certs", .arguments = "", .summary = N_("Certificates that clients are shown"), .run = run_certs },
+  { NULL },
+};

@@ -1,0 +1,46 @@
+/* detourctl-region.h: the entry of this relay in a DERP map.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* One region with one node. Texts are borrowed. */
+typedef struct {
+  guint64 id;
+  const char *code, *name;
+  const char *hostname;
+  const char *ipv4, *ipv6;  /* NULL: clients look the name up; "none": that family is not used */
+  const char *cert_name;    /* NULL: the certificate is for the host name */
+  guint derp_port;          /* 0: 443 */
+  int stun_port;            /* 0: 3478; -1: no STUN */
+  gboolean can_port80;
+} DetourctlRegion;
+
+typedef enum {
+  DETOURCTL_REGION_TAILSCALE, /* member of a policy file */
+  DETOURCTL_REGION_HEADSCALE, /* a YAML file for derp.paths */
+  DETOURCTL_REGION_JSON,      /* a whole DERP map */
+} DetourctlRegionFormat;
+
+/* "tailscale", …; FALSE when there is none. */
+gboolean detourctl_region_format_from_name (const char *name, DetourctlRegionFormat *out);
+
+/**
+ * detourctl_region_learn:
+ * @objects: a{oa{sa{sv}}} of the daemon
+ * @self: (inout): with `hostname`; ports, pin and port 80 are filled in, and the address when the host name is one
+ * @pin: (out): what `cert_name` points to; free with g_free()
+ *
+ * Pure.
+ *
+ * Returns: FALSE when no listener speaks TLS: then the port is what clients expect, and something in front must listen
+ *   there.
+ */
+gboolean detourctl_region_learn (DetourctlRegion *self, GVariant *objects, char **pin);
+
+/* Free with g_free(). */
+char *detourctl_region_format (const DetourctlRegion *self, DetourctlRegionFormat format);
+
+G_END_DECLS
