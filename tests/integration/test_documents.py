@@ -1,0 +1,69 @@
+"""The documents speak of what there is: links lead somewhere, named tests exist, the drawing of states is the program's.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import pathlib
+import re
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted(path.relative_to(TOP) for pattern in ("*.md", "doc/*.md", "tests/*.md", "plugins/*/*.md")
+                   for path in TOP.glob(pattern))
+FOLDERS = "core|data|doc|plugins|po|tests"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_links_and_paths_lead_somewhere(document):
+    text = (TOP / document).read_text()
+    folder = (TOP / document).parent
+    headings = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", text, re.M)}
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in headings, target
+        elif "://" not in target:
+            assert (folder / target).exists(), target
+    for path in re.findall(rf"`((?:{FOLDERS})/[^`\s*]+)`", text):
+        assert "NAME" in path or (TOP / path).exists(), path
+
+
+def test_index_has_every_document():
+    text = (TOP / "doc" / "README.md").read_text()
+    for path in (TOP / "doc").iterdir():
+        if path.suffix in (".md", ".scd") and path.name != "README.md":
+            assert f"]({path.name})" in text
+
+
+def known_tests():
+    """Names of all tests in the tree."""
+    names = set()
+    for pattern, expression in (
+            ("tests/integration/*.py", r"^def (test_\w+)"),
+            ("tests/interop/**/*.go", r"^func (Test\w+)"),
+            ("tests/unit/**/*.c", r'"(/[a-z0-9-]+(?:/[a-z0-9-]+)+)"'),
+            ("plugins/*/*.c", r'"(/[a-z0-9-]+(?:/[a-z0-9-]+)+)"')):
+        for path in TOP.glob(pattern):
+            names |= set(re.findall(expression, path.read_text(), re.M))
+    return names | {path.stem for pattern in ("tests/fuzz/fuzz-*.c", "plugins/*/fuzz-*.c") for path in TOP.glob(pattern)}
+
+
+def test_every_line_of_the_threat_model_has_its_tests():
+    names = known_tests()
+    rows = [line.strip("| ").split(" | ") for line in (TOP / "doc" / "threat-model.md").read_text().splitlines()
+            if line.startswith("| ") and not line.startswith("| from ")]
+    assert len(rows) > 30
+    for row in rows:
+        assert len(row) == 3, row
+        tests = re.findall(r"`([^`]+)`", row[2])
+        assert tests and not re.sub(r"`[^`]+`|, ", "", row[2]), row
+        assert not [test for test in tests if test not in names], row
+
+
+def test_drawing_of_states_is_the_table_of_the_program():
+    written = re.search(r"```states\n(.*?)```", (TOP / "doc" / "architecture.md").read_text(), re.S)[1]
+    drawn = {line.split(":")[0]: set(line.split(": ")[1].split(", ")) for line in written.splitlines()}
+    source = (TOP / "core" / "session" / "detour-guest.c").read_text()
+    table = re.search(r"next_states\[\w+\] = \{(.*?)\};", source, re.S)[1]
+    coded = {state: set(re.findall(r"TO \((\w+)\)", arrows)) for state, arrows in
+             re.findall(r"\[DETOUR_GUEST_(\w+)\] = (.*?),\n", table)}
+    assert drawn == coded and len(coded) > 5
