@@ -42,7 +42,7 @@ def server(request, tmp_path_factory):
         server.remove()
 
 
-@pytest.fixture(params=["http", "tls"])
+@pytest.fixture(params=["http", "tls", "tls12"])
 def door(server, request):
     """Each way into the shared server; closes what the test opened."""
     door = server.door(request.param)

@@ -60,7 +60,7 @@ class Derper:
 
     def address(self, transport):
         """Where a listener is."""
-        return ("127.0.0.1", self.ports[transport])
+        return ("127.0.0.1", self.ports["tls" if transport.startswith("tls") else transport])
 
     def door(self, transport="http"):
         """A way in, closed when the server stops."""

@@ -14,7 +14,7 @@ from relay import EVERYTHING, with_keys
 PATIENT = with_keys(EVERYTHING, "limits", write_timeout="10m")
 
 
-@pytest.fixture(params=["http", "tls"])
+@pytest.fixture(params=["http", "tls", "tls12"])
 def stuck(make_relay, request):
     """A relay that waits long for its readers, and a client that does not read."""
     door = make_relay(PATIENT).door(request.param)

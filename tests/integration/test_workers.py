@@ -26,7 +26,7 @@ def crowd(tmp_path_factory):
         relay.remove()
 
 
-@pytest.fixture(params=["http", "tls"])
+@pytest.fixture(params=["http", "tls", "tls12"])
 def door(crowd, request):
     door = crowd.door(request.param)
     yield door

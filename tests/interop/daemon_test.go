@@ -130,7 +130,7 @@ func start(program, dir, core string) (*daemon, error) {
 		d.cmd = exec.Command(program, "--config", file, "--no-vendor")
 		d.cmd.Stdout, d.cmd.Stderr = out, out
 		d.cmd.Env = append(os.Environ(), "G_DEBUG=fatal-criticals",
-			"ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0", "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
+			"ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0:intercept_tls_get_addr=0", "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
 		err = d.cmd.Start()
 		out.Close()
 		if err != nil {
