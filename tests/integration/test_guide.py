@@ -170,6 +170,7 @@ class Shell:
         map_file = relay.write_file("default-map.json", json.dumps(DEFAULT_MAP))
         status_file = relay.write_file("status.json", json.dumps(STATUS))
         self.program("detourd", f'exec "{DETOURD}" --config "{relay.config_file}" "$@"')
+        self.program("detourctl", f'exec "{DETOURD.with_name("detourctl")}" --socket="{relay.run_directory}/control" "$@"')
         self.program("curl", f'case "$*" in *://controlplane.tailscale.com/*) exec cat "{map_file}" ;; esac\n'
                              f'exec {shutil.which("curl")} --cacert "{relay.directory}/authority.pem" '
                              f'--connect-to ::127.0.0.1:$(case "$*" in *https://*) echo {{https}} ;; *) echo {{http}} ;; esac) "$@"')
@@ -242,6 +243,33 @@ def test_hook_of_certbot(shell, relay, tmp_path):
 
 def test_relay_answers(shell):
     assert shell.run(block_with("/derp/probe")) == "200\n204\n"
+
+
+def test_control_tool(shell):
+    output = shell.run(block_with("detourctl clients"))
+    assert output.startswith("relay.example.com ") and "tailscaled" in output
+
+
+def test_control_tool_writes_the_map(shell, relay):
+    """Of the map in the guide it leaves out what is not so here: this relay has other ports, and nothing on 80."""
+    written = json.loads("{" + shell.run(block_with("detourctl derpmap")).rstrip().rstrip(",") + "}")
+    region = written["derpMap"]["Regions"]["900"]
+    node = region["Nodes"][0]
+    assert (node.pop("DERPPort"), node.pop("STUNPort")) == (relay.ports["https"], relay.ports["stun"])
+    expected = json.loads(blocks("json")[0])
+    del expected["derpMap"]["Regions"]["900"]["Nodes"][0]["CanPort80"]
+    assert written == expected
+
+
+def test_who_does_not_get_in(shell, relay):
+    """Whom nobody asked about has no verdicts; whom tailscaled cannot be asked about has one that says so."""
+    block = block_with("detourctl why")
+    shell.run(block)
+    stranger = relay.door("tls").fresh().upgrade()
+    stranger.stream.write(stranger.client_info())
+    relay.wait_log("refused")
+    key = f"nodekey:{stranger.key.hex()}"
+    assert "auth/tailscaled" in shell.run(re.sub(r"nodekey:\w+", key, block))
 
 
 def test_list_of_all_nodes(shell, relay):
