@@ -89,4 +89,7 @@ def test_user_and_folders(tmp_path):
     folder = re.search(r"^d +/(\S+/private) ", tmpfiles.read_text(), re.M)
     private = (root / folder[1]).stat()
     assert private.st_mode & 0o777 == 0o750
+    lasting = re.search(r"^ReadWritePaths=-/(.*)$", UNIT.read_text(), re.M)
+    assert (root / lasting[1]).stat().st_mode & 0o777 == 0o775
+    assert (root / lasting[1]).stat().st_gid == private.st_gid
     assert re.search(rf"^detour:[^:]*:{private.st_gid}:", (root / "etc/group").read_text(), re.M)
