@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "detour-nearest.h"
+#include "detour-paths.h"
 #include "detourctl-format.h"
 
 /* Of the commands, where what they do begins. */
@@ -253,11 +254,12 @@ run (Detourctl *self, char **arguments)
 int
 main (int argc, char **argv)
 {
+  g_autofree char *locale = detour_paths_locale ();
   Detourctl self = { 0 };
   DetourctlExit exit;
 
   setlocale (LC_ALL, "");
-  bindtextdomain (GETTEXT_PACKAGE, DETOUR_LOCALE_DIR);
+  bindtextdomain (GETTEXT_PACKAGE, locale);
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   textdomain (GETTEXT_PACKAGE);
   g_set_prgname ("detourctl");

@@ -5,6 +5,7 @@
 #include "detour-address.h"
 
 #include <arpa/inet.h>
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 G_DEFINE_QUARK (detour-address-error-quark, detour_address_error)
@@ -14,7 +15,7 @@ static const guint8 v4_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff }
 static gboolean
 refuse (GError **error, const char *text, const char *why)
 {
-  g_set_error (error, DETOUR_ADDRESS_ERROR, DETOUR_ADDRESS_ERROR_SYNTAX, "\"%s\" is not an address: %s", text, why);
+  g_set_error (error, DETOUR_ADDRESS_ERROR, DETOUR_ADDRESS_ERROR_SYNTAX, _("\"%s\" is not an address: %s"), text, why);
   return FALSE;
 }
 
@@ -72,18 +73,18 @@ detour_address_parse (const char *text, DetourAddress *out, GError **error)
       const char *path = text + strlen ("unix:");
 
       if (path[0] != '/')
-        return refuse (error, text, "the path of a Unix socket must be absolute, as in unix:/run/detour/http");
+        return refuse (error, text, _("the path of a Unix socket must be absolute, as in unix:/run/detour/http"));
       if (strlen (path) >= sizeof out->path)
-        return refuse (error, text, "the path of a Unix socket may have 107 bytes at most");
+        return refuse (error, text, _("the path of a Unix socket may have 107 bytes at most"));
       g_strlcpy (out->path, path, sizeof out->path);
       return TRUE;
     }
 
   colon = strrchr (text, ':');
   if (colon == NULL)
-    return refuse (error, text, "write HOST:PORT, [V6]:PORT, :PORT or unix:/path");
+    return refuse (error, text, _("write HOST:PORT, [V6]:PORT, :PORT or unix:/path"));
   if (!parse_number (colon + 1, G_MAXUINT16, &port))
-    return refuse (error, text, "the port after the last colon must be a number from 0 to 65535");
+    return refuse (error, text, _("the port after the last colon must be a number from 0 to 65535"));
 
   n_host = (gsize) (colon - text);
   bracketed = n_host >= 2 && text[0] == '[' && colon[-1] == ']';
@@ -93,7 +94,7 @@ detour_address_parse (const char *text, DetourAddress *out, GError **error)
       n_host -= 2;
     }
   if (n_host >= sizeof out->host)
-    return refuse (error, text, "the host is too long");
+    return refuse (error, text, _("the host is too long"));
   memcpy (out->host, host, n_host);
   out->port = (guint16) port;
 
@@ -102,15 +103,15 @@ detour_address_parse (const char *text, DetourAddress *out, GError **error)
       struct in6_addr v6;
 
       if (inet_pton (AF_INET6, out->host, &v6) != 1)
-        return refuse (error, text, "there is no IPv6 address between the brackets");
+        return refuse (error, text, _("there is no IPv6 address between the brackets"));
       if (IN6_IS_ADDR_UNSPECIFIED (&v6))
         out->host[0] = '\0';
       return TRUE;
     }
   if (strchr (out->host, ':') != NULL)
-    return refuse (error, text, "an IPv6 address needs brackets, as in [2001:db8::1]:443");
+    return refuse (error, text, _("an IPv6 address needs brackets, as in [2001:db8::1]:443"));
   if (!host_is_sane (out->host))
-    return refuse (error, text, "the host must be a name, an IPv4 address or an IPv6 address in brackets");
+    return refuse (error, text, _("the host must be a name, an IPv4 address or an IPv6 address in brackets"));
   return TRUE;
 }
 
@@ -239,7 +240,8 @@ detour_cidr_parse (const char *text, DetourCidr *out, GError **error)
   else
     {
       g_set_error (error, DETOUR_ADDRESS_ERROR, DETOUR_ADDRESS_ERROR_SYNTAX,
-                   "\"%s\" is not a network: write ADDRESS or ADDRESS/BITS, as in 192.0.2.0/24 or 2001:db8::/32", text);
+                   _("\"%s\" is not a network: write ADDRESS or ADDRESS/BITS, as in 192.0.2.0/24 or 2001:db8::/32"),
+                   text);
       return FALSE;
     }
 
@@ -247,7 +249,7 @@ detour_cidr_parse (const char *text, DetourCidr *out, GError **error)
   if (slash != NULL && !parse_number (slash + 1, max, &bits))
     {
       g_set_error (error, DETOUR_ADDRESS_ERROR, DETOUR_ADDRESS_ERROR_SYNTAX,
-                   "\"%s\" is not a network: the number after the slash goes from 0 to %u", text, max);
+                   _("\"%s\" is not a network: the number after the slash goes from 0 to %u"), text, max);
       return FALSE;
     }
   out->bits = (guint8) (bits + 128 - max);
@@ -256,7 +258,7 @@ detour_cidr_parse (const char *text, DetourCidr *out, GError **error)
     if ((out->bytes[i / 8] & (0x80 >> i % 8)) != 0)
       {
         g_set_error (error, DETOUR_ADDRESS_ERROR, DETOUR_ADDRESS_ERROR_SYNTAX,
-                     "\"%s\" is not a network: the address has bits set beyond the first %u", text, bits);
+                     _("\"%s\" is not a network: the address has bits set beyond the first %u"), text, bits);
         return FALSE;
       }
   return TRUE;

@@ -4,6 +4,7 @@
 
 #include "detour-config-errors.h"
 
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 /* A file of rubbish has an error on each line; nobody reads more than this. */
@@ -169,10 +170,11 @@ detour_config_errors_lines (const DetourConfigErrors *self)
   for (guint i = 0; i < self->lines->len; i++)
     g_ptr_array_add (texts, g_strdup (g_array_index (self->lines, ErrorLine, i).text));
   if (self->n_errors > self->lines->len)
-    g_ptr_array_add (texts, g_strdup_printf ("and %u more", self->n_errors - self->lines->len));
+    g_ptr_array_add (texts, g_strdup_printf (_("and %u more"), self->n_errors - self->lines->len));
   if (self->n_errors > 0)
-    g_ptr_array_add (texts, g_strdup_printf ("%u error%s; the configuration was not used", self->n_errors,
-                                             self->n_errors == 1 ? "" : "s"));
+    g_ptr_array_add (texts, g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u error; the configuration was not used",
+                                                          "%u errors; the configuration was not used", self->n_errors),
+                                             self->n_errors));
   g_ptr_array_add (texts, NULL);
   return (GStrv) g_ptr_array_free (texts, FALSE);
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n-lib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -92,14 +93,14 @@ read_header (Reader *reader, char *text, guint line)
   reader->skipping = TRUE;
   if (n < 2 || text[n - 1] != ']')
     {
-      complain (reader, line, NULL, "a group has the form [NAME] and nothing behind it");
+      complain (reader, line, NULL, _("a group has the form [NAME] and nothing behind it"));
       return;
     }
   text[n - 1] = '\0';
   name = squeeze (text + 1);
   if (!group_name_is_sane (name))
     {
-      complain (reader, line, NULL, "between the brackets there must be the name of a group");
+      complain (reader, line, NULL, _("between the brackets there must be the name of a group"));
       return;
     }
   for (guint i = 0; i < reader->file->groups->len; i++)
@@ -108,7 +109,7 @@ read_header (Reader *reader, char *text, guint line)
       if (strcmp (group->name, name) == 0)
         {
           detour_config_errors_add (reader->errors, reader->file->name, line, name, NULL,
-                                    "this group is already on line %u; a file has it once", group->line);
+                                    _("this group is already on line %u; a file has it once"), group->line);
           return;
         }
     }
@@ -145,7 +146,7 @@ read_pair (Reader *reader, char *text, guint line)
   if (reader->group == NULL)
     {
       if (!reader->told_no_group)
-        complain (reader, line, NULL, "text before the first [group]");
+        complain (reader, line, NULL, _("text before the first [group]"));
       reader->told_no_group = TRUE;
       return;
     }
@@ -154,7 +155,7 @@ read_pair (Reader *reader, char *text, guint line)
       g_autofree char *quoted = detour_config_quote (text);
 
       detour_config_errors_add (reader->errors, reader->file->name, line, reader->group->name, NULL,
-                                "\"%s\" has no \"=\"; write key = value, or begin a comment with #", quoted);
+                                _("\"%s\" has no \"=\"; write key = value, or begin a comment with #"), quoted);
       return;
     }
   *equals = '\0';
@@ -164,7 +165,7 @@ read_pair (Reader *reader, char *text, guint line)
       g_autofree char *quoted = detour_config_quote (text);
 
       detour_config_errors_add (reader->errors, reader->file->name, line, reader->group->name, NULL,
-                                "\"%s\" cannot be a key; keys are letters, digits and \"-\"", quoted);
+                                _("\"%s\" cannot be a key; keys are letters, digits and \"-\""), quoted);
       return;
     }
   for (guint i = 0; i < reader->group->entries->len; i++)
@@ -174,7 +175,7 @@ read_pair (Reader *reader, char *text, guint line)
       if (strcmp (before->key, text) == 0)
         {
           detour_config_errors_add (reader->errors, reader->file->name, line, reader->group->name, text,
-                                    "already set on line %u; only one of them can count", before->line);
+                                    _("already set on line %u; only one of them can count"), before->line);
           return;
         }
     }
@@ -192,17 +193,17 @@ read_line (Reader *reader, const char *data, gsize len, guint line)
 
   if (len > DETOUR_CONFIG_LINE_MAX)
     {
-      complain (reader, line, NULL, "a line may have 16384 bytes at most");
+      complain (reader, line, NULL, _("a line may have 16384 bytes at most"));
       return;
     }
   if (memchr (data, '\0', len) != NULL)
     {
-      complain (reader, line, NULL, "there is a NUL byte in this line; is this a text file?");
+      complain (reader, line, NULL, _("there is a NUL byte in this line; is this a text file?"));
       return;
     }
   if (!g_utf8_validate (data, (gssize) len, NULL))
     {
-      complain (reader, line, NULL, "this line is not UTF-8");
+      complain (reader, line, NULL, _("this line is not UTF-8"));
       return;
     }
   text = g_strndup (data, len);
@@ -228,7 +229,7 @@ detour_config_file_parse (const char *name, const char *data, gsize len, DetourC
 
   if (len > DETOUR_CONFIG_FILE_MAX)
     {
-      detour_config_errors_add (errors, name, 0, NULL, NULL, "a configuration file may have %u bytes at most",
+      detour_config_errors_add (errors, name, 0, NULL, NULL, _("a configuration file may have %u bytes at most"),
                                 DETOUR_CONFIG_FILE_MAX);
       return self;
     }
@@ -262,13 +263,13 @@ detour_config_file_load (const char *path, DetourConfigErrors *errors)
   /* A pipe could make a reload wait for ever. */
   if (fd >= 0 && fstat (fd, &st) == 0 && !S_ISREG (st.st_mode) && !S_ISCHR (st.st_mode))
     {
-      detour_config_errors_add (errors, path, 0, NULL, NULL, "cannot be read: not a file");
+      detour_config_errors_add (errors, path, 0, NULL, NULL, _("cannot be read: not a file"));
       close (fd);
       return NULL;
     }
   if (fd < 0)
     {
-      detour_config_errors_add (errors, path, 0, NULL, NULL, "cannot be read: %s", g_strerror (errno));
+      detour_config_errors_add (errors, path, 0, NULL, NULL, _("cannot be read: %s"), g_strerror (errno));
       return NULL;
     }
   /* One byte more than allowed, so that a file that is too long is seen as such. */
@@ -278,7 +279,7 @@ detour_config_file_load (const char *path, DetourConfigErrors *errors)
   close (fd);
   if (n < 0)
     {
-      detour_config_errors_add (errors, path, 0, NULL, NULL, "cannot be read: %s", g_strerror (errno));
+      detour_config_errors_add (errors, path, 0, NULL, NULL, _("cannot be read: %s"), g_strerror (errno));
       return NULL;
     }
   return detour_config_file_parse (path, data, len, errors);

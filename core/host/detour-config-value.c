@@ -5,6 +5,7 @@
 #include "detour-config-value.h"
 
 #include <errno.h>
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 #include "detour-address.h"
@@ -120,14 +121,14 @@ parse_bool (const char *text, guint64 *out, GError **error)
           *out = value;
           return TRUE;
         }
-  return refuse (error, text, "is neither true nor false; write true, yes, on, false, no or off");
+  return refuse (error, text, _("is neither true nor false; write true, yes, on, false, no or off"));
 }
 
 static gboolean
 parse_number (const DetourConfigKey *key, const char *text, guint64 *out, GError **error)
 {
   gboolean limit = (key->flags & DETOUR_CONFIG_LIMIT) != 0;
-  const char *off = limit ? ", or off" : "";
+  const char *off = limit ? _(", or off") : "";
 
   *out = 0;
   if (limit && (strcmp (text, "off") == 0 || strcmp (text, "0") == 0))
@@ -137,19 +138,19 @@ parse_number (const DetourConfigKey *key, const char *text, guint64 *out, GError
     {
     case DETOUR_CONFIG_DURATION:
       if (!parse_scaled (text, duration_units, out) || *out > G_MAXINT64 / 1000)
-        return refuse (error, text, "is not a duration; write 2s, 500ms, 10m%s", off);
+        return refuse (error, text, _("is not a duration; write 2s, 500ms, 10m%s"), off);
       break;
     case DETOUR_CONFIG_SIZE:
       if (!parse_scaled (text, size_units, out))
-        return refuse (error, text, "is not a size; write 4096, 64K, 2M, 1G%s", off);
+        return refuse (error, text, _("is not a size; write 4096, 64K, 2M, 1G%s"), off);
       break;
     case DETOUR_CONFIG_RATE:
       if (!parse_scaled (text, size_units, out))
-        return refuse (error, text, "is not a rate; write bytes a second: 65536, 512K, 2M%s", off);
+        return refuse (error, text, _("is not a rate; write bytes a second: 65536, 512K, 2M%s"), off);
       break;
     default:
       if (!g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, out, NULL))
-        return refuse (error, text, "is not a number; write digits only%s", off);
+        return refuse (error, text, _("is not a number; write digits only%s"), off);
       break;
     }
 
@@ -160,7 +161,7 @@ parse_number (const DetourConfigKey *key, const char *text, guint64 *out, GError
       g_autofree char *min = format_number (key->type, key->min);
       g_autofree char *max = format_number (key->type, key->max);
 
-      return refuse (error, text, "is out of range; it goes from %s to %s%s", min, max, off);
+      return refuse (error, text, _("is out of range; it goes from %s to %s%s"), min, max, off);
     }
   return TRUE;
 }
@@ -185,8 +186,8 @@ check_enum (const DetourConfigKey *key, const char *text, GError **error)
   nearest = detour_nearest (text, (const char *const *) words);
   all = g_strjoinv (", ", words);
   if (nearest != NULL)
-    return refuse (error, text, "is not one of %s; did you mean \"%s\"?", all, nearest);
-  return refuse (error, text, "is not one of %s", all);
+    return refuse (error, text, _("is not one of %s; did you mean \"%s\"?"), all, nearest);
+  return refuse (error, text, _("is not one of %s"), all);
 }
 
 /* One value that stays text, escapes resolved. */
@@ -200,7 +201,7 @@ check_string (const DetourConfigKey *key, const char *text, GError **error)
     {
     case DETOUR_CONFIG_PATH:
       if (!g_path_is_absolute (text))
-        return refuse (error, text, "is not an absolute path; it must begin with \"/\"");
+        return refuse (error, text, _("is not an absolute path; it must begin with \"/\""));
       return TRUE;
     case DETOUR_CONFIG_ENUM:
       return check_enum (key, text, error);
@@ -253,7 +254,7 @@ unescape (const char **text, char separator, const char *whole, GError **error)
       if (code == NULL)
         {
           g_string_free (out, TRUE);
-          refuse (error, whole, "has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;");
+          refuse (error, whole, _("has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;"));
           return NULL;
         }
       g_string_append_c (out, meanings[code - codes]);

@@ -4,6 +4,7 @@
 
 #include "detour-config.h"
 
+#include <glib/gi18n-lib.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -108,9 +109,9 @@ read_settings (Build *build, const DetourMergedGroup *group, const DetourConfigK
 
           if (nearest != NULL)
             detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
-                                      "no such key; did you mean \"%s\"?", nearest);
+                                      _("no such key; did you mean \"%s\"?"), nearest);
           else
-            detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key, "no such key");
+            detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key, _("no such key"));
         }
       else if (!detour_settings_set (settings, key->key, key->value, key->file, key->line, &error))
         add_error (build, error, key->file, key->line);
@@ -158,12 +159,12 @@ refuse_unknown_group (Build *build, const DetourMergedGroup *group)
   nearest = detour_nearest (words[0], (const char *const *) candidates->pdata);
 
   if (nearest != NULL && detour_kind_from_name (nearest, &kind))
-    text = g_strdup_printf ("no such group; did you mean [%s %s]?", nearest, words[1] != NULL ? words[1] : "NAME");
+    text = g_strdup_printf (_("no such group; did you mean [%s %s]?"), nearest, words[1] != NULL ? words[1] : "NAME");
   else if (nearest != NULL)
-    text = g_strdup_printf ("no such group; did you mean [%s]?", nearest);
+    text = g_strdup_printf (_("no such group; did you mean [%s]?"), nearest);
   else
-    text = g_strdup ("no such group; there are [core], [limits], [admission] and [KIND NAME] with a KIND out of "
-                     "transport, cert, auth, service, http, log");
+    text = g_strdup (_("no such group; there are [core], [limits], [admission] and [KIND NAME] with a KIND out of "
+                       "transport, cert, auth, service, http, log"));
   refuse_group (build, group, text);
 }
 
@@ -194,11 +195,11 @@ refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind, co
   const DetourMergedKey *key = detour_merged_group_find (group, "plugin");
   g_auto (GStrv) names = detour_plugins_names (build->plugins, kind);
   g_autofree char *quoted = detour_config_quote (plugin_name);
-  g_autofree char *there = names[0] != NULL ? g_strjoinv (", ", names) : g_strdup ("none of this kind");
+  g_autofree char *there = names[0] != NULL ? g_strjoinv (", ", names) : g_strdup (_("none of this kind"));
 
   detour_config_errors_add (build->errors, key != NULL ? key->file : group->file,
                             key != NULL ? key->line : group->line, group->name, "plugin",
-                            "no plugin \"%s\"; there are %s", quoted, there);
+                            _("no plugin \"%s\"; there are %s"), quoted, there);
 }
 
 /* Only the plugin can judge some things; asked when the tables had nothing to say. */
@@ -209,7 +210,8 @@ ask_plugin (Build *build, const DetourConfigInstance *instance, const DetourMerg
   g_autoptr (GError) error = NULL;
 
   if (missing != NULL)
-    detour_config_errors_add (build->errors, group->file, group->line, group->name, missing, "not set, but needed: %s",
+    detour_config_errors_add (build->errors, group->file, group->line, group->name, missing,
+                              _("not set, but needed: %s"),
                               detour_settings_find_key (instance->settings, missing)->summary);
   else if (instance->plugin->check != NULL && !instance->plugin->check (instance->settings, &error))
     add_error (build, error, group->file, group->line);
@@ -292,12 +294,13 @@ read_groups (Build *build)
         continue;
 
       if (strcmp (words[0], "peer") == 0)
-        refuse_group (build, group, "no such group yet; this version waits for other relays and does not connect to them");
+        refuse_group (build, group,
+                      _("no such group yet; this version waits for other relays and does not connect to them"));
       else if (!detour_kind_from_name (words[0], &kind))
         refuse_unknown_group (build, group);
       else if (words[1] == NULL || !name_is_sane (words[1]))
         refuse_group (build, group,
-                      "an instance is called [KIND NAME] with a NAME of letters, digits, \"-\", \"_\" and \".\"");
+                      _("an instance is called [KIND NAME] with a NAME of letters, digits, \"-\", \"_\" and \".\""));
       else
         read_instance (build, group, kind, words[1]);
     }
@@ -323,7 +326,8 @@ check_core (Build *build)
           g_autofree char *quoted = detour_config_quote (hostname);
 
           detour_settings_error (core, "hostname", &error,
-                                 "\"%s\" is neither a host name nor an address; write relay.example.com or 203.0.113.5",
+                                 _("\"%s\" is neither a host name nor an address; write relay.example.com or "
+                                   "203.0.113.5"),
                                  quoted);
         }
     }
@@ -342,7 +346,7 @@ check_core (Build *build)
       const char *file;
       guint line;
 
-      detour_settings_error (core, "workers", &error, "\"%s\" is neither auto nor a number from 1 to %d", quoted,
+      detour_settings_error (core, "workers", &error, _("\"%s\" is neither auto nor a number from 1 to %d"), quoted,
                              WORKERS_MAX);
       detour_settings_origin (core, "workers", &file, &line);
       add_error (build, error, file, line);
@@ -391,9 +395,9 @@ refuse_chain_name (Build *build, const char *name, const char *file, guint line)
   there = g_strjoinv (", ", (char **) names->pdata);
   if (nearest != NULL)
     detour_config_errors_add (build->errors, file, line, "admission", "chain",
-                              "there is no [auth %s]; did you mean \"%s\"?", quoted, nearest);
+                              _("there is no [auth %s]; did you mean \"%s\"?"), quoted, nearest);
   else
-    detour_config_errors_add (build->errors, file, line, "admission", "chain", "there is no [auth %s]; there are %s",
+    detour_config_errors_add (build->errors, file, line, "admission", "chain", _("there is no [auth %s]; there are %s"),
                               quoted, there);
 }
 
@@ -412,8 +416,8 @@ check_admission (Build *build)
       /* A value that was refused has an error of its own. */
       if (group == NULL || detour_merged_group_find (group, "chain") == NULL || chain[0] == NULL)
         detour_config_errors_add (build->errors, file, line, "admission", "chain",
-                                  "not set. Say who may use this relay: \"tailscaled\", \"url\", \"keys\", or \"open\" "
-                                  "for everyone");
+                                  _("not set. Say who may use this relay: \"tailscaled\", \"url\", \"keys\", or "
+                                    "\"open\" for everyone"));
       return;
     }
   for (guint i = 0; chain[i] != NULL; i++)
@@ -422,12 +426,13 @@ check_admission (Build *build)
 
       for (guint j = 0; j < i; j++)
         if (strcmp (chain[i], chain[j]) == 0)
-          detour_config_errors_add (build->errors, file, line, "admission", "chain", "\"%s\" is there twice", chain[i]);
+          detour_config_errors_add (build->errors, file, line, "admission", "chain", _("\"%s\" is there twice"),
+                                    chain[i]);
       if (strcmp (chain[i], "open") == 0)
         {
           if (chain[1] != NULL)
             detour_config_errors_add (build->errors, file, line, "admission", "chain",
-                                      "\"open\" lets everyone in and must stand alone");
+                                      _("\"open\" lets everyone in and must stand alone"));
         }
       else if (detour_config_find (build->config, id) == NULL)
         refuse_chain_name (build, chain[i], file, line);

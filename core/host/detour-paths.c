@@ -41,6 +41,12 @@ detour_paths_vendor_file (void)
 }
 
 char *
+detour_paths_locale (void)
+{
+  return from_program ("po", DETOUR_LOCALE_FROM_BINDIR);
+}
+
+char *
 detour_paths_main_file (void)
 {
   return g_strdup (DETOUR_SYSCONF_DIR "/detour.conf");

@@ -12,6 +12,9 @@ char *detour_paths_plugins (void);
 char *detour_paths_vendor_file (void);
 char *detour_paths_main_file (void);
 
+/* Where the translations are, likewise; for programs in the directory of users' programs. */
+char *detour_paths_locale (void);
+
 /* $STATE_DIRECTORY and $RUNTIME_DIRECTORY of the service manager, or else those of the build. */
 char *detour_paths_state_directory (void);
 char *detour_paths_run_directory (void);
