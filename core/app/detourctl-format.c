@@ -204,6 +204,9 @@ detourctl_format_wrap (const char *text, guint first, guint indent, guint width)
     {
       guint n = detourctl_format_width (words[i]);
 
+      /* Blanks that would end a line, or begin one, are left out. */
+      if (n == 0 && (at_start || words[i + 1] == NULL || column + 2 + detourctl_format_width (words[i + 1]) > width))
+        continue;
       if (!at_start && column + 1 + n > width)
         {
           g_string_append_c (out, '\n');

@@ -16,7 +16,7 @@
 #include "detourctl-format.h"
 
 /* Of the commands, where what they do begins. */
-#define HELP_COLUMN 24u
+#define HELP_COLUMN 26u
 
 const DetourctlCommand *const detourctl_commands[] = {
   detourctl_status_commands, detourctl_plugins_commands, detourctl_doors_commands,   detourctl_clients_commands,

@@ -1,0 +1,38 @@
+"""Runs the real detourctl against a test's relay.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import json
+import os
+import subprocess
+
+from derp_client import PATIENCE
+from relay import ALARMS, BUILD, daemon_environment
+
+DETOURCTL = BUILD / "core" / "app" / "detourctl"
+
+
+def detourctl(relay, *arguments, code=0, **environment):
+    """What detourctl says on (standard output, standard error)."""
+    socket = {"DETOUR_SOCKET": f"{relay.run_directory}/control"} if relay else {}
+    clean = {name: value for name, value in daemon_environment().items() if not name.startswith(("LC_", "LANG", "DETOUR_SOCKET"))}
+    done = subprocess.run([DETOURCTL, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                          env=clean | {"LC_ALL": "C.UTF-8"} | socket | environment, timeout=PATIENCE)
+    assert not ALARMS.search(done.stderr), done.stderr
+    assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout, done.stderr
+
+
+def ask(relay, *arguments, code=0):
+    """The document that detourctl prints for programs."""
+    return json.loads(detourctl(relay, *arguments, "--json", code=code)[0])
+
+
+def plugin(relay, identity):
+    """One plugin's entry."""
+    return {entry["id"]: entry for entry in ask(relay, "plugins")["plugins"]}[identity]
+
+
+def environment_has(program):
+    """Whether a program is to be found."""
+    return any(os.access(os.path.join(folder, program), os.X_OK) for folder in os.environ["PATH"].split(os.pathsep))

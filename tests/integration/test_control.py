@@ -1,0 +1,526 @@
+"""detourctl against the real daemon, over its control socket: every command, for people and for programs.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import pty
+import re
+import socket
+import stat
+import subprocess
+
+import nacl.public
+import pytest
+
+from control import DETOURCTL, ask, detourctl, plugin
+from derp_client import Frame, Stream, disco, http_request
+from relay import EVERYTHING, SMALL, Relay, wait_until, with_keys, without_group
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory):
+    """A relay for tests that leave it as it is."""
+    relay = Relay(tmp_path_factory.mktemp("control")).start()
+    yield relay
+    try:
+        relay.stop()
+    finally:
+        relay.remove()
+
+
+@pytest.fixture
+def door(relay):
+    """A way into it."""
+    door = relay.door()
+    yield door
+    door.close()
+
+
+def gone(relay):
+    """No client is left from the test before."""
+    wait_until(lambda: ask(relay)["client_count"] == 0, "no clients")
+
+
+def key_text(client):
+    """A client's key as Tailscale writes it."""
+    return f"nodekey:{client.key.hex()}"
+
+
+# ---- status
+
+def test_status_is_the_default_and_fits_80_columns(relay, door):
+    gone(relay)
+    clients = [door.client() for _ in range(3)]
+    text, errors = detourctl(relay)
+    assert errors == ""
+    assert all(len(line) <= 80 for line in text.splitlines()), text
+    assert re.match(r"relay\.test   running \d+ seconds?, detour \S+, 1 worker\n", text)
+    for title in ("clients", "traffic", "admission", "certificate", "listeners", "plugins"):
+        assert re.search(rf"^  {title} +\S", text, re.M), title
+    assert re.search(r"^  clients +3 connected \(\d+ joined, \d+ left in the last minute\)$", text, re.M)
+    assert "open to everyone" in text and "0 % dropped" in text
+    assert re.search(r"^  certificate +127\.0\.0\.1 relay\.test, [\d,]+ days left, from selfsigned$", text, re.M)
+    assert f"127.0.0.1:{relay.ports['https']}\N{NO-BREAK SPACE}tls" in text
+    assert "!" not in text
+    assert detourctl(relay, "status")[0].splitlines()[1] == text.splitlines()[1]
+    for client in clients:
+        client.close()
+
+
+def test_status_for_programs(relay, door):
+    gone(relay)
+    a, b = door.client(), door.client()
+    a.send_packet(b.key, b"x" * 1000)
+    b.expect_packet(a.key, b"x" * 1000)
+    status = ask(relay)
+    assert status == json.loads(json.dumps(status))
+    assert status["ready"] is True and status["draining"] is False
+    assert status["hostname"] == "relay.test" and status["version"]
+    assert re.fullmatch(r"nodekey:[0-9a-f]{64}", status["server_key"])
+    assert TIME.fullmatch(status["start_time"]) and status["uptime_us"] > 0
+    assert status["client_count"] == status["connection_count"] == 2 and status["duplicate_count"] == 0
+    assert status["packets_received"] >= 1 and status["bytes_received"] >= 1000
+    assert status["packets_sent"] >= 1 and status["bytes_sent"] >= 1000
+    for span in ("recent", "last_minute", "last_hour"):
+        assert status[span]["duration_us"] > 0
+        assert all(isinstance(value, int) for value in status[span].values())
+    assert status["last_hour"]["packets_received"] >= 1
+    assert status["admission_summary"] == {"open": True, "chain": [], "match": "any", "dry_run": False}
+    assert {listener["instance"] for listener in status["listeners"]} >= {"transport/https", "transport/http", "service/stun"}
+    assert [certificate["self_signed"] for certificate in status["certificates"]] == [True]
+    assert all(entry["state"] == "running" for entry in status["plugins"])
+    assert status["hints"] == []
+
+
+def test_hints_say_what_is_wrong(make_relay):
+    config = with_keys(EVERYTHING, "admission", chain="friends", dry_run="true")
+    config = without_group(config, "cert main") + "\n[auth friends]\nplugin = keys\nfile = {dir}/friends\n"
+    relay = make_relay(config, {"friends": "# nobody\n"})
+    assert {hint["code"] for hint in ask(relay)["hints"]} == {"no_certificate", "admission_dry_run"}
+    detourctl(relay, "plugins", "disable", "auth/friends")
+    relay.write_file("mesh.key", "not a key\n")
+    detourctl(relay, "plugins", "restart", "service/mesh", code=1)
+    text, _ = detourctl(relay)
+    hints = {(hint["code"], hint["about"]) for hint in ask(relay)["hints"]}
+    assert hints == {("no_certificate", ""), ("admission_dry_run", ""), ("admission_stopped", ""),
+                     ("plugin_failed", "service/mesh")}
+    assert len(re.findall(r"^! ", text, re.M)) == 4
+    assert "1 failed (service/mesh), 1 stopped (auth/friends)" in re.sub(r"\s+", " ", text)
+    assert all(len(line) <= 80 or " " not in line.strip() for line in text.splitlines()), text
+
+
+# ---- clients
+
+def test_clients_and_their_numbers(relay, door):
+    gone(relay)
+    busy, quiet = door.client(), door.client()
+    for _ in range(5):
+        busy.send_packet(quiet.key, b"x" * 200)
+        quiet.expect_packet(busy.key, b"x" * 200)
+    quiet.send_packet(busy.key, disco())
+    busy.expect_packet(quiet.key, disco())
+    rows = ask(relay, "clients", "--sort", "received")["clients"]
+    assert [row["key"] for row in rows] == [key_text(busy), key_text(quiet)]
+    first = rows[0]
+    assert first["packets_received"] == 5 and first["bytes_received"] == 1000
+    assert first["packets_sent"] == 1 and first["packets_dropped"] == 0 and first["waiting_bytes"] == 0
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", first["address"]) and first["listener"] == "transport/http"
+    assert TIME.fullmatch(first["since"]) and first["worker"] == 0 and first["connection"] > 0
+    assert first["home"] is first["mesh"] is first["prober"] is first["watcher"] is first["blocked"] is False
+    text, _ = detourctl(relay, "clients", "--sort", "received", "--limit", "1")
+    lines = text.splitlines()
+    assert lines[0].split() == ["KEY", "ADDRESS", "FOR", "HOME", "IN", "OUT", "DROPS", "LABEL"]
+    assert len(lines) == 2 and lines[1].startswith(busy.key.hex()[:8])
+
+
+def test_every_order_and_its_reverse(relay, door):
+    gone(relay)
+    for _ in range(4):
+        door.client()
+    for order in ("connection", "traffic", "received", "sent", "dropped", "waiting", "since", "key", "address", "label"):
+        rows = [row["connection"] for row in ask(relay, "clients", "--sort", order)["clients"]]
+        back = [row["connection"] for row in ask(relay, "clients", "--sort", order, "--reverse")["clients"]]
+        assert len(rows) == 4 and rows == back[::-1], order
+    _, errors = detourctl(relay, "clients", "--sort", "beauty", code=1)
+    assert "traffic" in errors
+
+
+def test_a_client_that_is_home_and_a_mesh_peer(relay, door):
+    gone(relay)
+    home, mesh = door.client(), door.mesh_client()
+    home.send(Frame.NOTE_PREFERRED, b"\x01")
+    home.ping(b"12345678")
+    mesh.send(Frame.WATCH_CONNS)
+    mesh.expect(Frame.PEER_PRESENT)
+    rows = {row["key"]: row for row in ask(relay, "clients")["clients"]}
+    assert rows[key_text(home)]["home"] is True
+    assert rows[key_text(mesh)]["mesh"] is True and rows[key_text(mesh)]["watcher"] is True
+
+
+def test_one_client_by_its_key_or_the_beginning(relay, door):
+    gone(relay)
+    client = door.client()
+    twin = door.client(client.secret)
+    for key in (key_text(client), client.key.hex(), client.key.hex()[:8], client.key.hex()[:5].upper()):
+        rows = ask(relay, "client", key)["connections"]
+        assert [row["key"] for row in rows] == [key_text(client)] * 2, key
+    assert detourctl(relay, "client", client.key.hex()[:8])[0].count(key_text(client)) == 2
+    assert ask(relay)["duplicate_count"] == 1
+    twin.close()
+
+
+def test_no_such_client(relay):
+    _, errors = detourctl(relay, "client", "nodekey:" + "00" * 32, code=1)
+    assert "not connected" in errors
+    for key in ("xyz", "nodekey:xyzt", "123", "nodekey:" + "0" * 65, ""):
+        _, errors = detourctl(relay, "client", key, code=1)
+        assert "64 hex digits" in errors, key
+
+
+def test_kicked_clients_are_closed(relay, door):
+    gone(relay)
+    client, other = door.client(), door.client()
+    assert detourctl(relay, "kick", client.key.hex()[:10])[0] == "1 connection was closed\n"
+    client.expect_closed()
+    other.ping(b"12345678")
+    assert ask(relay, "kick", key_text(other)) == {"closed": 1}
+    _, errors = detourctl(relay, "kick", key_text(other), code=1)
+    assert "not connected" in errors
+
+
+def test_why_a_client_was_let_in_or_kept_out(make_relay):
+    config = with_keys(SMALL, "admission", chain="friends", refuse_hold="0s") \
+        + "\n[auth friends]\nplugin = keys\nfile = {dir}/friends\n"
+    relay = make_relay(config, {"friends": ""}, start=False)
+    friend, stranger = nacl.public.PrivateKey.generate(), nacl.public.PrivateKey.generate()
+    relay.write_file("friends", f"nodekey:{bytes(friend.public_key).hex()} the friend\n")
+    relay.start()
+    door = relay.door()
+    client = door.client(friend)
+    refused = door.greeted(stranger)
+    refused.send(Frame.CLIENT_INFO, refused.client_info())
+    refused.expect_closed()
+    verdicts = ask(relay, "why", client.key.hex()[:8])["verdicts"]
+    assert [(v["verdict"], v["source"], v["label"]) for v in verdicts] == [("allow", "auth/friends", "the friend")]
+    assert TIME.fullmatch(verdicts[0]["first"]) and verdicts[0]["count"] == 1
+    key = f"nodekey:{bytes(stranger.public_key).hex()}"
+    assert [v["verdict"] for v in ask(relay, "why", key)["verdicts"]] == ["deny"]
+    text, _ = detourctl(relay, "why", key)
+    assert re.search(r"refused +auth/friends +127\.0\.0\.1 ", text)
+    assert detourctl(relay, "why", "nodekey:" + "11" * 32)[0] == "Nobody was asked about this key lately.\n"
+    assert ask(relay, "clients")["clients"][0]["label"] == "the friend"
+    assert ask(relay)["last_hour"]["refused"] == 1
+    assert "; 1 refused in the last hour" in detourctl(relay)[0]
+
+
+# ---- the rest
+
+def test_plugins_listeners_and_certificates(relay):
+    text, _ = detourctl(relay, "plugins")
+    assert text.splitlines()[0].split() == ["ID", "PLUGIN", "STATE", "SINCE", "WHAT"]
+    assert re.search(r"^service/stun +service-stun +running +\d+\w .*listening on 127\.0\.0\.1", text, re.M)
+    entry = plugin(relay, "cert/main")
+    assert entry["plugin"] == "cert-selfsigned" and entry["kind"] == "cert" and TIME.fullmatch(entry["since"])
+    assert entry["error"] == "" and entry["trouble"] == "" and entry["about"]
+    listeners = {entry["instance"]: entry for entry in ask(relay, "listeners")["listeners"]}
+    assert listeners["transport/https"]["secure"] is True and listeners["transport/https"]["derp"] is True
+    assert listeners["transport/port80"]["derp"] is False
+    assert listeners["service/stun"]["addresses"] == [f"127.0.0.1:{relay.ports['stun']}"]
+    certificate, = ask(relay, "certs")["certificates"]
+    assert certificate["names"] == ["127.0.0.1", "relay.test"] and TIME.fullmatch(certificate["not_after"])
+    assert re.search(r"^cert/main +\d{4}-.* yes +127\.0\.0\.1 relay\.test$", detourctl(relay, "certs")[0], re.M)
+
+
+def test_counters(relay, door):
+    door.client().close()
+    counters = ask(relay, "counters")["counters"]
+    by_name = {(entry["name"], *sorted(entry["labels"].items())): entry for entry in counters}
+    assert len(by_name) == len(counters)
+    assert by_name["logins",]["value"] >= 1 and by_name["logins",]["help"]
+    assert ("packets_dropped", ("kind", "disco"), ("reason", "unknown_dest")) in by_name
+    assert ("requests_success", ("instance", "service/stun")) in by_name
+    assert all(isinstance(entry["value"], int) for entry in counters)
+    assert len(detourctl(relay, "counters")[0]) < len(detourctl(relay, "counters", "--all")[0])
+
+
+def test_version(relay):
+    versions = ask(relay, "version")
+    assert versions["detourctl"] == versions["detourd"]
+    assert detourctl(None, "--version")[0] == f"detourctl {versions['detourctl']}\n"
+
+
+def test_reload_says_how_it_went(make_relay):
+    relay = make_relay(EVERYTHING)
+    assert detourctl(relay, "reload") == ("Reloaded.\n", "")
+    relay.write_config(with_keys(EVERYTHING, "limits", write_timeout="2 secs"))
+    _, errors = detourctl(relay, "reload", code=1)
+    assert f'{relay.config_file}:' in errors and '"2 secs" is not a duration' in errors and "not reloaded" in errors
+    answer = ask(relay, "reload", code=1)
+    assert answer["outcome"] == "refused" and "2 secs" in answer["problems"][0]
+    relay.write_file("mesh.key", "rubbish")
+    relay.write_config(with_keys(EVERYTHING, "service mesh", key_file="{dir}/nothing"))
+    answer = ask(relay, "reload", code=1)
+    assert answer["outcome"] in ("partly", "refused") and answer["problems"]
+
+
+def test_log_level(make_relay):
+    relay = make_relay(with_keys(SMALL, "log stderr", level="message"))
+    detourctl(relay, "log-level", "debug")
+    assert ask(relay)["log_level"] == "debug"
+    since = len(relay.log)
+    client = relay.door().client()
+    detourctl(relay, "kick", key_text(client))
+    relay.wait_log("info detour: client .*connection closed", since)
+    detourctl(relay, "log-level", "configured")
+    assert ask(relay)["log_level"] == ""
+    since = len(relay.log)
+    client = relay.door().client()
+    detourctl(relay, "kick", key_text(client))
+    client.expect_closed()
+    assert "info" not in relay.log[since:]
+    _, errors = detourctl(relay, "log-level", "loud", code=1)
+    assert "critical" in errors
+
+
+def test_config_commands(relay):
+    assert detourctl(relay, "config", "check")[0] == "The configuration is good.\n"
+    assert ask(relay, "config", "check") == {"problems": []}
+    dump, _ = detourctl(relay, "config", "dump")
+    assert "[service stun]\nplugin = stun" in dump.replace("service-stun", "stun")
+    facts = ask(relay, "config", "explain", "limits.write-timeout")["key"]
+    assert facts["value"] == "2s" and facts["type"] == "duration" and facts["maximum"] == "1h"
+    assert "origin" not in facts
+    facts = ask(relay, "config", "explain", "service/stun.listen")["key"]
+    assert re.fullmatch(re.escape(str(relay.config_file)) + r":\d+", facts["origin"])
+    assert "range        100ms to 1h" in detourctl(relay, "config", "explain", "limits.write-timeout")[0]
+    _, errors = detourctl(relay, "config", "explain", "limits.write-timeuot", code=1)
+    assert 'did you mean "limits.write-timeout"?' in errors
+
+
+def test_config_of_a_file_without_a_daemon(tmp_path):
+    good, bad = tmp_path / "good.conf", tmp_path / "bad.conf"
+    good.write_text("[admission]\nchain = open\n[transport http]\nlisten = 127.0.0.1:80\n")
+    bad.write_text("[admission]\nchain = open\nmatch = some\n")
+    options = ("--no-vendor", "--config")
+    assert detourctl(None, "config", "check", *options, str(good))[0] == "The configuration is good.\n"
+    _, errors = detourctl(None, "config", "check", *options, str(bad), code=1)
+    assert f"{bad}:3: [admission] match:" in errors
+    assert ask(None, "config", "check", *options, str(bad), code=1)["problems"]
+    assert "chain = open" in detourctl(None, "config", "dump", *options, str(good))[0]
+    assert ask(None, "config", "explain", "admission.match", *options, str(good))["key"]["words"] == ["any", "all"]
+
+
+def map_of(relay, *options):
+    """The one node of the map."""
+    region, = json.loads(detourctl(relay, "derpmap", "--format", "json", *options)[0])["Regions"].values()
+    node, = region["Nodes"]
+    return region, node
+
+
+def test_derpmap_tells_what_the_relay_does(relay):
+    region, node = map_of(relay)
+    certificate = relay.door("tls").stream().certificates()[0]
+    assert region["RegionID"] == 900 and node["Name"] == "900a" and node["RegionID"] == 900
+    assert node == {"Name": "900a", "RegionID": 900, "HostName": "relay.test", "DERPPort": relay.ports["https"],
+                    "STUNPort": relay.ports["stun"],
+                    "CertName": f"sha256-raw:{hashlib.sha256(certificate).hexdigest()}"}
+    region, node = map_of(relay, "--region", "901", "--code", "lab", "--name", 'My "lab"', "--hostname", "203.0.113.5",
+                          "--ipv6", "none")
+    assert (region["RegionCode"], region["RegionName"]) == ("lab", 'My "lab"')
+    assert (node["Name"], node["HostName"], node["IPv4"], node["IPv6"]) == ("901a", "203.0.113.5", "203.0.113.5", "none")
+
+
+def test_derpmap_follows_the_running_configuration(make_relay):
+    relay = make_relay(EVERYTHING)
+    detourctl(relay, "plugins", "disable", "service/stun", "transport/https")
+    text, errors = detourctl(relay, "derpmap", "--json")
+    node = json.loads(text)["Regions"]["900"]["Nodes"][0]
+    assert node["STUNPort"] == -1 and "DERPPort" not in node and "CertName" not in node
+    assert "no listener speaks TLS" in errors
+
+
+def test_derpmap_forms(relay):
+    member, _ = detourctl(relay, "derpmap")
+    assert json.loads("{" + member.rstrip().rstrip(",") + "}")["derpMap"] == ask(relay, "derpmap")
+    yaml, _ = detourctl(relay, "derpmap", "--format", "headscale", "--region", "905")
+    assert yaml.startswith("regions:\n  905:\n    regionid: 905\n")
+    assert f"        derpport: {relay.ports['https']}\n" in yaml
+    for bad in (("--region", "0"), ("--format", "xml"), ("--ipv4", "relay"), ("--ipv4", "::1"),
+                ("--ipv4", "none", "--ipv6", "none")):
+        detourctl(relay, "derpmap", *bad, code=2)
+
+
+# ---- how it behaves on a command line
+
+def test_exit_status(relay, tmp_path):
+    detourctl(relay, "status", code=0)
+    detourctl(relay, "plugins", "disable", "service/nothing", code=1)
+    for usage in (("statsu",), ("status", "more"), ("kick",), ("--nonsense",), ("--color", "red"), ("--bus", "city"),
+                  ("clients", "--limit", "0"), ("clients", "--limit", "x"), ("config",), ("plugins", "enable")):
+        _, errors = detourctl(relay, *usage, code=2)
+        assert errors, usage
+    for command in ("status", "clients", "plugins", "reload", "derpmap", "version"):
+        output, errors = detourctl(None, command, "--socket", str(tmp_path / "nothing"), code=3)
+        assert "Start it with: " in errors
+        assert output == "" or command == "version"
+    detourctl(None, "--json", "--socket", str(tmp_path / "nothing"), "clients", code=3)
+
+
+def test_a_wrong_command_names_the_right_one(relay):
+    assert 'did you mean "status"?' in detourctl(relay, "statsu", code=2)[1]
+    assert 'did you mean "config check"?' in detourctl(relay, "config", "chek", code=2)[1]
+    assert "check, dump, explain" in detourctl(relay, "config", code=2)[1]
+    assert 'did you mean "service/stun"?' in detourctl(relay, "plugins", "disable", "service/stnu", code=1)[1]
+
+
+def test_help_names_every_command(relay):
+    text, _ = detourctl(None, "--help")
+    for command in ("status", "plugins", "plugins enable ID…", "clients", "client KEY", "kick KEY", "why KEY", "listeners",
+                    "certs", "reload", "log-level LEVEL", "config check", "config dump", "config explain KEY", "derpmap",
+                    "counters", "version"):
+        assert re.search(rf"^  {command} ", text, re.M), command
+        words = re.sub(r" [A-Z]+…?$", "", command).split()
+        own, _ = detourctl(None, *words, "--help")
+        assert " ".join(words) in own.splitlines()[1] and "--json" in own
+    assert "complete" not in text
+
+
+def test_the_socket_may_be_given_before_or_behind(relay):
+    path = f"{relay.run_directory}/control"
+    assert detourctl(None, "--socket", path, "version") == detourctl(None, "version", f"--socket={path}")
+
+
+def test_colour_only_where_it_is_wanted(relay):
+    assert "\033" not in detourctl(relay)[0]
+    assert "\033[1m" in detourctl(relay, "--color=always")[0]
+    for environment, expected in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+        master, slave = pty.openpty()
+        os.set_blocking(master, False)
+        subprocess.run(["stty", "cols", "100", "rows", "30"], stdin=slave, check=True)
+        process_environment = os.environ | {"TERM": "xterm", "LC_ALL": "C.UTF-8",
+                                            "DETOUR_SOCKET": f"{relay.run_directory}/control"} | environment
+        subprocess.run([DETOURCTL, "plugins"], stdin=slave, stdout=slave, check=True, env=process_environment)
+        text = os.read(master, 65536).decode()
+        assert ("\033" in text) is expected, environment
+        lines = [re.sub(r"\033\[\d*m", "", line) for line in text.splitlines()]
+        assert all(len(line) <= 100 for line in lines)
+        assert any(line.endswith("…") for line in lines)
+        os.close(master)
+        os.close(slave)
+
+
+def test_german(relay):
+    text, _ = detourctl(relay, LANGUAGE="de")
+    assert re.search(r"^  Zulassung +offen für alle$", text, re.M)
+    assert re.search(r"noch [\d.]+ Tage, von selfsigned", text)
+    assert all(len(line) <= 80 for line in text.splitlines()), text
+    assert "Befehle:" in detourctl(None, "--help", LANGUAGE="de")[0]
+    assert 'war "status" gemeint?' in detourctl(None, "statsu", LANGUAGE="de", code=2)[1]
+    assert ask(relay)["ready"] is json.loads(detourctl(relay, "--json", LANGUAGE="de")[0])["ready"]
+
+
+def test_german_errors_of_a_configuration(tmp_path):
+    bad = tmp_path / "bad.conf"
+    bad.write_text("[limits]\nwrite-timeout = 2 secs\n")
+    _, errors = detourctl(None, "config", "check", "--no-vendor", "--config", str(bad), LANGUAGE="de", code=1)
+    assert '"2 secs" ist keine Dauer; möglich sind 2s, 500ms, 10m oder off' in errors
+    assert "2 Fehler; die Konfiguration wurde nicht benutzt" in errors
+
+
+def candidates(relay, *words):
+    """What a shell is offered."""
+    return detourctl(relay, "complete", *words)[0].split()
+
+
+def test_completion(relay, door):
+    gone(relay)
+    client = door.client()
+    assert {"status", "plugins", "clients", "config"} <= set(candidates(relay, ""))
+    assert "complete" not in candidates(relay, "")
+    assert candidates(relay, "plugins", "") == ["enable", "disable", "restart"]
+    assert "service/stun" in candidates(relay, "plugins", "disable", "")
+    assert candidates(relay, "plugins", "disable", "service/s") == ["service/stun"]
+    assert candidates(relay, "kick", "") == [client.key.hex()]
+    assert candidates(relay, "config", "explain", "limits.write") == ["limits.write-timeout"]
+    assert candidates(relay, "--bus", "sy") == ["system"]
+    assert candidates(relay, "clients", "--sort", "tr") == ["traffic"]
+    assert "--persist" in candidates(relay, "plugins", "enable", "--")
+    assert candidates(None, "--socket", f"{relay.run_directory}/control", "plugins", "disable", "cert") == ["cert/main"]
+    assert candidates(None, "--socket", "/nonexistent", "plugins", "disable", "") == []
+
+
+def test_completion_in_bash(relay, door):
+    source = pathlib.Path(__file__).resolve().parents[2] / "data" / "completions" / "detourctl.bash"
+    script = f"""
+        source {source} || exit 1
+        COMP_WORDS=({DETOURCTL} plugins disable service/st); COMP_CWORD=3; COMPREPLY=()
+        _detourctl; echo "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True,
+                          env=os.environ | {"DETOUR_SOCKET": f"{relay.run_directory}/control"})
+    assert done.stdout.split() == ["service/stun"]
+
+
+# ---- the socket
+
+def test_the_socket_lets_the_group_in_and_nobody_else(relay):
+    mode = os.stat(f"{relay.run_directory}/control").st_mode
+    assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o660
+
+
+def test_a_socket_left_behind_is_replaced(make_relay):
+    relay = make_relay(SMALL, start=False)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(f"{relay.run_directory}/control")
+    relay.start()
+    assert ask(relay)["ready"] is True
+    relay.stop()
+    assert not os.path.exists(f"{relay.run_directory}/control")
+
+
+def test_what_else_is_in_the_place_of_the_socket_stays(make_relay, tmp_path):
+    relay = make_relay(SMALL, start=False)
+    path = f"{relay.run_directory}/control"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("mine")
+    relay.start()
+    relay.wait_log("warning .*control-socket: .*something else is there")
+    relay.door().client().ping(b"12345678")
+    relay.stop()
+    with open(path, encoding="utf-8") as file:
+        assert file.read() == "mine"
+
+
+def test_another_daemon_keeps_its_socket(make_relay):
+    first = make_relay(SMALL)
+    second = make_relay(SMALL.replace("{run}", first.run_directory))
+    second.wait_log("warning .*control-socket: .*another daemon answers there")
+    second.stop()
+    assert ask(first)["ready"] is True
+
+
+def test_a_place_that_cannot_be_made_is_one_warning(make_relay):
+    relay = make_relay(SMALL.replace("{run}/control", "{dir}/detour.conf/control"))
+    assert len(re.findall("warning.*control-socket", relay.log)) == 1
+    relay.door().client().ping(b"12345678")
+
+
+def test_many_peers_at_a_time(relay):
+    streams = []
+    for _ in range(80):
+        peer = socket.socket(socket.AF_UNIX)
+        peer.connect(f"{relay.run_directory}/control")
+        streams.append(peer)
+    for peer in streams:
+        peer.close()
+    wait_until(lambda: detourctl(relay, "version")[0], "an answer")
+
+
+def test_http_goes_on_beside(relay):
+    response = http_request(Stream.connect(relay.address("http")), "GET", "/generate_204")
+    assert response.status == 204
