@@ -323,6 +323,18 @@ def test_probing(shell, relay):
 
 # ---- coming from derper
 
+# Those of derper 1.104, in the order of its usage text.
+FLAGS = """a accept-connection-burst accept-connection-limit ace acme-eab-key acme-eab-kid acme-email acme-ip-certs
+bootstrap-dns-names c certdir certmode derp dev disallow-app-names home hostname http-port mesh-psk-file mesh-with rate-config
+secrets-cache-dir secrets-path-prefix secrets-url socket stun stun-port tcp-keepalive-time tcp-user-timeout tcp-write-timeout
+unpublished-bootstrap-dns-names verify-client-url verify-client-url-fail-open verify-clients version""".split()
+
+
+def test_every_flag_of_derper_is_spoken_of():
+    section = re.search(r"^## Coming from derper\n(.*?)^## ", GUIDE, re.M | re.S)[1]
+    assert [flag for flag in FLAGS if not re.search(rf"`-{flag}[ =`]", section)] == []
+
+
 def test_every_key_of_the_table_exists(relay):
     """Left flags of derper, right keys of Detour."""
     table = re.search(r"^\| derper \| Detour \|\n.*\n((?:\|.*\n)+)", GUIDE, re.M)[1]
