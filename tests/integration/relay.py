@@ -45,6 +45,16 @@ chain = open
 plugin = tls
 listen = 127.0.0.1:{https}
 
+[transport tls-gnutls]
+plugin = tls
+listen = 127.0.0.1:{tls-gnutls}
+record-layer = gnutls
+
+[transport tls-export]
+plugin = tls
+listen = 127.0.0.1:{tls-export}
+record-layer = export
+
 [transport http]
 plugin = http
 listen = 127.0.0.1:{http}
@@ -75,6 +85,9 @@ page = blank
 plugin = stderr
 level = debug
 """
+
+# All ways in that a test of the protocol goes. "tls" stands for those with TLS where one will do.
+TRANSPORTS = ("http", "tls12", "tls-gnutls", "tls-export")
 
 # The least that relays: one plain listener.
 SMALL = """
@@ -154,7 +167,7 @@ def wait_until(condition, what, timeout=PATIENCE):
 
 
 class Door:
-    """One way into a server, "http", "tls" or "tls12", that closes behind a test all that the test opened."""
+    """One way into a server, one of TRANSPORTS, that closes behind a test all that the test opened."""
 
     def __init__(self, server, transport):
         self.server = server
@@ -261,7 +274,7 @@ class Relay:
             if word in ("dir", "run"):
                 return str(self.directory if word == "dir" else self.run_directory)
             return str(self.ports.setdefault(word, free_port()))
-        return re.sub(r"\{(\w+)\}", value, text)
+        return re.sub(r"\{([\w-]+)\}", value, text)
 
     def write_config(self, config=None):
         """Writes the file, with another text if one is given."""
@@ -354,8 +367,8 @@ class Relay:
     # ---- ways in
 
     def address(self, transport):
-        """Where the listener of that name is; "tls" with its versions, and "http", are those that relay."""
-        return ("127.0.0.1", self.ports["https" if transport.startswith("tls") else transport])
+        """Where the listener of that name is."""
+        return ("127.0.0.1", self.ports[{"tls": "https", "tls12": "https"}.get(transport, transport)])
 
     def door(self, transport="http"):
         """A way in, closed when the relay stops."""

@@ -9,12 +9,12 @@ import nacl.utils
 import pytest
 
 from derp_client import PACKET_MAX, PATIENCE, Frame, Timeout, disco, frame
-from relay import EVERYTHING, with_keys
+from relay import EVERYTHING, TRANSPORTS, with_keys
 
 PATIENT = with_keys(EVERYTHING, "limits", write_timeout="10m")
 
 
-@pytest.fixture(params=["http", "tls", "tls12"])
+@pytest.fixture(params=TRANSPORTS)
 def stuck(make_relay, request):
     """A relay that waits long for its readers, and a client that does not read."""
     door = make_relay(PATIENT).door(request.param)
@@ -137,7 +137,7 @@ def test_leaving_with_a_full_queue(stuck):
 
 # ---- the write timeout
 
-@pytest.mark.parametrize("transport", ["http", "tls"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
 def test_who_takes_nothing_is_closed(make_relay, transport):
     door = make_relay(with_keys(EVERYTHING, "limits", write_timeout="1s")).door(transport)
     slow, sender = door.client(stream=door.stream(receive_buffer=4096)), door.client()
@@ -155,7 +155,7 @@ def test_who_takes_nothing_is_closed(make_relay, transport):
     raise AssertionError("a client that takes nothing is not closed")
 
 
-@pytest.mark.parametrize("transport", ["http", "tls"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
 def test_who_reads_slowly_stays(make_relay, transport):
     """Steady small sips through three times the write timeout."""
     door = make_relay(with_keys(EVERYTHING, "limits", write_timeout="1500ms")).door(transport)

@@ -10,7 +10,7 @@ import nacl.utils
 import pytest
 
 from derp_client import Closed, Frame, disco
-from relay import EVERYTHING, Relay, with_keys
+from relay import EVERYTHING, TRANSPORTS, Relay, with_keys
 from test_duplicates import expect_active, wait_active
 from test_relaying import send_large
 
@@ -26,7 +26,7 @@ def crowd(tmp_path_factory):
         relay.remove()
 
 
-@pytest.fixture(params=["http", "tls", "tls12"])
+@pytest.fixture(params=TRANSPORTS)
 def door(crowd, request):
     door = crowd.door(request.param)
     yield door
