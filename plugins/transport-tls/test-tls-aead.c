@@ -101,22 +101,34 @@ check_shape (const Machine *machine, TlsCipher cipher, Input *input, const Shape
   g_autoptr (GArray) spans = scatter (input, shape);
   gsize sealed_len = shape->len + 1 + TLS_AEAD_TAG_SIZE;
   g_autofree guint8 *out = g_malloc (sealed_len); /* exactly what is promised */
-  g_autofree guint8 *opened = g_malloc (shape->len + 1);
+  g_autofree guint8 *opened = g_malloc (sealed_len);
+  g_autofree guint8 *tag = g_memdup2 (sealed + shape->len + 1, TLS_AEAD_TAG_SIZE);
+  struct iovec pieces[3] = { { out, shape->len / 3 }, { NULL, 0 },
+                             { out + shape->len / 3, shape->len + 1 - shape->len / 3 } };
   TlsText text = { (const struct iovec *) (gpointer) spans->data, 0, shape->len };
 
   g_assert_true (machine->aead->seal (machine->engine, cipher, machine->expanded, input->nonce, input->head, text,
                                       TLS_TYPE_DATA, out));
   g_assert_cmpmem (out, sealed_len, sealed, sealed_len);
 
-  g_assert_true (machine->aead->open (machine->engine, cipher, machine->expanded, input->nonce, input->head, out,
-                                      sealed_len, opened));
+  /* In pieces, the tag elsewhere. */
+  g_assert_true (machine->aead->open (machine->engine, cipher, machine->expanded, input->nonce, input->head,
+                                      (TlsText){ pieces, 0, shape->len + 1 }, tag, opened));
   g_assert_cmpmem (opened, shape->len, input->text, shape->len);
   g_assert_cmpuint (opened[shape->len], ==, TLS_TYPE_DATA);
 
-  /* In place. */
-  g_assert_true (machine->aead->open (machine->engine, cipher, machine->expanded, input->nonce, input->head, out,
-                                      sealed_len, out));
-  g_assert_cmpmem (out, shape->len, input->text, shape->len);
+  /* In one piece, and in place. */
+  pieces[0].iov_len = shape->len + 1;
+  for (guint i = 0; i < 2; i++)
+    {
+      guint8 *to = i == 0 ? opened : out;
+
+      memset (opened, 0, sealed_len);
+      g_assert_true (machine->aead->open (machine->engine, cipher, machine->expanded, input->nonce, input->head,
+                                          (TlsText){ pieces, 0, shape->len + 1 }, out + shape->len + 1, to));
+      g_assert_cmpmem (to, shape->len, input->text, shape->len);
+      g_assert_cmpuint (to[shape->len], ==, TLS_TYPE_DATA);
+    }
 }
 
 static void
@@ -199,13 +211,15 @@ forged (gconstpointer data)
     {
       struct iovec whole = { input->text, len };
       guint8 sealed[70 + 1 + TLS_AEAD_TAG_SIZE];
-      guint8 opened[70 + 1];
+      guint8 opened[70 + 1 + TLS_AEAD_TAG_SIZE];
+      struct iovec body = { sealed, len + 1 };
       Machine machine;
 
       if (!machine_init (&machine, tls_aeads[i], cipher, input->key))
         continue;
 #define OPENS()                                                                                                        \
-  machine.aead->open (machine.engine, cipher, machine.expanded, input->nonce, input->head, sealed, sizeof sealed, opened)
+  machine.aead->open (machine.engine, cipher, machine.expanded, input->nonce, input->head, (TlsText){ &body, 0, len + 1 }, \
+                      sealed + len + 1, opened)
       g_assert_true (machine.aead->seal (machine.engine, cipher, machine.expanded, input->nonce, input->head,
                                          (TlsText){ &whole, 0, len }, TLS_TYPE_DATA, sealed));
       for (guint bit = 0; bit < 8 * sizeof sealed; bit++)

@@ -16,6 +16,7 @@ typedef struct {
 static const Variant tls12 = { TEST_PEER_TLS12, FALSE };
 static const Variant tls13 = { TEST_PEER_TLS13, FALSE };
 static const Variant normal = { "NORMAL", FALSE };
+static const Variant not_tls13 = { TEST_PEER_TLS12, TRUE };
 static const Variant exported = { TEST_PEER_TLS13, TRUE };
 
 typedef struct {
@@ -114,6 +115,26 @@ info (Fixture *f, gconstpointer variant)
   g_assert_cmpstr (known.sni, ==, "relay.example");
   g_assert_cmpuint (test_host_counter (f->host, "handshakes_tls13"), ==, is_tls13);
   g_assert_cmpuint (test_host_counter (f->host, "handshakes_tls12"), ==, !is_tls13);
+  g_assert_cmpuint (test_host_counter (f->host, "connections_exported"), ==, variant == &exported);
+  g_assert_cmpuint (test_host_counter (f->host, "connections_not_exported"), ==, 0);
+}
+
+/* TLS 1.2 stays with GnuTLS, and that is counted. */
+static void
+not_exported (Fixture *f, gconstpointer variant)
+{
+  struct iovec span = { (void *) "still here", 10 };
+  g_autoptr (GByteArray) heard = NULL;
+  ssize_t rc;
+
+  test_peer_handshake_ok (f->peer, f->cls, f->channel);
+  f->channel = f->cls->settle (f->channel, &f->cls);
+  g_assert_true (f->cls == &tls_channel_gnutls_class);
+  g_assert_cmpuint (test_host_counter (f->host, "connections_exported"), ==, 0);
+  g_assert_cmpuint (test_host_counter (f->host, "connections_not_exported"), ==, 1);
+  test_peer_seal (f->peer, f->cls, f->channel, &span, 1);
+  heard = test_peer_read (f->peer, &rc);
+  g_assert_cmpmem (heard->data, heard->len, "still here", 10);
 }
 
 /* Server's order: a client that prefers other ciphers still gets the cheapest. */
@@ -299,29 +320,31 @@ close_theirs (Fixture *f, gconstpointer variant)
   g_assert_cmpmem (plain->data, plain->len, "last", 4);
 }
 
-/* The client changes its keys and wants ours changed: both go on. */
+/* The client changes its keys, and wants ours changed or does not: both go on. */
 static void
 key_update (Fixture *f, gconstpointer variant)
 {
+  static const unsigned flags[] = { GNUTLS_KU_PEER, 0, 0, GNUTLS_KU_PEER, GNUTLS_KU_PEER };
   struct iovec span = { (void *) "pong", 4 };
-  g_autoptr (GByteArray) heard = NULL;
-  ssize_t rc;
 
   shake_hands (f, variant);
-  for (guint i = 0; i < 3; i++)
+  for (guint i = 0; i < G_N_ELEMENTS (flags); i++)
     {
       g_autoptr (GByteArray) plain = g_byte_array_new ();
+      g_autoptr (GByteArray) heard = NULL;
       gboolean reply = FALSE;
+      ssize_t rc;
 
-      g_assert_cmpint (gnutls_session_key_update (f->peer->session, GNUTLS_KU_PEER), ==, 0);
+      g_assert_cmpint (gnutls_session_key_update (f->peer->session, flags[i]), ==, 0);
       write_peer (f, "ping", 4);
       g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
       g_assert_cmpmem (plain->data, plain->len, "ping", 4);
       test_peer_seal (f->peer, f->cls, f->channel, &span, 1);
+      g_assert_cmpuint (count_records (f->peer->received), ==, flags[i] == GNUTLS_KU_PEER ? 2 : 1);
+      heard = test_peer_read (f->peer, &rc);
+      g_assert_cmpint (rc, ==, GNUTLS_E_AGAIN);
+      g_assert_cmpmem (heard->data, heard->len, "pong", 4);
     }
-  heard = test_peer_read (f->peer, &rc);
-  g_assert_cmpint (rc, ==, GNUTLS_E_AGAIN);
-  g_assert_cmpmem (heard->data, heard->len, "pongpongpong", 12);
 }
 
 static void
@@ -569,6 +592,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ALL ("/tls-channel/info-after-handshake", info);
+  g_test_add ("/tls-channel/tls12-is-not-exported", Fixture, &not_tls13, setup, not_exported, teardown);
   ALL ("/tls-channel/server-chooses-the-cipher", server_order);
   ALL ("/tls-channel/any-fragmentation", fragments);
   /* In TLS 1.2 the server has the last word. */

@@ -10,10 +10,7 @@
 #include <string.h>
 
 #include "test-tls-forge.h"
-#include "test-tls-host.h"
-#include "test-tls-peer.h"
-#include "tls-channel-export.h"
-#include "tls-channel-gnutls.h"
+#include "test-tls-pair.h"
 
 typedef enum {
   STEP_END,
@@ -158,45 +155,6 @@ static const Case cases[] = {
     "it waits for it" },
 };
 
-typedef struct {
-  TestHost *host;
-  TlsCredentials *credentials;
-  TestPeer *peer;
-  gpointer gnutls;
-  gpointer exported;
-} Pair;
-
-/* Two channels behind one handshake. */
-static void
-pair_init (Pair *self)
-{
-  static const char *const names[] = { "relay.example", NULL };
-  static const char *const protocols[] = { "http/1.1", NULL };
-  TlsConfig config = { .alpn = protocols, .exports = TRUE };
-  g_autoptr (DetourCert) cert = test_cert_new (GNUTLS_PK_ECDSA, 1, names);
-  g_autoptr (GError) error = NULL;
-
-  self->host = test_host_new ();
-  test_host_publish (self->host, &cert, 1);
-  self->credentials = tls_credentials_new (test_host_instance (self->host), &config, &error);
-  g_assert_no_error (error);
-  self->gnutls = tls_channel_gnutls_new (self->credentials, NULL);
-  self->peer = test_peer_new (TEST_PEER_TLS13, "relay.example", NULL);
-  test_peer_handshake_ok (self->peer, &tls_channel_gnutls_class, self->gnutls);
-  self->exported = tls_channel_gnutls_export (self->gnutls);
-  g_assert_nonnull (self->exported);
-}
-
-static void
-pair_clear (Pair *self)
-{
-  tls_channel_export_class.free (self->exported);
-  tls_channel_gnutls_class.free (self->gnutls);
-  test_peer_free (self->peer);
-  tls_credentials_unref (self->credentials);
-  test_host_free (self->host);
-}
-
 static void
 write_step (TestForge *forge, const Step *step)
 {
@@ -300,13 +258,13 @@ static void
 check_gnutls (const Case *test, gsize step)
 {
   TestForge forge;
-  Pair pair;
+  TestPair pair;
 
-  pair_init (&pair);
+  test_pair_init (&pair, TEST_PEER_TLS13);
   test_forge_init (&forge, tls_channel_export_keys (pair.exported, TRUE), tls_channel_export_keys (pair.exported, FALSE));
   check_case (test, &tls_channel_gnutls_class, pair.gnutls, &forge, step);
   test_forge_clear (&forge);
-  pair_clear (&pair);
+  test_pair_clear (&pair);
 }
 
 static gpointer
@@ -334,14 +292,14 @@ duty (gconstpointer data)
 {
   const Case *test = data;
   static const gsize steps[] = { 0, 1, 3, 22, 16384 };
-  Pair pair;
+  TestPair pair;
 
-  pair_init (&pair);
+  test_pair_init (&pair, TEST_PEER_TLS13);
   for (gsize step = 0; step < 64; step++)
     check_export (test, pair.exported, step);
   for (gsize step = 16400; step < 16412; step++)
     check_export (test, pair.exported, step);
-  pair_clear (&pair);
+  test_pair_clear (&pair);
 
   if (test->differs != NULL)
     {

@@ -105,6 +105,7 @@ test_forge_close (TestForge *self, const DetourChannelClass *cls, gpointer chann
 guint8
 test_forge_read (TestForge *self, GByteArray *text)
 {
+  struct iovec sealed;
   gsize body_len;
   TlsAlert alert;
   guint8 type;
@@ -113,9 +114,12 @@ test_forge_read (TestForge *self, GByteArray *text)
   if (self->received->len == 0)
     return 0;
   g_assert_cmpint (tls_record_parse (self->received->data, self->received->len, &body_len, &alert), ==, TLS_RECORD_OK);
-  g_byte_array_set_size (text, (guint) (body_len - TLS_AEAD_TAG_SIZE));
+  g_byte_array_set_size (text, (guint) body_len);
+  sealed = (struct iovec){ self->received->data + TLS_RECORD_HEAD_SIZE, body_len - TLS_AEAD_TAG_SIZE };
   g_assert_true (tls_thread_open (tls_thread_get (), &self->read, self->received->data,
-                                  self->received->data + TLS_RECORD_HEAD_SIZE, body_len, text->data));
+                                  (TlsText){ &sealed, 0, sealed.iov_len },
+                                  self->received->data + TLS_RECORD_HEAD_SIZE + sealed.iov_len, text->data));
+  g_byte_array_set_size (text, (guint) sealed.iov_len);
   g_assert_true (tls_record_strip (text->data, text->len, &type, &len, &alert));
   g_byte_array_set_size (text, (guint) len);
   g_byte_array_remove_range (self->received, 0, (guint) (TLS_RECORD_HEAD_SIZE + body_len));

@@ -70,7 +70,8 @@ rfc8448_record (void)
   g_autoptr (GBytes) secret = from_hex (rfc8448[0].secret);
   guint8 data[50];
   guint8 record[TLS_RECORD_OVERHEAD + sizeof data];
-  guint8 back[sizeof data + 1];
+  guint8 back[sizeof data + 1 + TLS_AEAD_TAG_SIZE];
+  struct iovec sealed = { record + TLS_RECORD_HEAD_SIZE, sizeof data + 1 };
   struct iovec span = { data, sizeof data };
   TlsKeys keys;
 
@@ -84,8 +85,8 @@ rfc8448_record (void)
   g_assert_cmpuint (keys.seq, ==, 1);
 
   keys.seq = 0;
-  g_assert_true (tls_thread_open (tls_thread_get (), &keys, record, record + TLS_RECORD_HEAD_SIZE,
-                                  sizeof record - TLS_RECORD_HEAD_SIZE, back));
+  g_assert_true (tls_thread_open (tls_thread_get (), &keys, record, (TlsText){ &sealed, 0, sealed.iov_len },
+                                  record + sizeof record - TLS_AEAD_TAG_SIZE, back));
   g_assert_cmpmem (back, sizeof data, data, sizeof data);
   g_assert_cmpuint (back[sizeof data], ==, TLS_TYPE_DATA);
 }

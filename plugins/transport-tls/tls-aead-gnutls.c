@@ -41,16 +41,10 @@ aead_gnutls_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, con
                   TlsText text, guint8 type, guint8 *out)
 {
   const GnutlsKey *key = expanded;
-  const guint8 *piece;
-  gsize len = 0;
+  gsize len = text.len;
   size_t out_len;
-  gsize n;
 
-  while ((piece = tls_text_next (&text, &n)) != NULL)
-    {
-      memcpy (out + len, piece, n);
-      len += n;
-    }
+  tls_text_copy (text, out);
   out[len++] = type;
   out_len = len + TLS_AEAD_TAG_SIZE;
   return gnutls_aead_cipher_encrypt (key->handle, nonce, TLS_AEAD_NONCE_SIZE, head, TLS_AEAD_HEAD_SIZE,
@@ -61,15 +55,26 @@ aead_gnutls_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, con
 
 static gboolean
 aead_gnutls_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
-                  const guint8 *in, gsize len, guint8 *out)
+                  TlsText sealed, const guint8 *tag, guint8 *out)
 {
   const GnutlsKey *key = expanded;
-  size_t out_len = len - TLS_AEAD_TAG_SIZE;
+  size_t out_len = sealed.len;
+  gsize len;
+  const guint8 *in = tls_text_gather (sealed, out, &len);
+
+  if (tag != in + len)
+    {
+      /* It wants the tag behind the text. */
+      if (in != out)
+        memmove (out, in, len);
+      memcpy (out + len, tag, TLS_AEAD_TAG_SIZE);
+      in = out;
+    }
 
   return gnutls_aead_cipher_decrypt (key->handle, nonce, TLS_AEAD_NONCE_SIZE, head, TLS_AEAD_HEAD_SIZE,
-                                     TLS_AEAD_TAG_SIZE, in, len, out, &out_len)
+                                     TLS_AEAD_TAG_SIZE, in, len + TLS_AEAD_TAG_SIZE, out, &out_len)
              == 0
-         && out_len == len - TLS_AEAD_TAG_SIZE;
+         && out_len == len;
 }
 
 const TlsAead tls_aead_gnutls = {

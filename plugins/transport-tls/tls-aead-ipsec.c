@@ -60,17 +60,8 @@ ipsec_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gpointer exp
   return TRUE;
 }
 
-static gboolean
-ipsec_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
-            TlsText text, guint8 type, guint8 *out)
-{
-  IMB_MGR *manager = engine;
-  const IpsecKey *key = expanded;
-  const guint8 *piece;
-  gsize n;
-
-  /* One function for each, so that the loop does not ask for the cipher. */
-#define SEAL(context_type, init, update, finalize)                                                                     \
+/* All the calls are macros that differ by name only; the cipher is asked for once, not for each piece. */
+#define CRYPT(context_type, init, update, last, finalize)                                                              \
   {                                                                                                                    \
     context_type context;                                                                                              \
                                                                                                                        \
@@ -80,60 +71,60 @@ ipsec_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const gui
         update (piece, n);                                                                                             \
         out += n;                                                                                                      \
       }                                                                                                                \
-    update (&type, 1);                                                                                                 \
-    out++;                                                                                                             \
+    last;                                                                                                              \
     finalize;                                                                                                          \
   }
-#define UPDATE_128(data, size) IMB_AES128_GCM_ENC_UPDATE (manager, &key->gcm, &context, out, data, size)
-#define UPDATE_256(data, size) IMB_AES256_GCM_ENC_UPDATE (manager, &key->gcm, &context, out, data, size)
-#define UPDATE_CHACHA(data, size) IMB_CHACHA20_POLY1305_ENC_UPDATE (manager, key->raw, &context, out, data, size)
+#define CRYPT_GCM(bits, way, last, tag)                                                                                \
+  CRYPT (struct gcm_context_data,                                                                                      \
+         IMB_AES##bits##_GCM_INIT (manager, &key->gcm, &context, nonce, head, TLS_AEAD_HEAD_SIZE),                     \
+         UPDATE_##bits##_##way, last, IMB_AES##bits##_GCM_##way##_FINALIZE (manager, &key->gcm, &context, tag,         \
+                                                                            TLS_AEAD_TAG_SIZE))
+#define CRYPT_CHACHA(way, last, tag)                                                                                   \
+  CRYPT (struct chacha20_poly1305_context_data,                                                                        \
+         IMB_CHACHA20_POLY1305_INIT (manager, key->raw, &context, nonce, head, TLS_AEAD_HEAD_SIZE), UPDATE_CHACHA_##way, \
+         last, IMB_CHACHA20_POLY1305_##way##_FINALIZE (manager, &context, tag, TLS_AEAD_TAG_SIZE))
+#define UPDATE_128_ENC(data, size) IMB_AES128_GCM_ENC_UPDATE (manager, &key->gcm, &context, out, data, size)
+#define UPDATE_128_DEC(data, size) IMB_AES128_GCM_DEC_UPDATE (manager, &key->gcm, &context, out, data, size)
+#define UPDATE_256_ENC(data, size) IMB_AES256_GCM_ENC_UPDATE (manager, &key->gcm, &context, out, data, size)
+#define UPDATE_256_DEC(data, size) IMB_AES256_GCM_DEC_UPDATE (manager, &key->gcm, &context, out, data, size)
+#define UPDATE_CHACHA_ENC(data, size) IMB_CHACHA20_POLY1305_ENC_UPDATE (manager, key->raw, &context, out, data, size)
+#define UPDATE_CHACHA_DEC(data, size) IMB_CHACHA20_POLY1305_DEC_UPDATE (manager, key->raw, &context, out, data, size)
+
+static gboolean
+ipsec_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
+            TlsText text, guint8 type, guint8 *out)
+{
+  IMB_MGR *manager = engine;
+  const IpsecKey *key = expanded;
+  const guint8 *piece;
+  gsize n;
 
   if (cipher == TLS_CIPHER_AES_128_GCM)
-    SEAL (struct gcm_context_data,
-          IMB_AES128_GCM_INIT (manager, &key->gcm, &context, nonce, head, TLS_AEAD_HEAD_SIZE), UPDATE_128,
-          IMB_AES128_GCM_ENC_FINALIZE (manager, &key->gcm, &context, out, TLS_AEAD_TAG_SIZE))
+    CRYPT_GCM (128, ENC, UPDATE_128_ENC (&type, 1), out + 1)
   else if (cipher == TLS_CIPHER_AES_256_GCM)
-    SEAL (struct gcm_context_data,
-          IMB_AES256_GCM_INIT (manager, &key->gcm, &context, nonce, head, TLS_AEAD_HEAD_SIZE), UPDATE_256,
-          IMB_AES256_GCM_ENC_FINALIZE (manager, &key->gcm, &context, out, TLS_AEAD_TAG_SIZE))
+    CRYPT_GCM (256, ENC, UPDATE_256_ENC (&type, 1), out + 1)
   else
-    SEAL (struct chacha20_poly1305_context_data,
-          IMB_CHACHA20_POLY1305_INIT (manager, key->raw, &context, nonce, head, TLS_AEAD_HEAD_SIZE), UPDATE_CHACHA,
-          IMB_CHACHA20_POLY1305_ENC_FINALIZE (manager, &context, out, TLS_AEAD_TAG_SIZE))
-#undef SEAL
-#undef UPDATE_128
-#undef UPDATE_256
-#undef UPDATE_CHACHA
+    CRYPT_CHACHA (ENC, UPDATE_CHACHA_ENC (&type, 1), out + 1)
   return TRUE;
 }
 
 static gboolean
 ipsec_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
-            const guint8 *in, gsize len, guint8 *out)
+            TlsText text, const guint8 *tag, guint8 *out)
 {
   IMB_MGR *manager = engine;
   const IpsecKey *key = expanded;
-  gsize n = len - TLS_AEAD_TAG_SIZE;
-  guint8 tag[TLS_AEAD_TAG_SIZE];
+  guint8 wanted[TLS_AEAD_TAG_SIZE];
+  const guint8 *piece;
+  gsize n;
 
-  if (cipher == TLS_CIPHER_CHACHA20_POLY1305)
-    {
-      struct chacha20_poly1305_context_data context;
-
-      IMB_CHACHA20_POLY1305_INIT (manager, key->raw, &context, nonce, head, TLS_AEAD_HEAD_SIZE);
-      IMB_CHACHA20_POLY1305_DEC_UPDATE (manager, key->raw, &context, out, in, n);
-      IMB_CHACHA20_POLY1305_DEC_FINALIZE (manager, &context, tag, sizeof tag);
-    }
+  if (cipher == TLS_CIPHER_AES_128_GCM)
+    CRYPT_GCM (128, DEC, , wanted)
+  else if (cipher == TLS_CIPHER_AES_256_GCM)
+    CRYPT_GCM (256, DEC, , wanted)
   else
-    {
-      struct gcm_context_data context;
-
-      if (cipher == TLS_CIPHER_AES_128_GCM)
-        IMB_AES128_GCM_DEC (manager, &key->gcm, &context, out, in, n, nonce, head, TLS_AEAD_HEAD_SIZE, tag, sizeof tag);
-      else
-        IMB_AES256_GCM_DEC (manager, &key->gcm, &context, out, in, n, nonce, head, TLS_AEAD_HEAD_SIZE, tag, sizeof tag);
-    }
-  return sodium_memcmp (tag, in + n, sizeof tag) == 0;
+    CRYPT_CHACHA (DEC, , wanted)
+  return sodium_memcmp (wanted, tag, sizeof wanted) == 0;
 }
 
 const TlsAead tls_aead_ipsec = {

@@ -18,15 +18,9 @@ static gboolean
 sodium_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
              TlsText text, guint8 type, guint8 *out)
 {
-  const guint8 *piece;
-  gsize len = 0;
-  gsize n;
+  gsize len = text.len;
 
-  while ((piece = tls_text_next (&text, &n)) != NULL)
-    {
-      memcpy (out + len, piece, n);
-      len += n;
-    }
+  tls_text_copy (text, out);
   out[len++] = type;
   return crypto_aead_chacha20poly1305_ietf_encrypt_detached (out, out + len, NULL, out, len, head, TLS_AEAD_HEAD_SIZE,
                                                              NULL, nonce, expanded)
@@ -35,11 +29,12 @@ sodium_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const gu
 
 static gboolean
 sodium_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
-             const guint8 *in, gsize len, guint8 *out)
+             TlsText sealed, const guint8 *tag, guint8 *out)
 {
-  gsize n = len - TLS_AEAD_TAG_SIZE;
+  gsize len;
+  const guint8 *in = tls_text_gather (sealed, out, &len);
 
-  return crypto_aead_chacha20poly1305_ietf_decrypt_detached (out, NULL, in, n, in + n, head, TLS_AEAD_HEAD_SIZE, nonce,
+  return crypto_aead_chacha20poly1305_ietf_decrypt_detached (out, NULL, in, len, tag, head, TLS_AEAD_HEAD_SIZE, nonce,
                                                              expanded)
          == 0;
 }

@@ -4,6 +4,8 @@
 
 #include "tls-aead.h"
 
+#include <string.h>
+
 const TlsAead *const tls_aeads[] = {
 #ifdef HAVE_IPSEC_MB
   &tls_aead_ipsec,
@@ -32,6 +34,33 @@ gsize
 tls_cipher_key_size (TlsCipher cipher)
 {
   return ciphers[cipher].key_size;
+}
+
+void
+tls_text_copy (TlsText text, guint8 *out)
+{
+  const guint8 *piece;
+  gsize n;
+
+  while ((piece = tls_text_next (&text, &n)) != NULL)
+    {
+      memcpy (out, piece, n);
+      out += n;
+    }
+}
+
+const guint8 *
+tls_text_gather (TlsText text, guint8 *out, gsize *len)
+{
+  TlsText rest = text;
+  gsize n = 0;
+  const guint8 *first = tls_text_next (&rest, &n);
+
+  *len = text.len;
+  if (first != NULL && rest.len == 0)
+    return first;
+  tls_text_copy (text, out);
+  return out;
 }
 
 void

@@ -23,7 +23,7 @@ typedef enum {
 const char *tls_cipher_name (TlsCipher cipher); /* as GnuTLS calls it: "AES-128-GCM" */
 gsize tls_cipher_key_size (TlsCipher cipher);
 
-/* Text to seal: @len bytes that begin @skip bytes into *@span and go on in the spans behind it. */
+/* Text in pieces: @len bytes that begin @skip bytes into *@span and go on in the spans behind it. */
 typedef struct {
   const struct iovec *span;
   gsize skip;
@@ -50,6 +50,11 @@ tls_text_next (TlsText *text, gsize *n)
   return piece;
 }
 
+/* All of it to @out. */
+void tls_text_copy (TlsText text, guint8 *out);
+/* All of it in one place: where it is, if it is one piece, else copied to @out. */
+const guint8 *tls_text_gather (TlsText text, guint8 *out, gsize *len);
+
 /* One library. Functions get the engine of the calling thread and a key that expand() made. All that fails is a bug
  * or a broken library, except open(), which fails when a record was forged. */
 typedef struct {
@@ -68,10 +73,10 @@ typedef struct {
   /* Writes the cipher text of @text and of one byte @type behind it, and the tag: @text->len + 17 bytes. */
   gboolean (*seal) (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
                     TlsText text, guint8 type, guint8 *out);
-  /* @len counts the tag; @len - 16 bytes are written to @out, which may be @in. When it returns FALSE they are not to
-   * be trusted and the caller wipes them. */
+  /* Writes @sealed.len bytes to @out, which has 16 bytes of room beyond them; it may be where @sealed is, if that is in
+   * one piece. When it returns FALSE what was written is not to be trusted and the caller wipes it. */
   gboolean (*open) (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
-                    const guint8 *in, gsize len, guint8 *out);
+                    TlsText sealed, const guint8 *tag, guint8 *out);
 } TlsAead;
 
 /* All that were built in, best first. NULL-terminated. */

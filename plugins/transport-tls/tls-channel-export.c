@@ -253,21 +253,20 @@ tls_export_take_message (TlsExport *self, const guint8 *text, gsize len)
   return tls_keys_update (&self->read) ? DETOUR_CHANNEL_OK : tls_export_fail (self, TLS_ALERT_INTERNAL_ERROR);
 }
 
-/* @body may be where @plain goes on. */
 static DetourChannelResult
-tls_export_take (TlsExport *self, TlsThread *thread, const guint8 *head, const guint8 *body, gsize body_len,
+tls_export_take (TlsExport *self, TlsThread *thread, const guint8 *head, TlsText sealed, const guint8 *tag,
                  DetourBuffer *plain)
 {
   guint8 *text = plain->data + plain->len;
-  gsize len = body_len - TLS_AEAD_TAG_SIZE;
   TlsAlert alert = TLS_ALERT_BAD_RECORD_MAC;
   guint8 type = 0;
+  gsize len;
 
-  g_assert (plain->cap - plain->len >= len);
+  g_assert (plain->cap - plain->len >= sealed.len + TLS_AEAD_TAG_SIZE);
   if (self->read.seq == G_MAXUINT64)
     return tls_export_fail (self, TLS_ALERT_INTERNAL_ERROR); /* the number would come again */
-  if (!tls_thread_open (thread, &self->read, head, body, body_len, text)
-      || !tls_record_strip (text, len, &type, &len, &alert))
+  if (!tls_thread_open (thread, &self->read, head, sealed, tag, text)
+      || !tls_record_strip (text, sealed.len, &type, &len, &alert))
     return tls_export_fail (self, alert);
 
   if (type == TLS_TYPE_DATA && len > 0 && !tls_message_is_open (&self->message))
@@ -304,15 +303,18 @@ tls_export_keep (TlsExport *self, const guint8 *in, gsize len, gsize record_len)
   self->partial_len = (guint16) wanted;
 }
 
-/* Completes the record that was kept, in the place where it is opened. Takes *@used bytes. */
+/* Completes the record that was kept and opens it from both places. Takes *@used bytes. */
 static DetourChannelResult
 tls_export_join (TlsExport *self, TlsThread *thread, const guint8 *in, gsize len, gsize *used, DetourBuffer *plain)
 {
   guint8 head[TLS_RECORD_HEAD_SIZE];
+  guint8 tag[TLS_AEAD_TAG_SIZE];
   gsize from_partial = MIN (self->partial_len, sizeof head);
   gsize from_in = MIN (len, sizeof head - from_partial);
+  struct iovec pieces[2];
+  g_autofree guint8 *partial = NULL;
   gsize body_len;
-  gsize kept_body;
+  gsize tag_in;
   TlsAlert alert;
 
   memcpy (head, self->partial, from_partial);
@@ -327,13 +329,25 @@ tls_export_join (TlsExport *self, TlsThread *thread, const guint8 *in, gsize len
     }
 
   *used = sizeof head + body_len - self->partial_len;
-  kept_body = self->partial_len - from_partial;
-  g_assert (plain->cap - plain->len >= body_len);
-  memcpy (plain->data + plain->len, self->partial + from_partial, kept_body);
-  memcpy (plain->data + plain->len + kept_body, in + from_in, body_len - kept_body);
-  g_clear_pointer (&self->partial, g_free);
+  pieces[0] = (struct iovec){ self->partial + from_partial, self->partial_len - from_partial };
+  pieces[1] = (struct iovec){ (void *) (in + from_in), *used - from_in };
+  tag_in = MIN (pieces[1].iov_len, sizeof tag);
+  memcpy (tag + sizeof tag - tag_in, in + *used - tag_in, tag_in);
+  memcpy (tag, self->partial + self->partial_len - (sizeof tag - tag_in), sizeof tag - tag_in);
+
+  partial = g_steal_pointer (&self->partial);
   self->partial_len = self->partial_cap = 0;
-  return tls_export_take (self, thread, head, plain->data + plain->len, body_len, plain);
+  return tls_export_take (self, thread, head, (TlsText){ pieces, 0, body_len - sizeof tag }, tag, plain);
+}
+
+/* A record that lies in one piece. */
+static DetourChannelResult
+tls_export_take_whole (TlsExport *self, TlsThread *thread, const guint8 *record, gsize body_len, DetourBuffer *plain)
+{
+  struct iovec body = { (void *) (record + TLS_RECORD_HEAD_SIZE), body_len - TLS_AEAD_TAG_SIZE };
+
+  return tls_export_take (self, thread, record, (TlsText){ &body, 0, body.iov_len },
+                          record + TLS_RECORD_HEAD_SIZE + body.iov_len, plain);
 }
 
 static DetourChannelResult
@@ -360,7 +374,7 @@ tls_export_feed (gpointer ptr, const guint8 *in, gsize len, DetourBuffer *plain,
           {
           case TLS_RECORD_OK:
             used = TLS_RECORD_HEAD_SIZE + body_len;
-            result = tls_export_take (self, thread, in, in + TLS_RECORD_HEAD_SIZE, body_len, plain);
+            result = tls_export_take_whole (self, thread, in, body_len, plain);
             break;
           case TLS_RECORD_MORE:
             tls_export_keep (self, in, len, len);

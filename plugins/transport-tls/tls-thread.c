@@ -195,7 +195,7 @@ tls_thread_seal (TlsThread *self, TlsKeys *keys, const guint8 *head, TlsText tex
 }
 
 gboolean
-tls_thread_open (TlsThread *self, TlsKeys *keys, const guint8 *head, const guint8 *in, gsize len, guint8 *out)
+tls_thread_open (TlsThread *self, TlsKeys *keys, const guint8 *head, TlsText sealed, const guint8 *tag, guint8 *out)
 {
   const TlsAead *aead = self->set.aead[keys->cipher];
   gconstpointer expanded = tls_thread_take_key (self, aead, keys);
@@ -205,10 +205,10 @@ tls_thread_open (TlsThread *self, TlsKeys *keys, const guint8 *head, const guint
   if (expanded == NULL)
     return FALSE;
   tls_keys_nonce (keys, nonce);
-  done = aead->open (self->set.engine[keys->cipher], keys->cipher, expanded, nonce, head, in, len, out);
+  done = aead->open (self->set.engine[keys->cipher], keys->cipher, expanded, nonce, head, sealed, tag, out);
   tls_thread_put_key (self, aead, expanded);
   if (!done)
-    sodium_memzero (out, len - TLS_AEAD_TAG_SIZE);
+    sodium_memzero (out, sealed.len + TLS_AEAD_TAG_SIZE);
   keys->seq++;
   return done;
 }
