@@ -203,7 +203,7 @@ def test_why_a_client_was_let_in_or_kept_out(make_relay):
     door = relay.door()
     client = door.client(friend)
     refused = door.greeted(stranger)
-    refused.send(Frame.CLIENT_INFO, refused.client_info())
+    refused.stream.write(refused.client_info())
     refused.expect_closed()
     verdicts = ask(relay, "why", client.key.hex()[:8])["verdicts"]
     assert [(v["verdict"], v["source"], v["label"]) for v in verdicts] == [("allow", "auth/friends", "the friend")]
