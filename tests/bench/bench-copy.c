@@ -32,12 +32,32 @@ struct _BenchCopy {
 static BenchCopy *bench_copy_numbers[BENCH_COPY_NUMBERS];
 static int bench_copy_epoll;
 
-static void
-bench_copy_watch (BenchCopy *self, int op, guint32 events)
+/* Read what can be passed on, and nothing else. */
+static gboolean
+bench_copy_may_read (const BenchCopy *self)
 {
-  struct epoll_event event = { .events = events, .data.ptr = self };
+  return self->number_len < sizeof self->number || (self->partner != NULL && self->partner->out == NULL);
+}
 
+static void
+bench_copy_watch (BenchCopy *self, int op)
+{
+  struct epoll_event event = { .data.ptr = self };
+
+  if (bench_copy_may_read (self))
+    event.events |= EPOLLIN;
+  if (self->out != NULL)
+    event.events |= EPOLLOUT;
   epoll_ctl (bench_copy_epoll, op, self->fd, &event);
+}
+
+/* One of the two has changed what may be done with either. */
+static void
+bench_copy_watch_both (BenchCopy *self)
+{
+  bench_copy_watch (self, EPOLL_CTL_MOD);
+  if (self->partner != NULL)
+    bench_copy_watch (self->partner, EPOLL_CTL_MOD);
 }
 
 static void
@@ -64,9 +84,7 @@ bench_copy_write (BenchCopy *self, const guint8 *data, gsize len)
   memcpy (self->out, data + n, len - (gsize) n);
   self->out_len = len - (gsize) n;
   self->out_at = 0;
-  bench_copy_watch (self, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
-  if (self->partner != NULL)
-    bench_copy_watch (self->partner, EPOLL_CTL_MOD, self->partner->out != NULL ? EPOLLOUT : 0);
+  bench_copy_watch_both (self);
 }
 
 static void
@@ -81,29 +99,31 @@ bench_copy_flush (BenchCopy *self)
     return;
   free (self->out);
   self->out = NULL;
-  bench_copy_watch (self, EPOLL_CTL_MOD, EPOLLIN);
-  if (self->partner != NULL)
-    bench_copy_watch (self->partner, EPOLL_CTL_MOD, EPOLLIN | (self->partner->out != NULL ? EPOLLOUT : 0));
+  bench_copy_watch_both (self);
 }
 
+/* Nothing but the number is read before both are there. */
 static void
 bench_copy_meet (BenchCopy *self)
 {
   self->number = GUINT32_FROM_BE (self->number);
-  if (self->number >= BENCH_COPY_NUMBERS)
-    return;
-  bench_copy_numbers[self->number] = self;
-  self->partner = bench_copy_numbers[self->number ^ 1u];
-  if (self->partner != NULL)
-    self->partner->partner = self;
+  if (self->number < BENCH_COPY_NUMBERS)
+    {
+      bench_copy_numbers[self->number] = self;
+      self->partner = bench_copy_numbers[self->number ^ 1u];
+      if (self->partner != NULL)
+        self->partner->partner = self;
+    }
+  bench_copy_watch_both (self);
 }
 
 static void
 bench_copy_read (BenchCopy *self)
 {
   static guint8 data[BENCH_COPY_READ_MAX];
-  ssize_t n = recv (self->fd, data, sizeof data, 0);
-  gsize at = 0;
+  gsize missing = sizeof self->number - self->number_len;
+  guint8 *to = missing > 0 ? (guint8 *) &self->number + self->number_len : data;
+  ssize_t n = recv (self->fd, to, missing > 0 ? missing : sizeof data, 0);
 
   if (n < 0 && errno == EAGAIN)
     return;
@@ -112,14 +132,14 @@ bench_copy_read (BenchCopy *self)
       bench_copy_end (self);
       return;
     }
-  while (self->number_len < sizeof self->number && at < (gsize) n)
+  if (missing == 0)
     {
-      ((guint8 *) &self->number)[self->number_len++] = data[at++];
-      if (self->number_len == sizeof self->number)
-        bench_copy_meet (self);
+      bench_copy_write (self->partner, data, (gsize) n);
+      return;
     }
-  if (at < (gsize) n && self->partner != NULL)
-    bench_copy_write (self->partner, data + at, (gsize) n - at);
+  self->number_len += (guint) n;
+  if (self->number_len == sizeof self->number)
+    bench_copy_meet (self);
 }
 
 static void
@@ -135,7 +155,7 @@ bench_copy_accept (int listener)
       setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       self->fd = fd;
       self->number = G_MAXUINT32;
-      bench_copy_watch (self, EPOLL_CTL_ADD, EPOLLIN);
+      bench_copy_watch (self, EPOLL_CTL_ADD);
     }
 }
 
@@ -159,8 +179,11 @@ bench_copy_run (int listener)
             bench_copy_accept (listener);
           else if ((events[i].events & EPOLLOUT) != 0 && self->out != NULL)
             bench_copy_flush (self);
-          else if (events[i].events != EPOLLOUT)
+          /* What was announced may have become forbidden by an earlier event. */
+          else if (bench_copy_may_read (self))
             bench_copy_read (self);
+          else if ((events[i].events & (EPOLLERR | EPOLLHUP)) != 0)
+            bench_copy_end (self);
         }
     }
 }

@@ -40,7 +40,7 @@ bench_stall_watch (int server_pid, double seconds, BenchServer *highest)
 
 static void
 bench_stall_report (const BenchOptions *options, BenchReport *report, BenchTeam *healthy, BenchTeam *stalled,
-                    const BenchTeamCounts *calm, gboolean *wrong)
+                    gboolean *wrong)
 {
   g_autofree BenchHistogram *latency = g_new0 (BenchHistogram, 1);
   BenchTeamCounts end, stuck;
@@ -51,7 +51,6 @@ bench_stall_report (const BenchOptions *options, BenchReport *report, BenchTeam 
   bench_report_count (report, "clients", (guint64) options->clients);
   bench_report_count (report, "stalled", (guint64) options->stalled);
   bench_report_counts (report, "", &end);
-  bench_report_count (report, "calm_lost", calm->offered - MIN (calm->delivered, calm->offered));
   bench_team_latency (healthy, 0, latency);
   bench_report_latency (report, "calm_", latency);
   *latency = (BenchHistogram) { 0 };
@@ -68,7 +67,6 @@ bench_stall_measure (const BenchOptions *options, const BenchTeamPlan plans[2], 
 {
   g_autoptr (BenchTeam) healthy = bench_team_start (&plans[0], error);
   g_autoptr (BenchTeam) stalled = healthy != NULL ? bench_team_start (&plans[1], error) : NULL;
-  BenchTeamCounts calm;
   BenchServer before, highest;
 
   if (stalled == NULL)
@@ -77,7 +75,6 @@ bench_stall_measure (const BenchOptions *options, const BenchTeamPlan plans[2], 
   bench_load_wait (healthy, options->warm_up);
   bench_team_measure (healthy, 0);
   bench_load_wait (healthy, options->seconds / 2);
-  bench_team_counts (healthy, &calm);
   bench_server_sample (options->server_pid, &before);
   bench_team_measure (healthy, 1);
   bench_team_go (stalled);
@@ -85,7 +82,7 @@ bench_stall_measure (const BenchOptions *options, const BenchTeamPlan plans[2], 
   bench_team_rest (healthy);
   bench_team_rest (stalled);
 
-  bench_stall_report (options, report, healthy, stalled, &calm, wrong);
+  bench_stall_report (options, report, healthy, stalled, wrong);
   if (options->server_pid != 0)
     {
       double grown = (double) highest.rss_bytes - (double) before.rss_bytes;

@@ -70,19 +70,11 @@ bench_storm_run (BenchStorm *self, guint at_once)
 }
 
 static void
-bench_storm_report_team (BenchReport *report, BenchTeam *team, guint epoch, const char *prefix, const BenchTeamCounts *before,
-                         const BenchTeamCounts *after)
+bench_storm_report_latency (BenchReport *report, BenchTeam *team, guint epoch, const char *prefix)
 {
   g_autofree BenchHistogram *latency = g_new0 (BenchHistogram, 1);
-  guint64 offered = after->offered - before->offered;
-  guint64 delivered = after->delivered - before->delivered;
-  char name[64];
 
   bench_team_latency (team, epoch, latency);
-  g_snprintf (name, sizeof name, "%soffered", prefix);
-  bench_report_count (report, name, offered);
-  g_snprintf (name, sizeof name, "%slost", prefix);
-  bench_report_count (report, name, offered - MIN (delivered, offered));
   bench_report_latency (report, prefix, latency);
 }
 
@@ -90,7 +82,7 @@ static gboolean
 bench_storm_measure (const BenchOptions *options, BenchStorm *self, BenchTeam *team, BenchReport *report, gboolean *wrong,
                      GError **error)
 {
-  BenchTeamCounts start, calm, end;
+  BenchTeamCounts end;
   BenchServer before, after;
   double seconds;
 
@@ -103,10 +95,8 @@ bench_storm_measure (const BenchOptions *options, BenchStorm *self, BenchTeam *t
     }
   bench_team_go (team);
   bench_load_wait (team, options->warm_up);
-  bench_team_counts (team, &start);
   bench_team_measure (team, 0);
   bench_load_wait (team, options->seconds);
-  bench_team_counts (team, &calm);
   self->crowd.n_retries = 0;
   bench_server_sample (options->server_pid, &before);
   bench_team_measure (team, 1);
@@ -124,9 +114,9 @@ bench_storm_measure (const BenchOptions *options, BenchStorm *self, BenchTeam *t
   bench_report_count (report, "retries", self->crowd.n_retries);
   bench_report_count (report, "bystanders", (guint64) options->bystanders);
   bench_report_number (report, "rate_per_second", options->rate);
-  bench_storm_report_team (report, team, 0, "calm_", &start, &calm);
-  bench_storm_report_team (report, team, 1, "storm_", &calm, &end);
-  bench_report_count (report, "bystanders_closed_by_server", end.n_closed);
+  bench_storm_report_latency (report, team, 0, "calm_");
+  bench_storm_report_latency (report, team, 1, "storm_");
+  bench_report_counts (report, "bystanders_", &end);
   if (options->server_pid != 0)
     {
       bench_report_server (report, &before, &after, self->n_relayed, "login");
