@@ -12,8 +12,6 @@
 
 #define LOOK_EVERY_US (30 * G_TIME_SPAN_SECOND)
 #define LOOK_EVERY_IN_TROUBLE_US (2 * G_TIME_SPAN_SECOND)
-/* That it was connected to its network is believed for so long. */
-#define RUNNING_US (2 * G_TIME_SPAN_SECOND)
 
 typedef struct
 {
@@ -37,7 +35,6 @@ struct _Tailscaled
   Request *look;      /* at itself; NULL: none is out */
   gint64 next_look_us;
   GPtrArray *waiting; /* of TailscaledAsk: not known, and it is not sure that this means anything */
-  gint64 running_us;  /* when it said last that it is connected to its network; 0: it is not known to be */
   char *look_trouble;  /* it is not there, or not connected: until it says otherwise */
   char *whois_trouble; /* it did not answer a question as it should: until it answers one */
   gint64 trouble_since_us; /* Unix time */
@@ -195,10 +192,7 @@ set_trouble (Tailscaled *self, char **which, char *trouble)
   if (was_well && !is_well)
     self->trouble_since_us = g_get_real_time ();
   if (trouble != NULL)
-    {
-      self->running_us = 0;
-      self->next_look_us = MIN (self->next_look_us, g_get_monotonic_time () + look_interval_us (self));
-    }
+    self->next_look_us = MIN (self->next_look_us, g_get_monotonic_time () + look_interval_us (self));
   if (is_well && !was_well)
     self->recovered (self->user);
 }
@@ -262,21 +256,6 @@ send_whois (TailscaledAsk *ask)
   ask->request = request_new (ask->daemon, ask, url);
 }
 
-/* Whether "not known" came from a tailscaled that had its network's map when it was asked: it said so shortly before,
- * and was the same process, as the connection was one that had been used. */
-static gboolean
-is_sure (const TailscaledAsk *ask, const Request *request)
-{
-  const Tailscaled *self = ask->daemon;
-  long n_connects = 1;
-
-  if (ask->is_second)
-    return TRUE;
-  curl_easy_getinfo (request->easy, CURLINFO_NUM_CONNECTS, &n_connects);
-  return n_connects == 0 && self->running_us != 0 && self->running_us <= request->start_us
-         && request->start_us - self->running_us < RUNNING_US;
-}
-
 /* Takes @trouble. */
 static void
 note_failure (const TailscaledAsk *ask, char *trouble)
@@ -305,8 +284,9 @@ on_whois (TailscaledAsk *ask, Request *request, CURLcode code)
   note_latency (self, request);
   if (what.result == DETOUR_AUTH_UNAVAILABLE)
     note_failure (ask, g_strdup_printf ("%s: %s", choose_socket (self), what.reason));
-  else if (what.result == DETOUR_AUTH_DENY && !is_sure (ask, request))
+  else if (what.result == DETOUR_AUTH_DENY && !ask->is_second)
     {
+      /* One that has no map of its network knows nobody: first it must say that it is connected. */
       whois_answer_clear (&what);
       request_free (g_steal_pointer (&ask->request));
       g_ptr_array_add (self->waiting, ask);
@@ -400,7 +380,6 @@ on_look (Tailscaled *self, Request *request, CURLcode code)
            || (state = whois_answer_backend_state ((const char *)request->body->data, request->body->len)) == NULL)
     {
       /* It does not say how it is: what it says of keys must do. */
-      self->running_us = 0;
       after_look (self);
       settle_waiting (self, DETOUR_AUTH_DENY, "tailscaled does not know it");
     }
@@ -413,7 +392,6 @@ on_look (Tailscaled *self, Request *request, CURLcode code)
   else
     {
       note_latency (self, request);
-      self->running_us = g_get_monotonic_time ();
       after_look (self);
       settle_waiting (self, DETOUR_AUTH_ALLOW, NULL);
     }
