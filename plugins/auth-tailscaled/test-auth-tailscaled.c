@@ -64,7 +64,7 @@ fake_new (PluginBench *bench, const char *name)
 
 static const struct
 {
-  const char *name;
+  const char *path;
   FakeManner manner;
   guint status;
   const char *body;
@@ -73,30 +73,30 @@ static const struct
   const char *look_body;
   const char *result, *part;
 } cases[] = {
-  { "knows-it", FAKE_ANSWERS, 200, NODE, FAKE_ANSWERS, 200, RUNNING, "allow", "laptop (anna@example.com)" },
-  { "null", FAKE_ANSWERS, 200, "null", FAKE_ANSWERS, 200, RUNNING, "allow", "-" },
-  { "does-not-know-it", FAKE_ANSWERS, 404, "no match", FAKE_ANSWERS, 200, RUNNING, "deny", "does not know it" },
-  { "not-logged-in", FAKE_ANSWERS, 404, "no match", FAKE_ANSWERS, 200, "{\"BackendState\":\"NeedsLogin\"}", "unavailable",
+  { "/auth-tailscaled/knows-it", FAKE_ANSWERS, 200, NODE, FAKE_ANSWERS, 200, RUNNING, "allow", "laptop (anna@example.com)" },
+  { "/auth-tailscaled/null", FAKE_ANSWERS, 200, "null", FAKE_ANSWERS, 200, RUNNING, "allow", "-" },
+  { "/auth-tailscaled/does-not-know-it", FAKE_ANSWERS, 404, "no match", FAKE_ANSWERS, 200, RUNNING, "deny", "does not know it" },
+  { "/auth-tailscaled/not-logged-in", FAKE_ANSWERS, 404, "no match", FAKE_ANSWERS, 200, "{\"BackendState\":\"NeedsLogin\"}", "unavailable",
     "not connected to its network (NeedsLogin)" },
-  { "knows-it-while-starting", FAKE_ANSWERS, 200, NODE, FAKE_ANSWERS, 200, "{\"BackendState\":\"Starting\"}", "allow",
+  { "/auth-tailscaled/knows-it-while-starting", FAKE_ANSWERS, 200, NODE, FAKE_ANSWERS, 200, "{\"BackendState\":\"Starting\"}", "allow",
     "laptop" },
-  { "does-not-say-how-it-is", FAKE_ANSWERS, 404, "no match", FAKE_ANSWERS, 500, "", "deny", "does not know it" },
-  { "dies-after-404", FAKE_ANSWERS, 404, "no match", FAKE_CLOSES, 200, "", "unavailable", "closed the connection" },
-  { "silent-after-404", FAKE_ANSWERS, 404, "no match", FAKE_SAYS_NOTHING, 200, "", "unavailable", "within 200 ms" },
-  { "too-old", FAKE_ANSWERS, 400, "invalid 'addr' parameter", FAKE_ANSWERS, 200, RUNNING, "unavailable", "too old" },
-  { "malformed", FAKE_ANSWERS, 400, "what?", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 400" },
-  { "in-use", FAKE_ANSWERS, 401, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 401" },
-  { "forbidden", FAKE_ANSWERS, 403, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 403" },
-  { "internal-error", FAKE_ANSWERS, 500, "{\"error\":\"x\"}", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 500" },
-  { "no-content", FAKE_ANSWERS, 204, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 204" },
-  { "redirect", FAKE_ANSWERS, 302, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 302" },
-  { "lies", FAKE_ANSWERS, 200, "<html>", FAKE_ANSWERS, 200, RUNNING, "unavailable", "not JSON" },
-  { "silent", FAKE_SAYS_NOTHING, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "no answer from" },
-  { "hangs-halfway", FAKE_HANGS_HALFWAY, 200, NODE, FAKE_ANSWERS, 200, RUNNING, "unavailable", "no answer from" },
-  { "stops-halfway", FAKE_STOPS_HALFWAY, 200, NODE, FAKE_ANSWERS, 200, RUNNING, "unavailable", "closed the connection" },
-  { "closes", FAKE_CLOSES, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "closed the connection" },
-  { "no-http", FAKE_SPEAKS_NO_HTTP, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "does not speak HTTP" },
-  { "endless", FAKE_IS_ENDLESS, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "longer than 256 KiB" },
+  { "/auth-tailscaled/does-not-say-how-it-is", FAKE_ANSWERS, 404, "no match", FAKE_ANSWERS, 500, "", "deny", "does not know it" },
+  { "/auth-tailscaled/dies-after-404", FAKE_ANSWERS, 404, "no match", FAKE_CLOSES, 200, "", "unavailable", "closed the connection" },
+  { "/auth-tailscaled/silent-after-404", FAKE_ANSWERS, 404, "no match", FAKE_SAYS_NOTHING, 200, "", "unavailable", "within 200 ms" },
+  { "/auth-tailscaled/too-old", FAKE_ANSWERS, 400, "invalid 'addr' parameter", FAKE_ANSWERS, 200, RUNNING, "unavailable", "too old" },
+  { "/auth-tailscaled/malformed", FAKE_ANSWERS, 400, "what?", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 400" },
+  { "/auth-tailscaled/in-use", FAKE_ANSWERS, 401, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 401" },
+  { "/auth-tailscaled/forbidden", FAKE_ANSWERS, 403, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 403" },
+  { "/auth-tailscaled/internal-error", FAKE_ANSWERS, 500, "{\"error\":\"x\"}", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 500" },
+  { "/auth-tailscaled/no-content", FAKE_ANSWERS, 204, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 204" },
+  { "/auth-tailscaled/redirect", FAKE_ANSWERS, 302, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 302" },
+  { "/auth-tailscaled/lies", FAKE_ANSWERS, 200, "<html>", FAKE_ANSWERS, 200, RUNNING, "unavailable", "not JSON" },
+  { "/auth-tailscaled/silent", FAKE_SAYS_NOTHING, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "no answer from" },
+  { "/auth-tailscaled/hangs-halfway", FAKE_HANGS_HALFWAY, 200, NODE, FAKE_ANSWERS, 200, RUNNING, "unavailable", "no answer from" },
+  { "/auth-tailscaled/stops-halfway", FAKE_STOPS_HALFWAY, 200, NODE, FAKE_ANSWERS, 200, RUNNING, "unavailable", "closed the connection" },
+  { "/auth-tailscaled/closes", FAKE_CLOSES, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "closed the connection" },
+  { "/auth-tailscaled/no-http", FAKE_SPEAKS_NO_HTTP, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "does not speak HTTP" },
+  { "/auth-tailscaled/endless", FAKE_IS_ENDLESS, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "longer than 256 KiB" },
 };
 
 static void
@@ -397,11 +397,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_log_set_writer_func (be_quiet, NULL, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      g_autofree char *path = g_strconcat ("/auth-tailscaled/", cases[i].name, NULL);
-
-      g_test_add_data_func (path, GUINT_TO_POINTER (i), test_case);
-    }
+    g_test_add_data_func (cases[i].path, GUINT_TO_POINTER (i), test_case);
   g_test_add_func ("/auth-tailscaled/asks-as-derper-does", test_request);
   g_test_add_func ("/auth-tailscaled/keeps-its-connection", test_connection_is_kept);
   g_test_add_func ("/auth-tailscaled/survives-a-restart", test_restart);

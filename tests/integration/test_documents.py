@@ -59,6 +59,17 @@ def test_every_line_of_the_threat_model_has_its_tests():
         assert not [test for test in tests if test not in names], row
 
 
+def test_every_case_of_admission_has_its_tests():
+    names = known_tests()
+    rows = [line.strip("| ").split(" | ") for line in (TOP / "doc" / "admission.md").read_text().splitlines()
+            if line.startswith("| ") and not line.startswith("| case ")]
+    assert len(rows) > 30
+    for row in rows:
+        assert len(row) == 6, row
+        tests = re.findall(r"`([^`]+)`", row[5])
+        assert tests and not [test for test in tests if test not in names], row
+
+
 def test_drawing_of_states_is_the_table_of_the_program():
     written = re.search(r"```states\n(.*?)```", (TOP / "doc" / "architecture.md").read_text(), re.S)[1]
     drawn = {line.split(":")[0]: set(line.split(": ")[1].split(", ")) for line in written.splitlines()}
