@@ -337,7 +337,8 @@ def test_derpmap_tells_what_the_relay_does(relay):
 
 def test_derpmap_follows_the_running_configuration(make_relay):
     relay = make_relay(EVERYTHING)
-    detourctl(relay, "plugins", "disable", "service/stun", "transport/https")
+    secure = [listener["instance"] for listener in ask(relay, "listeners")["listeners"] if listener["secure"]]
+    detourctl(relay, "plugins", "disable", "service/stun", *secure)
     text, errors = detourctl(relay, "derpmap", "--json")
     node = json.loads(text)["Regions"]["900"]["Nodes"][0]
     assert node["STUNPort"] == -1 and "DERPPort" not in node and "CertName" not in node
