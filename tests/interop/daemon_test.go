@@ -56,7 +56,7 @@ redirect = none
 
 [cert main]
 plugin = selfsigned
-names = 127.0.0.1;relay.test
+names = 127.0.0.1;relay.test;localhost
 
 [service stun]
 listen = 127.0.0.1:%[4]d

@@ -4,6 +4,8 @@ module interop
 
 go 1.26.6
 
+tool tailscale.com/cmd/derpprobe
+
 require tailscale.com v1.102.5
 
 require (
