@@ -370,6 +370,8 @@ on_look (Tailscaled *self, Request *request, CURLcode code)
   g_autofree char *state = NULL;
 
   self->look = NULL;
+  if (code == CURLE_OK)
+    note_latency (self, request);
   if (code != CURLE_OK)
     {
       reason = explain (request, code);
@@ -391,7 +393,6 @@ on_look (Tailscaled *self, Request *request, CURLcode code)
     }
   else
     {
-      note_latency (self, request);
       after_look (self);
       settle_waiting (self, DETOUR_AUTH_ALLOW, NULL);
     }

@@ -1,0 +1,187 @@
+/* test-survey.c: who is connected, a few at a time, as the admission would ask about them.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-survey.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CLIENTS 6u
+
+typedef struct {
+  DetourRegistry *registry;
+  DetourSources *sources;
+  DetourCrossing *crossing;
+  DetourCarrier *carrier;
+  int fds[CLIENTS];
+
+  GString *seen; /* "letter address app-name listener prober;" each */
+  guint32 next;
+  guint n_done;
+} Fixture;
+
+/* Clients 'a' and on; the third is a mesh connection, the others have an address that ends with their number. */
+static void
+join (Fixture *f, guint number)
+{
+  static const guint8 hello[] = { 0x02, 0, 0, 0, 1, 'x' };
+  DetourSession *session = g_new0 (DetourSession, 1);
+  guint8 got[sizeof hello];
+  int fds[2];
+
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
+  f->fds[number] = fds[1];
+  session->fd = fds[0];
+  session->channel.cls = &detour_channel_plain;
+  session->is_mesh = number == 2;
+  session->listener = "transport/test";
+  session->presence.flags = number == 2   ? DETOUR_FRAME_PRESENT_MESH
+                            : number == 3 ? DETOUR_FRAME_PRESENT_PROBER
+                                          : DETOUR_FRAME_PRESENT_REGULAR;
+  if (number == 1)
+    memcpy (session->presence.ip, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+  else if (number != 4)
+    memcpy (session->presence.ip, "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\2\1", 16);
+  if (number == 3)
+    {
+      session->presence.name_len = 5;
+      memcpy (session->presence.name, "probe", 5);
+    }
+  memset (session->key.bytes, (int) ('a' + number), DETOUR_KEY_SIZE);
+  session->output = g_byte_array_append (g_byte_array_new (), hello, sizeof hello);
+  detour_carrier_adopt (f->carrier, session);
+  g_assert_cmpint (recv (fds[1], got, sizeof got, MSG_WAITALL), ==, sizeof got);
+}
+
+static Fixture *
+start (guint n)
+{
+  Fixture *f = g_new0 (Fixture, 1);
+  DetourKey server = { { 'S' } };
+  DetourCarrierLimits limits = {
+    .relay = { .queue = { DETOUR_QUEUE_PACKETS_DEFAULT, DETOUR_QUEUE_BYTES_DEFAULT } },
+    .keep_alive_us = G_TIME_SPAN_HOUR,
+  };
+  g_autoptr (GError) error = NULL;
+
+  f->registry = detour_registry_new (1, NULL);
+  f->sources = detour_sources_new ();
+  f->crossing = detour_crossing_new (1);
+  f->carrier = detour_carrier_new (0, f->crossing, f->registry, f->sources, &server, &limits, &error);
+  g_assert_no_error (error);
+  f->seen = g_string_new (NULL);
+  for (guint i = 0; i < CLIENTS; i++)
+    f->fds[i] = -1;
+  for (guint i = 0; i < n; i++)
+    join (f, i);
+  return f;
+}
+
+static void
+stop (Fixture *f)
+{
+  detour_carrier_stop (f->carrier);
+  detour_carrier_join (f->carrier);
+  detour_carrier_free (f->carrier);
+  detour_crossing_free (f->crossing);
+  detour_registry_free (f->registry);
+  detour_sources_free (f->sources);
+  for (guint i = 0; i < CLIENTS; i++)
+    if (f->fds[i] >= 0)
+      close (f->fds[i]);
+  g_string_free (f->seen, TRUE);
+  g_free (f);
+}
+
+static void
+on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpointer data)
+{
+  Fixture *f = data;
+
+  for (guint i = 0; i < n; i++)
+    {
+      const DetourQuestion *question = &clients[i].question;
+
+      g_string_append_printf (f->seen, "%c %s %s %s %s;", question->key.bytes[0],
+                              question->source[0] != '\0' ? question->source : "-",
+                              question->app_name[0] != '\0' ? question->app_name : "-", question->listener,
+                              question->prober ? "prober" : "-");
+      g_assert_cmpuint (DETOUR_HANDLE_WORKER (clients[i].handle), ==, 0);
+      g_assert_cmpuint (DETOUR_HANDLE_SLOT (clients[i].handle), ==, (guint) (question->key.bytes[0] - 'a'));
+    }
+  f->next = next;
+  f->n_done++;
+}
+
+static void
+survey (Fixture *f, guint32 first, guint max, const char *seen)
+{
+  guint n_done = f->n_done;
+
+  g_string_truncate (f->seen, 0);
+  detour_survey_start (f->carrier, first, max, on_survey, f);
+  while (f->n_done == n_done)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpstr (f->seen->str, ==, seen);
+}
+
+static void
+test_questions (void)
+{
+  Fixture *f = start (CLIENTS);
+
+  survey (f, 0, 100,
+          "a 192.0.2.1 - transport/test -;b 2001:db8::1 - transport/test -;d 192.0.2.1 probe transport/test prober;"
+          "e - - transport/test -;f 192.0.2.1 - transport/test -;");
+  g_assert_cmpuint (f->next, ==, DETOUR_SURVEY_END);
+  stop (f);
+}
+
+static void
+test_pages (void)
+{
+  Fixture *f = start (CLIENTS);
+
+  survey (f, 0, 1, "a 192.0.2.1 - transport/test -;");
+  g_assert_cmpuint (f->next, ==, 1);
+  survey (f, f->next, 2, "b 2001:db8::1 - transport/test -;d 192.0.2.1 probe transport/test prober;");
+  g_assert_cmpuint (f->next, ==, 4);
+  survey (f, f->next, 2, "e - - transport/test -;f 192.0.2.1 - transport/test -;");
+  g_assert_cmpuint (f->next, ==, DETOUR_SURVEY_END);
+  survey (f, 100, 2, "");
+  g_assert_cmpuint (f->next, ==, DETOUR_SURVEY_END);
+  stop (f);
+}
+
+static void
+test_nobody (void)
+{
+  Fixture *f = start (0);
+
+  survey (f, 0, 10, "");
+  g_assert_cmpuint (f->next, ==, DETOUR_SURVEY_END);
+  stop (f);
+}
+
+static void
+test_cancelled (void)
+{
+  Fixture *f = start (1);
+
+  detour_survey_cancel (detour_survey_start (f->carrier, 0, 10, on_survey, f));
+  survey (f, 0, 10, "a 192.0.2.1 - transport/test -;");
+  g_assert_cmpuint (f->n_done, ==, 1);
+  stop (f);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/survey/asks-what-was-asked-at-the-login", test_questions);
+  g_test_add_func ("/survey/a-few-at-a-time", test_pages);
+  g_test_add_func ("/survey/nobody-is-there", test_nobody);
+  g_test_add_func ("/survey/cancelled", test_cancelled);
+  return g_test_run ();
+}
