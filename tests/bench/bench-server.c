@@ -43,6 +43,17 @@ bench_server_add_thread (int pid, const char *task, BenchServer *sample)
   sample->n_threads++;
 }
 
+static guint64
+bench_server_kernel_bytes (void)
+{
+  g_autofree char *text = NULL;
+  const char *tcp;
+
+  if (!g_file_get_contents ("/proc/net/sockstat", &text, NULL, NULL) || (tcp = strstr (text, "TCP:")) == NULL)
+    return 0;
+  return bench_server_field (tcp, " mem ") * (guint64) sysconf (_SC_PAGESIZE);
+}
+
 static void
 bench_server_times (int pid, BenchServer *sample)
 {
@@ -72,6 +83,7 @@ bench_server_sample (int pid, BenchServer *sample)
   while ((task = g_dir_read_name (dir)) != NULL)
     bench_server_add_thread (pid, task, sample);
   bench_server_times (pid, sample);
+  sample->kernel_bytes = bench_server_kernel_bytes ();
   status = bench_server_read (pid, NULL, "status");
   sample->rss_bytes = bench_server_field (status, "\nVmRSS:") * 1024;
   sample->anon_bytes = bench_server_field (status, "\nRssAnon:") * 1024;

@@ -13,6 +13,7 @@ typedef struct {
   guint64 rss_bytes;           /* pages of files included */
   guint64 anon_bytes;          /* memory of its own */
   guint64 peak_bytes;          /* highest rss so far */
+  guint64 kernel_bytes;        /* of all TCP sockets of this machine, both ends */
   guint64 wakeups;             /* waits that ended: voluntary switches, all threads */
   guint n_threads;
 } BenchServer;

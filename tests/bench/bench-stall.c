@@ -33,8 +33,8 @@ bench_stall_watch (int server_pid, double seconds, BenchServer *highest)
 
       g_usleep (20000);
       bench_server_sample (server_pid, &now);
-      if (now.rss_bytes > highest->rss_bytes)
-        *highest = now;
+      highest->rss_bytes = MAX (highest->rss_bytes, now.rss_bytes);
+      highest->kernel_bytes = MAX (highest->kernel_bytes, now.kernel_bytes);
     }
 }
 
@@ -90,6 +90,8 @@ bench_stall_measure (const BenchOptions *options, const BenchTeamPlan plans[2], 
       bench_report_number (report, "server_rss_before_mib", (double) before.rss_bytes / 1048576);
       bench_report_number (report, "server_rss_highest_mib", (double) highest.rss_bytes / 1048576);
       bench_report_number (report, "server_bytes_per_stalled", options->stalled > 0 ? grown / options->stalled : 0);
+      bench_report_number (report, "kernel_bytes_per_stalled",
+                           options->stalled > 0 ? ((double) highest.kernel_bytes - (double) before.kernel_bytes) / options->stalled : 0);
     }
   return TRUE;
 }
