@@ -65,7 +65,7 @@ const DetourConfigKey detour_schema_limits[] = {
   { "queue-packets", DETOUR_CONFIG_UINT, "32", 1, 4096,
     "packets that wait for a slow client; the oldest is dropped" },
   { "queue-bytes", DETOUR_CONFIG_SIZE, "256K", 128 * KIB, 64 * MIB,
-    "bytes that wait for a slow client" },
+    "bytes that wait for a client which has stopped reading; one that is merely slow has queue-packets of any size" },
   { "receive-rate", DETOUR_CONFIG_RATE, "off", KIB, 100 * GIB,
     "bytes a second that one client may send", DETOUR_CONFIG_LIMIT },
   { "receive-burst", DETOUR_CONFIG_SIZE, NULL, KIB, 100 * GIB,
