@@ -130,6 +130,12 @@ class Stream:
             raise Closed("end of stream")
         self.pending += data
 
+    def drain(self):
+        """Takes from the system what is there now, as a program does that reads all the time."""
+        with contextlib.suppress(Timeout):
+            while True:
+                self.fill(time.monotonic() + 0.001)
+
     def read(self, size, timeout=None):
         """Exactly @size bytes."""
         deadline = time.monotonic() + (PATIENCE if timeout is None else timeout)

@@ -58,6 +58,7 @@ def send_large(sender, receiver):
         packet = bytes([n]) + nacl.utils.random(PACKET_MAX - 1)
         digests.append(hashlib.sha256(packet).digest())
         sender.send_packet(receiver.key, packet)
+        receiver.stream.drain()
     for digest in digests:
         data = receiver.expect(Frame.RECV_PACKET)
         assert data[:32] == sender.key
