@@ -18,6 +18,7 @@ typedef struct {
   guint8 mesh_key[DETOUR_KEY_SIZE];
   gboolean has_mesh_key;
   GQueue guests;      /* all, as they came */
+  guint peak;         /* most of them at a time since memory was given back */
   GQueue held;        /* refused ones, the one that is held longest first */
   GPtrArray *sockets; /* of ListenSocket: what it accepts from */
   DetourBuffer in;    /* one read */
