@@ -1,0 +1,171 @@
+/* test-region.c: tests of the entry of a DERP map.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl-region.h"
+
+#include <string.h>
+
+#include "detourctl-json.h"
+
+#define BUS "io.github.detourd.Detour1."
+#define PIN "sha256-raw:f48f7d3a76aa034e77501e14c3da33700a8799765c278ed5a850411966f24406"
+
+#define LISTENER(name, protocol, derp, secure, addresses)                                                              \
+  "objectpath '/x/listener/" name "': {'" BUS "Listener': {'Instance': <'" name "'>, 'Protocol': <'" protocol          \
+  "'>, 'Derp': <" derp ">, 'Secure': <" secure ">, 'Addresses': <" addresses ">}}"
+#define TLS(addresses) LISTENER ("https", "tls", "true", "true", addresses)
+#define STUN(addresses) LISTENER ("stun", "stun", "false", "false", addresses)
+#define PORT80 LISTENER ("http", "http", "false", "false", "['[::]:80']")
+#define PLUGIN(plugin, state) "objectpath '/x/plugin/p': {'" BUS "Plugin': {'Plugin': <'" plugin "'>, 'State': <'" state "'>}}"
+#define CERT(path, self_signed, names, pin)                                                                            \
+  "objectpath '/x/certificate/" path "': {'" BUS "Certificate': {'SelfSigned': <" self_signed ">, 'Names': <" names     \
+  ">, 'Pin': <'" pin "'>}}"
+
+typedef struct {
+  const char *name, *hostname, *ipv4, *ipv6, *objects;
+  const char *node; /* without Name, RegionID and HostName */
+  gboolean no_tls;
+} Case;
+
+static const Case cases[] = {
+  { "/region/everything-as-clients-expect-it", "derp.example.com", NULL, NULL,
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("c", "false", "['derp.example.com']", PIN), "" },
+  { "/region/other-ports", "derp.example.com", NULL, NULL, TLS ("['[::]:8443']") "," STUN ("['0.0.0.0:13478']"),
+    "\"STUNPort\":13478,\"DERPPort\":8443" },
+  { "/region/without-stun", "derp.example.com", NULL, NULL, TLS ("['[::]:443']"), "\"STUNPort\":-1" },
+  { "/region/the-usual-port-is-preferred", "derp.example.com", NULL, NULL,
+    TLS ("['127.0.0.1:8443', '[::]:443']") "," STUN ("['[::]:1', '[::]:3478']"), "" },
+  { "/region/self-signed", "derp.example.com", NULL, NULL,
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("c", "true", "['derp.example.com']", PIN),
+    "\"CertName\":\"" PIN "\"" },
+  { "/region/the-certificate-for-the-name-counts", "derp.example.com", NULL, NULL,
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("a", "true", "['other.example.com']", PIN) "," CERT (
+        "b", "false", "['*.example.com']", "sha256-raw:00"), "" },
+  { "/region/the-hostname-is-an-address", "203.0.113.5", NULL, NULL,
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("c", "true", "['203.0.113.5']", PIN),
+    "\"CertName\":\"" PIN "\",\"IPv4\":\"203.0.113.5\"" },
+  { "/region/the-hostname-is-an-ipv6-address", "2001:db8::5", "none", NULL,
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']"), "\"IPv4\":\"none\",\"IPv6\":\"2001:db8::5\"" },
+  { "/region/addresses-that-are-given", "derp.example.com", "203.0.113.5", "2001:db8::5",
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']"), "\"IPv4\":\"203.0.113.5\",\"IPv6\":\"2001:db8::5\"" },
+  { "/region/captive-portal-check", "derp.example.com", NULL, NULL,
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PORT80 "," PLUGIN ("http-captive", "running"),
+    "\"CanPort80\":true" },
+  { "/region/no-captive-portal-check-without-the-plugin", "derp.example.com", NULL, NULL,
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PORT80 "," PLUGIN ("http-captive", "stopped"), "" },
+  { "/region/no-captive-portal-check-without-port-80", "derp.example.com", NULL, NULL,
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PLUGIN ("http-captive", "running"), "" },
+  { "/region/no-captive-portal-check-without-ipv4", "derp.example.com", "none", NULL,
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PORT80 "," PLUGIN ("http-captive", "running"),
+    "\"IPv4\":\"none\"" },
+  { "/region/nothing-speaks-tls", "derp.example.com", NULL, NULL,
+    LISTENER ("http", "http", "true", "false", "['unix:/run/detour/http']") "," CERT ("c", "true", "['x']", PIN),
+    "\"STUNPort\":-1", TRUE },
+};
+
+static char *
+without_blanks (const char *text)
+{
+  GString *out = g_string_new (NULL);
+
+  for (; *text != '\0'; text++)
+    if (!g_ascii_isspace (*text))
+      g_string_append_c (out, *text);
+  return g_string_free (out, FALSE);
+}
+
+static void
+test_case (gconstpointer data)
+{
+  const Case *c = data;
+  g_autofree char *source = g_strconcat ("{", c->objects, "}", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) objects = g_variant_parse (G_VARIANT_TYPE ("a{oa{sa{sv}}}"), source, NULL, NULL, &error);
+  DetourctlRegion region = {
+    .id = 900, .code = "own", .name = "Own", .hostname = c->hostname, .ipv4 = c->ipv4, .ipv6 = c->ipv6,
+  };
+  g_autofree char *pin = NULL;
+  g_autofree char *text = NULL;
+  g_autofree char *plain = NULL;
+  g_autofree char *expected = NULL;
+
+  g_assert_no_error (error);
+  g_assert_cmpint (detourctl_region_learn (&region, objects, &pin), ==, !c->no_tls);
+  text = detourctl_region_format (&region, DETOURCTL_REGION_JSON);
+  plain = without_blanks (text);
+  expected = g_strdup_printf ("{\"Regions\":{\"900\":{\"RegionID\":900,\"RegionCode\":\"own\",\"RegionName\":\"Own\","
+                              "\"Nodes\":[{\"Name\":\"900a\",\"RegionID\":900,\"HostName\":\"%s\"%s%s}]}}}",
+                              c->hostname, *c->node != '\0' ? "," : "", c->node);
+  g_assert_cmpstr (plain, ==, expected);
+}
+
+static void
+test_headscale (void)
+{
+  DetourctlRegion region = {
+    .id = 901, .code = "lab", .name = "The \"lab\": 1", .hostname = "derp.example.com", .ipv4 = "203.0.113.5",
+    .cert_name = PIN, .derp_port = 8443, .stun_port = -1, .can_port80 = TRUE,
+  };
+  g_autofree char *text = detourctl_region_format (&region, DETOURCTL_REGION_HEADSCALE);
+
+  g_assert_cmpstr (text, ==,
+                   "regions:\n"
+                   "  901:\n"
+                   "    regionid: 901\n"
+                   "    regioncode: \"lab\"\n"
+                   "    regionname: \"The \\\"lab\\\": 1\"\n"
+                   "    nodes:\n"
+                   "      - name: \"901a\"\n"
+                   "        regionid: 901\n"
+                   "        hostname: \"derp.example.com\"\n"
+                   "        certname: \"" PIN "\"\n"
+                   "        ipv4: \"203.0.113.5\"\n"
+                   "        stunport: -1\n"
+                   "        derpport: 8443\n"
+                   "        canport80: true\n");
+}
+
+static void
+test_tailscale (void)
+{
+  DetourctlRegion region = { .id = 900, .code = "own", .name = "Own", .hostname = "derp.example.com" };
+  g_autofree char *text = detourctl_region_format (&region, DETOURCTL_REGION_TAILSCALE);
+  g_autofree char *plain = without_blanks (text);
+
+  g_assert_cmpstr (plain, ==,
+                   "\"derpMap\":{\"Regions\":{\"900\":{\"RegionID\":900,\"RegionCode\":\"own\",\"RegionName\":\"Own\","
+                   "\"Nodes\":[{\"Name\":\"900a\",\"RegionID\":900,\"HostName\":\"derp.example.com\"}]}}},");
+}
+
+static void
+test_json_of_every_kind (void)
+{
+  static const char *const times[] = { "at", "never", NULL };
+  g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_parsed (
+      "{'text': <'a\"b\\\\c\\n\\u0001ü'>, 'number': <@t 18446744073709551615>, 'small': <@u 7>, 'flag': <true>, "
+      "'at': <@t 1795566503739878>, 'never': <@t 0>, 'list': <['x', 'y']>, 'none': <@as []>, "
+      "'rows': <[{'a': <@t 1>}, {}]>}"));
+  g_autoptr (GString) out = g_string_new (NULL);
+  DetourctlJson *json = detourctl_json_new (out);
+
+  detourctl_json_variant (json, NULL, value, times);
+  g_assert_true (detourctl_json_finish (json));
+  g_assert_cmpstr (out->str, ==,
+                   "{\n  \"text\": \"a\\\"b\\\\c\\u000a\\u0001ü\",\n  \"number\": 18446744073709551615,\n  \"small\": 7,\n"
+                   "  \"flag\": true,\n  \"at\": \"2026-11-25T00:28:23Z\",\n  \"never\": null,\n"
+                   "  \"list\": [\n    \"x\",\n    \"y\"\n  ],\n  \"none\": [],\n"
+                   "  \"rows\": [\n    {\n      \"a\": 1\n    },\n    {}\n  ]\n}\n");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    g_test_add_data_func (cases[i].name, &cases[i], test_case);
+  g_test_add_func ("/region/headscale", test_headscale);
+  g_test_add_func ("/region/tailscale", test_tailscale);
+  g_test_add_func ("/json/every-kind", test_json_of_every_kind);
+  return g_test_run ();
+}
