@@ -8,6 +8,7 @@ import time
 import nacl.utils
 import pytest
 
+from control import ask
 from derp_client import PACKET_MAX, PATIENCE, Frame, Timeout, disco, frame
 from relay import EVERYTHING, TRANSPORTS, with_keys
 
@@ -64,6 +65,30 @@ def test_a_reader_that_comes_back_finds_a_whole_stream(stuck):
     slow.ping(b"all fine")
     slow.send_packet(sender.key, b"thank you")
     sender.expect_packet(slow.key, b"thank you")
+
+
+def test_every_packet_is_delivered_or_counted(stuck):
+    """What the reader finds in the end and what the relay says it dropped add up; what waits stays within its bound."""
+    door, slow = stuck
+    sender = door.client()
+    count = 600
+    flood(sender, slow, count)
+    sender.ping(b"all sent")
+
+    def row():
+        return {row["key"]: row for row in ask(door.server, "clients")["clients"]}[f"nodekey:{slow.key.hex()}"]
+    full = row()
+    assert full["blocked"] and full["packets_dropped"] > 0
+    assert full["waiting_bytes"] <= 40 * PACKET_MAX
+    received = 0
+    while True:
+        data = slow.expect(Frame.RECV_PACKET)
+        received += 1
+        if data[32:36] == struct.pack(">I", count - 1):
+            break
+    slow.ping(b"all read")
+    assert received + row()["packets_dropped"] == count
+    assert row()["packets_sent"] == received and not row()["blocked"]
 
 
 def test_small_packets_are_dropped_whole_too(stuck):
