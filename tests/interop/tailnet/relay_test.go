@@ -46,6 +46,7 @@ socket = %[2]s
 [transport https]
 plugin = tls
 listen = [::]:443
+record-layer = %[5]s
 
 [transport http]
 plugin = http
@@ -76,6 +77,7 @@ level = info
 type relay struct {
 	at      *place
 	dir     string
+	socket  string // of the tailscaled that is asked
 	cmd     *exec.Cmd
 	ended   chan struct{}
 	started int // how often
@@ -87,17 +89,23 @@ var alarms = regexp.MustCompile(`AddressSanitizer|LeakSanitizer|runtime error:|A
 // Writes what the daemon needs, and starts it; @socket is where the LocalAPI to ask will be.
 func startRelay(t *testing.T, at *place, dir, socket string) *relay {
 	t.Helper()
-	r := &relay{at: at, dir: dir}
+	r := &relay{at: at, dir: dir, socket: socket}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	meshKey := make([]byte, 32)
 	rand.Read(meshKey)
 	r.write(t, "mesh.key", hex.EncodeToString(meshKey))
-	r.write(t, "detour.conf", fmt.Sprintf(relayConfig, dir, socket, relay4, relay6))
+	r.configure(t, "auto")
 	r.start(t)
 	t.Cleanup(func() { r.stop(t) })
 	return r
+}
+
+// Writes the configuration; @layer says who handles TLS records.
+func (r *relay) configure(t *testing.T, layer string) {
+	t.Helper()
+	r.write(t, "detour.conf", fmt.Sprintf(relayConfig, r.dir, r.socket, relay4, relay6, layer))
 }
 
 func (r *relay) write(t *testing.T, name, text string) {
@@ -144,6 +152,28 @@ func (r *relay) plugins(t *testing.T) map[string]string {
 		states[p.ID] = p.State
 	}
 	return states
+}
+
+// The sum of a counter over its labels.
+func (r *relay) counter(t *testing.T, name string) int {
+	t.Helper()
+	var list struct {
+		Counters []struct {
+			Name  string
+			Value int
+		}
+	}
+	text := r.ctl(t, "counters", "--json")
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	sum := 0
+	for _, c := range list.Counters {
+		if c.Name == name {
+			sum += c.Value
+		}
+	}
+	return sum
 }
 
 // Starts the daemon and waits until it is ready.
