@@ -247,6 +247,13 @@ run (Detourctl *self, char **arguments)
 
       return run_command (self, find_command (status, &n_words), n_words, status);
     }
+  if (strcmp (rest[1], "help") == 0 && rest[2] == NULL)
+    {
+      g_autofree char *help = g_option_context_get_help (context, TRUE, NULL);
+
+      g_print ("%s", help);
+      return DETOURCTL_GOOD;
+    }
   command = find_command (rest + 1, &n_words);
   return command != NULL ? run_command (self, command, n_words, rest + 1) : refuse_command (rest + 1);
 }

@@ -34,8 +34,7 @@ get_server_key (gpointer data)
 static GVariant *
 get_hostname (gpointer data)
 {
-  DetourControl *self = data;
-  const char *hostname = detour_settings_string (detour_roster_config (self->parts.roster)->core, "hostname");
+  const char *hostname = ((DetourControl *) data)->hostname;
 
   return g_variant_new_string (hostname != NULL ? hostname : "");
 }

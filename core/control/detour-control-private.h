@@ -19,6 +19,7 @@ struct _DetourControl {
   DetourHistory *history;
   guint history_timer;
   DetourClientList *clients;
+  char *hostname; /* as at the start: a change needs a restart; NULL: not configured */
   gint64 start_real_us;
   gint64 start_us; /* monotonic */
 };

@@ -91,6 +91,7 @@ detour_control_new (const DetourControlParts *parts)
   DetourTotals now;
 
   self->parts = *parts;
+  self->hostname = g_strdup (detour_settings_string (core, "hostname"));
   self->start_real_us = g_get_real_time ();
   self->start_us = g_get_monotonic_time ();
   detour_totals_read (&now, parts->server);
@@ -114,6 +115,7 @@ detour_control_free (DetourControl *self)
   detour_tree_free (self->tree);
   g_source_remove (self->history_timer);
   detour_history_free (self->history);
+  g_free (self->hostname);
   g_free (self);
 }
 

@@ -10,16 +10,14 @@
 
 #define BUS_NAME "org.freedesktop.DBus"
 
-/* The two ends of a connection, as if a bus had named them. */
 #define NAME_OF_PEER ":1.1"
-#define NAME_OF_DAEMON ":1.0"
 
 #define START_REPLY_ALREADY_RUNNING 2u
 
 static gboolean
 is_here (const char *name)
 {
-  return strcmp (name, DETOUR_BUS_NAME) == 0 || strcmp (name, NAME_OF_DAEMON) == 0;
+  return strcmp (name, DETOUR_BUS_NAME) == 0 || strcmp (name, DETOUR_STAND_IN_DAEMON) == 0;
 }
 
 static GVariant *
@@ -36,7 +34,7 @@ answer (const char *method, const char *name)
   if (strcmp (method, "NameHasOwner") == 0)
     return g_variant_new ("(b)", is_here (name) || strcmp (name, BUS_NAME) == 0);
   if (strcmp (method, "GetNameOwner") == 0 && is_here (name))
-    return g_variant_new ("(s)", NAME_OF_DAEMON);
+    return g_variant_new ("(s)", DETOUR_STAND_IN_DAEMON);
   if (strcmp (method, "StartServiceByName") == 0 && is_here (name))
     return g_variant_new ("(u)", START_REPLY_ALREADY_RUNNING);
   return NULL;

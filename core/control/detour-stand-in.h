@@ -6,6 +6,9 @@
 
 G_BEGIN_DECLS
 
+/* The daemon's own end, as if a bus had named it. */
+#define DETOUR_STAND_IN_DAEMON ":1.0"
+
 /* Main thread. Good until the connection is closed. */
 gboolean detour_stand_in_register (GDBusConnection *connection, GError **error);
 

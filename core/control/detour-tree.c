@@ -9,6 +9,7 @@
 
 #include "detour-bus-interfaces.h"
 #include "detour-control-error.h"
+#include "detour-stand-in.h"
 
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
@@ -406,8 +407,16 @@ emit (DetourTree *self, const char *path, const char *interface, const char *sig
 {
   g_variant_ref_sink (arguments);
   for (guint i = 0; i < self->served->len; i++)
-    g_dbus_connection_emit_signal (((Served *) self->served->pdata[i])->connection, NULL, path, interface, signal,
-                                   arguments, NULL);
+    {
+      const Served *served = self->served->pdata[i];
+      g_autoptr (GDBusMessage) message = g_dbus_message_new_signal (path, interface, signal);
+
+      /* Tools that take a peer for a bus look at who sent it. */
+      if (served->is_peer)
+        g_dbus_message_set_sender (message, DETOUR_STAND_IN_DAEMON);
+      g_dbus_message_set_body (message, arguments);
+      g_dbus_connection_send_message (served->connection, message, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
+    }
   g_variant_unref (arguments);
 }
 

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import pty
+import random
 import re
 import socket
 import stat
@@ -389,6 +390,7 @@ def test_help_names_every_command(relay):
         own, _ = detourctl(None, *words, "--help")
         assert " ".join(words) in own.splitlines()[1] and "--json" in own
     assert "complete" not in text
+    assert detourctl(None, "help")[0] == text
 
 
 def test_the_socket_may_be_given_before_or_behind(relay):
@@ -520,6 +522,22 @@ def test_many_peers_at_a_time(relay):
     for peer in streams:
         peer.close()
     wait_until(lambda: detourctl(relay, "version")[0], "an answer")
+
+
+def test_rude_peers(relay):
+    chance = random.Random(5)
+    for opening in (b"", b"\0", b"\0AUTH EXTERNAL\r\n", b"\0AUTH ANONYMOUS\r\n", b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n",
+                    b"\0AUTH EXTERNAL 30\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\0" + b"A" * 100000):
+        for _ in range(3):
+            with socket.socket(socket.AF_UNIX) as rude:
+                rude.settimeout(0.05)
+                rude.connect(f"{relay.run_directory}/control")
+                try:
+                    rude.sendall(opening + b"l\1\0\1" + chance.randbytes(chance.randrange(300)))
+                    rude.recv(4096)
+                except OSError:
+                    pass
+    assert ask(relay)["ready"] is True
 
 
 def test_http_goes_on_beside(relay):

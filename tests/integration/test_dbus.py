@@ -216,6 +216,15 @@ def test_changes_are_told_at_most_once_a_second(make_bus, make_relay, monitor):
     signals.wait(r"Detour1: .*PropertiesChanged .*'LogLevel': <'debug'>")
 
 
+def test_peers_hear_of_changes_too_and_do_not_keep_the_daemon(make_relay, monitor):
+    relay = make_relay()
+    signals = [monitor(peer(relay)) for _ in range(3)]
+    detourctl(relay, "plugins", "disable", "service/stun")
+    for one in signals:
+        one.wait(r"plugin/service_stun: .*PropertiesChanged .*'State': <'stopped'>")
+    relay.stop()
+
+
 def test_reloads_bring_and_take_objects(make_bus, make_relay, monitor):
     bus = make_bus()
     relay = make_relay(on_session_bus())
