@@ -102,6 +102,36 @@ size (Fixture *f, gconstpointer data)
   g_assert_cmpuint (malloc_usable_size (f->channel), <=, 320);
 }
 
+/* A head that announces a long record, and then silence. Counts only where malloc counts. */
+static void
+promises (void)
+{
+  enum { N = 100 };
+  Fixture f[N];
+  gsize before, after;
+
+  for (guint i = 0; i < N; i++)
+    {
+      fixture_init (&f[i], TLS_CIPHER_AES_128_GCM, 1);
+      fixture_begin (&f[i]);
+    }
+  before = mallinfo2 ().uordblks;
+  for (guint i = 0; i < N; i++)
+    {
+      guint8 room[DETOUR_CHANNEL_FEED_SLACK];
+      DetourBuffer plain = { room, 0, sizeof room };
+      gboolean reply;
+
+      g_assert_cmpint (cls->feed (f[i].channel, (const guint8 *) "\x17\3\3\x40\x11silent", 11, &plain, &reply), ==,
+                       DETOUR_CHANNEL_OK);
+      g_assert_cmpint (cls->feed (f[i].channel, (const guint8 *) "ce", 2, &plain, &reply), ==, DETOUR_CHANNEL_OK);
+    }
+  after = mallinfo2 ().uordblks;
+  g_assert_cmpuint (after, <=, before + N * 200);
+  for (guint i = 0; i < N; i++)
+    fixture_clear (&f[i]);
+}
+
 /* Goodbyes ---------------------------------------------------------------------------------------------------- */
 
 static void
@@ -521,6 +551,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   TEST ("info", info);
   TEST ("idle-channel-is-small", size);
+  g_test_add_func ("/tls-export/promises-get-no-memory", promises);
   TEST ("goodbye-is-said-once", goodbye);
   TEST ("goodbye-is-answered", goodbye_answered);
   TEST ("alert-instead-of-goodbye", alert_instead_of_goodbye);

@@ -20,6 +20,7 @@ typedef enum {
   STEP_VERSION, /* of the heads of records that follow */
   STEP_UPDATE, /* the forger's keys change */
   STEP_FLIP,   /* the last bit sent */
+  STEP_LOST,   /* the last record does not arrive */
   STEP_AGAIN,  /* the bytes of the last step once more */
   STEP_REPEAT, /* the last step, sealed anew, until there are `size` of them */
 } StepKind;
@@ -51,6 +52,7 @@ typedef struct {
 #define UPDATE { STEP_UPDATE, 0, NULL, 0, 0 }
 #define FLIP { STEP_FLIP, 0, NULL, 0, 0 }
 #define AGAIN { STEP_AGAIN, 0, NULL, 0, 0 }
+#define LOST { STEP_LOST, 0, NULL, 0, 0 }
 #define TIMES(n) { STEP_REPEAT, 0, NULL, n, 0 }
 
 #define DATA TLS_TYPE_DATA
@@ -83,6 +85,8 @@ static const Case cases[] = {
   /* Forged, lost, doubled */
   { "flipped-bit", { RECORD (DATA, "whole"), RECORD (DATA, "broken"), FLIP }, "whole", BAD, TLS_ALERT_BAD_RECORD_MAC },
   { "record-comes-twice", { RECORD (DATA, "one"), AGAIN }, "one", BAD, TLS_ALERT_BAD_RECORD_MAC },
+  { "record-is-lost", { RECORD (DATA, "one"), RECORD (DATA, "two"), LOST, RECORD (DATA, "three") }, "one", BAD,
+    TLS_ALERT_BAD_RECORD_MAC },
   { "body-made-up", { RAW ("\x17\3\3\0\x20" "12345678901234567890123456789012") }, "", BAD, TLS_ALERT_BAD_RECORD_MAC },
 
   /* Types */
@@ -202,6 +206,8 @@ write_steps (TestForge *forge, const Step *steps)
 
           test_forge_raw (forge, copy, start - last);
         }
+      else if (steps[i].kind == STEP_LOST)
+        g_byte_array_set_size (forge->sent, (guint) last);
       else if (steps[i].kind == STEP_REPEAT)
         for (gsize n = 1; n < steps[i].size; n++)
           write_step (forge, &steps[i - 1]);
@@ -287,6 +293,15 @@ check_export (const Case *test, gpointer exported, gsize step)
   tls_channel_export_class.free (channel);
 }
 
+static gboolean
+is_big (const Case *test)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (test->steps); i++)
+    if (test->steps[i].kind == STEP_BIG)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 duty (gconstpointer data)
 {
@@ -295,9 +310,9 @@ duty (gconstpointer data)
   TestPair pair;
 
   test_pair_init (&pair, TEST_PEER_TLS13);
-  for (gsize step = 0; step < 64; step++)
+  for (gsize step = 0; step < 64; step += is_big (test) ? 21 : 1)
     check_export (test, pair.exported, step);
-  for (gsize step = 16400; step < 16412; step++)
+  for (gsize step = 16400; step < 16412 && is_big (test); step++)
     check_export (test, pair.exported, step);
   test_pair_clear (&pair);
 
@@ -307,7 +322,8 @@ duty (gconstpointer data)
       return;
     }
   for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
-    check_gnutls (test, steps[i]);
+    if (steps[i] != 1 || !is_big (test))
+      check_gnutls (test, steps[i]);
 }
 
 int

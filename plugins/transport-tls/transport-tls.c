@@ -93,7 +93,7 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
     .cert = detour_settings_string (settings, "cert"),
     .alpn = detour_settings_list (settings, "alpn"),
     .tls13_only = strcmp (detour_settings_string (settings, "min-version"), "1.3") == 0,
-    .exports = strcmp (detour_settings_string (settings, "record-layer"), "export") == 0,
+    .exports = strcmp (detour_settings_string (settings, "record-layer"), "gnutls") != 0,
   };
   TlsCredentials *credentials = tls_credentials_new (host, &config, error);
   DetourListenerSpec spec = {
