@@ -282,11 +282,15 @@ main (int argc, char **argv)
       static const struct {
         const char *name;
         void (*run) (gconstpointer data);
-      } tests[] = { { "all-libraries-agree", each_equal }, { "every-length", every_length }, { "forged", forged } };
+      } tests[] = {
+        { "/tls-aead/all-libraries-agree", each_equal },
+        { "/tls-aead/every-length", every_length },
+        { "/tls-aead/forged", forged },
+      };
 
       for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
         {
-          g_autofree char *path = g_strdup_printf ("/tls-aead/%s/%s", tests[i].name, tls_cipher_name (cipher));
+          g_autofree char *path = g_strconcat (tests[i].name, "/", tls_cipher_name (cipher), NULL);
 
           g_test_add_data_func (path, GUINT_TO_POINTER (cipher), tests[i].run);
         }

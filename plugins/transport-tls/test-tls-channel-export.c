@@ -543,36 +543,36 @@ threads (void)
     }
 }
 
-#define TEST(path, function) g_test_add ("/tls-export/" path, Fixture, NULL, setup, function, teardown)
+#define TEST(path, function) g_test_add (path, Fixture, NULL, setup, function, teardown)
 
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  TEST ("info", info);
-  TEST ("idle-channel-is-small", size);
+  TEST ("/tls-export/info", info);
+  TEST ("/tls-export/idle-channel-is-small", size);
   g_test_add_func ("/tls-export/promises-get-no-memory", promises);
-  TEST ("goodbye-is-said-once", goodbye);
-  TEST ("goodbye-is-answered", goodbye_answered);
-  TEST ("alert-instead-of-goodbye", alert_instead_of_goodbye);
-  TEST ("nothing-after-failure", nothing_after_failure);
-  TEST ("no-answer-to-an-alert", no_answer_to_an_alert);
-  TEST ("keys-change-before-their-limit", change_before_limit);
-  TEST ("keys-change-within-a-call", change_within_a_call);
-  TEST ("peer-is-asked-for-new-keys", ask_peer);
-  TEST ("peer-is-asked-with-the-answer", ask_with_the_answer);
-  TEST ("number-would-wrap", number_would_wrap);
-  TEST ("wishes-for-new-keys-are-one", wishes_are_one);
-  TEST ("tickets-are-passed-over", tickets);
+  TEST ("/tls-export/goodbye-is-said-once", goodbye);
+  TEST ("/tls-export/goodbye-is-answered", goodbye_answered);
+  TEST ("/tls-export/alert-instead-of-goodbye", alert_instead_of_goodbye);
+  TEST ("/tls-export/nothing-after-failure", nothing_after_failure);
+  TEST ("/tls-export/no-answer-to-an-alert", no_answer_to_an_alert);
+  TEST ("/tls-export/keys-change-before-their-limit", change_before_limit);
+  TEST ("/tls-export/keys-change-within-a-call", change_within_a_call);
+  TEST ("/tls-export/peer-is-asked-for-new-keys", ask_peer);
+  TEST ("/tls-export/peer-is-asked-with-the-answer", ask_with_the_answer);
+  TEST ("/tls-export/number-would-wrap", number_would_wrap);
+  TEST ("/tls-export/wishes-for-new-keys-are-one", wishes_are_one);
+  TEST ("/tls-export/tickets-are-passed-over", tickets);
   for (guint cipher = 0; cipher < TLS_N_CIPHERS; cipher++)
     {
-      g_autofree char *path = g_strdup_printf ("/tls-export/carried-over-at-any-byte/%s", tls_cipher_name (cipher));
+      g_autofree char *path = g_strconcat ("/tls-export/carried-over-at-any-byte", "/", tls_cipher_name (cipher), NULL);
 
       g_test_add_data_func (path, GUINT_TO_POINTER (cipher), carried_at_any_byte);
     }
-  TEST ("carried-over-with-all-debts", carried_with_all_flags);
-  TEST ("carried-over-with-the-count-of-useless-records", carried_with_the_count);
-  TEST ("damaged-state-is-refused", damaged_state);
+  TEST ("/tls-export/carried-over-with-all-debts", carried_with_all_flags);
+  TEST ("/tls-export/carried-over-with-the-count-of-useless-records", carried_with_the_count);
+  TEST ("/tls-export/damaged-state-is-refused", damaged_state);
   g_test_add_func ("/tls-export/more-channels-than-kept-keys", many_channels);
   g_test_add_func ("/tls-export/from-thread-to-thread", threads);
   return g_test_run ();

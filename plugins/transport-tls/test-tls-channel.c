@@ -582,6 +582,9 @@ old_versions (void)
     }
 }
 
+#define BEFORE(path, function)                                                                                         \
+  g_test_add (path "/tls12", Fixture, &tls12, setup, function, teardown);                                              \
+  g_test_add (path "/tls13", Fixture, &tls13, setup, function, teardown)
 #define TLS13(path, function)                                                                                          \
   g_test_add (path "/tls13", Fixture, &tls13, setup, function, teardown);                                              \
   g_test_add (path "/export", Fixture, &exported, setup, function, teardown)
@@ -611,8 +614,7 @@ main (int argc, char **argv)
   ALL ("/tls-channel/some-useless-records", some_useless);
   ALL ("/tls-channel/wish-for-small-records-is-not-heard", small_records);
   g_test_add_func ("/tls-channel/garbage", garbage);
-  g_test_add ("/tls-channel/damaged-hello/tls12", Fixture, &tls12, setup, damaged_hello, teardown);
-  g_test_add ("/tls-channel/damaged-hello/tls13", Fixture, &tls13, setup, damaged_hello, teardown);
+  BEFORE ("/tls-channel/damaged-hello", damaged_hello);
   g_test_add_func ("/tls-channel/alpn", alpn);
   g_test_add_func ("/tls-channel/old-versions", old_versions);
   return g_test_run ();

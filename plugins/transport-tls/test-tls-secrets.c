@@ -402,7 +402,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (ciphers); i++)
     {
-      g_autofree char *path = g_strdup_printf ("/tls-secrets/dialled/%s", ciphers[i]);
+      g_autofree char *path = g_strconcat ("/tls-secrets/dialled", "/", ciphers[i], NULL);
 
       g_test_add_data_func (path, ciphers[i], dialled);
     }

@@ -59,6 +59,17 @@ def test_every_line_of_the_threat_model_has_its_tests():
         assert not [test for test in tests if test not in names], row
 
 
+def test_every_duty_of_the_record_layer_has_its_tests():
+    names = known_tests()
+    rows = [line.strip("| ").split(" | ") for line in (TOP / "doc" / "record-layer.md").read_text().splitlines()
+            if line.startswith("| ") and "`/tls-" in line]
+    assert len(rows) > 20
+    for row in rows:
+        tests = re.findall(r"`([^`]+)`", row[-1])
+        assert tests and not re.sub(r"`[^`]+`|, ", "", row[-1]), row
+        assert not [test for test in tests if test not in names], row
+
+
 def test_every_case_of_admission_has_its_tests():
     names = known_tests()
     rows = [line.strip("| ").split(" | ") for line in (TOP / "doc" / "admission.md").read_text().splitlines()
