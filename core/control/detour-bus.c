@@ -15,7 +15,7 @@ struct _DetourBus {
   guint owner; /* of our name */
   guint timer;
   guint wait_s;
-  char *told; /* the last trouble that was logged: each is told once */
+  gboolean told; /* of the trouble that lasts */
 };
 
 static void try_now (DetourBus *self);
@@ -65,10 +65,9 @@ tell_trouble (DetourBus *self, const char *text)
   /* Many systems have no bus, and need none. */
   GLogLevelFlags level = self->kind == DETOUR_BUS_AUTO ? G_LOG_LEVEL_INFO : G_LOG_LEVEL_WARNING;
 
-  if (g_strcmp0 (self->told, text) == 0)
+  if (self->told)
     return;
-  g_free (self->told);
-  self->told = g_strdup (text);
+  self->told = TRUE;
   g_log_structured (G_LOG_DOMAIN, level, "MESSAGE", "not on the %s, which is tried again: %s", name_of (self), text);
 }
 
@@ -103,7 +102,7 @@ on_name_acquired (GDBusConnection *connection, const char *name, gpointer data)
   DetourBus *self = data;
 
   self->wait_s = RETRY_FIRST_S;
-  g_clear_pointer (&self->told, g_free);
+  self->told = FALSE;
   g_message ("on the %s as %s", name_of (self), name);
 }
 
@@ -189,6 +188,5 @@ detour_bus_free (DetourBus *self)
       g_dbus_connection_close (connection, NULL, NULL, NULL);
       g_object_unref (connection);
     }
-  g_free (self->told);
   g_free (self);
 }

@@ -16,7 +16,7 @@ from relay import DETOURD, EVERYTHING, with_keys, wait_until
 # Everything that is not an answer, and what the log says of it.
 TROUBLES = {
     "dead": "cannot connect to .*: Connection refused",
-    "silent": "no answer from .* within 30. ms",
+    "silent": "no answer from .* within 100. ms",
     "lies": "its answer is not JSON",
     "closes": "closed the connection before it had answered",
     "half": "closed the connection before it had answered",
@@ -28,7 +28,7 @@ TROUBLES = {
 }
 
 
-def asks_tailscaled(timeout="300ms", admission=None, **auth):
+def asks_tailscaled(timeout="1s", admission=None, **auth):
     """A configuration that asks the fake one."""
     config = with_keys(EVERYTHING, "auth tailscaled", socket="{run}/tailscaled.sock", timeout=timeout, **auth)
     return with_keys(config, "admission", **({"chain": "tailscaled", "refuse_hold": "0s"} | (admission or {})))
@@ -75,7 +75,7 @@ def break_it(tailscaled, trouble):
 
 def forget_verdicts(relay, config):
     """Starts the auth instance again with other settings, so that nothing is answered from memory."""
-    relay.reload(config.replace("timeout = 300ms", "timeout = 301ms"))
+    relay.reload(config.replace("timeout = 1s", "timeout = 1001ms"))
 
 
 def why(relay, key):
