@@ -258,7 +258,8 @@ def test_a_bus_that_comes_late_and_goes_and_comes_back(make_bus, make_relay):
         assert ask(relay)["client_count"] == 1
         door.client().close()
         wait_until(lambda: ask(relay)["client_count"] == 1, "the client to go")
-    assert len(re.findall("warning .*not on the session bus", relay.log)) <= 4
+    # Once at first, and each time the bus went: that it closed, that nobody answers, that its socket is gone.
+    assert len(re.findall("warning .*not on the session bus", relay.log)) <= 7
 
 
 def test_no_bus_at_all_is_not_worth_a_warning(make_bus, make_relay):
