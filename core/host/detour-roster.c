@@ -299,8 +299,9 @@ detour_roster_apply (DetourRoster *self, DetourConfig *config)
           good = take_step (instance, steps[j], config->instances->pdata[j]) && good;
       }
 
+  detour_config_ref (config); /* it may be the one in force */
   detour_config_unref (self->config);
-  self->config = detour_config_ref (config);
+  self->config = config;
   apply_fixed (self);
   return good;
 }
