@@ -25,7 +25,8 @@ VENDOR_LISTENERS = {
 def adapted(text):
     """@text with this host's paths, addresses and ports. What it says beside that stays as it is."""
     text = re.sub(r"^\s*#.*\n", "", text, flags=re.M)
-    text = re.sub(r"(?<![\w/}])/(etc|var|run)/", r"{dir}/\1/", text)
+    text = re.sub(r"(?<![\w/}])(/var)?/run/", "{run}/", text)
+    text = re.sub(r"(?<![\w/}])/(etc|var)/", r"{dir}/\1/", text)
     text = re.sub(r"^(listen *= *)\S+:(443|8443)$", r"\g<1>127.0.0.1:{https}", text, flags=re.M)
     text = re.sub(r"^(listen *= *)\S+:80$", r"\g<1>127.0.0.1:{http}", text, flags=re.M)
     text = re.sub(r"^(listen *= *)\S+:3478$", r"\g<1>127.0.0.1:{stun}", text, flags=re.M)

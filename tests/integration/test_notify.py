@@ -2,6 +2,7 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import os
 import re
 import signal
 import socket
@@ -16,9 +17,9 @@ class Manager:
     """Takes the place of the service manager."""
 
     def __init__(self, directory):
-        self.path = directory / "notify"
+        self.path = os.path.join(directory, "notify")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(self.path))
+        self.socket.bind(self.path)
         self.heard = []
 
     def wait_for(self, pattern):
@@ -34,8 +35,8 @@ class Manager:
 def test_manager_is_told(make_relay, tmp_path):
     relay = make_relay(SMALL, start=False)
     relay.write_config()
-    manager = Manager(tmp_path)
-    environment = daemon_environment() | {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "30000"}
+    manager = Manager(relay.run_directory)
+    environment = daemon_environment() | {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "30000"}
     environment.pop("WATCHDOG_PID", None)
     with open(tmp_path / "log", "wb") as log:
         process = subprocess.Popen([DETOURD, "--config", relay.config_file, "--no-vendor"], stdin=subprocess.DEVNULL,
