@@ -104,7 +104,8 @@ gboolean detour_host_is_ready (DetourHost *host);
 
 /* One line for people on how the instance is doing, shown in status; replaces the line before. Any thread. */
 void detour_host_set_summary (DetourHost *host, const char *format, ...) G_GNUC_PRINTF (2, 3);
-/* Says that the instance works only in part and why; NULL: all is well again. Any thread. */
+/* Says that the instance works only in part and why; NULL: all is well again. The log is the plugin's business; core
+ * does not tell of questions that an auth instance in trouble could not answer. Any thread. */
 void detour_host_set_trouble (DetourHost *host, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
 /* A number that only grows. One thread writes; everyone may read. Lives as long as the instance. */

@@ -123,6 +123,8 @@ set_down (DetourAuthSource *self, const char *trouble)
     return;
   self->info.is_down = TRUE;
   self->down_since_us = now;
+  if (self->port != NULL && self->port->tells_trouble (self->user, self->instance))
+    return;
   if (self->warned_us != 0 && now - self->warned_us < WARN_EVERY_US)
     return;
   self->warned_us = now;

@@ -15,7 +15,7 @@ G_BEGIN_DECLS
 #define DETOUR_AUTH_SOURCE_ALLOWED_MAX 65536u
 #define DETOUR_AUTH_SOURCE_DENIED_MAX 16384u
 /* How long an ALLOW without a time to live holds, and the longest that is believed. */
-#define DETOUR_AUTH_SOURCE_TTL_US (30 * G_TIME_SPAN_SECOND)
+#define DETOUR_AUTH_SOURCE_TTL_US (5 * G_TIME_SPAN_SECOND)
 #define DETOUR_AUTH_SOURCE_TTL_MAX_US G_TIME_SPAN_HOUR
 
 /* What lies outside of the admission. Main thread. */
@@ -25,6 +25,8 @@ typedef struct {
                   void (*done) (const DetourAuthVerdict *verdict, gpointer data), gpointer data);
   /* FALSE: somebody stopped it, so it is left out. One that failed takes part, and is unavailable. */
   gboolean (*takes_part) (gpointer user, const char *instance);
+  /* It says itself, in the log as well, that something is wrong with it. */
+  gboolean (*tells_trouble) (gpointer user, const char *instance);
   /* A client that was let in by grace a moment ago must go. */
   void (*revoke) (gpointer user, const DetourKey *key);
   /* Monotonic clock; NULL: the real one. */

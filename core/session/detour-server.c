@@ -267,6 +267,15 @@ takes_part (gpointer user, const char *id)
          && detour_instance_state (instance) != DETOUR_INSTANCE_DISABLED;
 }
 
+static gboolean
+tells_trouble (gpointer user, const char *id)
+{
+  DetourInstance *instance = find_auth (user, id);
+  g_autofree char *trouble = instance != NULL ? detour_instance_dup_trouble (instance) : NULL;
+
+  return trouble != NULL;
+}
+
 static void
 close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
 {
@@ -285,7 +294,12 @@ revoke_key (gpointer user, const DetourKey *key)
     detour_registry_each_conn (self->registry, key, close_conn, self);
 }
 
-static const DetourAuthPort auth_port = { .verify = verify, .takes_part = takes_part, .revoke = revoke_key };
+static const DetourAuthPort auth_port = {
+  .verify = verify,
+  .takes_part = takes_part,
+  .tells_trouble = tells_trouble,
+  .revoke = revoke_key,
+};
 
 static guint
 n_carriers (gpointer user)

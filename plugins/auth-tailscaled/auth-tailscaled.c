@@ -25,8 +25,8 @@ typedef struct
 
   /* Of the thread. */
   gboolean in_trouble;
-  gboolean has_told;
-  gint64 told_us;
+  gboolean has_told; /* of this trouble */
+  gint64 told_us;    /* of one; 0: never */
 
   GMutex lock;
   GSource *changed; /* under the lock: on its way to the main thread; NULL: none */
@@ -89,16 +89,19 @@ tell (AuthTailscaled *self, const char *trouble)
 {
   gint64 now_us = g_get_monotonic_time ();
 
-  if (trouble != NULL && (!self->has_told || now_us - self->told_us >= TELL_EVERY_US))
+  if (trouble != NULL && (self->told_us == 0 || now_us - self->told_us >= TELL_EVERY_US))
     {
       self->has_told = TRUE;
       self->told_us = now_us;
       g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE, detour_host_instance (self->host),
                         "MESSAGE", "%s: %s", detour_host_instance (self->host), trouble);
     }
-  else if (trouble == NULL)
-    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE, detour_host_instance (self->host),
-                      "MESSAGE", "%s: tailscaled answers again", detour_host_instance (self->host));
+  else if (trouble == NULL && self->has_told)
+    {
+      self->has_told = FALSE;
+      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE, detour_host_instance (self->host),
+                        "MESSAGE", "%s: tailscaled answers again", detour_host_instance (self->host));
+    }
 }
 
 static void

@@ -155,6 +155,8 @@ look_again (LocalApi *self, const guint8 *key, DetourAuthResult result)
   watched->next_us = now_us + CLAMP ((now_us - watched->first_us) / 4, WATCH_EVERY_MIN_US, WATCH_EVERY_MAX_US);
 }
 
+static void tell_state (LocalApi *self);
+
 static void
 finish (Lookup *lookup)
 {
@@ -166,6 +168,9 @@ finish (Lookup *lookup)
     {
       if (lookup->answer.result == DETOUR_AUTH_DENY)
         watch (self, lookup->key);
+      /* Why there is no verdict is known before there is none: then core does not say it once more. */
+      if (lookup->answer.result == DETOUR_AUTH_UNAVAILABLE)
+        tell_state (self);
       self->funcs.answer (self->user, lookup->question, &lookup->answer);
     }
   g_ptr_array_remove_fast (self->lookups, lookup);

@@ -35,6 +35,12 @@ takes_part (gpointer user, const char *instance)
   return !g_ptr_array_find_with_equal_func (((FakeAuth *) user)->stopped, instance, g_str_equal, NULL);
 }
 
+static gboolean
+tells_trouble (gpointer user, const char *instance)
+{
+  return ((FakeAuth *) user)->tells_trouble;
+}
+
 static void
 revoke_key (gpointer user, const DetourKey *key)
 {
@@ -47,7 +53,7 @@ now_us (gpointer user)
   return ((FakeAuth *) user)->now_us;
 }
 
-const DetourAuthPort fake_auth_port = { verify, takes_part, revoke_key, now_us };
+const DetourAuthPort fake_auth_port = { verify, takes_part, tells_trouble, revoke_key, now_us };
 
 FakeAuth *
 fake_auth_new (void)

@@ -20,6 +20,7 @@ typedef struct {
   GPtrArray *calls;   /* of FakeCall, as they were asked */
   GPtrArray *stopped; /* names of instances that do not take part */
   GArray *revoked;    /* of DetourKey */
+  gboolean tells_trouble;
 } FakeAuth;
 
 /* User data of the port is the FakeAuth. */

@@ -110,7 +110,7 @@ test_time_to_live (void)
     DetourAuthResult result;
     gint64 ttl_s, holds_s;
   } cases[] = {
-    { DETOUR_AUTH_ALLOW, 0, 30 },     { DETOUR_AUTH_ALLOW, 7, 7 },     { DETOUR_AUTH_ALLOW, 1000000, 3600 },
+    { DETOUR_AUTH_ALLOW, 0, 5 },      { DETOUR_AUTH_ALLOW, 7, 7 },     { DETOUR_AUTH_ALLOW, 1000000, 3600 },
     { DETOUR_AUTH_DENY, 0, 30 },      { DETOUR_AUTH_DENY, 7, 7 },      { DETOUR_AUTH_DENY, 1000000, 30 },
     { DETOUR_AUTH_UNAVAILABLE, 0, 0 }, { DETOUR_AUTH_UNAVAILABLE, 7, 0 },
   };
@@ -181,6 +181,38 @@ test_down (void)
   fake_auth_answer (fake, "auth/a", DETOUR_AUTH_UNAVAILABLE, NULL);
   g_assert_true (detour_auth_source_is_down (source));
   g_assert_cmpstr (info_of (source).trouble, ==, "no reason given");
+}
+
+static guint n_logged;
+
+static GLogWriterOutput
+count_lines (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+  n_logged++;
+  return G_LOG_WRITER_HANDLED;
+}
+
+static void
+test_told_once (void)
+{
+  for (guint told = 0; told < 2; told++)
+    {
+      g_autoptr (FakeAuth) fake = fake_auth_new ();
+      g_autoptr (DetourAuthSource) source = source_new (fake);
+
+      fake->tells_trouble = told;
+      n_logged = 0;
+      for (guint i = 0; i < 3; i++)
+        {
+          ask (source, 1);
+          fake_auth_answer (fake, "auth/a", DETOUR_AUTH_UNAVAILABLE, "it is away");
+        }
+      g_assert_true (detour_auth_source_is_down (source));
+      g_assert_cmpuint (n_logged, ==, told ? 0 : 1);
+      ask (source, 1);
+      fake_auth_answer (fake, "auth/a", DETOUR_AUTH_DENY, NULL);
+      g_assert_cmpuint (n_logged, ==, told ? 0 : 2);
+    }
 }
 
 static void
@@ -276,22 +308,17 @@ test_closed (void)
   g_assert_cmpuint (n_answers, ==, 0);
 }
 
-static GLogWriterOutput
-be_quiet (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
-{
-  return G_LOG_WRITER_HANDLED;
-}
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_log_set_writer_func (be_quiet, NULL, NULL);
+  g_log_set_writer_func (count_lines, NULL, NULL);
   g_test_add_func ("/auth-source/asks-so-many-at-a-time", test_limit);
   g_test_add_func ("/auth-source/withdrawn-questions-make-room", test_withdrawn);
   g_test_add_func ("/auth-source/how-long-verdicts-hold", test_time_to_live);
   g_test_add_func ("/auth-source/answers-from-before-a-change-are-not-kept", test_forget_on_the_way);
   g_test_add_func ("/auth-source/is-down-until-it-answers", test_down);
+  g_test_add_func ("/auth-source/trouble-and-its-end-are-told-once", test_told_once);
   g_test_add_func ("/auth-source/texts-are-tidied", test_texts);
   g_test_add_func ("/auth-source/numbers", test_numbers);
   g_test_add_func ("/auth-source/grace-outlives-verdicts", test_grace);
