@@ -80,7 +80,7 @@ run_derpmap (Detourctl *self, char **arguments)
   g_autoptr (GVariant) manager = NULL;
   g_autoptr (GVariant) objects = NULL;
   g_autofree char *own_code = NULL;
-  g_autofree char *pin = NULL;
+  g_autoptr (GPtrArray) texts = g_ptr_array_new_with_free_func (g_free);
   g_autofree char *text = NULL;
   DetourctlRegion self_region = { .ipv4 = ipv4, .ipv6 = ipv6 };
 
@@ -100,7 +100,7 @@ run_derpmap (Detourctl *self, char **arguments)
   self_region.id = (guint64) region;
   self_region.code = code != NULL ? code : own_code;
   self_region.name = name != NULL ? name : self_region.hostname;
-  if (!detourctl_region_learn (&self_region, objects, &pin))
+  if (!detourctl_region_learn (&self_region, objects, texts))
     detourctl_complain (_("no listener speaks TLS; clients will expect something in front of the relay that does, on "
                           "port 443"));
   text = detourctl_region_format (&self_region, wanted);
@@ -112,8 +112,8 @@ const DetourctlCommand detourctl_derpmap_commands[] = {
   { .name = "derpmap",
     .arguments = "",
     .summary = N_("This relay's entry for a DERP map"),
-    .details = N_("Out of what the relay really does now: ports, a pin for a self-signed certificate, and whether\n"
-                  "port 80 answers checks for captive portals."),
+    .details = N_("Out of what the relay really does now: ports, addresses that it is bound to, a pin for a self-signed\n"
+                  "certificate, and whether port 80 answers checks for captive portals."),
     .options = options,
     .run = run_derpmap },
   { NULL },

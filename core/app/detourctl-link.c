@@ -96,6 +96,8 @@ connect_to_bus (Detourctl *self, DetourctlExit *exit)
 static DetourctlExit
 explain_failure (GError *error)
 {
+  g_autofree char *name = NULL;
+
   if (g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
       || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))
     {
@@ -103,9 +105,11 @@ explain_failure (GError *error)
       tell_how_to_start ();
       return DETOURCTL_NO_DAEMON;
     }
+  name = g_dbus_error_get_remote_error (error);
   g_dbus_error_strip_remote_error (error);
   detourctl_complain ("%s", error->message);
-  return DETOURCTL_FAILED;
+  /* A value that cannot be is a wrong command line, whoever noticed. */
+  return g_strcmp0 (name, DETOUR_BUS_NAME ".Error.BadArgument") == 0 ? DETOURCTL_USAGE : DETOURCTL_FAILED;
 }
 
 GVariant *

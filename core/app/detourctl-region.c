@@ -32,6 +32,12 @@ detourctl_region_format_from_name (const char *name, DetourctlRegionFormat *out)
 
 /* What the daemon knows of itself ---------------------------------------------------------------------------------- */
 
+enum {
+  IPV4,
+  IPV6,
+  N_FAMILIES,
+};
+
 typedef struct {
   const char *hostname;
   guint tls_port;   /* 0: none */
@@ -42,6 +48,8 @@ typedef struct {
   gboolean cert_fits;  /* the one below is for the host name */
   gboolean self_signed;
   char *pin;
+  char *listen[N_FAMILIES]; /* addresses that TLS is listened on; NULL: any, or none that the world could use */
+  char *named[N_FAMILIES];  /* addresses of the certificate */
 } Facts;
 
 static void
@@ -49,6 +57,33 @@ note_port (guint *port, guint found, guint preferred)
 {
   if (found != 0 && (*port == 0 || found == preferred))
     *port = found;
+}
+
+/* Of the networks that lie behind address translation, or are not one. */
+static gboolean
+is_private (GInetAddress *address)
+{
+  const guint8 *bytes = g_inet_address_to_bytes (address);
+  gboolean is_shared = g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV4
+                           ? bytes[0] == 100 && (bytes[1] & 0xc0) == 64
+                           : (bytes[0] & 0xfe) == 0xfc;
+
+  return is_shared || g_inet_address_get_is_any (address) || g_inet_address_get_is_link_local (address)
+         || g_inet_address_get_is_site_local (address);
+}
+
+/* Keeps the first one of each family. */
+static void
+note_address (char **addresses, const char *text)
+{
+  g_autoptr (GInetAddress) address = g_inet_address_new_from_string (text);
+  char **place;
+
+  if (address == NULL || is_private (address))
+    return;
+  place = &addresses[g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV4 ? IPV4 : IPV6];
+  if (*place == NULL)
+    *place = g_inet_address_to_string (address);
 }
 
 static void
@@ -67,7 +102,10 @@ look_at_listener (const char *path, GVariant *properties, gpointer user)
       if (!detour_address_parse (addresses[i], &address, NULL))
         continue;
       if (secure && detourctl_flag (properties, "Derp"))
-        note_port (&facts->tls_port, address.port, DERP_PORT);
+        {
+          note_port (&facts->tls_port, address.port, DERP_PORT);
+          note_address (facts->listen, address.host);
+        }
       else if (strcmp (detourctl_text (properties, "Protocol"), "stun") == 0)
         note_port (&facts->stun_port, address.port, STUN_PORT);
       else if (!secure && address.port == CAPTIVE_PORT && strcmp (detourctl_text (properties, "Protocol"), "http") == 0)
@@ -111,34 +149,62 @@ look_at_certificate (const char *path, GVariant *properties, gpointer user)
   facts->self_signed = detourctl_flag (properties, "SelfSigned");
   g_free (facts->pin);
   facts->pin = g_strdup (detourctl_text (properties, "Pin"));
+  for (guint i = 0; i < N_FAMILIES; i++)
+    g_clear_pointer (&facts->named[i], g_free);
+  for (guint i = 0; names != NULL && names[i] != NULL; i++)
+    note_address (facts->named, names[i]);
+}
+
+/* Moves what was found to @texts. */
+static const char *
+keep (GPtrArray *texts, char **text)
+{
+  const char *kept = *text;
+
+  if (kept != NULL)
+    g_ptr_array_add (texts, g_steal_pointer (text));
+  return kept;
+}
+
+static void
+learn_addresses (DetourctlRegion *self, Facts *facts, GPtrArray *texts)
+{
+  const char **places[N_FAMILIES] = { [IPV4] = &self->ipv4, [IPV6] = &self->ipv6 };
+  g_autoptr (GInetAddress) address = g_inet_address_new_from_string (self->hostname);
+
+  for (guint i = 0; i < N_FAMILIES; i++)
+    {
+      GSocketFamily family = i == IPV4 ? G_SOCKET_FAMILY_IPV4 : G_SOCKET_FAMILY_IPV6;
+      const char *listen = keep (texts, &facts->listen[i]);
+      const char *named = keep (texts, &facts->named[i]);
+
+      if (*places[i] != NULL)
+        continue;
+      if (address != NULL && g_inet_address_get_family (address) == family)
+        *places[i] = self->hostname;
+      else if (listen != NULL)
+        *places[i] = listen;
+      else if (address != NULL)
+        *places[i] = named;
+    }
 }
 
 gboolean
-detourctl_region_learn (DetourctlRegion *self, GVariant *objects, char **pin)
+detourctl_region_learn (DetourctlRegion *self, GVariant *objects, GPtrArray *texts)
 {
   Facts facts = { .hostname = self->hostname };
-  g_autoptr (GInetAddress) address = g_inet_address_new_from_string (self->hostname);
 
   detourctl_each_object (objects, "Listener", look_at_listener, &facts);
   detourctl_each_object (objects, "Plugin", look_at_plugin, &facts);
   detourctl_each_object (objects, "Certificate", look_at_certificate, &facts);
 
-  if (address != NULL)
-    {
-      if (g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV4 && self->ipv4 == NULL)
-        self->ipv4 = self->hostname;
-      else if (g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV6 && self->ipv6 == NULL)
-        self->ipv6 = self->hostname;
-    }
+  learn_addresses (self, &facts, texts);
   self->derp_port = facts.tls_port == DERP_PORT ? 0 : facts.tls_port;
   self->stun_port = facts.stun_port == 0 ? -1 : facts.stun_port == STUN_PORT ? 0 : (int) facts.stun_port;
   /* The check goes to the IPv4 address, whatever that key says. */
   self->can_port80 = facts.has_plain_port80 && facts.has_captive && g_strcmp0 (self->ipv4, "none") != 0;
   if (facts.tls_port != 0 && facts.self_signed)
-    {
-      *pin = g_steal_pointer (&facts.pin);
-      self->cert_name = *pin;
-    }
+    self->cert_name = keep (texts, &facts.pin);
   g_free (facts.pin);
   return facts.tls_port != 0;
 }

@@ -30,15 +30,17 @@ gboolean detourctl_region_format_from_name (const char *name, DetourctlRegionFor
 /**
  * detourctl_region_learn:
  * @objects: a{oa{sa{sv}}} of the daemon
- * @self: (inout): with `hostname`; ports, pin and port 80 are filled in, and the address when the host name is one
- * @pin: (out): what `cert_name` points to; free with g_free()
+ * @self: (inout): with `hostname`; ports, pin and port 80 are filled in, and of the addresses those that are not set:
+ *   from the host name, when it is one; from listeners that are bound to one that is not private; and for a host name
+ *   that is an address, from the certificate
+ * @texts: (inout): array with g_free() as free function that keeps what @self points to
  *
  * Pure.
  *
  * Returns: FALSE when no listener speaks TLS: then the port is what clients expect, and something in front must listen
  *   there.
  */
-gboolean detourctl_region_learn (DetourctlRegion *self, GVariant *objects, char **pin);
+gboolean detourctl_region_learn (DetourctlRegion *self, GVariant *objects, GPtrArray *texts);
 
 /* Free with g_free(). */
 char *detourctl_region_format (const DetourctlRegion *self, DetourctlRegionFormat format);

@@ -203,6 +203,11 @@ run_command (Detourctl *self, const DetourctlCommand *command, guint n_words, ch
   n = g_strv_length (rest) - 1;
   if (n < command->n_min || n > command->n_max)
     {
+      g_autofree char *second = n_words == 1 ? list_second_words (command->name) : NULL;
+
+      /* A word too many may be meant as the second of a command. */
+      if (n > command->n_max && second != NULL && *second != '\0')
+        return refuse_command (arguments);
       g_printerr (_("Usage: detourctl %s\n"), usage);
       return DETOURCTL_USAGE;
     }

@@ -147,7 +147,7 @@ def test_every_order_and_its_reverse(relay, door):
         rows = [row["connection"] for row in ask(relay, "clients", "--sort", order)["clients"]]
         back = [row["connection"] for row in ask(relay, "clients", "--sort", order, "--reverse")["clients"]]
         assert len(rows) == 4 and rows == back[::-1], order
-    _, errors = detourctl(relay, "clients", "--sort", "beauty", code=1)
+    _, errors = detourctl(relay, "clients", "--sort", "beauty", code=2)
     assert "traffic" in errors
 
 
@@ -179,7 +179,7 @@ def test_no_such_client(relay):
     _, errors = detourctl(relay, "client", "nodekey:" + "00" * 32, code=1)
     assert "not connected" in errors
     for key in ("xyz", "nodekey:xyzt", "123", "nodekey:" + "0" * 65, ""):
-        _, errors = detourctl(relay, "client", key, code=1)
+        _, errors = detourctl(relay, "client", key, code=2)
         assert "64 hex digits" in errors, key
 
 
@@ -284,7 +284,7 @@ def test_log_level(make_relay):
     detourctl(relay, "kick", key_text(client))
     client.expect_closed()
     assert "info" not in relay.log[since:]
-    _, errors = detourctl(relay, "log-level", "loud", code=1)
+    _, errors = detourctl(relay, "log-level", "loud", code=2)
     assert "critical" in errors
 
 
@@ -327,7 +327,7 @@ def test_derpmap_tells_what_the_relay_does(relay):
     region, node = map_of(relay)
     certificate = relay.door("tls").stream().certificates()[0]
     assert region["RegionID"] == 900 and node["Name"] == "900a" and node["RegionID"] == 900
-    assert node == {"Name": "900a", "RegionID": 900, "HostName": "relay.test", "DERPPort": relay.ports["https"],
+    assert node == {"Name": "900a", "RegionID": 900, "HostName": "relay.test", "IPv4": "127.0.0.1", "DERPPort": relay.ports["https"],
                     "STUNPort": relay.ports["stun"],
                     "CertName": f"sha256-raw:{hashlib.sha256(certificate).hexdigest()}"}
     region, node = map_of(relay, "--region", "901", "--code", "lab", "--name", 'My "lab"', "--hostname", "203.0.113.5",
@@ -376,6 +376,7 @@ def test_exit_status(relay, tmp_path):
 def test_a_wrong_command_names_the_right_one(relay):
     assert 'did you mean "status"?' in detourctl(relay, "statsu", code=2)[1]
     assert 'did you mean "config check"?' in detourctl(relay, "config", "chek", code=2)[1]
+    assert 'did you mean "plugins disable"?' in detourctl(relay, "plugins", "disabel", "stun", code=2)[1]
     assert "check, dump, explain" in detourctl(relay, "config", code=2)[1]
     assert 'did you mean "service/stun"?' in detourctl(relay, "plugins", "disable", "service/stnu", code=1)[1]
 

@@ -35,7 +35,7 @@ static const Case cases[] = {
     "\"STUNPort\":13478,\"DERPPort\":8443" },
   { "/region/without-stun", "derp.example.com", NULL, NULL, TLS ("['[::]:443']"), "\"STUNPort\":-1" },
   { "/region/the-usual-port-is-preferred", "derp.example.com", NULL, NULL,
-    TLS ("['127.0.0.1:8443', '[::]:443']") "," STUN ("['[::]:1', '[::]:3478']"), "" },
+    TLS ("['0.0.0.0:8443', '[::]:443']") "," STUN ("['[::]:1', '[::]:3478']"), "" },
   { "/region/self-signed", "derp.example.com", NULL, NULL,
     TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("c", "true", "['derp.example.com']", PIN),
     "\"CertName\":\"" PIN "\"" },
@@ -49,6 +49,18 @@ static const Case cases[] = {
     TLS ("['[::]:443']") "," STUN ("['[::]:3478']"), "\"IPv4\":\"none\",\"IPv6\":\"2001:db8::5\"" },
   { "/region/addresses-that-are-given", "derp.example.com", "203.0.113.5", "2001:db8::5",
     TLS ("['[::]:443']") "," STUN ("['[::]:3478']"), "\"IPv4\":\"203.0.113.5\",\"IPv6\":\"2001:db8::5\"" },
+  { "/region/addresses-that-are-listened-on", "derp.example.com", NULL, NULL,
+    TLS ("['203.0.113.5:443', '[2001:db8::5]:443', '203.0.113.6:443']") "," STUN ("['[::]:3478']"),
+    "\"IPv4\":\"203.0.113.5\",\"IPv6\":\"2001:db8::5\"" },
+  { "/region/addresses-that-are-given-win", "derp.example.com", "203.0.113.9", "none",
+    TLS ("['203.0.113.5:443', '[2001:db8::5]:443']") "," STUN ("['[::]:3478']"),
+    "\"IPv4\":\"203.0.113.9\",\"IPv6\":\"none\"" },
+  { "/region/private-addresses-are-for-nobody", "derp.example.com", NULL, NULL,
+    TLS ("['10.0.0.5:443', '100.64.0.1:443', '[fd00::5]:443', '[fe80::5]:443', '192.168.0.1:443']") "," STUN (
+        "['[::]:3478']"), "" },
+  { "/region/the-certificate-has-the-other-address", "203.0.113.5", NULL, NULL,
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("c", "true", "['203.0.113.5', '2001:db8::5']", PIN),
+    "\"CertName\":\"" PIN "\",\"IPv4\":\"203.0.113.5\",\"IPv6\":\"2001:db8::5\"" },
   { "/region/captive-portal-check", "derp.example.com", NULL, NULL,
     TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PORT80 "," PLUGIN ("http-captive", "running"),
     "\"CanPort80\":true" },
@@ -85,13 +97,13 @@ test_case (gconstpointer data)
   DetourctlRegion region = {
     .id = 900, .code = "own", .name = "Own", .hostname = c->hostname, .ipv4 = c->ipv4, .ipv6 = c->ipv6,
   };
-  g_autofree char *pin = NULL;
+  g_autoptr (GPtrArray) texts = g_ptr_array_new_with_free_func (g_free);
   g_autofree char *text = NULL;
   g_autofree char *plain = NULL;
   g_autofree char *expected = NULL;
 
   g_assert_no_error (error);
-  g_assert_cmpint (detourctl_region_learn (&region, objects, &pin), ==, !c->no_tls);
+  g_assert_cmpint (detourctl_region_learn (&region, objects, texts), ==, !c->no_tls);
   text = detourctl_region_format (&region, DETOURCTL_REGION_JSON);
   plain = without_blanks (text);
   expected = g_strdup_printf ("{\"Regions\":{\"900\":{\"RegionID\":900,\"RegionCode\":\"own\",\"RegionName\":\"Own\","
