@@ -14,11 +14,14 @@
 
 #define KEYS_MAX 1000u
 
+/* What stands in front of each candidate: "--format=" while that is one word with its value. */
+static char *in_front;
+
 static void
 offer (const char *word, const char *candidate)
 {
   if (g_str_has_prefix (candidate, word))
-    g_print ("%s\n", candidate);
+    g_print ("%s%s\n", in_front != NULL ? in_front : "", candidate);
 }
 
 static void
@@ -120,9 +123,9 @@ offer_argument (Detourctl *self, const DetourctlCommand *command, const char *wo
     offer_words (word, "debug info message warning critical configured");
 }
 
-/* TRUE when the word before is an option whose value is being written. */
-static gboolean
-offer_value (const char *option, const char *word)
+/* What may be written as the value of an option, in one text; NULL: it takes none. */
+static const char *
+find_values (const char *option)
 {
   static const struct {
     const char *option, *words;
@@ -144,11 +147,41 @@ offer_value (const char *option, const char *word)
 
   for (guint i = 0; i < G_N_ELEMENTS (values); i++)
     if (strcmp (values[i].option, option) == 0)
-      {
-        offer_words (word, values[i].words);
-        return TRUE;
-      }
-  return FALSE;
+      return values[i].words;
+  return NULL;
+}
+
+/* FALSE: @option takes no value. */
+static gboolean
+offer_value (const char *option, const char *word)
+{
+  const char *words = find_values (option);
+
+  if (words != NULL)
+    offer_words (word, words);
+  return words != NULL;
+}
+
+/* FALSE: the last word is not the value of an option. With "=" between them they are three words for bash, of which
+ * the value may be missing, and one for others. */
+static gboolean
+offer_value_of_option (char **arguments, guint n)
+{
+  const char *word = n > 0 ? arguments[n - 1] : "";
+  const char *equals = *word == '-' ? strchr (word, '=') : NULL;
+  g_autofree char *option = NULL;
+
+  if (n > 1 && offer_value (arguments[n - 2], strcmp (word, "=") == 0 ? "" : word))
+    return TRUE;
+  if (n > 2 && strcmp (arguments[n - 2], "=") == 0)
+    return offer_value (arguments[n - 3], word);
+  if (equals == NULL)
+    return FALSE;
+  option = g_strndup (word, (gsize) (equals - word));
+  in_front = g_strconcat (option, "=", NULL);
+  offer_value (option, equals + 1);
+  g_clear_pointer (&in_front, g_free);
+  return TRUE;
 }
 
 static void
@@ -213,6 +246,23 @@ take_connection (Detourctl *self, const char *option, const char *value)
   *place = g_strdup (value);
 }
 
+/* The option at @i of @n words, with its value in whichever form; returns where its last word is. */
+static guint
+read_option (Detourctl *self, char **arguments, guint i, guint n)
+{
+  const char *equals = strchr (arguments[i], '=');
+  g_autofree char *option = g_strndup (arguments[i], strcspn (arguments[i], "="));
+
+  if (equals != NULL)
+    take_connection (self, option, equals + 1);
+  else if (i + 1 < n && find_values (option) != NULL)
+    {
+      i += strcmp (arguments[i + 1], "=") == 0 && i + 2 < n ? 2 : 1;
+      take_connection (self, option, arguments[i]);
+    }
+  return i;
+}
+
 static DetourctlExit
 run_complete (Detourctl *self, char **arguments)
 {
@@ -223,27 +273,17 @@ run_complete (Detourctl *self, char **arguments)
   guint n_plain = 0;
 
   for (guint i = 0; i + 1 < n; i++)
-    {
-      const char *equals = strchr (arguments[i], '=');
-      g_autofree char *option = equals != NULL ? g_strndup (arguments[i], (gsize) (equals - arguments[i])) : NULL;
-
-      if (arguments[i][0] != '-')
-        {
-          if (n_plain < G_N_ELEMENTS (plain))
-            plain[n_plain] = arguments[i];
-          n_plain++;
-        }
-      else if (option != NULL)
-        take_connection (self, option, equals + 1);
-      else if (i + 2 < n && (strcmp (arguments[i], "--socket") == 0 || strcmp (arguments[i], "--bus") == 0))
-        {
-          take_connection (self, arguments[i], arguments[i + 1]);
-          i++;
-        }
-    }
+    if (arguments[i][0] == '-')
+      i = read_option (self, arguments, i, n - 1);
+    else
+      {
+        if (n_plain < G_N_ELEMENTS (plain))
+          plain[n_plain] = arguments[i];
+        n_plain++;
+      }
 
   command = n_plain > 0 ? find (plain[0], plain[1]) : NULL;
-  if (n > 1 && offer_value (arguments[n - 2], word))
+  if (offer_value_of_option (arguments, n))
     return DETOURCTL_GOOD;
   if (*word == '-')
     offer_options (command, word);

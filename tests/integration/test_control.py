@@ -5,7 +5,6 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 import hashlib
 import json
 import os
-import pathlib
 import pty
 import random
 import re
@@ -434,40 +433,6 @@ def test_german_errors_of_a_configuration(tmp_path):
     _, errors = detourctl(None, "config", "check", "--no-vendor", "--config", str(bad), LANGUAGE="de", code=1)
     assert '"2 secs" ist keine Dauer; möglich sind 2s, 500ms, 10m oder off' in errors
     assert "2 Fehler; die Konfiguration wurde nicht benutzt" in errors
-
-
-def candidates(relay, *words):
-    """What a shell is offered."""
-    return detourctl(relay, "complete", *words)[0].split()
-
-
-def test_completion(relay, door):
-    gone(relay)
-    client = door.client()
-    assert {"status", "plugins", "clients", "config"} <= set(candidates(relay, ""))
-    assert "complete" not in candidates(relay, "")
-    assert candidates(relay, "plugins", "") == ["enable", "disable", "restart"]
-    assert "service/stun" in candidates(relay, "plugins", "disable", "")
-    assert candidates(relay, "plugins", "disable", "service/s") == ["service/stun"]
-    assert candidates(relay, "kick", "") == [client.key.hex()]
-    assert candidates(relay, "config", "explain", "limits.write") == ["limits.write-timeout"]
-    assert candidates(relay, "--bus", "sy") == ["system"]
-    assert candidates(relay, "clients", "--sort", "tr") == ["traffic"]
-    assert "--persist" in candidates(relay, "plugins", "enable", "--")
-    assert candidates(None, "--socket", f"{relay.run_directory}/control", "plugins", "disable", "cert") == ["cert/main"]
-    assert candidates(None, "--socket", "/nonexistent", "plugins", "disable", "") == []
-
-
-def test_completion_in_bash(relay, door):
-    source = pathlib.Path(__file__).resolve().parents[2] / "data" / "completions" / "detourctl.bash"
-    script = f"""
-        source {source} || exit 1
-        COMP_WORDS=({DETOURCTL} plugins disable service/st); COMP_CWORD=3; COMPREPLY=()
-        _detourctl; echo "${{COMPREPLY[@]}}"
-    """
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True,
-                          env=os.environ | {"DETOUR_SOCKET": f"{relay.run_directory}/control"})
-    assert done.stdout.split() == ["service/stun"]
 
 
 # ---- the socket
