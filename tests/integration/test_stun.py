@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 
+from control import ask as ask_control
 from derp_client import PATIENCE
 from relay import EVERYTHING, with_keys
 
@@ -147,5 +148,12 @@ def test_compat_any_answers_generic_clients(make_relay):
         sock.settimeout(PATIENCE)
         sock.bind(("127.0.0.1", 0))
         sock.connect(relay.address("stun"))
-        sock.send(b"\0\1\0\x08" + COOKIE + b"w" * 12 + b"\x80\x22\x00\x04test")
-        assert sock.recv(2048)[:20] == b"\x01\x01\x00\x0c" + COOKIE + b"w" * 12
+        # A bare header is too short: no answer is longer than one and a half times the request.
+        sock.send(b"\0\1\0\0" + COOKIE + b"a" * 12)
+        sock.send(b"\0\1\0\4" + COOKIE + b"b" * 12 + b"\x80\x22\0\0")
+        sock.send(b"\0\1\0\x08" + COOKIE + b"c" * 12 + b"\x80\x22\x00\x04test")
+        for letter in (b"b", b"c"):
+            answer = sock.recv(2048)
+            assert len(answer) == 32 and answer[:20] == b"\x01\x01\x00\x0c" + COOKIE + letter * 12
+    counters = {counter["name"]: counter["value"] for counter in ask_control(relay, "counters")["counters"]}
+    assert counters["not_stun_small"] == 1
