@@ -7,8 +7,7 @@
 #include <glib/gi18n.h>
 
 #include "detourctl-format.h"
-#include "detourctl-json.h"
-#include "detourctl-table.h"
+#include "detourctl-list.h"
 
 static void
 add_listener (const char *path, GVariant *properties, gpointer user)
@@ -30,18 +29,8 @@ run_listeners (Detourctl *self, char **arguments)
     { _("DERP"), DETOURCTL_COLUMN_LEFT },     { _("ADDRESSES"), DETOURCTL_COLUMN_LEFT },
     { NULL },
   };
-  DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) objects = detourctl_objects (self, &exit);
-  g_autoptr (DetourctlTable) table = NULL;
 
-  if (objects == NULL)
-    return exit;
-  if (self->json)
-    return detourctl_json_print_objects ("listeners", objects, "Listener");
-  table = detourctl_table_new (columns);
-  detourctl_each_object (objects, "Listener", add_listener, table);
-  detourctl_print_table (self, table);
-  return DETOURCTL_GOOD;
+  return detourctl_list_objects (self, "listeners", "Listener", columns, add_listener);
 }
 
 static void
@@ -67,18 +56,8 @@ run_certs (Detourctl *self, char **arguments)
     { _("LEFT"), DETOURCTL_COLUMN_RIGHT },       { _("SELF-SIGNED"), DETOURCTL_COLUMN_LEFT },
     { _("NAMES"), DETOURCTL_COLUMN_LEFT },       { NULL },
   };
-  DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) objects = detourctl_objects (self, &exit);
-  g_autoptr (DetourctlTable) table = NULL;
 
-  if (objects == NULL)
-    return exit;
-  if (self->json)
-    return detourctl_json_print_objects ("certificates", objects, "Certificate");
-  table = detourctl_table_new (columns);
-  detourctl_each_object (objects, "Certificate", add_certificate, table);
-  detourctl_print_table (self, table);
-  return DETOURCTL_GOOD;
+  return detourctl_list_objects (self, "certificates", "Certificate", columns, add_certificate);
 }
 
 const DetourctlCommand detourctl_doors_commands[] = {

@@ -11,7 +11,7 @@
 #include "detour-nearest.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
-#include "detourctl-table.h"
+#include "detourctl-list.h"
 
 #define ARGUMENTS_MAX 64u
 
@@ -42,18 +42,8 @@ run_list (Detourctl *self, char **arguments)
     { _("STATE"), DETOURCTL_COLUMN_LEFT }, { _("SINCE"), DETOURCTL_COLUMN_RIGHT },
     { _("WHAT"), DETOURCTL_COLUMN_LEFT },  { NULL },
   };
-  DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) objects = detourctl_objects (self, &exit);
-  g_autoptr (DetourctlTable) table = NULL;
 
-  if (objects == NULL)
-    return exit;
-  if (self->json)
-    return detourctl_json_print_objects ("plugins", objects, "Plugin");
-  table = detourctl_table_new (columns);
-  detourctl_each_object (objects, "Plugin", add_row, table);
-  detourctl_print_table (self, table);
-  return DETOURCTL_GOOD;
+  return detourctl_list_objects (self, "plugins", "Plugin", columns, add_row);
 }
 
 /* Switching -------------------------------------------------------------------------------------------------------- */

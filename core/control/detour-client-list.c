@@ -36,15 +36,18 @@ struct _DetourClientList {
   gboolean is_stopping;
 };
 
+typedef struct _Request Request;
+
 /* A call that waits for the workers. */
-typedef struct {
+struct _Request {
   DetourClientList *list;
   GDBusMethodInvocation *call;
   DetourSnapshotFilter filter;
   DetourClientSort sort;
   gboolean reverse;
   guint limit;
-} Request;
+  void (*answer) (const Request *request, GPtrArray *rows); /* for one client, which has rows */
+};
 
 /* Rows --------------------------------------------------------------------------------------------------------- */
 
@@ -375,7 +378,7 @@ is_one_client (const Request *request, GPtrArray *rows)
 }
 
 static void
-on_got (DetourSnapshot *snapshot, gpointer user)
+on_found (DetourSnapshot *snapshot, gpointer user)
 {
   g_autoptr (DetourSnapshot) mine = NULL;
   g_autofree Request *request = NULL;
@@ -388,19 +391,33 @@ on_got (DetourSnapshot *snapshot, gpointer user)
   rows = detour_snapshot_rows (snapshot);
   detour_client_sort (rows, DETOUR_CLIENT_SORT_CONNECTION, FALSE);
   if (is_one_client (request, rows))
-    g_dbus_method_invocation_return_value (request->call, g_variant_new ("(@aa{sv})", make_rows (rows, 0, rows->len)));
+    request->answer (request, rows);
+}
+
+/* @key: one, or the beginning of one that is connected */
+static void
+ask_for_one (DetourClientList *self, const char *key, GDBusMethodInvocation *call,
+             void (*answer) (const Request *request, GPtrArray *rows))
+{
+  Request request = { .answer = answer };
+  g_autoptr (GError) error = NULL;
+
+  if (detour_client_list_parse_key (key, &request.filter, &error))
+    ask (self, &request, call, on_found);
+  else
+    g_dbus_method_invocation_return_gerror (call, error);
+}
+
+static void
+answer_rows (const Request *request, GPtrArray *rows)
+{
+  g_dbus_method_invocation_return_value (request->call, g_variant_new ("(@aa{sv})", make_rows (rows, 0, rows->len)));
 }
 
 void
 detour_client_list_get (DetourClientList *self, const char *key, GDBusMethodInvocation *call)
 {
-  Request request = { 0 };
-  g_autoptr (GError) error = NULL;
-
-  if (detour_client_list_parse_key (key, &request.filter, &error))
-    ask (self, &request, call, on_got);
-  else
-    g_dbus_method_invocation_return_gerror (call, error);
+  ask_for_one (self, key, call, answer_rows);
 }
 
 /* Why --------------------------------------------------------------------------------------------------------- */
@@ -449,33 +466,21 @@ answer_why (DetourClientList *self, const DetourKey *key, GDBusMethodInvocation 
 }
 
 static void
-on_found_to_explain (DetourSnapshot *snapshot, gpointer user)
+answer_why_found (const Request *request, GPtrArray *rows)
 {
-  g_autoptr (DetourSnapshot) mine = NULL;
-  g_autofree Request *request = NULL;
-  GPtrArray *rows;
-
-  if (!may_answer (user, snapshot))
-    return;
-  mine = snapshot;
-  request = user;
-  rows = detour_snapshot_rows (snapshot);
-  if (is_one_client (request, rows))
-    answer_why (request->list, &((const DetourSnapshotRow *) rows->pdata[0])->key, request->call);
+  answer_why (request->list, &((const DetourSnapshotRow *) rows->pdata[0])->key, request->call);
 }
 
 void
 detour_client_list_why (DetourClientList *self, const char *key, GDBusMethodInvocation *call)
 {
-  Request request = { 0 };
-  g_autoptr (GError) error = NULL;
+  DetourSnapshotFilter filter;
 
-  if (!detour_client_list_parse_key (key, &request.filter, &error))
-    g_dbus_method_invocation_return_gerror (call, error);
-  else if (request.filter.n_digits == DETOUR_KEY_HEX_SIZE)
-    answer_why (self, &request.filter.key, call);
+  /* A whole key needs no client that has it. */
+  if (detour_client_list_parse_key (key, &filter, NULL) && filter.n_digits == DETOUR_KEY_HEX_SIZE)
+    answer_why (self, &filter.key, call);
   else
-    ask (self, &request, call, on_found_to_explain);
+    ask_for_one (self, key, call, answer_why_found);
 }
 
 /* Disconnecting ------------------------------------------------------------------------------------------------ */
@@ -492,19 +497,8 @@ tell_disconnected (const DetourKey *key, guint n)
 }
 
 static void
-on_found_to_disconnect (DetourSnapshot *snapshot, gpointer user)
+disconnect (const Request *request, GPtrArray *rows)
 {
-  g_autoptr (DetourSnapshot) mine = NULL;
-  g_autofree Request *request = NULL;
-  GPtrArray *rows;
-
-  if (!may_answer (user, snapshot))
-    return;
-  mine = snapshot;
-  request = user;
-  rows = detour_snapshot_rows (snapshot);
-  if (!is_one_client (request, rows))
-    return;
   tell_disconnected (&((const DetourSnapshotRow *) rows->pdata[0])->key, rows->len);
   for (guint i = 0; i < rows->len; i++)
     {
@@ -519,13 +513,7 @@ on_found_to_disconnect (DetourSnapshot *snapshot, gpointer user)
 void
 detour_client_list_disconnect (DetourClientList *self, const char *key, GDBusMethodInvocation *call)
 {
-  Request request = { 0 };
-  g_autoptr (GError) error = NULL;
-
-  if (detour_client_list_parse_key (key, &request.filter, &error))
-    ask (self, &request, call, on_found_to_disconnect);
-  else
-    g_dbus_method_invocation_return_gerror (call, error);
+  ask_for_one (self, key, call, disconnect);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- */

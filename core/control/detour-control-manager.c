@@ -291,31 +291,33 @@ list_clients (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
   detour_client_list_page (((DetourControl *) data)->clients, options, call);
 }
 
+/* For the methods whose only argument is a key. */
 static void
-get_client (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+with_key (gpointer data, GVariant *arguments, GDBusMethodInvocation *call,
+          void (*func) (DetourClientList *clients, const char *key, GDBusMethodInvocation *call))
 {
   const char *key;
 
   g_variant_get (arguments, "(&s)", &key);
-  detour_client_list_get (((DetourControl *) data)->clients, key, call);
+  func (((DetourControl *) data)->clients, key, call);
+}
+
+static void
+get_client (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  with_key (data, arguments, call, detour_client_list_get);
 }
 
 static void
 why (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
-  const char *key;
-
-  g_variant_get (arguments, "(&s)", &key);
-  detour_client_list_why (((DetourControl *) data)->clients, key, call);
+  with_key (data, arguments, call, detour_client_list_why);
 }
 
 static void
 disconnect_client (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
-  const char *key;
-
-  g_variant_get (arguments, "(&s)", &key);
-  detour_client_list_disconnect (((DetourControl *) data)->clients, key, call);
+  with_key (data, arguments, call, detour_client_list_disconnect);
 }
 
 static void
