@@ -23,7 +23,6 @@ static const struct {
   [DETOUR_CLOSE_WRITE_TIME] = { "write_timeout", "it took nothing for the write timeout", FALSE },
   [DETOUR_CLOSE_WRITE] = { "write", "writing failed", TRUE },
   [DETOUR_CLOSE_BACKLOG] = { "backlog", "too many control frames waited", FALSE },
-  [DETOUR_CLOSE_LIMIT] = { "limit", "there are too many connections", TRUE },
   [DETOUR_CLOSE_KICKED] = { "kicked", "it was told to go", FALSE },
   [DETOUR_CLOSE_REVOKED] = { "revoked", "it is not admitted any more", FALSE },
   [DETOUR_CLOSE_STOPPING] = { "stopping", "the daemon stops", TRUE },

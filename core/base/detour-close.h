@@ -22,7 +22,6 @@ typedef enum {
   DETOUR_CLOSE_WRITE_TIME,      /* took nothing for the write timeout */
   DETOUR_CLOSE_WRITE,           /* writing failed */
   DETOUR_CLOSE_BACKLOG,         /* control frames piled up */
-  DETOUR_CLOSE_LIMIT,           /* too many connections */
   DETOUR_CLOSE_KICKED,          /* by the operator, or by a mesh peer */
   DETOUR_CLOSE_REVOKED,         /* was admitted once, is not any more */
   DETOUR_CLOSE_STOPPING,        /* the daemon stops */

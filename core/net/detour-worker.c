@@ -39,7 +39,6 @@ struct _DetourWorker {
 
   /* Shared: written by whoever posts or wakes. */
   _Alignas (64) atomic_int sleeps;
-  _Atomic guint64 wakeups;
   GMutex lock;
   GArray *inbox;  /* of Message; under the lock */
   GArray *spare;  /* the other inbox; worker's thread */
@@ -134,7 +133,6 @@ wait_events (DetourWorker *self)
   if (self->funcs->sleeping != NULL)
     self->funcs->sleeping (self, FALSE, self->user);
   atomic_store_explicit (&self->sleeps, 0, memory_order_relaxed);
-  atomic_fetch_add_explicit (&self->wakeups, 1, memory_order_relaxed);
   return MAX (n, 0);
 }
 
@@ -438,10 +436,4 @@ detour_worker_wake (DetourWorker *self)
     return;
   if (write (self->event_fd, &one, sizeof one) != sizeof one)
     g_assert (errno == EAGAIN);
-}
-
-guint64
-detour_worker_wakeups (const DetourWorker *self)
-{
-  return atomic_load_explicit (&((DetourWorker *) self)->wakeups, memory_order_relaxed);
 }

@@ -80,7 +80,4 @@ void detour_worker_call (DetourWorker *self, DetourWorkerFunc func, gpointer dat
 /* Any thread: makes the worker call poll() soon if it sleeps. Costs one atomic read when it does not. */
 void detour_worker_wake (DetourWorker *self);
 
-/* Since the start: waits that ended. For status and tests; any thread. */
-guint64 detour_worker_wakeups (const DetourWorker *self);
-
 G_END_DECLS
