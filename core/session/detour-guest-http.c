@@ -95,6 +95,7 @@ detour_guest_on_head (DetourGuest *self)
   response = detour_http_response_new ();
   if (result == DETOUR_HTTP_HEAD_BAD)
     {
+      self->is_bad_head = TRUE;
       detour_http_response_set_error (response, self->head.status, self->head.reason);
       answer (self, response, NULL);
       return FALSE;

@@ -40,6 +40,7 @@ struct _DetourGuest {
   GByteArray *plain; /* opened, not used yet */
   GByteArray *out;   /* sealed, not sent yet */
   gboolean close_after;
+  gboolean is_bad_head; /* the last answer says what is wrong with the request */
   gboolean not_ideal;
   DetourHttpHead head;
   DetourLogin login;

@@ -288,6 +288,13 @@ handshake (DetourGuest *self, const guint8 *data, gsize len)
   return open_bytes (self, data + used, len - used);
 }
 
+/* How a connection ends whose last answer was given. */
+static DetourClose
+answered (const DetourGuest *self)
+{
+  return self->is_bad_head ? DETOUR_CLOSE_HEAD : DETOUR_CLOSE_SERVED;
+}
+
 static void
 read_some (DetourGuest *self)
 {
@@ -299,7 +306,7 @@ read_some (DetourGuest *self)
   if (n <= 0)
     {
       detour_guest_close (self, n < 0 ? DETOUR_CLOSE_RESET
-                                      : self->state == DETOUR_GUEST_LINGERING ? DETOUR_CLOSE_SERVED : DETOUR_CLOSE_PEER);
+                                      : self->state == DETOUR_GUEST_LINGERING ? answered (self) : DETOUR_CLOSE_PEER);
       return;
     }
   if (self->state == DETOUR_GUEST_LINGERING)
@@ -338,12 +345,12 @@ detour_guest_timer (DetourPoolThread *thread, DetourTimer *timer)
 {
   static const DetourClose reasons[DETOUR_GUEST_N_STATES] = {
     [DETOUR_GUEST_HANDSHAKE] = DETOUR_CLOSE_HANDSHAKE_TIME, [DETOUR_GUEST_HEAD] = DETOUR_CLOSE_HANDSHAKE_TIME,
-    [DETOUR_GUEST_ANSWERING] = DETOUR_CLOSE_WRITE_TIME,     [DETOUR_GUEST_LINGERING] = DETOUR_CLOSE_SERVED,
-    [DETOUR_GUEST_LOGIN] = DETOUR_CLOSE_LOGIN_TIME,         [DETOUR_GUEST_HELD] = DETOUR_CLOSE_REFUSED,
+    [DETOUR_GUEST_ANSWERING] = DETOUR_CLOSE_WRITE_TIME,     [DETOUR_GUEST_LOGIN] = DETOUR_CLOSE_LOGIN_TIME,
+    [DETOUR_GUEST_HELD] = DETOUR_CLOSE_REFUSED,
   };
   DetourGuest *self = (DetourGuest *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DetourGuest, timer));
 
-  detour_guest_close (self, reasons[self->state]);
+  detour_guest_close (self, self->state == DETOUR_GUEST_LINGERING ? answered (self) : reasons[self->state]);
 }
 
 /* FALSE: the transport would not have it. */

@@ -176,8 +176,8 @@ static const DetourConfigKey home_config[] = {
 };
 
 static const DetourHttpRoute home_routes[] = {
-  { "/", DETOUR_HTTP_GET, 0, home_handle },
-  { "/robots.txt", DETOUR_HTTP_GET, 0, robots_handle },
+  { "/", DETOUR_HTTP_ANY, 0, home_handle },
+  { "/robots.txt", DETOUR_HTTP_ANY, 0, robots_handle },
   { NULL },
 };
 

@@ -93,8 +93,9 @@ def test_generate_204_ignores_a_bad_challenge(door, challenge):
 
 # ---- pages
 
-def test_robots(door):
-    response = ask(door, "GET", "/robots.txt")
+@pytest.mark.parametrize("method", ["GET", "OPTIONS", "BREW"])
+def test_robots(door, method):
+    response = ask(door, method, "/robots.txt")
     assert response.status == 200
     assert response.get("Content-Type") == "text/plain; charset=utf-8"
     assert [line.strip() for line in response.body.decode().split("\n") if line.strip()] == ["User-agent: *", "Disallow: /"]
@@ -111,8 +112,9 @@ def test_unknown_paths_are_404_and_the_connection_goes_on(door, path):
     assert http_request(stream, "GET", "/").status == 200
 
 
-def test_home_page_is_blank(door):
-    response = ask(door, "GET", "/?from=somewhere")
+@pytest.mark.parametrize("method", ["GET", "OPTIONS", "BREW"])
+def test_home_page_is_blank(door, method):
+    response = ask(door, method, "/?from=somewhere")
     assert response.status == 200
     assert response.get("Content-Type") == "text/html; charset=utf-8"
     assert response.body == b""
@@ -267,6 +269,20 @@ def test_bad_heads_are_refused(door, head):
     response = read_response(stream)
     assert 400 <= response.status < 600 and response.status != 404
     stream.expect_closed()
+
+
+@pytest.mark.usefixtures("detour_only")
+def test_what_was_no_request_is_counted_as_such(make_relay):
+    relay = make_relay(SMALL)
+    for head, reason in (("nonsense\r\n\r\n", "no acceptable HTTP request came"),
+                         ("GET / HTTP/1.0\r\n\r\n", "the request was answered")):
+        since = len(relay.log)
+        stream = relay.door().stream()
+        stream.write(head.encode())
+        read_response(stream)
+        stream.expect_closed()
+        stream.close()
+        relay.wait_log(f"connection closed before it was registered, {reason}", since)
 
 
 @pytest.mark.usefixtures("detour_only")
