@@ -45,6 +45,7 @@ typedef enum {
   DETOUR_CONFIG_SECRET = 1 << 2,   /* masked in dumps */
   DETOUR_CONFIG_RESTART = 1 << 3,  /* a change needs a restart of the daemon and is reported, not applied */
   DETOUR_CONFIG_LIMIT = 1 << 4,    /* `off` and `0` mean none; the getter gives 0 */
+  DETOUR_CONFIG_CERT = 1 << 5,     /* of a STRING: the NAME of a [cert NAME] that has to be there */
 } DetourConfigFlags;
 
 /* One key of a group. Tables end with { NULL }. All strings are static. */

@@ -47,6 +47,19 @@ list_plugins (DetourPlugins *plugins)
   return DETOUR_EXIT_GOOD;
 }
 
+/* A plugin that is there but cannot be used costs its instance, not the relay, and is no error of the file. */
+static void
+print_broken (const DetourConfig *config)
+{
+  for (guint i = 0; i < config->instances->len; i++)
+    {
+      const DetourConfigInstance *instance = config->instances->pdata[i];
+
+      if (instance->enabled && instance->plugin == NULL)
+        g_printerr ("%s will not start: %s\n", instance->id, instance->problem);
+    }
+}
+
 static DetourExit
 run (const DetourOptions *options)
 {
@@ -101,6 +114,7 @@ run (const DetourOptions *options)
     }
   if (options->check_config)
     {
+      print_broken (config);
       g_print ("the configuration is good\n");
       return DETOUR_EXIT_GOOD;
     }

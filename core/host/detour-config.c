@@ -8,14 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "detour-address.h"
+#include "detour-config-check.h"
 #include "detour-config-file.h"
 #include "detour-config-merge.h"
 #include "detour-config-value.h"
 #include "detour-nearest.h"
 #include "detour-schema.h"
-
-#define WORKERS_MAX 64
 
 /* What the checks of one load share. */
 typedef struct {
@@ -308,51 +306,6 @@ read_groups (Build *build)
 
 /* ---- fixed groups ---- */
 
-static void
-check_core (Build *build)
-{
-  DetourSettings *core = build->config->core;
-  const char *hostname = detour_settings_string (core, "hostname");
-  const char *workers = detour_settings_string (core, "workers");
-  g_autoptr (GError) error = NULL;
-
-  if (hostname != NULL)
-    {
-      g_autofree char *as_address = g_strdup_printf (strchr (hostname, ':') != NULL ? "[%s]:0" : "%s:0", hostname);
-      DetourAddress address;
-
-      if (hostname[0] == '\0' || !detour_address_parse (as_address, &address, NULL))
-        {
-          g_autofree char *quoted = detour_config_quote (hostname);
-
-          detour_settings_error (core, "hostname", &error,
-                                 _("\"%s\" is neither a host name nor an address; write relay.example.com or "
-                                   "203.0.113.5"),
-                                 quoted);
-        }
-    }
-  if (error != NULL)
-    {
-      const char *file;
-      guint line;
-
-      detour_settings_origin (core, "hostname", &file, &line);
-      add_error (build, error, file, line);
-      g_clear_error (&error);
-    }
-  if (strcmp (workers, "auto") != 0 && !g_ascii_string_to_unsigned (workers, 10, 1, WORKERS_MAX, NULL, NULL))
-    {
-      g_autofree char *quoted = detour_config_quote (workers);
-      const char *file;
-      guint line;
-
-      detour_settings_error (core, "workers", &error, _("\"%s\" is neither auto nor a number from 1 to %d"), quoted,
-                             WORKERS_MAX);
-      detour_settings_origin (core, "workers", &file, &line);
-      add_error (build, error, file, line);
-    }
-}
-
 /* A name in the chain without a group is the plugin of that name with nothing but its fallbacks. */
 static void
 add_instances_of_chain (Build *build)
@@ -444,7 +397,7 @@ detour_config_workers (const DetourConfig *self)
 {
   guint64 n = 0;
 
-  g_ascii_string_to_unsigned (detour_settings_string (self->core, "workers"), 10, 1, WORKERS_MAX, &n, NULL);
+  g_ascii_string_to_unsigned (detour_settings_string (self->core, "workers"), 10, 1, DETOUR_CONFIG_WORKERS_MAX, &n, NULL);
   return (guint) n;
 }
 
@@ -462,7 +415,6 @@ build_config (DetourConfigMerge *merge, const char *vendor_file, const char *mai
   config->core = read_fixed (&build, "core", detour_schema_core);
   config->limits = read_fixed (&build, "limits", detour_schema_limits);
   config->admission = read_fixed (&build, "admission", detour_schema_admission);
-  check_core (&build);
 
   detour_plugins_set_directories (plugins, detour_settings_has (config->core, "plugin-path")
                                                ? detour_settings_list (config->core, "plugin-path")
@@ -470,6 +422,7 @@ build_config (DetourConfigMerge *merge, const char *vendor_file, const char *mai
   add_instances_of_chain (&build);
   read_groups (&build);
   check_admission (&build);
+  detour_config_check (config, errors);
 
   if (detour_config_errors_count (errors) > 0)
     g_clear_pointer (&config, detour_config_unref);

@@ -88,6 +88,9 @@ check_key (const DetourConfigKey *key, const char *where, GError **error)
     return broken (error, where, "its key \"%s\" has no summary", key->key);
   if (key->type == DETOUR_CONFIG_ENUM && key->words == NULL)
     return broken (error, where, "its key \"%s\" has no words to choose from", key->key);
+  if ((key->flags & DETOUR_CONFIG_CERT) != 0
+      && (key->type != DETOUR_CONFIG_STRING || (key->flags & DETOUR_CONFIG_LIST) != 0))
+    return broken (error, where, "its key \"%s\" names a certificate, but is not one text", key->key);
   if (key->min > key->max)
     return broken (error, where, "its key \"%s\" has a minimum above its maximum", key->key);
   if (key->fallback == NULL)

@@ -4,9 +4,8 @@
 
 #include "detour-server.h"
 
-#include "detour-recheck.h"
-
 #include "detour-rate-config.h"
+#include "detour-recheck.h"
 
 #define WORKERS_AUTO_MAX 4u
 
@@ -98,7 +97,7 @@ apply_limits (gpointer data, DetourSettings *limits)
 
   if (!read_carrier_limits (limits, &carrier_limits, &error))
     {
-      /* The file alone is at fault: the rates in force stay, the rest is new. */
+      /* The file became bad after it was checked: the rates in force stay, the rest is new. */
       g_warning ("%s", error->message);
       carrier_limits.relay.receive_rate = self->receive_rate;
       carrier_limits.relay.receive_burst = self->receive_burst;

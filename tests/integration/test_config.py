@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from derp_client import Closed, Stream, http_request
-from relay import EVERYTHING, SMALL, StartFailed, run_detourd, with_keys, without_group
+from relay import BUILD, EVERYTHING, SMALL, StartFailed, run_detourd, with_keys, without_group
 
 BAD = """\
 # A file with errors.
@@ -92,6 +92,9 @@ MISTAKES = {
     "no address": ("[service stun]\nlisten = 127.0.0.1", r"\[service stun\] listen"),
     "port too large": ("[service stun]\nlisten = 127.0.0.1:65536", r"\[service stun\] listen"),
     "unknown chain member": ("[admission]\nchain = friends", r"\[admission\] chain.*friends"),
+    "no such certificate": ("[transport second]\nplugin = tls\nlisten = 127.0.0.1:2\ncert = mian\n[cert main]\nplugin = selfsigned",
+                            r'\[transport second\] cert: there is no \[cert mian\]; did you mean "main"'),
+    "rate file that is not there": ("[limits]\nrate-config-file = /proc/nowhere", r"\[limits\] rate-config-file: .*/proc/nowhere"),
     "relative path": ("[core]\nstate-directory = state", r"\[core\] state-directory"),
     "enabled of what": ("[service stun]\nenabled = perhaps", r'\[service stun\] enabled: "perhaps"'),
     "not UTF-8": ("[core]\nhostname = \udcff", r"."),
@@ -117,6 +120,24 @@ def test_mistakes(tmp_path, addition, complaint):
     _, errors = run_detourd("--check-config", "--config", path, "--no-vendor", code=78)
     assert str(path) in errors
     assert re.search(complaint, errors), errors
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"PerClientRateLimitBytesPerSec": -1}', '{"PerClientRateBurstBytes": 1.5}'])
+def test_a_rate_file_is_checked_with_the_rest(tmp_path, text):
+    (tmp_path / "rate.json").write_text(text)
+    errors = complaints(tmp_path, GOOD + "[limits]\nrate-config-file = {dir}/rate.json\n")
+    assert f"[limits] rate-config-file: {tmp_path}/rate.json: " in errors
+
+
+def test_a_broken_plugin_is_told_and_is_no_error_of_the_file(tmp_path):
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    for module in (BUILD / "plugins").glob("*.so"):
+        (plugins / module.name).symlink_to(module)
+    (plugins / "service-odd.so").write_text("no module")
+    path = write(tmp_path, GOOD.replace("[core]\n", "[core]\nplugin-path = {dir}/plugins\n") + "[service odd]\n")
+    _, errors = run_detourd("--check-config", "--config", path, "--no-vendor")
+    assert f"service/odd will not start: {plugins}/service-odd.so: " in errors
 
 
 def test_repeated_keys_are_told(tmp_path):

@@ -57,3 +57,18 @@ def test_rate_file_is_read_again_on_hangup(make_relay):
     relay.reload()
     for n in range(1, 3):
         receiver.expect_packet(sender.key, bytes([n]) * 60000)
+
+
+def test_a_bad_rate_file_leaves_the_old_in_force(make_relay):
+    config = with_keys(EVERYTHING, "limits", rate_config_file="{dir}/rate.json")
+    relay = make_relay(config, {"rate.json": '{"PerClientRateLimitBytesPerSec": 20000}'})
+    relay.write_file("rate.json", '{"PerClientRateLimitBytesPerSec": "none"}')
+    relay.reload(config, "the configuration was not used")
+    door = relay.door("http")
+    sender, receiver = door.client(), door.client()
+    begin = time.monotonic()
+    for n in range(2):
+        sender.send_packet(receiver.key, bytes([n]) * 60000)
+    for n in range(2):
+        receiver.expect_packet(sender.key, bytes([n]) * 60000)
+    assert time.monotonic() - begin >= (2 * 60032 - 65568) / 20000 * 0.9

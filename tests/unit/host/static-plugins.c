@@ -29,6 +29,7 @@ static const DetourConfigKey stun_config[] = {
 
 static const DetourConfigKey tls_config[] = {
   { "listen", DETOUR_CONFIG_ADDRESS, .summary = "where", .flags = DETOUR_CONFIG_LIST },
+  { "cert", DETOUR_CONFIG_STRING, .summary = "which one", .flags = DETOUR_CONFIG_CERT },
   { NULL },
 };
 
@@ -78,6 +79,7 @@ static const DetourPlugin static_plugins[] = {
   PLUGIN (.name = "auth-keys", .kind = DETOUR_KIND_AUTH, .config = auth_keys_config, .funcs.auth = &auth_funcs),
   PLUGIN (.name = "auth-tailscaled", .kind = DETOUR_KIND_AUTH, .funcs.auth = &auth_funcs),
   PLUGIN (.name = "auth-url", .kind = DETOUR_KIND_AUTH, .funcs.auth = &auth_funcs),
+  PLUGIN (.name = "cert-file", .kind = DETOUR_KIND_CERT),
   PLUGIN (.name = "log-file", .kind = DETOUR_KIND_LOG, .config = log_file_config, .funcs.log = &log_funcs),
   PLUGIN (.name = "log-stderr", .kind = DETOUR_KIND_LOG, .config = log_config, .funcs.log = &log_funcs),
   PLUGIN (.name = "service-stun", .kind = DETOUR_KIND_SERVICE, .config = stun_config, .check = stun_check),

@@ -144,7 +144,13 @@ refused (void)
     { OPEN "[service stun]\nenabled=maybe\n",
       "f:4: [service stun] enabled: \"maybe\" is neither true nor false; write true, yes, on, false, no or off" },
     { OPEN "[service stnu]\n", "f:3: [service stnu] plugin: no plugin \"service-stnu\"; there are service-stun" },
-    { OPEN "[cert main]\nplugin=acme\n", "f:4: [cert main] plugin: no plugin \"cert-acme\"; there are none of this kind" },
+    { OPEN "[cert main]\nplugin=acme\n", "f:4: [cert main] plugin: no plugin \"cert-acme\"; there are cert-file" },
+    { OPEN "[http home]\n", "f:3: [http home] plugin: no plugin \"http-home\"; there are none of this kind" },
+    { OPEN "[transport tls]\ncert=main\n", "f:4: [transport tls] cert: there is no [cert main]; there are none of this kind" },
+    { OPEN "[transport tls]\ncert=mian\n[cert main]\nplugin=file\n",
+      "f:4: [transport tls] cert: there is no [cert mian]; did you mean \"main\"?" },
+    { OPEN "[transport tls]\ncert=zebra\n[cert main]\nplugin=file\n[cert other]\nplugin=file\n",
+      "f:4: [transport tls] cert: there is no [cert zebra]; there are main, other" },
     { OPEN "[service stun]\nlisten=:3478\nmust-be-even=3\n",
       "f:5: [service stun] must-be-even: \"3\" is odd" },
     /* The plugin is not asked about what the tables refused already. */
@@ -174,6 +180,8 @@ accepted (void)
     /* What is switched off need not be complete, nor even there. */
     OPEN "[auth keys]\nenabled=false\n",
     OPEN "[cert main]\nplugin=acme\nenabled=false\nemail=a@example.com\n",
+    OPEN "[transport tls]\ncert=main\nenabled=false\n",
+    OPEN "[transport tls]\ncert=main\n[cert main]\nplugin=file\nenabled=false\n",
     OPEN "[service stun]\nmust-be-even=3\nenabled=false\n",
     "[admission]\nchain=keys\n[auth keys]\nenabled=false\n",
   };

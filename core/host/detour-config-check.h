@@ -1,0 +1,14 @@
+/* detour-config-check.h: what no single value shows: whether what a configuration names is there.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-config.h"
+
+G_BEGIN_DECLS
+
+#define DETOUR_CONFIG_WORKERS_MAX 64
+
+/* Adds to @errors; reads files that @config names. Main thread. */
+void detour_config_check (const DetourConfig *config, DetourConfigErrors *errors);
+
+G_END_DECLS
