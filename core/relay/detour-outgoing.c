@@ -77,7 +77,6 @@ detour_relay_source_gone (DetourRelay *self, guint64 source_id, const DetourKey 
   GoneContext context = { .relay = self };
 
   detour_frame_put_peer_gone (context.frame, key, DETOUR_FRAME_GONE_DISCONNECTED);
-  self->noted_slot = G_MAXUINT32;
   detour_watch_source_gone (self->watch, source_id, on_source_gone, &context);
 }
 
@@ -89,10 +88,9 @@ note_source (DetourRelay *self, DetourClient *client, guint64 source_id, const g
   DetourKey source;
   const DetourPeer *peer;
 
-  if (source_id == self->noted_source && slot == self->noted_slot)
+  if (source_id == client->noted_source)
     return;
-  self->noted_source = source_id;
-  self->noted_slot = slot;
+  client->noted_source = source_id;
   if (!detour_watch_add (self->watch, source_id, slot))
     return;
 
@@ -101,7 +99,7 @@ note_source (DetourRelay *self, DetourClient *client, guint64 source_id, const g
   peer = detour_registry_find (self->registry, &source);
   if (peer == NULL || peer->id != source_id)
     {
-      self->noted_slot = G_MAXUINT32;
+      client->noted_source = 0;
       detour_watch_remove (self->watch, source_id, slot);
     }
 }

@@ -32,10 +32,6 @@ struct _DetourRelay {
   DetourSegment *segments;
   guint32 n_segments, max_segments;
 
-  /* The relation that was noted last: packets come in runs. */
-  guint64 noted_source;
-  guint32 noted_slot;
-
   /* Handed out by the last gather. */
   DetourQueued *handed_packets;
   GByteArray *handed_control;

@@ -27,7 +27,6 @@ detour_relay_new (DetourRegistry *registry, guint worker, const DetourKey *serve
   self->dirty = g_ptr_array_new ();
   self->max_segments = 256;
   self->segments = g_new (DetourSegment, self->max_segments);
-  self->noted_slot = G_MAXUINT32;
   detour_relay_set_limits (self, limits);
   return self;
 }
@@ -94,7 +93,6 @@ detour_relay_leave (DetourRelay *self, DetourClient *client)
   client->is_gone = TRUE;
   g_ptr_array_index (self->slots, slot) = NULL;
   detour_watch_receiver_left (self->watch, slot);
-  self->noted_slot = G_MAXUINT32;
   detour_outgoing_forget (self, client);
 }
 

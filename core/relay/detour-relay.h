@@ -71,6 +71,7 @@ struct _DetourClient {
   DetourPeer *peer;
   DetourHandle handle;
   guint32 first, last; /* segments of this round, index + 1; 0: none */
+  guint64 noted_source; /* the peer that sent last, whose leaving this client will hear of; ids do not come again */
   guint is_dirty : 1;  /* is on the list of this round */
   guint is_blocked : 1;
   guint is_gone : 1;   /* left in this round */

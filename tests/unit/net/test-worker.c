@@ -5,6 +5,7 @@
 #include "detour-worker.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ typedef struct {
   DetourIo io, other;
   DetourTimer timer;
   int to_poll; /* work announced by wake() only */
+  long first_switches;
 } Fixture;
 
 static void
@@ -216,6 +218,49 @@ body_removed_in_round (Fixture *f, DetourWorker *worker)
   wait_for (f, 2);
 }
 
+/* Readable all the time, and never read: only a nap makes the thread give up the processor by itself. */
+static void
+on_flood (DetourWorker *worker, DetourIo *io, guint32 events)
+{
+  Fixture *f = detour_worker_user (worker);
+  struct rusage usage;
+
+  g_assert_cmpint (getrusage (RUSAGE_THREAD, &usage), ==, 0);
+  if (f->first_switches < 0)
+    f->first_switches = usage.ru_nvcsw;
+  if (usage.ru_nvcsw < f->first_switches + 3)
+    return;
+  detour_worker_remove (worker, io);
+  g_string_append_c (f->trace, 'n');
+  finish (f);
+}
+
+static void
+add_flood (DetourWorker *worker, gpointer data)
+{
+  Fixture *f = data;
+
+  f->first_switches = -1;
+  f->io = (DetourIo) { on_flood, f->fds[0], EPOLLIN };
+  g_assert_true (detour_worker_add (worker, &f->io));
+}
+
+static void
+body_gathers (Fixture *f, DetourWorker *worker)
+{
+  g_assert_cmpint (write (f->fds[1], "1", 1), ==, 1);
+  detour_worker_post (worker, add_flood, f);
+  wait_for (f, 1);
+  detour_worker_post (worker, append_a, f);
+  wait_for (f, 2);
+}
+
+static void
+test_gathers (void)
+{
+  run (body_gathers, "na");
+}
+
 static void
 test_messages (void)
 {
@@ -255,5 +300,6 @@ main (int argc, char **argv)
   g_test_add_func ("/worker/wake-is-never-missed", test_wake);
   g_test_add_func ("/worker/descriptor", test_descriptor);
   g_test_add_func ("/worker/removed-in-the-same-round", test_removed_in_round);
+  g_test_add_func ("/worker/many-small-rounds-make-it-gather", test_gathers);
   return g_test_run ();
 }
