@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "detour-client-list.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
 #include "detourctl-table.h"
@@ -223,13 +224,30 @@ print_client (const Detourctl *self, GVariant *row)
     print_line (_("also"), traits);
 }
 
+/* Calls a method whose only argument is a key; gives what it returned, or NULL and tells why. */
+static GVariant *
+call_with_key (Detourctl *self, const char *method, const char *key, const char *reply, DetourctlExit *exit)
+{
+  DetourSnapshotFilter filter;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) values = NULL;
+
+  /* The daemon would find it as well, but knows no language. */
+  if (!detour_client_list_parse_key (key, &filter, &error))
+    {
+      detourctl_complain ("%s", error->message);
+      *exit = DETOURCTL_USAGE;
+      return NULL;
+    }
+  values = detourctl_call (self, "", "Manager", method, g_variant_new ("(s)", key), reply, exit);
+  return values != NULL ? g_variant_get_child_value (values, 0) : NULL;
+}
+
 static DetourctlExit
 run_client (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) reply
-      = detourctl_call (self, "", "Manager", "GetClient", g_variant_new ("(s)", arguments[0]), "(aa{sv})", &exit);
-  g_autoptr (GVariant) rows = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
+  g_autoptr (GVariant) rows = call_with_key (self, "GetClient", arguments[0], "(aa{sv})", &exit);
 
   if (rows == NULL)
     return exit;
@@ -248,9 +266,7 @@ static DetourctlExit
 run_kick (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) reply
-      = detourctl_call (self, "", "Manager", "DisconnectClient", g_variant_new ("(s)", arguments[0]), "(u)", &exit);
-  g_autoptr (GVariant) closed = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
+  g_autoptr (GVariant) closed = call_with_key (self, "DisconnectClient", arguments[0], "(u)", &exit);
   guint32 n;
 
   if (closed == NULL)
@@ -306,9 +322,7 @@ run_why (Detourctl *self, char **arguments)
     { NULL },
   };
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) reply
-      = detourctl_call (self, "", "Manager", "Why", g_variant_new ("(s)", arguments[0]), "(aa{sv})", &exit);
-  g_autoptr (GVariant) rows = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
+  g_autoptr (GVariant) rows = call_with_key (self, "Why", arguments[0], "(aa{sv})", &exit);
   g_autoptr (DetourctlTable) table = NULL;
   gsize n;
 

@@ -107,7 +107,8 @@ explain_failure (GError *error)
     }
   name = g_dbus_error_get_remote_error (error);
   g_dbus_error_strip_remote_error (error);
-  detourctl_complain ("%s", error->message);
+  /* What the daemon says without a name or a number in it is in our catalogue, too. */
+  detourctl_complain ("%s", *error->message != '\0' ? gettext (error->message) : "");
   /* A value that cannot be is a wrong command line, whoever noticed. */
   return g_strcmp0 (name, DETOUR_BUS_NAME ".Error.BadArgument") == 0 ? DETOURCTL_USAGE : DETOURCTL_FAILED;
 }

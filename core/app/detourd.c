@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+#include <locale.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -115,10 +117,23 @@ run (const DetourOptions *options)
   if (options->check_config)
     {
       print_broken (config);
-      g_print ("the configuration is good\n");
+      g_print (_("the configuration is good\n"));
       return DETOUR_EXIT_GOOD;
     }
   return detour_daemon_run (config, &sources, plugins, options->dev);
+}
+
+/* Help and the errors of a configuration that somebody checks are for people; what the daemon says is for its log. */
+static void
+speak_to_people (void)
+{
+  g_autofree char *locale = detour_paths_locale ();
+
+  setlocale (LC_CTYPE, "");
+  setlocale (LC_MESSAGES, "");
+  bindtextdomain (GETTEXT_PACKAGE, locale);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  textdomain (GETTEXT_PACKAGE);
 }
 
 int
@@ -127,11 +142,14 @@ main (int argc, char **argv)
   g_auto (DetourOptions) options;
   g_autoptr (GError) error = NULL;
 
+  speak_to_people ();
   if (!detour_options_parse (&options, &argc, &argv, &error))
     {
-      g_printerr ("%s\nTry \"detourd --help\".\n", error->message);
+      g_printerr (_("%s\nTry \"detourd --help\".\n"), error->message);
       return DETOUR_EXIT_BAD_CONFIG;
     }
+  if (!options.check_config)
+    setlocale (LC_MESSAGES, "C");
   if (options.version)
     {
       g_print ("detourd %s\n", DETOUR_VERSION);

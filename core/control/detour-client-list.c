@@ -4,6 +4,7 @@
 
 #include "detour-client-list.h"
 
+#include <glib/gi18n-lib.h>
 #include <stdlib.h>
 
 #include "detour-client-sort.h"
@@ -341,7 +342,7 @@ detour_client_list_parse_key (const char *text, DetourSnapshotFilter *filter, GE
         }
     }
   g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
-               "\"%s\" is not a key: write nodekey: and 64 hex digits, or the first %u of them or more", text, DIGITS_MIN);
+               _("\"%s\" is not a key: write nodekey: and 64 hex digits, or the first %u of them or more"), text, DIGITS_MIN);
   return FALSE;
 }
 
@@ -355,8 +356,8 @@ is_one_client (const Request *request, GPtrArray *rows)
     {
       g_dbus_method_invocation_return_error (request->call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NO_SUCH_CLIENT,
                                              request->filter.n_digits < DETOUR_KEY_HEX_SIZE
-                                                 ? "no client with a key that begins so is connected"
-                                                 : "the client is not connected");
+                                                 ? N_("no client with a key that begins so is connected")
+                                                 : N_("the client is not connected"));
       return FALSE;
     }
   for (guint i = 1; i < rows->len; i++)

@@ -16,8 +16,8 @@ import nacl.public
 import pytest
 
 from control import DETOURCTL, ask, detourctl, plugin
-from derp_client import Frame, Stream, disco, http_request
-from relay import EVERYTHING, SMALL, Relay, wait_until, with_keys, without_group
+from derp_client import PATIENCE, Frame, Stream, disco, http_request
+from relay import DETOURD, EVERYTHING, SMALL, Relay, daemon_environment, wait_until, with_keys, without_group
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -423,6 +423,8 @@ def test_german(relay):
     assert re.search(r"noch [\d.]+ Tage, von selfsigned", text)
     assert all(len(line) <= 80 for line in text.splitlines()), text
     assert "Befehle:" in detourctl(None, "--help", LANGUAGE="de")[0]
+    assert "ist kein Schlüssel" in detourctl(relay, "kick", "zz", LANGUAGE="de", code=2)[1]
+    assert "der Client ist nicht verbunden" in detourctl(relay, "kick", "nodekey:" + "00" * 32, LANGUAGE="de", code=1)[1]
     assert 'war "status" gemeint?' in detourctl(None, "statsu", LANGUAGE="de", code=2)[1]
     assert ask(relay)["ready"] is json.loads(detourctl(relay, "--json", LANGUAGE="de")[0])["ready"]
 
@@ -433,6 +435,14 @@ def test_german_errors_of_a_configuration(tmp_path):
     _, errors = detourctl(None, "config", "check", "--no-vendor", "--config", str(bad), LANGUAGE="de", code=1)
     assert '"2 secs" ist keine Dauer; möglich sind 2s, 500ms, 10m oder off' in errors
     assert "2 Fehler; die Konfiguration wurde nicht benutzt" in errors
+    # The daemon speaks so, too, while it is asked by somebody at a terminal; its log is English.
+    german = daemon_environment() | {"LC_ALL": "C.UTF-8", "LANGUAGE": "de"}
+    for options, words in (["--check-config"], '"2 secs" ist keine Dauer'), ([], '"2 secs" is not a duration'):
+        done = subprocess.run([DETOURD, "--no-vendor", "--config", bad, *options], capture_output=True, text=True,
+                              check=False, env=german, timeout=PATIENCE)
+        assert done.returncode == 78 and words in done.stderr, done
+    done = subprocess.run([DETOURD, "--help"], capture_output=True, text=True, check=True, env=german, timeout=PATIENCE)
+    assert "Die Konfiguration prüfen und enden" in done.stdout
 
 
 # ---- the socket
