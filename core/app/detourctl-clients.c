@@ -104,6 +104,8 @@ print_pages (Detourctl *self, GVariant *first, char **after, DetourctlTable *tab
   guint left = limit >= 0 ? (guint) limit : G_MAXUINT;
   g_autoptr (GVariant) rows = g_variant_ref (first);
 
+  if (json == NULL && g_variant_n_children (rows) == 0)
+    g_print (_("No client is connected.\n"));
   for (;;)
     {
       print_rows (self, rows, table, json);

@@ -138,6 +138,12 @@ def test_clients_and_their_numbers(relay, door):
     assert len(lines) == 2 and lines[1].startswith(busy.key.hex()[:8])
 
 
+def test_nobody_is_a_line_for_people_and_an_empty_list_for_programs(make_relay):
+    relay = make_relay(SMALL)
+    assert detourctl(relay, "clients")[0] == "No client is connected.\n"
+    assert ask(relay, "clients") == {"clients": []}
+
+
 def test_every_order_and_its_reverse(relay, door):
     gone(relay)
     for _ in range(4):
