@@ -237,7 +237,24 @@ typedef enum {
   DETOUR_LISTENER_DERP = 1 << 0,           /* serves the DERP upgrade */
   DETOUR_LISTENER_REDIRECT_HTTPS = 1 << 1, /* what no plugin's route for plain listeners answers goes to https:// */
   DETOUR_LISTENER_SECURE = 1 << 2,         /* bytes are encrypted on the wire */
+  DETOUR_LISTENER_ONLY_IPV4 = 1 << 3,      /* `:PORT` and names are IPv4 addresses only; IPv6 addresses are refused */
+  DETOUR_LISTENER_ONLY_IPV6 = 1 << 4,      /* the other way round */
 } DetourListenerFlags;
+
+/* The key by which an operator chooses the family, and what it says. */
+#define DETOUR_LISTENER_FAMILY_KEY                                                                                     \
+  { "family", DETOUR_CONFIG_ENUM, "any", 0, 0, "which addresses `:PORT`, `[::]:PORT` and names stand for", 0,          \
+    "any|ipv4|ipv6" }
+
+static inline DetourListenerFlags
+detour_listener_family (const DetourSettings *settings)
+{
+  const char *word = detour_settings_string (settings, "family");
+
+  if (g_str_equal (word, "any"))
+    return (DetourListenerFlags) 0;
+  return g_str_equal (word, "ipv4") ? DETOUR_LISTENER_ONLY_IPV4 : DETOUR_LISTENER_ONLY_IPV6;
+}
 
 /* What a transport asks of core in start(). Everything is copied, except what @accept gets. */
 typedef struct {

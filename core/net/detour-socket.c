@@ -106,33 +106,32 @@ listen_tcp (const struct sockaddr *sockaddr, socklen_t len, gboolean dual, const
   return fd;
 }
 
-int
-detour_socket_listen (const DetourAddress *address, const DetourSocketOptions *options, GError **error)
+static int
+listen_everywhere (guint16 port, int family, const DetourSocketOptions *options, GError **error)
 {
-  struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-  struct addrinfo *found = NULL;
-  struct sockaddr_storage storage;
-  socklen_t len;
-  char port[8];
-  int code, fd;
+  const struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = g_htons (port) };
+  const struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_port = g_htons (port) };
+  gboolean dual = family == AF_UNSPEC;
+  int fd = -1;
 
-  if (address->path[0] != '\0')
-    return listen_unix (address, error);
-
-  if (detour_address_to_sockaddr (address, &storage, &len))
+  if (family != AF_INET)
     {
-      gboolean dual = address->host[0] == '\0';
-
-      fd = listen_tcp ((struct sockaddr *) &storage, len, dual, options, error);
+      fd = listen_tcp ((const struct sockaddr *) &any6, sizeof any6, dual, options, error);
+      /* A host without IPv6 at all. */
       if (fd >= 0 || !dual || !g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED))
         return fd;
-
-      /* A host without IPv6 at all. */
-      struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = g_htons (address->port) };
-
       g_clear_error (error);
-      return listen_tcp ((struct sockaddr *) &any, sizeof any, FALSE, options, error);
     }
+  return listen_tcp ((const struct sockaddr *) &any, sizeof any, FALSE, options, error);
+}
+
+static int
+listen_by_name (const DetourAddress *address, int family, const DetourSocketOptions *options, GError **error)
+{
+  struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+  struct addrinfo *found = NULL;
+  char port[8];
+  int code, fd;
 
   g_snprintf (port, sizeof port, "%u", address->port);
   code = getaddrinfo (address->host, port, &hints, &found);
@@ -144,6 +143,27 @@ detour_socket_listen (const DetourAddress *address, const DetourSocketOptions *o
   fd = listen_tcp (found->ai_addr, found->ai_addrlen, FALSE, options, error);
   freeaddrinfo (found);
   return fd;
+}
+
+int
+detour_socket_listen (const DetourAddress *address, int family, const DetourSocketOptions *options, GError **error)
+{
+  struct sockaddr_storage storage;
+  socklen_t len;
+
+  if (address->path[0] != '\0')
+    return listen_unix (address, error);
+  if (address->host[0] == '\0')
+    return listen_everywhere (address->port, family, options, error);
+  if (!detour_address_to_sockaddr (address, &storage, &len))
+    return listen_by_name (address, family, options, error);
+  if (family != AF_UNSPEC && family != storage.ss_family)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "not an %s address",
+                   family == AF_INET ? "IPv4" : "IPv6");
+      return -1;
+    }
+  return listen_tcp ((struct sockaddr *) &storage, len, FALSE, options, error);
 }
 
 int

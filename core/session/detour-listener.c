@@ -61,6 +61,31 @@ take_passed (DetourListener *self, const DetourSettings *settings, const char *n
   return self->fds->len > 0;
 }
 
+/* The family of the address at @index. What stands for everything leaves an IPv4 address with the same port to the
+ * entry that names it. */
+static int
+family_of (const char *const *addresses, guint index, DetourListenerFlags flags)
+{
+  DetourAddress own, other;
+
+  if ((flags & DETOUR_LISTENER_ONLY_IPV4) != 0)
+    return AF_INET;
+  if ((flags & DETOUR_LISTENER_ONLY_IPV6) != 0)
+    return AF_INET6;
+  if (!detour_address_parse (addresses[index], &own, NULL) || own.host[0] != '\0' || own.port == 0)
+    return AF_UNSPEC;
+  for (guint i = 0; addresses[i] != NULL; i++)
+    {
+      struct sockaddr_storage storage;
+      socklen_t len;
+
+      if (detour_address_parse (addresses[i], &other, NULL) && other.host[0] != '\0' && other.port == own.port
+          && detour_address_to_sockaddr (&other, &storage, &len) && storage.ss_family == AF_INET)
+        return AF_INET6;
+    }
+  return AF_UNSPEC;
+}
+
 static gboolean
 bind_all (DetourListener *self, const DetourSettings *settings, const char *const *addresses,
           const DetourSocketOptions *options, GError **error)
@@ -72,7 +97,7 @@ bind_all (DetourListener *self, const DetourSettings *settings, const char *cons
       int fd = -1;
 
       if (detour_address_parse (addresses[i], &address, &problem))
-        fd = detour_socket_listen (&address, options, &problem);
+        fd = detour_socket_listen (&address, family_of (addresses, i, self->flags), options, &problem);
       if (fd < 0)
         {
           detour_settings_error (settings, "listen", error, "%s: %s", addresses[i], problem->message);

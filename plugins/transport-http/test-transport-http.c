@@ -63,6 +63,10 @@ settings (void)
     { "listen = :80\nderp = no", 0, NULL },
     { "listen = :80\nderp = no\nredirect = https", DETOUR_LISTENER_REDIRECT_HTTPS, NULL },
     { "listen = :80\nredirect = https", DETOUR_LISTENER_DERP | DETOUR_LISTENER_REDIRECT_HTTPS, NULL },
+    { "listen = :80\nfamily = any", DETOUR_LISTENER_DERP, NULL },
+    { "listen = :80\nfamily = ipv4", DETOUR_LISTENER_DERP | DETOUR_LISTENER_ONLY_IPV4, NULL },
+    { "listen = :80\nfamily = ipv6", DETOUR_LISTENER_DERP | DETOUR_LISTENER_ONLY_IPV6, NULL },
+    { "listen = :80\nfamily = ipv5", 0, "family: \"ipv5\"" },
     { "derp = no", 0, "listen: not set" },
     { "listen = :80\nredirect = ftp", 0, "redirect: \"ftp\"" },
   };

@@ -9,6 +9,7 @@
 static const DetourConfigKey transport_http_config[] = {
   { "listen", DETOUR_CONFIG_ADDRESS, .summary = "addresses to listen at", .flags = DETOUR_CONFIG_LIST },
   { "socket", DETOUR_CONFIG_STRING, .summary = "name of the service manager's socket to use instead of `listen`" },
+  DETOUR_LISTENER_FAMILY_KEY,
   { "derp", DETOUR_CONFIG_BOOL, "true", .summary = "clients may use the relay here" },
   { "redirect", DETOUR_CONFIG_ENUM, "none", .summary = "where requests go that no route for plain HTTP answers",
     .words = "none|https" },
@@ -35,7 +36,8 @@ transport_http_start (DetourHost *host, DetourSettings *settings, GError **error
     .addresses = detour_settings_list (settings, "listen"),
     .socket_name = detour_settings_string (settings, "socket"),
     .protocol = "http",
-    .flags = (derp ? DETOUR_LISTENER_DERP : 0) | (redirect ? DETOUR_LISTENER_REDIRECT_HTTPS : 0),
+    .flags = (derp ? DETOUR_LISTENER_DERP : 0) | (redirect ? DETOUR_LISTENER_REDIRECT_HTTPS : 0)
+             | detour_listener_family (settings),
   };
 
   return detour_host_listen (host, settings, &spec, error) ? host : NULL;

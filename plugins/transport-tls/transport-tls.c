@@ -17,6 +17,7 @@
 static const DetourConfigKey transport_tls_config[] = {
   { "listen", DETOUR_CONFIG_ADDRESS, .summary = "addresses to listen at", .flags = DETOUR_CONFIG_LIST },
   { "socket", DETOUR_CONFIG_STRING, .summary = "name of the service manager's socket to use instead of `listen`" },
+  DETOUR_LISTENER_FAMILY_KEY,
   { "derp", DETOUR_CONFIG_BOOL, "true", .summary = "clients may use the relay here" },
   { "cert", DETOUR_CONFIG_STRING,
     .summary = "certificates of this cert instance only; without it of any, chosen by name, then address",
@@ -101,7 +102,8 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
     .addresses = detour_settings_list (settings, "listen"),
     .socket_name = detour_settings_string (settings, "socket"),
     .protocol = "tls",
-    .flags = (detour_settings_bool (settings, "derp") ? DETOUR_LISTENER_DERP : 0) | DETOUR_LISTENER_SECURE,
+    .flags = (detour_settings_bool (settings, "derp") ? DETOUR_LISTENER_DERP : 0) | DETOUR_LISTENER_SECURE
+             | detour_listener_family (settings),
     .channel = &tls_channel_gnutls_class,
     .accept = transport_tls_accept,
     .release = transport_tls_release,

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from derp_client import PATIENCE, Client, Closed, Stream, http_request
-from relay import DETOURD, EVERYTHING, SMALL, daemon_environment, with_keys, without_group
+from relay import DETOURD, EVERYTHING, SMALL, StartFailed, daemon_environment, with_keys, without_group
 from test_stun import request
 
 
@@ -31,6 +31,47 @@ def test_both_families_on_one_listener(make_relay):
     b = Client(Stream.connect(("127.0.0.1", relay.ports["http"]))).login()
     a.send_packet(b.key, b"hello")
     b.expect_packet(a.key, b"hello")
+
+
+def reaches(host, port):
+    try:
+        Stream.connect((host, port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("listen, family, v4, v6", [
+    (":{http}", "any", True, True),
+    ("[::]:{http}", "ipv4", True, False),
+    (":{http}", "ipv6", False, True),
+    ("localhost:{http}", "ipv4", True, False),
+])
+def test_one_family(make_relay, listen, family, v4, v6):
+    relay = make_relay(with_keys(SMALL, "transport http", listen=listen, family=family))
+    assert (reaches("127.0.0.1", relay.ports["http"]), reaches("::1", relay.ports["http"])) == (v4, v6)
+
+
+def test_all_of_ipv6_beside_one_address_of_ipv4(make_relay):
+    relay = make_relay(with_keys(SMALL, "transport http", listen="127.0.0.1:{http};[::]:{http};[::]:{other}"))
+    assert reaches("127.0.0.1", relay.ports["http"])
+    assert reaches("::1", relay.ports["http"])
+    assert not reaches("127.0.0.2", relay.ports["http"])
+    assert reaches("127.0.0.2", relay.ports["other"])
+
+
+def test_two_listeners_share_a_port_by_family(make_relay):
+    config = with_keys(SMALL, "transport http", listen="0.0.0.0:{http}")
+    relay = make_relay(with_keys(config, "transport six", plugin="http", listen="[::]:{http}", family="ipv6"))
+    assert reaches("127.0.0.1", relay.ports["http"])
+    assert reaches("::1", relay.ports["http"])
+
+
+def test_an_address_of_the_other_family_is_refused(make_relay):
+    with pytest.raises(StartFailed) as failed:
+        make_relay(with_keys(SMALL, "transport http", listen="127.0.0.1:{http}", family="ipv6"))
+    assert "[transport http] listen: 127.0.0.1:" in failed.value.log
+    assert "not an IPv6 address" in failed.value.log
 
 
 def test_several_addresses(make_relay):
