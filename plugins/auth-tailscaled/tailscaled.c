@@ -34,6 +34,7 @@ struct _Tailscaled
 
   Request *look;      /* at itself; NULL: none is out */
   gint64 next_look_us;
+  gint64 connected_us; /* since when each look saw it connected; 0: the last one did not */
   GPtrArray *waiting; /* of TailscaledAsk: not known, and it is not sure that this means anything */
   char *look_trouble;  /* it is not there, or not connected: until it says otherwise */
   char *whois_trouble; /* it did not answer a question as it should: until it answers one */
@@ -48,6 +49,7 @@ struct _TailscaledAsk
   Tailscaled *daemon;
   Request *request; /* NULL: waits for a look */
   guint8 key[DETOUR_KEY_SIZE];
+  gint64 asked_us;
   gboolean is_second; /* asked again after it was seen that it is connected */
   TailscaledAnswer done;
   gpointer data;
@@ -254,6 +256,7 @@ send_whois (TailscaledAsk *ask)
   for (guint i = 0; i < DETOUR_KEY_SIZE; i++)
     len += (gsize)g_snprintf (url + len, sizeof url - len, "%02x", ask->key[i]);
   ask->request = request_new (ask->daemon, ask, url);
+  ask->asked_us = ask->request->start_us;
 }
 
 /* Takes @trouble. */
@@ -262,6 +265,7 @@ note_failure (const TailscaledAsk *ask, char *trouble)
 {
   Tailscaled *self = ask->daemon;
 
+  self->connected_us = 0;
   memcpy (self->probe_key, ask->key, sizeof self->probe_key);
   set_trouble (self, &self->whois_trouble, trouble);
 }
@@ -324,7 +328,7 @@ tailscaled_cancel (TailscaledAsk *ask)
 
 /* Looking after it ---------------------------------------------------------------------------- */
 
-/* Those who wait for this look are told the same, or ask again. */
+/* Those who wait for this look are told the same. */
 static void
 settle_waiting (Tailscaled *self, DetourAuthResult result, const char *reason)
 {
@@ -333,18 +337,38 @@ settle_waiting (Tailscaled *self, DetourAuthResult result, const char *reason)
   self->waiting = g_ptr_array_new ();
   for (guint i = 0; i < waiting->len; i++)
     {
-      TailscaledAsk *ask = waiting->pdata[i];
       WhoisAnswer what = { result, g_strdup (reason), NULL };
 
-      if (result != DETOUR_AUTH_ALLOW)
-        answer (ask, &what);
+      answer (waiting->pdata[i], &what);
+    }
+}
+
+/* A look that began at @look_us saw it connected. What it said in between holds, if it was connected before, too; those
+ * whom it may have told so while it was not ask again. */
+static void
+settle_connected (Tailscaled *self, gint64 look_us)
+{
+  g_autoptr (GPtrArray) waiting = g_steal_pointer (&self->waiting);
+
+  self->waiting = g_ptr_array_new ();
+  for (guint i = 0; i < waiting->len; i++)
+    {
+      TailscaledAsk *ask = waiting->pdata[i];
+
+      if (self->connected_us != 0 && ask->asked_us >= self->connected_us && ask->asked_us <= look_us)
+        {
+          WhoisAnswer what = { DETOUR_AUTH_DENY, g_strdup (WHOIS_ANSWER_UNKNOWN), NULL };
+
+          answer (ask, &what);
+        }
       else
         {
-          whois_answer_clear (&what);
           ask->is_second = TRUE;
           send_whois (ask);
         }
     }
+  if (self->connected_us == 0)
+    self->connected_us = g_get_monotonic_time ();
 }
 
 /* Our own question has done what it was for by now. */
@@ -368,8 +392,10 @@ on_look (Tailscaled *self, Request *request, CURLcode code)
 {
   g_autofree char *reason = NULL;
   g_autofree char *state = NULL;
+  gint64 connected_us = self->connected_us;
 
   self->look = NULL;
+  self->connected_us = 0;
   if (code == CURLE_OK)
     note_latency (self, request);
   if (code != CURLE_OK)
@@ -383,7 +409,7 @@ on_look (Tailscaled *self, Request *request, CURLcode code)
     {
       /* It does not say how it is: what it says of keys must do. */
       after_look (self);
-      settle_waiting (self, DETOUR_AUTH_DENY, "tailscaled does not know it");
+      settle_waiting (self, DETOUR_AUTH_DENY, WHOIS_ANSWER_UNKNOWN);
     }
   else if (!g_str_equal (state, "Running"))
     {
@@ -393,8 +419,9 @@ on_look (Tailscaled *self, Request *request, CURLcode code)
     }
   else
     {
+      self->connected_us = connected_us;
       after_look (self);
-      settle_waiting (self, DETOUR_AUTH_ALLOW, NULL);
+      settle_connected (self, request->start_us);
     }
   self->next_look_us = g_get_monotonic_time () + look_interval_us (self);
   request_free (request);

@@ -297,6 +297,28 @@ test_changes_its_mind (void)
   expect (bench, "allow", "");
 }
 
+/* Once it is known to be connected, it is asked about a stranger once, and how it is. */
+static void
+test_one_question (void)
+{
+  g_autoptr (PluginBench) bench = plugin_bench_new (&detour_plugin);
+  g_autoptr (FakeTailscaled) fake = fake_new (bench, "a.sock");
+  gboolean once = FALSE;
+
+  plugin_bench_load_good (bench, ONE);
+  plugin_bench_start (bench);
+  expect (bench, "deny", "does not know it");
+  /* Now and then it is asked about the keys of before as well, which a slow machine may see here. */
+  for (guint i = 0; i < 20 && !once; i++)
+    {
+      guint before = fake_tailscaled_n_whois (fake);
+
+      expect (bench, "deny", "does not know it");
+      once = fake_tailscaled_n_whois (fake) == before + 1;
+    }
+  g_assert_true (once);
+}
+
 typedef struct
 {
   guint n_answers;
@@ -406,6 +428,7 @@ main (int argc, char **argv)
   g_test_add_func ("/auth-tailscaled/late-start", test_late_start);
   g_test_add_func ("/auth-tailscaled/stale-socket", test_stale_socket);
   g_test_add_func ("/auth-tailscaled/changes-its-mind", test_changes_its_mind);
+  g_test_add_func ("/auth-tailscaled/strangers-cost-one-question", test_one_question);
   g_test_add_func ("/auth-tailscaled/many-at-once", test_many);
   g_test_add_func ("/auth-tailscaled/stops-with-questions-open", test_stop);
   g_test_add_func ("/auth-tailscaled/refused-settings", test_refused_settings);

@@ -122,7 +122,7 @@ whois_answer_judge (WhoisAnswer *self, long status, const char *body, gsize len)
       judge_found (self, body, len);
       break;
     case 404:
-      set (self, DETOUR_AUTH_DENY, "tailscaled does not know it");
+      set (self, DETOUR_AUTH_DENY, WHOIS_ANSWER_UNKNOWN);
       break;
     case 400:
       if (memmem (body, len, TOO_OLD, strlen (TOO_OLD)) != NULL)

@@ -11,6 +11,8 @@ G_BEGIN_DECLS
 
 /* An answer that is longer is not read to its end. */
 #define WHOIS_ANSWER_MAX (256u * 1024)
+/* The reason of DENY. */
+#define WHOIS_ANSWER_UNKNOWN "tailscaled does not know it"
 
 typedef struct
 {

@@ -119,7 +119,7 @@ def test_in_a_shell(relay, shell, line, tmp_path):
 def test_in_fish(relay, tmp_path):
     if not environment_has("fish"):
         pytest.skip("there is no fish")
-    environment = os.environ | {"PATH": f"{DETOURCTL.parent}:{os.environ['PATH']}", "HOME": str(tmp_path),
+    environment = daemon_environment() | {"PATH": f"{DETOURCTL.parent}:{os.environ['PATH']}", "HOME": str(tmp_path),
                                 "DETOUR_SOCKET": f"{relay.run_directory}/control", "LC_ALL": "C.UTF-8"}
     for line, end in LINES.items():
         done = subprocess.run(["fish", "--no-config", "-c", f"source {COMPLETIONS}/detourctl.fish; complete -C '{line}'"],
