@@ -267,14 +267,17 @@ unescape (const char **text, char separator, const char *whole, GError **error)
   return g_string_free (out, FALSE);
 }
 
+/* All that is wrong is told at once. */
 static gboolean
 parse_list (const DetourConfigKey *key, const char *text, DetourConfigValue *out, GError **error)
 {
   g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GString) problems = g_string_new (NULL);
   const char *p = text;
 
   while (*p != '\0')
     {
+      g_autoptr (GError) problem = NULL;
       char *value;
 
       while (g_ascii_isspace (*p))
@@ -285,10 +288,15 @@ parse_list (const DetourConfigKey *key, const char *text, DetourConfigValue *out
       if (value == NULL)
         return FALSE;
       g_ptr_array_add (values, value);
-      if (!check_one (key, value, &out->number, error))
-        return FALSE;
+      if (!check_one (key, value, &out->number, &problem))
+        g_string_append_printf (problems, "%s%s", problems->len > 0 ? "; " : "", problem->message);
     }
   out->number = 0;
+  if (problems->len > 0)
+    {
+      g_set_error_literal (error, DETOUR_CONFIG_ERROR, DETOUR_CONFIG_ERROR_VALUE, problems->str);
+      return FALSE;
+    }
   g_ptr_array_add (values, NULL);
   out->list = g_strdupv ((GStrv) values->pdata);
   return TRUE;

@@ -183,6 +183,8 @@ refused (void)
     { "string", "a\\", "\"a\\\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;" },
     { "uints", "1;x;3", "\"x\" is not a number; write digits only" },
     { "uints", "1;10", "\"10\" is out of range; it goes from 1 to 9" },
+    { "uints", "x;2;10",
+      "\"x\" is not a number; write digits only; \"10\" is out of range; it goes from 1 to 9" },
     { "strings", "a;\\", "\"a;\\\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;" },
     { "bool", "a\001b", "\"a\\x01b\" is neither true nor false; write true, yes, on, false, no or off" },
   };
