@@ -301,7 +301,7 @@ test_routes (void)
   g_assert_cmpstr (detour_plugin.name, ==, "http-home");
   for (guint i = 0; i < 2; i++)
     {
-      g_assert_cmpint (routes[i].methods, ==, DETOUR_HTTP_GET);
+      g_assert_cmpint (routes[i].methods, ==, DETOUR_HTTP_ANY);
       g_assert_cmpint (routes[i].flags, ==, 0);
     }
   g_assert_null (routes[2].path);

@@ -277,7 +277,7 @@ settings (void)
   } cases[] = {
     { "listen = :443", NULL },
     { "socket = relay", NULL },
-    { "listen = :443\nalpn = http/1.1; http/1.0\nmin-version = 1.3\nrecord-layer = gnutls\ncert = main", NULL },
+    { "listen = :443\nalpn = http/1.1; http/1.0\nmin-version = 1.3\nrecord-layer = gnutls", NULL },
     { "cert = main", "listen: not set" },
     { "listen = :443\nalpn = h2", "HTTP/2 is not spoken here" },
     { "listen = :443\nalpn = 012345678901234567890123456789012", "has 33 characters" },
