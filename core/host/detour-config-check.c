@@ -10,6 +10,7 @@
 #include "detour-address.h"
 #include "detour-nearest.h"
 #include "detour-rate-config.h"
+#include "detour-server-key.h"
 
 /* Says of @key, which is set, what is wrong with it. */
 static void
@@ -31,6 +32,21 @@ complain (DetourConfigErrors *errors, const DetourSettings *settings, const char
   detour_settings_origin (settings, key, &file, &line);
   detour_settings_error (settings, key, &error, "%s", text);
   detour_config_errors_add_line (errors, file, line, error->message);
+}
+
+/* One that is missing is made later. */
+static void
+check_key_file (const DetourSettings *core, DetourConfigErrors *errors)
+{
+  const char *path = detour_settings_string (core, "key-file");
+  g_autoptr (DetourServerKey) key = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (path == NULL || !g_file_test (path, G_FILE_TEST_EXISTS))
+    return;
+  key = detour_server_key_load (path, &error);
+  if (key == NULL)
+    complain (errors, core, "key-file", "%s", error->message);
 }
 
 static void
@@ -58,6 +74,7 @@ check_core (const DetourSettings *core, DetourConfigErrors *errors)
       complain (errors, core, "workers", _("\"%s\" is neither auto nor a number from 1 to %d"), quoted,
                 DETOUR_CONFIG_WORKERS_MAX);
     }
+  check_key_file (core, errors);
 }
 
 static void

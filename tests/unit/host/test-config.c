@@ -177,6 +177,7 @@ accepted (void)
     OPEN "[core]\nhostname=relay.example.com\nworkers=4\n",
     OPEN "[core]\nhostname=203.0.113.5\n",
     OPEN "[core]\nhostname=2001:db8::5\n",
+    OPEN "[core]\nkey-file=/proc/nowhere/server.key\n", /* is made at the start */
     /* What is switched off need not be complete, nor even there. */
     OPEN "[auth keys]\nenabled=false\n",
     OPEN "[cert main]\nplugin=acme\nenabled=false\nemail=a@example.com\n",
