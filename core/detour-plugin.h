@@ -268,6 +268,7 @@ typedef struct {
   gpointer (*accept) (gpointer user, const DetourAccepted *accepted);
   gpointer user;
   GDestroyNotify release;
+  const char *note; /* for people, behind the addresses: who seals, say; copied; may be NULL */
 } DetourListenerSpec;
 
 /**

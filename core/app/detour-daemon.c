@@ -81,20 +81,25 @@ log_errors (DetourConfigErrors *errors)
     g_warning ("%s", lines[i]);
 }
 
-/* Names of what accepts connections or packets, with what each says of itself. */
+/* "transport/https (:443), service/stun (listening on :3478)": what runs and can be reached. */
 static char *
-describe_listeners (DetourRoster *roster)
+describe_listeners (Daemon *self)
 {
+  const GPtrArray *listeners = detour_server_listeners (self->server);
   GString *text = g_string_new (NULL);
 
-  for (guint i = 0; i < detour_roster_count (roster); i++)
+  for (guint i = 0; i < listeners->len; i++)
     {
-      DetourInstance *instance = detour_roster_nth (roster, i);
-      DetourKind kind = detour_instance_kind (instance);
+      g_autofree char *addresses = detour_listener_dup_addresses (listeners->pdata[i]);
+
+      g_string_append_printf (text, "%s%s (%s)", i > 0 ? ", " : "", ((DetourListener *) listeners->pdata[i])->instance, addresses);
+    }
+  for (guint i = 0; i < detour_roster_count (self->roster); i++)
+    {
+      DetourInstance *instance = detour_roster_nth (self->roster, i);
       g_autofree char *summary = detour_instance_dup_summary (instance);
 
-      if (detour_instance_state (instance) != DETOUR_INSTANCE_RUNNING
-          || (kind != DETOUR_KIND_TRANSPORT && kind != DETOUR_KIND_SERVICE))
+      if (detour_instance_state (instance) != DETOUR_INSTANCE_RUNNING || detour_instance_kind (instance) != DETOUR_KIND_SERVICE)
         continue;
       g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", detour_instance_id (instance));
       if (summary != NULL)
@@ -246,7 +251,7 @@ warn_without_cert (Daemon *self)
 static void
 run_loop (Daemon *self, gboolean dev)
 {
-  g_autofree char *listeners = describe_listeners (self->roster);
+  g_autofree char *listeners = describe_listeners (self);
 
   warn_without_cert (self);
   self->control = detour_control_new (&(DetourControlParts) {

@@ -177,3 +177,13 @@ detour_listener_close (DetourListener *self)
     }
   g_array_set_size (self->fds, 0);
 }
+
+char *
+detour_listener_dup_addresses (const DetourListener *self)
+{
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < self->addresses->len; i++)
+    g_string_append_printf (text, "%s%s", i > 0 ? " " : "", (const char *) g_ptr_array_index (self->addresses, i));
+  return g_string_free (text, FALSE);
+}

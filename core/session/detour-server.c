@@ -122,16 +122,6 @@ apply_limits (gpointer data, DetourSettings *limits)
 
 /* Listeners --------------------------------------------------------------------------------------------------- */
 
-static char *
-describe (const DetourListener *listener)
-{
-  g_autoptr (GString) text = g_string_new (NULL);
-
-  for (guint i = 0; i < listener->addresses->len; i++)
-    g_string_append_printf (text, "%s%s", i > 0 ? " " : "", (const char *) g_ptr_array_index (listener->addresses, i));
-  return g_string_free (g_steal_pointer (&text), FALSE);
-}
-
 static gboolean
 listen_for (gpointer data, DetourInstance *instance, const DetourSettings *settings, const DetourListenerSpec *spec,
             GError **error)
@@ -145,8 +135,11 @@ listen_for (gpointer data, DetourInstance *instance, const DetourSettings *setti
     return FALSE;
   g_ptr_array_add (self->listeners, listener);
   detour_pool_add_listener (self->pool, listener);
-  addresses = describe (listener);
-  detour_host_set_summary (instance, "%s", addresses);
+  addresses = detour_listener_dup_addresses (listener);
+  if (spec->note != NULL)
+    detour_host_set_summary (instance, "%s; %s", addresses, spec->note);
+  else
+    detour_host_set_summary (instance, "%s", addresses);
   g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_LISTENER, listener->instance, "MESSAGE",
                     "%s: listening on %s (%s)", listener->instance, addresses, listener->protocol);
   return TRUE;

@@ -259,8 +259,9 @@ best (void)
   TlsAeadSet set;
 
   g_test_message ("%s", text);
-  g_assert_true (g_str_has_prefix (text, "AES-GCM by "));
   tls_aead_set_init (&set);
+  g_assert_nonnull (strstr (text, set.aead[TLS_CIPHER_AES_128_GCM]->name));
+  g_assert_nonnull (strstr (text, set.aead[TLS_CIPHER_CHACHA20_POLY1305]->name));
   for (guint cipher = 0; cipher < TLS_N_CIPHERS; cipher++)
     {
       g_assert_nonnull (set.aead[cipher]);

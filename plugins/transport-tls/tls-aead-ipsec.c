@@ -16,14 +16,17 @@ typedef union {
   guint8 raw[TLS_AEAD_KEY_MAX]; /* ChaCha20 has no expanded key */
 } IpsecKey;
 
+static gboolean
+ipsec_fits (void)
+{
+  return (imb_get_feature_flags () & FEATURES_NEEDED) == FEATURES_NEEDED;
+}
+
 static gpointer
 ipsec_engine_new (void)
 {
-  IMB_MGR *manager;
+  IMB_MGR *manager = alloc_mb_mgr (0);
 
-  if ((imb_get_feature_flags () & FEATURES_NEEDED) != FEATURES_NEEDED)
-    return NULL;
-  manager = alloc_mb_mgr (0);
   if (manager == NULL)
     return NULL;
   init_mb_mgr_auto (manager, NULL);
@@ -132,6 +135,7 @@ const TlsAead tls_aead_ipsec = {
   .ciphers = 1u << TLS_CIPHER_AES_128_GCM | 1u << TLS_CIPHER_AES_256_GCM | 1u << TLS_CIPHER_CHACHA20_POLY1305,
   .key_size = sizeof (IpsecKey),
   .keep = TRUE,
+  .fits = ipsec_fits,
   .engine_new = ipsec_engine_new,
   .engine_free = ipsec_engine_free,
   .expand = ipsec_expand,

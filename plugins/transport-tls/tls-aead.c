@@ -4,7 +4,11 @@
 
 #include "tls-aead.h"
 
+#include <stdatomic.h>
 #include <string.h>
+
+/* Bits by index of tls_aeads: its engine could not be made. Of the process, as the processor is. */
+static atomic_uint tls_aead_failed;
 
 const TlsAead *const tls_aeads[] = {
 #ifdef HAVE_IPSEC_MB
@@ -63,6 +67,20 @@ tls_text_gather (TlsText text, guint8 *out, gsize *len)
   return out;
 }
 
+static gboolean
+is_usable (guint i)
+{
+  return (atomic_load (&tls_aead_failed) & 1u << i) == 0 && (tls_aeads[i]->fits == NULL || tls_aeads[i]->fits ());
+}
+
+/* Once for each library. */
+static void
+say_failed (guint i)
+{
+  if ((atomic_fetch_or (&tls_aead_failed, 1u << i) & 1u << i) == 0)
+    g_warning ("%s does not pass its own test on this processor and is not used", tls_aeads[i]->name);
+}
+
 void
 tls_aead_set_init (TlsAeadSet *self)
 {
@@ -70,10 +88,15 @@ tls_aead_set_init (TlsAeadSet *self)
   for (guint i = 0; tls_aeads[i] != NULL; i++)
     {
       const TlsAead *aead = tls_aeads[i];
-      gpointer engine = aead->engine_new != NULL ? aead->engine_new () : NULL;
+      gpointer engine = NULL;
 
-      if (aead->engine_new != NULL && engine == NULL)
+      if (!is_usable (i))
         continue;
+      if (aead->engine_new != NULL && (engine = aead->engine_new ()) == NULL)
+        {
+          say_failed (i);
+          continue;
+        }
       for (guint cipher = 0; cipher < TLS_N_CIPHERS; cipher++)
         if (self->aead[cipher] == NULL && aead->ciphers & 1u << cipher)
           {
@@ -101,15 +124,22 @@ tls_aead_set_clear (TlsAeadSet *self)
     }
 }
 
+static const char *
+who_seals (TlsCipher cipher)
+{
+  for (guint i = 0; tls_aeads[i] != NULL; i++)
+    if (tls_aeads[i]->ciphers & 1u << cipher && is_usable (i))
+      return tls_aeads[i]->name;
+  g_assert_not_reached (); /* the last one knows all, and has no engine that could fail */
+}
+
 char *
 tls_aead_describe (void)
 {
-  TlsAeadSet set;
-  char *text;
+  const char *gcm = who_seals (TLS_CIPHER_AES_128_GCM);
+  const char *chacha = who_seals (TLS_CIPHER_CHACHA20_POLY1305);
 
-  tls_aead_set_init (&set);
-  text = g_strdup_printf ("AES-GCM by %s, ChaCha20-Poly1305 by %s", set.aead[TLS_CIPHER_AES_128_GCM]->name,
-                          set.aead[TLS_CIPHER_CHACHA20_POLY1305]->name);
-  tls_aead_set_clear (&set);
-  return text;
+  if (strcmp (gcm, chacha) == 0)
+    return g_strdup_printf ("records by %s", gcm);
+  return g_strdup_printf ("AES-GCM by %s, ChaCha20-Poly1305 by %s", gcm, chacha);
 }

@@ -63,7 +63,10 @@ typedef struct {
   gsize key_size;   /* bytes of an expanded key, which is aligned to 64 */
   gboolean keep;    /* expanding costs enough that expanded keys are worth keeping */
 
-  /* NULL: not with this processor. One thread uses it. Both may be NULL: there is nothing to be had. */
+  /* Whether this processor has what it takes; NULL: any has. Costs nothing. */
+  gboolean (*fits) (void);
+  /* NULL: not with this processor after all, or the library fails its own test, which takes milliseconds and megabytes.
+   * One thread uses it. Both may be NULL: there is nothing to be had. */
   gpointer (*engine_new) (void);
   void (*engine_free) (gpointer engine);
 
@@ -95,7 +98,8 @@ typedef struct {
 void tls_aead_set_init (TlsAeadSet *self);
 void tls_aead_set_clear (TlsAeadSet *self);
 
-/* For people: "AES-GCM by ipsec-mb, ChaCha20-Poly1305 by ipsec-mb". Makes engines for it, which takes milliseconds. */
+/* For people: "records by ipsec-mb", or "AES-GCM by GnuTLS, ChaCha20-Poly1305 by libsodium". What fits, and has not
+ * failed its own test in this process; makes no engine, so that a listener that nobody calls costs nothing. */
 char *tls_aead_describe (void);
 
 G_END_DECLS

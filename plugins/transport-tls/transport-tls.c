@@ -77,17 +77,6 @@ transport_tls_release (gpointer user)
   tls_credentials_unref (user);
 }
 
-static void
-say_who_seals (gboolean exports)
-{
-  g_autofree char *who = exports ? tls_aead_describe () : NULL;
-
-  if (exports)
-    g_message ("records of TLS 1.3 are handled here, %s", who);
-  else
-    g_message ("records are handled by GnuTLS");
-}
-
 static gpointer
 transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
 {
@@ -97,6 +86,7 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
     .tls13_only = strcmp (detour_settings_string (settings, "min-version"), "1.3") == 0,
     .exports = strcmp (detour_settings_string (settings, "record-layer"), "gnutls") != 0,
   };
+  g_autofree char *note = config.exports ? tls_aead_describe () : g_strdup ("records by GnuTLS");
   TlsCredentials *credentials = tls_credentials_new (host, &config, error);
   DetourListenerSpec spec = {
     .addresses = detour_settings_list (settings, "listen"),
@@ -107,6 +97,7 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
     .channel = &tls_channel_gnutls_class,
     .accept = transport_tls_accept,
     .release = transport_tls_release,
+    .note = note,
   };
 
   if (credentials == NULL)
@@ -118,7 +109,6 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
       tls_credentials_unref (credentials);
       return NULL;
     }
-  say_who_seals (config.exports);
   return credentials;
 }
 
