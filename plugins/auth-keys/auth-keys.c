@@ -81,12 +81,18 @@ auth_keys_check (const DetourSettings *settings, GError **error)
   return list != NULL;
 }
 
+static const char *
+plural (const KeyList *list)
+{
+  return key_list_size (list) == 1 ? "" : "s";
+}
+
 static void
 use_list (AuthKeys *self, KeyList *list)
 {
   g_clear_pointer (&self->list, key_list_free);
   self->list = list;
-  detour_host_set_summary (self->host, "%u keys from %s", key_list_size (list), self->place);
+  detour_host_set_summary (self->host, "%u key%s from %s", key_list_size (list), plural (list), self->place);
 }
 
 /* The old list stays in force while the new one has errors; the log hears of the same errors once.
@@ -116,8 +122,8 @@ auth_keys_reload (gpointer data)
   if (key_list_equal (list, self->list))
     return;
   g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE,
-                    detour_host_instance (self->host), "MESSAGE", "%u keys from %s, %u before",
-                    key_list_size (list), self->place, key_list_size (self->list));
+                    detour_host_instance (self->host), "MESSAGE", "%u key%s from %s, %u before",
+                    key_list_size (list), plural (list), self->place, key_list_size (self->list));
   use_list (self, g_steal_pointer (&list));
   detour_host_auth_changed (self->host);
 }
