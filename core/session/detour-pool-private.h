@@ -26,6 +26,7 @@ typedef struct {
   DetourBuffer out;   /* what a handshake or seal wrote */
   DetourBucket refusals; /* of the log */
   guint n_unlogged;
+  gint64 told_full_us; /* when the log was last told that there are no descriptors; 0: never */
   DetourPoolCounters counters;
 } DetourPoolThread;
 

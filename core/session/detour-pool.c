@@ -12,6 +12,9 @@
 
 #define POOL_NICE 5
 
+/* Between two warnings that descriptors are short. */
+#define TELL_FULL_US (60 * G_USEC_PER_SEC)
+
 /* Connections accepted from one socket in a round. */
 #define ACCEPT_MAX 64
 
@@ -88,6 +91,19 @@ take_connection (DetourPoolThread *thread, DetourListener *listener, int fd, con
     detour_guest_new (thread, listener, fd, peer, half_open, source);
 }
 
+/* The operator's to mend, unlike what strangers do; once in a while is enough. */
+static void
+tell_full (DetourPoolThread *thread)
+{
+  gint64 now_us = detour_worker_now_us (thread->worker);
+
+  if (thread->told_full_us != 0 && now_us - thread->told_full_us < TELL_FULL_US)
+    return;
+  thread->told_full_us = now_us;
+  g_warning ("no descriptor is free and connections are turned away; allow more open files (LimitNOFILE= of the "
+             "service), or fewer connections ([limits])");
+}
+
 /* Without this the socket stays readable and the thread spins until a descriptor is free. */
 static void
 shed_connection (ListenSocket *socket)
@@ -118,6 +134,7 @@ on_acceptable (DetourWorker *worker, DetourIo *io, guint32 events)
       else if (errno == EMFILE || errno == ENFILE)
         {
           detour_counter_add (&thread->counters.over_limit, 1);
+          tell_full (thread);
           shed_connection (socket);
         }
       else if (errno != ECONNABORTED && errno != EINTR)

@@ -2,6 +2,9 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import os
+import resource
+
 import pytest
 
 from derp_client import Client, Closed, Stream
@@ -126,3 +129,24 @@ def test_accept_rate(make_relay):
             closed += 1
     assert 0 < closed <= 35
     wait_until(lambda: logs_in(relay.door(), ("127.0.0.1", 0)), "a login after the storm")
+
+
+def test_without_free_descriptors_others_go_on_and_the_log_says_so(make_relay):
+    relay = make_relay(SMALL)
+    a, b = relay.door().client(), relay.door().client()
+    pid = relay.process.pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    n_open = max(int(name) for name in os.listdir(f"/proc/{pid}/fd")) + 1
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (n_open + 4, hard))
+    streams = [Stream.connect(relay.address("http"), source=source) for source in sources()[:20]]
+    for stream in streams[8:]:
+        with pytest.raises((Closed, ConnectionError)):
+            stream.read(1)
+    a.send_packet(b.key, b"hello")
+    b.expect_packet(a.key, b"hello")
+    relay.wait_log("no descriptor is free")
+    assert relay.log.count("no descriptor is free") <= 2  # one for each thread of the pool
+    for stream in streams:
+        stream.close()
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    relay.door().client().ping(b"12345678")
