@@ -47,6 +47,7 @@ struct _DetourWorker {
   DetourWheel wheel;
   GArray *deferred; /* of Message */
   gboolean quit;
+  gboolean has_own_mail; /* the worker posted to itself, and is awake to see it */
   gboolean gathers;
   gboolean is_full;    /* the last round was not a small one */
   gint64 look_us;      /* when @gathers was decided */
@@ -71,6 +72,7 @@ run_inbox (DetourWorker *self)
   GArray *messages;
 
   g_mutex_lock (&self->lock);
+  self->has_own_mail = FALSE;
   messages = self->inbox;
   self->inbox = self->spare;
   self->spare = messages;
@@ -147,11 +149,11 @@ wait_events (DetourWorker *self)
   int n;
 
   decide_to_gather (self);
-  if (self->gathers && !self->is_full && self->deferred->len == 0)
+  if (self->gathers && !self->is_full && self->deferred->len == 0 && !self->has_own_mail)
     clock_nanosleep (CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = GATHER_NS }, NULL);
 
   atomic_store (&self->sleeps, 1);
-  if (self->deferred->len > 0 || poll_owner (self))
+  if (self->deferred->len > 0 || self->has_own_mail || poll_owner (self))
     {
       atomic_store_explicit (&self->sleeps, 0, memory_order_relaxed);
       n = epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, 0);
@@ -193,9 +195,10 @@ run_round (DetourWorker *self, int n)
     {
       guint64 count;
 
-      if (read (self->event_fd, &count, sizeof count) == sizeof count)
-        run_inbox (self);
+      has_mail = read (self->event_fd, &count, sizeof count) == sizeof count;
     }
+  if (has_mail || self->has_own_mail)
+    run_inbox (self);
   run_timers (self);
   if (self->funcs->round != NULL)
     self->funcs->round (self, self->user);
@@ -414,7 +417,9 @@ detour_worker_post (DetourWorker *self, DetourWorkerFunc func, gpointer data)
   g_array_append_val (self->inbox, message);
   g_mutex_unlock (&self->lock);
 
-  if (was_empty)
+  if (detour_worker_is_current (self))
+    self->has_own_mail = TRUE;
+  else if (was_empty)
     {
       guint64 one = 1;
 
