@@ -50,6 +50,14 @@ detour_relay_control (DetourRelay *self, DetourClient *client, const guint8 *fra
 }
 
 void
+detour_relay_greet (DetourRelay *self, DetourClient *client, const guint8 *frame, gsize len)
+{
+  g_assert (client->control == NULL);
+  client->owes_greeting = TRUE;
+  detour_relay_control (self, client, frame, len);
+}
+
+void
 detour_relay_keep_alive (DetourRelay *self, DetourClient *client)
 {
   client->has_keep_alive = TRUE;
@@ -195,7 +203,7 @@ detour_relay_has_output (const DetourClient *client)
          || client->has_keep_alive;
 }
 
-/* Pong and keep-alive, before everything else. */
+/* Pong and keep-alive, before everything but the answer to the login. */
 static gsize
 gather_small (DetourRelay *self, DetourClient *client)
 {
@@ -246,8 +254,9 @@ detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans,
   memset (self->handed_n, 0, sizeof self->handed_n);
   memset (self->handed_bytes, 0, sizeof self->handed_bytes);
 
-  /* A control frame that was cut at the limit goes on before anything else. */
-  if (client->control_at == 0 && (small = gather_small (self, client)) > 0)
+  /* A control frame that was cut at the limit goes on before anything else. Clients may ping before they were
+   * answered, and take any frame before the answer for a fault. */
+  if (!client->owes_greeting && client->control_at == 0 && (small = gather_small (self, client)) > 0)
     {
       spans[n++] = (DetourSpan) { self->handed_small, small };
       total += small;
@@ -258,6 +267,7 @@ detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans,
 
       spans[n++] = (DetourSpan) { client->control->data + client->control_at, len };
       total += len;
+      client->owes_greeting = FALSE;
       client->control_at += (guint32) len;
       if (client->control_at == client->control->len)
         {

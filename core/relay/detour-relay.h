@@ -81,6 +81,7 @@ struct _DetourClient {
   guint has_pong : 1;
   guint has_keep_alive : 1;
   guint is_overfull : 1; /* control frames passed their limit: to be closed */
+  guint owes_greeting : 1; /* the first of the control frames was not handed out yet */
   DetourQueue *queue;  /* NULL: empty */
   GByteArray *control; /* frames that go before packets; NULL: none */
   guint32 control_at;  /* so many of its bytes were handed out */
@@ -161,6 +162,9 @@ DetourInput detour_relay_input (DetourRelay *self, DetourClient *client, guint8 
 
 /* A packet that another worker forwarded; @frame is borrowed until detour_relay_end(). */
 void detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id, guint8 *frame, gsize len);
+
+/* The answer to the login, copied: goes before everything else. Right after the client joined. */
+void detour_relay_greet (DetourRelay *self, DetourClient *client, const guint8 *frame, gsize len);
 
 /* A control frame, copied. */
 void detour_relay_control (DetourRelay *self, DetourClient *client, const guint8 *frame, gsize len);

@@ -124,7 +124,7 @@ on_adopt (DetourWorker *worker, gpointer data)
   detour_relay_join (self->relay, &conn->client, &session->key,
                      DETOUR_HANDLE_MAKE (self->index, slot, self->generation));
   if (session->output != NULL)
-    detour_relay_control (self->relay, &conn->client, session->output->data, session->output->len);
+    detour_relay_greet (self->relay, &conn->client, session->output->data, session->output->len);
   detour_conn_start (self, conn, session->sealed, session->input);
 }
 

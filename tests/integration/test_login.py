@@ -99,6 +99,15 @@ def test_all_in_one_write_with_fast_start(door):
     client.expect_packet(client.key, b"x" * 20000)
 
 
+@pytest.mark.parametrize("fast", [False, True])
+def test_server_info_comes_before_the_pong(door, fast):
+    """Who pings without waiting for the answer to its login still gets that first."""
+    client = door.fresh()
+    client.server_key = door.greeted().server_key
+    client.login(fast=fast, then=frame(Frame.PING, b"12345678") + frame(Frame.SEND_PACKET, client.key + b"early"))
+    assert {client.recv()[0] for _ in range(2)} == {Frame.PONG, Frame.RECV_PACKET}
+
+
 def test_login_byte_by_byte(door):
     client = door.fresh()
     for byte in client.request_head():

@@ -608,6 +608,28 @@ test_control_goes_first (Fixture *f, gconstpointer data)
   take_nothing (f, 0);
 }
 
+static void
+test_greeting_goes_before_all (Fixture *f, gconstpointer data)
+{
+  guint8 greeting[DETOUR_FRAME_HEADER_SIZE + 3] = { DETOUR_FRAME_SERVER_INFO, 0, 0, 0, 3, 'y', 'e', 's' };
+
+  join (f, 0);
+  join (f, 1);
+  detour_relay_greet (f->relay, &f->peers[0].client, greeting, sizeof greeting);
+  packet (f, 'A', 100, 1);
+  give (f, 1);
+  memset (frame (f, DETOUR_FRAME_PING, 8), 'p', 8);
+  g_assert_cmpint (give_from (f, 0, f->input + f->input_len - 13, 13, &(gsize) { 0 }, &(DetourClose) { 0 }, &(gint64) { 0 }),
+                   ==, DETOUR_INPUT_OK);
+  detour_relay_keep_alive (f->relay, &f->peers[0].client);
+  flush (f);
+  take (f, 0, DETOUR_FRAME_SERVER_INFO, NULL, 0);
+  take_packet (f, 0, 'B', 100, 1);
+  take (f, 0, DETOUR_FRAME_PONG, NULL, 0);
+  take (f, 0, DETOUR_FRAME_KEEP_ALIVE, NULL, 0);
+  take_nothing (f, 0);
+}
+
 /* More control bytes than fit a record: their stream stays whole, and nothing slips between its parts. */
 static void
 test_long_control (Fixture *f, gconstpointer data)
@@ -924,6 +946,7 @@ main (int argc, char **argv)
   ADD ("/relay/late-packet-of-a-source-that-left", test_late_packet);
   ADD ("/relay/duplicates", test_duplicates);
   ADD ("/relay/one-pong-at-a-time", test_ping);
+  ADD ("/relay/greeting-goes-before-all", test_greeting_goes_before_all);
   ADD ("/relay/control-goes-first", test_control_goes_first);
   ADD ("/relay/control-longer-than-a-record", test_long_control);
   ADD ("/relay/blocked-receiver", test_blocked);
