@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "test-tls-wire.h"
 #include "tls-thread.h"
 
 void
@@ -62,21 +63,7 @@ DetourChannelResult
 test_forge_feed (TestForge *self, const DetourChannelClass *cls, gpointer channel, gsize step, GByteArray *plain,
                  gboolean *reply)
 {
-  DetourChannelResult result = DETOUR_CHANNEL_OK;
-
-  while (result == DETOUR_CHANNEL_OK && self->sent->len > 0)
-    {
-      gsize len = step > 0 ? MIN (step, self->sent->len) : self->sent->len;
-      g_autofree guint8 *in = g_memdup2 (self->sent->data, len);
-      gsize room = len + DETOUR_CHANNEL_FEED_SLACK;
-      DetourBuffer out = { g_malloc (room), 0, room };
-
-      result = cls->feed (channel, in, len, &out, reply);
-      g_byte_array_append (plain, out.data, (guint) out.len);
-      g_byte_array_remove_range (self->sent, 0, (guint) len);
-      g_free (out.data);
-    }
-  return result;
+  return test_wire_feed (self->sent, cls, channel, step, plain, reply);
 }
 
 gboolean

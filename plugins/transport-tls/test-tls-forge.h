@@ -23,8 +23,7 @@ void test_forge_inner (TestForge *self, const guint8 *inner, gsize len);
 void test_forge_record (TestForge *self, guint8 type, const void *text, gsize len, gsize padding);
 void test_forge_raw (TestForge *self, const void *bytes, gsize len);
 
-/* Feeds what was sent, in spans of @step bytes (0: all), in blocks of exactly the promised size. Stops when the
- * channel does. */
+/* What was sent, as test_wire_feed() does. */
 DetourChannelResult test_forge_feed (TestForge *self, const DetourChannelClass *cls, gpointer channel, gsize step,
                                      GByteArray *plain, gboolean *reply);
 /* Seals @len bytes, which may be none. FALSE: the channel would not. */

@@ -4,7 +4,6 @@
 
 #include "test-tls-peer.h"
 
-#include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 #include <string.h>
@@ -88,39 +87,6 @@ test_cert_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *const
   return cert;
 }
 
-static ssize_t
-test_peer_pull (gnutls_transport_ptr_t ptr, void *data, size_t len)
-{
-  TestPeer *self = ptr;
-  gsize n = MIN (len, self->received->len);
-
-  if (n == 0)
-    {
-      gnutls_transport_set_errno (self->session, EAGAIN);
-      return -1;
-    }
-  memcpy (data, self->received->data, n);
-  g_byte_array_remove_range (self->received, 0, (guint) n);
-  return (ssize_t) n;
-}
-
-static int
-test_peer_pull_timeout (gnutls_transport_ptr_t ptr, unsigned ms)
-{
-  TestPeer *self = ptr;
-
-  return self->received->len > 0;
-}
-
-static ssize_t
-test_peer_push (gnutls_transport_ptr_t ptr, const void *data, size_t len)
-{
-  TestPeer *self = ptr;
-
-  g_byte_array_append (self->sent, data, (guint) len);
-  return (ssize_t) len;
-}
-
 TestPeer *
 test_peer_new (const char *priorities, const char *sni, const char *alpn)
 {
@@ -140,10 +106,7 @@ test_peer_new (const char *priorities, const char *sni, const char *alpn)
 
       gnutls_alpn_set_protocols (self->session, &protocol, 1, 0);
     }
-  gnutls_transport_set_ptr (self->session, self);
-  gnutls_transport_set_pull_function (self->session, test_peer_pull);
-  gnutls_transport_set_pull_timeout_function (self->session, test_peer_pull_timeout);
-  gnutls_transport_set_push_function (self->session, test_peer_push);
+  test_wire_init (&self->wire, self->session, self->received, self->sent);
   gnutls_handshake_set_timeout (self->session, GNUTLS_INDEFINITE_TIMEOUT);
   return self;
 }
@@ -226,21 +189,7 @@ DetourChannelResult
 test_peer_feed (TestPeer *self, const DetourChannelClass *cls, gpointer channel, gsize step, GByteArray *plain,
                 gboolean *reply)
 {
-  DetourChannelResult result = DETOUR_CHANNEL_OK;
-
-  while (result == DETOUR_CHANNEL_OK && self->sent->len > 0)
-    {
-      gsize len = step > 0 ? MIN (step, self->sent->len) : self->sent->len;
-      g_autofree guint8 *in = g_memdup2 (self->sent->data, len);
-      gsize room = len + DETOUR_CHANNEL_FEED_SLACK;
-      DetourBuffer out = { g_malloc (room), 0, room };
-
-      result = cls->feed (channel, in, len, &out, reply);
-      g_byte_array_append (plain, out.data, (guint) out.len);
-      g_byte_array_remove_range (self->sent, 0, (guint) len);
-      g_free (out.data);
-    }
-  return result;
+  return test_wire_feed (self->sent, cls, channel, step, plain, reply);
 }
 
 gsize

@@ -2,9 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <gnutls/gnutls.h>
-
-#include "detour-plugin.h"
+#include "test-tls-wire.h"
 
 /* A self-made chain of @n_chain certificates whose leaf has an @algorithm key and stands for @names (NULL-terminated). */
 DetourCert *test_cert_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *const *names);
@@ -14,6 +12,7 @@ typedef struct {
   gnutls_certificate_credentials_t credentials;
   GByteArray *sent;     /* bytes for the server that nobody took yet */
   GByteArray *received; /* bytes of the server that the session did not take yet */
+  TestWire wire;        /* puts the session between the two */
 } TestPeer;
 
 #define TEST_PEER_TLS12 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
@@ -35,7 +34,7 @@ DetourChannelResult test_peer_handshake (TestPeer *self, const DetourChannelClas
 /* The client's handshake and the channel's both succeed. */
 void test_peer_handshake_ok (TestPeer *self, const DetourChannelClass *cls, gpointer channel);
 
-/* What the client sent, in spans of @step bytes; the plain text is appended to @plain. */
+/* What the client sent, as test_wire_feed() does. */
 DetourChannelResult test_peer_feed (TestPeer *self, const DetourChannelClass *cls, gpointer channel, gsize step,
                                     GByteArray *plain, gboolean *reply);
 /* Seals and hands the bytes to the client; the number of bytes on the wire. */

@@ -4,7 +4,6 @@
 
 #include "tls-secrets.h"
 
-#include <errno.h>
 #include <gnutls/x509.h>
 #include <string.h>
 
@@ -15,70 +14,34 @@
 static const DetourChannelClass *const cls = &tls_channel_export_class;
 
 /* One end of a connection in memory. */
-typedef struct End End;
-struct End {
+typedef struct {
   gnutls_session_t session;
   GByteArray *received;
-  End *other;
+  TestWire wire;
   TlsSecrets secrets;
-};
-
-static ssize_t
-end_pull (gnutls_transport_ptr_t ptr, void *data, size_t len)
-{
-  End *self = ptr;
-  gsize n = MIN (len, self->received->len);
-
-  if (n == 0)
-    {
-      gnutls_transport_set_errno (self->session, EAGAIN);
-      return -1;
-    }
-  memcpy (data, self->received->data, n);
-  g_byte_array_remove_range (self->received, 0, (guint) n);
-  return (ssize_t) n;
-}
-
-static int
-end_pull_timeout (gnutls_transport_ptr_t ptr, unsigned ms)
-{
-  End *self = ptr;
-
-  return self->received->len > 0;
-}
-
-static ssize_t
-end_push (gnutls_transport_ptr_t ptr, const void *data, size_t len)
-{
-  End *self = ptr;
-
-  g_byte_array_append (self->other->received, data, (guint) len);
-  return (ssize_t) len;
-}
+} End;
 
 static int
 end_secret (gnutls_session_t session, gnutls_record_encryption_level_t level, const void *read, const void *write,
             size_t len)
 {
-  End *self = gnutls_transport_get_ptr (session);
+  End *self = gnutls_session_get_ptr (session);
 
   tls_secrets_note (&self->secrets, level, read, write, len);
   return 0;
 }
 
 static void
-end_init (End *self, End *other, unsigned flags, const char *priorities, gnutls_certificate_credentials_t credentials)
+end_init (End *self, GByteArray *received, GByteArray *sent, unsigned flags, const char *priorities,
+          gnutls_certificate_credentials_t credentials)
 {
   memset (self, 0, sizeof *self);
-  self->other = other;
-  self->received = g_byte_array_new ();
+  self->received = received;
   gnutls_init (&self->session, flags | GNUTLS_NONBLOCK);
   g_assert_cmpint (gnutls_priority_set_direct (self->session, priorities, NULL), ==, 0);
   gnutls_credentials_set (self->session, GNUTLS_CRD_CERTIFICATE, credentials);
-  gnutls_transport_set_ptr (self->session, self);
-  gnutls_transport_set_pull_function (self->session, end_pull);
-  gnutls_transport_set_pull_timeout_function (self->session, end_pull_timeout);
-  gnutls_transport_set_push_function (self->session, end_push);
+  test_wire_init (&self->wire, self->session, received, sent);
+  gnutls_session_set_ptr (self->session, self);
   gnutls_handshake_set_secret_function (self->session, end_secret);
 }
 
@@ -95,6 +58,8 @@ ends_init (Ends *self, const char *priorities)
 {
   static const char *const names[] = { "relay.example", NULL };
   g_autoptr (DetourCert) cert = test_cert_new (GNUTLS_PK_ECDSA, 1, names);
+  GByteArray *to_server = g_byte_array_new ();
+  GByteArray *to_client = g_byte_array_new ();
   GBytes *key = detour_cert_private_key (cert);
   GBytes *const *chain;
   gnutls_datum_t key_der, cert_der, ticket_key;
@@ -109,8 +74,8 @@ ends_init (Ends *self, const char *priorities)
   gnutls_certificate_allocate_credentials (&self->client_credentials);
   g_assert_cmpint (gnutls_certificate_set_x509_key_mem (self->server_credentials, &cert_der, &key_der,
                                                         GNUTLS_X509_FMT_DER), >=, 0);
-  end_init (&self->server, &self->client, GNUTLS_SERVER, priorities, self->server_credentials);
-  end_init (&self->client, &self->server, GNUTLS_CLIENT, priorities, self->client_credentials);
+  end_init (&self->server, to_server, to_client, GNUTLS_SERVER, priorities, self->server_credentials);
+  end_init (&self->client, to_client, to_server, GNUTLS_CLIENT, priorities, self->client_credentials);
   gnutls_session_ticket_key_generate (&ticket_key);
   gnutls_session_ticket_enable_server (self->server.session, &ticket_key);
   gnutls_free (ticket_key.data);
