@@ -4,6 +4,7 @@
 
 #include "fake-tailscaled.h"
 #include "plugin-bench.h"
+#include "test-program.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -407,17 +408,11 @@ test_refused_settings (void)
     }
 }
 
-static GLogWriterOutput
-be_quiet (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
-{
-  return G_LOG_WRITER_HANDLED;
-}
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_log_set_writer_func (be_quiet, NULL, NULL);
+  g_log_set_writer_func (test_log_nothing, NULL, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     g_test_add_data_func (cases[i].path, GUINT_TO_POINTER (i), test_case);
   g_test_add_func ("/auth-tailscaled/asks-as-derper-does", test_request);

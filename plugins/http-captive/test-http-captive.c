@@ -6,6 +6,7 @@
 
 #include "detour-http-message.h"
 #include "detour-plugin.h"
+#include "test-program.h"
 
 extern const DetourPlugin detour_plugin;
 
@@ -99,10 +100,6 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/http-captive/route-on-plain-listeners-for-any-method", test_route);
-  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      g_autofree char *path = g_strconcat ("/http-captive/challenge/", cases[i].name, NULL);
-      g_test_add_data_func (path, GSIZE_TO_POINTER (i), test_answer);
-    }
+  TEST_ADD_ROWS ("/http-captive/challenge/", cases, test_answer);
   return g_test_run ();
 }

@@ -11,6 +11,7 @@
 #include "detour-plugin.h"
 #include "detour-settings.h"
 #include "home-page.h"
+#include "test-program.h"
 
 extern const DetourPlugin detour_plugin;
 
@@ -307,22 +308,15 @@ test_routes (void)
   g_assert_null (routes[2].path);
 }
 
-#define ADD_TABLE(prefix, table, function)                                                                             \
-  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)                                                                     \
-    {                                                                                                                  \
-      g_autofree char *path = g_strconcat (prefix, table[i].name, NULL);                                               \
-      g_test_add_data_func (path, GSIZE_TO_POINTER (i), function);                                                     \
-    }
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/http-home/routes", test_routes);
-  ADD_TABLE ("/http-home/page/", cases, test_page);
+  TEST_ADD_ROWS ("/http-home/page/", cases, test_page);
   g_test_add_func ("/http-home/page/default", test_default);
   g_test_add_func ("/http-home/robots", test_robots);
-  ADD_TABLE ("/http-home/bad-page/", bad, test_bad_page);
+  TEST_ADD_ROWS ("/http-home/bad-page/", bad, test_bad_page);
   g_test_add ("/http-home/file/read-again-on-reload", Fixture, NULL, set_up, test_file_reload, tear_down);
   g_test_add ("/http-home/file/longer-than-limit", Fixture, NULL, set_up, test_file_size, tear_down);
   g_test_add ("/http-home/file/not-text", Fixture, NULL, set_up, test_file_not_text, tear_down);

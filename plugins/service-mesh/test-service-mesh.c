@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "plugin-bench.h"
+#include "test-program.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -148,17 +149,11 @@ test_reload (void)
   g_assert_nonnull (strstr (trouble, "still using the key of before"));
 }
 
-static GLogWriterOutput
-swallow (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
-{
-  return G_LOG_WRITER_HANDLED;
-}
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_log_set_writer_func (swallow, NULL, NULL);
+  g_log_set_writer_func (test_log_nothing, NULL, NULL);
   g_test_add_func ("/service-mesh/key-goes-to-core-and-leaves-it", test_good_files);
   g_test_add_func ("/service-mesh/bad-files-are-refused", test_bad_files);
   g_test_add_func ("/service-mesh/no-plain-file", test_no_plain_file);

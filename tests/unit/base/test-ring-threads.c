@@ -6,12 +6,12 @@
 #include "config.h"
 
 #include "detour-ring.h"
+#include "test-insist.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -21,15 +21,6 @@
 static DetourRing *ring;
 static atomic_bool sleeps;
 static int event_fd;
-
-#define INSIST(condition)                                                                                              \
-  do                                                                                                                   \
-    if (!(condition))                                                                                                  \
-      {                                                                                                                \
-        printf ("not ok 1 - %s\n", #condition);                                                                        \
-        exit (1);                                                                                                      \
-      }                                                                                                                \
-  while (0)
 
 static unsigned
 length_of (unsigned n)

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "detour-http-head.h"
+#include "test-program.h"
 
 #include <string.h>
 
@@ -467,13 +468,6 @@ test_first_header_counts (void)
   assert_header (&head, "a", "1");
 }
 
-#define ADD_TABLE(prefix, table, function)                                                                             \
-  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)                                                                     \
-    {                                                                                                                  \
-      g_autofree char *path = g_strconcat (prefix, table[i].name, NULL);                                               \
-      g_test_add_data_func (path, GSIZE_TO_POINTER (i), function);                                                     \
-    }
-
 int
 main (int argc, char **argv)
 {
@@ -488,10 +482,10 @@ main (int argc, char **argv)
   g_test_add_func ("/http-head/target-longer-than-limit", test_target_length);
   g_test_add_func ("/http-head/more-headers-than-limit", test_header_count);
   g_test_add_func ("/http-head/first-header-of-a-name-counts", test_first_header_counts);
-  ADD_TABLE ("/http-head/target/", targets, test_target);
-  ADD_TABLE ("/http-head/good/", good, test_good);
-  ADD_TABLE ("/http-head/bad/", bad, test_bad);
-  ADD_TABLE ("/http-head/token/", token_lists, test_token);
-  ADD_TABLE ("/http-head/keep-alive/", keeps, test_keep_alive);
+  TEST_ADD_ROWS ("/http-head/target/", targets, test_target);
+  TEST_ADD_ROWS ("/http-head/good/", good, test_good);
+  TEST_ADD_ROWS ("/http-head/bad/", bad, test_bad);
+  TEST_ADD_ROWS ("/http-head/token/", token_lists, test_token);
+  TEST_ADD_ROWS ("/http-head/keep-alive/", keeps, test_keep_alive);
   return g_test_run ();
 }

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "detour-http-message.h"
+#include "test-program.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -264,19 +265,12 @@ test_two_bodies (void)
   assert_bytes (response, request, FALSE, broken_text);
 }
 
-#define ADD_TABLE(prefix, table, function)                                                                             \
-  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)                                                                     \
-    {                                                                                                                  \
-      g_autofree char *path = g_strconcat (prefix, table[i].name, NULL);                                               \
-      g_test_add_data_func (path, GSIZE_TO_POINTER (i), function);                                                     \
-    }
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/http-request/parts", test_request);
-  ADD_TABLE ("/http-request/line/", lines, test_request_line);
+  TEST_ADD_ROWS ("/http-request/line/", lines, test_request_line);
   g_test_add_func ("/http-request/no-host", test_no_host);
   g_test_add_func ("/http-response/empty", test_empty_response);
   g_test_add_func ("/http-response/body-not-for-head", test_body);
@@ -286,7 +280,7 @@ main (int argc, char **argv)
   g_test_add_func ("/http-response/handler-closes", test_handler_closes);
   g_test_add_func ("/http-response/error-forgets-the-rest", test_error);
   g_test_add_func ("/http-response/browser-headers", test_browser_headers);
-  ADD_TABLE ("/http-response/wrong-header/", wrong, test_wrong_header);
+  TEST_ADD_ROWS ("/http-response/wrong-header/", wrong, test_wrong_header);
   g_test_add_func ("/http-response/wrong-content-type", test_wrong_type);
   g_test_add_data_func ("/http-response/status-too-small", GUINT_TO_POINTER (101), test_wrong_status);
   g_test_add_data_func ("/http-response/status-too-large", GUINT_TO_POINTER (600), test_wrong_status);

@@ -5,10 +5,10 @@
 #include "config.h"
 
 #include "detour-registry.h"
+#include "test-insist.h"
 
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define N_WORKERS 3
 #define N_KEYS 300
@@ -18,15 +18,6 @@ static DetourRegistry *registry;
 static DetourPresence presence;
 static DetourKey keys[N_KEYS];
 static _Atomic unsigned n_found, n_told;
-
-#define INSIST(condition)                                                                                              \
-  do                                                                                                                   \
-    if (!(condition))                                                                                                  \
-      {                                                                                                                \
-        printf ("not ok 1 - %s\n", #condition);                                                                        \
-        exit (1);                                                                                                      \
-      }                                                                                                                \
-  while (0)
 
 static void
 note_gone (const DetourPeer *peer, gpointer user)

@@ -6,6 +6,7 @@
 #include "detour-schema.h"
 #include "detour-settings.h"
 #include "fake-auth.h"
+#include "test-program.h"
 
 #define SECOND G_USEC_PER_SEC
 
@@ -14,12 +15,6 @@ typedef struct {
   DetourAdmission *admission;
   GString *words; /* of all verdicts */
 } Bench;
-
-static GLogWriterOutput
-be_quiet (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
-{
-  return G_LOG_WRITER_HANDLED;
-}
 
 /* @keys: "key = value" each. */
 static void
@@ -465,7 +460,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_log_set_writer_func (be_quiet, NULL, NULL);
+  g_log_set_writer_func (test_log_nothing, NULL, NULL);
   g_test_add_func ("/admission/open", test_open);
   g_test_add_func ("/admission/application-names", test_app_names);
   g_test_add_func ("/admission/same-questions-share-an-inquiry", test_sharing);

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "detour-http-routes.h"
+#include "test-program.h"
 
 #include <string.h>
 
@@ -383,19 +384,12 @@ test_churn (void)
   g_assert_cmpint (churn.late, ==, 0);
 }
 
-#define ADD_TABLE(prefix, table, function)                                                                             \
-  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)                                                                     \
-    {                                                                                                                  \
-      g_autofree char *path = g_strconcat (prefix, table[i].name, NULL);                                               \
-      g_test_add_data_func (path, GSIZE_TO_POINTER (i), function);                                                     \
-    }
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  ADD_TABLE ("/http-routes/answer/", cases, test_answer);
-  ADD_TABLE ("/http-routes/bad-path/", bad_paths, test_bad_path);
+  TEST_ADD_ROWS ("/http-routes/answer/", cases, test_answer);
+  TEST_ADD_ROWS ("/http-routes/bad-path/", bad_paths, test_bad_path);
   g_test_add_func ("/http-routes/redirect-without-host", test_redirect_without_host);
   g_test_add_func ("/http-routes/second-route-for-a-path", test_taken);
   g_test_add_func ("/http-routes/remove-waits-for-handlers", test_remove_waits);

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "detour-http-upgrade.h"
+#include "test-program.h"
 
 #include <string.h>
 
@@ -95,11 +96,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      g_autofree char *path = g_strconcat ("/http-upgrade/", cases[i].name, NULL);
-      g_test_add_data_func (path, GSIZE_TO_POINTER (i), test_decision);
-    }
+  TEST_ADD_ROWS ("/http-upgrade/", cases, test_decision);
   g_test_add_func ("/http-upgrade/answer-byte-for-byte", test_answer);
   return g_test_run ();
 }

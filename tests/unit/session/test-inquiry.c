@@ -4,6 +4,7 @@
 
 #include "detour-inquiry.h"
 #include "fake-auth.h"
+#include "test-program.h"
 
 #define SECOND G_USEC_PER_SEC
 
@@ -325,17 +326,11 @@ test_freed (void)
   g_assert_cmpstr (bench->words->str, ==, "");
 }
 
-static GLogWriterOutput
-be_quiet (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
-{
-  return G_LOG_WRITER_HANDLED;
-}
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_log_set_writer_func (be_quiet, NULL, NULL);
+  g_log_set_writer_func (test_log_nothing, NULL, NULL);
   g_test_add_func ("/inquiry/who-decides", test_chain);
   g_test_add_func ("/inquiry/a-late-source-does-not-hold-up-the-next", test_patience);
   g_test_add_func ("/inquiry/one-that-is-down-is-not-waited-for", test_down);

@@ -6,6 +6,7 @@
 #include "detour-schema.h"
 #include "detour-settings.h"
 #include "fake-auth.h"
+#include "test-program.h"
 
 #define N_CARRIERS 3u
 
@@ -297,17 +298,11 @@ test_stop (void)
   g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 3);
 }
 
-static GLogWriterOutput
-be_quiet (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
-{
-  return G_LOG_WRITER_HANDLED;
-}
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_log_set_writer_func (be_quiet, NULL, NULL);
+  g_log_set_writer_func (test_log_nothing, NULL, NULL);
   g_test_add_func ("/recheck/all-after-a-change", test_all);
   g_test_add_func ("/recheck/a-change-on-the-way-begins-anew", test_again);
   g_test_add_func ("/recheck/spread-over-the-interval", test_spread);
