@@ -155,21 +155,6 @@ add_flag (GVariantBuilder *out, const char *name, const Item *item, DetourConfig
   g_variant_builder_add (out, "{sv}", name, g_variant_new_boolean ((item->key->flags & flag) != 0));
 }
 
-static char *
-format_bound (const DetourConfigKey *key, guint64 value)
-{
-  switch (key->type)
-    {
-    case DETOUR_CONFIG_DURATION:
-      return detour_config_format_duration (value);
-    case DETOUR_CONFIG_SIZE:
-    case DETOUR_CONFIG_RATE:
-      return detour_config_format_size (value);
-    default:
-      return g_strdup_printf ("%" G_GUINT64_FORMAT, value);
-    }
-}
-
 static GVariant *
 facts_of (const Item *item)
 {
@@ -199,8 +184,8 @@ facts_of (const Item *item)
     }
   if (item->key->min != 0 || item->key->max != 0)
     {
-      g_autofree char *min = format_bound (item->key, item->key->min);
-      g_autofree char *max = format_bound (item->key, item->key->max);
+      g_autofree char *min = detour_config_format_number (item->key->type, item->key->min);
+      g_autofree char *max = detour_config_format_number (item->key->type, item->key->max);
 
       add_text (&out, "minimum", min);
       add_text (&out, "maximum", max);

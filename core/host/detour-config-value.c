@@ -94,8 +94,8 @@ detour_config_format_size (guint64 bytes)
   return format_scaled (bytes, size_units, G_N_ELEMENTS (size_units) - 1);
 }
 
-static char *
-format_number (DetourConfigType type, guint64 value)
+char *
+detour_config_format_number (DetourConfigType type, guint64 value)
 {
   switch (type)
     {
@@ -158,8 +158,8 @@ parse_number (const DetourConfigKey *key, const char *text, guint64 *out, GError
     return TRUE;
   if ((key->min != 0 || key->max != 0) && (*out < key->min || *out > key->max))
     {
-      g_autofree char *min = format_number (key->type, key->min);
-      g_autofree char *max = format_number (key->type, key->max);
+      g_autofree char *min = detour_config_format_number (key->type, key->min);
+      g_autofree char *max = detour_config_format_number (key->type, key->max);
 
       return refuse (error, text, _("is out of range; it goes from %s to %s%s"), min, max, off);
     }

@@ -35,5 +35,7 @@ const char *detour_config_type_name (DetourConfigType type);
 /* Milliseconds as a duration and bytes as a size, as they would be written; free with g_free(). */
 char *detour_config_format_duration (guint64 ms);
 char *detour_config_format_size (guint64 bytes);
+/* @value in the form of @type, whose values are numbers. */
+char *detour_config_format_number (DetourConfigType type, guint64 value);
 
 G_END_DECLS
