@@ -291,11 +291,12 @@ typedef struct _DetourCert DetourCert; /* immutable, reference-counted, any thre
 /**
  * detour_cert_new:
  * @chain: (array length=n_chain): leaf first
+ * @key: (array length=key_len): the private key, copied into memory that is wiped at the end
  * @names: (array zero-terminated=1): DNS names, `*.` allowed, and addresses the leaf is valid for
  * @not_after: Unix time in seconds
  */
-DetourCert *detour_cert_new (GBytes *const *chain, guint n_chain, GBytes *private_key, const char *const *names,
-                             gint64 not_before, gint64 not_after);
+DetourCert *detour_cert_new (GBytes *const *chain, guint n_chain, const guint8 *key, gsize key_len,
+                             const char *const *names, gint64 not_before, gint64 not_after);
 DetourCert *detour_cert_ref (DetourCert *self);
 void detour_cert_unref (DetourCert *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourCert, detour_cert_unref)

@@ -19,26 +19,24 @@ struct _DetourCert {
 };
 
 DetourCert *
-detour_cert_new (GBytes *const *chain, guint n_chain, GBytes *private_key, const char *const *names, gint64 not_before,
-                 gint64 not_after)
+detour_cert_new (GBytes *const *chain, guint n_chain, const guint8 *key, gsize key_len, const char *const *names,
+                 gint64 not_before, gint64 not_after)
 {
   DetourCert *self = g_new0 (DetourCert, 1);
-  gsize n_key;
-  const guint8 *key = g_bytes_get_data (private_key, &n_key);
   guint8 *copy;
   int ready = sodium_init ();
 
-  g_assert (ready >= 0 && n_chain > 0 && n_key > 0);
-  copy = sodium_malloc (n_key);
+  g_assert (ready >= 0 && n_chain > 0 && key_len > 0);
+  copy = sodium_malloc (key_len);
   g_assert (copy != NULL);
-  memcpy (copy, key, n_key);
+  memcpy (copy, key, key_len);
 
   g_atomic_ref_count_init (&self->refs);
   self->chain = g_new0 (GBytes *, n_chain);
   for (guint i = 0; i < n_chain; i++)
     self->chain[i] = g_bytes_ref (chain[i]);
   self->n_chain = n_chain;
-  self->private_key = g_bytes_new_with_free_func (copy, n_key, sodium_free, copy);
+  self->private_key = g_bytes_new_with_free_func (copy, key_len, sodium_free, copy);
   self->names = g_strdupv ((GStrv) names);
   self->not_before = not_before;
   self->not_after = not_after;

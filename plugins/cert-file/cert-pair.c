@@ -232,36 +232,19 @@ leaf_names (gnutls_x509_crt_t leaf)
   return g_strv_builder_end (names);
 }
 
-static void
-datum_wipe (gpointer ptr)
-{
-  gnutls_datum_t *datum = ptr;
-
-  gnutls_memset (datum->data, 0, datum->size);
-  gnutls_free (datum->data);
-  g_free (datum);
-}
-
-/* Takes over what GnuTLS allocated, which is wiped at the end. */
-static GBytes *
-bytes_of_datum (const gnutls_datum_t *datum)
-{
-  return g_bytes_new_with_free_func (datum->data, datum->size, datum_wipe, g_memdup2 (datum, sizeof *datum));
-}
-
 static DetourCert *
 pair_to_cert (const Chain *chain, gnutls_x509_privkey_t key, const char *const *names, GError **error)
 {
   g_autoptr (GPtrArray) ders = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
-  g_autoptr (GBytes) key_der = NULL;
   gnutls_datum_t der = { NULL, 0 };
+  DetourCert *cert;
   int rc = 0;
 
   for (guint i = 0; i < chain->n && rc >= 0; i++)
     {
       rc = gnutls_x509_crt_export2 (chain->list[i], GNUTLS_X509_FMT_DER, &der);
       if (rc >= 0)
-        g_ptr_array_add (ders, bytes_of_datum (&der));
+        g_ptr_array_add (ders, g_bytes_new_with_free_func (der.data, der.size, gnutls_free, der.data));
     }
   if (rc >= 0)
     rc = gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN, &der);
@@ -270,10 +253,12 @@ pair_to_cert (const Chain *chain, gnutls_x509_privkey_t key, const char *const *
       g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY, "cannot be written as DER: %s", gnutls_strerror (rc));
       return NULL;
     }
-  key_der = bytes_of_datum (&der);
-  return detour_cert_new ((GBytes *const *) ders->pdata, ders->len, key_der, names,
+  cert = detour_cert_new ((GBytes *const *) ders->pdata, ders->len, der.data, der.size, names,
                           (gint64) gnutls_x509_crt_get_activation_time (chain->list[0]),
                           (gint64) gnutls_x509_crt_get_expiration_time (chain->list[0]));
+  gnutls_memset (der.data, 0, der.size);
+  gnutls_free (der.data);
+  return cert;
 }
 
 DetourCert *

@@ -67,39 +67,22 @@ cert_own_check_name (const char *name, GError **error)
   return good;
 }
 
-static void
-datum_wipe (gpointer ptr)
-{
-  gnutls_datum_t *datum = ptr;
-
-  gnutls_memset (datum->data, 0, datum->size);
-  gnutls_free (datum->data);
-  g_free (datum);
-}
-
-/* Takes over what GnuTLS allocated, which is wiped at the end. */
-static GBytes *
-bytes_of_datum (const gnutls_datum_t *datum)
-{
-  return g_bytes_new_with_free_func (datum->data, datum->size, datum_wipe, g_memdup2 (datum, sizeof *datum));
-}
-
 static DetourCert *
 to_cert (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names)
 {
   gnutls_datum_t der = { NULL, 0 };
   g_autoptr (GBytes) chain = NULL;
-  g_autoptr (GBytes) key_der = NULL;
   DetourCert *cert;
 
   if (gnutls_x509_crt_export2 (crt, GNUTLS_X509_FMT_DER, &der) < 0)
     return NULL;
-  chain = bytes_of_datum (&der);
+  chain = g_bytes_new_with_free_func (der.data, der.size, gnutls_free, der.data);
   if (gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN, &der) < 0)
     return NULL;
-  key_der = bytes_of_datum (&der);
-  cert = detour_cert_new (&chain, 1, key_der, names, (gint64) gnutls_x509_crt_get_activation_time (crt),
+  cert = detour_cert_new (&chain, 1, der.data, der.size, names, (gint64) gnutls_x509_crt_get_activation_time (crt),
                           (gint64) gnutls_x509_crt_get_expiration_time (crt));
+  gnutls_memset (der.data, 0, der.size);
+  gnutls_free (der.data);
   detour_cert_set_self_signed (cert);
   return cert;
 }

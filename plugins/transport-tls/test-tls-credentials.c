@@ -184,7 +184,7 @@ unusable (void)
   TestHost *host = test_host_new ();
   TlsCredentials *credentials = credentials_new (host);
   g_autoptr (GBytes) junk = g_bytes_new_static ("junk", 4);
-  g_autoptr (DetourCert) cert = detour_cert_new (&junk, 1, junk, names, 0, 1);
+  g_autoptr (DetourCert) cert = detour_cert_new (&junk, 1, (const guint8 *) "junk", 4, names, 0, 1);
 
   test_host_publish (host, &cert, 1);
   g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, "certificate for broken.example cannot be served*");

@@ -62,7 +62,6 @@ test_cert_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *const
   gnutls_x509_privkey_t ca_key = test_key_new (GNUTLS_PK_ECDSA);
   gnutls_x509_crt_t ca = test_crt_new (ca_key, NULL, ca_key, "issuer 1", NULL);
   gnutls_x509_crt_t leaf = test_crt_new (key, ca, ca_key, names[0], names);
-  g_autoptr (GBytes) key_bytes = NULL;
   gnutls_datum_t der;
   DetourCert *cert;
 
@@ -76,10 +75,9 @@ test_cert_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *const
       gnutls_x509_crt_deinit (crt);
     }
   gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN, &der);
-  key_bytes = g_bytes_new (der.data, der.size);
-  gnutls_free (der.data);
-  cert = detour_cert_new ((GBytes *const *) chain->pdata, chain->len, key_bytes, names, time (NULL) - 3600,
+  cert = detour_cert_new ((GBytes *const *) chain->pdata, chain->len, der.data, der.size, names, time (NULL) - 3600,
                           time (NULL) + 3600);
+  gnutls_free (der.data);
   gnutls_x509_crt_deinit (leaf);
   gnutls_x509_crt_deinit (ca);
   gnutls_x509_privkey_deinit (ca_key);

@@ -16,10 +16,9 @@ static DetourCert *
 make (const char *label, const char *names)
 {
   g_autoptr (GBytes) der = g_bytes_new (label, strlen (label));
-  g_autoptr (GBytes) key = g_bytes_new ("secret", 6);
   g_auto (GStrv) list = g_strsplit (names, " ", -1);
 
-  return detour_cert_new (&der, 1, key, (const char *const *) list, 100, 200);
+  return detour_cert_new (&der, 1, (const guint8 *) "secret", 6, (const char *const *) list, 100, 200);
 }
 
 static void

@@ -519,7 +519,7 @@ certs_stay_through_a_restart (void)
   g_assert_true (detour_roster_start (stage.roster));
   store = detour_roster_certs (stage.roster);
   instance = detour_roster_find (stage.roster, "cert/x");
-  cert = detour_cert_new (&der, 1, der, names, 0, 0);
+  cert = detour_cert_new (&der, 1, (const guint8 *) "key", 3, names, 0, 0);
   detour_host_publish_certs (instance, &cert, 1);
 
   g_assert_true (detour_instance_restart (instance, NULL));
