@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,8 +189,20 @@ bench_copy_run (int listener)
     }
 }
 
+static gboolean
+bench_copy_pin (pid_t pid, int cpu)
+{
+  cpu_set_t cpus;
+
+  if (cpu < 0)
+    return TRUE;
+  CPU_ZERO (&cpus);
+  CPU_SET ((gsize) cpu, &cpus);
+  return sched_setaffinity (pid, sizeof cpus, &cpus) == 0;
+}
+
 pid_t
-bench_copy_start (guint16 *port)
+bench_copy_start (guint16 *port, int cpu)
 {
   struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
   socklen_t len = sizeof address;
@@ -210,6 +223,14 @@ bench_copy_start (guint16 *port)
       bench_copy_run (listener);
     }
   close (listener);
+  if (pid > 0 && !bench_copy_pin (pid, cpu))
+    {
+      int saved = errno;
+
+      bench_copy_stop (pid);
+      errno = saved;
+      return -1;
+    }
   return pid;
 }
 

@@ -10,13 +10,14 @@ G_BEGIN_DECLS
 /**
  * bench_copy_start:
  * @port: (out): where it listens, on 127.0.0.1
+ * @cpu: the processor that it runs on; -1: those that we may run on
  *
  * Starts it as a process of its own, so that its time can be told from ours. A connection sends its number in four
  * bytes, then what it wants; that goes to the one whose number differs in the lowest bit.
  *
  * Returns: its process, or -1 with errno. It ends with bench_copy_stop(), or with us.
  */
-pid_t bench_copy_start (guint16 *port);
+pid_t bench_copy_start (guint16 *port, int cpu);
 void bench_copy_stop (pid_t pid);
 
 G_END_DECLS

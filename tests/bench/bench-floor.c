@@ -30,10 +30,12 @@ bench_floor (int argc, char **argv, gboolean *wrong, GError **error)
 {
   g_auto (BenchOptions) options = {
     .at_once = 32, .clients = 20, .seconds = 5, .threads = 1, .size = 1400, .batch = 8, .window = 16, .warm_up = 0.5,
+    .server_cpu = -1,
   };
   const GOptionEntry own[] = {
     { "clients", 0, 0, G_OPTION_ARG_INT, &options.clients, "clients in all (20)", "N" },
     { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "how long it is measured (5)", "S" },
+    { "server-cpu", 0, 0, G_OPTION_ARG_INT, &options.server_cpu, "processor for what copies (any)", "N" },
     { NULL },
   };
   g_autoptr (BenchTarget) target = NULL;
@@ -50,7 +52,7 @@ bench_floor (int argc, char **argv, gboolean *wrong, GError **error)
       g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "bytes are copied between pairs only");
       return FALSE;
     }
-  pid = bench_copy_start (&port);
+  pid = bench_copy_start (&port, options.server_cpu);
   if (pid < 0)
     {
       g_set_error (error, BENCH_ERROR, BENCH_ERROR_SYSTEM, "the copying relay does not start: %s", g_strerror (errno));

@@ -3,11 +3,12 @@
 #include "config.h"
 
 #include "bench-load.h"
+#include "bench-beside.h"
 #include "bench-command.h"
 
 typedef struct {
   BenchServer server;
-  guint64 delivered;
+  guint64 delivered, offered;
   guint64 own_ns;
 } BenchLoadMark;
 
@@ -28,6 +29,7 @@ bench_load_mark (BenchLoadMark *mark, BenchTeam *team, int server_pid)
 
   bench_team_counts (team, &counts);
   mark->delivered = counts.delivered;
+  mark->offered = counts.offered;
   mark->own_ns = bench_server_own_cpu_ns ();
   bench_server_sample (server_pid, &mark->server);
 }
@@ -52,6 +54,7 @@ bench_load_report (const BenchOptions *options, const BenchTeamPlan *plan, Bench
     bench_report_count (report, "window", plan->plan.window);
   bench_report_counts (report, "", &counts);
   bench_report_number (report, "seconds", seconds);
+  bench_report_number (report, "offered_per_second", (double) (after->offered - before->offered) / seconds);
   bench_report_number (report, "packets_per_second", packets / seconds);
   bench_report_number (report, "mbit_per_second", packets * plan->plan.size * 8 / 1e6 / seconds);
   bench_report_latency (report, "latency_", latency);
@@ -70,11 +73,17 @@ bench_load_run (const BenchOptions *options, BenchTarget *target, BenchReport *r
     .n_clients = (guint) options->clients,
     .at_once = (guint) options->at_once,
   };
+  g_autoptr (BenchBeside) beside = NULL;
   g_autoptr (BenchTeam) team = NULL;
   BenchTeamCounts counts;
   BenchLoadMark before, after;
 
-  if (!bench_options_traffic (options, &plan.plan, error) || (team = bench_team_start (&plan, error)) == NULL)
+  if (!bench_options_traffic (options, &plan.plan, error))
+    return FALSE;
+  if (options->idle > 0 &&
+      (beside = bench_beside_start (target, plan.n_clients, (guint) options->idle, plan.at_once, error)) == NULL)
+    return FALSE;
+  if ((team = bench_team_start (&plan, error)) == NULL)
     return FALSE;
   bench_team_go (team);
   if (options->packets == 0)
@@ -88,6 +97,12 @@ bench_load_run (const BenchOptions *options, BenchTarget *target, BenchReport *r
   bench_load_report (options, &plan, team, &before, &after, report);
   bench_team_counts (team, &counts);
   *wrong = !bench_team_counts_are_true (&counts);
+  if (beside != NULL)
+    {
+      bench_report_count (report, "idle", (guint64) options->idle);
+      bench_report_count (report, "idle_closed_by_server", bench_beside_n_closed (beside));
+      *wrong = *wrong || bench_beside_n_closed (beside) > 0;
+    }
   if (cpu_us != NULL)
     *cpu_us = (double) (after.server.cpu_ns - before.server.cpu_ns) / 1e3 / (double) MAX (after.delivered - before.delivered, 1);
   return TRUE;
@@ -103,6 +118,7 @@ bench_load (int argc, char **argv, gboolean *wrong, GError **error)
   const GOptionEntry own[] = {
     { "clients", 0, 0, G_OPTION_ARG_INT, &options.clients, "clients in all (20)", "N" },
     { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "how long it is measured (5)", "S" },
+    { "idle", 0, 0, G_OPTION_ARG_INT, &options.idle, "clients beside these that only wait (0)", "N" },
     { NULL },
   };
   g_autoptr (BenchTarget) target = NULL;

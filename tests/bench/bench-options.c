@@ -44,7 +44,7 @@ bench_options_parse (BenchOptions *self, int argc, char **argv, const char *summ
     }
   if (self->threads < 1 || self->threads > 64 || self->clients < 0 || self->at_once < 1 || self->seconds < 0 ||
       self->rate < 0 || self->warm_up < 0 || self->packets < 0 || self->hold < 0 || self->settle < 0 || self->count < 0 || self->bystanders < 0 ||
-      self->stalled < 0 || self->size < 0 || self->batch < 0 || self->window < 0 || self->sources < 0)
+      self->stalled < 0 || self->size < 0 || self->batch < 0 || self->window < 0 || self->sources < 0 || self->idle < 0 || self->server_cpu < -1)
     {
       g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "a number is out of range: write 1 to 64 threads, and nothing negative");
       return FALSE;

@@ -25,6 +25,8 @@ typedef struct {
   double warm_up;
   gint64 packets;
   /* Of single commands. */
+  int idle;
+  int server_cpu; /* -1: any */
   double hold;
   double settle;
   int count;

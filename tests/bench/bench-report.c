@@ -96,6 +96,8 @@ bench_report_server (BenchReport *self, const BenchServer *before, const BenchSe
       bench_report_number (self, name, cpu_us * system_share / (double) n);
     }
   bench_report_number (self, "server_cpu_percent", wall_us > 0 ? 100 * cpu_us / wall_us : 0);
+  bench_report_number (self, "server_waiting_percent",
+                       wall_us > 0 ? (double) (after->waiting_ns - MIN (before->waiting_ns, after->waiting_ns)) / 10 / wall_us : 0);
   bench_report_number (self, "server_rss_mib", (double) after->rss_bytes / MEBIBYTE);
   bench_report_number (self, "server_anon_mib", (double) after->anon_bytes / MEBIBYTE);
   bench_report_count (self, "server_threads", after->n_threads);

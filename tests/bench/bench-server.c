@@ -38,7 +38,12 @@ bench_server_add_thread (int pid, const char *task, BenchServer *sample)
   g_autofree char *status = bench_server_read (pid, task, "status");
 
   if (schedule != NULL)
-    sample->cpu_ns += g_ascii_strtoull (schedule, NULL, 10);
+    {
+      char *rest = NULL;
+
+      sample->cpu_ns += g_ascii_strtoull (schedule, &rest, 10);
+      sample->waiting_ns += g_ascii_strtoull (rest, NULL, 10);
+    }
   sample->wakeups += bench_server_field (status, "\nvoluntary_ctxt_switches:");
   sample->n_threads++;
 }

@@ -38,7 +38,7 @@ typedef struct {
 } BenchTrafficCounters;
 
 /* Stretches of time whose latencies are kept apart. */
-#define BENCH_TRAFFIC_EPOCHS 2u
+#define BENCH_TRAFFIC_EPOCHS 3u
 
 typedef struct {
   guint in_flight;
