@@ -120,7 +120,7 @@ keep_copy (DetourRelay *self, DetourClient *client, DetourQueueKind kind, const 
 
   if (self->now_us - client->progress_us < STALLED_US)
     limits.bytes = MAX (limits.bytes, limits.packets * (gsize) (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX));
-  detour_queue_push (&client->queue, &limits, kind, frame, len, NULL, 0, self->now_us, on_queue_drop, &drop);
+  detour_queue_push (&client->queue, &limits, kind, frame, len, on_queue_drop, &drop);
 }
 
 static void
@@ -180,7 +180,6 @@ detour_outgoing_release (DetourRelay *self)
     }
   g_clear_pointer (&self->handed_control, g_byte_array_unref);
 }
-
 
 DetourClient *
 detour_relay_next (DetourRelay *self)

@@ -50,16 +50,14 @@ queue_next_kind (const DetourQueue *self)
 }
 
 void
-detour_queue_push (DetourQueue **self, const DetourQueueLimits *limits, DetourQueueKind kind, const guint8 *head,
-                   gsize head_len, const guint8 *body, gsize body_len, gint64 now_us, DetourQueueDropFunc drop,
-                   gpointer user)
+detour_queue_push (DetourQueue **self, const DetourQueueLimits *limits, DetourQueueKind kind, const guint8 *frame,
+                   gsize len, DetourQueueDropFunc drop, gpointer user)
 {
-  gsize len = head_len + body_len;
   DetourQueue *queue;
   DetourQueued *packet;
   Line *line;
 
-  g_assert (head_len >= DETOUR_FRAME_RECV_HEAD_SIZE && len <= DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX);
+  g_assert (len >= DETOUR_FRAME_RECV_HEAD_SIZE && len <= DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX);
   if (*self == NULL)
     *self = queue_new ();
   queue = *self;
@@ -76,12 +74,9 @@ detour_queue_push (DetourQueue **self, const DetourQueueLimits *limits, DetourQu
 
   packet = g_malloc (sizeof *packet + len);
   packet->next = NULL;
-  packet->queued_us = now_us;
   packet->len = (guint32) len;
   packet->kind = (guint8) kind;
-  memcpy (packet->frame, head, head_len);
-  if (body_len > 0)
-    memcpy (packet->frame + head_len, body, body_len);
+  memcpy (packet->frame, frame, len);
   *line->end = packet;
   line->end = &packet->next;
   line->n_packets++;

@@ -11,9 +11,6 @@
 
 G_BEGIN_DECLS
 
-#define DETOUR_QUEUE_PACKETS_DEFAULT 32u
-#define DETOUR_QUEUE_BYTES_DEFAULT (256u * 1024u)
-
 /* Two lines, so that a flood of data cannot push out the packets that would find a better path. */
 typedef enum {
   DETOUR_QUEUE_DATA,
@@ -30,7 +27,6 @@ typedef struct {
 typedef struct _DetourQueued DetourQueued;
 struct _DetourQueued {
   DetourQueued *next; /* of the queue */
-  gint64 queued_us;
   guint32 len;
   guint8 kind;
   guint8 frame[];
@@ -58,19 +54,16 @@ detour_queue_kind_of (const guint8 *packet, gsize len)
  * detour_queue_push:
  * @self: (in) (out): the client's queue; created when NULL
  * @kind: its line
- * @head: (array length=head_len): first part of the frame, DETOUR_FRAME_RECV_HEAD_SIZE bytes or more
- * @body: (array length=body_len) (nullable): the rest, as the head of a forwarded packet lies elsewhere
- * @now_us: for the time it waits
+ * @frame: (array length=len): a whole RecvPacket frame, copied
  * @drop: (nullable): called for each packet that is pushed out, oldest first
  *
- * Copies the frame to the end of its line. While the line is full, or both lines together would hold too many bytes,
+ * Puts the frame at the end of its line. While the line is full, or both lines together would hold too many bytes,
  * the oldest packet of the same line goes; the other line is never touched. A frame whose line is empty is always
  * taken, so that neither line starves and a frame longer than the limit still passes: at most one frame above
  * the limit is held.
  */
 void detour_queue_push (DetourQueue **self, const DetourQueueLimits *limits, DetourQueueKind kind,
-                        const guint8 *head, gsize head_len, const guint8 *body, gsize body_len, gint64 now_us,
-                        DetourQueueDropFunc drop, gpointer user);
+                        const guint8 *frame, gsize len, DetourQueueDropFunc drop, gpointer user);
 
 /* Length of the frame that detour_queue_pop() gives next; 0 when nothing waits. */
 gsize detour_queue_next_len (const DetourQueue *self);

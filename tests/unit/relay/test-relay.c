@@ -78,7 +78,7 @@ on_gone (const DetourPeer *peer, gpointer user)
 }
 
 static const DetourRelayLimits default_limits = {
-  .queue = { DETOUR_QUEUE_PACKETS_DEFAULT, DETOUR_QUEUE_BYTES_DEFAULT },
+  .queue = { .packets = 32, .bytes = 256 * 1024 },
 };
 
 static void
@@ -735,7 +735,7 @@ test_slow_and_stalled (Fixture *f, gconstpointer data)
   packet (f, 'B', 1000, 1);
   give (f, 0);
   flush (f);
-  g_assert_cmpuint (detour_relay_waiting_bytes (&f->peers[1].client), <=, DETOUR_QUEUE_BYTES_DEFAULT);
+  g_assert_cmpuint (detour_relay_waiting_bytes (&f->peers[1].client), <=, 256 * 1024);
   g_assert_cmpuint (dropped (f, DETOUR_DROP_QUEUE_HEAD, DETOUR_QUEUE_DATA), ==, 27);
 }
 
@@ -852,7 +852,7 @@ test_own_watcher (Fixture *f, gconstpointer data)
 }
 
 static const DetourRelayLimits slow_limits = {
-  .queue = { DETOUR_QUEUE_PACKETS_DEFAULT, DETOUR_QUEUE_BYTES_DEFAULT },
+  .queue = { .packets = 32, .bytes = 256 * 1024 },
   .receive_rate = 20000,
   .receive_burst = 1,
 };

@@ -64,7 +64,7 @@ typedef struct {
 } Fixture;
 
 static const DetourCarrierLimits default_limits = {
-  .relay = { .queue = { DETOUR_QUEUE_PACKETS_DEFAULT, DETOUR_QUEUE_BYTES_DEFAULT } },
+  .relay = { .queue = { .packets = 32, .bytes = 256 * 1024 } },
   .write_timeout_us = 2 * G_USEC_PER_SEC,
   .keep_alive_us = 3600 * (gint64) G_USEC_PER_SEC,
 };

@@ -60,7 +60,7 @@ start (guint n)
   Fixture *f = g_new0 (Fixture, 1);
   DetourKey server = { { 'S' } };
   DetourCarrierLimits limits = {
-    .relay = { .queue = { DETOUR_QUEUE_PACKETS_DEFAULT, DETOUR_QUEUE_BYTES_DEFAULT } },
+    .relay = { .queue = { .packets = 32, .bytes = 256 * 1024 } },
     .keep_alive_us = G_TIME_SPAN_HOUR,
   };
   g_autoptr (GError) error = NULL;
