@@ -19,7 +19,7 @@ G_BEGIN_DECLS
  */
 typedef struct {
   gint64 at_us;      /* when `millionths` was right */
-  gint64 millionths; /* below zero: charged in advance */
+  gint64 millionths;
 } DetourBucket;
 
 /* Full. */
@@ -64,26 +64,13 @@ detour_bucket_take (DetourBucket *self, guint64 rate, guint64 burst, guint32 cos
   return TRUE;
 }
 
-/**
- * detour_bucket_charge:
- * @rate: tokens a second; 0: no limit
- * @burst: tokens a full bucket holds
- *
- * Takes @cost tokens even when they are not there yet. The caller waits the time given before it goes on, and
- * does not call again until then, so that the debt stays below one @cost.
- *
- * Returns: microseconds until the tokens would have been there; 0: they were.
- */
+/* Microseconds after which detour_bucket_take() of @cost, which just failed, finds its tokens. */
 static inline gint64
-detour_bucket_charge (DetourBucket *self, guint64 rate, guint64 burst, guint32 cost, gint64 now_us)
+detour_bucket_wait_us (const DetourBucket *self, guint64 rate, guint32 cost)
 {
-  if (rate == 0)
-    return 0;
-  detour_bucket_refill (self, rate, burst, now_us);
-  self->millionths -= (gint64) cost * 1000000;
-  if (self->millionths >= 0)
-    return 0;
-  return (gint64) (((guint64) -self->millionths + rate - 1) / rate);
+  guint64 missing = (guint64) ((gint64) cost * 1000000 - self->millionths);
+
+  return (gint64) ((missing + rate - 1) / rate);
 }
 
 G_END_DECLS

@@ -45,6 +45,8 @@ detour_relay_free (DetourRelay *self)
 void
 detour_relay_set_limits (DetourRelay *self, const DetourRelayLimits *limits)
 {
+  /* A frame for which no bucket is large enough would wait for ever. */
+  G_STATIC_ASSERT (DETOUR_FRAME_UNKNOWN_MAX <= DETOUR_FRAME_SEND_MAX);
   self->limits = *limits;
   self->limits.receive_burst = MAX (limits->receive_burst, DETOUR_FRAME_SEND_MAX);
 
@@ -359,12 +361,10 @@ detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize
           break;
         }
       if (G_UNLIKELY (self->limits.receive_rate > 0) && !client->is_mesh
-          && !detour_bucket_take (&client->rate, self->limits.receive_rate, self->limits.receive_burst,
-                                  MIN (frame.len, DETOUR_FRAME_SEND_MAX), self->now_us))
+          && !detour_bucket_take (&client->rate, self->limits.receive_rate, self->limits.receive_burst, frame.len,
+                                  self->now_us))
         {
-          gint64 missing = (gint64) MIN (frame.len, DETOUR_FRAME_SEND_MAX) * 1000000 - client->rate.millionths;
-
-          *resume_us = self->now_us + missing / (gint64) self->limits.receive_rate + 1;
+          *resume_us = self->now_us + detour_bucket_wait_us (&client->rate, self->limits.receive_rate, frame.len);
           detour_counter_add (&self->counters.rate_waits, 1);
           result = DETOUR_INPUT_PAUSE;
           break;

@@ -57,18 +57,22 @@ test_asking_often_loses_nothing (void)
 
 /* Rate 20000, burst 65568, frames of 60032 bytes: 0.00, 2.72, then every 3.0 s. */
 static void
-test_charge (void)
+test_wait (void)
 {
+  static const gint64 waits_us[] = { 2724800, 3001600, 3001600 };
   DetourBucket bucket;
   gint64 now_us = 0;
 
   detour_bucket_init (&bucket, 65568, now_us);
-  g_assert_cmpint (detour_bucket_charge (&bucket, 20000, 65568, 60032, now_us), ==, 0);
-  g_assert_cmpint (detour_bucket_charge (&bucket, 20000, 65568, 60032, now_us), ==, 2724800);
-  now_us += 2724800;
-  g_assert_cmpint (detour_bucket_charge (&bucket, 20000, 65568, 60032, now_us), ==, 3001600);
-  now_us += 3001600;
-  g_assert_cmpint (detour_bucket_charge (&bucket, 20000, 65568, 0, now_us), ==, 0);
+  g_assert_true (detour_bucket_take (&bucket, 20000, 65568, 60032, now_us));
+  for (gsize i = 0; i < G_N_ELEMENTS (waits_us); i++)
+    {
+      g_assert_false (detour_bucket_take (&bucket, 20000, 65568, 60032, now_us));
+      g_assert_cmpint (detour_bucket_wait_us (&bucket, 20000, 60032), ==, waits_us[i]);
+      now_us += waits_us[i];
+      g_assert_false (detour_bucket_take (&bucket, 20000, 65568, 60032, now_us - 1));
+      g_assert_true (detour_bucket_take (&bucket, 20000, 65568, 60032, now_us));
+    }
 }
 
 static void
@@ -79,9 +83,9 @@ test_limits (void)
   detour_bucket_init (&bucket, G_MAXUINT64, 0);
   g_assert_true (detour_bucket_take (&bucket, G_MAXUINT64, G_MAXUINT64, G_MAXUINT32, 0));
   g_assert_true (detour_bucket_take (&bucket, G_MAXUINT64, G_MAXUINT64, G_MAXUINT32, G_MAXINT64));
-  g_assert_cmpint (detour_bucket_charge (&bucket, 1, 0, G_MAXUINT32, G_MAXINT64), ==, 0);
   detour_bucket_init (&bucket, 0, 0);
-  g_assert_cmpint (detour_bucket_charge (&bucket, 1, 0, G_MAXUINT32, 0), ==, G_MAXUINT32 * SECOND);
+  g_assert_false (detour_bucket_take (&bucket, 1, 0, G_MAXUINT32, 0));
+  g_assert_cmpint (detour_bucket_wait_us (&bucket, 1, G_MAXUINT32), ==, G_MAXUINT32 * SECOND);
 
   /* A clock that stands or steps back gives nothing. */
   detour_bucket_init (&bucket, 1, 100);
@@ -90,7 +94,6 @@ test_limits (void)
 
   /* A rate of 0 means none. */
   g_assert_true (detour_bucket_take (&bucket, 0, 0, 1000, 100));
-  g_assert_cmpint (detour_bucket_charge (&bucket, 0, 0, 1000, 100), ==, 0);
 
   /* A smaller size takes effect at once. */
   detour_bucket_init (&bucket, 1000, 0);
@@ -104,7 +107,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/bucket/burst-then-rate", test_take);
   g_test_add_func ("/bucket/asking-often-loses-nothing", test_asking_often_loses_nothing);
-  g_test_add_func ("/bucket/charge-tells-how-long-to-wait", test_charge);
+  g_test_add_func ("/bucket/how-long-to-wait", test_wait);
   g_test_add_func ("/bucket/extreme-values", test_limits);
   return g_test_run ();
 }
