@@ -10,7 +10,6 @@
 struct _DetourHttpRequest {
   DetourHttpHead head; /* refers to `text` */
   struct sockaddr_storage peer;
-  const char *listener;
   DetourListenerFlags flags;
   const char *path;
   char *host;
@@ -40,8 +39,7 @@ string_of (const DetourHttpRequest *self, DetourHttpSpan part)
 }
 
 DetourHttpRequest *
-detour_http_request_new (const DetourHttpHead *head, const struct sockaddr_storage *peer, const char *listener,
-                         DetourListenerFlags flags)
+detour_http_request_new (const DetourHttpHead *head, const struct sockaddr_storage *peer, DetourListenerFlags flags)
 {
   DetourHttpRequest *self = g_malloc0 (sizeof *self + head->len);
 
@@ -49,7 +47,6 @@ detour_http_request_new (const DetourHttpHead *head, const struct sockaddr_stora
   memcpy (self->text, head->data, head->len);
   self->head.data = (const guint8 *) self->text;
   self->peer = *peer;
-  self->listener = listener;
   self->flags = flags;
   /* Copied before the path is ended, which may begin where the host ends. */
   self->host = g_strndup (string_of (self, head->host), head->host.len);
@@ -122,12 +119,6 @@ gboolean
 detour_http_request_derp (const DetourHttpRequest *self)
 {
   return (self->flags & DETOUR_LISTENER_DERP) != 0;
-}
-
-const char *
-detour_http_request_listener (const DetourHttpRequest *self)
-{
-  return self->listener;
 }
 
 DetourListenerFlags

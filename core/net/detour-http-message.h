@@ -17,17 +17,15 @@ G_BEGIN_DECLS
  * detour_http_request_new:
  * @head: parsed OK; copied, with the bytes it refers to
  * @peer: address of the TCP peer; copied
- * @listener: "transport/https"; borrowed, must live as long as the request
- * @flags: of that listener
+ * @flags: of the listener
  *
  * Free with detour_http_request_free().
  */
 DetourHttpRequest *detour_http_request_new (const DetourHttpHead *head, const struct sockaddr_storage *peer,
-                                            const char *listener, DetourListenerFlags flags);
+                                            DetourListenerFlags flags);
 void detour_http_request_free (DetourHttpRequest *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourHttpRequest, detour_http_request_free)
 
-const char *detour_http_request_listener (const DetourHttpRequest *self);
 DetourListenerFlags detour_http_request_flags (const DetourHttpRequest *self);
 /* Its `data` is a copy in which strings were ended with NUL: good for offsets and flags, not for parsing again. */
 const DetourHttpHead *detour_http_request_head (const DetourHttpRequest *self);

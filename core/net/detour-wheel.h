@@ -37,12 +37,6 @@ void detour_wheel_init (DetourWheel *self, gint64 now_us);
 void detour_wheel_set (DetourWheel *self, DetourTimer *timer, gint64 deadline_us);
 void detour_wheel_clear (DetourWheel *self, DetourTimer *timer);
 
-static inline gboolean
-detour_timer_is_set (const DetourTimer *self)
-{
-  return self->link != NULL;
-}
-
 /* The next timer that is due at @now_us, cleared; NULL when there is none. Call until NULL. */
 DetourTimer *detour_wheel_pop (DetourWheel *self, gint64 now_us);
 

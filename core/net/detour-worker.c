@@ -37,7 +37,6 @@ struct _DetourWorker {
   gint64 now_us;
   int epoll_fd;
   int event_fd;
-  guint index;
   int nice;
   const DetourWorkerFuncs *funcs;
   gpointer user;
@@ -295,11 +294,10 @@ worker_destroy (DetourWorker *self)
 }
 
 DetourWorker *
-detour_worker_new (const char *name, guint index, int nice, const DetourWorkerFuncs *funcs, gpointer user, GError **error)
+detour_worker_new (const char *name, int nice, const DetourWorkerFuncs *funcs, gpointer user, GError **error)
 {
   DetourWorker *self = g_aligned_alloc0 (1, sizeof *self, 64);
 
-  self->index = index;
   self->nice = nice;
   self->funcs = funcs;
   self->user = user;
@@ -339,12 +337,6 @@ detour_worker_free (DetourWorker *self)
   detour_worker_post (self, quit_func, NULL);
   g_thread_join (self->thread);
   worker_destroy (self);
-}
-
-guint
-detour_worker_index (const DetourWorker *self)
-{
-  return self->index;
 }
 
 gpointer

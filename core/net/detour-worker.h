@@ -3,8 +3,10 @@
  *
  * The thread runs a GMainContext with a single GSource. Under load it stays in that source: a turn of the context
  * costs two to three times a bare epoll_wait(). When it would wait for tens of thousands of events a second one by one,
- * it lets them gather for a tenth of a millisecond, see doc/architecture.md. What happens in a round, in this order: events of descriptors, messages
- * of the inbox, timers, the owner's round function, deferred calls.
+ * it lets them gather for a tenth of a millisecond, see doc/architecture.md.
+ *
+ * What happens in a round, in this order: events of descriptors, messages of the inbox, timers, the owner's round
+ * function, deferred calls.
  */
 #pragma once
 
@@ -30,7 +32,8 @@ struct _DetourIo {
 /* A message; runs on the worker's thread. */
 typedef void (*DetourWorkerFunc) (DetourWorker *worker, gpointer data);
 
-/* What the owner of a worker does at fixed points of a round. All run on the worker's thread; each may be NULL. */
+/* What the owner of a worker does at fixed points of a round. All run on the worker's thread; each may be NULL,
+ * @timer if no timer is ever set. */
 typedef struct {
   /* The clock was read, nothing else has happened. */
   void (*begin) (DetourWorker *worker, gpointer user);
@@ -46,17 +49,14 @@ typedef struct {
 /**
  * detour_worker_new:
  * @name: of the thread, at most 15 characters
- * @index: number for the owner's use, see detour_worker_index()
  * @nice: added to the thread's niceness, 0 to 19
  *
  * Starts the thread. Main thread.
  */
-DetourWorker *detour_worker_new (const char *name, guint index, int nice, const DetourWorkerFuncs *funcs, gpointer user,
-                                 GError **error);
+DetourWorker *detour_worker_new (const char *name, int nice, const DetourWorkerFuncs *funcs, gpointer user, GError **error);
 /* Runs what is in the inbox, ends the thread and frees the worker. Not from the worker's own thread. */
 void detour_worker_free (DetourWorker *self);
 
-guint detour_worker_index (const DetourWorker *self);
 gpointer detour_worker_user (const DetourWorker *self);
 gboolean detour_worker_is_current (const DetourWorker *self);
 

@@ -410,7 +410,7 @@ detour_carrier_new (guint index, DetourCrossing *crossing, DetourRegistry *regis
   self->free_slots = g_array_new (FALSE, FALSE, sizeof (guint32));
 
   g_snprintf (name, sizeof name, "worker-%u", index);
-  self->worker = detour_worker_new (name, index, 0, &worker_funcs, self, error);
+  self->worker = detour_worker_new (name, 0, &worker_funcs, self, error);
   if (self->worker == NULL)
     {
       detour_carrier_free (self);

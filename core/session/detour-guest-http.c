@@ -114,7 +114,7 @@ detour_guest_on_head (DetourGuest *self)
       detour_http_response_set_error (response, 426, "DERP requires connection upgrade");
     }
 
-  request = detour_http_request_new (&self->head, &self->peer, self->listener->instance, self->listener->flags);
+  request = detour_http_request_new (&self->head, &self->peer, self->listener->flags);
   if (!on_derp_path)
     detour_http_routes_answer (self->thread->pool->parts.routes, request, response);
   g_byte_array_remove_range (self->plain, 0, head_len);

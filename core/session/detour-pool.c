@@ -311,7 +311,7 @@ start_thread (DetourPool *self, guint index, const DetourPoolLimits *limits, GEr
   detour_bucket_init (&thread->refusals, 5, g_get_monotonic_time ());
 
   g_snprintf (name, sizeof name, "handshake-%u", index);
-  thread->worker = detour_worker_new (name, index, POOL_NICE, &worker_funcs, thread, error);
+  thread->worker = detour_worker_new (name, POOL_NICE, &worker_funcs, thread, error);
   return thread->worker != NULL;
 }
 

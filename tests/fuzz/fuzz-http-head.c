@@ -44,7 +44,7 @@ static void
 check_message (const DetourHttpHead *head)
 {
   struct sockaddr_storage peer = { 0 };
-  g_autoptr (DetourHttpRequest) request = detour_http_request_new (head, &peer, "transport/x", 0);
+  g_autoptr (DetourHttpRequest) request = detour_http_request_new (head, &peer, 0);
   g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
   g_autoptr (GByteArray) bytes = NULL;
 

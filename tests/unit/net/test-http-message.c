@@ -24,7 +24,7 @@ request_of (const char *text, DetourListenerFlags flags)
   ((struct sockaddr_in *) &peer)->sin_addr.s_addr = htonl (INADDR_LOOPBACK);
   detour_http_head_init (&head);
   g_assert_cmpint (detour_http_head_parse (&head, copy, strlen (text)), ==, DETOUR_HTTP_HEAD_OK);
-  return detour_http_request_new (&head, &peer, "transport/test", flags);
+  return detour_http_request_new (&head, &peer, flags);
 }
 
 static void
@@ -55,7 +55,6 @@ test_request (void)
   g_assert_cmpstr (detour_http_request_header (request, "X-Empty"), ==, "");
   g_assert_null (detour_http_request_header (request, "X"));
   g_assert_cmpstr (detour_http_request_host (request), ==, "relay.example.com:81");
-  g_assert_cmpstr (detour_http_request_listener (request), ==, "transport/test");
   g_assert_true (detour_http_request_secure (request));
   g_assert_false (detour_http_request_derp (request));
   peer = (gconstpointer) detour_http_request_peer (request);

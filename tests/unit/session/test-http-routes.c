@@ -20,7 +20,7 @@ request_of (const char *method, const char *target, const char *host, DetourList
 
   detour_http_head_init (&head);
   g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==, DETOUR_HTTP_HEAD_OK);
-  return detour_http_request_new (&head, &peer, "transport/test", flags);
+  return detour_http_request_new (&head, &peer, flags);
 }
 
 /* What goes on the wire, without Date. */
