@@ -166,14 +166,6 @@ parse_number (const DetourConfigKey *key, const char *text, guint64 *out, GError
   return TRUE;
 }
 
-gboolean
-detour_config_key_has_word (const DetourConfigKey *key, const char *word)
-{
-  g_auto (GStrv) words = g_strsplit (key->words, "|", -1);
-
-  return g_strv_contains ((const char *const *) words, word);
-}
-
 static gboolean
 check_enum (const DetourConfigKey *key, const char *text, GError **error)
 {

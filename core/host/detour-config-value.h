@@ -26,9 +26,6 @@ gboolean detour_config_value_parse (const DetourConfigKey *key, const char *text
                                     GError **error);
 void detour_config_value_clear (DetourConfigValue *self);
 
-/* TRUE when the table's words for @key hold @word. */
-gboolean detour_config_key_has_word (const DetourConfigKey *key, const char *word);
-
 /* A word for the type, for people: "duration". */
 const char *detour_config_type_name (DetourConfigType type);
 

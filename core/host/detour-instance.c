@@ -255,12 +255,6 @@ detour_instance_id (const DetourInstance *self)
   return self->id;
 }
 
-const char *
-detour_instance_name (const DetourInstance *self)
-{
-  return self->name;
-}
-
 DetourKind
 detour_instance_kind (const DetourInstance *self)
 {

@@ -16,7 +16,6 @@ typedef enum {
 
 /* All main thread. */
 const char *detour_instance_id (const DetourInstance *self);          /* "auth/friends" */
-const char *detour_instance_name (const DetourInstance *self);        /* "friends" */
 DetourKind detour_instance_kind (const DetourInstance *self);
 const char *detour_instance_plugin_name (const DetourInstance *self); /* "auth-keys" */
 const char *detour_instance_about (const DetourInstance *self);       /* the plugin's own line; "" when it is not loaded */

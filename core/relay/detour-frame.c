@@ -50,12 +50,6 @@ detour_frame_check (guint8 type, guint32 len, gboolean is_mesh)
   return DETOUR_FRAME_OK;
 }
 
-gboolean
-detour_frame_is_handled (guint8 type)
-{
-  return frame_rule (type)->handled;
-}
-
 DetourFrameVerdict
 detour_frame_parse (guint8 *data, gsize len, gboolean is_mesh, DetourFrame *frame)
 {
@@ -100,23 +94,4 @@ detour_frame_put_peer_present (guint8 *out, const DetourKey *peer, const DetourP
   p[51] = presence->name_len;
   memcpy (p + 52, presence->name, presence->name_len);
   return size;
-}
-
-gsize
-detour_frame_put_restarting (guint8 *out, guint32 wait_ms, guint32 try_ms)
-{
-  detour_frame_put_header (out, DETOUR_FRAME_RESTARTING, 8);
-  detour_frame_put_u32 (out + DETOUR_FRAME_HEADER_SIZE, wait_ms);
-  detour_frame_put_u32 (out + DETOUR_FRAME_HEADER_SIZE + 4, try_ms);
-  return DETOUR_FRAME_RESTARTING_SIZE;
-}
-
-gsize
-detour_frame_put_health (guint8 *out, const char *text)
-{
-  gsize len = strlen (text);
-
-  detour_frame_put_header (out, DETOUR_FRAME_HEALTH, (guint32) len);
-  memcpy (out + DETOUR_FRAME_HEADER_SIZE, text, len);
-  return DETOUR_FRAME_HEADER_SIZE + len;
 }

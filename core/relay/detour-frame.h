@@ -36,7 +36,6 @@ G_BEGIN_DECLS
 #define DETOUR_FRAME_PEER_PRESENT_SIZE(name_len) (DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE + 20u + (name_len))
 #define DETOUR_FRAME_PEER_PRESENT_MAX DETOUR_FRAME_PEER_PRESENT_SIZE (DETOUR_FRAME_APP_NAME_MAX)
 #define DETOUR_FRAME_PONG_SIZE (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_PING_SIZE)
-#define DETOUR_FRAME_RESTARTING_SIZE (DETOUR_FRAME_HEADER_SIZE + 8u)
 
 typedef enum {
   DETOUR_FRAME_SERVER_KEY = 0x01,
@@ -116,9 +115,6 @@ DetourFrameVerdict detour_frame_check (guint8 type, guint32 len, gboolean is_mes
 DetourFrameVerdict detour_frame_parse (guint8 *data, gsize len, gboolean is_mesh, DetourFrame *frame)
     G_GNUC_WARN_UNUSED_RESULT;
 
-/* The type is one that a server acts on; else the frame is skipped. */
-gboolean detour_frame_is_handled (guint8 type);
-
 /* Builders write a whole frame, or its head, to @out, which has room for it, and return its length. */
 
 static inline guint32
@@ -181,10 +177,6 @@ detour_frame_put_peer_gone (guint8 *out, const DetourKey *peer, DetourFrameGone 
 gsize detour_frame_put_server_key (guint8 *out, const DetourKey *server);
 /* At most DETOUR_FRAME_PEER_PRESENT_MAX. */
 gsize detour_frame_put_peer_present (guint8 *out, const DetourKey *peer, const DetourPresence *presence);
-/* How long to wait before a new connection, and for how long to go on trying. */
-gsize detour_frame_put_restarting (guint8 *out, guint32 wait_ms, guint32 try_ms);
-/* A problem in words, "" when all is well again; DETOUR_FRAME_HEADER_SIZE + strlen (@text). */
-gsize detour_frame_put_health (guint8 *out, const char *text);
 
 /* A packet that finds peers rather than carries their data: it has a queue of its own. */
 static inline gboolean

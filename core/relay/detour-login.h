@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 #define DETOUR_LOGIN_CLIENT_INFO_MIN (DETOUR_KEY_SIZE + DETOUR_LOGIN_NONCE_SIZE + DETOUR_LOGIN_TAG_SIZE)
 #define DETOUR_LOGIN_CLIENT_INFO_MAX (DETOUR_LOGIN_CLIENT_INFO_MIN + DETOUR_CLIENTINFO_TEXT_MAX)
 /* The whole ServerInfo frame. */
-#define DETOUR_LOGIN_SERVER_INFO_TEXT "{\"version\":2}"
+#define DETOUR_LOGIN_SERVER_INFO_TEXT "{\"version\":" G_STRINGIFY (DETOUR_FRAME_PROTOCOL_VERSION) "}"
 #define DETOUR_LOGIN_SERVER_INFO_SIZE                                                                                  \
   (DETOUR_FRAME_HEADER_SIZE + DETOUR_LOGIN_NONCE_SIZE + DETOUR_LOGIN_TAG_SIZE + sizeof DETOUR_LOGIN_SERVER_INFO_TEXT - 1)
 
@@ -23,8 +23,6 @@ typedef struct {
   DetourKey key;
   gboolean is_mesh; /* showed the right mesh key */
   gboolean is_prober;
-  gboolean can_ack_pings;
-  gint64 version;
   char app_name[DETOUR_FRAME_APP_NAME_MAX + 1];
   guint8 shared[32]; /* of both keys, so that the costly part of a box is done once */
 } DetourLogin;

@@ -77,12 +77,6 @@ detour_crossing_set_worker (DetourCrossing *self, guint index, DetourWorker *wor
   self->sides[index].worker = worker;
 }
 
-guint
-detour_crossing_n_workers (const DetourCrossing *self)
-{
-  return self->n;
-}
-
 DetourWorker *
 detour_crossing_worker (const DetourCrossing *self, guint index)
 {

@@ -23,7 +23,6 @@ void detour_crossing_free (DetourCrossing *self);
 
 /* Once for each worker, before there is a client. Main thread. */
 void detour_crossing_set_worker (DetourCrossing *self, guint index, DetourWorker *worker);
-guint detour_crossing_n_workers (const DetourCrossing *self);
 /* Any thread. Returns: (nullable): NULL when there is no such worker. */
 DetourWorker *detour_crossing_worker (const DetourCrossing *self, guint index);
 

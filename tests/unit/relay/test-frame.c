@@ -69,18 +69,6 @@ test_check (void)
 }
 
 static void
-test_handled (void)
-{
-  guint n = 0;
-
-  for (guint type = 0; type < 256; type++)
-    n += detour_frame_is_handled ((guint8) type);
-  g_assert_cmpuint (n, ==, 6);
-  g_assert_true (detour_frame_is_handled (DETOUR_FRAME_WATCH_CONNS));
-  g_assert_false (detour_frame_is_handled (DETOUR_FRAME_PONG));
-}
-
-static void
 test_prefixes (void)
 {
   static const struct {
@@ -203,13 +191,6 @@ test_builders (void)
   g_assert_cmpuint (detour_frame_put_keep_alive (out), ==, 5);
   HEAD (5, 6, 0, 0, 0, 0);
 
-  g_assert_cmpuint (detour_frame_put_restarting (out, 258, 3), ==, 13);
-  HEAD (13, 0x15, 0, 0, 0, 8, 0, 0, 1, 2, 0, 0, 0, 3);
-
-  g_assert_cmpuint (detour_frame_put_health (out, "bad"), ==, 8);
-  HEAD (8, 0x14, 0, 0, 0, 3, 'b', 'a', 'd');
-  g_assert_cmpuint (detour_frame_put_health (out, ""), ==, 5);
-
   g_assert_cmpuint (detour_frame_put_peer_present (out, &key, &presence), ==, 57);
   HEAD (6, 9, 0, 0, 0, 0x34, 0x11);
   g_assert_cmpmem (out + 37, 19, present_tail, 19);
@@ -233,7 +214,6 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/frame/length-and-permission-of-each-type", test_check);
-  g_test_add_func ("/frame/handled-types", test_handled);
   g_test_add_func ("/frame/every-prefix-wants-more", test_prefixes);
   g_test_add_func ("/frame/bad-header-refused-before-payload", test_bad_header_at_once);
   g_test_add_func ("/frame/several-in-a-row", test_several_in_a_row);
