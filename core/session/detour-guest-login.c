@@ -132,20 +132,13 @@ log_refusal (DetourGuest *self, const DetourTicket *ticket)
   DetourPoolThread *thread = self->thread;
   g_autofree char *key = detour_key_to_text (&self->login.key);
   char address[DETOUR_ADDRESS_TEXT_MAX];
-  gboolean show = detour_bucket_take (&thread->refusals, 1, 5, 1, detour_worker_now_us (thread->worker));
+  GLogLevelFlags level = detour_log_limit_level (&thread->refusals, detour_worker_now_us (thread->worker));
 
-  if (!show)
-    thread->n_unlogged++;
   detour_address_format ((struct sockaddr *) &self->peer, address);
-  g_log_structured (G_LOG_DOMAIN, show ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_DEBUG, DETOUR_LOG_KEY, key,
-                    DETOUR_LOG_ADDRESS, address, DETOUR_LOG_LISTENER, self->listener->instance, DETOUR_LOG_INSTANCE,
-                    ticket->source, "MESSAGE", "refused %s from %s: %s (%s)", key, address,
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, key, DETOUR_LOG_ADDRESS, address, DETOUR_LOG_LISTENER,
+                    self->listener->instance, DETOUR_LOG_INSTANCE, ticket->source, "MESSAGE",
+                    "refused %s from %s: %s (%s)", key, address,
                     ticket->reason != NULL ? ticket->reason : "no reason given", ticket->source);
-  if (show && thread->n_unlogged > 0)
-    {
-      g_message ("%u more refusals were not logged", thread->n_unlogged);
-      thread->n_unlogged = 0;
-    }
 }
 
 static void

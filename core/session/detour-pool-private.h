@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "detour-log-limit.h"
 #include "detour-pool.h"
 #include "detour-worker.h"
 
@@ -24,8 +25,7 @@ typedef struct {
   DetourBuffer in;    /* one read */
   DetourBuffer plain; /* the same, opened */
   DetourBuffer out;   /* what a handshake or seal wrote */
-  DetourBucket refusals; /* of the log */
-  guint n_unlogged;
+  DetourLogLimit refusals;
   gint64 told_full_us; /* when the log was last told that there are no descriptors; 0: never */
   DetourPoolCounters counters;
 } DetourPoolThread;

@@ -308,7 +308,7 @@ start_thread (DetourPool *self, guint index, const DetourPoolLimits *limits, GEr
   thread->out.data = g_malloc (thread->out.cap);
   g_queue_init (&thread->guests);
   g_queue_init (&thread->held);
-  detour_bucket_init (&thread->refusals, 5, g_get_monotonic_time ());
+  detour_log_limit_init (&thread->refusals, g_get_monotonic_time ());
 
   g_snprintf (name, sizeof name, "handshake-%u", index);
   thread->worker = detour_worker_new (name, POOL_NICE, &worker_funcs, thread, error);

@@ -4,7 +4,7 @@
 
 #include "detour-recheck.h"
 
-#include "detour-bucket.h"
+#include "detour-log-limit.h"
 
 /* The interval is cut into so many parts, none of them shorter or longer than that. */
 #define PARTS 60
@@ -24,8 +24,7 @@ struct _DetourRecheck {
   guint n_open;   /* questions that are out */
   guint timer;
   guint part_s;
-  DetourBucket logged;
-  guint n_unlogged;
+  DetourLogLimit ends;
 };
 
 typedef struct {
@@ -44,7 +43,7 @@ detour_recheck_new (DetourAdmission *admission, const DetourRecheckPort *port, g
   self->admission = admission;
   self->port = port;
   self->user = user;
-  detour_bucket_init (&self->logged, 5, g_get_monotonic_time ());
+  detour_log_limit_init (&self->ends, g_get_monotonic_time ());
   return self;
 }
 
@@ -68,18 +67,11 @@ static void
 log_end (DetourRecheck *self, const DetourKey *key, const DetourAdmissionVerdict *verdict)
 {
   g_autofree char *text = detour_key_to_text (key);
-  gboolean show = detour_bucket_take (&self->logged, 1, 5, 1, g_get_monotonic_time ());
+  GLogLevelFlags level = detour_log_limit_level (&self->ends, g_get_monotonic_time ());
 
-  if (!show)
-    self->n_unlogged++;
-  g_log_structured (G_LOG_DOMAIN, show ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_DEBUG, DETOUR_LOG_KEY, text,
-                    DETOUR_LOG_INSTANCE, verdict->source, "MESSAGE", "closing %s, which is not admitted any more: %s (%s)",
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, text, DETOUR_LOG_INSTANCE, verdict->source, "MESSAGE",
+                    "closing %s, which is not admitted any more: %s (%s)",
                     text, verdict->reason != NULL ? verdict->reason : "no reason given", verdict->source);
-  if (show && self->n_unlogged > 0)
-    {
-      g_message ("%u more of these were not logged", self->n_unlogged);
-      self->n_unlogged = 0;
-    }
 }
 
 static void

@@ -4,7 +4,7 @@
 
 #include "detour-tally.h"
 
-#include "detour-bucket.h"
+#include "detour-log-limit.h"
 
 #define LOG_KEYS_MAX 8192u
 #define MINUTES 60
@@ -14,8 +14,7 @@ struct _DetourTally {
   DetourAdmissionStats stats;
   guint refused[MINUTES]; /* in each minute of the last hour */
   gint64 minute;          /* the one that is counted now */
-  DetourBucket dry_run_log;
-  guint n_unlogged;
+  DetourLogLimit dry_runs;
 };
 
 DetourTally *
@@ -25,7 +24,7 @@ detour_tally_new (gint64 now_us)
 
   self->log = detour_verdict_log_new (LOG_KEYS_MAX);
   self->minute = now_us / G_TIME_SPAN_MINUTE;
-  detour_bucket_init (&self->dry_run_log, 5, now_us);
+  detour_log_limit_init (&self->dry_runs, now_us);
   return self;
 }
 
@@ -67,19 +66,12 @@ static void
 log_dry_run (DetourTally *self, const DetourKey *key, const DetourAdmissionVerdict *verdict, gint64 now_us)
 {
   g_autofree char *text = detour_key_to_text (key);
-  gboolean show = detour_bucket_take (&self->dry_run_log, 1, 5, 1, now_us);
+  GLogLevelFlags level = detour_log_limit_level (&self->dry_runs, now_us);
 
-  if (!show)
-    self->n_unlogged++;
-  g_log_structured (G_LOG_DOMAIN, show ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_DEBUG, DETOUR_LOG_KEY, text,
-                    DETOUR_LOG_INSTANCE, verdict->source, "MESSAGE", "would %s %s: %s (%s); let be because of dry-run",
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, text, DETOUR_LOG_INSTANCE, verdict->source, "MESSAGE",
+                    "would %s %s: %s (%s); let be because of dry-run",
                     verdict->flags & DETOUR_VERDICT_RECHECK ? "close" : "refuse", text,
                     verdict->reason != NULL ? verdict->reason : "no reason given", verdict->source);
-  if (show && self->n_unlogged > 0)
-    {
-      g_message ("%u more of these were not logged", self->n_unlogged);
-      self->n_unlogged = 0;
-    }
 }
 
 static void
