@@ -260,9 +260,7 @@ registry_remove (DetourRegistry *self, DetourPeer *peer)
   atomic_store (&table->entries[i], GRAVE);
   /* Graves in front of an empty entry lead nowhere. */
   if (table_entry (table, (i + 1) & table->mask) == 0)
-    for (; entry_peer (table_entry (table, i)) == NULL
-           && table_entry (table, i) != 0;
-         i = (i - 1) & table->mask)
+    for (; table_entry (table, i) == GRAVE; i = (i - 1) & table->mask)
       {
         atomic_store (&table->entries[i], 0);
         self->n_filled--;

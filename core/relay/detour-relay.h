@@ -93,7 +93,7 @@ struct _DetourClient {
   guint8 pong[DETOUR_FRAME_PING_SIZE];
   DetourPresence presence; /* not changed while joined */
   gint64 login_us;
-  gint64 progress_us; /* while blocked: when its socket took something last; set by the session */
+  gint64 progress_us; /* while blocked: since when, or when its socket took something last, which the session notes */
   DetourBucket not_here;
   DetourBucket rate;
 };

@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 typedef struct _DetourWatch DetourWatch;
 
 #define DETOUR_WATCH_SOURCE_MAX ((G_GUINT64_CONSTANT (1) << 40) - 1)
-/* Slots are below this. */
+/* The largest slot. */
 #define DETOUR_WATCH_SLOT_MAX 0xfffffeu
 
 typedef void (*DetourWatchFunc) (guint32 slot, gpointer user);
