@@ -370,8 +370,7 @@ append_format (GByteArray *out, const char *format, ...)
 }
 
 GByteArray *
-detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpRequest *request, gboolean close,
-                               gint64 real_us)
+detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpRequest *request, gint64 real_us)
 {
   GByteArray *out;
   gboolean has_body = self->status != 204 && self->status != 304;
@@ -383,17 +382,16 @@ detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpR
 
       error->close = self->close;
       detour_http_response_set_error (error, 500, "The answer could not be made");
-      return detour_http_response_to_bytes (error, request, close, real_us);
+      return detour_http_response_to_bytes (error, request, real_us);
     }
 
-  close = close || !detour_http_response_keeps_alive (self, request);
   out = g_byte_array_sized_new ((guint) (256 + self->headers->len + self->body->len));
   append_format (out, "HTTP/1.1 %u %s\r\n", self->status, phrase_of (self->status));
   append_date (out, real_us);
   g_byte_array_append (out, (const guint8 *) self->headers->str, (guint) self->headers->len);
   if (has_body)
     append_format (out, "Content-Length: %u\r\n", self->body->len);
-  if (close)
+  if (!detour_http_response_keeps_alive (self, request))
     append_format (out, "Connection: close\r\n");
   else if (request->head.minor == 0)
     append_format (out, "Connection: keep-alive\r\n");

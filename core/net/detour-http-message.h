@@ -59,12 +59,12 @@ gboolean detour_http_response_keeps_alive (const DetourHttpResponse *self, const
 /**
  * detour_http_response_to_bytes:
  * @request: (nullable): what is answered; NULL: it could not be parsed
- * @close: close the connection even if detour_http_response_keeps_alive()
  * @real_us: Unix time in microseconds, for Date
  *
- * Returns: (transfer full): status line, headers and body as they go on the wire.
+ * Returns: (transfer full): status line, headers and body as they go on the wire; what they say of the
+ *   connection is detour_http_response_keeps_alive().
  */
 GByteArray *detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpRequest *request,
-                                           gboolean close, gint64 real_us);
+                                           gint64 real_us);
 
 G_END_DECLS

@@ -157,6 +157,7 @@ land (Flight *flight, DetourAdmissionVerdict verdict)
   else if (verdict.result == DETOUR_AUTH_DENY)
     {
       conclude (self, &flight->question, &verdict, 1);
+      /* Unless a dry run made ALLOW of it. */
       if (verdict.result == DETOUR_AUTH_DENY)
         self->port->revoke (self->user, &flight->question.key);
     }

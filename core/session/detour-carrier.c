@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
+#include "detour-watch.h"
+
 /* Opened bytes of one round: so much is read before destinations get what they have. */
 #define ARENA_SIZE (512u * 1024)
-
-#define SLOTS_MAX 0xfffffeu
 
 static void
 log_end (const DetourConn *conn, DetourClose reason)
@@ -77,7 +77,7 @@ take_slot (DetourCarrier *self)
       return slot;
     }
   slot = self->conns->len;
-  g_assert (slot < SLOTS_MAX);
+  g_assert (slot <= DETOUR_WATCH_SLOT_MAX);
   g_ptr_array_add (self->conns, NULL);
   return slot;
 }

@@ -42,8 +42,7 @@ detour_guest_after_answer (DetourGuest *self)
 static gboolean
 answer (DetourGuest *self, DetourHttpResponse *response, const DetourHttpRequest *request)
 {
-  g_autoptr (GByteArray) bytes
-      = detour_http_response_to_bytes (response, request, FALSE, g_get_real_time ());
+  g_autoptr (GByteArray) bytes = detour_http_response_to_bytes (response, request, g_get_real_time ());
 
   self->close_after = !detour_http_response_keeps_alive (response, request);
   detour_guest_set_state (self, DETOUR_GUEST_ANSWERING);
@@ -69,7 +68,7 @@ begin_derp (DetourGuest *self, gboolean fast_start)
       guint8 bytes[DETOUR_HTTP_UPGRADE_ANSWER_SIZE];
       DetourBuffer head = { bytes, 0, sizeof bytes };
 
-      detour_http_upgrade_answer (parts->server_key.bytes, &head);
+      detour_http_upgrade_answer (&parts->server_key, &head);
       if (!detour_guest_put (self, bytes, head.len))
         return FALSE;
     }
@@ -101,7 +100,7 @@ detour_guest_on_head (DetourGuest *self)
       return FALSE;
     }
 
-  on_derp_path = self->listener->flags & DETOUR_LISTENER_DERP && detour_http_head_is (&self->head, self->head.path, "/derp");
+  on_derp_path = self->listener->flags & DETOUR_LISTENER_DERP && detour_http_head_is (&self->head, self->head.path, DETOUR_HTTP_UPGRADE_PATH);
   if (on_derp_path)
     {
       upgrade = detour_http_upgrade_of (&self->head);

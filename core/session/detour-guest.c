@@ -403,8 +403,8 @@ detour_guest_new (DetourPoolThread *thread, DetourListener *listener, int fd, co
     }
   detour_guest_set_limit (self, thread->limits.handshake_timeout_us);
 
-  /* Some channels need nothing of the peer, or speak first. */
-  /* An empty text and not NULL: nothing may be added to NULL, not even zero. */
+  /* Some channels need nothing of the peer, or speak first. An empty text and not NULL: nothing may be added to NULL,
+   * not even zero. */
   if (handshake (self, (const guint8 *) "", 0))
     process (self);
 }

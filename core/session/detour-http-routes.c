@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "detour-http-upgrade.h"
+
 /* The routes of one instance. */
 typedef struct {
   char *name;
@@ -29,9 +31,6 @@ struct _DetourHttpRoutes {
 };
 
 G_DEFINE_QUARK (detour-http-routes-error-quark, detour_http_routes_error)
-
-/* Answered by the session itself, before the table is asked. */
-#define DERP_PATH "/derp"
 
 static void
 probe_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response)
@@ -107,7 +106,7 @@ check_path (DetourHttpRoutes *self, const char *path, GError **error)
                    "route \"%s\": expected a path that begins with / and has no blank, ? or #", escaped);
       return FALSE;
     }
-  if (strcmp (path, DERP_PATH) == 0)
+  if (strcmp (path, DETOUR_HTTP_UPGRADE_PATH) == 0)
     {
       g_set_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_PATH,
                    "route \"%s\" is kept for the relay itself; expected another path", path);

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#include "detour-key.h"
-
 static gboolean
 value_is (const DetourHttpHead *head, const DetourHttpHeader *header, const char *text)
 {
@@ -46,7 +44,7 @@ detour_http_upgrade_of (const DetourHttpHead *head)
 }
 
 void
-detour_http_upgrade_answer (const guint8 *server_key, DetourBuffer *out)
+detour_http_upgrade_answer (const DetourKey *server_key, DetourBuffer *out)
 {
   static const char front[] = "HTTP/1.1 101 Switching Protocols\r\n"
                               "Upgrade: DERP\r\n"
@@ -55,14 +53,12 @@ detour_http_upgrade_answer (const guint8 *server_key, DetourBuffer *out)
                               "Derp-Public-Key: ";
   static const char end[] = "\r\n\r\n";
   char hex[DETOUR_KEY_HEX_SIZE + 1];
-  DetourKey key;
   guint8 *at = out->data + out->len;
 
   G_STATIC_ASSERT (sizeof front - 1 + DETOUR_KEY_HEX_SIZE + sizeof end - 1 == DETOUR_HTTP_UPGRADE_ANSWER_SIZE);
   g_assert (out->cap - out->len >= DETOUR_HTTP_UPGRADE_ANSWER_SIZE);
 
-  memcpy (key.bytes, server_key, DETOUR_KEY_SIZE);
-  detour_key_to_hex (&key, hex);
+  detour_key_to_hex (server_key, hex);
   memcpy (at, front, sizeof front - 1);
   memcpy (at + sizeof front - 1, hex, DETOUR_KEY_HEX_SIZE);
   memcpy (at + sizeof front - 1 + DETOUR_KEY_HEX_SIZE, end, sizeof end - 1);

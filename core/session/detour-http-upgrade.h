@@ -5,9 +5,13 @@
 #include <glib.h>
 
 #include "detour-http-head.h"
+#include "detour-key.h"
 #include "detour-plugin.h"
 
 G_BEGIN_DECLS
+
+/* Where DERP is, byte by byte; no plugin can have it. */
+#define DETOUR_HTTP_UPGRADE_PATH "/derp"
 
 typedef enum {
   DETOUR_HTTP_UPGRADE_NONE, /* answered 426; the connection stays usable */
@@ -34,11 +38,10 @@ DetourHttpUpgrade detour_http_upgrade_of (const DetourHttpHead *head);
 
 /**
  * detour_http_upgrade_answer:
- * @server_key: (array fixed-size=32): the relay's public key
  * @out: with DETOUR_HTTP_UPGRADE_ANSWER_SIZE bytes of room
  *
  * Appends the 101 of DERP without fast start.
  */
-void detour_http_upgrade_answer (const guint8 *server_key, DetourBuffer *out);
+void detour_http_upgrade_answer (const DetourKey *server_key, DetourBuffer *out);
 
 G_END_DECLS

@@ -131,7 +131,7 @@ speak (DetourInquiry *self, const Step *step, gboolean is_last)
   self->func (&word, is_last, self->user);
 }
 
-/* The step whose word is that of all; NULL: it is too early to say. @standing: (out): of that step */
+/* The step whose word is that of all; NULL: it is too early to say. @out: how it stands */
 static const Step *
 decide (const DetourInquiry *self, gboolean early, Standing *out)
 {

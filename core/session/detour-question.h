@@ -4,7 +4,7 @@
 
 #include <glib.h>
 
-#include "detour-key.h"
+#include "detour-frame.h"
 #include "detour-plugin.h"
 
 G_BEGIN_DECLS
@@ -14,7 +14,7 @@ typedef struct {
   char source[64];   /* address without port; "" when unknown */
   char *sni;         /* NULL: none */
   char *listener;    /* "transport/https"; NULL: not known any more */
-  char app_name[33]; /* "" when none */
+  char app_name[DETOUR_FRAME_APP_NAME_MAX + 1]; /* "" when none */
   gboolean prober;
 } DetourQuestion;
 

@@ -2,8 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What a connection needs to go on is here and nowhere else: descriptor, record layer, who it is, bytes that have come
- * and bytes that must go. The handshake pool fills it, a worker takes it over; what comes later (counters, queues) is
- * in the same terms.
+ * and bytes that must go. The handshake pool fills it, a worker takes it over.
  */
 #pragma once
 

@@ -79,7 +79,7 @@ ask (gpointer self, const char *path, DetourListenerFlags flags)
   g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==, DETOUR_HTTP_HEAD_OK);
   request = detour_http_request_new (&head, &peer, flags);
   route->handle (self, request, response);
-  bytes = detour_http_response_to_bytes (response, request, FALSE, 0);
+  bytes = detour_http_response_to_bytes (response, request, 0);
   wire = g_strndup ((const char *) bytes->data, bytes->len);
   from = strstr (wire, browser);
   g_assert_nonnull (from);

@@ -53,7 +53,7 @@ check_message (const DetourHttpHead *head)
   g_assert_cmpuint (strlen (detour_http_request_host (request)), ==, head->host.len);
   detour_http_response_add_header (response, "X-Path", detour_http_request_path (request));
   detour_http_response_add_header (response, "X-Host", detour_http_request_host (request));
-  bytes = detour_http_response_to_bytes (response, request, FALSE, 0);
+  bytes = detour_http_response_to_bytes (response, request, 0);
   g_assert_cmpuint (detour_http_response_status (response), ==, 200);
 }
 

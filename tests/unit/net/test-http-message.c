@@ -28,10 +28,9 @@ request_of (const char *text, DetourListenerFlags flags)
 }
 
 static void
-assert_bytes (const DetourHttpResponse *response, const DetourHttpRequest *request, gboolean close,
-              const char *expected)
+assert_bytes (const DetourHttpResponse *response, const DetourHttpRequest *request, const char *expected)
 {
-  g_autoptr (GByteArray) bytes = detour_http_response_to_bytes (response, request, close, WHEN);
+  g_autoptr (GByteArray) bytes = detour_http_response_to_bytes (response, request, WHEN);
   g_autofree char *text = g_strndup ((const char *) bytes->data, bytes->len);
 
   g_assert_cmpstr (text, ==, expected);
@@ -103,9 +102,7 @@ test_empty_response (void)
   g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
 
   g_assert_true (detour_http_response_keeps_alive (response, request));
-  assert_bytes (response, request, FALSE, "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 0\r\n\r\n");
-  assert_bytes (response, request, TRUE,
-                "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 0\r\nConnection: close\r\n\r\n");
+  assert_bytes (response, request, "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 0\r\n\r\n");
 }
 
 static void
@@ -118,8 +115,8 @@ test_body (void)
   detour_http_response_add_header (response, "Allow", "GET");
   detour_http_response_set_body (response, "text/plain", "hello", -1);
 #define FRONT "HTTP/1.1 200 OK\r\n" DATE "Allow: GET\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n"
-  assert_bytes (response, get, FALSE, FRONT "hello");
-  assert_bytes (response, head, FALSE, FRONT);
+  assert_bytes (response, get, FRONT "hello");
+  assert_bytes (response, head, FRONT);
 #undef FRONT
 }
 
@@ -133,7 +130,7 @@ test_no_body (gconstpointer data)
       = g_strdup_printf ("HTTP/1.1 %s\r\n" DATE "\r\n", status == 204 ? "204 No Content" : "304 Not Modified");
 
   detour_http_response_set_status (response, status);
-  assert_bytes (response, request, FALSE, expected);
+  assert_bytes (response, request, expected);
 }
 
 static void
@@ -144,9 +141,9 @@ test_old_version (void)
   g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
 
   g_assert_false (detour_http_response_keeps_alive (response, old));
-  assert_bytes (response, old, FALSE,
+  assert_bytes (response, old,
                 "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 0\r\nConnection: close\r\n\r\n");
-  assert_bytes (response, keep, FALSE,
+  assert_bytes (response, keep,
                 "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 0\r\nConnection: keep-alive\r\n\r\n");
 }
 
@@ -158,7 +155,7 @@ test_handler_closes (void)
 
   detour_http_response_add_header (response, "connection", "Close");
   g_assert_false (detour_http_response_keeps_alive (response, request));
-  assert_bytes (response, request, FALSE,
+  assert_bytes (response, request,
                 "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 0\r\nConnection: close\r\n\r\n");
 }
 
@@ -170,7 +167,7 @@ test_error (void)
   detour_http_response_add_header (response, "Access-Control-Allow-Origin", "*");
   detour_http_response_set_body (response, "text/html", "gone", -1);
   detour_http_response_set_error (response, 431, "too long");
-  assert_bytes (response, NULL, FALSE,
+  assert_bytes (response, NULL,
                 "HTTP/1.1 431 Request Header Fields Too Large\r\n" DATE "X-Content-Type-Options: nosniff\r\n"
                 "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 9\r\nConnection: close\r\n\r\ntoo long\n");
 }
@@ -182,7 +179,7 @@ test_browser_headers (void)
   g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
 
   detour_http_response_add_browser_headers (response);
-  assert_bytes (response, request, FALSE,
+  assert_bytes (response, request,
                 "HTTP/1.1 200 OK\r\n" DATE "Strict-Transport-Security: max-age=63072000; includeSubDomains\r\n"
                 "Content-Security-Policy: default-src 'self'; frame-ancestors 'none'; form-action 'self'; "
                 "base-uri 'self'; block-all-mixed-content; object-src 'none'\r\n"
@@ -224,7 +221,7 @@ test_wrong_header (gconstpointer data)
   /* What comes later does not mend it. */
   detour_http_response_set_body (response, "text/plain", "secret", -1);
   g_assert_cmpuint (detour_http_response_status (response), ==, 500);
-  assert_bytes (response, request, FALSE, broken_text);
+  assert_bytes (response, request, broken_text);
 }
 
 static void
@@ -236,7 +233,7 @@ test_wrong_type (void)
   g_test_expect_message ("detour", G_LOG_LEVEL_WARNING, "*may not stand there*");
   detour_http_response_set_body (response, "text/plain\r\nX: y", "body", -1);
   g_test_assert_expected_messages ();
-  assert_bytes (response, request, FALSE, broken_text);
+  assert_bytes (response, request, broken_text);
 }
 
 static void
@@ -248,7 +245,7 @@ test_wrong_status (gconstpointer data)
   g_test_expect_message ("detour", G_LOG_LEVEL_WARNING, "*not in 200 to 599*");
   detour_http_response_set_status (response, GPOINTER_TO_UINT (data));
   g_test_assert_expected_messages ();
-  assert_bytes (response, request, FALSE, broken_text);
+  assert_bytes (response, request, broken_text);
 }
 
 static void
@@ -261,7 +258,7 @@ test_two_bodies (void)
   g_test_expect_message ("detour", G_LOG_LEVEL_WARNING, "*two bodies*");
   detour_http_response_set_body (response, "text/plain", "b", 1);
   g_test_assert_expected_messages ();
-  assert_bytes (response, request, FALSE, broken_text);
+  assert_bytes (response, request, broken_text);
 }
 
 int

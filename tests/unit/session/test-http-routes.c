@@ -33,7 +33,7 @@ answer (DetourHttpRoutes *routes, const char *method, const char *target, const 
   char *text, *date;
 
   detour_http_routes_answer (routes, request, response);
-  bytes = detour_http_response_to_bytes (response, request, FALSE, WHEN);
+  bytes = detour_http_response_to_bytes (response, request, WHEN);
   text = g_strndup ((const char *) bytes->data, bytes->len);
   date = strstr (text, "Date: ");
   memmove (date, strstr (date, "\r\n") + 2, strlen (strstr (date, "\r\n") + 2) + 1);

@@ -77,14 +77,14 @@ test_decision (gconstpointer data)
 static void
 test_answer (void)
 {
-  guint8 key[DETOUR_KEY_SIZE];
+  DetourKey key;
   g_autofree guint8 *room = g_malloc0 (3 + DETOUR_HTTP_UPGRADE_ANSWER_SIZE);
   DetourBuffer out = { room, 3, 3 + DETOUR_HTTP_UPGRADE_ANSWER_SIZE };
   g_autofree char *text = NULL;
 
-  for (guint i = 0; i < sizeof key; i++)
-    key[i] = (guint8) (0xe0 + i);
-  detour_http_upgrade_answer (key, &out);
+  for (guint i = 0; i < sizeof key.bytes; i++)
+    key.bytes[i] = (guint8) (0xe0 + i);
+  detour_http_upgrade_answer (&key, &out);
   g_assert_cmpuint (out.len, ==, out.cap);
   text = g_strndup ((const char *) room + 3, DETOUR_HTTP_UPGRADE_ANSWER_SIZE);
   g_assert_cmpstr (text, ==,
