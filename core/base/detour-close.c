@@ -13,6 +13,7 @@ static const struct {
   [DETOUR_CLOSE_RECORD] = { "record", "the peer broke the rules of the record layer", TRUE },
   [DETOUR_CLOSE_HANDSHAKE] = { "handshake", "the handshake failed", TRUE },
   [DETOUR_CLOSE_HANDSHAKE_TIME] = { "handshake_timeout", "handshake and request took too long", TRUE },
+  [DETOUR_CLOSE_LIMIT] = { "limit", "there are too many that are not logged in", TRUE },
   [DETOUR_CLOSE_HEAD] = { "head", "no acceptable HTTP request came", TRUE },
   [DETOUR_CLOSE_SERVED] = { "served", "the request was answered", TRUE },
   [DETOUR_CLOSE_LOGIN] = { "login", "the login was not acceptable", FALSE },

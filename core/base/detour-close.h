@@ -12,6 +12,7 @@ typedef enum {
   DETOUR_CLOSE_RECORD,          /* broke the rules of the record layer */
   DETOUR_CLOSE_HANDSHAKE,       /* the handshake of the record layer failed */
   DETOUR_CLOSE_HANDSHAKE_TIME,  /* handshake and head took too long */
+  DETOUR_CLOSE_LIMIT,           /* gave its place to others, or found none, where too many come at once */
   DETOUR_CLOSE_HEAD,            /* no HTTP head, answered with an error */
   DETOUR_CLOSE_SERVED,          /* an HTTP answer was given */
   DETOUR_CLOSE_LOGIN,           /* the ClientInfo does not hold */

@@ -156,7 +156,7 @@ refuse (DetourGuest *self, const DetourTicket *ticket)
 
   detour_guest_set_state (self, DETOUR_GUEST_HELD);
   detour_guest_leave_half_open (self);
-  g_queue_push_tail_link (&thread->held, &self->held_link);
+  g_queue_push_tail_link (&thread->held, &self->queue_link);
   detour_pool_adjust (&thread->pool->n_held, 1);
   detour_guest_set_limit (self, thread->refuse_hold_us);
   detour_guest_set_events (self);

@@ -10,7 +10,8 @@ G_BEGIN_DECLS
 
 /* What may arrive in each state, and the time limit that runs. */
 typedef enum {
-  DETOUR_GUEST_HANDSHAKE, /* bytes of the record layer's handshake; handshake-timeout from the acceptance */
+  DETOUR_GUEST_WAITING,   /* its first bytes, which are not read: too many are half open; see detour-guest-turn.c */
+  DETOUR_GUEST_HANDSHAKE, /* bytes of the record layer's handshake; handshake-timeout from its beginning */
   DETOUR_GUEST_HEAD,      /* an HTTP head; the same limit goes on, or starts anew for a further request */
   DETOUR_GUEST_ANSWERING, /* nothing: the response is being written; handshake-timeout */
   DETOUR_GUEST_LINGERING, /* anything, thrown away, so that the peer still reads the response; see detour-guest-http.c */
@@ -32,11 +33,14 @@ struct _DetourGuest {
   DetourChannel channel;
   DetourGuestState state;
   gboolean is_half_open; /* counted as such */
+  gboolean has_spoken;
+  gint64 active_us; /* when something came last */
   guint64 number;
   struct sockaddr_storage peer;
   DetourSource half_open, source;
-  GList link;      /* of all */
-  GList held_link; /* of those that are held */
+  GList link;           /* of all */
+  GList half_open_link; /* of those that are half open */
+  GList queue_link;     /* of those that wait, or of those that are held */
   GByteArray *plain; /* opened, not used yet */
   GByteArray *out;   /* sealed, not sent yet */
   gboolean close_after;
@@ -54,12 +58,21 @@ void detour_guest_set_state (DetourGuest *self, DetourGuestState next);
 void detour_guest_set_limit (DetourGuest *self, gint64 after_us);
 /* What the socket is watched for, as state and output have it. */
 void detour_guest_set_events (DetourGuest *self);
-void detour_guest_leave_half_open (DetourGuest *self);
+/* The limit of handshake and head runs from now; what has come is read in the next round. */
+void detour_guest_begin (DetourGuest *self);
 void detour_guest_leave_held (DetourGuest *self);
 /* Takes the guest off its thread; descriptor, channel and source are the caller's business. */
 void detour_guest_retire (DetourGuest *self);
 /* Seals and sends; what the socket does not take waits in `out`. */
 gboolean detour_guest_put (DetourGuest *self, const guint8 *data, gsize len);
+
+/* In detour-guest-turn.c. FALSE: it waits, or was closed at once because too many do. */
+gboolean detour_guest_take_turn (DetourGuest *self);
+/* State WAITING: the first bytes are there. */
+void detour_guest_speaks (DetourGuest *self);
+void detour_guest_note_activity (DetourGuest *self);
+void detour_guest_leave_half_open (DetourGuest *self);
+void detour_guest_leave_waiting (DetourGuest *self);
 
 /* In detour-guest-http.c: state HEAD has bytes; the response is out. */
 gboolean detour_guest_on_head (DetourGuest *self);

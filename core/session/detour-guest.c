@@ -18,6 +18,7 @@
 #define TO(state) (1u << DETOUR_GUEST_##state)
 
 static const guint16 next_states[DETOUR_GUEST_N_STATES] = {
+  [DETOUR_GUEST_WAITING] = TO (HANDSHAKE) | TO (CLOSED),
   [DETOUR_GUEST_HANDSHAKE] = TO (HEAD) | TO (CLOSED),
   [DETOUR_GUEST_HEAD] = TO (ANSWERING) | TO (LOGIN) | TO (CLOSED),
   [DETOUR_GUEST_ANSWERING] = TO (HEAD) | TO (LINGERING) | TO (CLOSED),
@@ -59,25 +60,17 @@ detour_guest_set_events (DetourGuest *self)
 
   if (reads (self))
     events = EPOLLIN;
+  else if (self->state == DETOUR_GUEST_WAITING)
+    events = self->has_spoken ? 0 : EPOLLIN; /* the end of what it says is no reason to go */
   if (self->out->len > 0)
     events |= EPOLLOUT;
   detour_worker_modify (self->thread->worker, &self->io, events);
 }
 
 void
-detour_guest_leave_half_open (DetourGuest *self)
-{
-  if (!self->is_half_open)
-    return;
-  self->is_half_open = FALSE;
-  detour_pool_adjust (&self->thread->pool->n_half_open, -1);
-  detour_sources_leave (self->thread->pool->half_open_sources, &self->half_open);
-}
-
-void
 detour_guest_leave_held (DetourGuest *self)
 {
-  g_queue_unlink (&self->thread->held, &self->held_link);
+  g_queue_unlink (&self->thread->held, &self->queue_link);
   detour_pool_adjust (&self->thread->pool->n_held, -1);
 }
 
@@ -115,6 +108,8 @@ detour_guest_retire (DetourGuest *self)
 {
   if (self->state == DETOUR_GUEST_HELD)
     detour_guest_leave_held (self);
+  if (self->state == DETOUR_GUEST_WAITING)
+    detour_guest_leave_waiting (self);
   detour_guest_leave_half_open (self);
   detour_guest_drop_question (self);
   detour_guest_set_state (self, DETOUR_GUEST_CLOSED);
@@ -131,7 +126,8 @@ say_goodbye (DetourGuest *self)
 {
   DetourBuffer *out = &self->thread->out;
 
-  if (self->state == DETOUR_GUEST_HANDSHAKE || self->state == DETOUR_GUEST_LINGERING || self->out->len > 0)
+  if (self->state == DETOUR_GUEST_WAITING || self->state == DETOUR_GUEST_HANDSHAKE
+      || self->state == DETOUR_GUEST_LINGERING || self->out->len > 0)
     return;
   out->len = 0;
   detour_channel_close (&self->channel, out);
@@ -311,6 +307,7 @@ read_some (DetourGuest *self)
     }
   if (self->state == DETOUR_GUEST_LINGERING)
     return;
+  detour_guest_note_activity (self);
   if (self->state == DETOUR_GUEST_HANDSHAKE ? handshake (self, in->data, (gsize) n) : open_bytes (self, in->data, (gsize) n))
     process (self);
 }
@@ -334,7 +331,9 @@ on_ready (DetourWorker *worker, DetourIo *io, guint32 events)
             return;
         }
     }
-  if (reads (self) && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+  if (self->state == DETOUR_GUEST_WAITING && !self->has_spoken && events & EPOLLIN)
+    detour_guest_speaks (self);
+  else if (reads (self) && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
     read_some (self);
   else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
     detour_guest_close (self, DETOUR_CLOSE_PEER);
@@ -344,12 +343,15 @@ void
 detour_guest_timer (DetourPoolThread *thread, DetourTimer *timer)
 {
   static const DetourClose reasons[DETOUR_GUEST_N_STATES] = {
+    [DETOUR_GUEST_WAITING] = DETOUR_CLOSE_LIMIT,
     [DETOUR_GUEST_HANDSHAKE] = DETOUR_CLOSE_HANDSHAKE_TIME, [DETOUR_GUEST_HEAD] = DETOUR_CLOSE_HANDSHAKE_TIME,
     [DETOUR_GUEST_ANSWERING] = DETOUR_CLOSE_WRITE_TIME,     [DETOUR_GUEST_LOGIN] = DETOUR_CLOSE_LOGIN_TIME,
     [DETOUR_GUEST_HELD] = DETOUR_CLOSE_REFUSED,
   };
   DetourGuest *self = (DetourGuest *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DetourGuest, timer));
 
+  if (self->state == DETOUR_GUEST_WAITING)
+    detour_counter_add (&thread->counters.over_limit, 1);
   detour_guest_close (self, self->state == DETOUR_GUEST_LINGERING ? answered (self) : reasons[self->state]);
 }
 
@@ -360,7 +362,6 @@ make_channel (DetourGuest *self)
   DetourAccepted accepted = { .peer = self->peer, .listener = self->listener->instance };
   socklen_t len = sizeof accepted.local;
 
-  self->channel.cls = &detour_channel_plain;
   if (self->listener->channel == NULL)
     return TRUE;
   if (getsockname (self->io.fd, (struct sockaddr *) &accepted.local, &len) < 0)
@@ -373,38 +374,50 @@ make_channel (DetourGuest *self)
 }
 
 void
+detour_guest_begin (DetourGuest *self)
+{
+  detour_guest_set_state (self, DETOUR_GUEST_HANDSHAKE);
+  if (!make_channel (self))
+    {
+      detour_guest_close (self, DETOUR_CLOSE_HANDSHAKE);
+      return;
+    }
+  detour_guest_set_limit (self, self->thread->limits.handshake_timeout_us);
+  detour_guest_set_events (self);
+
+  /* Some channels need nothing of the peer, or speak first. An empty text and not NULL: nothing may be added to NULL,
+   * not even zero. */
+  if (handshake (self, (const guint8 *) "", 0))
+    process (self);
+}
+
+void
 detour_guest_new (DetourPoolThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer,
-                  DetourSource half_open, DetourSource source)
+                  DetourSource source)
 {
   DetourGuest *self = g_new0 (DetourGuest, 1);
 
   self->io = (DetourIo) { on_ready, fd, EPOLLIN };
   self->thread = thread;
   self->listener = detour_listener_ref (listener);
-  self->state = DETOUR_GUEST_HANDSHAKE;
+  self->channel.cls = &detour_channel_plain;
   self->peer = *peer;
-  self->half_open = half_open;
   self->source = source;
-  self->is_half_open = TRUE;
   self->number = __atomic_add_fetch (&thread->pool->n_connections, 1, __ATOMIC_RELAXED);
   self->link.data = self;
-  self->held_link.data = self;
+  self->half_open_link.data = self;
+  self->queue_link.data = self;
   self->plain = g_byte_array_new ();
   self->out = g_byte_array_new ();
   detour_http_head_init (&self->head);
-  detour_pool_adjust (&thread->pool->n_half_open, 1);
   g_queue_push_tail_link (&thread->guests, &self->link);
   thread->peak = MAX (thread->peak, thread->guests.length);
 
-  if (!detour_worker_add (thread->worker, &self->io) || !make_channel (self))
+  if (!detour_worker_add (thread->worker, &self->io))
     {
+      detour_guest_set_state (self, DETOUR_GUEST_HANDSHAKE);
       detour_guest_close (self, DETOUR_CLOSE_HANDSHAKE);
-      return;
     }
-  detour_guest_set_limit (self, thread->limits.handshake_timeout_us);
-
-  /* Some channels need nothing of the peer, or speak first. An empty text and not NULL: nothing may be added to NULL,
-   * not even zero. */
-  if (handshake (self, (const guint8 *) "", 0))
-    process (self);
+  else if (detour_guest_take_turn (self))
+    detour_guest_begin (self);
 }

@@ -20,6 +20,10 @@ typedef struct {
   gboolean has_mesh_key;
   GQueue guests;      /* all, as they came */
   guint peak;         /* most of them at a time since memory was given back */
+  GQueue half_open;   /* the one that rests longest first */
+  GQueue waiting;     /* the one that came last first */
+  DetourTimer look;   /* those who wait look for a place; set while there are any */
+  gboolean serves;    /* will do so at the end of the round */
   GQueue held;        /* refused ones, the one that is held longest first */
   GPtrArray *sockets; /* of ListenSocket: what it accepts from */
   DetourBuffer in;    /* one read */
@@ -37,6 +41,7 @@ struct _DetourPool {
   DetourPoolThread *threads;
   guint64 n_connections; /* accepted since the start; atomic */
   guint n_half_open;     /* atomic */
+  guint n_waiting;       /* atomic */
   guint n_held;          /* atomic */
   GMutex accept_lock;
   DetourBucket accept_bucket; /* under the lock */
@@ -55,10 +60,12 @@ detour_pool_adjust (guint *counter, gint n)
  * detour_guest_new:
  * @fd: accepted; taken
  *
- * Begins with a connection that was let in by number and rate.
+ * Begins with a connection that was let in by number and rate, or lets it wait for its turn.
  */
 void detour_guest_new (DetourPoolThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer,
-                       DetourSource half_open, DetourSource source);
+                       DetourSource source);
+/* Those who wait for their turn look for a place. */
+void detour_guest_look (DetourPoolThread *thread);
 void detour_guest_timer (DetourPoolThread *thread, DetourTimer *timer);
 void detour_guest_close (DetourGuest *self, DetourClose reason);
 /* Held guests only. */

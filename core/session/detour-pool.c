@@ -51,30 +51,20 @@ rate_allows (DetourPoolThread *thread)
 }
 
 static gboolean
-numbers_allow (DetourPoolThread *thread, const struct sockaddr_storage *peer, DetourSource *half_open, DetourSource *source)
+numbers_allow (DetourPoolThread *thread, const struct sockaddr_storage *peer, DetourSource *source)
 {
   DetourPool *pool = thread->pool;
   const DetourPoolLimits *limits = &thread->limits;
-  const struct sockaddr *address = (const struct sockaddr *) peer;
 
-  if (limits->half_open > 0 && detour_pool_n_half_open (pool) >= limits->half_open)
-    return FALSE;
   if (limits->connections > 0 && detour_pool_n_connections (pool) >= limits->connections)
     return FALSE;
-  if (!detour_sources_enter (pool->half_open_sources, address, limits->half_open_per_source, half_open))
-    return FALSE;
-  if (!detour_sources_enter (pool->parts.sources, address, limits->connections_per_source, source))
-    {
-      detour_sources_leave (pool->half_open_sources, half_open);
-      return FALSE;
-    }
-  return TRUE;
+  return detour_sources_enter (pool->parts.sources, (const struct sockaddr *) peer, limits->connections_per_source, source);
 }
 
 static void
 take_connection (DetourPoolThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer)
 {
-  DetourSource half_open, source;
+  DetourSource source;
 
   detour_counter_add (&thread->counters.accepted, 1);
   if (!rate_allows (thread))
@@ -82,13 +72,13 @@ take_connection (DetourPoolThread *thread, DetourListener *listener, int fd, con
       detour_counter_add (&thread->counters.over_rate, 1);
       close (fd);
     }
-  else if (!numbers_allow (thread, peer, &half_open, &source))
+  else if (!numbers_allow (thread, peer, &source))
     {
       detour_counter_add (&thread->counters.over_limit, 1);
       close (fd);
     }
   else
-    detour_guest_new (thread, listener, fd, peer, half_open, source);
+    detour_guest_new (thread, listener, fd, peer, source);
 }
 
 /* The operator's to mend, unlike what strangers do; once in a while is enough. */
@@ -287,7 +277,12 @@ detour_pool_ask_again (DetourPool *self)
 static void
 on_timer (DetourWorker *worker, DetourTimer *timer, gpointer user)
 {
-  detour_guest_timer (user, timer);
+  DetourPoolThread *thread = user;
+
+  if (timer == &thread->look)
+    detour_guest_look (thread);
+  else
+    detour_guest_timer (thread, timer);
 }
 
 static const DetourWorkerFuncs worker_funcs = { .timer = on_timer };
@@ -307,6 +302,8 @@ start_thread (DetourPool *self, guint index, const DetourPoolLimits *limits, GEr
   thread->out.cap = DETOUR_CHANNEL_SEAL_BOUND (2 * DETOUR_CHANNEL_RECORD_MAX) + DETOUR_CHANNEL_FEED_SLACK;
   thread->out.data = g_malloc (thread->out.cap);
   g_queue_init (&thread->guests);
+  g_queue_init (&thread->half_open);
+  g_queue_init (&thread->waiting);
   g_queue_init (&thread->held);
   detour_log_limit_init (&thread->refusals, g_get_monotonic_time ());
 
@@ -385,6 +382,12 @@ guint
 detour_pool_n_half_open (const DetourPool *self)
 {
   return __atomic_load_n (&self->n_half_open, __ATOMIC_RELAXED);
+}
+
+guint
+detour_pool_n_waiting (const DetourPool *self)
+{
+  return __atomic_load_n (&self->n_waiting, __ATOMIC_RELAXED);
 }
 
 guint

@@ -31,7 +31,8 @@ typedef struct {
 
 typedef struct {
   DetourCounter accepted;     /* connections */
-  DetourCounter over_limit;   /* closed at once */
+  DetourCounter over_limit;   /* closed because there were too many */
+  DetourCounter waited;       /* for their turn */
   DetourCounter over_rate;
   DetourCounter requests;     /* HTTP */
   DetourCounter derp;         /* DERP connections begun */
@@ -74,6 +75,7 @@ void detour_pool_ask_again (DetourPool *self);
 /* In all: half open, held, registered. Any thread. */
 guint detour_pool_n_connections (const DetourPool *self);
 guint detour_pool_n_half_open (const DetourPool *self); /* any thread */
+guint detour_pool_n_waiting (const DetourPool *self);   /* for their turn, in no other number; any thread */
 guint detour_pool_n_held (const DetourPool *self);      /* any thread */
 guint detour_pool_n_threads (const DetourPool *self);
 const DetourPoolCounters *detour_pool_counters (const DetourPool *self, guint thread);

@@ -74,6 +74,14 @@ source_of (const struct sockaddr *peer)
 }
 
 gboolean
+detour_sources_same (const struct sockaddr *a, const struct sockaddr *b)
+{
+  DetourSource x = source_of (a), y = source_of (b);
+
+  return source_equal (&x, &y);
+}
+
+gboolean
 detour_sources_enter (DetourSources *self, const struct sockaddr *peer, guint limit, DetourSource *source)
 {
   gboolean allowed;

@@ -33,6 +33,9 @@ gboolean detour_sources_enter (DetourSources *self, const struct sockaddr *peer,
 /* Once for each enter() that returned TRUE; @source is cleared. */
 void detour_sources_leave (DetourSources *self, DetourSource *source);
 
+/* Whether both count as one. */
+gboolean detour_sources_same (const struct sockaddr *a, const struct sockaddr *b);
+
 /* Sources with a connection. */
 guint detour_sources_size (DetourSources *self);
 

@@ -2,6 +2,7 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import concurrent.futures
 import os
 import resource
 
@@ -72,6 +73,55 @@ def test_half_open_connections_of_one_source_are_few(make_relay):
         stream.expect_open_and_silent(0)
         stream.close()
     wait_until(lambda: logs_in(door, ("127.0.1.1", 0)), "a login of the source that was full")
+
+
+@pytest.mark.parametrize("limit", ["half_open_per_source", "half_open"])
+@pytest.mark.parametrize("what", [b"", b"GET /derp HTTP/1.1\r\nHost: x\r\nUpgr"])
+def test_who_speaks_takes_the_place_of_who_rests(make_relay, limit, what):
+    """A client comes in although its address has more resting connections than may be half open."""
+    relay = make_relay(with_keys(PATIENT, "limits", **{limit: "5"}))
+    streams = [Stream.connect(relay.address("http")) for _ in range(8)]
+    for stream in streams:
+        stream.write(what)
+    relay.door("http").client().ping(b"12345678")
+    relay.door("tls").client().ping(b"12345678")
+    for stream in streams:
+        stream.close()
+
+
+@pytest.mark.parametrize("limit", ["half_open_per_source", "half_open"])
+@pytest.mark.parametrize("door", ["tls", "http"])
+def test_a_crowd_from_one_address_is_served_in_turn(make_relay, limit, door):
+    """All come at once, many more than may be half open; nobody is turned away."""
+    relay = make_relay(with_keys(PATIENT, "limits", **{limit: "3"}))
+    streams = [Stream.connect(relay.address(door)) for _ in range(60)]
+    with concurrent.futures.ThreadPoolExecutor(len(streams)) as crowd:
+        clients = list(crowd.map(lambda stream: relay.door(door).client(stream=start(stream, door)), streams))
+    for client in clients:
+        client.ping(b"12345678")
+
+
+def start(stream, door):
+    """@stream, with TLS where that is spoken."""
+    if door == "tls":
+        stream.start_tls()
+    return stream
+
+
+def test_who_waits_for_a_turn_may_leave(make_relay):
+    relay = make_relay(with_keys(PATIENT, "limits", half_open="1"))
+    first = Stream.connect(relay.address("http"))
+    first.write(b"GET ")
+    streams = [Stream.connect(relay.address("http")) for _ in range(40)]
+    for n, stream in enumerate(streams):
+        if n % 4 < 2:
+            stream.write(b"GET /derp/probe HTTP/1.1\r\n")
+        if n % 2:
+            stream.abort()
+    first.close()
+    relay.door("http").client().ping(b"12345678")
+    for stream in streams[::2]:
+        stream.close()
 
 
 def logs_in(door, source):

@@ -1,0 +1,233 @@
+/* detour-guest-turn.c: guests take turns: so many are half open at a time, others wait until one of them is done.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A crowd that comes at once, from behind one address even, is served one after the other and not turned away. Who has
+ * something to say goes before who is silent: a connection that waits and says nothing is closed soon, and one that is
+ * half open and rests gives way when somebody else wants its place. */
+#include "config.h"
+
+#include "detour-guest-private.h"
+
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+/* A client speaks first, with its very acknowledgement. */
+#define SILENT_US (G_USEC_PER_SEC / 4)
+/* Within a handshake or a login the peer has to think, and a crowd of peers may share a processor. */
+#define RESTING_US (5 * G_USEC_PER_SEC)
+/* How long a waiting guest may take for its first word. */
+#define FIRST_WORD_US (3 * G_USEC_PER_SEC)
+/* How often those who wait look for a place that nobody uses. */
+#define LOOK_US (G_USEC_PER_SEC / 4)
+
+#define WAITING_MAX 8192u
+/* Guests that are looked at for one place. */
+#define SEARCH_MAX 1024u
+
+static void serve (DetourWorker *worker, gpointer data);
+
+typedef enum {
+  TURN_NOW,
+  TURN_TOO_MANY,     /* in all */
+  TURN_TOO_MANY_HERE /* from its address */
+} Turn;
+
+static Turn
+enter (DetourGuest *self)
+{
+  DetourPool *pool = self->thread->pool;
+  const DetourPoolLimits *limits = &self->thread->limits;
+
+  if (limits->half_open > 0 && detour_pool_n_half_open (pool) >= limits->half_open)
+    return TURN_TOO_MANY;
+  if (!detour_sources_enter (pool->half_open_sources, (const struct sockaddr *) &self->peer, limits->half_open_per_source,
+                             &self->half_open))
+    return TURN_TOO_MANY_HERE;
+
+  detour_pool_adjust (&pool->n_half_open, 1);
+  self->is_half_open = TRUE;
+  self->active_us = detour_worker_now_us (self->thread->worker);
+  g_queue_push_tail_link (&self->thread->half_open, &self->half_open_link);
+  return TURN_NOW;
+}
+
+/* Nothing came for so long that its place is free for others. Not while it is the relay that thinks, and not when the
+ * relay itself was slow to read. */
+static gboolean
+gives_way (DetourGuest *self, gint64 idle_us)
+{
+  char byte;
+
+  if (self->state == DETOUR_GUEST_ASKING || idle_us < (self->has_spoken ? RESTING_US : SILENT_US))
+    return FALSE;
+  if (recv (self->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+    return TRUE;
+  detour_guest_note_activity (self);
+  return FALSE;
+}
+
+/* Closes the guest that rests longest, of all or of those from where @self comes. */
+static gboolean
+make_place (DetourGuest *self, Turn turn)
+{
+  DetourPoolThread *thread = self->thread;
+  gint64 now_us = detour_worker_now_us (thread->worker);
+  GList *link = thread->half_open.head;
+
+  for (guint i = 0; link != NULL && i < SEARCH_MAX; i++)
+    {
+      DetourGuest *other = link->data;
+      gint64 idle_us = now_us - other->active_us;
+
+      link = link->next;
+      if (idle_us < SILENT_US)
+        break;
+      if ((turn == TURN_TOO_MANY || detour_sources_same ((struct sockaddr *) &self->peer, (struct sockaddr *) &other->peer))
+          && gives_way (other, idle_us))
+        {
+          detour_counter_add (&thread->counters.over_limit, 1);
+          detour_guest_close (other, DETOUR_CLOSE_LIMIT);
+          return TRUE;
+        }
+    }
+  return FALSE;
+}
+
+/* TRUE: it has a place. */
+static gboolean
+try (DetourGuest *self, Turn *turn)
+{
+  *turn = enter (self);
+  if (*turn != TURN_NOW && make_place (self, *turn))
+    *turn = enter (self);
+  return *turn == TURN_NOW;
+}
+
+void
+detour_guest_leave_half_open (DetourGuest *self)
+{
+  DetourPoolThread *thread = self->thread;
+
+  if (!self->is_half_open)
+    return;
+  self->is_half_open = FALSE;
+  g_queue_unlink (&thread->half_open, &self->half_open_link);
+  detour_pool_adjust (&thread->pool->n_half_open, -1);
+  detour_sources_leave (thread->pool->half_open_sources, &self->half_open);
+  if (thread->waiting.length > 0 && !thread->serves)
+    {
+      thread->serves = TRUE;
+      detour_worker_defer (thread->worker, serve, thread);
+    }
+}
+
+void
+detour_guest_note_activity (DetourGuest *self)
+{
+  self->has_spoken = TRUE;
+  self->active_us = detour_worker_now_us (self->thread->worker);
+  if (self->is_half_open)
+    {
+      g_queue_unlink (&self->thread->half_open, &self->half_open_link);
+      g_queue_push_tail_link (&self->thread->half_open, &self->half_open_link);
+    }
+}
+
+/* Waiting ----------------------------------------------------------------------------------------------------- */
+
+/* Who came last goes first: in a crowd that outlasts patience somebody is served in time. */
+static void
+serve (DetourWorker *worker, gpointer data)
+{
+  DetourPoolThread *thread = data;
+  GList *link = thread->waiting.head;
+
+  thread->serves = FALSE;
+  for (guint i = 0; link != NULL && i < SEARCH_MAX; i++)
+    {
+      DetourGuest *guest = link->data;
+      Turn turn = TURN_NOW;
+
+      link = link->next;
+      if (guest->has_spoken && try (guest, &turn))
+        {
+          detour_guest_leave_waiting (guest);
+          detour_guest_begin (guest);
+        }
+      if (turn == TURN_TOO_MANY)
+        break;
+    }
+}
+
+/* Descriptors that those who wait may take. */
+static guint
+waiting_max (void)
+{
+  struct rlimit limit;
+
+  return getrlimit (RLIMIT_NOFILE, &limit) == 0 ? (guint) MIN (limit.rlim_cur / 4, WAITING_MAX) : WAITING_MAX;
+}
+
+static void
+look_later (DetourPoolThread *thread)
+{
+  detour_wheel_set (detour_worker_wheel (thread->worker), &thread->look, detour_worker_now_us (thread->worker) + LOOK_US);
+}
+
+void
+detour_guest_look (DetourPoolThread *thread)
+{
+  serve (thread->worker, thread);
+  if (thread->waiting.length > 0)
+    look_later (thread);
+}
+
+void
+detour_guest_leave_waiting (DetourGuest *self)
+{
+  DetourPoolThread *thread = self->thread;
+
+  g_queue_unlink (&thread->waiting, &self->queue_link);
+  detour_pool_adjust (&thread->pool->n_waiting, -1);
+  if (thread->waiting.length == 0)
+    detour_wheel_clear (detour_worker_wheel (thread->worker), &thread->look);
+}
+
+gboolean
+detour_guest_take_turn (DetourGuest *self)
+{
+  DetourPoolThread *thread = self->thread;
+
+  if (enter (self) == TURN_NOW)
+    return TRUE;
+  g_queue_push_head_link (&thread->waiting, &self->queue_link);
+  detour_pool_adjust (&thread->pool->n_waiting, 1);
+  detour_counter_add (&thread->counters.waited, 1);
+  if (thread->waiting.length == 1)
+    look_later (thread);
+  if (detour_pool_n_waiting (thread->pool) > waiting_max ())
+    {
+      detour_counter_add (&thread->counters.over_limit, 1);
+      detour_guest_close (self, DETOUR_CLOSE_LIMIT);
+    }
+  else
+    detour_guest_set_limit (self, MIN (FIRST_WORD_US, thread->limits.handshake_timeout_us));
+  return FALSE;
+}
+
+void
+detour_guest_speaks (DetourGuest *self)
+{
+  Turn turn;
+
+  self->has_spoken = TRUE;
+  if (try (self, &turn))
+    {
+      detour_guest_leave_waiting (self);
+      detour_guest_begin (self);
+      return;
+    }
+  detour_guest_set_limit (self, self->thread->limits.handshake_timeout_us);
+  detour_guest_set_events (self);
+}
