@@ -132,7 +132,6 @@ run_clients (Detourctl *self, char **arguments)
   g_autofree char *after = g_strdup ("");
   DetourctlExit exit = DETOURCTL_GOOD;
   DetourctlJson *json;
-  gboolean written;
 
   if (limit == 0 || limit < -1)
     {
@@ -147,14 +146,11 @@ run_clients (Detourctl *self, char **arguments)
       table = detourctl_table_new (columns);
       return print_pages (self, first, &after, table, NULL);
     }
-  json = detourctl_json_new (NULL);
-  detourctl_json_begin_object (json, NULL);
+  json = detourctl_json_begin_document ();
   detourctl_json_begin_array (json, "clients");
   exit = print_pages (self, first, &after, NULL, json);
   detourctl_json_end_array (json);
-  detourctl_json_end_object (json);
-  written = detourctl_json_finish (json);
-  return exit == DETOURCTL_GOOD && !written ? DETOURCTL_FAILED : exit;
+  return detourctl_json_end_document (json, exit);
 }
 
 /* One client ------------------------------------------------------------------------------------------------------- */

@@ -29,16 +29,14 @@ run_reload (Detourctl *self, char **arguments)
   good = strcmp (outcome, "reloaded") == 0;
   if (self->json)
     {
-      DetourctlJson *json = detourctl_json_new (NULL);
+      DetourctlJson *json = detourctl_json_begin_document ();
 
-      detourctl_json_begin_object (json, NULL);
       detourctl_json_text (json, "outcome", outcome);
       detourctl_json_begin_array (json, "problems");
       for (guint i = 0; problems[i] != NULL; i++)
         detourctl_json_text (json, NULL, problems[i]);
       detourctl_json_end_array (json);
-      detourctl_json_end_object (json);
-      return detourctl_json_finish (json) && good ? DETOURCTL_GOOD : DETOURCTL_FAILED;
+      return detourctl_json_end_document (json, good ? DETOURCTL_GOOD : DETOURCTL_FAILED);
     }
   for (guint i = 0; problems[i] != NULL; i++)
     {
@@ -158,13 +156,11 @@ run_counters (Detourctl *self, char **arguments)
       detourctl_print_table (self, table);
       return DETOURCTL_GOOD;
     }
-  json = detourctl_json_new (NULL);
-  detourctl_json_begin_object (json, NULL);
+  json = detourctl_json_begin_document ();
   detourctl_json_begin_array (json, "counters");
   print_counters (self, counters, NULL, json);
   detourctl_json_end_array (json);
-  detourctl_json_end_object (json);
-  return detourctl_json_finish (json) ? DETOURCTL_GOOD : DETOURCTL_FAILED;
+  return detourctl_json_end_document (json, DETOURCTL_GOOD);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -185,12 +181,10 @@ run_version (Detourctl *self, char **arguments)
         g_print ("detourd %s\n", detourctl_text (manager, "Version"));
       return exit;
     }
-  json = detourctl_json_new (NULL);
-  detourctl_json_begin_object (json, NULL);
+  json = detourctl_json_begin_document ();
   detourctl_json_text (json, "detourctl", DETOUR_VERSION);
   detourctl_json_text (json, "detourd", manager != NULL ? detourctl_text (manager, "Version") : NULL);
-  detourctl_json_end_object (json);
-  return detourctl_json_finish (json) || exit != DETOURCTL_GOOD ? exit : DETOURCTL_FAILED;
+  return detourctl_json_end_document (json, exit);
 }
 
 const DetourctlCommand detourctl_daemon_commands[] = {

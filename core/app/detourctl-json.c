@@ -1,4 +1,4 @@
-/* detourctl-json.c: writes one JSON document to standard output as it comes, without building it first.
+/* detourctl-json.c: writes JSON as it comes, without building it first: a document on standard output, or a text.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -14,7 +14,7 @@
 
 struct _DetourctlJson {
   GString *text;
-  gboolean keeps; /* the text is the caller's */
+  gboolean prints; /* to standard output; else the text is the caller's */
   guint depth;
   gboolean has_members[DEPTH_MAX];
 };
@@ -24,33 +24,50 @@ detourctl_json_new (GString *out)
 {
   DetourctlJson *self = g_new0 (DetourctlJson, 1);
 
-  self->keeps = out != NULL;
-  self->text = out != NULL ? out : g_string_new (NULL);
+  self->text = out;
   return self;
 }
 
 static void
 flush (DetourctlJson *self)
 {
-  if (self->keeps)
+  if (!self->prints)
     return;
   fwrite (self->text->str, 1, self->text->len, stdout);
   g_string_truncate (self->text, 0);
 }
 
-gboolean
+void
 detourctl_json_finish (DetourctlJson *self)
 {
-  gboolean good;
-
   g_assert (self->depth == 0);
   g_string_append_c (self->text, '\n');
-  flush (self);
-  good = self->keeps || (fflush (stdout) == 0 && !ferror (stdout));
-  if (!self->keeps)
-    g_string_free (self->text, TRUE);
   g_free (self);
-  return good;
+}
+
+DetourctlJson *
+detourctl_json_begin_document (void)
+{
+  DetourctlJson *self = detourctl_json_new (g_string_new (NULL));
+
+  self->prints = TRUE;
+  detourctl_json_begin_object (self, NULL);
+  return self;
+}
+
+DetourctlExit
+detourctl_json_end_document (DetourctlJson *self, DetourctlExit exit)
+{
+  g_autoptr (GString) text = self->text;
+
+  detourctl_json_end_object (self);
+  g_string_append_c (text, '\n');
+  flush (self);
+  g_assert (self->depth == 0);
+  g_free (self);
+  if (fflush (stdout) == 0 && !ferror (stdout))
+    return exit;
+  return exit == DETOURCTL_GOOD ? DETOURCTL_FAILED : exit;
 }
 
 static void
@@ -285,21 +302,17 @@ detourctl_json_objects (DetourctlJson *json, const char *name, GVariant *objects
 DetourctlExit
 detourctl_json_print_objects (const char *name, GVariant *objects, const char *interface)
 {
-  DetourctlJson *json = detourctl_json_new (NULL);
+  DetourctlJson *json = detourctl_json_begin_document ();
 
-  detourctl_json_begin_object (json, NULL);
   detourctl_json_objects (json, name, objects, interface);
-  detourctl_json_end_object (json);
-  return detourctl_json_finish (json) ? DETOURCTL_GOOD : DETOURCTL_FAILED;
+  return detourctl_json_end_document (json, DETOURCTL_GOOD);
 }
 
 DetourctlExit
 detourctl_json_print_variant (const char *name, GVariant *value, const char *const *times_of_value)
 {
-  DetourctlJson *json = detourctl_json_new (NULL);
+  DetourctlJson *json = detourctl_json_begin_document ();
 
-  detourctl_json_begin_object (json, NULL);
   detourctl_json_variant (json, name, value, times_of_value);
-  detourctl_json_end_object (json);
-  return detourctl_json_finish (json) ? DETOURCTL_GOOD : DETOURCTL_FAILED;
+  return detourctl_json_end_document (json, DETOURCTL_GOOD);
 }

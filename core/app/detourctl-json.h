@@ -1,4 +1,4 @@
-/* detourctl-json.h: writes one JSON document to standard output as it comes, without building it first.
+/* detourctl-json.h: writes JSON as it comes, without building it first: a document on standard output, or a text.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -8,10 +8,15 @@ G_BEGIN_DECLS
 
 typedef struct _DetourctlJson DetourctlJson;
 
-/* @out: (nullable): where the text goes, for tests; NULL: standard output */
+/* One value, which is appended to @out. */
 DetourctlJson *detourctl_json_new (GString *out);
-/* The document is whole. FALSE: it could not be written. */
-gboolean detourctl_json_finish (DetourctlJson *self);
+/* It is whole: a line feed follows. */
+void detourctl_json_finish (DetourctlJson *self);
+
+/* Standard output: an object, whose members follow. */
+DetourctlJson *detourctl_json_begin_document (void);
+/* It is whole. Returns: @exit, but FAILED instead of GOOD when it could not be written. */
+DetourctlExit detourctl_json_end_document (DetourctlJson *self, DetourctlExit exit);
 
 /* @name: (nullable): of the member; NULL in an array and for the outermost value. */
 void detourctl_json_begin_object (DetourctlJson *self, const char *name);

@@ -143,13 +143,10 @@ switch_all (Detourctl *self, char **names, Switch what)
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GVariant) objects = detourctl_objects (self, &exit);
   DetourctlJson *json;
-  gboolean written;
 
   if (objects == NULL)
     return exit;
-  json = self->json ? detourctl_json_new (NULL) : NULL;
-  if (json != NULL)
-    detourctl_json_begin_object (json, NULL);
+  json = self->json ? detourctl_json_begin_document () : NULL;
   for (; *names != NULL; names++)
     {
       g_autofree char *path = NULL;
@@ -167,11 +164,7 @@ switch_all (Detourctl *self, char **names, Switch what)
       if (reply == NULL)
         exit = one;
     }
-  if (json == NULL)
-    return exit;
-  detourctl_json_end_object (json);
-  written = detourctl_json_finish (json);
-  return exit == DETOURCTL_GOOD && !written ? DETOURCTL_FAILED : exit;
+  return json != NULL ? detourctl_json_end_document (json, exit) : exit;
 }
 
 static DetourctlExit

@@ -287,9 +287,8 @@ print_status (const Detourctl *self, GVariant *manager, GVariant *objects, GPtrA
 static DetourctlExit
 write_status (GVariant *manager, GVariant *objects, GPtrArray *hints)
 {
-  DetourctlJson *json = detourctl_json_new (NULL);
+  DetourctlJson *json = detourctl_json_begin_document ();
 
-  detourctl_json_begin_object (json, NULL);
   detourctl_json_properties (json, manager);
   detourctl_json_objects (json, "certificates", objects, "Certificate");
   detourctl_json_objects (json, "listeners", objects, "Listener");
@@ -305,8 +304,7 @@ write_status (GVariant *manager, GVariant *objects, GPtrArray *hints)
       detourctl_json_end_object (json);
     }
   detourctl_json_end_array (json);
-  detourctl_json_end_object (json);
-  return detourctl_json_finish (json) ? DETOURCTL_GOOD : DETOURCTL_FAILED;
+  return detourctl_json_end_document (json, DETOURCTL_GOOD);
 }
 
 static DetourctlExit
