@@ -22,32 +22,45 @@ typedef union {
 } BenchDiagPart;
 
 static guint64
-bench_diag_of_socket (struct nlmsghdr *header)
+bench_diag_of_socket (const struct nlmsghdr *header)
 {
-  struct inet_diag_msg *message = NLMSG_DATA (header);
-  int left = (int) (header->nlmsg_len - NLMSG_LENGTH (sizeof *message));
+  const struct inet_diag_msg *message = NLMSG_DATA (header);
+  const guint8 *at = (const guint8 *) (message + 1);
+  gsize left = header->nlmsg_len - NLMSG_LENGTH (sizeof *message);
   guint32 memory[SK_MEMINFO_VARS] = { 0 };
 
-  for (struct rtattr *at = (struct rtattr *) (void *) (message + 1); RTA_OK (at, left); at = RTA_NEXT (at, left))
-    if (at->rta_type == INET_DIAG_SKMEMINFO)
-      memcpy (memory, RTA_DATA (at), MIN (RTA_PAYLOAD (at), sizeof memory));
+  while (left >= sizeof (struct rtattr))
+    {
+      const struct rtattr *attribute = (const void *) at;
+      gsize whole = RTA_ALIGN (attribute->rta_len);
+
+      if (attribute->rta_type == INET_DIAG_SKMEMINFO)
+        memcpy (memory, at + RTA_LENGTH (0), MIN (RTA_PAYLOAD (attribute), sizeof memory));
+      if (whole == 0 || whole >= left)
+        break;
+      at += whole;
+      left -= whole;
+    }
   return memory[SK_MEMINFO_WMEM_QUEUED];
 }
 
 /* TRUE: more parts follow. */
 static gboolean
-bench_diag_add_part (BenchDiagPart *part, ssize_t len, guint16 port, guint64 *sum)
+bench_diag_add_part (const BenchDiagPart *part, ssize_t len, guint16 port, guint64 *sum)
 {
-  struct nlmsghdr *header = &part->header;
+  const guint8 *at = part->bytes;
 
-  for (; NLMSG_OK (header, len); header = NLMSG_NEXT (header, len))
+  while (len >= (ssize_t) sizeof (struct nlmsghdr))
     {
+      const struct nlmsghdr *header = (const void *) at;
       const struct inet_diag_msg *message = NLMSG_DATA (header);
 
       if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY)
         return FALSE;
       if (message->id.idiag_sport == htons (port))
         *sum += bench_diag_of_socket (header);
+      at += NLMSG_ALIGN (header->nlmsg_len);
+      len -= (ssize_t) NLMSG_ALIGN (header->nlmsg_len);
     }
   return TRUE;
 }
