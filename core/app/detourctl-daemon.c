@@ -113,7 +113,7 @@ static const GOptionEntry counters_options[] = {
 };
 
 static void
-print_counters (Detourctl *self, GVariant *counters, DetourctlTable *table, DetourctlJson *json)
+print_counters (GVariant *counters, DetourctlTable *table, DetourctlJson *json)
 {
   GVariantIter iter;
   const char *name, *help;
@@ -152,13 +152,13 @@ run_counters (Detourctl *self, char **arguments)
   if (!self->json)
     {
       table = detourctl_table_new (columns);
-      print_counters (self, counters, table, NULL);
+      print_counters (counters, table, NULL);
       detourctl_print_table (self, table);
       return DETOURCTL_GOOD;
     }
   json = detourctl_json_begin_document ();
   detourctl_json_begin_array (json, "counters");
-  print_counters (self, counters, NULL, json);
+  print_counters (counters, NULL, json);
   detourctl_json_end_array (json);
   return detourctl_json_end_document (json, DETOURCTL_GOOD);
 }

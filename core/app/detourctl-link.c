@@ -50,7 +50,7 @@ tell_how_to_start (void)
 }
 
 static DetourctlExit
-explain_no_connection (const Detourctl *self, const char *where, const GError *error)
+explain_no_connection (const char *where, const GError *error)
 {
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
     {
@@ -73,7 +73,7 @@ connect_to_socket (Detourctl *self, DetourctlExit *exit)
   self->connection = g_dbus_connection_new_for_address_sync (
       address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, &error);
   if (self->connection == NULL)
-    *exit = explain_no_connection (self, path, error);
+    *exit = explain_no_connection (path, error);
   return self->connection != NULL;
 }
 
@@ -86,7 +86,7 @@ connect_to_bus (Detourctl *self, DetourctlExit *exit)
   self->connection = g_bus_get_sync (session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, &error);
   if (self->connection == NULL)
     {
-      *exit = explain_no_connection (self, session ? _("the session bus") : _("the system bus"), error);
+      *exit = explain_no_connection (session ? _("the session bus") : _("the system bus"), error);
       return FALSE;
     }
   g_dbus_connection_set_exit_on_close (self->connection, FALSE);

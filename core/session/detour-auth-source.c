@@ -185,7 +185,6 @@ count (DetourAuthSource *self, const DetourAuthAsk *ask, DetourAuthResult result
   self->info.latency_mean_us = self->info.latency_mean_us == 0
                                    ? latency_us
                                    : self->info.latency_mean_us + (latency_us - self->info.latency_mean_us) / 8;
-  self->info.latency_last_us = latency_us;
 }
 
 static gint64

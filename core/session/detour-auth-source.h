@@ -89,7 +89,7 @@ typedef struct {
   guint64 timeouts;      /* questions nobody waited for any longer */
   guint64 cached;        /* questions that memory answered */
   guint64 by_grace;      /* clients that grace let in */
-  gint64 latency_last_us, latency_mean_us; /* of answers; the mean over the last ones; 0: none yet */
+  gint64 latency_mean_us; /* of the last answers; 0: none yet */
   const char *trouble;   /* (nullable) reason of the last UNAVAILABLE, while it is down */
 } DetourAuthSourceInfo;
 

@@ -142,7 +142,7 @@ detour_verdict_cache_put (DetourVerdictCache *self, const DetourKey *key, guint6
 static void
 fill (const Entry *entry, DetourAuthResult result, DetourRemembered *out)
 {
-  *out = (DetourRemembered) { result, entry->label, entry->reason, entry->at_us };
+  *out = (DetourRemembered) { result, entry->label, entry->reason };
 }
 
 gboolean

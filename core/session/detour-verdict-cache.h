@@ -20,7 +20,6 @@ typedef struct {
   DetourAuthResult result; /* ALLOW or DENY */
   const char *label;       /* (nullable) */
   const char *reason;      /* (nullable) */
-  gint64 at_us;            /* when it was given */
 } DetourRemembered;
 
 DetourVerdictCache *detour_verdict_cache_new (guint allowed_max, guint denied_max);
