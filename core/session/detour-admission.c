@@ -522,11 +522,10 @@ detour_admission_forget (DetourAdmission *self, const char *instance)
 
 /* Status ------------------------------------------------------------------------------------------------------ */
 
-void
-detour_admission_stats (DetourAdmission *self, DetourAdmissionStats *stats)
+const DetourAdmissionStats *
+detour_admission_stats (const DetourAdmission *self)
 {
-  detour_tally_stats (self->tally, now_us (self), stats);
-  stats->n_inquiries = g_hash_table_size (self->inquiries);
+  return detour_tally_stats (self->tally);
 }
 
 void

@@ -49,7 +49,7 @@ void detour_admission_tick (DetourAdmission *self);
 
 /* For status --------------------------------------------------------------------------------------------------- */
 
-void detour_admission_stats (DetourAdmission *self, DetourAdmissionStats *stats);
+const DetourAdmissionStats *detour_admission_stats (const DetourAdmission *self);
 
 /* In the order of the chain; none when it is open. */
 void detour_admission_foreach_source (DetourAdmission *self, DetourAuthSourceFunc func, gpointer data);

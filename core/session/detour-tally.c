@@ -7,13 +7,10 @@
 #include "detour-log-limit.h"
 
 #define LOG_KEYS_MAX 8192u
-#define MINUTES 60
 
 struct _DetourTally {
   DetourVerdictLog *log;
   DetourAdmissionStats stats;
-  guint refused[MINUTES]; /* in each minute of the last hour */
-  gint64 minute;          /* the one that is counted now */
   DetourLogLimit dry_runs;
 };
 
@@ -23,7 +20,6 @@ detour_tally_new (gint64 now_us)
   DetourTally *self = g_new0 (DetourTally, 1);
 
   self->log = detour_verdict_log_new (LOG_KEYS_MAX);
-  self->minute = now_us / G_TIME_SPAN_MINUTE;
   detour_log_limit_init (&self->dry_runs, now_us);
   return self;
 }
@@ -47,20 +43,6 @@ detour_tally_share (DetourTally *self)
   self->stats.shared++;
 }
 
-/* Empties the minutes that nobody counted in. */
-static void
-go_to (DetourTally *self, gint64 now_us)
-{
-  gint64 minute = now_us / G_TIME_SPAN_MINUTE;
-
-  if (minute - self->minute >= MINUTES)
-    memset (self->refused, 0, sizeof self->refused);
-  else
-    for (gint64 i = self->minute + 1; i <= minute; i++)
-      self->refused[i % MINUTES] = 0;
-  self->minute = minute;
-}
-
 /* Everyone can produce keys without end, so the log takes only some of them. */
 static void
 log_dry_run (DetourTally *self, const DetourKey *key, const DetourAdmissionVerdict *verdict, gint64 now_us)
@@ -75,7 +57,7 @@ log_dry_run (DetourTally *self, const DetourKey *key, const DetourAdmissionVerdi
 }
 
 static void
-count (DetourTally *self, const DetourAdmissionVerdict *verdict, guint n, gint64 now_us)
+count (DetourTally *self, const DetourAdmissionVerdict *verdict, guint n)
 {
   DetourAdmissionStats *stats = &self->stats;
 
@@ -88,16 +70,11 @@ count (DetourTally *self, const DetourAdmissionVerdict *verdict, guint n, gint64
   stats->by_grace += verdict->flags & DETOUR_VERDICT_GRACE ? n : 0;
   stats->cached += verdict->flags & DETOUR_VERDICT_CACHED ? n : 0;
   if (verdict->result == DETOUR_AUTH_ALLOW)
-    {
-      stats->allowed += n;
-      return;
-    }
-  if (verdict->result == DETOUR_AUTH_DENY)
+    stats->allowed += n;
+  else if (verdict->result == DETOUR_AUTH_DENY)
     stats->denied += n;
   else
     stats->unavailable += n;
-  go_to (self, now_us);
-  self->refused[self->minute % MINUTES] += n;
 }
 
 /* A client that is connected is not closed because nobody can say. */
@@ -130,17 +107,13 @@ detour_tally_verdict (DetourTally *self, const DetourQuestion *question, DetourA
       verdict->result = DETOUR_AUTH_ALLOW;
       self->stats.let_in += n;
     }
-  count (self, verdict, n, now_us);
+  count (self, verdict, n);
 }
 
-void
-detour_tally_stats (DetourTally *self, gint64 now_us, DetourAdmissionStats *stats)
+const DetourAdmissionStats *
+detour_tally_stats (const DetourTally *self)
 {
-  go_to (self, now_us);
-  *stats = self->stats;
-  stats->refused_lately = 0;
-  for (guint i = 0; i < MINUTES; i++)
-    stats->refused_lately += self->refused[i];
+  return &self->stats;
 }
 
 guint

@@ -20,6 +20,7 @@ typedef struct {
   const char *reason;       /* (nullable) */
 } DetourAdmissionVerdict;
 
+/* Since the start. */
 typedef struct {
   guint64 asked;        /* by clients that came */
   guint64 allowed, denied, unavailable; /* how that ended */
@@ -29,8 +30,6 @@ typedef struct {
   guint64 let_in;       /* refusals that a dry run did not carry out */
   guint64 rechecked;    /* connected clients that were asked about again */
   guint64 revoked;      /* of these, denied */
-  guint64 refused_lately; /* denied and unavailable, in the last hour */
-  guint n_inquiries;    /* on their way now */
 } DetourAdmissionStats;
 
 DetourTally *detour_tally_new (gint64 now_us);
@@ -52,8 +51,7 @@ void detour_tally_share (DetourTally *self);
 void detour_tally_verdict (DetourTally *self, const DetourQuestion *question, DetourAdmissionVerdict *verdict, guint n,
                            gboolean dry_run, gint64 now_us);
 
-/* Without what is on its way. */
-void detour_tally_stats (DetourTally *self, gint64 now_us, DetourAdmissionStats *stats);
+const DetourAdmissionStats *detour_tally_stats (const DetourTally *self);
 guint detour_tally_why (const DetourTally *self, const DetourKey *key, DetourVerdictNoteFunc func, gpointer data);
 
 G_END_DECLS

@@ -25,6 +25,12 @@ typedef struct {
   gsize offset;
 } Entry;
 
+/* Of the admission. */
+typedef struct {
+  const char *name, *result, *help;
+  gsize offset;
+} AdmissionEntry;
+
 #define RELAY(member, help) { #member, help, G_STRUCT_OFFSET (DetourRelayCounters, member) }
 #define CARRIER(name, member, help) { name, help, G_STRUCT_OFFSET (DetourCarrierCounters, member) }
 #define POOL(name, member, help) { name, help, G_STRUCT_OFFSET (DetourPoolCounters, member) }
@@ -62,6 +68,21 @@ static const Entry pool_entries[] = {
   POOL ("logins", logins, "logins that hold"),
   POOL ("refused", refused, "clients that admission refused"),
   POOL ("handshake_microseconds", handshake_us, "time spent in handshakes"),
+};
+
+#define ADMISSION(name, result, member, help) { name, result, help, G_STRUCT_OFFSET (DetourAdmissionStats, member) }
+
+static const AdmissionEntry admission_entries[] = {
+  ADMISSION ("admission_questions", NULL, asked, "clients that came and were asked about"),
+  ADMISSION ("admission_verdicts", "allow", allowed, "verdicts on clients that came"),
+  ADMISSION ("admission_verdicts", "deny", denied, "verdicts on clients that came"),
+  ADMISSION ("admission_verdicts", "unavailable", unavailable, "verdicts on clients that came"),
+  ADMISSION ("admission_by_grace", NULL, by_grace, "clients let in because they were allowed lately"),
+  ADMISSION ("admission_cached", NULL, cached, "verdicts that were remembered"),
+  ADMISSION ("admission_shared", NULL, shared, "clients that waited for the answer to another one"),
+  ADMISSION ("admission_dry_run", NULL, let_in, "refusals that a dry run did not carry out"),
+  ADMISSION ("admission_rechecks", NULL, rechecked, "connected clients that were asked about again"),
+  ADMISSION ("admission_revoked", NULL, revoked, "connected clients that were denied"),
 };
 
 static guint64
@@ -129,6 +150,8 @@ detour_totals_read (DetourTotals *self, const DetourServer *server)
 void
 detour_totals_each (const DetourServer *server, DetourTotalsFunc func, gpointer user)
 {
+  const DetourAdmissionStats *admission = detour_admission_stats (detour_server_admission (server));
+
   for (guint kind = 0; kind < DETOUR_QUEUE_N_KINDS; kind++)
     func ("packets_received", "kind", kind_names[kind], NULL, NULL, SUM_RELAY (server, packets_received[kind]),
           "packets from clients", user);
@@ -149,6 +172,13 @@ detour_totals_each (const DetourServer *server, DetourTotalsFunc func, gpointer 
   for (guint i = 0; i < G_N_ELEMENTS (pool_entries); i++)
     func (pool_entries[i].name, NULL, NULL, NULL, NULL, sum_pool (server, pool_entries[i].offset), pool_entries[i].help,
           user);
+  for (guint i = 0; i < G_N_ELEMENTS (admission_entries); i++)
+    {
+      const AdmissionEntry *entry = &admission_entries[i];
+
+      func (entry->name, entry->result != NULL ? "result" : NULL, entry->result, NULL, NULL,
+            G_STRUCT_MEMBER (guint64, admission, entry->offset), entry->help, user);
+    }
   for (guint i = 0; i < DETOUR_N_CLOSES; i++)
     {
       func ("connections_closed", "reason", detour_close_name ((DetourClose) i), "stage", "registered",

@@ -249,6 +249,7 @@ def test_counters(relay, door):
     assert len(by_name) == len(counters)
     assert by_name["logins",]["value"] >= 1 and by_name["logins",]["help"]
     assert ("packets_dropped", ("kind", "disco"), ("reason", "unknown_dest")) in by_name
+    assert ("admission_verdicts", ("result", "deny")) in by_name
     assert ("requests_success", ("instance", "service/stun")) in by_name
     assert all(isinstance(entry["value"], int) for entry in counters)
     assert len(detourctl(relay, "counters")[0]) < len(detourctl(relay, "counters", "--all")[0])
