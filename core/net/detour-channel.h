@@ -23,7 +23,8 @@ detour_channel_is_plain (const DetourChannel *channel)
 }
 
 /* Appends sealed spans to @out, which has DETOUR_CHANNEL_SEAL_BOUND() of room. FALSE: the channel is broken. */
-gboolean detour_channel_seal (DetourChannel *channel, const struct iovec *plain, guint n, DetourBuffer *out) G_GNUC_WARN_UNUSED_RESULT;
+gboolean detour_channel_seal (DetourChannel *channel, const struct iovec *plain, guint n,
+                              DetourBuffer *out) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Opens @len bytes into @plain, which has room for them and DETOUR_CHANNEL_FEED_SLACK more. */
 DetourChannelResult detour_channel_feed (DetourChannel *channel, const guint8 *in, gsize len, DetourBuffer *plain,

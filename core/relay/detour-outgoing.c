@@ -157,7 +157,8 @@ append_segment (DetourRelay *self, DetourClient *client, DetourQueueKind kind, g
 }
 
 void
-detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 source_id, DetourQueueKind kind, guint8 *frame, gsize len)
+detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 source_id, DetourQueueKind kind,
+                         guint8 *frame, gsize len)
 {
   note_source (self, client, source_id, frame);
   if (G_UNLIKELY (client->is_blocked))

@@ -159,7 +159,8 @@ clean (const char *text)
     return NULL;
   valid = g_utf8_make_valid (text, (gssize) strnlen (text, 4 * TEXT_MAX));
   out = g_string_new (NULL);
-  for (const char *p = valid; *p != '\0' && g_utf8_strlen (out->str, (gssize) out->len) < TEXT_MAX; p = g_utf8_next_char (p))
+  for (const char *p = valid; *p != '\0' && g_utf8_strlen (out->str, (gssize) out->len) < TEXT_MAX;
+       p = g_utf8_next_char (p))
     {
       gunichar c = g_utf8_get_char (p);
 

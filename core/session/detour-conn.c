@@ -294,7 +294,8 @@ flush_plain (DetourCarrier *carrier, DetourConn *conn)
   gsize len;
   guint n;
 
-  while ((n = detour_relay_gather (carrier->relay, &conn->client, spans.span, G_N_ELEMENTS (spans.span), DETOUR_CONN_SEND_MAX, &len)) > 0)
+  while ((n = detour_relay_gather (carrier->relay, &conn->client, spans.span, G_N_ELEMENTS (spans.span),
+                                   DETOUR_CONN_SEND_MAX, &len)) > 0)
     if (!send_spans (carrier, conn, spans.vector, n, len))
       return;
 }
@@ -309,7 +310,8 @@ flush_sealed (DetourCarrier *carrier, DetourConn *conn)
   carrier->sealed.len = 0;
   do
     {
-      n = detour_relay_gather (carrier->relay, &conn->client, spans.span, G_N_ELEMENTS (spans.span), DETOUR_CHANNEL_RECORD_MAX, &len);
+      n = detour_relay_gather (carrier->relay, &conn->client, spans.span, G_N_ELEMENTS (spans.span),
+                               DETOUR_CHANNEL_RECORD_MAX, &len);
       if (n == 0 && !conn->owes_reply)
         break;
       conn->owes_reply = FALSE;

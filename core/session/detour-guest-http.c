@@ -100,7 +100,8 @@ detour_guest_on_head (DetourGuest *self)
       return FALSE;
     }
 
-  on_derp_path = self->listener->flags & DETOUR_LISTENER_DERP && detour_http_head_is (&self->head, self->head.path, DETOUR_HTTP_UPGRADE_PATH);
+  on_derp_path = (self->listener->flags & DETOUR_LISTENER_DERP) != 0
+                 && detour_http_head_is (&self->head, self->head.path, DETOUR_HTTP_UPGRADE_PATH);
   if (on_derp_path)
     {
       upgrade = detour_http_upgrade_of (&self->head);

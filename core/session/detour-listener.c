@@ -171,7 +171,8 @@ detour_listener_close (DetourListener *self)
       socklen_t len = sizeof un;
 
       /* The name of a Unix socket of our own goes with it. */
-      if (!self->is_passed && getsockname (fd, (struct sockaddr *) &un, &len) == 0 && un.sun_family == AF_UNIX && un.sun_path[0] == '/')
+      if (!self->is_passed && getsockname (fd, (struct sockaddr *) &un, &len) == 0 && un.sun_family == AF_UNIX
+          && un.sun_path[0] == '/')
         unlink (un.sun_path);
       close (fd);
     }
