@@ -189,7 +189,8 @@ run_round (DetourWorker *self, int n)
         io->ready (self, io, self->events[i].events);
     }
 
-  self->is_full = poll_owner (self) || n >= GATHER_ENOUGH;
+  self->is_full = n >= GATHER_ENOUGH;
+  poll_owner (self);
   if (has_mail)
     {
       guint64 count;
