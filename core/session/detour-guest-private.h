@@ -22,6 +22,13 @@ typedef enum {
   DETOUR_GUEST_N_STATES,
 } DetourGuestState;
 
+/* Whether a guest may begin, or what there is too much of. */
+typedef enum {
+  DETOUR_TURN_NOW,
+  DETOUR_TURN_TOO_MANY,      /* half open ones in all */
+  DETOUR_TURN_TOO_MANY_HERE, /* half open ones from its address */
+} DetourTurn;
+
 /* A question to the admission that is out; detour-guest-login.c. */
 typedef struct _DetourTicket DetourTicket;
 
@@ -34,6 +41,7 @@ struct _DetourGuest {
   DetourGuestState state;
   gboolean is_half_open; /* counted as such */
   gboolean has_spoken;
+  DetourTurn turn; /* while it waits: why */
   gint64 active_us; /* when something came last */
   guint64 number;
   struct sockaddr_storage peer;

@@ -27,29 +27,23 @@
 
 static void serve (DetourWorker *worker, gpointer data);
 
-typedef enum {
-  TURN_NOW,
-  TURN_TOO_MANY,     /* in all */
-  TURN_TOO_MANY_HERE /* from its address */
-} Turn;
-
-static Turn
+static DetourTurn
 enter (DetourGuest *self)
 {
   DetourPool *pool = self->thread->pool;
   const DetourPoolLimits *limits = &self->thread->limits;
 
   if (limits->half_open > 0 && detour_pool_n_half_open (pool) >= limits->half_open)
-    return TURN_TOO_MANY;
+    return DETOUR_TURN_TOO_MANY;
   if (!detour_sources_enter (pool->half_open_sources, (const struct sockaddr *) &self->peer, limits->half_open_per_source,
                              &self->half_open))
-    return TURN_TOO_MANY_HERE;
+    return DETOUR_TURN_TOO_MANY_HERE;
 
   detour_pool_adjust (&pool->n_half_open, 1);
   self->is_half_open = TRUE;
   self->active_us = detour_worker_now_us (self->thread->worker);
   g_queue_push_tail_link (&self->thread->half_open, &self->half_open_link);
-  return TURN_NOW;
+  return DETOUR_TURN_NOW;
 }
 
 /* Nothing came for so long that its place is free for others. Not while it is the relay that thinks, and not when the
@@ -67,11 +61,10 @@ gives_way (DetourGuest *self, gint64 idle_us)
   return FALSE;
 }
 
-/* Closes the guest that rests longest, of all or of those from where @self comes. */
+/* Closes the guest of @thread that rests longest, of all or of those that come from @source. */
 static gboolean
-make_place (DetourGuest *self, Turn turn)
+make_place (DetourPoolThread *thread, const struct sockaddr_storage *source, DetourTurn turn)
 {
-  DetourPoolThread *thread = self->thread;
   gint64 now_us = detour_worker_now_us (thread->worker);
   GList *link = thread->half_open.head;
 
@@ -83,7 +76,8 @@ make_place (DetourGuest *self, Turn turn)
       link = link->next;
       if (idle_us < SILENT_US)
         break;
-      if ((turn == TURN_TOO_MANY || detour_sources_same ((struct sockaddr *) &self->peer, (struct sockaddr *) &other->peer))
+      if ((turn == DETOUR_TURN_TOO_MANY
+           || detour_sources_same ((const struct sockaddr *) source, (const struct sockaddr *) &other->peer))
           && gives_way (other, idle_us))
         {
           detour_counter_add (&thread->counters.over_limit, 1);
@@ -96,12 +90,12 @@ make_place (DetourGuest *self, Turn turn)
 
 /* TRUE: it has a place. */
 static gboolean
-try (DetourGuest *self, Turn *turn)
+try (DetourGuest *self)
 {
-  *turn = enter (self);
-  if (*turn != TURN_NOW && make_place (self, *turn))
-    *turn = enter (self);
-  return *turn == TURN_NOW;
+  self->turn = enter (self);
+  if (self->turn != DETOUR_TURN_NOW && make_place (self->thread, &self->peer, self->turn))
+    self->turn = enter (self);
+  return self->turn == DETOUR_TURN_NOW;
 }
 
 void
@@ -147,15 +141,16 @@ serve (DetourWorker *worker, gpointer data)
   for (guint i = 0; link != NULL && i < SEARCH_MAX; i++)
     {
       DetourGuest *guest = link->data;
-      Turn turn = TURN_NOW;
 
       link = link->next;
-      if (guest->has_spoken && try (guest, &turn))
+      if (!guest->has_spoken)
+        continue;
+      if (try (guest))
         {
           detour_guest_leave_waiting (guest);
           detour_guest_begin (guest);
         }
-      if (turn == TURN_TOO_MANY)
+      else if (guest->turn == DETOUR_TURN_TOO_MANY)
         break;
     }
 }
@@ -175,10 +170,44 @@ look_later (DetourPoolThread *thread)
   detour_wheel_set (detour_worker_wheel (thread->worker), &thread->look, detour_worker_now_us (thread->worker) + LOOK_US);
 }
 
+typedef struct {
+  struct sockaddr_storage source;
+  DetourTurn turn;
+} Wish;
+
+static void
+on_wish (DetourWorker *worker, gpointer data)
+{
+  g_autofree Wish *wish = data;
+
+  make_place (detour_worker_user (worker), &wish->source, wish->turn);
+}
+
+/* Those who rest may be guests of the other threads. */
+static void
+wish_for_place (DetourPoolThread *thread)
+{
+  const DetourPool *pool = thread->pool;
+  GList *link = thread->waiting.head;
+
+  while (link != NULL && !((DetourGuest *) link->data)->has_spoken)
+    link = link->next;
+  for (guint i = 0; link != NULL && i < pool->n_threads; i++)
+    if (&pool->threads[i] != thread)
+      {
+        const DetourGuest *guest = link->data;
+        Wish *wish = g_new (Wish, 1);
+
+        *wish = (Wish) { guest->peer, guest->turn };
+        detour_worker_post (pool->threads[i].worker, on_wish, wish);
+      }
+}
+
 void
 detour_guest_look (DetourPoolThread *thread)
 {
   serve (thread->worker, thread);
+  wish_for_place (thread);
   if (thread->waiting.length > 0)
     look_later (thread);
 }
@@ -199,7 +228,7 @@ detour_guest_take_turn (DetourGuest *self)
 {
   DetourPoolThread *thread = self->thread;
 
-  if (enter (self) == TURN_NOW)
+  if (enter (self) == DETOUR_TURN_NOW)
     return TRUE;
   g_queue_push_head_link (&thread->waiting, &self->queue_link);
   detour_pool_adjust (&thread->pool->n_waiting, 1);
@@ -219,10 +248,8 @@ detour_guest_take_turn (DetourGuest *self)
 void
 detour_guest_speaks (DetourGuest *self)
 {
-  Turn turn;
-
   self->has_spoken = TRUE;
-  if (try (self, &turn))
+  if (try (self))
     {
       detour_guest_leave_waiting (self);
       detour_guest_begin (self);

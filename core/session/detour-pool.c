@@ -347,15 +347,15 @@ stop_thread (DetourWorker *worker, gpointer data)
 void
 detour_pool_free (DetourPool *self)
 {
+  /* Threads write to each other as long as one of them has guests. */
+  for (guint i = 0; i < self->n_threads; i++)
+    if (self->threads[i].worker != NULL)
+      detour_worker_call (self->threads[i].worker, stop_thread, NULL);
   for (guint i = 0; i < self->n_threads; i++)
     {
       DetourPoolThread *thread = &self->threads[i];
 
-      if (thread->worker != NULL)
-        {
-          detour_worker_call (thread->worker, stop_thread, NULL);
-          detour_worker_free (thread->worker);
-        }
+      g_clear_pointer (&thread->worker, detour_worker_free);
       g_clear_pointer (&thread->sockets, g_ptr_array_unref);
       g_free (thread->in.data);
       g_free (thread->plain.data);
