@@ -3,6 +3,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import concurrent.futures
+import contextlib
 import os
 import resource
 
@@ -122,6 +123,23 @@ def test_who_waits_for_a_turn_may_leave(make_relay):
     relay.door("http").client().ping(b"12345678")
     for stream in streams[::2]:
         stream.close()
+
+
+def test_those_who_wait_leave_descriptors_to_others(make_relay):
+    """A quarter of them may be taken by who waits; whoever comes then is closed at once."""
+    relay = make_relay(with_keys(PATIENT, "limits", half_open="1"))
+    resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (200, 200))
+    streams = []
+    for _ in range(120):
+        streams.append(Stream.connect(relay.address("http")))
+        with contextlib.suppress(Closed, OSError):
+            streams[-1].write(b"GET ")
+    streams[-1].expect_closed()
+    for stream in streams[:20]:
+        stream.expect_open_and_silent(0)
+    for stream in streams:
+        stream.abort()
+    relay.door("http").client().ping(b"12345678")
 
 
 def logs_in(door, source):
