@@ -41,6 +41,7 @@ struct _DetourGuest {
   DetourGuestState state;
   gboolean is_half_open; /* counted as such */
   gboolean has_spoken;
+  gboolean has_been_told; /* something was sent to it */
   DetourTurn turn; /* while it waits: why */
   gint64 active_us; /* when something came last */
   guint64 number;

@@ -14,7 +14,9 @@
 
 /* A client speaks first, with its very acknowledgement. */
 #define SILENT_US (G_USEC_PER_SEC / 4)
-/* Within a handshake or a login the peer has to think, and a crowd of peers may share a processor. */
+/* Its first message comes in one go. */
+#define HALF_SAID_US G_USEC_PER_SEC
+/* Later in a handshake or a login the peer has to think, and a crowd of peers may share a processor. */
 #define RESTING_US (5 * G_USEC_PER_SEC)
 /* How long a waiting guest may take for its first word. */
 #define FIRST_WORD_US (3 * G_USEC_PER_SEC)
@@ -51,9 +53,10 @@ enter (DetourGuest *self)
 static gboolean
 gives_way (DetourGuest *self, gint64 idle_us)
 {
+  gint64 patience_us = self->has_been_told ? RESTING_US : self->has_spoken ? HALF_SAID_US : SILENT_US;
   char byte;
 
-  if (self->state == DETOUR_GUEST_ASKING || idle_us < (self->has_spoken ? RESTING_US : SILENT_US))
+  if (self->state == DETOUR_GUEST_ASKING || idle_us < patience_us)
     return FALSE;
   if (recv (self->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
     return TRUE;

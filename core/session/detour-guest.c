@@ -173,6 +173,7 @@ flush_out (DetourGuest *self)
         }
       if (n < 0)
         break;
+      self->has_been_told = TRUE;
       g_byte_array_remove_range (self->out, 0, (guint) n);
     }
   detour_guest_set_events (self);
