@@ -8,7 +8,6 @@
 
 #include "detour-guest-private.h"
 
-#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -64,6 +63,12 @@ gives_way (DetourGuest *self, gint64 idle_us)
   return FALSE;
 }
 
+static gboolean
+come_from_one (const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+  return detour_sources_same ((const struct sockaddr *) a, (const struct sockaddr *) b);
+}
+
 /* Closes the guest of @thread that rests longest, of all or of those that come from @source. */
 static gboolean
 make_place (DetourPoolThread *thread, const struct sockaddr_storage *source, DetourTurn turn)
@@ -79,9 +84,7 @@ make_place (DetourPoolThread *thread, const struct sockaddr_storage *source, Det
       link = link->next;
       if (idle_us < SILENT_US)
         break;
-      if ((turn == DETOUR_TURN_TOO_MANY
-           || detour_sources_same ((const struct sockaddr *) source, (const struct sockaddr *) &other->peer))
-          && gives_way (other, idle_us))
+      if ((turn == DETOUR_TURN_TOO_MANY || come_from_one (source, &other->peer)) && gives_way (other, idle_us))
         {
           detour_counter_add (&thread->counters.over_limit, 1);
           detour_guest_close (other, DETOUR_CLOSE_LIMIT);
@@ -139,6 +142,7 @@ serve (DetourWorker *worker, gpointer data)
 {
   DetourPoolThread *thread = data;
   GList *link = thread->waiting.head;
+  const DetourGuest *failed = NULL; /* and so will those from its address */
 
   thread->serves = FALSE;
   for (guint i = 0; link != NULL && i < SEARCH_MAX; i++)
@@ -146,7 +150,7 @@ serve (DetourWorker *worker, gpointer data)
       DetourGuest *guest = link->data;
 
       link = link->next;
-      if (!guest->has_spoken)
+      if (!guest->has_spoken || (failed != NULL && come_from_one (&guest->peer, &failed->peer)))
         continue;
       if (try (guest))
         {
@@ -155,6 +159,8 @@ serve (DetourWorker *worker, gpointer data)
         }
       else if (guest->turn == DETOUR_TURN_TOO_MANY)
         break;
+      else
+        failed = guest;
     }
 }
 
