@@ -90,16 +90,18 @@ describe_listeners (Daemon *self)
 
   for (guint i = 0; i < listeners->len; i++)
     {
-      g_autofree char *addresses = detour_listener_dup_addresses (listeners->pdata[i]);
+      const DetourListener *listener = listeners->pdata[i];
+      g_autofree char *addresses = detour_listener_dup_addresses (listener);
 
-      g_string_append_printf (text, "%s%s (%s)", i > 0 ? ", " : "", ((DetourListener *) listeners->pdata[i])->instance, addresses);
+      g_string_append_printf (text, "%s%s (%s)", i > 0 ? ", " : "", listener->instance, addresses);
     }
   for (guint i = 0; i < detour_roster_count (self->roster); i++)
     {
       DetourInstance *instance = detour_roster_nth (self->roster, i);
       g_autofree char *summary = detour_instance_dup_summary (instance);
 
-      if (detour_instance_state (instance) != DETOUR_INSTANCE_RUNNING || detour_instance_kind (instance) != DETOUR_KIND_SERVICE)
+      if (detour_instance_state (instance) != DETOUR_INSTANCE_RUNNING
+          || detour_instance_kind (instance) != DETOUR_KIND_SERVICE)
         continue;
       g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", detour_instance_id (instance));
       if (summary != NULL)

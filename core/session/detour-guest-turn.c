@@ -86,7 +86,6 @@ make_place (DetourPoolThread *thread, const struct sockaddr_storage *source, Det
         break;
       if ((turn == DETOUR_TURN_TOO_MANY || come_from_one (source, &other->peer)) && gives_way (other, idle_us))
         {
-          detour_counter_add (&thread->counters.over_limit, 1);
           detour_guest_close (other, DETOUR_CLOSE_LIMIT);
           return TRUE;
         }
@@ -245,10 +244,7 @@ detour_guest_take_turn (DetourGuest *self)
   if (thread->waiting.length == 1)
     look_later (thread);
   if (detour_pool_n_waiting (thread->pool) > waiting_max ())
-    {
-      detour_counter_add (&thread->counters.over_limit, 1);
-      detour_guest_close (self, DETOUR_CLOSE_LIMIT);
-    }
+    detour_guest_close (self, DETOUR_CLOSE_LIMIT);
   else
     detour_guest_set_limit (self, MIN (FIRST_WORD_US, thread->limits.handshake_timeout_us));
   return FALSE;

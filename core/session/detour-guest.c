@@ -341,7 +341,7 @@ on_ready (DetourWorker *worker, DetourIo *io, guint32 events)
 }
 
 void
-detour_guest_timer (DetourPoolThread *thread, DetourTimer *timer)
+detour_guest_timer (DetourTimer *timer)
 {
   static const DetourClose reasons[DETOUR_GUEST_N_STATES] = {
     [DETOUR_GUEST_WAITING] = DETOUR_CLOSE_LIMIT,
@@ -351,8 +351,6 @@ detour_guest_timer (DetourPoolThread *thread, DetourTimer *timer)
   };
   DetourGuest *self = (DetourGuest *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DetourGuest, timer));
 
-  if (self->state == DETOUR_GUEST_WAITING)
-    detour_counter_add (&thread->counters.over_limit, 1);
   detour_guest_close (self, self->state == DETOUR_GUEST_LINGERING ? answered (self) : reasons[self->state]);
 }
 

@@ -66,7 +66,7 @@ void detour_guest_new (DetourPoolThread *thread, DetourListener *listener, int f
                        DetourSource source);
 /* Those who wait for their turn look for a place. */
 void detour_guest_look (DetourPoolThread *thread);
-void detour_guest_timer (DetourPoolThread *thread, DetourTimer *timer);
+void detour_guest_timer (DetourTimer *timer);
 void detour_guest_close (DetourGuest *self, DetourClose reason);
 /* Held guests only. */
 void detour_guest_ask_again (DetourGuest *self);

@@ -282,7 +282,7 @@ on_timer (DetourWorker *worker, DetourTimer *timer, gpointer user)
   if (timer == &thread->look)
     detour_guest_look (thread);
   else
-    detour_guest_timer (thread, timer);
+    detour_guest_timer (timer);
 }
 
 static const DetourWorkerFuncs worker_funcs = { .timer = on_timer };

@@ -31,7 +31,7 @@ typedef struct {
 
 typedef struct {
   DetourCounter accepted;     /* connections */
-  DetourCounter over_limit;   /* closed because there were too many */
+  DetourCounter over_limit;   /* closed at once; those that were closed later count as DETOUR_CLOSE_LIMIT */
   DetourCounter waited;       /* for their turn */
   DetourCounter over_rate;
   DetourCounter requests;     /* HTTP */

@@ -60,7 +60,7 @@ static const Entry carrier_entries[] = {
 
 static const Entry pool_entries[] = {
   POOL ("connections_accepted", accepted, "connections accepted"),
-  POOL ("connections_over_limit", over_limit, "connections closed because there were too many"),
+  POOL ("connections_over_limit", over_limit, "connections closed at once because there were too many"),
   POOL ("connections_waited", waited, "connections that waited until others had logged in"),
   POOL ("connections_over_rate", over_rate, "connections closed at once because they came too fast"),
   POOL ("http_requests", requests, "HTTP requests"),
