@@ -1,13 +1,13 @@
 /* detour-plugin.h: everything a plugin may know of Detour; the one header it includes.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A plugin is a GModule that exports one constant, `detour_plugin`, made with DETOUR_PLUGIN_DEFINE().
- * Each [KIND NAME] group of the configuration starts it once more; all its state hangs off the pointer
- * that its start() returned. It must keep no other variable.
+ * A plugin is a GModule that exports one constant, `detour_plugin`, made with
+ * DETOUR_PLUGIN_DEFINE(). Each [KIND NAME] group of the configuration starts it once more; all its
+ * state hangs off the pointer that its start() returned. It must keep no other variable.
  *
- * This header stands on no floor of core: each floor implements the part of it that is its own, so no
- * floor has to look up to another for a word of the contract. It needs nothing but GLib and POSIX.
- */
+ * This header stands on no floor of core: each floor implements the part of it that is its own, so
+ * no floor has to look up to another for a word of the contract. It needs nothing but GLib and
+ * POSIX. */
 #pragma once
 
 #include <glib.h>
@@ -22,9 +22,9 @@ G_BEGIN_DECLS
 /* Length in bytes of a node or server key, a raw Curve25519 public key as it is on the wire. */
 #define DETOUR_KEY_SIZE 32
 
-/* ------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
  * Configuration: one table for each plugin feeds validation, the manual, the dump and completion.
- * --------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 typedef enum {
   DETOUR_CONFIG_STRING,
@@ -89,9 +89,9 @@ const char *const *detour_settings_list (const DetourSettings *self, const char 
 void detour_settings_error (const DetourSettings *self, const char *key, GError **error, const char *format, ...)
     G_GNUC_PRINTF (4, 5);
 
-/* ------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
  * The host: services of core for one instance. Main thread unless said otherwise.
- * --------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 typedef struct _DetourHost DetourHost;
 
@@ -135,9 +135,9 @@ detour_counter_get (const DetourCounter *self)
   return __atomic_load_n (&self->value, __ATOMIC_RELAXED);
 }
 
-/* ------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
  * Text from strangers
- * --------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 /**
  * detour_json_check:
@@ -150,11 +150,11 @@ detour_counter_get (const DetourCounter *self)
  */
 gboolean detour_json_check (const char *text, gsize len, gsize len_max, GError **error);
 
-/* ------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
  * Channels: how the bytes of a connection are dressed. Core does all input and output itself; a channel
  * turns bytes into bytes and never sees a descriptor. Calls for one channel never overlap; the thread
  * changes once, from the handshake pool to a worker.
- * --------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 typedef enum {
   DETOUR_CHANNEL_OK,     /* handshake: finished; feed: went well */
@@ -222,9 +222,9 @@ struct _DetourChannelClass {
   void (*free) (gpointer self);
 };
 
-/* ------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
  * Kind `transport`: listeners, and the channel of what they accept.
- * --------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Where a connection comes from and where it arrived. Borrowed for the call. */
 typedef struct {
@@ -281,10 +281,10 @@ typedef struct {
 gboolean detour_host_listen (DetourHost *host, const DetourSettings *settings, const DetourListenerSpec *spec,
                              GError **error);
 
-/* ------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
  * Kind `cert`: certificates for names and addresses, pushed into the store of core; the channels read them.
  * Certificates are DER, keys are DER (PKCS #8 or the algorithm's own form).
- * --------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 typedef struct _DetourCert DetourCert; /* immutable, reference-counted, any thread; its key is wiped at the end */
 
@@ -325,10 +325,10 @@ guint64 detour_host_cert_generation (DetourHost *host);
  */
 DetourCert *detour_host_find_cert (DetourHost *host, const char *instance, const char *sni, const struct sockaddr *local);
 
-/* ------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
  * Kind `auth`: an asynchronous verdict on a client. Caching, time limits, single flight, grace and the order
  * of sources live in core.
- * --------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 typedef enum {
   DETOUR_AUTH_ALLOW,
@@ -367,9 +367,9 @@ typedef struct {
 /* Verdicts of this instance may be different now: forget them, ask again about clients that are held. */
 void detour_host_auth_changed (DetourHost *host);
 
-/* ------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
  * Kind `http`: routes on the relay's HTTP.
- * --------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 typedef struct _DetourHttpRequest DetourHttpRequest;
 typedef struct _DetourHttpResponse DetourHttpResponse;
@@ -416,9 +416,9 @@ typedef struct {
   const DetourHttpRoute *routes;
 } DetourHttpFuncs;
 
-/* ------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
  * Kind `log`: a sink for structured records.
- * --------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Names of the fields that say what a record is about. A text that shows a peer's address or key has it in the
  * field too: what `privacy` hides is found by its field, and then hidden in every text of the record. */
@@ -489,17 +489,17 @@ typedef struct {
   void (*write) (gpointer self, const DetourLogRecord *record);
 } DetourLogFuncs;
 
-/* ------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
  * Kind `service`: something beside the relay, with sockets and threads of its own. start() and stop() are all
  * it needs; these calls are for services that deal with the relay itself.
- * --------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 /* The key that makes a connection a mesh connection; NULL: nobody is. Copied; all zero counts as NULL. */
 void detour_host_set_mesh_key (DetourHost *host, const guint8 *key);
 
-/* ------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
  * The descriptor
- * --------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 typedef enum {
   DETOUR_KIND_TRANSPORT,

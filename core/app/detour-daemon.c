@@ -33,7 +33,7 @@ typedef struct {
 
 /* Each client is a descriptor, and the soft limit of most systems is 1024. */
 static void
-raise_descriptor_limit (void)
+daemon_raise_descriptor_limit (void)
 {
   struct rlimit limit;
 
@@ -45,7 +45,7 @@ raise_descriptor_limit (void)
 }
 
 static char *
-state_directory (const DetourConfig *config)
+daemon_state_directory (const DetourConfig *config)
 {
   if (detour_settings_has (config->core, "state-directory"))
     return g_strdup (detour_settings_string (config->core, "state-directory"));
@@ -53,7 +53,7 @@ state_directory (const DetourConfig *config)
 }
 
 static DetourServerKey *
-open_key (const DetourConfig *config, const char *state)
+daemon_open_key (const DetourConfig *config, const char *state)
 {
   g_autofree char *path = NULL;
   g_autoptr (GError) error = NULL;
@@ -73,7 +73,7 @@ open_key (const DetourConfig *config, const char *state)
 }
 
 static void
-log_errors (DetourConfigErrors *errors)
+daemon_log_errors (DetourConfigErrors *errors)
 {
   g_auto (GStrv) lines = detour_config_errors_lines (errors);
 
@@ -83,7 +83,7 @@ log_errors (DetourConfigErrors *errors)
 
 /* "transport/https (:443), service/stun (listening on :3478)": what runs and can be reached. */
 static char *
-describe_listeners (Daemon *self)
+daemon_describe_listeners (Daemon *self)
 {
   const GPtrArray *listeners = detour_server_listeners (self->server);
   GString *text = g_string_new (NULL);
@@ -111,7 +111,7 @@ describe_listeners (Daemon *self)
 }
 
 static GStrv
-list_failures (DetourRoster *roster)
+daemon_list_failures (DetourRoster *roster)
 {
   GPtrArray *lines = g_ptr_array_new ();
 
@@ -128,7 +128,7 @@ list_failures (DetourRoster *roster)
 }
 
 static DetourReload
-reload (gpointer user, GStrv *problems)
+daemon_reload (gpointer user, GStrv *problems)
 {
   Daemon *self = user;
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
@@ -145,7 +145,7 @@ reload (gpointer user, GStrv *problems)
   config = detour_config_load (self->sources, self->plugins, errors);
   if (config == NULL)
     {
-      log_errors (errors);
+      daemon_log_errors (errors);
       *problems = detour_config_errors_lines (errors);
       outcome = DETOUR_RELOAD_REFUSED;
     }
@@ -157,7 +157,7 @@ reload (gpointer user, GStrv *problems)
   else
     {
       g_warning ("reloaded, but not everything could follow");
-      *problems = list_failures (self->roster);
+      *problems = daemon_list_failures (self->roster);
       outcome = DETOUR_RELOAD_PARTLY;
     }
   if (self->control != NULL)
@@ -167,24 +167,24 @@ reload (gpointer user, GStrv *problems)
 }
 
 static gboolean
-is_draining (gpointer user)
+daemon_is_draining (gpointer user)
 {
   return ((Daemon *) user)->draining;
 }
 
-static const DetourControlFuncs control_funcs = { reload, is_draining };
+static const DetourControlFuncs control_funcs = { daemon_reload, daemon_is_draining };
 
 static gboolean
-on_hangup (gpointer data)
+daemon_on_hangup (gpointer data)
 {
   g_auto (GStrv) problems = NULL;
 
-  reload (data, &problems);
+  daemon_reload (data, &problems);
   return G_SOURCE_CONTINUE;
 }
 
 static gboolean
-on_terminate (gpointer data)
+daemon_on_terminate (gpointer data)
 {
   Daemon *self = data;
 
@@ -194,7 +194,7 @@ on_terminate (gpointer data)
 
 /* The last client of a draining daemon is gone: so is its work. */
 static gboolean
-on_drained (gpointer data)
+daemon_on_drained (gpointer data)
 {
   Daemon *self = data;
 
@@ -207,14 +207,14 @@ on_drained (gpointer data)
 }
 
 static gboolean
-on_drain (gpointer data)
+daemon_on_drain (gpointer data)
 {
   Daemon *self = data;
 
   if (self->draining)
     return G_SOURCE_CONTINUE;
   self->draining = TRUE;
-  self->drain_timer = g_timeout_add_seconds (1, on_drained, self);
+  self->drain_timer = g_timeout_add_seconds (1, daemon_on_drained, self);
   detour_roster_set_ready (self->roster, FALSE);
   detour_server_stop_listening (self->server);
   g_message ("draining: no new connections");
@@ -226,16 +226,16 @@ on_drain (gpointer data)
 
 /* Before anything is there that a signal could find half made: they are dispatched by the loop, not earlier. */
 static void
-watch_signals (Daemon *self)
+daemon_watch_signals (Daemon *self)
 {
-  self->signals[0] = g_unix_signal_add (SIGHUP, on_hangup, self);
-  self->signals[1] = g_unix_signal_add (SIGTERM, on_terminate, self);
-  self->signals[2] = g_unix_signal_add (SIGINT, on_terminate, self);
-  self->signals[3] = g_unix_signal_add (SIGUSR1, on_drain, self);
+  self->signals[0] = g_unix_signal_add (SIGHUP, daemon_on_hangup, self);
+  self->signals[1] = g_unix_signal_add (SIGTERM, daemon_on_terminate, self);
+  self->signals[2] = g_unix_signal_add (SIGINT, daemon_on_terminate, self);
+  self->signals[3] = g_unix_signal_add (SIGUSR1, daemon_on_drain, self);
 }
 
 static void
-warn_without_cert (Daemon *self)
+daemon_warn_without_cert (Daemon *self)
 {
   const GPtrArray *listeners = detour_server_listeners (self->server);
   DetourCert *cert = detour_cert_store_find (detour_roster_certs (self->roster), NULL, NULL, NULL);
@@ -251,11 +251,11 @@ warn_without_cert (Daemon *self)
 }
 
 static void
-run_loop (Daemon *self, gboolean dev)
+daemon_run_loop (Daemon *self, gboolean dev)
 {
-  g_autofree char *listeners = describe_listeners (self);
+  g_autofree char *listeners = daemon_describe_listeners (self);
 
-  warn_without_cert (self);
+  daemon_warn_without_cert (self);
   self->control = detour_control_new (&(DetourControlParts) {
       self->server, self->roster, self->plugins, self->key, self->sources, &control_funcs, self });
   self->watchdog = detour_watchdog_new (self->server);
@@ -278,18 +278,18 @@ run_loop (Daemon *self, gboolean dev)
 DetourExit
 detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, DetourPlugins *plugins, gboolean dev)
 {
-  g_autofree char *state = state_directory (config);
+  g_autofree char *state = daemon_state_directory (config);
   Daemon self = { .sources = sources, .plugins = plugins };
   g_autoptr (GError) error = NULL;
   gboolean good;
 
-  raise_descriptor_limit ();
+  daemon_raise_descriptor_limit ();
   if (g_mkdir_with_parents (state, 0700) < 0)
     {
       g_warning ("%s: cannot be made: %s", state, g_strerror (errno));
       return DETOUR_EXIT_FAILED;
     }
-  self.key = open_key (config, state);
+  self.key = daemon_open_key (config, state);
   if (self.key == NULL)
     return DETOUR_EXIT_FAILED;
 
@@ -302,13 +302,13 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
     }
 
   self.loop = g_main_loop_new (NULL, FALSE);
-  watch_signals (&self);
+  daemon_watch_signals (&self);
   self.roster = detour_roster_new (config, state, detour_server_key_public (self.key)->bytes, &detour_server_hooks,
                                    self.server);
   detour_server_set_roster (self.server, self.roster);
   good = detour_roster_start (self.roster);
   if (good)
-    run_loop (&self, dev);
+    daemon_run_loop (&self, dev);
   else
     g_warning ("not everything could start; giving up");
 

@@ -58,7 +58,7 @@ detour_dev_new (DetourPlugins *plugins, GError **error)
 }
 
 static int
-remove_one (const char *path, const struct stat *st, int type, struct FTW *where)
+dev_remove_one (const char *path, const struct stat *st, int type, struct FTW *where)
 {
   return remove (path);
 }
@@ -66,7 +66,7 @@ remove_one (const char *path, const struct stat *st, int type, struct FTW *where
 void
 detour_dev_free (DetourDev *self)
 {
-  if (nftw (self->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS) < 0)
+  if (nftw (self->directory, dev_remove_one, 8, FTW_DEPTH | FTW_PHYS) < 0)
     g_warning ("%s: cannot be removed: %s", self->directory, g_strerror (errno));
   g_free (self->directory);
   g_free (self->settings);
@@ -81,7 +81,7 @@ detour_dev_settings (const DetourDev *self)
 
 /* Port of the first address an instance listens on; 0 when it does not run. */
 static guint
-port_of (DetourRoster *roster, const char *id)
+dev_port_of (DetourRoster *roster, const char *id)
 {
   DetourInstance *instance = detour_roster_find (roster, id);
   const char *const *listen;
@@ -97,9 +97,9 @@ void
 detour_dev_print (DetourRoster *roster, const char *control)
 {
   DetourCert *cert = detour_cert_store_find (detour_roster_certs (roster), NULL, "127.0.0.1", NULL);
-  guint tls = port_of (roster, "transport/https");
-  guint http = port_of (roster, "transport/http");
-  guint stun = port_of (roster, "service/stun");
+  guint tls = dev_port_of (roster, "transport/https");
+  guint http = dev_port_of (roster, "transport/http");
+  guint stun = dev_port_of (roster, "service/stun");
 
   if (tls != 0 && cert != NULL)
     {

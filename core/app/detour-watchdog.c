@@ -1,8 +1,8 @@
 /* detour-watchdog.c: tells the service manager that the threads which carry traffic are alive.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The main loop may turn happily while a worker hangs. So each worker gets a message, and only when all have answered
- * the last one the manager hears of it. */
+ * The main loop may turn happily while a worker hangs. So each worker gets a message, and only
+ * when all have answered the last one the manager hears of it. */
 #include "config.h"
 
 #include "detour-watchdog.h"
@@ -17,7 +17,7 @@ struct _DetourWatchdog {
 
 /* Worker's thread. */
 static void
-on_asked (DetourWorker *worker, gpointer data)
+watchdog_on_asked (DetourLoop *loop, gpointer data)
 {
   DetourWatchdog *self = data;
 
@@ -25,7 +25,7 @@ on_asked (DetourWorker *worker, gpointer data)
 }
 
 static gboolean
-on_time (gpointer data)
+watchdog_on_time (gpointer data)
 {
   DetourWatchdog *self = data;
   guint n = detour_server_n_carriers (self->server);
@@ -35,7 +35,7 @@ on_time (gpointer data)
   detour_notify_watchdog ();
   __atomic_store_n (&self->unanswered, (int) n, __ATOMIC_RELEASE);
   for (guint i = 0; i < n; i++)
-    detour_worker_post (detour_carrier_worker (detour_server_carrier (self->server, i)), on_asked, self);
+    detour_loop_post (detour_loop_loop (detour_server_carrier (self->server, i)), watchdog_on_asked, self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -50,7 +50,7 @@ detour_watchdog_new (DetourServer *server)
   self = g_new0 (DetourWatchdog, 1);
   self->server = server;
   /* Three times within the limit, since an answer may miss a turn. */
-  self->source = g_timeout_add ((guint) CLAMP (limit_us / 3000, 1, G_MAXUINT), on_time, self);
+  self->source = g_timeout_add ((guint) CLAMP (limit_us / 3000, 1, G_MAXUINT), watchdog_on_time, self);
   return self;
 }
 

@@ -32,7 +32,7 @@ static const GOptionEntry list_options[] = {
 
 /* The digits in front, which are enough for the other commands. */
 static char *
-short_key (GVariant *row)
+ctl_clients_short_key (GVariant *row)
 {
   const char *key = detourctl_text (row, "key");
 
@@ -40,9 +40,9 @@ short_key (GVariant *row)
 }
 
 static void
-add_client (DetourctlTable *table, GVariant *row)
+ctl_clients_add_client (DetourctlTable *table, GVariant *row)
 {
-  g_autofree char *key = short_key (row);
+  g_autofree char *key = ctl_clients_short_key (row);
   gint64 age_us = g_get_real_time () - (gint64) detourctl_number (row, "since");
   g_autofree char *age = detourctl_format_age ((guint64) MAX (age_us, 0));
   g_autofree char *in = detourctl_format_size (detourctl_number (row, "bytes_received"));
@@ -54,11 +54,11 @@ add_client (DetourctlTable *table, GVariant *row)
                        detourctl_text (row, "label"), NULL);
 }
 
-/* Lists ------------------------------------------------------------------------------------------------------------ */
+/* Lists ---------------------------------------------------------------------------------------- */
 
 /* The next page of rows, aa{sv}; @after: (inout): "" for the first page, and behind the last. */
 static GVariant *
-get_page (Detourctl *self, guint n, char **after, DetourctlExit *exit)
+ctl_clients_get_page (Detourctl *self, guint n, char **after, DetourctlExit *exit)
 {
   g_autoptr (GVariant) reply = NULL;
   GVariantBuilder options;
@@ -79,7 +79,7 @@ get_page (Detourctl *self, guint n, char **after, DetourctlExit *exit)
 }
 
 static void
-print_rows (Detourctl *self, GVariant *rows, DetourctlTable *table, DetourctlJson *json)
+ctl_clients_print_rows (Detourctl *self, GVariant *rows, DetourctlTable *table, DetourctlJson *json)
 {
   gsize n = g_variant_n_children (rows);
 
@@ -90,7 +90,7 @@ print_rows (Detourctl *self, GVariant *rows, DetourctlTable *table, DetourctlJso
       if (json != NULL)
         detourctl_json_variant (json, NULL, row, row_times);
       else
-        add_client (table, row);
+        ctl_clients_add_client (table, row);
     }
   if (json == NULL)
     detourctl_print_table (self, table);
@@ -98,7 +98,7 @@ print_rows (Detourctl *self, GVariant *rows, DetourctlTable *table, DetourctlJso
 
 /* All pages, one at a time. */
 static DetourctlExit
-print_pages (Detourctl *self, GVariant *first, char **after, DetourctlTable *table, DetourctlJson *json)
+ctl_clients_print_pages (Detourctl *self, GVariant *first, char **after, DetourctlTable *table, DetourctlJson *json)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   guint left = limit >= 0 ? (guint) limit : G_MAXUINT;
@@ -108,19 +108,19 @@ print_pages (Detourctl *self, GVariant *first, char **after, DetourctlTable *tab
     g_print (_("No client is connected.\n"));
   for (;;)
     {
-      print_rows (self, rows, table, json);
+      ctl_clients_print_rows (self, rows, table, json);
       left -= MIN (left, (guint) g_variant_n_children (rows));
       if (left == 0 || **after == '\0')
         return DETOURCTL_GOOD;
       g_clear_pointer (&rows, g_variant_unref);
-      rows = get_page (self, MIN (left, PAGE), after, &exit);
+      rows = ctl_clients_get_page (self, MIN (left, PAGE), after, &exit);
       if (rows == NULL)
         return exit;
     }
 }
 
 static DetourctlExit
-run_clients (Detourctl *self, char **arguments)
+ctl_clients_run_clients (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
     { _("KEY"), DETOURCTL_COLUMN_LEFT },  { _("ADDRESS"), DETOURCTL_COLUMN_LEFT }, { _("FOR"), DETOURCTL_COLUMN_RIGHT },
@@ -138,25 +138,25 @@ run_clients (Detourctl *self, char **arguments)
       detourctl_complain (_("--limit: write a number from 1"));
       return DETOURCTL_USAGE;
     }
-  first = get_page (self, limit > 0 ? MIN ((guint) limit, PAGE) : PAGE, &after, &exit);
+  first = ctl_clients_get_page (self, limit > 0 ? MIN ((guint) limit, PAGE) : PAGE, &after, &exit);
   if (first == NULL)
     return exit;
   if (!self->json)
     {
       table = detourctl_table_new (columns);
-      return print_pages (self, first, &after, table, NULL);
+      return ctl_clients_print_pages (self, first, &after, table, NULL);
     }
   json = detourctl_json_begin_document ();
   detourctl_json_begin_array (json, "clients");
-  exit = print_pages (self, first, &after, NULL, json);
+  exit = ctl_clients_print_pages (self, first, &after, NULL, json);
   detourctl_json_end_array (json);
   return detourctl_json_end_document (json, exit);
 }
 
-/* One client ------------------------------------------------------------------------------------------------------- */
+/* One client ----------------------------------------------------------------------------------- */
 
 static void
-print_line (const char *title, const char *text)
+ctl_clients_print_line (const char *title, const char *text)
 {
   g_autofree char *safe = detourctl_format_safe (text);
   guint width = detourctl_format_width (title);
@@ -165,17 +165,17 @@ print_line (const char *title, const char *text)
 }
 
 static void
-print_amount (const char *title, guint64 bytes, guint64 n_packets)
+ctl_clients_print_amount (const char *title, guint64 bytes, guint64 n_packets)
 {
   g_autofree char *size = detourctl_format_size (bytes);
   g_autofree char *packets = detourctl_format_count (n_packets);
   g_autofree char *text = g_strdup_printf (ngettext ("%s in %s packet", "%s in %s packets", n_packets), size, packets);
 
-  print_line (title, text);
+  ctl_clients_print_line (title, text);
 }
 
 static char *
-list_traits (GVariant *row)
+ctl_clients_list_traits (GVariant *row)
 {
   static const struct {
     const char *flag, *text;
@@ -196,35 +196,35 @@ list_traits (GVariant *row)
 }
 
 static void
-print_client (const Detourctl *self, GVariant *row)
+ctl_clients_print_client (const Detourctl *self, GVariant *row)
 {
   g_autofree char *since = detourctl_format_time (detourctl_number (row, "since"));
   g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT, detourctl_number (row, "connection"));
   g_autofree char *drops = detourctl_format_count (detourctl_number (row, "packets_dropped"));
   g_autofree char *waiting = detourctl_format_size (detourctl_number (row, "waiting_bytes"));
-  g_autofree char *traits = list_traits (row);
+  g_autofree char *traits = ctl_clients_list_traits (row);
 
   g_print ("%s%s%s\n", detourctl_style (self, DETOURCTL_BOLD), detourctl_text (row, "key"),
            detourctl_style (self, DETOURCTL_PLAIN));
-  print_line (_("connection"), number);
-  print_line (_("address"), detourctl_text (row, "address"));
-  print_line (_("through"), detourctl_text (row, "listener"));
-  print_line (_("since"), since);
+  ctl_clients_print_line (_("connection"), number);
+  ctl_clients_print_line (_("address"), detourctl_text (row, "address"));
+  ctl_clients_print_line (_("through"), detourctl_text (row, "listener"));
+  ctl_clients_print_line (_("since"), since);
   if (*detourctl_text (row, "label") != '\0')
-    print_line (_("label"), detourctl_text (row, "label"));
+    ctl_clients_print_line (_("label"), detourctl_text (row, "label"));
   if (*detourctl_text (row, "app") != '\0')
-    print_line (_("application"), detourctl_text (row, "app"));
-  print_amount (_("received"), detourctl_number (row, "bytes_received"), detourctl_number (row, "packets_received"));
-  print_amount (_("sent"), detourctl_number (row, "bytes_sent"), detourctl_number (row, "packets_sent"));
-  print_line (_("dropped"), drops);
-  print_line (_("waiting"), waiting);
+    ctl_clients_print_line (_("application"), detourctl_text (row, "app"));
+  ctl_clients_print_amount (_("received"), detourctl_number (row, "bytes_received"), detourctl_number (row, "packets_received"));
+  ctl_clients_print_amount (_("sent"), detourctl_number (row, "bytes_sent"), detourctl_number (row, "packets_sent"));
+  ctl_clients_print_line (_("dropped"), drops);
+  ctl_clients_print_line (_("waiting"), waiting);
   if (*traits != '\0')
-    print_line (_("also"), traits);
+    ctl_clients_print_line (_("also"), traits);
 }
 
 /* Calls a method whose only argument is a key; gives what it returned, or NULL and tells why. */
 static GVariant *
-call_with_key (Detourctl *self, const char *method, const char *key, const char *reply, DetourctlExit *exit)
+ctl_clients_call_with_key (Detourctl *self, const char *method, const char *key, const char *reply, DetourctlExit *exit)
 {
   DetourSnapshotFilter filter;
   g_autoptr (GError) error = NULL;
@@ -242,10 +242,10 @@ call_with_key (Detourctl *self, const char *method, const char *key, const char 
 }
 
 static DetourctlExit
-run_client (Detourctl *self, char **arguments)
+ctl_clients_run_client (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) rows = call_with_key (self, "GetClient", arguments[0], "(aa{sv})", &exit);
+  g_autoptr (GVariant) rows = ctl_clients_call_with_key (self, "GetClient", arguments[0], "(aa{sv})", &exit);
 
   if (rows == NULL)
     return exit;
@@ -255,16 +255,16 @@ run_client (Detourctl *self, char **arguments)
     {
       g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
 
-      print_client (self, row);
+      ctl_clients_print_client (self, row);
     }
   return DETOURCTL_GOOD;
 }
 
 static DetourctlExit
-run_kick (Detourctl *self, char **arguments)
+ctl_clients_run_kick (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) closed = call_with_key (self, "DisconnectClient", arguments[0], "(u)", &exit);
+  g_autoptr (GVariant) closed = ctl_clients_call_with_key (self, "DisconnectClient", arguments[0], "(u)", &exit);
   guint32 n;
 
   if (closed == NULL)
@@ -277,7 +277,7 @@ run_kick (Detourctl *self, char **arguments)
 }
 
 static const char *
-verdict_word (GVariant *row)
+ctl_clients_verdict_word (GVariant *row)
 {
   const char *verdict = detourctl_text (row, "verdict");
 
@@ -287,7 +287,7 @@ verdict_word (GVariant *row)
 }
 
 static char *
-verdict_notes (GVariant *row)
+ctl_clients_verdict_notes (GVariant *row)
 {
   static const struct {
     const char *flag, *text;
@@ -311,7 +311,7 @@ verdict_notes (GVariant *row)
 }
 
 static DetourctlExit
-run_why (Detourctl *self, char **arguments)
+ctl_clients_run_why (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
     { _("LAST"), DETOURCTL_COLUMN_LEFT },    { _("TIMES"), DETOURCTL_COLUMN_RIGHT },
@@ -320,7 +320,7 @@ run_why (Detourctl *self, char **arguments)
     { NULL },
   };
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) rows = call_with_key (self, "Why", arguments[0], "(aa{sv})", &exit);
+  g_autoptr (GVariant) rows = ctl_clients_call_with_key (self, "Why", arguments[0], "(aa{sv})", &exit);
   g_autoptr (DetourctlTable) table = NULL;
   gsize n;
 
@@ -340,9 +340,9 @@ run_why (Detourctl *self, char **arguments)
       g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
       g_autofree char *last = detourctl_format_time (detourctl_number (row, "last"));
       g_autofree char *count = detourctl_format_count (detourctl_number (row, "count"));
-      g_autofree char *notes = verdict_notes (row);
+      g_autofree char *notes = ctl_clients_verdict_notes (row);
 
-      detourctl_table_add (table, last, count, verdict_word (row), detourctl_text (row, "source"),
+      detourctl_table_add (table, last, count, ctl_clients_verdict_word (row), detourctl_text (row, "source"),
                            detourctl_text (row, "address"), notes, NULL);
     }
   detourctl_print_table (self, table);
@@ -355,26 +355,26 @@ const DetourctlCommand detourctl_clients_commands[] = {
     .summary = N_("Who is connected"),
     .details = N_("IN and OUT are what the relay received from and sent to the client."),
     .options = list_options,
-    .run = run_clients },
+    .run = ctl_clients_run_clients },
   { .name = "client",
     .arguments = N_("KEY"),
     .summary = N_("All about one client"),
     .details = N_("KEY is nodekey: and 64 hex digits, or the first digits, as \"detourctl clients\" shows them."),
-    .run = run_client,
+    .run = ctl_clients_run_client,
     .n_min = 1,
     .n_max = 1 },
   { .name = "kick",
     .arguments = N_("KEY"),
     .summary = N_("Close a client's connections"),
     .details = N_("It may come back at once; admission is what keeps clients away."),
-    .run = run_kick,
+    .run = ctl_clients_run_kick,
     .n_min = 1,
     .n_max = 1 },
   { .name = "why",
     .arguments = N_("KEY"),
     .summary = N_("The last verdicts on a key, who gave them and why"),
     .details = N_("The full key is needed for a client that is not connected."),
-    .run = run_why,
+    .run = ctl_clients_run_why,
     .n_min = 1,
     .n_max = 1 },
   { NULL },

@@ -1,9 +1,8 @@
 /* detourctl-complete.c: what may stand next on a command line, for the shells.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * `detourctl complete WORD…` prints what the last word, which may be empty, can become: one candidate a line. Where
- * the daemon is needed and is not there, nothing is printed.
- */
+ * `detourctl complete WORD…` prints what the last word, which may be empty, can become: one
+ * candidate a line. Where the daemon is needed and is not there, nothing is printed. */
 #include "config.h"
 
 #include "detourctl.h"
@@ -18,24 +17,24 @@
 static char *in_front;
 
 static void
-offer (const char *word, const char *candidate)
+ctl_complete_offer (const char *word, const char *candidate)
 {
   if (g_str_has_prefix (candidate, word))
     g_print ("%s%s\n", in_front != NULL ? in_front : "", candidate);
 }
 
 static void
-offer_words (const char *word, const char *words)
+ctl_complete_offer_words (const char *word, const char *words)
 {
   g_auto (GStrv) list = g_strsplit (words, " ", -1);
 
   for (guint i = 0; list[i] != NULL; i++)
-    offer (word, list[i]);
+    ctl_complete_offer (word, list[i]);
 }
 
 /* Asking the daemon: a shell in the middle of a line wants no explanations. */
 static GVariant *
-ask (Detourctl *self, const char *interface, const char *method, GVariant *arguments, const char *reply)
+ctl_complete_ask (Detourctl *self, const char *interface, const char *method, GVariant *arguments, const char *reply)
 {
   DetourctlExit exit;
   int saved = dup (STDERR_FILENO);
@@ -52,24 +51,24 @@ ask (Detourctl *self, const char *interface, const char *method, GVariant *argum
 }
 
 static void
-offer_instance (const char *path, GVariant *properties, gpointer user)
+ctl_complete_offer_instance (const char *path, GVariant *properties, gpointer user)
 {
-  offer (user, detourctl_text (properties, "Id"));
+  ctl_complete_offer (user, detourctl_text (properties, "Id"));
 }
 
 static void
-offer_instances (Detourctl *self, const char *word)
+ctl_complete_offer_instances (Detourctl *self, const char *word)
 {
   g_autoptr (GVariant) reply
-      = ask (self, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, "(a{oa{sa{sv}}})");
+      = ctl_complete_ask (self, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, "(a{oa{sa{sv}}})");
   g_autoptr (GVariant) objects = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
 
   if (objects != NULL)
-    detourctl_each_object (objects, "Plugin", offer_instance, (gpointer) word);
+    detourctl_each_object (objects, "Plugin", ctl_complete_offer_instance, (gpointer) word);
 }
 
 static void
-offer_clients (Detourctl *self, const char *word)
+ctl_complete_offer_clients (Detourctl *self, const char *word)
 {
   g_autoptr (GVariant) reply = NULL;
   g_autoptr (GVariant) rows = NULL;
@@ -77,7 +76,7 @@ offer_clients (Detourctl *self, const char *word)
 
   g_variant_builder_init (&options, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&options, "{sv}", "limit", g_variant_new_uint32 (KEYS_MAX));
-  reply = ask (self, "Manager", "ListClients", g_variant_new ("(a{sv})", &options), "(aa{sv}s)");
+  reply = ctl_complete_ask (self, "Manager", "ListClients", g_variant_new ("(a{sv})", &options), "(aa{sv}s)");
   rows = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
   for (gsize i = 0; rows != NULL && i < g_variant_n_children (rows); i++)
     {
@@ -85,14 +84,14 @@ offer_clients (Detourctl *self, const char *word)
       const char *key = detourctl_text (row, "key");
 
       /* Digits alone: a colon ends a word in bash. */
-      offer (word, g_str_has_prefix (key, "nodekey:") ? key + strlen ("nodekey:") : key);
+      ctl_complete_offer (word, g_str_has_prefix (key, "nodekey:") ? key + strlen ("nodekey:") : key);
     }
 }
 
 static void
-offer_keys (Detourctl *self, const char *word)
+ctl_complete_offer_keys (Detourctl *self, const char *word)
 {
-  g_autoptr (GVariant) reply = ask (self, "Manager", "DescribeConfig", NULL, "(a(ssssss))");
+  g_autoptr (GVariant) reply = ctl_complete_ask (self, "Manager", "DescribeConfig", NULL, "(a(ssssss))");
   g_autoptr (GVariant) keys = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
 
   for (gsize i = 0; keys != NULL && i < g_variant_n_children (keys); i++)
@@ -103,29 +102,29 @@ offer_keys (Detourctl *self, const char *word)
 
       g_variant_get (entry, "(&s&s&s&s&s&s)", &group, &key, NULL, NULL, NULL, NULL);
       name = g_strconcat (group, ".", key, NULL);
-      offer (word, g_strdelimit (name, " ", '/'));
+      ctl_complete_offer (word, g_strdelimit (name, " ", '/'));
     }
 }
 
-/* Arguments and values of options ---------------------------------------------------------------------------------- */
+/* Arguments and values of options -------------------------------------------------------------- */
 
 static void
-offer_argument (Detourctl *self, const DetourctlCommand *command, const char *word)
+ctl_complete_offer_argument (Detourctl *self, const DetourctlCommand *command, const char *word)
 {
   if (g_str_has_prefix (command->name, "plugins "))
-    offer_instances (self, word);
+    ctl_complete_offer_instances (self, word);
   else if (strcmp (command->name, "client") == 0 || strcmp (command->name, "kick") == 0
            || strcmp (command->name, "why") == 0)
-    offer_clients (self, word);
+    ctl_complete_offer_clients (self, word);
   else if (strcmp (command->name, "config explain") == 0)
-    offer_keys (self, word);
+    ctl_complete_offer_keys (self, word);
   else if (strcmp (command->name, "log-level") == 0)
-    offer_words (word, "debug info message warning critical configured");
+    ctl_complete_offer_words (word, "debug info message warning critical configured");
 }
 
 /* What may be written as the value of an option, in one text; NULL: it takes none. */
 static const char *
-find_values (const char *option)
+ctl_complete_find_values (const char *option)
 {
   static const struct {
     const char *option, *words;
@@ -153,57 +152,57 @@ find_values (const char *option)
 
 /* FALSE: @option takes no value. */
 static gboolean
-offer_value (const char *option, const char *word)
+ctl_complete_offer_value (const char *option, const char *word)
 {
-  const char *words = find_values (option);
+  const char *words = ctl_complete_find_values (option);
 
   if (words != NULL)
-    offer_words (word, words);
+    ctl_complete_offer_words (word, words);
   return words != NULL;
 }
 
 /* FALSE: the last word is not the value of an option. With "=" between them they are three words for bash, of which
  * the value may be missing, and one for others. */
 static gboolean
-offer_value_of_option (char **arguments, guint n)
+ctl_complete_offer_value_of_option (char **arguments, guint n)
 {
   const char *word = n > 0 ? arguments[n - 1] : "";
   const char *equals = *word == '-' ? strchr (word, '=') : NULL;
   g_autofree char *option = NULL;
 
-  if (n > 1 && offer_value (arguments[n - 2], strcmp (word, "=") == 0 ? "" : word))
+  if (n > 1 && ctl_complete_offer_value (arguments[n - 2], strcmp (word, "=") == 0 ? "" : word))
     return TRUE;
   if (n > 2 && strcmp (arguments[n - 2], "=") == 0)
-    return offer_value (arguments[n - 3], word);
+    return ctl_complete_offer_value (arguments[n - 3], word);
   if (equals == NULL)
     return FALSE;
   option = g_strndup (word, (gsize) (equals - word));
   in_front = g_strconcat (option, "=", NULL);
-  offer_value (option, equals + 1);
+  ctl_complete_offer_value (option, equals + 1);
   g_clear_pointer (&in_front, g_free);
   return TRUE;
 }
 
 static void
-offer_options (const DetourctlCommand *command, const char *word)
+ctl_complete_offer_options (const DetourctlCommand *command, const char *word)
 {
-  offer_words (word, "--json --color --socket --bus --help");
+  ctl_complete_offer_words (word, "--json --color --socket --bus --help");
   if (command == NULL)
-    offer (word, "--version");
+    ctl_complete_offer (word, "--version");
   for (const GOptionEntry *entry = command != NULL ? command->options : NULL; entry != NULL && entry->long_name != NULL;
        entry++)
     {
       g_autofree char *option = g_strconcat ("--", entry->long_name, NULL);
 
-      offer (word, option);
+      ctl_complete_offer (word, option);
     }
 }
 
-/* Commands --------------------------------------------------------------------------------------------------------- */
+/* Commands ------------------------------------------------------------------------------------- */
 
 /* Words that may stand next in the name of a command. */
 static void
-offer_commands (const char *first, const char *word)
+ctl_complete_offer_commands (const char *first, const char *word)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 
@@ -214,12 +213,12 @@ offer_commands (const char *first, const char *word)
         const char *part = first == NULL ? parts[0] : strcmp (parts[0], first) == 0 ? parts[1] : NULL;
 
         if (command->summary != NULL && part != NULL && g_hash_table_add (seen, g_strdup (part)))
-          offer (word, part);
+          ctl_complete_offer (word, part);
       }
 }
 
 static const DetourctlCommand *
-find (const char *first, const char *second)
+ctl_complete_find (const char *first, const char *second)
 {
   const DetourctlCommand *found = NULL;
 
@@ -236,7 +235,7 @@ find (const char *first, const char *second)
 
 /* Options of the connection that stand on the line count here, too. */
 static void
-take_connection (Detourctl *self, const char *option, const char *value)
+ctl_complete_take_connection (Detourctl *self, const char *option, const char *value)
 {
   char **place = strcmp (option, "--socket") == 0 ? &self->socket : strcmp (option, "--bus") == 0 ? &self->bus : NULL;
 
@@ -248,23 +247,23 @@ take_connection (Detourctl *self, const char *option, const char *value)
 
 /* The option at @i of @n words, with its value in whichever form; returns where its last word is. */
 static guint
-read_option (Detourctl *self, char **arguments, guint i, guint n)
+ctl_complete_read_option (Detourctl *self, char **arguments, guint i, guint n)
 {
   const char *equals = strchr (arguments[i], '=');
   g_autofree char *option = g_strndup (arguments[i], strcspn (arguments[i], "="));
 
   if (equals != NULL)
-    take_connection (self, option, equals + 1);
-  else if (i + 1 < n && find_values (option) != NULL)
+    ctl_complete_take_connection (self, option, equals + 1);
+  else if (i + 1 < n && ctl_complete_find_values (option) != NULL)
     {
       i += strcmp (arguments[i + 1], "=") == 0 && i + 2 < n ? 2 : 1;
-      take_connection (self, option, arguments[i]);
+      ctl_complete_take_connection (self, option, arguments[i]);
     }
   return i;
 }
 
 static DetourctlExit
-run_complete (Detourctl *self, char **arguments)
+ctl_complete_run_complete (Detourctl *self, char **arguments)
 {
   guint n = g_strv_length (arguments);
   const char *word = n > 0 ? arguments[n - 1] : "";
@@ -274,7 +273,7 @@ run_complete (Detourctl *self, char **arguments)
 
   for (guint i = 0; i + 1 < n; i++)
     if (arguments[i][0] == '-')
-      i = read_option (self, arguments, i, n - 1);
+      i = ctl_complete_read_option (self, arguments, i, n - 1);
     else
       {
         if (n_plain < G_N_ELEMENTS (plain))
@@ -282,24 +281,24 @@ run_complete (Detourctl *self, char **arguments)
         n_plain++;
       }
 
-  command = n_plain > 0 ? find (plain[0], plain[1]) : NULL;
-  if (offer_value_of_option (arguments, n))
+  command = n_plain > 0 ? ctl_complete_find (plain[0], plain[1]) : NULL;
+  if (ctl_complete_offer_value_of_option (arguments, n))
     return DETOURCTL_GOOD;
   if (*word == '-')
-    offer_options (command, word);
+    ctl_complete_offer_options (command, word);
   else if (n_plain == 0)
-    offer_commands (NULL, word);
+    ctl_complete_offer_commands (NULL, word);
   else
     {
       if (n_plain == 1)
-        offer_commands (plain[0], word);
+        ctl_complete_offer_commands (plain[0], word);
       if (command != NULL)
-        offer_argument (self, command, word);
+        ctl_complete_offer_argument (self, command, word);
     }
   return DETOURCTL_GOOD;
 }
 
 const DetourctlCommand detourctl_complete_commands[] = {
-  { .name = "complete", .arguments = "", .summary = NULL, .run = run_complete, .n_max = G_MAXUINT },
+  { .name = "complete", .arguments = "", .summary = NULL, .run = ctl_complete_run_complete, .n_max = G_MAXUINT },
   { NULL },
 };

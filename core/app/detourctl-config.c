@@ -31,7 +31,7 @@ typedef struct {
 } Files;
 
 static void
-files_init (Files *self)
+ctl_config_files_init (Files *self)
 {
   g_autofree char *directory = detour_paths_plugins ();
   const char *directories[] = { directory, NULL };
@@ -47,7 +47,7 @@ files_init (Files *self)
 }
 
 static void
-files_clear (Files *self)
+ctl_config_files_clear (Files *self)
 {
   detour_plugins_free (self->plugins);
   g_free (self->vendor_file);
@@ -55,7 +55,7 @@ files_clear (Files *self)
 }
 
 static DetourctlExit
-print_problems (const Detourctl *self, char **problems)
+ctl_config_print_problems (const Detourctl *self, char **problems)
 {
   gboolean good = problems[0] == NULL;
 
@@ -79,26 +79,26 @@ print_problems (const Detourctl *self, char **problems)
 
 /* The configuration of the files; NULL when they are wrong, and the user was told. */
 static DetourConfig *
-load (const Detourctl *self, DetourctlExit *exit)
+ctl_config_load (const Detourctl *self, DetourctlExit *exit)
 {
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_auto (GStrv) problems = NULL;
   DetourConfig *config;
   Files files;
 
-  files_init (&files);
+  ctl_config_files_init (&files);
   config = detour_config_load (&files.sources, files.plugins, errors);
   /* What was loaded stays loaded, so the configuration may point into it. */
-  files_clear (&files);
+  ctl_config_files_clear (&files);
   if (config != NULL)
     return config;
   problems = detour_config_errors_lines (errors);
-  *exit = print_problems (self, problems);
+  *exit = ctl_config_print_problems (self, problems);
   return NULL;
 }
 
 static DetourctlExit
-run_check (Detourctl *self, char **arguments)
+ctl_config_run_check (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   g_auto (GStrv) problems = NULL;
@@ -107,9 +107,9 @@ run_check (Detourctl *self, char **arguments)
     {
       Files files;
 
-      files_init (&files);
+      ctl_config_files_init (&files);
       problems = detour_config_view_check (&files.sources, files.plugins);
-      files_clear (&files);
+      ctl_config_files_clear (&files);
     }
   else
     {
@@ -119,11 +119,11 @@ run_check (Detourctl *self, char **arguments)
         return exit;
       g_variant_get (reply, "(^as)", &problems);
     }
-  return print_problems (self, problems);
+  return ctl_config_print_problems (self, problems);
 }
 
 static DetourctlExit
-run_dump (Detourctl *self, char **arguments)
+ctl_config_run_dump (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autofree char *text = NULL;
@@ -131,7 +131,7 @@ run_dump (Detourctl *self, char **arguments)
 
   if (file != NULL)
     {
-      g_autoptr (DetourConfig) config = load (self, &exit);
+      g_autoptr (DetourConfig) config = ctl_config_load (self, &exit);
 
       if (config == NULL)
         return exit;
@@ -154,10 +154,10 @@ run_dump (Detourctl *self, char **arguments)
   return DETOURCTL_GOOD;
 }
 
-/* One key ---------------------------------------------------------------------------------------------------------- */
+/* One key -------------------------------------------------------------------------------------- */
 
 static void
-print_line (const char *title, const char *text)
+ctl_config_print_line (const char *title, const char *text)
 {
   g_autofree char *safe = detourctl_format_safe (text);
   guint width = detourctl_format_width (title);
@@ -166,47 +166,47 @@ print_line (const char *title, const char *text)
 }
 
 static void
-print_facts (const Detourctl *self, GVariant *facts)
+ctl_config_print_facts (const Detourctl *self, GVariant *facts)
 {
   g_autofree const char **words = NULL;
   const char *value;
 
   g_print ("%s[%s] %s%s: %s\n", detourctl_style (self, DETOURCTL_BOLD), detourctl_text (facts, "group"),
            detourctl_text (facts, "key"), detourctl_style (self, DETOURCTL_PLAIN), detourctl_text (facts, "summary"));
-  print_line (_("type"), detourctl_text (facts, "type"));
+  ctl_config_print_line (_("type"), detourctl_text (facts, "type"));
   if (g_variant_lookup (facts, "words", "^a&s", &words))
     {
       g_autofree char *all = g_strjoinv (", ", (char **) words);
 
-      print_line (_("words"), all);
+      ctl_config_print_line (_("words"), all);
     }
   if (*detourctl_text (facts, "maximum") != '\0')
     {
       g_autofree char *range = g_strdup_printf (_("%s to %s"), detourctl_text (facts, "minimum"),
                                                 detourctl_text (facts, "maximum"));
 
-      print_line (_("range"), range);
+      ctl_config_print_line (_("range"), range);
     }
-  print_line (_("value"), g_variant_lookup (facts, "value", "&s", &value) ? value : _("not set"));
+  ctl_config_print_line (_("value"), g_variant_lookup (facts, "value", "&s", &value) ? value : _("not set"));
   if (*detourctl_text (facts, "origin") != '\0')
-    print_line (_("set in"), detourctl_text (facts, "origin"));
+    ctl_config_print_line (_("set in"), detourctl_text (facts, "origin"));
   if (*detourctl_text (facts, "fallback") != '\0')
-    print_line (_("otherwise"), detourctl_text (facts, "fallback"));
+    ctl_config_print_line (_("otherwise"), detourctl_text (facts, "fallback"));
   if (detourctl_flag (facts, "required"))
-    print_line (_("note"), _("must be set"));
+    ctl_config_print_line (_("note"), _("must be set"));
   if (detourctl_flag (facts, "restart"))
-    print_line (_("note"), _("a change counts after a restart of the daemon"));
+    ctl_config_print_line (_("note"), _("a change counts after a restart of the daemon"));
 }
 
 static DetourctlExit
-run_explain (Detourctl *self, char **arguments)
+ctl_config_run_explain (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GVariant) facts = NULL;
 
   if (file != NULL)
     {
-      g_autoptr (DetourConfig) config = load (self, &exit);
+      g_autoptr (DetourConfig) config = ctl_config_load (self, &exit);
       g_autoptr (GError) error = NULL;
 
       if (config == NULL)
@@ -230,7 +230,7 @@ run_explain (Detourctl *self, char **arguments)
     }
   if (self->json)
     return detourctl_json_print_variant ("key", facts, NULL);
-  print_facts (self, facts);
+  ctl_config_print_facts (self, facts);
   return DETOURCTL_GOOD;
 }
 
@@ -240,18 +240,18 @@ const DetourctlCommand detourctl_config_commands[] = {
     .summary = N_("Whether the files of the configuration are right"),
     .details = N_("Nothing is changed. The daemon need not run when --config says which file to look at."),
     .options = file_options,
-    .run = run_check },
+    .run = ctl_config_run_check },
   { .name = "config dump",
     .arguments = "",
     .summary = N_("All settings, and where each comes from"),
     .options = file_options,
-    .run = run_dump },
+    .run = ctl_config_run_dump },
   { .name = "config explain",
     .arguments = N_("KEY"),
     .summary = N_("What a key means and what it is set to"),
     .details = N_("KEY is GROUP.KEY, as in limits.write-timeout or service/stun.listen."),
     .options = file_options,
-    .run = run_explain,
+    .run = ctl_config_run_explain,
     .n_min = 1,
     .n_max = 1 },
   { NULL },

@@ -12,10 +12,10 @@
 #include "detourctl-json.h"
 #include "detourctl-table.h"
 
-/* Reloading -------------------------------------------------------------------------------------------------------- */
+/* Reloading ------------------------------------------------------------------------------------ */
 
 static DetourctlExit
-run_reload (Detourctl *self, char **arguments)
+ctl_daemon_run_reload (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GVariant) reply = detourctl_call (self, "", "Manager", "Reload", NULL, "(sas)", &exit);
@@ -54,7 +54,7 @@ run_reload (Detourctl *self, char **arguments)
 }
 
 static DetourctlExit
-run_log_level (Detourctl *self, char **arguments)
+ctl_daemon_run_log_level (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   const char *level = strcmp (arguments[0], "configured") == 0 ? "" : arguments[0];
@@ -72,10 +72,10 @@ run_log_level (Detourctl *self, char **arguments)
   return DETOURCTL_GOOD;
 }
 
-/* Counters --------------------------------------------------------------------------------------------------------- */
+/* Counters ------------------------------------------------------------------------------------- */
 
 static char *
-describe_labels (GVariant *labels)
+ctl_daemon_describe_labels (GVariant *labels)
 {
   GString *text = g_string_new (NULL);
   GVariantIter iter;
@@ -88,7 +88,7 @@ describe_labels (GVariant *labels)
 }
 
 static void
-write_counter (DetourctlJson *json, const char *name, GVariant *labels, guint64 value, const char *help)
+ctl_daemon_write_counter (DetourctlJson *json, const char *name, GVariant *labels, guint64 value, const char *help)
 {
   GVariantIter iter;
   const char *label, *text;
@@ -113,7 +113,7 @@ static const GOptionEntry counters_options[] = {
 };
 
 static void
-print_counters (GVariant *counters, DetourctlTable *table, DetourctlJson *json)
+ctl_daemon_print_counters (GVariant *counters, DetourctlTable *table, DetourctlJson *json)
 {
   GVariantIter iter;
   const char *name, *help;
@@ -123,18 +123,18 @@ print_counters (GVariant *counters, DetourctlTable *table, DetourctlJson *json)
   g_variant_iter_init (&iter, counters);
   while (g_variant_iter_loop (&iter, "(&s@a{ss}t&s)", &name, &labels, &value, &help))
     {
-      g_autofree char *words = describe_labels (labels);
+      g_autofree char *words = ctl_daemon_describe_labels (labels);
       g_autofree char *number = detourctl_format_count (value);
 
       if (json != NULL)
-        write_counter (json, name, labels, value, help);
+        ctl_daemon_write_counter (json, name, labels, value, help);
       else if (value > 0 || show_zeros)
         detourctl_table_add (table, name, words, number, help, NULL);
     }
 }
 
 static DetourctlExit
-run_counters (Detourctl *self, char **arguments)
+ctl_daemon_run_counters (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
     { _("NAME"), DETOURCTL_COLUMN_LEFT },   { _("OF"), DETOURCTL_COLUMN_LEFT },
@@ -152,21 +152,21 @@ run_counters (Detourctl *self, char **arguments)
   if (!self->json)
     {
       table = detourctl_table_new (columns);
-      print_counters (counters, table, NULL);
+      ctl_daemon_print_counters (counters, table, NULL);
       detourctl_print_table (self, table);
       return DETOURCTL_GOOD;
     }
   json = detourctl_json_begin_document ();
   detourctl_json_begin_array (json, "counters");
-  print_counters (counters, NULL, json);
+  ctl_daemon_print_counters (counters, NULL, json);
   detourctl_json_end_array (json);
   return detourctl_json_end_document (json, DETOURCTL_GOOD);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 
 static DetourctlExit
-run_version (Detourctl *self, char **arguments)
+ctl_daemon_run_version (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GVariant) manager = NULL;
@@ -188,20 +188,20 @@ run_version (Detourctl *self, char **arguments)
 }
 
 const DetourctlCommand detourctl_daemon_commands[] = {
-  { .name = "reload", .arguments = "", .summary = N_("Read the configuration again"), .run = run_reload },
+  { .name = "reload", .arguments = "", .summary = N_("Read the configuration again"), .run = ctl_daemon_run_reload },
   { .name = "log-level",
     .arguments = N_("LEVEL"),
     .summary = N_("Write more or less to all logs"),
     .details = N_("LEVEL is debug, info, message, warning or critical, and counts until the daemon ends; with\n"
                   "\"configured\", each log goes by its configuration again."),
-    .run = run_log_level,
+    .run = ctl_daemon_run_log_level,
     .n_min = 1,
     .n_max = 1 },
   { .name = "counters",
     .arguments = "",
     .summary = N_("Every number there is"),
     .options = counters_options,
-    .run = run_counters },
-  { .name = "version", .arguments = "", .summary = N_("The versions of this program and of the daemon"), .run = run_version },
+    .run = ctl_daemon_run_counters },
+  { .name = "version", .arguments = "", .summary = N_("The versions of this program and of the daemon"), .run = ctl_daemon_run_version },
   { NULL },
 };

@@ -31,7 +31,7 @@ static const GOptionEntry options[] = {
 };
 
 static gboolean
-is_address_or_none (const char *option, const char *text, GSocketFamily family)
+ctl_derpmap_is_address_or_none (const char *option, const char *text, GSocketFamily family)
 {
   g_autoptr (GInetAddress) address = text != NULL ? g_inet_address_new_from_string (text) : NULL;
 
@@ -42,7 +42,7 @@ is_address_or_none (const char *option, const char *text, GSocketFamily family)
 }
 
 static gboolean
-options_are_good (DetourctlRegionFormat *out)
+ctl_derpmap_options_are_good (DetourctlRegionFormat *out)
 {
   if (region < 1 || region > REGION_MAX)
     {
@@ -59,13 +59,13 @@ options_are_good (DetourctlRegionFormat *out)
       detourctl_complain (_("with neither IPv4 nor IPv6 no client could connect"));
       return FALSE;
     }
-  return is_address_or_none ("--ipv4", ipv4, G_SOCKET_FAMILY_IPV4)
-         && is_address_or_none ("--ipv6", ipv6, G_SOCKET_FAMILY_IPV6);
+  return ctl_derpmap_is_address_or_none ("--ipv4", ipv4, G_SOCKET_FAMILY_IPV4)
+         && ctl_derpmap_is_address_or_none ("--ipv6", ipv6, G_SOCKET_FAMILY_IPV6);
 }
 
 /* First label of a host name; an address has none. */
 static char *
-default_code (const char *host)
+ctl_derpmap_default_code (const char *host)
 {
   if (g_hostname_is_ip_address (host) || strchr (host, '.') == NULL)
     return g_strdup ("own");
@@ -73,7 +73,7 @@ default_code (const char *host)
 }
 
 static DetourctlExit
-run_derpmap (Detourctl *self, char **arguments)
+ctl_derpmap_run_derpmap (Detourctl *self, char **arguments)
 {
   DetourctlRegionFormat wanted = self->json ? DETOURCTL_REGION_JSON : DETOURCTL_REGION_TAILSCALE;
   DetourctlExit exit = DETOURCTL_GOOD;
@@ -84,7 +84,7 @@ run_derpmap (Detourctl *self, char **arguments)
   g_autofree char *text = NULL;
   DetourctlRegion self_region = { .ipv4 = ipv4, .ipv6 = ipv6 };
 
-  if (!options_are_good (&wanted))
+  if (!ctl_derpmap_options_are_good (&wanted))
     return DETOURCTL_USAGE;
   manager = detourctl_manager (self, &exit);
   objects = manager != NULL ? detourctl_objects (self, &exit) : NULL;
@@ -96,7 +96,7 @@ run_derpmap (Detourctl *self, char **arguments)
       detourctl_complain (_("the relay does not know its own name; set hostname in [core], or give --hostname"));
       return DETOURCTL_FAILED;
     }
-  own_code = default_code (self_region.hostname);
+  own_code = ctl_derpmap_default_code (self_region.hostname);
   self_region.id = (guint64) region;
   self_region.code = code != NULL ? code : own_code;
   self_region.name = name != NULL ? name : self_region.hostname;
@@ -115,6 +115,6 @@ const DetourctlCommand detourctl_derpmap_commands[] = {
     .details = N_("Out of what the relay really does now: ports, addresses that it is bound to, a pin for a self-signed\n"
                   "certificate, and whether port 80 answers checks for captive portals."),
     .options = options,
-    .run = run_derpmap },
+    .run = ctl_derpmap_run_derpmap },
   { NULL },
 };

@@ -34,7 +34,7 @@ detourctl_format_count (guint64 value)
 
 /* With up to @decimals digits behind the point, and none of the zeros at the end. */
 static char *
-format_decimal (double value, guint decimals)
+ctl_format_decimal (double value, guint decimals)
 {
   char digits[G_ASCII_DTOSTR_BUF_SIZE];
   char format[8];
@@ -62,9 +62,9 @@ format_decimal (double value, guint decimals)
 
 /* Three digits that count. */
 static char *
-format_three (double value)
+ctl_format_three (double value)
 {
-  return format_decimal (value, value >= 100 ? 0 : value >= 10 ? 1 : 2);
+  return ctl_format_decimal (value, value >= 100 ? 0 : value >= 10 ? 1 : 2);
 }
 
 char *
@@ -77,7 +77,7 @@ detourctl_format_rate (guint64 bytes, guint64 duration_us)
 
   for (; value >= 999.5 && unit + 1 < G_N_ELEMENTS (units); unit++)
     value /= 1000;
-  number = unit == 0 ? format_decimal (value, 0) : format_three (value);
+  number = unit == 0 ? ctl_format_decimal (value, 0) : ctl_format_three (value);
   return g_strdup_printf ("%s %s", number, _(units[unit]));
 }
 
@@ -91,7 +91,7 @@ detourctl_format_size (guint64 bytes)
 
   for (; value >= 1023.5 && unit + 1 < G_N_ELEMENTS (units); unit++)
     value /= 1024;
-  number = unit == 0 ? detourctl_format_count (bytes) : format_decimal (value, value >= 100 ? 0 : 1);
+  number = unit == 0 ? detourctl_format_count (bytes) : ctl_format_decimal (value, value >= 100 ? 0 : 1);
   return g_strdup_printf ("%s %s", number, _(units[unit]));
 }
 
@@ -100,7 +100,7 @@ detourctl_format_per_second (guint64 n, guint64 duration_us)
 {
   double value = (double) n * SECOND / (double) MAX (duration_us, 1);
 
-  return format_decimal (value, value >= 10 || value == 0 ? 0 : 1);
+  return ctl_format_decimal (value, value >= 10 || value == 0 ? 0 : 1);
 }
 
 char *
@@ -112,7 +112,7 @@ detourctl_format_share (guint64 part, guint64 whole)
   if (part > 0 && share < 0.01)
     /* TRANSLATORS: of a hundred; the number has the form of the ones beside it. */
     return g_strdup (_("< 0.01 %"));
-  number = format_decimal (share, share >= 10 ? 0 : 2);
+  number = ctl_format_decimal (share, share >= 10 ? 0 : 2);
   return g_strdup_printf ("%s %%", number);
 }
 
@@ -145,7 +145,7 @@ char *
 detourctl_format_latency (guint64 us)
 {
   double ms = (double) us / 1000;
-  g_autofree char *number = ms < 1000 ? format_decimal (ms, ms >= 100 ? 0 : 1) : format_decimal (ms / 1000, 1);
+  g_autofree char *number = ms < 1000 ? ctl_format_decimal (ms, ms >= 100 ? 0 : 1) : ctl_format_decimal (ms / 1000, 1);
 
   return g_strdup_printf (ms < 1000 ? _("%s ms") : _("%s s"), number);
 }

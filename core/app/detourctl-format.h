@@ -1,8 +1,7 @@
 /* detourctl-format.h: numbers, times and texts as people read them.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Pure, but for the language. All results are freed with g_free().
- */
+ * Pure, but for the language. All results are freed with g_free(). */
 #pragma once
 
 #include <glib.h>

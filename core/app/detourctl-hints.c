@@ -23,7 +23,7 @@ typedef struct {
 } Context;
 
 static void
-hint_free (gpointer data)
+ctl_hints_hint_free (gpointer data)
 {
   DetourctlHint *hint = data;
 
@@ -33,7 +33,7 @@ hint_free (gpointer data)
 }
 
 static void
-add (Context *context, const char *code, const char *about, char *text)
+ctl_hints_add (Context *context, const char *code, const char *about, char *text)
 {
   DetourctlHint *hint = g_new (DetourctlHint, 1);
 
@@ -42,7 +42,7 @@ add (Context *context, const char *code, const char *about, char *text)
 }
 
 static void
-look_at_plugin (const char *path, GVariant *properties, gpointer user)
+ctl_hints_look_at_plugin (const char *path, GVariant *properties, gpointer user)
 {
   Context *context = user;
   const char *id = detourctl_text (properties, "Id");
@@ -50,17 +50,17 @@ look_at_plugin (const char *path, GVariant *properties, gpointer user)
   const char *state = detourctl_text (properties, "State");
 
   if (strcmp (state, "failed") == 0)
-    add (context, "plugin_failed", id,
+    ctl_hints_add (context, "plugin_failed", id,
          g_strdup_printf (_("%s failed: %s. Then: detourctl plugins enable %s"), id, detourctl_text (properties, "Error"),
                           id));
   else if (*trouble != '\0')
-    add (context, "plugin_trouble", id, g_strdup_printf ("%s: %s", id, trouble));
+    ctl_hints_add (context, "plugin_trouble", id, g_strdup_printf ("%s: %s", id, trouble));
   if (strcmp (state, "running") == 0 && strcmp (detourctl_text (properties, "Kind"), "auth") == 0)
     context->n_running_auth++;
 }
 
 static void
-look_at_listener (const char *path, GVariant *properties, gpointer user)
+ctl_hints_look_at_listener (const char *path, GVariant *properties, gpointer user)
 {
   Context *context = user;
 
@@ -70,7 +70,7 @@ look_at_listener (const char *path, GVariant *properties, gpointer user)
 
 /* Certificates of some authorities live for days, others for months: what counts is how much of that is left. */
 static void
-look_at_certificate (const char *path, GVariant *properties, gpointer user)
+ctl_hints_look_at_certificate (const char *path, GVariant *properties, gpointer user)
 {
   Context *context = user;
   gint64 not_after_us = (gint64) detourctl_number (properties, "NotAfter");
@@ -84,34 +84,34 @@ look_at_certificate (const char *path, GVariant *properties, gpointer user)
   if (g_variant_lookup (properties, "Names", "^a&s", &names) && names[0] != NULL)
     name = names[0];
   if (left_us <= 0)
-    add (context, "certificate_expired", instance,
+    ctl_hints_add (context, "certificate_expired", instance,
          g_strdup_printf (_("the certificate of %s has expired; clients cannot connect. See: detourctl certs"), name));
   else if (left_us < life_us / 5)
     {
       g_autofree char *left = detourctl_format_duration ((guint64) left_us);
 
-      add (context, "certificate_expires", instance,
+      ctl_hints_add (context, "certificate_expires", instance,
            g_strdup_printf (_("the certificate of %s expires in %s. See: detourctl certs"), name, left));
     }
 }
 
 static void
-look_at_admission (Context *context, GVariant *manager)
+ctl_hints_look_at_admission (Context *context, GVariant *manager)
 {
   g_autoptr (GVariant) admission = g_variant_lookup_value (manager, "AdmissionSummary", G_VARIANT_TYPE_VARDICT);
 
   if (admission == NULL)
     return;
   if (!detourctl_flag (admission, "open") && context->n_running_auth == 0)
-    add (context, "admission_stopped", "",
+    ctl_hints_add (context, "admission_stopped", "",
          g_strdup (_("no auth instance runs, so nobody new is let in. See: detourctl plugins")));
   if (detourctl_flag (admission, "dry_run"))
-    add (context, "admission_dry_run", "",
+    ctl_hints_add (context, "admission_dry_run", "",
          g_strdup (_("admission is in a dry run: refusals are only logged ([admission] dry-run)")));
 }
 
 static void
-look_at_traffic (Context *context, GVariant *manager)
+ctl_hints_look_at_traffic (Context *context, GVariant *manager)
 {
   g_autoptr (GVariant) recent = g_variant_lookup_value (manager, "Recent", G_VARIANT_TYPE_VARDICT);
   guint64 n_packets, n_slow;
@@ -121,7 +121,7 @@ look_at_traffic (Context *context, GVariant *manager)
   n_packets = detourctl_number (recent, "packets_received");
   n_slow = detourctl_number (recent, "packets_dropped_slow");
   if (n_packets >= 1000 && n_slow * 100 > n_packets * DROPPED_PERCENT)
-    add (context, "slow_readers", "",
+    ctl_hints_add (context, "slow_readers", "",
          g_strdup (_("many packets are dropped because their receivers do not read. Who: detourctl clients "
                      "--sort dropped")));
 }
@@ -129,19 +129,19 @@ look_at_traffic (Context *context, GVariant *manager)
 GPtrArray *
 detourctl_hints (GVariant *manager, GVariant *objects, gint64 now_us)
 {
-  Context context = { .hints = g_ptr_array_new_with_free_func (hint_free), .now_us = now_us };
+  Context context = { .hints = g_ptr_array_new_with_free_func (ctl_hints_hint_free), .now_us = now_us };
 
   if (detourctl_flag (manager, "Draining"))
-    add (&context, "draining", "", g_strdup (_("draining: no new connections are taken until the daemon is restarted")));
-  detourctl_each_object (objects, "Plugin", look_at_plugin, &context);
-  detourctl_each_object (objects, "Listener", look_at_listener, &context);
-  detourctl_each_object (objects, "Certificate", look_at_certificate, &context);
+    ctl_hints_add (&context, "draining", "", g_strdup (_("draining: no new connections are taken until the daemon is restarted")));
+  detourctl_each_object (objects, "Plugin", ctl_hints_look_at_plugin, &context);
+  detourctl_each_object (objects, "Listener", ctl_hints_look_at_listener, &context);
+  detourctl_each_object (objects, "Certificate", ctl_hints_look_at_certificate, &context);
   if (!context.has_derp_listener && !detourctl_flag (manager, "Draining"))
-    add (&context, "no_listener", "", g_strdup (_("no listener takes clients. See: detourctl plugins")));
+    ctl_hints_add (&context, "no_listener", "", g_strdup (_("no listener takes clients. See: detourctl plugins")));
   if (context.has_secure_listener && !context.has_certificate)
-    add (&context, "no_certificate", "",
+    ctl_hints_add (&context, "no_certificate", "",
          g_strdup (_("there is no certificate, so TLS turns everyone away; add a [cert NAME] group")));
-  look_at_admission (&context, manager);
-  look_at_traffic (&context, manager);
+  ctl_hints_look_at_admission (&context, manager);
+  ctl_hints_look_at_traffic (&context, manager);
   return context.hints;
 }

@@ -1,4 +1,5 @@
-/* detourctl-json.c: writes JSON as it comes, without building it first: a document on standard output, or a text.
+/* detourctl-json.c: writes JSON as it comes, without building it first: a document on standard
+ * output, or a text.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -29,7 +30,7 @@ detourctl_json_new (GString *out)
 }
 
 static void
-flush (DetourctlJson *self)
+ctl_json_flush (DetourctlJson *self)
 {
   if (!self->prints)
     return;
@@ -62,7 +63,7 @@ detourctl_json_end_document (DetourctlJson *self, DetourctlExit exit)
 
   detourctl_json_end_object (self);
   g_string_append_c (text, '\n');
-  flush (self);
+  ctl_json_flush (self);
   g_assert (self->depth == 0);
   g_free (self);
   if (fflush (stdout) == 0 && !ferror (stdout))
@@ -71,7 +72,7 @@ detourctl_json_end_document (DetourctlJson *self, DetourctlExit exit)
 }
 
 static void
-quote (DetourctlJson *self, const char *value)
+ctl_json_quote (DetourctlJson *self, const char *value)
 {
   g_string_append_c (self->text, '"');
   for (; *value != '\0'; value++)
@@ -90,7 +91,7 @@ quote (DetourctlJson *self, const char *value)
 
 /* What stands before a value. */
 static void
-begin_value (DetourctlJson *self, const char *name)
+ctl_json_begin_value (DetourctlJson *self, const char *name)
 {
   if (self->depth > 0)
     {
@@ -101,24 +102,24 @@ begin_value (DetourctlJson *self, const char *name)
     }
   if (name != NULL)
     {
-      quote (self, name);
+      ctl_json_quote (self, name);
       g_string_append (self->text, ": ");
     }
   if (self->text->len >= FLUSH_BYTES)
-    flush (self);
+    ctl_json_flush (self);
 }
 
 static void
-begin (DetourctlJson *self, const char *name, char bracket)
+ctl_json_begin (DetourctlJson *self, const char *name, char bracket)
 {
   g_assert (self->depth < DEPTH_MAX);
-  begin_value (self, name);
+  ctl_json_begin_value (self, name);
   g_string_append_c (self->text, bracket);
   self->has_members[self->depth++] = FALSE;
 }
 
 static void
-end (DetourctlJson *self, char bracket)
+ctl_json_end (DetourctlJson *self, char bracket)
 {
   g_assert (self->depth > 0);
   self->depth--;
@@ -130,33 +131,33 @@ end (DetourctlJson *self, char bracket)
 void
 detourctl_json_begin_object (DetourctlJson *self, const char *name)
 {
-  begin (self, name, '{');
+  ctl_json_begin (self, name, '{');
 }
 
 void
 detourctl_json_end_object (DetourctlJson *self)
 {
-  end (self, '}');
+  ctl_json_end (self, '}');
 }
 
 void
 detourctl_json_begin_array (DetourctlJson *self, const char *name)
 {
-  begin (self, name, '[');
+  ctl_json_begin (self, name, '[');
 }
 
 void
 detourctl_json_end_array (DetourctlJson *self)
 {
-  end (self, ']');
+  ctl_json_end (self, ']');
 }
 
 void
 detourctl_json_text (DetourctlJson *self, const char *name, const char *value)
 {
-  begin_value (self, name);
+  ctl_json_begin_value (self, name);
   if (value != NULL)
-    quote (self, value);
+    ctl_json_quote (self, value);
   else
     g_string_append (self->text, "null");
 }
@@ -164,21 +165,21 @@ detourctl_json_text (DetourctlJson *self, const char *name, const char *value)
 void
 detourctl_json_number (DetourctlJson *self, const char *name, guint64 value)
 {
-  begin_value (self, name);
+  ctl_json_begin_value (self, name);
   g_string_append_printf (self->text, "%" G_GUINT64_FORMAT, value);
 }
 
 void
 detourctl_json_signed (DetourctlJson *self, const char *name, gint64 value)
 {
-  begin_value (self, name);
+  ctl_json_begin_value (self, name);
   g_string_append_printf (self->text, "%" G_GINT64_FORMAT, value);
 }
 
 void
 detourctl_json_flag (DetourctlJson *self, const char *name, gboolean value)
 {
-  begin_value (self, name);
+  ctl_json_begin_value (self, name);
   g_string_append (self->text, value ? "true" : "false");
 }
 
@@ -191,7 +192,7 @@ detourctl_json_time (DetourctlJson *self, const char *name, guint64 us)
 }
 
 static void
-write_dict (DetourctlJson *self, const char *name, GVariant *dict, const char *const *times)
+ctl_json_write_dict (DetourctlJson *self, const char *name, GVariant *dict, const char *const *times)
 {
   GVariantIter iter;
   const char *key;
@@ -205,7 +206,7 @@ write_dict (DetourctlJson *self, const char *name, GVariant *dict, const char *c
 }
 
 static void
-write_array (DetourctlJson *self, const char *name, GVariant *array, const char *const *times)
+ctl_json_write_array (DetourctlJson *self, const char *name, GVariant *array, const char *const *times)
 {
   gsize n = g_variant_n_children (array);
 
@@ -236,20 +237,20 @@ detourctl_json_variant (DetourctlJson *self, const char *name, GVariant *value, 
   else if (g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN))
     detourctl_json_flag (self, name, g_variant_get_boolean (value));
   else if (g_variant_is_of_type (value, G_VARIANT_TYPE_VARDICT))
-    write_dict (self, name, value, times);
+    ctl_json_write_dict (self, name, value, times);
   else if (g_variant_is_of_type (value, G_VARIANT_TYPE_ARRAY))
-    write_array (self, name, value, times);
+    ctl_json_write_array (self, name, value, times);
   else
     detourctl_json_text (self, name, NULL);
 }
 
-/* Objects of the daemon ------------------------------------------------------------------------------------------- */
+/* Objects of the daemon ------------------------------------------------------------------------ */
 
 static const char *const times[] = { "StartTime", "Since", "NotBefore", "NotAfter", NULL };
 
 /* "PacketsReceived" as "packets_received". */
 static char *
-member_name (const char *property)
+ctl_json_member_name (const char *property)
 {
   GString *name = g_string_new (NULL);
 
@@ -274,7 +275,7 @@ detourctl_json_properties (DetourctlJson *json, GVariant *properties)
   g_variant_iter_init (&iter, properties);
   while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
     {
-      g_autofree char *name = member_name (key);
+      g_autofree char *name = ctl_json_member_name (key);
 
       if (g_strv_contains (times, key))
         detourctl_json_time (json, name, g_variant_get_uint64 (value));
@@ -284,7 +285,7 @@ detourctl_json_properties (DetourctlJson *json, GVariant *properties)
 }
 
 static void
-write_object (const char *path, GVariant *properties, gpointer user)
+ctl_json_write_object (const char *path, GVariant *properties, gpointer user)
 {
   detourctl_json_begin_object (user, NULL);
   detourctl_json_properties (user, properties);
@@ -295,7 +296,7 @@ void
 detourctl_json_objects (DetourctlJson *json, const char *name, GVariant *objects, const char *interface)
 {
   detourctl_json_begin_array (json, name);
-  detourctl_each_object (objects, interface, write_object, json);
+  detourctl_each_object (objects, interface, ctl_json_write_object, json);
   detourctl_json_end_array (json);
 }
 

@@ -1,4 +1,5 @@
-/* detourctl-json.h: writes JSON as it comes, without building it first: a document on standard output, or a text.
+/* detourctl-json.h: writes JSON as it comes, without building it first: a document on standard
+ * output, or a text.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

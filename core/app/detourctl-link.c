@@ -27,7 +27,7 @@ detourctl_complain (const char *format, ...)
 }
 
 static char *
-dup_socket (const Detourctl *self)
+ctl_link_dup_socket (const Detourctl *self)
 {
   const char *variable = g_getenv ("DETOUR_SOCKET");
   g_autofree char *run = NULL;
@@ -41,7 +41,7 @@ dup_socket (const Detourctl *self)
 }
 
 static void
-tell_how_to_start (void)
+ctl_link_tell_how_to_start (void)
 {
   if (g_file_test ("/run/systemd/system", G_FILE_TEST_IS_DIR))
     g_printerr (_("Start it with: %s\n"), "systemctl start detour");
@@ -50,7 +50,7 @@ tell_how_to_start (void)
 }
 
 static DetourctlExit
-explain_no_connection (const char *where, const GError *error)
+ctl_link_explain_no_connection (const char *where, const GError *error)
 {
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
     {
@@ -58,14 +58,14 @@ explain_no_connection (const char *where, const GError *error)
       return DETOURCTL_FAILED;
     }
   detourctl_complain (_("no daemon answers on %s: %s"), where, error->message);
-  tell_how_to_start ();
+  ctl_link_tell_how_to_start ();
   return DETOURCTL_NO_DAEMON;
 }
 
 static gboolean
-connect_to_socket (Detourctl *self, DetourctlExit *exit)
+ctl_link_connect_to_socket (Detourctl *self, DetourctlExit *exit)
 {
-  g_autofree char *path = dup_socket (self);
+  g_autofree char *path = ctl_link_dup_socket (self);
   g_autofree char *escaped = g_dbus_address_escape_value (path);
   g_autofree char *address = g_strconcat ("unix:path=", escaped, NULL);
   g_autoptr (GError) error = NULL;
@@ -73,12 +73,12 @@ connect_to_socket (Detourctl *self, DetourctlExit *exit)
   self->connection = g_dbus_connection_new_for_address_sync (
       address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, &error);
   if (self->connection == NULL)
-    *exit = explain_no_connection (path, error);
+    *exit = ctl_link_explain_no_connection (path, error);
   return self->connection != NULL;
 }
 
 static gboolean
-connect_to_bus (Detourctl *self, DetourctlExit *exit)
+ctl_link_connect_to_bus (Detourctl *self, DetourctlExit *exit)
 {
   gboolean session = strcmp (self->bus, "session") == 0;
   g_autoptr (GError) error = NULL;
@@ -86,7 +86,7 @@ connect_to_bus (Detourctl *self, DetourctlExit *exit)
   self->connection = g_bus_get_sync (session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, &error);
   if (self->connection == NULL)
     {
-      *exit = explain_no_connection (session ? _("the session bus") : _("the system bus"), error);
+      *exit = ctl_link_explain_no_connection (session ? _("the session bus") : _("the system bus"), error);
       return FALSE;
     }
   g_dbus_connection_set_exit_on_close (self->connection, FALSE);
@@ -94,7 +94,7 @@ connect_to_bus (Detourctl *self, DetourctlExit *exit)
 }
 
 static DetourctlExit
-explain_failure (GError *error)
+ctl_link_explain_failure (GError *error)
 {
   g_autofree char *name = NULL;
 
@@ -102,7 +102,7 @@ explain_failure (GError *error)
       || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))
     {
       detourctl_complain (_("nobody on the bus is called %s"), DETOUR_BUS_NAME);
-      tell_how_to_start ();
+      ctl_link_tell_how_to_start ();
       return DETOURCTL_NO_DAEMON;
     }
   name = g_dbus_error_get_remote_error (error);
@@ -124,13 +124,13 @@ detourctl_call (Detourctl *self, const char *path, const char *interface, const 
   g_autoptr (GError) error = NULL;
   GVariant *result;
 
-  if (self->connection == NULL && !(self->bus != NULL ? connect_to_bus (self, exit) : connect_to_socket (self, exit)))
+  if (self->connection == NULL && !(self->bus != NULL ? ctl_link_connect_to_bus (self, exit) : ctl_link_connect_to_socket (self, exit)))
     return NULL;
   result = g_dbus_connection_call_sync (self->connection, self->bus != NULL ? DETOUR_BUS_NAME : NULL, full_path,
                                         full_interface, method, held, reply != NULL ? G_VARIANT_TYPE (reply) : NULL,
                                         G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, NULL, &error);
   if (result == NULL)
-    *exit = explain_failure (error);
+    *exit = ctl_link_explain_failure (error);
   return result;
 }
 

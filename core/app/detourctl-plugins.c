@@ -15,10 +15,10 @@
 
 #define ARGUMENTS_MAX 64u
 
-/* A list ------------------------------------------------------------------------------------------------------------ */
+/* A list --------------------------------------------------------------------------------------- */
 
 static void
-add_row (const char *path, GVariant *properties, gpointer user)
+ctl_plugins_add_row (const char *path, GVariant *properties, gpointer user)
 {
   gint64 age_us = g_get_real_time () - (gint64) detourctl_number (properties, "Since");
   g_autofree char *age = detourctl_format_age ((guint64) MAX (age_us, 0));
@@ -35,7 +35,7 @@ add_row (const char *path, GVariant *properties, gpointer user)
 }
 
 static DetourctlExit
-run_list (Detourctl *self, char **arguments)
+ctl_plugins_run_list (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
     { _("ID"), DETOURCTL_COLUMN_LEFT },    { _("PLUGIN"), DETOURCTL_COLUMN_LEFT },
@@ -43,10 +43,10 @@ run_list (Detourctl *self, char **arguments)
     { _("WHAT"), DETOURCTL_COLUMN_LEFT },  { NULL },
   };
 
-  return detourctl_list_objects (self, "plugins", "Plugin", columns, add_row);
+  return detourctl_list_objects (self, "plugins", "Plugin", columns, ctl_plugins_add_row);
 }
 
-/* Switching -------------------------------------------------------------------------------------------------------- */
+/* Switching ------------------------------------------------------------------------------------ */
 
 /* Looks for "service/stun", or for a NAME that only one instance has. */
 typedef struct {
@@ -57,7 +57,7 @@ typedef struct {
 } Search;
 
 static void
-look (const char *path, GVariant *properties, gpointer user)
+ctl_plugins_look (const char *path, GVariant *properties, gpointer user)
 {
   Search *search = user;
   const char *id = detourctl_text (properties, "Id");
@@ -75,13 +75,13 @@ look (const char *path, GVariant *properties, gpointer user)
 
 /* FALSE when there is none, or no telling which; the user was told. */
 static gboolean
-find (GVariant *objects, const char *wanted, char **path, char **id)
+ctl_plugins_find (GVariant *objects, const char *wanted, char **path, char **id)
 {
   g_autoptr (GPtrArray) ids = g_ptr_array_new_with_free_func (g_free);
   Search search = { wanted, NULL, NULL, 0, ids };
   const char *nearest;
 
-  detourctl_each_object (objects, "Plugin", look, &search);
+  detourctl_each_object (objects, "Plugin", ctl_plugins_look, &search);
   if (search.n_found == 1)
     {
       *path = search.path;
@@ -118,7 +118,7 @@ static const GOptionEntry switch_options[] = {
 };
 
 static void
-report (Switch what, const char *id)
+ctl_plugins_report (Switch what, const char *id)
 {
   switch (what)
     {
@@ -135,7 +135,7 @@ report (Switch what, const char *id)
 }
 
 static DetourctlExit
-switch_all (Detourctl *self, char **names, Switch what)
+ctl_plugins_switch_all (Detourctl *self, char **names, Switch what)
 {
   static const char *const methods[] = {
     [SWITCH_ENABLE] = "Enable", [SWITCH_DISABLE] = "Disable", [SWITCH_RESTART] = "Restart",
@@ -154,13 +154,13 @@ switch_all (Detourctl *self, char **names, Switch what)
       g_autoptr (GVariant) reply = NULL;
       DetourctlExit one = DETOURCTL_FAILED;
 
-      if (find (objects, *names, &path, &id))
+      if (ctl_plugins_find (objects, *names, &path, &id))
         reply = detourctl_call (self, path, "Plugin", methods[what],
                                 what == SWITCH_RESTART ? NULL : g_variant_new ("(b)", persist), NULL, &one);
       if (json != NULL)
         detourctl_json_flag (json, id != NULL ? id : *names, reply != NULL);
       else if (reply != NULL)
-        report (what, id);
+        ctl_plugins_report (what, id);
       if (reply == NULL)
         exit = one;
     }
@@ -168,31 +168,31 @@ switch_all (Detourctl *self, char **names, Switch what)
 }
 
 static DetourctlExit
-run_enable (Detourctl *self, char **arguments)
+ctl_plugins_run_enable (Detourctl *self, char **arguments)
 {
-  return switch_all (self, arguments, SWITCH_ENABLE);
+  return ctl_plugins_switch_all (self, arguments, SWITCH_ENABLE);
 }
 
 static DetourctlExit
-run_disable (Detourctl *self, char **arguments)
+ctl_plugins_run_disable (Detourctl *self, char **arguments)
 {
-  return switch_all (self, arguments, SWITCH_DISABLE);
+  return ctl_plugins_switch_all (self, arguments, SWITCH_DISABLE);
 }
 
 static DetourctlExit
-run_restart (Detourctl *self, char **arguments)
+ctl_plugins_run_restart (Detourctl *self, char **arguments)
 {
-  return switch_all (self, arguments, SWITCH_RESTART);
+  return ctl_plugins_switch_all (self, arguments, SWITCH_RESTART);
 }
 
 const DetourctlCommand detourctl_plugins_commands[] = {
-  { .name = "plugins", .arguments = "", .summary = N_("The running instances of plugins"), .run = run_list },
+  { .name = "plugins", .arguments = "", .summary = N_("The running instances of plugins"), .run = ctl_plugins_run_list },
   { .name = "plugins enable",
     .arguments = N_("ID…"),
     .summary = N_("Start some of them"),
     .details = N_("An ID is KIND/NAME, as in service/stun; a NAME will do where it is the only one."),
     .options = switch_options,
-    .run = run_enable,
+    .run = ctl_plugins_run_enable,
     .n_min = 1,
     .n_max = ARGUMENTS_MAX },
   { .name = "plugins disable",
@@ -200,13 +200,13 @@ const DetourctlCommand detourctl_plugins_commands[] = {
     .summary = N_("Stop some of them; clients stay"),
     .details = N_("Clients stay connected, also those that came through a listener that is stopped."),
     .options = switch_options,
-    .run = run_disable,
+    .run = ctl_plugins_run_disable,
     .n_min = 1,
     .n_max = ARGUMENTS_MAX },
   { .name = "plugins restart",
     .arguments = N_("ID…"),
     .summary = N_("Stop and start some of them"),
-    .run = run_restart,
+    .run = ctl_plugins_run_restart,
     .n_min = 1,
     .n_max = ARGUMENTS_MAX },
   { NULL },

@@ -30,7 +30,7 @@ detourctl_region_format_from_name (const char *name, DetourctlRegionFormat *out)
   return FALSE;
 }
 
-/* What the daemon knows of itself ---------------------------------------------------------------------------------- */
+/* What the daemon knows of itself -------------------------------------------------------------- */
 
 enum {
   IPV4,
@@ -53,7 +53,7 @@ typedef struct {
 } Facts;
 
 static void
-note_port (guint *port, guint found, guint preferred)
+ctl_region_note_port (guint *port, guint found, guint preferred)
 {
   if (found != 0 && (*port == 0 || found == preferred))
     *port = found;
@@ -61,7 +61,7 @@ note_port (guint *port, guint found, guint preferred)
 
 /* Of the networks that lie behind address translation, or are not one. */
 static gboolean
-is_private (GInetAddress *address)
+ctl_region_is_private (GInetAddress *address)
 {
   const guint8 *bytes = g_inet_address_to_bytes (address);
   gboolean is_shared = g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV4
@@ -74,12 +74,12 @@ is_private (GInetAddress *address)
 
 /* Keeps the first one of each family. */
 static void
-note_address (char **addresses, const char *text)
+ctl_region_note_address (char **addresses, const char *text)
 {
   g_autoptr (GInetAddress) address = g_inet_address_new_from_string (text);
   char **place;
 
-  if (address == NULL || is_private (address))
+  if (address == NULL || ctl_region_is_private (address))
     return;
   place = &addresses[g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV4 ? IPV4 : IPV6];
   if (*place == NULL)
@@ -87,7 +87,7 @@ note_address (char **addresses, const char *text)
 }
 
 static void
-look_at_listener (const char *path, GVariant *properties, gpointer user)
+ctl_region_look_at_listener (const char *path, GVariant *properties, gpointer user)
 {
   Facts *facts = user;
   g_autofree const char **addresses = NULL;
@@ -103,18 +103,18 @@ look_at_listener (const char *path, GVariant *properties, gpointer user)
         continue;
       if (secure && detourctl_flag (properties, "Derp"))
         {
-          note_port (&facts->tls_port, address.port, DERP_PORT);
-          note_address (facts->listen, address.host);
+          ctl_region_note_port (&facts->tls_port, address.port, DERP_PORT);
+          ctl_region_note_address (facts->listen, address.host);
         }
       else if (strcmp (detourctl_text (properties, "Protocol"), "stun") == 0)
-        note_port (&facts->stun_port, address.port, STUN_PORT);
+        ctl_region_note_port (&facts->stun_port, address.port, STUN_PORT);
       else if (!secure && address.port == CAPTIVE_PORT && strcmp (detourctl_text (properties, "Protocol"), "http") == 0)
         facts->has_plain_port80 = TRUE;
     }
 }
 
 static void
-look_at_plugin (const char *path, GVariant *properties, gpointer user)
+ctl_region_look_at_plugin (const char *path, GVariant *properties, gpointer user)
 {
   if (strcmp (detourctl_text (properties, "Plugin"), "http-captive") == 0
       && strcmp (detourctl_text (properties, "State"), "running") == 0)
@@ -123,7 +123,7 @@ look_at_plugin (const char *path, GVariant *properties, gpointer user)
 
 /* As TLS compares names: `*.` stands for one label. */
 static gboolean
-name_fits (const char *name, const char *hostname)
+ctl_region_name_fits (const char *name, const char *hostname)
 {
   if (g_ascii_strcasecmp (name, hostname) == 0)
     return TRUE;
@@ -132,7 +132,7 @@ name_fits (const char *name, const char *hostname)
 }
 
 static void
-look_at_certificate (const char *path, GVariant *properties, gpointer user)
+ctl_region_look_at_certificate (const char *path, GVariant *properties, gpointer user)
 {
   Facts *facts = user;
   g_autofree const char **names = NULL;
@@ -140,7 +140,7 @@ look_at_certificate (const char *path, GVariant *properties, gpointer user)
 
   if (g_variant_lookup (properties, "Names", "^a&s", &names))
     for (guint i = 0; names[i] != NULL; i++)
-      fits = fits || name_fits (names[i], facts->hostname);
+      fits = fits || ctl_region_name_fits (names[i], facts->hostname);
   /* The first one that fits, or else the first one. */
   if (facts->has_cert && (facts->cert_fits || !fits))
     return;
@@ -152,12 +152,12 @@ look_at_certificate (const char *path, GVariant *properties, gpointer user)
   for (guint i = 0; i < N_FAMILIES; i++)
     g_clear_pointer (&facts->named[i], g_free);
   for (guint i = 0; names != NULL && names[i] != NULL; i++)
-    note_address (facts->named, names[i]);
+    ctl_region_note_address (facts->named, names[i]);
 }
 
 /* Moves what was found to @texts. */
 static const char *
-keep (GPtrArray *texts, char **text)
+ctl_region_keep (GPtrArray *texts, char **text)
 {
   const char *kept = *text;
 
@@ -167,7 +167,7 @@ keep (GPtrArray *texts, char **text)
 }
 
 static void
-learn_addresses (DetourctlRegion *self, Facts *facts, GPtrArray *texts)
+ctl_region_learn_addresses (DetourctlRegion *self, Facts *facts, GPtrArray *texts)
 {
   const char **places[N_FAMILIES] = { [IPV4] = &self->ipv4, [IPV6] = &self->ipv6 };
   g_autoptr (GInetAddress) address = g_inet_address_new_from_string (self->hostname);
@@ -175,8 +175,8 @@ learn_addresses (DetourctlRegion *self, Facts *facts, GPtrArray *texts)
   for (guint i = 0; i < N_FAMILIES; i++)
     {
       GSocketFamily family = i == IPV4 ? G_SOCKET_FAMILY_IPV4 : G_SOCKET_FAMILY_IPV6;
-      const char *listen = keep (texts, &facts->listen[i]);
-      const char *named = keep (texts, &facts->named[i]);
+      const char *listen = ctl_region_keep (texts, &facts->listen[i]);
+      const char *named = ctl_region_keep (texts, &facts->named[i]);
 
       if (*places[i] != NULL)
         continue;
@@ -194,25 +194,25 @@ detourctl_region_learn (DetourctlRegion *self, GVariant *objects, GPtrArray *tex
 {
   Facts facts = { .hostname = self->hostname };
 
-  detourctl_each_object (objects, "Listener", look_at_listener, &facts);
-  detourctl_each_object (objects, "Plugin", look_at_plugin, &facts);
-  detourctl_each_object (objects, "Certificate", look_at_certificate, &facts);
+  detourctl_each_object (objects, "Listener", ctl_region_look_at_listener, &facts);
+  detourctl_each_object (objects, "Plugin", ctl_region_look_at_plugin, &facts);
+  detourctl_each_object (objects, "Certificate", ctl_region_look_at_certificate, &facts);
 
-  learn_addresses (self, &facts, texts);
+  ctl_region_learn_addresses (self, &facts, texts);
   self->derp_port = facts.tls_port == DERP_PORT ? 0 : facts.tls_port;
   self->stun_port = facts.stun_port == 0 ? -1 : facts.stun_port == STUN_PORT ? 0 : (int) facts.stun_port;
   /* The check goes to the IPv4 address, whatever that key says. */
   self->can_port80 = facts.has_plain_port80 && facts.has_captive && g_strcmp0 (self->ipv4, "none") != 0;
   if (facts.tls_port != 0 && facts.self_signed)
-    self->cert_name = keep (texts, &facts.pin);
+    self->cert_name = ctl_region_keep (texts, &facts.pin);
   g_free (facts.pin);
   return facts.tls_port != 0;
 }
 
-/* Writing it down -------------------------------------------------------------------------------------------------- */
+/* Writing it down ------------------------------------------------------------------------------ */
 
 static void
-write_node (DetourctlJson *json, const DetourctlRegion *self)
+ctl_region_write_node (DetourctlJson *json, const DetourctlRegion *self)
 {
   g_autofree char *name = g_strdup_printf ("%" G_GUINT64_FORMAT "a", self->id);
 
@@ -236,7 +236,7 @@ write_node (DetourctlJson *json, const DetourctlRegion *self)
 }
 
 static void
-write_map (DetourctlJson *json, const char *member, const DetourctlRegion *self)
+ctl_region_write_map (DetourctlJson *json, const char *member, const DetourctlRegion *self)
 {
   g_autofree char *id = g_strdup_printf ("%" G_GUINT64_FORMAT, self->id);
 
@@ -247,7 +247,7 @@ write_map (DetourctlJson *json, const char *member, const DetourctlRegion *self)
   detourctl_json_text (json, "RegionCode", self->code);
   detourctl_json_text (json, "RegionName", self->name);
   detourctl_json_begin_array (json, "Nodes");
-  write_node (json, self);
+  ctl_region_write_node (json, self);
   detourctl_json_end_array (json);
   detourctl_json_end_object (json);
   detourctl_json_end_object (json);
@@ -255,26 +255,26 @@ write_map (DetourctlJson *json, const char *member, const DetourctlRegion *self)
 }
 
 static char *
-format_json (const DetourctlRegion *self)
+ctl_region_format_json (const DetourctlRegion *self)
 {
   GString *text = g_string_new (NULL);
   DetourctlJson *json = detourctl_json_new (text);
 
-  write_map (json, NULL, self);
+  ctl_region_write_map (json, NULL, self);
   detourctl_json_finish (json);
   return g_string_free (text, FALSE);
 }
 
 /* The member alone, to be pasted between the others of the policy: without the braces around it. */
 static char *
-format_tailscale (const DetourctlRegion *self)
+ctl_region_format_tailscale (const DetourctlRegion *self)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   DetourctlJson *json = detourctl_json_new (text);
   gsize end;
 
   detourctl_json_begin_object (json, NULL);
-  write_map (json, "derpMap", self);
+  ctl_region_write_map (json, "derpMap", self);
   detourctl_json_end_object (json);
   detourctl_json_finish (json);
   end = text->len - strlen ("\n}\n");
@@ -283,7 +283,7 @@ format_tailscale (const DetourctlRegion *self)
 
 /* A text in double quotes is the same in YAML as in JSON. */
 static void
-append_yaml (GString *text, const char *indent, const char *key, const char *value)
+ctl_region_append_yaml (GString *text, const char *indent, const char *key, const char *value)
 {
   g_autoptr (GString) quoted = g_string_new (NULL);
   DetourctlJson *json = detourctl_json_new (quoted);
@@ -294,24 +294,24 @@ append_yaml (GString *text, const char *indent, const char *key, const char *val
 }
 
 static char *
-format_headscale (const DetourctlRegion *self)
+ctl_region_format_headscale (const DetourctlRegion *self)
 {
   GString *text = g_string_new ("regions:\n");
   g_autofree char *node = g_strdup_printf ("%" G_GUINT64_FORMAT "a", self->id);
 
   g_string_append_printf (text, "  %" G_GUINT64_FORMAT ":\n    regionid: %" G_GUINT64_FORMAT "\n", self->id, self->id);
-  append_yaml (text, "    ", "regioncode", self->code);
-  append_yaml (text, "    ", "regionname", self->name);
+  ctl_region_append_yaml (text, "    ", "regioncode", self->code);
+  ctl_region_append_yaml (text, "    ", "regionname", self->name);
   g_string_append (text, "    nodes:\n");
-  append_yaml (text, "      - ", "name", node);
+  ctl_region_append_yaml (text, "      - ", "name", node);
   g_string_append_printf (text, "        regionid: %" G_GUINT64_FORMAT "\n", self->id);
-  append_yaml (text, "        ", "hostname", self->hostname);
+  ctl_region_append_yaml (text, "        ", "hostname", self->hostname);
   if (self->cert_name != NULL)
-    append_yaml (text, "        ", "certname", self->cert_name);
+    ctl_region_append_yaml (text, "        ", "certname", self->cert_name);
   if (self->ipv4 != NULL)
-    append_yaml (text, "        ", "ipv4", self->ipv4);
+    ctl_region_append_yaml (text, "        ", "ipv4", self->ipv4);
   if (self->ipv6 != NULL)
-    append_yaml (text, "        ", "ipv6", self->ipv6);
+    ctl_region_append_yaml (text, "        ", "ipv6", self->ipv6);
   if (self->stun_port != 0)
     g_string_append_printf (text, "        stunport: %d\n", self->stun_port);
   if (self->derp_port != 0)
@@ -327,10 +327,10 @@ detourctl_region_format (const DetourctlRegion *self, DetourctlRegionFormat form
   switch (format)
     {
     case DETOURCTL_REGION_TAILSCALE:
-      return format_tailscale (self);
+      return ctl_region_format_tailscale (self);
     case DETOURCTL_REGION_HEADSCALE:
-      return format_headscale (self);
+      return ctl_region_format_headscale (self);
     default:
-      return format_json (self);
+      return ctl_region_format_json (self);
     }
 }

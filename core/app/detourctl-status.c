@@ -15,10 +15,10 @@
 #define FACTS 15u
 #define WIDTH 80u
 
-/* For people ------------------------------------------------------------------------------------------------------- */
+/* For people ----------------------------------------------------------------------------------- */
 
 static void
-print_fact (const Detourctl *self, const char *title, const char *text)
+ctl_status_print_fact (const Detourctl *self, const char *title, const char *text)
 {
   g_autofree char *safe = detourctl_format_safe (text);
   g_autofree char *lines = detourctl_format_wrap (safe, FACTS, FACTS, WIDTH);
@@ -29,7 +29,7 @@ print_fact (const Detourctl *self, const char *title, const char *text)
 }
 
 static void
-print_title (const Detourctl *self, GVariant *manager)
+ctl_status_print_title (const Detourctl *self, GVariant *manager)
 {
   const char *hostname = detourctl_text (manager, "Hostname");
   g_autofree char *duration = detourctl_format_duration (detourctl_number (manager, "Uptime"));
@@ -43,7 +43,7 @@ print_title (const Detourctl *self, GVariant *manager)
 }
 
 static void
-print_clients (const Detourctl *self, GVariant *manager)
+ctl_status_print_clients (const Detourctl *self, GVariant *manager)
 {
   g_autoptr (GVariant) minute = g_variant_lookup_value (manager, "LastMinute", G_VARIANT_TYPE_VARDICT);
   g_autofree char *count = detourctl_format_count (detourctl_number (manager, "ClientCount"));
@@ -68,12 +68,12 @@ print_clients (const Detourctl *self, GVariant *manager)
 
       g_string_append_printf (text, ngettext (", %s refused and held", ", %s refused and held", n_held), held);
     }
-  print_fact (self, _("clients"), text->str);
+  ctl_status_print_fact (self, _("clients"), text->str);
   g_string_free (text, TRUE);
 }
 
 static void
-print_traffic (const Detourctl *self, GVariant *manager)
+ctl_status_print_traffic (const Detourctl *self, GVariant *manager)
 {
   g_autoptr (GVariant) recent = g_variant_lookup_value (manager, "Recent", G_VARIANT_TYPE_VARDICT);
   guint64 duration = detourctl_number (recent, "duration_us");
@@ -90,11 +90,11 @@ print_traffic (const Detourctl *self, GVariant *manager)
     text = g_strdup_printf (_("%s in, %s out, %s packets/s; %s dropped (slow readers)"), in, out, packets, share);
   else
     text = g_strdup_printf (_("%s in, %s out, %s packets/s; %s dropped"), in, out, packets, share);
-  print_fact (self, _("traffic"), text);
+  ctl_status_print_fact (self, _("traffic"), text);
 }
 
 static void
-append_source (GString *text, GVariant *source)
+ctl_status_append_source (GString *text, GVariant *source)
 {
   const char *id = detourctl_text (source, "instance");
   const char *name = strchr (id, '/') != NULL ? strchr (id, '/') + 1 : id;
@@ -114,7 +114,7 @@ append_source (GString *text, GVariant *source)
 }
 
 static void
-print_admission (const Detourctl *self, GVariant *manager)
+ctl_status_print_admission (const Detourctl *self, GVariant *manager)
 {
   g_autoptr (GVariant) admission = g_variant_lookup_value (manager, "AdmissionSummary", G_VARIANT_TYPE_VARDICT);
   g_autoptr (GVariant) hour = g_variant_lookup_value (manager, "LastHour", G_VARIANT_TYPE_VARDICT);
@@ -129,7 +129,7 @@ print_admission (const Detourctl *self, GVariant *manager)
       {
         g_autoptr (GVariant) source = g_variant_get_child_value (sources, i);
 
-        append_source (text, source);
+        ctl_status_append_source (text, source);
       }
   if (n_refused > 0)
     {
@@ -138,7 +138,7 @@ print_admission (const Detourctl *self, GVariant *manager)
       g_string_append_printf (text, ngettext ("; %s refused in the last hour", "; %s refused in the last hour", n_refused),
                               refused);
     }
-  print_fact (self, _("admission"), text->str);
+  ctl_status_print_fact (self, _("admission"), text->str);
 }
 
 /* The plugin of an instance. */
@@ -148,7 +148,7 @@ typedef struct {
 } Search;
 
 static void
-find_plugin (const char *path, GVariant *properties, gpointer user)
+ctl_status_find_plugin (const char *path, GVariant *properties, gpointer user)
 {
   Search *search = user;
 
@@ -163,7 +163,7 @@ typedef struct {
 } CertContext;
 
 static void
-print_certificate (const char *path, GVariant *properties, gpointer user)
+ctl_status_print_certificate (const char *path, GVariant *properties, gpointer user)
 {
   CertContext *context = user;
   Search search = { detourctl_text (properties, "Instance"), NULL };
@@ -174,7 +174,7 @@ print_certificate (const char *path, GVariant *properties, gpointer user)
   gint64 left_us = (gint64) detourctl_number (properties, "NotAfter") - g_get_real_time ();
   const char *from;
 
-  detourctl_each_object (context->objects, "Plugin", find_plugin, &search);
+  detourctl_each_object (context->objects, "Plugin", ctl_status_find_plugin, &search);
   from = search.plugin != NULL && strchr (search.plugin, '-') != NULL ? strchr (search.plugin, '-') + 1 : search.id;
   if (g_variant_lookup (properties, "Names", "^a&s", &names))
     all = g_strjoinv (" ", (char **) names);
@@ -184,12 +184,12 @@ print_certificate (const char *path, GVariant *properties, gpointer user)
     text = g_strdup_printf (_("%s, %s left, from %s"), all != NULL ? all : "", left, from);
   else
     text = g_strdup_printf (_("%s, EXPIRED, from %s"), all != NULL ? all : "", from);
-  print_fact (context->self, context->n++ == 0 ? _("certificate") : "", text);
+  ctl_status_print_fact (context->self, context->n++ == 0 ? _("certificate") : "", text);
   g_free (search.plugin);
 }
 
 static void
-add_listener (const char *path, GVariant *properties, gpointer user)
+ctl_status_add_listener (const char *path, GVariant *properties, gpointer user)
 {
   GString *text = user;
   g_autofree const char **addresses = NULL;
@@ -209,7 +209,7 @@ typedef struct {
 } StateContext;
 
 static void
-count_plugin (const char *path, GVariant *properties, gpointer user)
+ctl_status_count_plugin (const char *path, GVariant *properties, gpointer user)
 {
   StateContext *context = user;
 
@@ -220,7 +220,7 @@ count_plugin (const char *path, GVariant *properties, gpointer user)
 }
 
 static char *
-describe_state (const char *state, guint n, const char *names)
+ctl_status_describe_state (const char *state, guint n, const char *names)
 {
   if (strcmp (state, "failed") == 0)
     return g_strdup_printf (ngettext ("%u failed (%s)", "%u failed (%s)", n), n, names);
@@ -232,7 +232,7 @@ describe_state (const char *state, guint n, const char *names)
 }
 
 static void
-print_plugins (const Detourctl *self, GVariant *objects)
+ctl_status_print_plugins (const Detourctl *self, GVariant *objects)
 {
   static const char *const states[] = { "running", "failed", "stopped", "disabled" };
   g_autoptr (GString) text = g_string_new (NULL);
@@ -243,17 +243,17 @@ print_plugins (const Detourctl *self, GVariant *objects)
       StateContext context = { states[i], 0, names };
       g_autofree char *part = NULL;
 
-      detourctl_each_object (objects, "Plugin", count_plugin, &context);
+      detourctl_each_object (objects, "Plugin", ctl_status_count_plugin, &context);
       if (context.n == 0)
         continue;
-      part = describe_state (states[i], context.n, names->str);
+      part = ctl_status_describe_state (states[i], context.n, names->str);
       g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", part);
     }
-  print_fact (self, _("plugins"), text->str);
+  ctl_status_print_fact (self, _("plugins"), text->str);
 }
 
 static void
-print_hints (const Detourctl *self, GPtrArray *hints)
+ctl_status_print_hints (const Detourctl *self, GPtrArray *hints)
 {
   for (guint i = 0; i < hints->len; i++)
     {
@@ -266,26 +266,26 @@ print_hints (const Detourctl *self, GPtrArray *hints)
 }
 
 static void
-print_status (const Detourctl *self, GVariant *manager, GVariant *objects, GPtrArray *hints)
+ctl_status_print_status (const Detourctl *self, GVariant *manager, GVariant *objects, GPtrArray *hints)
 {
   CertContext certs = { self, objects, 0 };
   g_autoptr (GString) listeners = g_string_new (NULL);
 
-  print_title (self, manager);
-  print_clients (self, manager);
-  print_traffic (self, manager);
-  print_admission (self, manager);
-  detourctl_each_object (objects, "Certificate", print_certificate, &certs);
-  detourctl_each_object (objects, "Listener", add_listener, listeners);
-  print_fact (self, _("listeners"), listeners->len > 0 ? listeners->str : _("none"));
-  print_plugins (self, objects);
-  print_hints (self, hints);
+  ctl_status_print_title (self, manager);
+  ctl_status_print_clients (self, manager);
+  ctl_status_print_traffic (self, manager);
+  ctl_status_print_admission (self, manager);
+  detourctl_each_object (objects, "Certificate", ctl_status_print_certificate, &certs);
+  detourctl_each_object (objects, "Listener", ctl_status_add_listener, listeners);
+  ctl_status_print_fact (self, _("listeners"), listeners->len > 0 ? listeners->str : _("none"));
+  ctl_status_print_plugins (self, objects);
+  ctl_status_print_hints (self, hints);
 }
 
-/* For programs ----------------------------------------------------------------------------------------------------- */
+/* For programs --------------------------------------------------------------------------------- */
 
 static DetourctlExit
-write_status (GVariant *manager, GVariant *objects, GPtrArray *hints)
+ctl_status_write_status (GVariant *manager, GVariant *objects, GPtrArray *hints)
 {
   DetourctlJson *json = detourctl_json_begin_document ();
 
@@ -308,7 +308,7 @@ write_status (GVariant *manager, GVariant *objects, GPtrArray *hints)
 }
 
 static DetourctlExit
-run_status (Detourctl *self, char **arguments)
+ctl_status_run_status (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GVariant) manager = detourctl_manager (self, &exit);
@@ -319,12 +319,12 @@ run_status (Detourctl *self, char **arguments)
     return exit;
   hints = detourctl_hints (manager, objects, g_get_real_time ());
   if (self->json)
-    return write_status (manager, objects, hints);
-  print_status (self, manager, objects, hints);
+    return ctl_status_write_status (manager, objects, hints);
+  ctl_status_print_status (self, manager, objects, hints);
   return DETOURCTL_GOOD;
 }
 
 const DetourctlCommand detourctl_status_commands[] = {
-  { .name = "status", .arguments = "", .summary = N_("How the relay is doing; the default"), .run = run_status },
+  { .name = "status", .arguments = "", .summary = N_("How the relay is doing; the default"), .run = ctl_status_run_status },
   { NULL },
 };

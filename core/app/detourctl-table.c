@@ -62,7 +62,7 @@ detourctl_table_add (DetourctlTable *self, ...)
 
 /* @text in at most @width columns, with an ellipsis where something is missing. */
 static void
-append_cut (GString *out, const char *text, guint width)
+ctl_table_append_cut (GString *out, const char *text, guint width)
 {
   guint used = 0;
 
@@ -85,13 +85,13 @@ append_cut (GString *out, const char *text, guint width)
 }
 
 static void
-append_blanks (GString *out, guint n)
+ctl_table_append_blanks (GString *out, guint n)
 {
   g_string_append_printf (out, "%*s", (int) n, "");
 }
 
 static void
-append_row (DetourctlTable *self, GString *out, const char *const *cells, guint width)
+ctl_table_append_row (DetourctlTable *self, GString *out, const char *const *cells, guint width)
 {
   guint column = 0;
 
@@ -101,19 +101,19 @@ append_row (DetourctlTable *self, GString *out, const char *const *cells, guint 
       guint pad = self->widths[i] - n;
 
       if (i > 0)
-        append_blanks (out, GAP);
+        ctl_table_append_blanks (out, GAP);
       column += i > 0 ? GAP : 0;
       if (self->columns[i].align == DETOURCTL_COLUMN_RIGHT)
-        append_blanks (out, pad);
+        ctl_table_append_blanks (out, pad);
       if (i + 1 < self->n_columns)
         {
           g_string_append (out, cells[i]);
           if (self->columns[i].align == DETOURCTL_COLUMN_LEFT)
-            append_blanks (out, pad);
+            ctl_table_append_blanks (out, pad);
           column += self->widths[i];
         }
       else if (width > 0 && self->columns[i].align == DETOURCTL_COLUMN_LEFT)
-        append_cut (out, cells[i], width > column ? width - column : 1);
+        ctl_table_append_cut (out, cells[i], width > column ? width - column : 1);
       else
         g_string_append (out, cells[i]);
     }
@@ -134,13 +134,13 @@ detourctl_table_take (DetourctlTable *self, guint width, const char *bold, const
         titles[i] = self->columns[i].title;
       self->had_heading = TRUE;
       g_string_append (out, bold != NULL ? bold : "");
-      append_row (self, out, titles, width);
+      ctl_table_append_row (self, out, titles, width);
       g_string_append (out, plain != NULL ? plain : "");
       g_string_append_c (out, '\n');
     }
   for (guint i = 0; i < self->cells->len; i += self->n_columns)
     {
-      append_row (self, out, (const char *const *) &self->cells->pdata[i], width);
+      ctl_table_append_row (self, out, (const char *const *) &self->cells->pdata[i], width);
       g_string_append_c (out, '\n');
     }
   g_ptr_array_set_size (self->cells, 0);

@@ -19,14 +19,14 @@
 #define HELP_COLUMN 26u
 
 const DetourctlCommand *const detourctl_commands[] = {
-  detourctl_status_commands, detourctl_plugins_commands, detourctl_doors_commands,   detourctl_clients_commands,
+  detourctl_status_commands, detourctl_plugins_commands, detourctl_listeners_commands,   detourctl_clients_commands,
   detourctl_daemon_commands, detourctl_config_commands,  detourctl_derpmap_commands, detourctl_complete_commands,
   NULL,
 };
 
 /* Global options: before the command as well as behind it. */
 static void
-add_global_options (Detourctl *self, GOptionContext *context)
+detourctl_add_global_options (Detourctl *self, GOptionContext *context)
 {
   const GOptionEntry entries[] = {
     { "json", 0, 0, G_OPTION_ARG_NONE, &self->json, N_("Print one JSON document, for programs"), NULL },
@@ -40,10 +40,10 @@ add_global_options (Detourctl *self, GOptionContext *context)
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
 }
 
-/* Text for --help -------------------------------------------------------------------------------------------------- */
+/* Text for --help ------------------------------------------------------------------------------ */
 
 static char *
-describe_commands (void)
+detourctl_describe_commands (void)
 {
   GString *text = g_string_new (NULL);
 
@@ -69,11 +69,11 @@ describe_commands (void)
   return g_string_free (text, FALSE);
 }
 
-/* Finding the command ---------------------------------------------------------------------------------------------- */
+/* Finding the command -------------------------------------------------------------------------- */
 
 /* The command whose words @arguments begins with, the one with most words first. */
 static const DetourctlCommand *
-find_command (char **arguments, guint *n_words)
+detourctl_find_command (char **arguments, guint *n_words)
 {
   for (guint words = 2; words > 0; words--)
     for (guint i = 0; detourctl_commands[i] != NULL; i++)
@@ -92,7 +92,7 @@ find_command (char **arguments, guint *n_words)
 
 /* Second words of the commands that begin with @first; empty when there are none. */
 static char *
-list_second_words (const char *first)
+detourctl_list_second_words (const char *first)
 {
   g_autoptr (GString) text = g_string_new (NULL);
 
@@ -108,9 +108,9 @@ list_second_words (const char *first)
 }
 
 static DetourctlExit
-refuse_command (char **arguments)
+detourctl_refuse_command (char **arguments)
 {
-  g_autofree char *second = list_second_words (arguments[0]);
+  g_autofree char *second = detourctl_list_second_words (arguments[0]);
   g_autofree char *written = g_strjoin (" ", arguments[0], arguments[1], NULL);
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   const char *nearest;
@@ -133,10 +133,10 @@ refuse_command (char **arguments)
   return DETOURCTL_USAGE;
 }
 
-/* Running it ------------------------------------------------------------------------------------------------------- */
+/* Running it ----------------------------------------------------------------------------------- */
 
 static gboolean
-settle_options (Detourctl *self)
+detourctl_settle_options (Detourctl *self)
 {
   const char *when = self->color != NULL ? self->color : "auto";
   struct winsize size;
@@ -168,13 +168,13 @@ settle_options (Detourctl *self)
 
 /* Words of another command line, which are not ours to look at. */
 static gboolean
-takes_everything (const DetourctlCommand *command)
+detourctl_takes_everything (const DetourctlCommand *command)
 {
   return command->summary == NULL;
 }
 
 static DetourctlExit
-run_command (Detourctl *self, const DetourctlCommand *command, guint n_words, char **arguments)
+detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n_words, char **arguments)
 {
   g_autofree char *usage = g_strconcat (command->name, *command->arguments != '\0' ? " " : "",
                                         *command->arguments != '\0' ? _(command->arguments) : "", NULL);
@@ -183,7 +183,7 @@ run_command (Detourctl *self, const DetourctlCommand *command, guint n_words, ch
   g_autoptr (GError) error = NULL;
   guint n;
 
-  if (takes_everything (command))
+  if (detourctl_takes_everything (command))
     return command->run (self, arguments + n_words);
 
   /* The option parser wants the program in front. */
@@ -194,7 +194,7 @@ run_command (Detourctl *self, const DetourctlCommand *command, guint n_words, ch
   g_option_context_set_description (context, command->details);
   if (command->options != NULL)
     g_option_context_add_main_entries (context, command->options, GETTEXT_PACKAGE);
-  add_global_options (self, context);
+  detourctl_add_global_options (self, context);
   if (!g_option_context_parse_strv (context, &rest, &error))
     {
       detourctl_complain ("%s", error->message);
@@ -203,24 +203,24 @@ run_command (Detourctl *self, const DetourctlCommand *command, guint n_words, ch
   n = g_strv_length (rest) - 1;
   if (n < command->n_min || n > command->n_max)
     {
-      g_autofree char *second = n_words == 1 ? list_second_words (command->name) : NULL;
+      g_autofree char *second = n_words == 1 ? detourctl_list_second_words (command->name) : NULL;
 
       /* A word too many may be meant as the second of a command. */
       if (n > command->n_max && second != NULL && *second != '\0')
-        return refuse_command (arguments);
+        return detourctl_refuse_command (arguments);
       g_printerr (_("Usage: detourctl %s\n"), usage);
       return DETOURCTL_USAGE;
     }
-  if (!settle_options (self))
+  if (!detourctl_settle_options (self))
     return DETOURCTL_USAGE;
   return command->run (self, rest + 1);
 }
 
 static DetourctlExit
-run (Detourctl *self, char **arguments)
+detourctl_run (Detourctl *self, char **arguments)
 {
   g_autoptr (GOptionContext) context = g_option_context_new (_("[COMMAND]"));
-  g_autofree char *commands = describe_commands ();
+  g_autofree char *commands = detourctl_describe_commands ();
   g_auto (GStrv) rest = g_strdupv (arguments);
   g_autoptr (GError) error = NULL;
   const DetourctlCommand *command;
@@ -235,7 +235,7 @@ run (Detourctl *self, char **arguments)
   g_option_context_set_summary (context, N_("Asks the running relay how it is, and tells it what to do."));
   g_option_context_set_description (context, commands);
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  add_global_options (self, context);
+  detourctl_add_global_options (self, context);
   if (!g_option_context_parse_strv (context, &rest, &error))
     {
       detourctl_complain ("%s", error->message);
@@ -250,7 +250,7 @@ run (Detourctl *self, char **arguments)
     {
       char *status[] = { (char *) "status", NULL };
 
-      return run_command (self, find_command (status, &n_words), n_words, status);
+      return detourctl_run_command (self, detourctl_find_command (status, &n_words), n_words, status);
     }
   if (strcmp (rest[1], "help") == 0 && rest[2] == NULL)
     {
@@ -259,8 +259,8 @@ run (Detourctl *self, char **arguments)
       g_print ("%s", help);
       return DETOURCTL_GOOD;
     }
-  command = find_command (rest + 1, &n_words);
-  return command != NULL ? run_command (self, command, n_words, rest + 1) : refuse_command (rest + 1);
+  command = detourctl_find_command (rest + 1, &n_words);
+  return command != NULL ? detourctl_run_command (self, command, n_words, rest + 1) : detourctl_refuse_command (rest + 1);
 }
 
 int
@@ -276,7 +276,7 @@ main (int argc, char **argv)
   textdomain (GETTEXT_PACKAGE);
   g_set_prgname ("detourctl");
 
-  exit = run (&self, argv);
+  exit = detourctl_run (&self, argv);
   if (fflush (stdout) != 0 && exit == DETOURCTL_GOOD)
     exit = DETOURCTL_FAILED;
   g_clear_object (&self.connection);

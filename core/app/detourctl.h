@@ -1,4 +1,5 @@
-/* detourctl.h: what the commands of detourctl share: the connection to the daemon, and how to print.
+/* detourctl.h: what the commands of detourctl share: the connection to the daemon, and how to
+ * print.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -42,7 +43,7 @@ struct _DetourctlCommand {
 /* Tables of commands, each ends with { NULL }. */
 extern const DetourctlCommand detourctl_status_commands[];
 extern const DetourctlCommand detourctl_plugins_commands[];
-extern const DetourctlCommand detourctl_doors_commands[];
+extern const DetourctlCommand detourctl_listeners_commands[];
 extern const DetourctlCommand detourctl_clients_commands[];
 extern const DetourctlCommand detourctl_config_commands[];
 extern const DetourctlCommand detourctl_daemon_commands[];

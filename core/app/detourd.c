@@ -16,7 +16,7 @@
 #include "detour-server-key.h"
 
 static DetourExit
-generate_key (const char *path)
+detourd_generate_key (const char *path)
 {
   g_autoptr (DetourServerKey) key = detour_server_key_new ();
   g_autofree char *text = detour_key_to_text (detour_server_key_public (key));
@@ -32,7 +32,7 @@ generate_key (const char *path)
 }
 
 static DetourExit
-list_plugins (DetourPlugins *plugins)
+detourd_list_plugins (DetourPlugins *plugins)
 {
   g_auto (GStrv) names = detour_plugins_names (plugins, DETOUR_N_KINDS);
 
@@ -51,7 +51,7 @@ list_plugins (DetourPlugins *plugins)
 
 /* A plugin that is there but cannot be used costs its instance, not the relay, and is no error of the file. */
 static void
-print_broken (const DetourConfig *config)
+detourd_print_broken (const DetourConfig *config)
 {
   for (guint i = 0; i < config->instances->len; i++)
     {
@@ -63,7 +63,7 @@ print_broken (const DetourConfig *config)
 }
 
 static DetourExit
-run (const DetourOptions *options)
+detourd_run (const DetourOptions *options)
 {
   g_autofree char *plugin_directory = detour_paths_plugins ();
   const char *directories[] = { plugin_directory, NULL };
@@ -98,7 +98,7 @@ run (const DetourOptions *options)
   config = detour_config_load (&sources, plugins, errors);
   /* The plugins that the configuration knows of, even when the rest of it is wrong. */
   if (options->list_plugins)
-    return list_plugins (plugins);
+    return detourd_list_plugins (plugins);
   if (config == NULL)
     {
       g_auto (GStrv) lines = detour_config_errors_lines (errors);
@@ -116,7 +116,7 @@ run (const DetourOptions *options)
     }
   if (options->check_config)
     {
-      print_broken (config);
+      detourd_print_broken (config);
       g_print (_("the configuration is good\n"));
       return DETOUR_EXIT_GOOD;
     }
@@ -125,7 +125,7 @@ run (const DetourOptions *options)
 
 /* Help and the errors of a configuration that somebody checks are for people; what the daemon says is for its log. */
 static void
-speak_to_people (void)
+detourd_speak_to_people (void)
 {
   g_autofree char *locale = detour_paths_locale ();
 
@@ -142,7 +142,7 @@ main (int argc, char **argv)
   g_auto (DetourOptions) options;
   g_autoptr (GError) error = NULL;
 
-  speak_to_people ();
+  detourd_speak_to_people ();
   if (!detour_options_parse (&options, &argc, &argv, &error))
     {
       g_printerr (_("%s\nTry \"detourd --help\".\n"), error->message);
@@ -163,6 +163,6 @@ main (int argc, char **argv)
   detour_log_init ();
   signal (SIGPIPE, SIG_IGN);
   if (options.generate_key != NULL)
-    return generate_key (options.generate_key);
-  return run (&options);
+    return detourd_generate_key (options.generate_key);
+  return detourd_run (&options);
 }

@@ -13,7 +13,7 @@ G_DEFINE_QUARK (detour-address-error-quark, detour_address_error)
 static const guint8 v4_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 static gboolean
-refuse (GError **error, const char *text, const char *why)
+address_refuse (GError **error, const char *text, const char *why)
 {
   g_set_error (error, DETOUR_ADDRESS_ERROR, DETOUR_ADDRESS_ERROR_SYNTAX, _("\"%s\" is not an address: %s"), text, why);
   return FALSE;
@@ -21,7 +21,7 @@ refuse (GError **error, const char *text, const char *why)
 
 /* Digits only: no sign, no blank, nothing behind. */
 static gboolean
-parse_number (const char *text, guint max, guint *out)
+address_parse_number (const char *text, guint max, guint *out)
 {
   guint value = 0;
 
@@ -41,7 +41,7 @@ parse_number (const char *text, guint max, guint *out)
 
 /* A host name, an IPv4 literal, or nothing. Digits and dots alone are an address, never a name. */
 static gboolean
-host_is_sane (const char *host)
+address_host_is_sane (const char *host)
 {
   struct in_addr v4;
 
@@ -73,18 +73,18 @@ detour_address_parse (const char *text, DetourAddress *out, GError **error)
       const char *path = text + strlen ("unix:");
 
       if (path[0] != '/')
-        return refuse (error, text, _("the path of a Unix socket must be absolute, as in unix:/run/detour/http"));
+        return address_refuse (error, text, _("the path of a Unix socket must be absolute, as in unix:/run/detour/http"));
       if (strlen (path) >= sizeof out->path)
-        return refuse (error, text, _("the path of a Unix socket may have 107 bytes at most"));
+        return address_refuse (error, text, _("the path of a Unix socket may have 107 bytes at most"));
       g_strlcpy (out->path, path, sizeof out->path);
       return TRUE;
     }
 
   colon = strrchr (text, ':');
   if (colon == NULL)
-    return refuse (error, text, _("write HOST:PORT, [V6]:PORT, :PORT or unix:/path"));
-  if (!parse_number (colon + 1, G_MAXUINT16, &port))
-    return refuse (error, text, _("the port after the last colon must be a number from 0 to 65535"));
+    return address_refuse (error, text, _("write HOST:PORT, [V6]:PORT, :PORT or unix:/path"));
+  if (!address_parse_number (colon + 1, G_MAXUINT16, &port))
+    return address_refuse (error, text, _("the port after the last colon must be a number from 0 to 65535"));
 
   n_host = (gsize) (colon - text);
   bracketed = n_host >= 2 && text[0] == '[' && colon[-1] == ']';
@@ -94,7 +94,7 @@ detour_address_parse (const char *text, DetourAddress *out, GError **error)
       n_host -= 2;
     }
   if (n_host >= sizeof out->host)
-    return refuse (error, text, _("the host is too long"));
+    return address_refuse (error, text, _("the host is too long"));
   memcpy (out->host, host, n_host);
   out->port = (guint16) port;
 
@@ -103,15 +103,15 @@ detour_address_parse (const char *text, DetourAddress *out, GError **error)
       struct in6_addr v6;
 
       if (inet_pton (AF_INET6, out->host, &v6) != 1)
-        return refuse (error, text, _("there is no IPv6 address between the brackets"));
+        return address_refuse (error, text, _("there is no IPv6 address between the brackets"));
       if (IN6_IS_ADDR_UNSPECIFIED (&v6))
         out->host[0] = '\0';
       return TRUE;
     }
   if (strchr (out->host, ':') != NULL)
-    return refuse (error, text, _("an IPv6 address needs brackets, as in [2001:db8::1]:443"));
-  if (!host_is_sane (out->host))
-    return refuse (error, text, _("the host must be a name, an IPv4 address or an IPv6 address in brackets"));
+    return address_refuse (error, text, _("an IPv6 address needs brackets, as in [2001:db8::1]:443"));
+  if (!address_host_is_sane (out->host))
+    return address_refuse (error, text, _("the host must be a name, an IPv4 address or an IPv6 address in brackets"));
   return TRUE;
 }
 
@@ -165,7 +165,7 @@ detour_address_bytes (const struct sockaddr *address, guint8 out[16])
 }
 
 static const char *
-format (const struct sockaddr *address, gboolean with_port, char *out)
+address_format (const struct sockaddr *address, gboolean with_port, char *out)
 {
   char host[INET6_ADDRSTRLEN] = "";
   guint8 bytes[16];
@@ -202,18 +202,18 @@ format (const struct sockaddr *address, gboolean with_port, char *out)
 const char *
 detour_address_format (const struct sockaddr *address, char *out)
 {
-  return format (address, TRUE, out);
+  return address_format (address, TRUE, out);
 }
 
 const char *
 detour_address_format_host (const struct sockaddr *address, char *out)
 {
-  return format (address, FALSE, out);
+  return address_format (address, FALSE, out);
 }
 
 /* Whether the first @bits bits of both are the same. */
 static gboolean
-same_bits (const guint8 *a, const guint8 *b, guint bits)
+address_same_bits (const guint8 *a, const guint8 *b, guint bits)
 {
   guint whole = bits / 8;
   guint rest = bits % 8;
@@ -246,7 +246,7 @@ detour_cidr_parse (const char *text, DetourCidr *out, GError **error)
     }
 
   bits = max;
-  if (slash != NULL && !parse_number (slash + 1, max, &bits))
+  if (slash != NULL && !address_parse_number (slash + 1, max, &bits))
     {
       g_set_error (error, DETOUR_ADDRESS_ERROR, DETOUR_ADDRESS_ERROR_SYNTAX,
                    _("\"%s\" is not a network: the number after the slash goes from 0 to %u"), text, max);
@@ -269,5 +269,5 @@ detour_cidr_contains (const DetourCidr *self, const struct sockaddr *address)
 {
   guint8 bytes[16];
 
-  return detour_address_bytes (address, bytes) && same_bits (self->bytes, bytes, self->bits);
+  return detour_address_bytes (address, bytes) && address_same_bits (self->bytes, bytes, self->bits);
 }

@@ -1,4 +1,5 @@
-/* detour-close.h: why a connection ends: one list gives the counter, the text of the log and the goodbye.
+/* detour-close.h: why a connection ends: one list gives the counter, the text of the log and the
+ * goodbye.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

@@ -1,4 +1,5 @@
-/* detour-json.c: reads JSON of strangers strictly, before or instead of a parser that takes everything.
+/* detour-json.c: reads JSON of strangers strictly, before or instead of a parser that takes
+ * everything.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -17,67 +18,67 @@ typedef struct {
 
 /* The next byte, '\0' at the end; the text itself holds none, or is not valid UTF-8 for GLib. */
 static inline char
-scan_peek (const Scan *scan)
+json_scan_peek (const Scan *scan)
 {
   return scan->p < scan->end ? *scan->p : '\0';
 }
 
 static gboolean
-scan_fail (Scan *scan, const char *reason)
+json_scan_fail (Scan *scan, const char *reason)
 {
   scan->reason = reason;
   return FALSE;
 }
 
 static void
-scan_space (Scan *scan)
+json_scan_space (Scan *scan)
 {
   while (scan->p < scan->end && (*scan->p == ' ' || *scan->p == '\t' || *scan->p == '\n' || *scan->p == '\r'))
     scan->p++;
 }
 
 static gboolean
-scan_word (Scan *scan, const char *word)
+json_scan_word (Scan *scan, const char *word)
 {
   gsize len = strlen (word);
 
   if ((gsize) (scan->end - scan->p) < len || memcmp (scan->p, word, len) != 0)
-    return scan_fail (scan, "expected a value");
+    return json_scan_fail (scan, "expected a value");
   scan->p += len;
   return TRUE;
 }
 
 static gboolean
-scan_digits (Scan *scan)
+json_scan_digits (Scan *scan)
 {
-  if (!g_ascii_isdigit (scan_peek (scan)))
-    return scan_fail (scan, "expected a digit");
-  while (g_ascii_isdigit (scan_peek (scan)))
+  if (!g_ascii_isdigit (json_scan_peek (scan)))
+    return json_scan_fail (scan, "expected a digit");
+  while (g_ascii_isdigit (json_scan_peek (scan)))
     scan->p++;
   return TRUE;
 }
 
 static gboolean
-scan_number (Scan *scan)
+json_scan_number (Scan *scan)
 {
-  if (scan_peek (scan) == '-')
+  if (json_scan_peek (scan) == '-')
     scan->p++;
-  if (scan_peek (scan) == '0')
+  if (json_scan_peek (scan) == '0')
     scan->p++;
-  else if (!scan_digits (scan))
+  else if (!json_scan_digits (scan))
     return FALSE;
-  if (scan_peek (scan) == '.')
+  if (json_scan_peek (scan) == '.')
     {
       scan->p++;
-      if (!scan_digits (scan))
+      if (!json_scan_digits (scan))
         return FALSE;
     }
-  if (scan_peek (scan) == 'e' || scan_peek (scan) == 'E')
+  if (json_scan_peek (scan) == 'e' || json_scan_peek (scan) == 'E')
     {
       scan->p++;
-      if (scan_peek (scan) == '+' || scan_peek (scan) == '-')
+      if (json_scan_peek (scan) == '+' || json_scan_peek (scan) == '-')
         scan->p++;
-      if (!scan_digits (scan))
+      if (!json_scan_digits (scan))
         return FALSE;
     }
   return TRUE;
@@ -85,7 +86,7 @@ scan_number (Scan *scan)
 
 /* Four hex digits at @text, which has @len bytes; -1 when they are not. */
 static gint32
-hex_quad (const char *text, gsize len)
+json_hex_quad (const char *text, gsize len)
 {
   gint32 value = 0;
 
@@ -102,9 +103,9 @@ hex_quad (const char *text, gsize len)
 
 /* The character of an escape, whose `\u` is at *@text; moves *@text behind it. 0 when it is not one to take. */
 static gunichar
-unicode_escape (const char **text, const char *end)
+json_unicode_escape (const char **text, const char *end)
 {
-  gint32 unit = hex_quad (*text + 2, (gsize) (end - *text) - 2);
+  gint32 unit = json_hex_quad (*text + 2, (gsize) (end - *text) - 2);
   gint32 low;
 
   if (unit < 0)
@@ -114,7 +115,7 @@ unicode_escape (const char **text, const char *end)
     return (gunichar) unit;
   if (unit >= 0xdc00 || end - *text < 6 || (*text)[0] != '\\' || (*text)[1] != 'u')
     return 0;
-  low = hex_quad (*text + 2, 4);
+  low = json_hex_quad (*text + 2, 4);
   *text += 6;
   if (low < 0xdc00 || low > 0xdfff)
     return 0;
@@ -122,69 +123,69 @@ unicode_escape (const char **text, const char *end)
 }
 
 static gboolean
-scan_string (Scan *scan)
+json_scan_string (Scan *scan)
 {
-  if (scan_peek (scan) != '"')
-    return scan_fail (scan, "expected a string");
+  if (json_scan_peek (scan) != '"')
+    return json_scan_fail (scan, "expected a string");
   scan->p++;
   for (;;)
     {
       const char *escape;
 
       if (scan->p == scan->end)
-        return scan_fail (scan, "the string does not end");
+        return json_scan_fail (scan, "the string does not end");
       if (*scan->p == '"')
         {
           scan->p++;
           return TRUE;
         }
       if ((guchar) *scan->p < 0x20)
-        return scan_fail (scan, "control character in a string");
+        return json_scan_fail (scan, "control character in a string");
       if (*scan->p != '\\')
         {
           scan->p++;
           continue;
         }
       if (scan->end - scan->p < 2)
-        return scan_fail (scan, "the string does not end");
+        return json_scan_fail (scan, "the string does not end");
       if (scan->p[1] != 'u')
         {
           if (strchr ("\"\\/bfnrt", scan->p[1]) == NULL)
-            return scan_fail (scan, "unknown escape in a string");
+            return json_scan_fail (scan, "unknown escape in a string");
           scan->p += 2;
           continue;
         }
       escape = scan->p;
-      if (unicode_escape (&escape, scan->end) == 0)
-        return scan_fail (scan, "escape of no character in a string");
+      if (json_unicode_escape (&escape, scan->end) == 0)
+        return json_scan_fail (scan, "escape of no character in a string");
       scan->p = escape;
     }
 }
 
 /* A value that holds no other. */
 static gboolean
-scan_scalar (Scan *scan, DetourJsonType *type)
+json_scan_scalar (Scan *scan, DetourJsonType *type)
 {
-  switch (scan_peek (scan))
+  switch (json_scan_peek (scan))
     {
     case '"':
       *type = DETOUR_JSON_STRING;
-      return scan_string (scan);
+      return json_scan_string (scan);
     case 'n':
       *type = DETOUR_JSON_NULL;
-      return scan_word (scan, "null");
+      return json_scan_word (scan, "null");
     case 'f':
       *type = DETOUR_JSON_FALSE;
-      return scan_word (scan, "false");
+      return json_scan_word (scan, "false");
     case 't':
       *type = DETOUR_JSON_TRUE;
-      return scan_word (scan, "true");
+      return json_scan_word (scan, "true");
     case '-':
     case '0' ... '9':
       *type = DETOUR_JSON_NUMBER;
-      return scan_number (scan);
+      return json_scan_number (scan);
     default:
-      return scan_fail (scan, "expected a value");
+      return json_scan_fail (scan, "expected a value");
     }
 }
 
@@ -198,26 +199,26 @@ typedef struct {
 
 /* Name and colon of a member. */
 static gboolean
-walk_name (Walk *walk)
+json_walk_name (Walk *walk)
 {
   const char *start;
 
-  scan_space (&walk->scan);
+  json_scan_space (&walk->scan);
   start = walk->scan.p;
-  if (!scan_string (&walk->scan))
+  if (!json_scan_string (&walk->scan))
     return FALSE;
   if (walk->depth == 1)
     walk->name = (DetourJsonValue){ DETOUR_JSON_STRING, start, (gsize) (walk->scan.p - start) };
-  scan_space (&walk->scan);
-  if (scan_peek (&walk->scan) != ':')
-    return scan_fail (&walk->scan, "expected a colon");
+  json_scan_space (&walk->scan);
+  if (json_scan_peek (&walk->scan) != ':')
+    return json_scan_fail (&walk->scan, "expected a colon");
   walk->scan.p++;
   return TRUE;
 }
 
 /* A value has begun at @start: notes it if it is the root or a member of the root. */
 static void
-walk_note (Walk *walk, DetourJsonType type, const char *start)
+json_walk_note (Walk *walk, DetourJsonType type, const char *start)
 {
   if (walk->depth == 0)
     *walk->root = (DetourJsonValue){ type, start, 0 };
@@ -227,7 +228,7 @@ walk_note (Walk *walk, DetourJsonType type, const char *start)
 
 /* Goes up to the next comma, closing what ends before it. Sets *@done when the root ended. */
 static gboolean
-walk_up (Walk *walk, gboolean *done, DetourJsonMemberFunc func, gpointer user)
+json_walk_up (Walk *walk, gboolean *done, DetourJsonMemberFunc func, gpointer user)
 {
   Scan *scan = &walk->scan;
 
@@ -239,8 +240,8 @@ walk_up (Walk *walk, gboolean *done, DetourJsonMemberFunc func, gpointer user)
         {
           walk->root->len = (gsize) (scan->p - walk->root->text);
           *done = TRUE;
-          scan_space (scan);
-          return scan->p == scan->end || scan_fail (scan, "text behind the value");
+          json_scan_space (scan);
+          return scan->p == scan->end || json_scan_fail (scan, "text behind the value");
         }
       if (walk->depth == 1 && in_object && walk->member.text != NULL)
         {
@@ -249,14 +250,14 @@ walk_up (Walk *walk, gboolean *done, DetourJsonMemberFunc func, gpointer user)
             return FALSE;
           walk->member.text = NULL;
         }
-      scan_space (scan);
-      if (scan_peek (scan) == ',')
+      json_scan_space (scan);
+      if (json_scan_peek (scan) == ',')
         {
           scan->p++;
-          return !in_object || walk_name (walk);
+          return !in_object || json_walk_name (walk);
         }
-      if (scan_peek (scan) != (in_object ? '}' : ']'))
-        return scan_fail (scan, in_object ? "expected a comma or }" : "expected a comma or ]");
+      if (json_scan_peek (scan) != (in_object ? '}' : ']'))
+        return json_scan_fail (scan, in_object ? "expected a comma or }" : "expected a comma or ]");
       scan->p++;
       walk->depth--;
       walk->is_object >>= 1;
@@ -264,7 +265,7 @@ walk_up (Walk *walk, gboolean *done, DetourJsonMemberFunc func, gpointer user)
 }
 
 static gboolean
-walk_value (Walk *walk, DetourJsonMemberFunc func, gpointer user)
+json_walk_value (Walk *walk, DetourJsonMemberFunc func, gpointer user)
 {
   Scan *scan = &walk->scan;
   gboolean done = FALSE;
@@ -275,34 +276,34 @@ walk_value (Walk *walk, DetourJsonMemberFunc func, gpointer user)
       DetourJsonType type;
       char first;
 
-      scan_space (scan);
+      json_scan_space (scan);
       start = scan->p;
-      first = scan_peek (scan);
+      first = json_scan_peek (scan);
       if (first != '{' && first != '[')
         {
-          if (!scan_scalar (scan, &type))
+          if (!json_scan_scalar (scan, &type))
             return FALSE;
-          walk_note (walk, type, start);
-          if (!walk_up (walk, &done, func, user))
+          json_walk_note (walk, type, start);
+          if (!json_walk_up (walk, &done, func, user))
             return FALSE;
           continue;
         }
       if (walk->depth == walk->depth_max)
-        return scan_fail (scan, "nested too deep");
+        return json_scan_fail (scan, "nested too deep");
       scan->p++;
-      walk_note (walk, first == '{' ? DETOUR_JSON_OBJECT : DETOUR_JSON_ARRAY, start);
+      json_walk_note (walk, first == '{' ? DETOUR_JSON_OBJECT : DETOUR_JSON_ARRAY, start);
       walk->depth++;
       walk->is_object = walk->is_object << 1 | (first == '{');
-      scan_space (scan);
-      if (scan_peek (scan) == (first == '{' ? '}' : ']'))
+      json_scan_space (scan);
+      if (json_scan_peek (scan) == (first == '{' ? '}' : ']'))
         {
           scan->p++;
           walk->depth--;
           walk->is_object >>= 1;
-          if (!walk_up (walk, &done, func, user))
+          if (!json_walk_up (walk, &done, func, user))
             return FALSE;
         }
-      else if (first == '{' && !walk_name (walk))
+      else if (first == '{' && !json_walk_name (walk))
         {
           return FALSE;
         }
@@ -326,11 +327,11 @@ detour_json_scan (const char *text, gsize len, guint depth_max, DetourJsonValue 
   if (len > 0 && !g_utf8_validate_len (text, len, &fault))
     {
       walk.scan.p = fault;
-      is_good = scan_fail (&walk.scan, "not valid UTF-8");
+      is_good = json_scan_fail (&walk.scan, "not valid UTF-8");
     }
   else
     {
-      is_good = walk_value (&walk, func, user);
+      is_good = json_walk_value (&walk, func, user);
     }
   *reason = walk.scan.reason;
   if (offset != NULL)
@@ -384,7 +385,7 @@ detour_json_get_string (const DetourJsonValue *value, char *out, gsize size)
         }
       else
         {
-          n = (gsize) g_unichar_to_utf8 (unicode_escape (&p, end), utf8);
+          n = (gsize) g_unichar_to_utf8 (json_unicode_escape (&p, end), utf8);
         }
       if (size - len <= n)
         return FALSE;

@@ -1,10 +1,11 @@
-/* detour-json.h: reads JSON of strangers strictly, before or instead of a parser that takes everything.
+/* detour-json.h: reads JSON of strangers strictly, before or instead of a parser that takes
+ * everything.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Text is JSON as RFC 8259 has it, in valid UTF-8. Of what that allows, three things are refused, because other
- * parsers disagree on them: deep nesting, half surrogates (\ud800 alone) and \u0000. Nothing here recurses or
- * allocates. detour_json_check() in detour-plugin.h is the same for plugins.
- */
+ * Text is JSON as RFC 8259 has it, in valid UTF-8. Of what that allows, three things are refused,
+ * because other parsers disagree on them: deep nesting, half surrogates (\ud800 alone) and \u0000.
+ * Nothing here recurses or allocates. detour_json_check() in detour-plugin.h is the same for
+ * plugins. */
 #pragma once
 
 #include <glib.h>

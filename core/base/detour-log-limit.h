@@ -1,4 +1,5 @@
-/* detour-log-limit.h: how many lines of one kind the log takes, where strangers decide how many there are.
+/* detour-log-limit.h: how many lines of one kind the log takes, where strangers decide how many
+ * there are.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* detour-ring.c: bounded queue of messages from one thread to one other.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Positions count bytes and never go back; the place of one is its low bits. A message is a head and its bytes,
- * both in multiples of 16, and never goes round the end: the rest there is skipped.
+ * Positions count bytes and never go back; the place of one is its low bits. A message is a head
+ * and its bytes, both in multiples of 16, and never goes round the end: the rest there is skipped.
  */
 #include "config.h"
 
@@ -80,7 +80,7 @@ ring_head_at (DetourRing *self, uint64_t position)
 }
 
 static inline uint64_t
-message_size (uint64_t len)
+ring_message_size (uint64_t len)
 {
   return sizeof (Head) + ((len + sizeof (Head) - 1) & ~(uint64_t) (sizeof (Head) - 1));
 }
@@ -97,7 +97,7 @@ ring_refuse (DetourRing *self)
 void *
 detour_ring_reserve (DetourRing *self, size_t len)
 {
-  uint64_t size = message_size (len);
+  uint64_t size = ring_message_size (len);
   uint64_t rest = self->capacity - (self->reserved & (self->capacity - 1));
   uint64_t skipped = rest < size ? rest : 0;
   Head *head;
@@ -153,7 +153,7 @@ detour_ring_next (DetourRing *self, size_t *len)
       self->taken += self->capacity - (self->taken & (self->capacity - 1));
       head = ring_head_at (self, self->taken);
     }
-  self->taken += message_size (head->len);
+  self->taken += ring_message_size (head->len);
   *len = head->len;
   return head + 1;
 }

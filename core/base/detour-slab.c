@@ -68,7 +68,7 @@ detour_slab_new (size_t object_size)
 }
 
 static Chunk *
-chunk_map (void)
+slab_chunk_map (void)
 {
   char *area, *start;
   size_t before;
@@ -87,7 +87,7 @@ chunk_map (void)
 }
 
 static void
-chunk_unmap (Chunk *chunk)
+slab_chunk_unmap (Chunk *chunk)
 {
   SLAB_SHOW (chunk, DETOUR_SLAB_CHUNK_SIZE);
   munmap (chunk, DETOUR_SLAB_CHUNK_SIZE);
@@ -119,7 +119,7 @@ detour_slab_free (DetourSlab *self)
 {
   slab_insist (self->n_objects == 0);
   if (self->empty != NULL)
-    chunk_unmap (self->empty);
+    slab_chunk_unmap (self->empty);
   free (self);
 }
 
@@ -138,7 +138,7 @@ detour_slab_alloc (DetourSlab *self)
         }
       else
         {
-          chunk = chunk_map ();
+          chunk = slab_chunk_map ();
           if (chunk == NULL)
             return NULL;
           self->n_chunks++;
@@ -188,7 +188,7 @@ detour_slab_release (DetourSlab *self, void *object)
       self->empty = chunk;
       return;
     }
-  chunk_unmap (chunk);
+  slab_chunk_unmap (chunk);
   self->n_chunks--;
 }
 

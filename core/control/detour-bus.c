@@ -1,4 +1,5 @@
-/* detour-bus.c: the daemon's presence on a message bus, which may come late, vanish, and come back.
+/* detour-bus.c: the daemon's presence on a message bus, which may come late, vanish, and come
+ * back.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -18,17 +19,17 @@ struct _DetourBus {
   gboolean told; /* of the trouble that lasts */
 };
 
-static void try_now (DetourBus *self);
+static void bus_try_now (DetourBus *self);
 
 static const char *
-name_of (const DetourBus *self)
+bus_name_of (const DetourBus *self)
 {
   return self->kind == DETOUR_BUS_SESSION ? "session bus" : "system bus";
 }
 
 /* GLib would start a session bus of its own where there is none. */
 static char *
-dup_address (const DetourBus *self, GError **error)
+bus_dup_address (const DetourBus *self, GError **error)
 {
   g_autofree char *path = NULL;
   g_autofree char *escaped = NULL;
@@ -43,24 +44,24 @@ dup_address (const DetourBus *self, GError **error)
 }
 
 static gboolean
-on_retry (gpointer data)
+bus_on_retry (gpointer data)
 {
   DetourBus *self = data;
 
   self->timer = 0;
-  try_now (self);
+  bus_try_now (self);
   return G_SOURCE_REMOVE;
 }
 
 static void
-retry_later (DetourBus *self)
+bus_retry_later (DetourBus *self)
 {
-  self->timer = g_timeout_add_seconds (self->wait_s, on_retry, self);
+  self->timer = g_timeout_add_seconds (self->wait_s, bus_on_retry, self);
   self->wait_s = MIN (2 * self->wait_s, RETRY_MAX_S);
 }
 
 static void
-tell_trouble (DetourBus *self, const char *text)
+bus_tell_trouble (DetourBus *self, const char *text)
 {
   /* Many systems have no bus, and need none. */
   GLogLevelFlags level = self->kind == DETOUR_BUS_AUTO ? G_LOG_LEVEL_INFO : G_LOG_LEVEL_WARNING;
@@ -68,11 +69,11 @@ tell_trouble (DetourBus *self, const char *text)
   if (self->told)
     return;
   self->told = TRUE;
-  g_log_structured (G_LOG_DOMAIN, level, "MESSAGE", "not on the %s, which is tried again: %s", name_of (self), text);
+  g_log_structured (G_LOG_DOMAIN, level, "MESSAGE", "not on the %s, which is tried again: %s", bus_name_of (self), text);
 }
 
 static void
-leave (DetourBus *self)
+bus_leave (DetourBus *self)
 {
   if (self->owner != 0)
     g_bus_unown_name (self->owner);
@@ -86,38 +87,38 @@ leave (DetourBus *self)
 }
 
 static void
-on_closed (GDBusConnection *connection, gboolean vanished, GError *error, gpointer data)
+bus_on_closed (GDBusConnection *connection, gboolean vanished, GError *error, gpointer data)
 {
   DetourBus *self = data;
 
-  tell_trouble (self, "it closed the connection");
-  leave (self);
+  bus_tell_trouble (self, "it closed the connection");
+  bus_leave (self);
   self->wait_s = RETRY_FIRST_S;
-  retry_later (self);
+  bus_retry_later (self);
 }
 
 static void
-on_name_acquired (GDBusConnection *connection, const char *name, gpointer data)
+bus_on_name_acquired (GDBusConnection *connection, const char *name, gpointer data)
 {
   DetourBus *self = data;
 
   self->wait_s = RETRY_FIRST_S;
   self->told = FALSE;
-  g_message ("on the %s as %s", name_of (self), name);
+  g_message ("on the %s as %s", bus_name_of (self), name);
 }
 
 /* Somebody else has it, and we are in the queue; or the bus's policy does not let us have it. Callers that know our
  * unique name are served all the same. */
 static void
-on_name_lost (GDBusConnection *connection, const char *name, gpointer data)
+bus_on_name_lost (GDBusConnection *connection, const char *name, gpointer data)
 {
   if (connection != NULL)
     g_message ("not called %s on the %s: somebody else is, or the policy of the bus does not allow it", name,
-               name_of (data));
+               bus_name_of (data));
 }
 
 static void
-on_connected (GObject *source, GAsyncResult *result, gpointer data)
+bus_on_connected (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GDBusConnection) connection = g_dbus_connection_new_for_address_finish (result, &error);
@@ -129,33 +130,33 @@ on_connected (GObject *source, GAsyncResult *result, gpointer data)
   g_clear_object (&self->cancellable);
   if (connection == NULL || !detour_tree_serve (self->tree, connection, FALSE, &error))
     {
-      tell_trouble (self, error->message);
-      retry_later (self);
+      bus_tell_trouble (self, error->message);
+      bus_retry_later (self);
       return;
     }
   self->connection = g_steal_pointer (&connection);
   g_dbus_connection_set_exit_on_close (self->connection, FALSE);
-  g_signal_connect (self->connection, "closed", G_CALLBACK (on_closed), self);
+  g_signal_connect (self->connection, "closed", G_CALLBACK (bus_on_closed), self);
   self->owner = g_bus_own_name_on_connection (self->connection, DETOUR_BUS_NAME, G_BUS_NAME_OWNER_FLAGS_NONE,
-                                              on_name_acquired, on_name_lost, self, NULL);
+                                              bus_on_name_acquired, bus_on_name_lost, self, NULL);
 }
 
 static void
-try_now (DetourBus *self)
+bus_try_now (DetourBus *self)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *address = dup_address (self, &error);
+  g_autofree char *address = bus_dup_address (self, &error);
 
   if (address == NULL)
     {
-      tell_trouble (self, error->message);
-      retry_later (self);
+      bus_tell_trouble (self, error->message);
+      bus_retry_later (self);
       return;
     }
   self->cancellable = g_cancellable_new ();
   g_dbus_connection_new_for_address (
       address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL,
-      self->cancellable, on_connected, self);
+      self->cancellable, bus_on_connected, self);
 }
 
 DetourBus *
@@ -166,7 +167,7 @@ detour_bus_new (DetourBusKind kind, DetourTree *tree)
   self->kind = kind;
   self->tree = tree;
   self->wait_s = RETRY_FIRST_S;
-  try_now (self);
+  bus_try_now (self);
   return self;
 }
 
@@ -184,7 +185,7 @@ detour_bus_free (DetourBus *self)
     {
       GDBusConnection *connection = g_object_ref (self->connection);
 
-      leave (self);
+      bus_leave (self);
       g_dbus_connection_close (connection, NULL, NULL, NULL);
       g_object_unref (connection);
     }

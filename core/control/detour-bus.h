@@ -1,4 +1,5 @@
-/* detour-bus.h: the daemon's presence on a message bus, which may come late, vanish, and come back.
+/* detour-bus.h: the daemon's presence on a message bus, which may come late, vanish, and come
+ * back.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

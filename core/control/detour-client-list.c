@@ -50,10 +50,10 @@ struct _Request {
   void (*answer) (const Request *request, GPtrArray *rows); /* for one client, which has rows */
 };
 
-/* Rows --------------------------------------------------------------------------------------------------------- */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 static void
-add_address (GVariantBuilder *row, const DetourPresence *presence)
+client_list_add_address (GVariantBuilder *row, const DetourPresence *presence)
 {
   struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_port = g_htons (presence->port) };
   char text[DETOUR_ADDRESS_TEXT_MAX] = "";
@@ -66,7 +66,7 @@ add_address (GVariantBuilder *row, const DetourPresence *presence)
 
 /* Text of a stranger or of a plugin. */
 static void
-add_text (GVariantBuilder *row, const char *name, const char *text, gsize len)
+client_list_add_text (GVariantBuilder *row, const char *name, const char *text, gsize len)
 {
   g_autofree char *valid = g_utf8_make_valid (text, (gssize) len);
 
@@ -74,7 +74,7 @@ add_text (GVariantBuilder *row, const char *name, const char *text, gsize len)
 }
 
 static GVariant *
-make_row (const DetourSnapshotRow *row)
+client_list_make_row (const DetourSnapshotRow *row)
 {
   g_autofree char *key = detour_key_to_text (&row->key);
   gint64 since_us = g_get_real_time () - (g_get_monotonic_time () - row->login_us);
@@ -82,11 +82,11 @@ make_row (const DetourSnapshotRow *row)
 
   g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&out, "{sv}", "key", g_variant_new_string (key));
-  add_address (&out, &row->presence);
+  client_list_add_address (&out, &row->presence);
   if (row->label != NULL)
-    add_text (&out, "label", row->label, strlen (row->label));
+    client_list_add_text (&out, "label", row->label, strlen (row->label));
   if (row->presence.name_len > 0)
-    add_text (&out, "app", row->presence.name, row->presence.name_len);
+    client_list_add_text (&out, "app", row->presence.name, row->presence.name_len);
   g_variant_builder_add (&out, "{sv}", "since", g_variant_new_uint64 ((guint64) since_us));
   g_variant_builder_add (&out, "{sv}", "home", g_variant_new_boolean (row->is_home));
   g_variant_builder_add (&out, "{sv}", "mesh", g_variant_new_boolean (row->is_mesh));
@@ -106,33 +106,33 @@ make_row (const DetourSnapshotRow *row)
 }
 
 static GVariant *
-make_rows (GPtrArray *rows, guint first, guint n)
+client_list_make_rows (GPtrArray *rows, guint first, guint n)
 {
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE ("aa{sv}"));
   for (guint i = first; i < first + n; i++)
-    g_variant_builder_add_value (&out, make_row (rows->pdata[i]));
+    g_variant_builder_add_value (&out, client_list_make_row (rows->pdata[i]));
   return g_variant_builder_end (&out);
 }
 
-/* Lists that are kept ------------------------------------------------------------------------------------------ */
+/* Lists that are kept -------------------------------------------------------------------------- */
 
 static void
-kept_free (Kept *kept)
+client_list_kept_free (Kept *kept)
 {
   detour_snapshot_free (kept->snapshot);
   g_free (kept);
 }
 
 static gboolean
-on_forget (gpointer data)
+client_list_on_forget (gpointer data)
 {
   DetourClientList *self = data;
   gint64 now_us = g_get_monotonic_time ();
 
   while (!g_queue_is_empty (&self->kept) && now_us - ((Kept *) g_queue_peek_tail (&self->kept))->used_us >= KEEP_US)
-    kept_free (g_queue_pop_tail (&self->kept));
+    client_list_kept_free (g_queue_pop_tail (&self->kept));
   if (!g_queue_is_empty (&self->kept))
     return G_SOURCE_CONTINUE;
   self->timer = 0;
@@ -140,22 +140,22 @@ on_forget (gpointer data)
 }
 
 static Kept *
-keep (DetourClientList *self, DetourSnapshot *snapshot)
+client_list_keep (DetourClientList *self, DetourSnapshot *snapshot)
 {
   Kept *kept = g_new0 (Kept, 1);
 
   if (self->kept.length >= KEPT_MAX)
-    kept_free (g_queue_pop_tail (&self->kept));
+    client_list_kept_free (g_queue_pop_tail (&self->kept));
   kept->number = ++self->next_number;
   kept->snapshot = snapshot;
   g_queue_push_head (&self->kept, kept);
   if (self->timer == 0)
-    self->timer = g_timeout_add_seconds (10, on_forget, self);
+    self->timer = g_timeout_add_seconds (10, client_list_on_forget, self);
   return kept;
 }
 
 static Kept *
-find_kept (DetourClientList *self, guint64 number)
+client_list_find_kept (DetourClientList *self, guint64 number)
 {
   for (GList *link = self->kept.head; link != NULL; link = link->next)
     if (((Kept *) link->data)->number == number)
@@ -169,7 +169,7 @@ find_kept (DetourClientList *self, guint64 number)
 
 /* Answers with rows from @first on; forgets a list that was given to its end. */
 static void
-answer_page (DetourClientList *self, Kept *kept, guint first, guint limit, GDBusMethodInvocation *call)
+client_list_answer_page (DetourClientList *self, Kept *kept, guint first, guint limit, GDBusMethodInvocation *call)
 {
   GPtrArray *rows = detour_snapshot_rows (kept->snapshot);
   guint n = MIN (limit, rows->len - MIN (first, rows->len));
@@ -178,17 +178,17 @@ answer_page (DetourClientList *self, Kept *kept, guint first, guint limit, GDBus
   if (first + n < rows->len)
     next = g_strdup_printf ("%" G_GUINT64_FORMAT ":%u", kept->number, first + n);
   g_dbus_method_invocation_return_value (
-      call, g_variant_new ("(@aa{sv}s)", make_rows (rows, first, n), next != NULL ? next : ""));
+      call, g_variant_new ("(@aa{sv}s)", client_list_make_rows (rows, first, n), next != NULL ? next : ""));
   kept->used_us = g_get_monotonic_time ();
   if (next == NULL)
     {
       g_queue_remove (&self->kept, kept);
-      kept_free (kept);
+      client_list_kept_free (kept);
     }
 }
 
 static void
-answer_next_page (DetourClientList *self, const char *after, guint limit, GDBusMethodInvocation *call)
+client_list_answer_next_page (DetourClientList *self, const char *after, guint limit, GDBusMethodInvocation *call)
 {
   g_auto (GStrv) parts = g_strsplit (after, ":", 2);
   guint64 number, first;
@@ -201,19 +201,19 @@ answer_next_page (DetourClientList *self, const char *after, guint limit, GDBusM
                                              "after: \"%s\" is not what ListClients gave as next", after);
       return;
     }
-  kept = find_kept (self, number);
+  kept = client_list_find_kept (self, number);
   if (kept == NULL)
     g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_EXPIRED,
                                            "that list is not kept any more; begin again without after");
   else
-    answer_page (self, kept, (guint) first, limit, call);
+    client_list_answer_page (self, kept, (guint) first, limit, call);
 }
 
-/* Asking the workers ------------------------------------------------------------------------------------------- */
+/* Asking the workers --------------------------------------------------------------------------- */
 
 /* FALSE when @request was answered with an error, and freed. */
 static gboolean
-may_answer (Request *request, DetourSnapshot *snapshot)
+client_list_may_answer (Request *request, DetourSnapshot *snapshot)
 {
   request->list->n_asking--;
   if (!request->list->is_stopping)
@@ -226,7 +226,7 @@ may_answer (Request *request, DetourSnapshot *snapshot)
 }
 
 static void
-ask (DetourClientList *self, const Request *model, GDBusMethodInvocation *call, DetourSnapshotDone done)
+client_list_ask (DetourClientList *self, const Request *model, GDBusMethodInvocation *call, DetourSnapshotDone done)
 {
   Request *request;
 
@@ -250,21 +250,21 @@ ask (DetourClientList *self, const Request *model, GDBusMethodInvocation *call, 
 }
 
 static void
-on_listed (DetourSnapshot *snapshot, gpointer user)
+client_list_on_listed (DetourSnapshot *snapshot, gpointer user)
 {
   g_autofree Request *request = NULL;
   GPtrArray *rows;
 
-  if (!may_answer (user, snapshot))
+  if (!client_list_may_answer (user, snapshot))
     return;
   request = user;
   rows = detour_snapshot_rows (snapshot);
   detour_client_sort (rows, request->sort, request->reverse);
-  answer_page (request->list, keep (request->list, snapshot), 0, request->limit, request->call);
+  client_list_answer_page (request->list, client_list_keep (request->list, snapshot), 0, request->limit, request->call);
 }
 
 static gboolean
-read_option (Request *request, char **after, const char *name, GVariant *value, GError **error)
+client_list_read_option (Request *request, char **after, const char *name, GVariant *value, GError **error)
 {
   if (g_str_equal (name, "limit") && g_variant_is_of_type (value, G_VARIANT_TYPE_UINT32))
     {
@@ -308,19 +308,19 @@ detour_client_list_page (DetourClientList *self, GVariant *options, GDBusMethodI
       g_autofree char *name = NULL;
 
       g_variant_get_child (options, i, "{sv}", &name, &value);
-      if (!read_option (&request, &after, name, value, &error))
+      if (!client_list_read_option (&request, &after, name, value, &error))
         {
           g_dbus_method_invocation_return_gerror (call, error);
           return;
         }
     }
   if (after[0] != '\0')
-    answer_next_page (self, after, request.limit, call);
+    client_list_answer_next_page (self, after, request.limit, call);
   else
-    ask (self, &request, call, on_listed);
+    client_list_ask (self, &request, call, client_list_on_listed);
 }
 
-/* One client --------------------------------------------------------------------------------------------------- */
+/* One client ----------------------------------------------------------------------------------- */
 
 gboolean
 detour_client_list_parse_key (const char *text, DetourSnapshotFilter *filter, GError **error)
@@ -348,7 +348,7 @@ detour_client_list_parse_key (const char *text, DetourSnapshotFilter *filter, GE
 
 /* The rows are those of one client; otherwise the caller was told why not. */
 static gboolean
-is_one_client (const Request *request, GPtrArray *rows)
+client_list_is_one_client (const Request *request, GPtrArray *rows)
 {
   const DetourSnapshotRow *first = rows->len > 0 ? rows->pdata[0] : NULL;
 
@@ -379,52 +379,52 @@ is_one_client (const Request *request, GPtrArray *rows)
 }
 
 static void
-on_found (DetourSnapshot *snapshot, gpointer user)
+client_list_on_found (DetourSnapshot *snapshot, gpointer user)
 {
   g_autoptr (DetourSnapshot) mine = NULL;
   g_autofree Request *request = NULL;
   GPtrArray *rows;
 
-  if (!may_answer (user, snapshot))
+  if (!client_list_may_answer (user, snapshot))
     return;
   mine = snapshot;
   request = user;
   rows = detour_snapshot_rows (snapshot);
   detour_client_sort (rows, DETOUR_CLIENT_SORT_CONNECTION, FALSE);
-  if (is_one_client (request, rows))
+  if (client_list_is_one_client (request, rows))
     request->answer (request, rows);
 }
 
 /* @key: one, or the beginning of one that is connected */
 static void
-ask_for_one (DetourClientList *self, const char *key, GDBusMethodInvocation *call,
+client_list_ask_for_one (DetourClientList *self, const char *key, GDBusMethodInvocation *call,
              void (*answer) (const Request *request, GPtrArray *rows))
 {
   Request request = { .answer = answer };
   g_autoptr (GError) error = NULL;
 
   if (detour_client_list_parse_key (key, &request.filter, &error))
-    ask (self, &request, call, on_found);
+    client_list_ask (self, &request, call, client_list_on_found);
   else
     g_dbus_method_invocation_return_gerror (call, error);
 }
 
 static void
-answer_rows (const Request *request, GPtrArray *rows)
+client_list_answer_rows (const Request *request, GPtrArray *rows)
 {
-  g_dbus_method_invocation_return_value (request->call, g_variant_new ("(@aa{sv})", make_rows (rows, 0, rows->len)));
+  g_dbus_method_invocation_return_value (request->call, g_variant_new ("(@aa{sv})", client_list_make_rows (rows, 0, rows->len)));
 }
 
 void
 detour_client_list_get (DetourClientList *self, const char *key, GDBusMethodInvocation *call)
 {
-  ask_for_one (self, key, call, answer_rows);
+  client_list_ask_for_one (self, key, call, client_list_answer_rows);
 }
 
-/* Why --------------------------------------------------------------------------------------------------------- */
+/* Why ------------------------------------------------------------------------------------------ */
 
 static void
-add_verdict (const DetourVerdictNote *note, gpointer data)
+client_list_add_verdict (const DetourVerdictNote *note, gpointer data)
 {
   static const char *const results[] = {
     [DETOUR_AUTH_ALLOW] = "allow", [DETOUR_AUTH_DENY] = "deny", [DETOUR_AUTH_UNAVAILABLE] = "unavailable",
@@ -442,12 +442,12 @@ add_verdict (const DetourVerdictNote *note, gpointer data)
 
   g_variant_builder_init (&row, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&row, "{sv}", "verdict", g_variant_new_string (results[note->result]));
-  add_text (&row, "source", note->source, strlen (note->source));
+  client_list_add_text (&row, "source", note->source, strlen (note->source));
   if (note->label != NULL)
-    add_text (&row, "label", note->label, strlen (note->label));
+    client_list_add_text (&row, "label", note->label, strlen (note->label));
   if (note->reason != NULL)
-    add_text (&row, "reason", note->reason, strlen (note->reason));
-  add_text (&row, "address", note->address, strlen (note->address));
+    client_list_add_text (&row, "reason", note->reason, strlen (note->reason));
+  client_list_add_text (&row, "address", note->address, strlen (note->address));
   g_variant_builder_add (&row, "{sv}", "first", g_variant_new_uint64 ((guint64) note->first_us));
   g_variant_builder_add (&row, "{sv}", "last", g_variant_new_uint64 ((guint64) note->last_us));
   g_variant_builder_add (&row, "{sv}", "count", g_variant_new_uint64 (note->count));
@@ -457,19 +457,19 @@ add_verdict (const DetourVerdictNote *note, gpointer data)
 }
 
 static void
-answer_why (DetourClientList *self, const DetourKey *key, GDBusMethodInvocation *call)
+client_list_answer_why (DetourClientList *self, const DetourKey *key, GDBusMethodInvocation *call)
 {
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE ("aa{sv}"));
-  detour_admission_why (detour_server_admission (self->server), key, add_verdict, &out);
+  detour_admission_why (detour_server_admission (self->server), key, client_list_add_verdict, &out);
   g_dbus_method_invocation_return_value (call, g_variant_new ("(aa{sv})", &out));
 }
 
 static void
-answer_why_found (const Request *request, GPtrArray *rows)
+client_list_answer_why_found (const Request *request, GPtrArray *rows)
 {
-  answer_why (request->list, &((const DetourSnapshotRow *) rows->pdata[0])->key, request->call);
+  client_list_answer_why (request->list, &((const DetourSnapshotRow *) rows->pdata[0])->key, request->call);
 }
 
 void
@@ -479,15 +479,15 @@ detour_client_list_why (DetourClientList *self, const char *key, GDBusMethodInvo
 
   /* A whole key needs no client that has it. */
   if (detour_client_list_parse_key (key, &filter, NULL) && filter.n_digits == DETOUR_KEY_HEX_SIZE)
-    answer_why (self, &filter.key, call);
+    client_list_answer_why (self, &filter.key, call);
   else
-    ask_for_one (self, key, call, answer_why_found);
+    client_list_ask_for_one (self, key, call, client_list_answer_why_found);
 }
 
-/* Disconnecting ------------------------------------------------------------------------------------------------ */
+/* Disconnecting -------------------------------------------------------------------------------- */
 
 static void
-tell_disconnected (const DetourKey *key, guint n)
+client_list_tell_disconnected (const DetourKey *key, guint n)
 {
   g_autofree char *text = detour_key_to_text (key);
   char short_key[9];
@@ -498,14 +498,14 @@ tell_disconnected (const DetourKey *key, guint n)
 }
 
 static void
-disconnect (const Request *request, GPtrArray *rows)
+client_list_disconnect (const Request *request, GPtrArray *rows)
 {
-  tell_disconnected (&((const DetourSnapshotRow *) rows->pdata[0])->key, rows->len);
+  client_list_tell_disconnected (&((const DetourSnapshotRow *) rows->pdata[0])->key, rows->len);
   for (guint i = 0; i < rows->len; i++)
     {
       const DetourSnapshotRow *row = rows->pdata[i];
 
-      detour_carrier_close (detour_server_carrier (request->list->server, DETOUR_HANDLE_WORKER (row->handle)),
+      detour_worker_close (detour_server_carrier (request->list->server, DETOUR_HANDLE_WORKER (row->handle)),
                             row->handle, DETOUR_CLOSE_KICKED);
     }
   g_dbus_method_invocation_return_value (request->call, g_variant_new ("(u)", rows->len));
@@ -514,10 +514,10 @@ disconnect (const Request *request, GPtrArray *rows)
 void
 detour_client_list_disconnect (DetourClientList *self, const char *key, GDBusMethodInvocation *call)
 {
-  ask_for_one (self, key, call, disconnect);
+  client_list_ask_for_one (self, key, call, client_list_disconnect);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------------- */
 
 DetourClientList *
 detour_client_list_new (DetourServer *server)
@@ -537,6 +537,6 @@ detour_client_list_free (DetourClientList *self)
     g_main_context_iteration (NULL, TRUE);
   if (self->timer != 0)
     g_source_remove (self->timer);
-  g_queue_clear_full (&self->kept, (GDestroyNotify) kept_free);
+  g_queue_clear_full (&self->kept, (GDestroyNotify) client_list_kept_free);
   g_free (self);
 }

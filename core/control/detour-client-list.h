@@ -1,8 +1,8 @@
 /* detour-client-list.h: lists of clients for callers, page by page.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What ListClients(), GetClient(), Why() and DisconnectClient() do, as data/io.github.detourd.Detour1.xml describes them.
- */
+ * What ListClients(), GetClient(), Why() and DisconnectClient() do, as
+ * data/io.github.detourd.Detour1.xml describes them. */
 #pragma once
 
 #include <gio/gio.h>

@@ -39,13 +39,13 @@ detour_client_sort_from_name (const char *name, DetourClientSort *out, GError **
 }
 
 static int
-compare_numbers (guint64 a, guint64 b)
+client_sort_compare_numbers (guint64 a, guint64 b)
 {
   return a < b ? -1 : a > b;
 }
 
 static int
-compare_labels (const char *a, const char *b)
+client_sort_compare_labels (const char *a, const char *b)
 {
   if (a == NULL || b == NULL)
     return (a == NULL) - (b == NULL);
@@ -53,47 +53,47 @@ compare_labels (const char *a, const char *b)
 }
 
 static int
-compare_by (const DetourSnapshotRow *a, const DetourSnapshotRow *b, DetourClientSort sort)
+client_sort_compare_by (const DetourSnapshotRow *a, const DetourSnapshotRow *b, DetourClientSort sort)
 {
   switch (sort)
     {
     case DETOUR_CLIENT_SORT_TRAFFIC:
-      return compare_numbers (b->rx_bytes + b->tx_bytes, a->rx_bytes + a->tx_bytes);
+      return client_sort_compare_numbers (b->rx_bytes + b->tx_bytes, a->rx_bytes + a->tx_bytes);
     case DETOUR_CLIENT_SORT_RECEIVED:
-      return compare_numbers (b->rx_bytes, a->rx_bytes);
+      return client_sort_compare_numbers (b->rx_bytes, a->rx_bytes);
     case DETOUR_CLIENT_SORT_SENT:
-      return compare_numbers (b->tx_bytes, a->tx_bytes);
+      return client_sort_compare_numbers (b->tx_bytes, a->tx_bytes);
     case DETOUR_CLIENT_SORT_DROPPED:
-      return compare_numbers (b->dropped_packets, a->dropped_packets);
+      return client_sort_compare_numbers (b->dropped_packets, a->dropped_packets);
     case DETOUR_CLIENT_SORT_WAITING:
-      return compare_numbers (b->waiting_bytes, a->waiting_bytes);
+      return client_sort_compare_numbers (b->waiting_bytes, a->waiting_bytes);
     case DETOUR_CLIENT_SORT_SINCE:
-      return compare_numbers ((guint64) a->login_us, (guint64) b->login_us);
+      return client_sort_compare_numbers ((guint64) a->login_us, (guint64) b->login_us);
     case DETOUR_CLIENT_SORT_KEY:
       return memcmp (a->key.bytes, b->key.bytes, sizeof a->key.bytes);
     case DETOUR_CLIENT_SORT_ADDRESS:
       {
         int order = memcmp (a->presence.ip, b->presence.ip, sizeof a->presence.ip);
 
-        return order != 0 ? order : compare_numbers (a->presence.port, b->presence.port);
+        return order != 0 ? order : client_sort_compare_numbers (a->presence.port, b->presence.port);
       }
     case DETOUR_CLIENT_SORT_LABEL:
-      return compare_labels (a->label, b->label);
+      return client_sort_compare_labels (a->label, b->label);
     default:
       return 0;
     }
 }
 
 static int
-compare (gconstpointer a, gconstpointer b, gpointer user)
+client_sort_compare (gconstpointer a, gconstpointer b, gpointer user)
 {
   const DetourSnapshotRow *one = *(const DetourSnapshotRow *const *) a;
   const DetourSnapshotRow *other = *(const DetourSnapshotRow *const *) b;
   const Order *order = user;
-  int result = compare_by (one, other, order->sort);
+  int result = client_sort_compare_by (one, other, order->sort);
 
   if (result == 0)
-    result = compare_numbers (one->number, other->number);
+    result = client_sort_compare_numbers (one->number, other->number);
   return order->reverse ? -result : result;
 }
 
@@ -102,5 +102,5 @@ detour_client_sort (GPtrArray *rows, DetourClientSort sort, gboolean reverse)
 {
   Order order = { sort, reverse };
 
-  g_ptr_array_sort_with_data (rows, compare, &order);
+  g_ptr_array_sort_with_data (rows, client_sort_compare, &order);
 }

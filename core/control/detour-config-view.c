@@ -23,7 +23,7 @@ typedef struct {
 typedef gboolean (*ItemFunc) (const Item *item, gpointer user);
 
 static gboolean
-each_of_group (const DetourSettings *settings, const DetourConfigInstance *instance, ItemFunc func, gpointer user)
+config_view_each_of_group (const DetourSettings *settings, const DetourConfigInstance *instance, ItemFunc func, gpointer user)
 {
   for (const DetourConfigKey *key = detour_settings_table (settings); key->key != NULL; key++)
     {
@@ -36,10 +36,10 @@ each_of_group (const DetourSettings *settings, const DetourConfigInstance *insta
 }
 
 static void
-each_key (const DetourConfig *config, ItemFunc func, gpointer user)
+config_view_each_key (const DetourConfig *config, ItemFunc func, gpointer user)
 {
-  if (!each_of_group (config->core, NULL, func, user) || !each_of_group (config->limits, NULL, func, user)
-      || !each_of_group (config->admission, NULL, func, user))
+  if (!config_view_each_of_group (config->core, NULL, func, user) || !config_view_each_of_group (config->limits, NULL, func, user)
+      || !config_view_each_of_group (config->admission, NULL, func, user))
     return;
   for (guint i = 0; i < config->instances->len; i++)
     {
@@ -52,13 +52,13 @@ each_key (const DetourConfig *config, ItemFunc func, gpointer user)
           if (!func (&item, user))
             return;
         }
-      if (!each_of_group (instance->settings, instance, func, user))
+      if (!config_view_each_of_group (instance->settings, instance, func, user))
         return;
     }
 }
 
 static const char *
-text_of (const Item *item)
+config_view_text_of (const Item *item)
 {
   if (item->settings == NULL)
     {
@@ -72,7 +72,7 @@ text_of (const Item *item)
 }
 
 static char *
-type_of (const DetourConfigKey *key)
+config_view_type_of (const DetourConfigKey *key)
 {
   const char *name = detour_config_type_name (key->type);
 
@@ -80,10 +80,10 @@ type_of (const DetourConfigKey *key)
 }
 
 static gboolean
-describe_one (const Item *item, gpointer user)
+config_view_describe_one (const Item *item, gpointer user)
 {
-  const char *text = text_of (item);
-  g_autofree char *type = type_of (item->key);
+  const char *text = config_view_text_of (item);
+  g_autofree char *type = config_view_type_of (item->key);
 
   g_variant_builder_add (user, "(ssssss)", item->group, item->key->key, type, text != NULL ? text : "",
                          item->key->fallback != NULL ? item->key->fallback : "", item->key->summary);
@@ -96,11 +96,11 @@ detour_config_view_describe (const DetourConfig *config)
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE ("a(ssssss)"));
-  each_key (config, describe_one, &out);
+  config_view_each_key (config, config_view_describe_one, &out);
   return g_variant_builder_end (&out);
 }
 
-/* One key in full --------------------------------------------------------------------------------------------- */
+/* One key in full ------------------------------------------------------------------------------ */
 
 typedef struct {
   const char *group, *key;
@@ -108,7 +108,7 @@ typedef struct {
 } Search;
 
 static gboolean
-is_it (const Item *item, gpointer user)
+config_view_is_it (const Item *item, gpointer user)
 {
   Search *search = user;
 
@@ -119,19 +119,19 @@ is_it (const Item *item, gpointer user)
 }
 
 static gboolean
-collect_name (const Item *item, gpointer user)
+config_view_collect_name (const Item *item, gpointer user)
 {
   g_ptr_array_add (user, g_strconcat (item->group, ".", item->key->key, NULL));
   return TRUE;
 }
 
 static void
-refuse (const DetourConfig *config, const char *name, GError **error)
+config_view_refuse (const DetourConfig *config, const char *name, GError **error)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   const char *nearest;
 
-  each_key (config, collect_name, names);
+  config_view_each_key (config, config_view_collect_name, names);
   g_ptr_array_add (names, NULL);
   nearest = detour_nearest (name, (const char *const *) names->pdata);
   if (nearest != NULL)
@@ -143,38 +143,38 @@ refuse (const DetourConfig *config, const char *name, GError **error)
 }
 
 static void
-add_text (GVariantBuilder *out, const char *name, const char *text)
+config_view_add_text (GVariantBuilder *out, const char *name, const char *text)
 {
   if (text != NULL)
     g_variant_builder_add (out, "{sv}", name, g_variant_new_string (text));
 }
 
 static void
-add_flag (GVariantBuilder *out, const char *name, const Item *item, DetourConfigFlags flag)
+config_view_add_flag (GVariantBuilder *out, const char *name, const Item *item, DetourConfigFlags flag)
 {
   g_variant_builder_add (out, "{sv}", name, g_variant_new_boolean ((item->key->flags & flag) != 0));
 }
 
 static GVariant *
-facts_of (const Item *item)
+config_view_facts_of (const Item *item)
 {
-  g_autofree char *type = type_of (item->key);
+  g_autofree char *type = config_view_type_of (item->key);
   GVariantBuilder out;
   const char *file;
   guint line;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
-  add_text (&out, "group", item->group);
-  add_text (&out, "key", item->key->key);
-  add_text (&out, "type", type);
-  add_text (&out, "summary", item->key->summary);
-  add_text (&out, "value", text_of (item));
-  add_text (&out, "fallback", item->key->fallback);
+  config_view_add_text (&out, "group", item->group);
+  config_view_add_text (&out, "key", item->key->key);
+  config_view_add_text (&out, "type", type);
+  config_view_add_text (&out, "summary", item->key->summary);
+  config_view_add_text (&out, "value", config_view_text_of (item));
+  config_view_add_text (&out, "fallback", item->key->fallback);
   if (item->settings != NULL && detour_settings_origin (item->settings, item->key->key, &file, &line))
     {
       g_autofree char *origin = g_strdup_printf ("%s:%u", file, line);
 
-      add_text (&out, "origin", origin);
+      config_view_add_text (&out, "origin", origin);
     }
   if (item->key->words != NULL)
     {
@@ -187,12 +187,12 @@ facts_of (const Item *item)
       g_autofree char *min = detour_config_format_number (item->key->type, item->key->min);
       g_autofree char *max = detour_config_format_number (item->key->type, item->key->max);
 
-      add_text (&out, "minimum", min);
-      add_text (&out, "maximum", max);
+      config_view_add_text (&out, "minimum", min);
+      config_view_add_text (&out, "maximum", max);
     }
-  add_flag (&out, "required", item, DETOUR_CONFIG_REQUIRED);
-  add_flag (&out, "restart", item, DETOUR_CONFIG_RESTART);
-  add_flag (&out, "secret", item, DETOUR_CONFIG_SECRET);
+  config_view_add_flag (&out, "required", item, DETOUR_CONFIG_REQUIRED);
+  config_view_add_flag (&out, "restart", item, DETOUR_CONFIG_RESTART);
+  config_view_add_flag (&out, "secret", item, DETOUR_CONFIG_SECRET);
   return g_variant_builder_end (&out);
 }
 
@@ -209,17 +209,17 @@ detour_config_view_explain (const DetourConfig *config, const char *name, GError
       g_strdelimit (group, "/", ' ');
       search.group = group;
       search.key = dot + 1;
-      each_key (config, is_it, &search);
+      config_view_each_key (config, config_view_is_it, &search);
     }
   if (search.found.key == NULL)
     {
-      refuse (config, name, error);
+      config_view_refuse (config, name, error);
       return NULL;
     }
-  return facts_of (&search.found);
+  return config_view_facts_of (&search.found);
 }
 
-/* Checking ---------------------------------------------------------------------------------------------------- */
+/* Checking ------------------------------------------------------------------------------------- */
 
 GStrv
 detour_config_view_check (const DetourConfigSources *sources, DetourPlugins *plugins)

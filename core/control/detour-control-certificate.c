@@ -15,7 +15,7 @@ typedef struct {
 } View;
 
 static void
-view_free (gpointer data)
+control_certificate_view_free (gpointer data)
 {
   View *view = data;
 
@@ -25,50 +25,50 @@ view_free (gpointer data)
 }
 
 static GVariant *
-get_instance (gpointer data)
+control_certificate_get_instance (gpointer data)
 {
   return g_variant_new_string (((View *) data)->instance);
 }
 
 static GVariant *
-get_names (gpointer data)
+control_certificate_get_names (gpointer data)
 {
   return g_variant_new_strv (detour_cert_names (((View *) data)->cert), -1);
 }
 
 static GVariant *
-microseconds (gint64 seconds)
+control_certificate_microseconds (gint64 seconds)
 {
   return g_variant_new_uint64 (seconds > 0 ? (guint64) seconds * G_USEC_PER_SEC : 0);
 }
 
 static GVariant *
-get_not_before (gpointer data)
+control_certificate_get_not_before (gpointer data)
 {
-  return microseconds (detour_cert_not_before (((View *) data)->cert));
+  return control_certificate_microseconds (detour_cert_not_before (((View *) data)->cert));
 }
 
 static GVariant *
-get_not_after (gpointer data)
+control_certificate_get_not_after (gpointer data)
 {
-  return microseconds (detour_cert_not_after (((View *) data)->cert));
+  return control_certificate_microseconds (detour_cert_not_after (((View *) data)->cert));
 }
 
 static GVariant *
-get_self_signed (gpointer data)
+control_certificate_get_self_signed (gpointer data)
 {
   return g_variant_new_boolean (detour_cert_self_signed (((View *) data)->cert));
 }
 
 static GVariant *
-get_pin (gpointer data)
+control_certificate_get_pin (gpointer data)
 {
   return g_variant_new_take_string (detour_cert_pin (((View *) data)->cert));
 }
 
 static const DetourTreeProperty properties[] = {
-  { "Instance", get_instance },  { "Names", get_names },           { "NotBefore", get_not_before },
-  { "NotAfter", get_not_after }, { "SelfSigned", get_self_signed }, { "Pin", get_pin },
+  { "Instance", control_certificate_get_instance },  { "Names", control_certificate_get_names },           { "NotBefore", control_certificate_get_not_before },
+  { "NotAfter", control_certificate_get_not_after }, { "SelfSigned", control_certificate_get_self_signed }, { "Pin", control_certificate_get_pin },
   { NULL },
 };
 
@@ -90,6 +90,6 @@ detour_control_list_certificates (DetourControl *self, GPtrArray *nodes)
           n++;
       view->instance = g_strdup (instances[i]);
       view->cert = detour_cert_ref (certs->pdata[i]);
-      detour_tree_add (nodes, detour_control_node_name ("certificate", instances[i], n), &interface, view, view_free);
+      detour_tree_add (nodes, detour_control_node_name ("certificate", instances[i], n), &interface, view, control_certificate_view_free);
     }
 }

@@ -17,7 +17,7 @@ typedef struct {
 } View;
 
 static void
-view_free (gpointer data)
+control_listener_view_free (gpointer data)
 {
   View *view = data;
 
@@ -28,44 +28,44 @@ view_free (gpointer data)
 }
 
 static GVariant *
-get_instance (gpointer data)
+control_listener_get_instance (gpointer data)
 {
   return g_variant_new_string (((View *) data)->instance);
 }
 
 static GVariant *
-get_protocol (gpointer data)
+control_listener_get_protocol (gpointer data)
 {
   return g_variant_new_string (((View *) data)->protocol);
 }
 
 static GVariant *
-get_addresses (gpointer data)
+control_listener_get_addresses (gpointer data)
 {
   return g_variant_new_strv ((const char *const *) ((View *) data)->addresses, -1);
 }
 
 static GVariant *
-get_derp (gpointer data)
+control_listener_get_derp (gpointer data)
 {
   return g_variant_new_boolean ((((View *) data)->flags & DETOUR_LISTENER_DERP) != 0);
 }
 
 static GVariant *
-get_secure (gpointer data)
+control_listener_get_secure (gpointer data)
 {
   return g_variant_new_boolean ((((View *) data)->flags & DETOUR_LISTENER_SECURE) != 0);
 }
 
 static const DetourTreeProperty properties[] = {
-  { "Instance", get_instance }, { "Protocol", get_protocol }, { "Addresses", get_addresses },
-  { "Derp", get_derp },         { "Secure", get_secure },     { NULL },
+  { "Instance", control_listener_get_instance }, { "Protocol", control_listener_get_protocol }, { "Addresses", control_listener_get_addresses },
+  { "Derp", control_listener_get_derp },         { "Secure", control_listener_get_secure },     { NULL },
 };
 
 static const DetourTreeInterface interface = { &detour_bus_listener_interface, properties, NULL };
 
 static void
-add_transports (DetourControl *self, GPtrArray *nodes)
+control_listener_add_transports (DetourControl *self, GPtrArray *nodes)
 {
   const GPtrArray *listeners = detour_server_listeners (self->parts.server);
 
@@ -84,13 +84,13 @@ add_transports (DetourControl *self, GPtrArray *nodes)
       for (guint k = 0; k < listener->addresses->len; k++)
         view->addresses[k] = g_strdup (listener->addresses->pdata[k]);
       view->flags = listener->flags;
-      detour_tree_add (nodes, detour_control_node_name ("listener", listener->instance, n), &interface, view, view_free);
+      detour_tree_add (nodes, detour_control_node_name ("listener", listener->instance, n), &interface, view, control_listener_view_free);
     }
 }
 
 /* A service opens its sockets itself, where its key `listen` says. */
 static void
-add_service (DetourInstance *instance, GPtrArray *nodes)
+control_listener_add_service (DetourInstance *instance, GPtrArray *nodes)
 {
   const DetourSettings *settings = detour_instance_settings (instance);
   const DetourConfigKey *key = detour_settings_find_key (settings, "listen");
@@ -109,19 +109,19 @@ add_service (DetourInstance *instance, GPtrArray *nodes)
       view->addresses = g_new0 (char *, 2);
       view->addresses[0] = g_strdup (detour_settings_string (settings, "listen"));
     }
-  detour_tree_add (nodes, detour_control_node_name ("listener", view->instance, 0), &interface, view, view_free);
+  detour_tree_add (nodes, detour_control_node_name ("listener", view->instance, 0), &interface, view, control_listener_view_free);
 }
 
 void
 detour_control_list_listeners (DetourControl *self, GPtrArray *nodes)
 {
-  add_transports (self, nodes);
+  control_listener_add_transports (self, nodes);
   for (guint i = 0; i < detour_roster_count (self->parts.roster); i++)
     {
       DetourInstance *instance = detour_roster_nth (self->parts.roster, i);
 
       if (detour_instance_kind (instance) == DETOUR_KIND_SERVICE
           && detour_instance_state (instance) == DETOUR_INSTANCE_RUNNING)
-        add_service (instance, nodes);
+        control_listener_add_service (instance, nodes);
     }
 }

@@ -9,22 +9,22 @@
 #include "detour-control-error.h"
 #include "detour-log.h"
 
-/* Properties --------------------------------------------------------------------------------------------------- */
+/* Properties ----------------------------------------------------------------------------------- */
 
 static void
-add_number (GVariantBuilder *out, const char *name, guint64 value)
+control_manager_add_number (GVariantBuilder *out, const char *name, guint64 value)
 {
   g_variant_builder_add (out, "{sv}", name, g_variant_new_uint64 (value));
 }
 
 static GVariant *
-get_version (gpointer data)
+control_manager_get_version (gpointer data)
 {
   return g_variant_new_string (DETOUR_VERSION);
 }
 
 static GVariant *
-get_server_key (gpointer data)
+control_manager_get_server_key (gpointer data)
 {
   DetourControl *self = data;
 
@@ -32,7 +32,7 @@ get_server_key (gpointer data)
 }
 
 static GVariant *
-get_hostname (gpointer data)
+control_manager_get_hostname (gpointer data)
 {
   const char *hostname = ((DetourControl *) data)->hostname;
 
@@ -40,31 +40,31 @@ get_hostname (gpointer data)
 }
 
 static GVariant *
-get_workers (gpointer data)
+control_manager_get_workers (gpointer data)
 {
   return g_variant_new_uint32 (detour_server_n_carriers (((DetourControl *) data)->parts.server));
 }
 
 static GVariant *
-get_start_time (gpointer data)
+control_manager_get_start_time (gpointer data)
 {
   return g_variant_new_uint64 ((guint64) ((DetourControl *) data)->start_real_us);
 }
 
 static GVariant *
-get_uptime (gpointer data)
+control_manager_get_uptime (gpointer data)
 {
   return g_variant_new_uint64 ((guint64) (g_get_monotonic_time () - ((DetourControl *) data)->start_us));
 }
 
 static GVariant *
-get_ready (gpointer data)
+control_manager_get_ready (gpointer data)
 {
   return g_variant_new_boolean (detour_roster_is_ready (((DetourControl *) data)->parts.roster));
 }
 
 static GVariant *
-get_draining (gpointer data)
+control_manager_get_draining (gpointer data)
 {
   DetourControl *self = data;
 
@@ -72,7 +72,7 @@ get_draining (gpointer data)
 }
 
 static GVariant *
-get_log_level (gpointer data)
+control_manager_get_log_level (gpointer data)
 {
   GLogLevelFlags level = detour_log_override ();
 
@@ -80,7 +80,7 @@ get_log_level (gpointer data)
 }
 
 static GVariant *
-get_admission (gpointer data)
+control_manager_get_admission (gpointer data)
 {
   DetourControl *self = data;
   const DetourSettings *admission = detour_roster_config (self->parts.roster)->admission;
@@ -104,7 +104,7 @@ get_admission (gpointer data)
 }
 
 static void
-add_source (const DetourAuthSourceInfo *info, gpointer data)
+control_manager_add_source (const DetourAuthSourceInfo *info, gpointer data)
 {
   GVariantBuilder row;
 
@@ -114,29 +114,29 @@ add_source (const DetourAuthSourceInfo *info, gpointer data)
   g_variant_builder_add (&row, "{sv}", "is_down", g_variant_new_boolean (info->is_down));
   if (info->trouble != NULL)
     g_variant_builder_add (&row, "{sv}", "trouble", g_variant_new_string (info->trouble));
-  add_number (&row, "latency_us", (guint64) info->latency_mean_us);
-  add_number (&row, "asked", info->asked);
-  add_number (&row, "allowed", info->allowed);
-  add_number (&row, "denied", info->denied);
-  add_number (&row, "unavailable", info->unavailable);
-  add_number (&row, "timeouts", info->timeouts);
-  add_number (&row, "cached", info->cached);
-  add_number (&row, "by_grace", info->by_grace);
+  control_manager_add_number (&row, "latency_us", (guint64) info->latency_mean_us);
+  control_manager_add_number (&row, "asked", info->asked);
+  control_manager_add_number (&row, "allowed", info->allowed);
+  control_manager_add_number (&row, "denied", info->denied);
+  control_manager_add_number (&row, "unavailable", info->unavailable);
+  control_manager_add_number (&row, "timeouts", info->timeouts);
+  control_manager_add_number (&row, "cached", info->cached);
+  control_manager_add_number (&row, "by_grace", info->by_grace);
   g_variant_builder_add_value (data, g_variant_builder_end (&row));
 }
 
 static GVariant *
-get_admission_sources (gpointer data)
+control_manager_get_admission_sources (gpointer data)
 {
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE ("aa{sv}"));
-  detour_admission_foreach_source (detour_server_admission (((DetourControl *) data)->parts.server), add_source, &out);
+  detour_admission_foreach_source (detour_server_admission (((DetourControl *) data)->parts.server), control_manager_add_source, &out);
   return g_variant_builder_end (&out);
 }
 
 static DetourRegistryStats
-registry_stats (DetourControl *self)
+control_manager_registry_stats (DetourControl *self)
 {
   DetourRegistryStats stats;
 
@@ -145,37 +145,37 @@ registry_stats (DetourControl *self)
 }
 
 static GVariant *
-get_client_count (gpointer data)
+control_manager_get_client_count (gpointer data)
 {
-  return g_variant_new_uint64 (registry_stats (data).n_keys);
+  return g_variant_new_uint64 (control_manager_registry_stats (data).n_keys);
 }
 
 static GVariant *
-get_connection_count (gpointer data)
+control_manager_get_connection_count (gpointer data)
 {
-  return g_variant_new_uint64 (registry_stats (data).n_conns);
+  return g_variant_new_uint64 (control_manager_registry_stats (data).n_conns);
 }
 
 static GVariant *
-get_duplicate_count (gpointer data)
+control_manager_get_duplicate_count (gpointer data)
 {
-  return g_variant_new_uint64 (registry_stats (data).n_dup_keys);
+  return g_variant_new_uint64 (control_manager_registry_stats (data).n_dup_keys);
 }
 
 static GVariant *
-get_half_open_count (gpointer data)
+control_manager_get_half_open_count (gpointer data)
 {
-  return g_variant_new_uint64 (detour_pool_n_half_open (detour_server_pool (((DetourControl *) data)->parts.server)));
+  return g_variant_new_uint64 (detour_handshake_pool_n_half_open (detour_server_pool (((DetourControl *) data)->parts.server)));
 }
 
 static GVariant *
-get_held_count (gpointer data)
+control_manager_get_held_count (gpointer data)
 {
-  return g_variant_new_uint64 (detour_pool_n_held (detour_server_pool (((DetourControl *) data)->parts.server)));
+  return g_variant_new_uint64 (detour_handshake_pool_n_held (detour_server_pool (((DetourControl *) data)->parts.server)));
 }
 
 static DetourTotals
-totals (DetourControl *self)
+control_manager_totals (DetourControl *self)
 {
   DetourTotals now;
 
@@ -184,107 +184,107 @@ totals (DetourControl *self)
 }
 
 static GVariant *
-get_packets_received (gpointer data)
+control_manager_get_packets_received (gpointer data)
 {
-  return g_variant_new_uint64 (totals (data).packets_received);
+  return g_variant_new_uint64 (control_manager_totals (data).packets_received);
 }
 
 static GVariant *
-get_packets_sent (gpointer data)
+control_manager_get_packets_sent (gpointer data)
 {
-  return g_variant_new_uint64 (totals (data).packets_sent);
+  return g_variant_new_uint64 (control_manager_totals (data).packets_sent);
 }
 
 static GVariant *
-get_packets_dropped (gpointer data)
+control_manager_get_packets_dropped (gpointer data)
 {
-  return g_variant_new_uint64 (totals (data).packets_dropped);
+  return g_variant_new_uint64 (control_manager_totals (data).packets_dropped);
 }
 
 static GVariant *
-get_bytes_received (gpointer data)
+control_manager_get_bytes_received (gpointer data)
 {
-  return g_variant_new_uint64 (totals (data).bytes_received);
+  return g_variant_new_uint64 (control_manager_totals (data).bytes_received);
 }
 
 static GVariant *
-get_bytes_sent (gpointer data)
+control_manager_get_bytes_sent (gpointer data)
 {
-  return g_variant_new_uint64 (totals (data).bytes_sent);
+  return g_variant_new_uint64 (control_manager_totals (data).bytes_sent);
 }
 
 static GVariant *
-growth (DetourControl *self, DetourHistorySpan span)
+control_manager_growth (DetourControl *self, DetourHistorySpan span)
 {
-  DetourTotals now = totals (self);
+  DetourTotals now = control_manager_totals (self);
   DetourTotals grown;
   gint64 duration_us = detour_history_growth (self->history, span, g_get_monotonic_time (), &now, &grown);
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
-  add_number (&out, "duration_us", (guint64) duration_us);
-  add_number (&out, "joined", grown.joined);
-  add_number (&out, "left", grown.left);
-  add_number (&out, "refused", grown.refused);
-  add_number (&out, "packets_received", grown.packets_received);
-  add_number (&out, "packets_sent", grown.packets_sent);
-  add_number (&out, "packets_dropped", grown.packets_dropped);
-  add_number (&out, "packets_dropped_slow", grown.packets_dropped_slow);
-  add_number (&out, "bytes_received", grown.bytes_received);
-  add_number (&out, "bytes_sent", grown.bytes_sent);
+  control_manager_add_number (&out, "duration_us", (guint64) duration_us);
+  control_manager_add_number (&out, "joined", grown.joined);
+  control_manager_add_number (&out, "left", grown.left);
+  control_manager_add_number (&out, "refused", grown.refused);
+  control_manager_add_number (&out, "packets_received", grown.packets_received);
+  control_manager_add_number (&out, "packets_sent", grown.packets_sent);
+  control_manager_add_number (&out, "packets_dropped", grown.packets_dropped);
+  control_manager_add_number (&out, "packets_dropped_slow", grown.packets_dropped_slow);
+  control_manager_add_number (&out, "bytes_received", grown.bytes_received);
+  control_manager_add_number (&out, "bytes_sent", grown.bytes_sent);
   return g_variant_builder_end (&out);
 }
 
 static GVariant *
-get_recent (gpointer data)
+control_manager_get_recent (gpointer data)
 {
-  return growth (data, DETOUR_HISTORY_RECENT);
+  return control_manager_growth (data, DETOUR_HISTORY_RECENT);
 }
 
 static GVariant *
-get_last_minute (gpointer data)
+control_manager_get_last_minute (gpointer data)
 {
-  return growth (data, DETOUR_HISTORY_MINUTE);
+  return control_manager_growth (data, DETOUR_HISTORY_MINUTE);
 }
 
 static GVariant *
-get_last_hour (gpointer data)
+control_manager_get_last_hour (gpointer data)
 {
-  return growth (data, DETOUR_HISTORY_HOUR);
+  return control_manager_growth (data, DETOUR_HISTORY_HOUR);
 }
 
 static const DetourTreeProperty properties[] = {
-  { "Version", get_version },
-  { "ServerKey", get_server_key },
-  { "Hostname", get_hostname },
-  { "Workers", get_workers },
-  { "StartTime", get_start_time },
-  { "Ready", get_ready },
-  { "Draining", get_draining },
-  { "LogLevel", get_log_level },
-  { "AdmissionSummary", get_admission },
-  { "AdmissionSources", get_admission_sources },
-  { "Uptime", get_uptime },
-  { "ClientCount", get_client_count },
-  { "ConnectionCount", get_connection_count },
-  { "DuplicateCount", get_duplicate_count },
-  { "HalfOpenCount", get_half_open_count },
-  { "HeldCount", get_held_count },
-  { "PacketsReceived", get_packets_received },
-  { "PacketsSent", get_packets_sent },
-  { "PacketsDropped", get_packets_dropped },
-  { "BytesReceived", get_bytes_received },
-  { "BytesSent", get_bytes_sent },
-  { "Recent", get_recent },
-  { "LastMinute", get_last_minute },
-  { "LastHour", get_last_hour },
+  { "Version", control_manager_get_version },
+  { "ServerKey", control_manager_get_server_key },
+  { "Hostname", control_manager_get_hostname },
+  { "Workers", control_manager_get_workers },
+  { "StartTime", control_manager_get_start_time },
+  { "Ready", control_manager_get_ready },
+  { "Draining", control_manager_get_draining },
+  { "LogLevel", control_manager_get_log_level },
+  { "AdmissionSummary", control_manager_get_admission },
+  { "AdmissionSources", control_manager_get_admission_sources },
+  { "Uptime", control_manager_get_uptime },
+  { "ClientCount", control_manager_get_client_count },
+  { "ConnectionCount", control_manager_get_connection_count },
+  { "DuplicateCount", control_manager_get_duplicate_count },
+  { "HalfOpenCount", control_manager_get_half_open_count },
+  { "HeldCount", control_manager_get_held_count },
+  { "PacketsReceived", control_manager_get_packets_received },
+  { "PacketsSent", control_manager_get_packets_sent },
+  { "PacketsDropped", control_manager_get_packets_dropped },
+  { "BytesReceived", control_manager_get_bytes_received },
+  { "BytesSent", control_manager_get_bytes_sent },
+  { "Recent", control_manager_get_recent },
+  { "LastMinute", control_manager_get_last_minute },
+  { "LastHour", control_manager_get_last_hour },
   { NULL },
 };
 
-/* Methods ------------------------------------------------------------------------------------------------------ */
+/* Methods -------------------------------------------------------------------------------------- */
 
 static void
-list_clients (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_list_clients (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   g_autoptr (GVariant) options = g_variant_get_child_value (arguments, 0);
 
@@ -293,7 +293,7 @@ list_clients (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 
 /* For the methods whose only argument is a key. */
 static void
-with_key (gpointer data, GVariant *arguments, GDBusMethodInvocation *call,
+control_manager_with_key (gpointer data, GVariant *arguments, GDBusMethodInvocation *call,
           void (*func) (DetourClientList *clients, const char *key, GDBusMethodInvocation *call))
 {
   const char *key;
@@ -303,25 +303,25 @@ with_key (gpointer data, GVariant *arguments, GDBusMethodInvocation *call,
 }
 
 static void
-get_client (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_get_client (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
-  with_key (data, arguments, call, detour_client_list_get);
+  control_manager_with_key (data, arguments, call, detour_client_list_get);
 }
 
 static void
-why (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_why (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
-  with_key (data, arguments, call, detour_client_list_why);
+  control_manager_with_key (data, arguments, call, detour_client_list_why);
 }
 
 static void
-disconnect_client (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_disconnect_client (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
-  with_key (data, arguments, call, detour_client_list_disconnect);
+  control_manager_with_key (data, arguments, call, detour_client_list_disconnect);
 }
 
 static void
-add_counter (const char *name, const char *label_name, const char *label, const char *label2_name, const char *label2,
+control_manager_add_counter (const char *name, const char *label_name, const char *label, const char *label2_name, const char *label2,
              guint64 value, const char *help, gpointer user)
 {
   GVariantBuilder *out = user;
@@ -341,33 +341,33 @@ typedef struct {
 } InstanceCounters;
 
 static void
-add_instance_counter (const char *name, const char *help, guint64 value, gpointer user)
+control_manager_add_instance_counter (const char *name, const char *help, guint64 value, gpointer user)
 {
   const InstanceCounters *counters = user;
 
-  add_counter (name, "instance", counters->instance, NULL, NULL, value, help, counters->out);
+  control_manager_add_counter (name, "instance", counters->instance, NULL, NULL, value, help, counters->out);
 }
 
 static void
-get_counters (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_get_counters (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   DetourControl *self = data;
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE ("a(sa{ss}ts)"));
-  detour_totals_each (self->parts.server, add_counter, &out);
+  detour_totals_each (self->parts.server, control_manager_add_counter, &out);
   for (guint i = 0; i < detour_roster_count (self->parts.roster); i++)
     {
       DetourInstance *instance = detour_roster_nth (self->parts.roster, i);
       InstanceCounters counters = { &out, detour_instance_id (instance) };
 
-      detour_instance_foreach_counter (instance, add_instance_counter, &counters);
+      detour_instance_foreach_counter (instance, control_manager_add_instance_counter, &counters);
     }
   g_dbus_method_invocation_return_value (call, g_variant_new ("(a(sa{ss}ts))", &out));
 }
 
 static void
-reload (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_reload (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   static const char *const outcomes[] = {
     [DETOUR_RELOAD_DONE] = "reloaded", [DETOUR_RELOAD_PARTLY] = "partly", [DETOUR_RELOAD_REFUSED] = "refused",
@@ -380,7 +380,7 @@ reload (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 }
 
 static void
-set_log_level (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_set_log_level (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   const char *name;
   GLogLevelFlags level = 0;
@@ -402,7 +402,7 @@ set_log_level (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 }
 
 static void
-check_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_check_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   DetourControl *self = data;
   g_auto (GStrv) problems = detour_config_view_check (self->parts.sources, self->parts.plugins);
@@ -411,7 +411,7 @@ check_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 }
 
 static void
-dump_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_dump_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   g_autofree char *text = detour_config_dump (detour_roster_config (((DetourControl *) data)->parts.roster));
 
@@ -419,7 +419,7 @@ dump_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 }
 
 static void
-describe_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_describe_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   const DetourConfig *config = detour_roster_config (((DetourControl *) data)->parts.roster);
 
@@ -427,7 +427,7 @@ describe_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call
 }
 
 static void
-explain_key (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_explain_key (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   const DetourConfig *config = detour_roster_config (((DetourControl *) data)->parts.roster);
   g_autoptr (GError) error = NULL;
@@ -443,17 +443,17 @@ explain_key (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 }
 
 static const DetourTreeMethod methods[] = {
-  { "ListClients", list_clients, FALSE },
-  { "GetClient", get_client, FALSE },
-  { "DisconnectClient", disconnect_client, TRUE },
-  { "Why", why, FALSE },
-  { "GetCounters", get_counters, FALSE },
-  { "Reload", reload, TRUE },
-  { "SetLogLevel", set_log_level, TRUE },
-  { "CheckConfig", check_config, FALSE },
-  { "DumpConfig", dump_config, FALSE },
-  { "DescribeConfig", describe_config, FALSE },
-  { "ExplainKey", explain_key, FALSE },
+  { "ListClients", control_manager_list_clients, FALSE },
+  { "GetClient", control_manager_get_client, FALSE },
+  { "DisconnectClient", control_manager_disconnect_client, TRUE },
+  { "Why", control_manager_why, FALSE },
+  { "GetCounters", control_manager_get_counters, FALSE },
+  { "Reload", control_manager_reload, TRUE },
+  { "SetLogLevel", control_manager_set_log_level, TRUE },
+  { "CheckConfig", control_manager_check_config, FALSE },
+  { "DumpConfig", control_manager_dump_config, FALSE },
+  { "DescribeConfig", control_manager_describe_config, FALSE },
+  { "ExplainKey", control_manager_explain_key, FALSE },
   { NULL },
 };
 

@@ -15,80 +15,80 @@ typedef struct {
 } View;
 
 static GVariant *
-text (const char *value)
+control_plugin_text (const char *value)
 {
   return g_variant_new_string (value != NULL ? value : "");
 }
 
 static GVariant *
-get_id (gpointer data)
+control_plugin_get_id (gpointer data)
 {
-  return text (detour_instance_id (((View *) data)->instance));
+  return control_plugin_text (detour_instance_id (((View *) data)->instance));
 }
 
 static GVariant *
-get_kind (gpointer data)
+control_plugin_get_kind (gpointer data)
 {
-  return text (detour_kind_names[detour_instance_kind (((View *) data)->instance)]);
+  return control_plugin_text (detour_kind_names[detour_instance_kind (((View *) data)->instance)]);
 }
 
 static GVariant *
-get_plugin (gpointer data)
+control_plugin_get_plugin (gpointer data)
 {
-  return text (detour_instance_plugin_name (((View *) data)->instance));
+  return control_plugin_text (detour_instance_plugin_name (((View *) data)->instance));
 }
 
 static GVariant *
-get_about (gpointer data)
+control_plugin_get_about (gpointer data)
 {
-  return text (detour_instance_about (((View *) data)->instance));
+  return control_plugin_text (detour_instance_about (((View *) data)->instance));
 }
 
 static GVariant *
-get_state (gpointer data)
+control_plugin_get_state (gpointer data)
 {
-  return text (detour_instance_state_name (((View *) data)->instance));
+  return control_plugin_text (detour_instance_state_name (((View *) data)->instance));
 }
 
 static GVariant *
-get_since (gpointer data)
+control_plugin_get_since (gpointer data)
 {
   return g_variant_new_uint64 ((guint64) detour_instance_since_us (((View *) data)->instance));
 }
 
 static GVariant *
-get_error (gpointer data)
+control_plugin_get_error (gpointer data)
 {
-  return text (detour_instance_error (((View *) data)->instance));
+  return control_plugin_text (detour_instance_error (((View *) data)->instance));
 }
 
 static GVariant *
-get_trouble (gpointer data)
+control_plugin_get_trouble (gpointer data)
 {
   g_autofree char *trouble = detour_instance_dup_trouble (((View *) data)->instance);
 
-  return text (trouble);
+  return control_plugin_text (trouble);
 }
 
 static GVariant *
-get_summary (gpointer data)
+control_plugin_get_summary (gpointer data)
 {
   g_autofree char *summary = detour_instance_dup_summary (((View *) data)->instance);
 
-  return text (summary);
+  return control_plugin_text (summary);
 }
 
 static const DetourTreeProperty properties[] = {
-  { "Id", get_id },         { "Kind", get_kind },       { "Plugin", get_plugin },
-  { "About", get_about },   { "State", get_state },     { "Since", get_since },
-  { "Error", get_error },   { "Trouble", get_trouble }, { "Summary", get_summary },
+  { "Id", control_plugin_get_id },         { "Kind", control_plugin_get_kind },       { "Plugin", control_plugin_get_plugin },
+  { "About", control_plugin_get_about },   { "State", control_plugin_get_state },     { "Since", control_plugin_get_since },
+  { "Error", control_plugin_get_error },   { "Trouble", control_plugin_get_trouble }, { "Summary", control_plugin_get_summary },
   { NULL },
 };
 
-/* Switching ---------------------------------------------------------------------------------------------------- */
+/* Switching ------------------------------------------------------------------------------------ */
 
 static void
-tell (DetourInstance *instance, const char *what)
+control_plugin_tell (DetourInstance *instance, const char *what)
 {
   g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE, detour_instance_id (instance), "MESSAGE",
                     "%s: %s by the operator", detour_instance_id (instance), what);
@@ -96,7 +96,7 @@ tell (DetourInstance *instance, const char *what)
 
 /* Answers with @error, which says why it did not start. */
 static void
-answer_start_failed (GDBusMethodInvocation *call, DetourInstance *instance, const GError *error)
+control_plugin_answer_start_failed (GDBusMethodInvocation *call, DetourInstance *instance, const GError *error)
 {
   g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_START_FAILED,
                                          "%s did not start: %s", detour_instance_id (instance), error->message);
@@ -104,7 +104,7 @@ answer_start_failed (GDBusMethodInvocation *call, DetourInstance *instance, cons
 
 /* The change is made already; says how it went to write it down. */
 static void
-answer (View *view, gboolean persist, gboolean enabled, GDBusMethodInvocation *call)
+control_plugin_answer (View *view, gboolean persist, gboolean enabled, GDBusMethodInvocation *call)
 {
   g_autoptr (GError) error = NULL;
 
@@ -121,7 +121,7 @@ answer (View *view, gboolean persist, gboolean enabled, GDBusMethodInvocation *c
 
 /* Draining ends with the daemon: nothing may listen again. */
 static gboolean
-refuse_draining (View *view, GDBusMethodInvocation *call)
+control_plugin_refuse_draining (View *view, GDBusMethodInvocation *call)
 {
   if (!view->control->parts.funcs->is_draining (view->control->parts.user))
     return FALSE;
@@ -131,53 +131,53 @@ refuse_draining (View *view, GDBusMethodInvocation *call)
 }
 
 static void
-enable (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_plugin_enable (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   View *view = data;
   g_autoptr (GError) error = NULL;
   gboolean persist;
 
   g_variant_get (arguments, "(b)", &persist);
-  if (refuse_draining (view, call))
+  if (control_plugin_refuse_draining (view, call))
     return;
-  tell (view->instance, "enabled");
+  control_plugin_tell (view->instance, "enabled");
   if (detour_instance_start (view->instance, &error))
-    answer (view, persist, TRUE, call);
+    control_plugin_answer (view, persist, TRUE, call);
   else
-    answer_start_failed (call, view->instance, error);
+    control_plugin_answer_start_failed (call, view->instance, error);
 }
 
 static void
-disable (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_plugin_disable (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   View *view = data;
   gboolean persist;
 
   g_variant_get (arguments, "(b)", &persist);
-  tell (view->instance, "disabled");
+  control_plugin_tell (view->instance, "disabled");
   detour_instance_stop (view->instance);
-  answer (view, persist, FALSE, call);
+  control_plugin_answer (view, persist, FALSE, call);
 }
 
 static void
-restart (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_plugin_restart (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   View *view = data;
   g_autoptr (GError) error = NULL;
 
-  if (refuse_draining (view, call))
+  if (control_plugin_refuse_draining (view, call))
     return;
-  tell (view->instance, "restarted");
+  control_plugin_tell (view->instance, "restarted");
   if (detour_instance_restart (view->instance, &error))
     g_dbus_method_invocation_return_value (call, NULL);
   else
-    answer_start_failed (call, view->instance, error);
+    control_plugin_answer_start_failed (call, view->instance, error);
 }
 
 static const DetourTreeMethod methods[] = {
-  { "Enable", enable, TRUE },
-  { "Disable", disable, TRUE },
-  { "Restart", restart, TRUE },
+  { "Enable", control_plugin_enable, TRUE },
+  { "Disable", control_plugin_disable, TRUE },
+  { "Restart", control_plugin_restart, TRUE },
   { NULL },
 };
 

@@ -1,4 +1,5 @@
-/* detour-control-socket.c: the Unix socket on which detourctl finds the daemon, peer to peer, with no bus between.
+/* detour-control-socket.c: the Unix socket on which detourctl finds the daemon, peer to peer, with
+ * no bus between.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -11,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "detour-stand-in.h"
+#include "detour-bus-stub.h"
 
 /* Peers at a time; more are turned away. */
 #define PEERS_MAX 64
@@ -27,7 +28,7 @@ struct _DetourControlSocket {
 
 /* Whether somebody accepts connections there. */
 static gboolean
-is_alive (const char *path)
+control_socket_is_alive (const char *path)
 {
   struct sockaddr_un address = { .sun_family = AF_UNIX };
   gboolean alive;
@@ -42,7 +43,7 @@ is_alive (const char *path)
 }
 
 static gboolean
-prepare_place (const char *path, GError **error)
+control_socket_prepare_place (const char *path, GError **error)
 {
   g_autofree char *directory = g_path_get_dirname (path);
   struct stat st;
@@ -66,7 +67,7 @@ prepare_place (const char *path, GError **error)
       g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST, "something else is there");
       return FALSE;
     }
-  if (is_alive (path))
+  if (control_socket_is_alive (path))
     {
       g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST, "another daemon answers there");
       return FALSE;
@@ -76,7 +77,7 @@ prepare_place (const char *path, GError **error)
 }
 
 static void
-on_closed (GDBusConnection *connection, gboolean vanished, GError *error, gpointer data)
+control_socket_on_closed (GDBusConnection *connection, gboolean vanished, GError *error, gpointer data)
 {
   DetourControlSocket *self = data;
 
@@ -86,7 +87,7 @@ on_closed (GDBusConnection *connection, gboolean vanished, GError *error, gpoint
 }
 
 static gboolean
-on_connection (GDBusServer *server, GDBusConnection *connection, gpointer data)
+control_socket_on_connection (GDBusServer *server, GDBusConnection *connection, gpointer data)
 {
   DetourControlSocket *self = data;
   g_autoptr (GError) error = NULL;
@@ -96,27 +97,27 @@ on_connection (GDBusServer *server, GDBusConnection *connection, gpointer data)
       g_warning ("%s: more than %d connections at a time; another one was turned away", self->path, PEERS_MAX);
       return FALSE;
     }
-  if (!detour_stand_in_register (connection, &error) || !detour_tree_serve (self->tree, connection, TRUE, &error))
+  if (!detour_bus_stub_register (connection, &error) || !detour_tree_serve (self->tree, connection, TRUE, &error))
     {
       g_warning ("%s: %s", self->path, error->message);
       return FALSE;
     }
   g_dbus_connection_set_exit_on_close (connection, FALSE);
-  g_signal_connect (connection, "closed", G_CALLBACK (on_closed), self);
+  g_signal_connect (connection, "closed", G_CALLBACK (control_socket_on_closed), self);
   g_ptr_array_add (self->peers, g_object_ref (connection));
   return TRUE;
 }
 
 /* The kernel's word for who the peer is; anything else could be claimed. */
 static gboolean
-on_allow_mechanism (GDBusAuthObserver *observer, const char *mechanism, gpointer data)
+control_socket_on_allow_mechanism (GDBusAuthObserver *observer, const char *mechanism, gpointer data)
 {
   return strcmp (mechanism, "EXTERNAL") == 0;
 }
 
 /* Whoever the socket's mode lets in may read. */
 static gboolean
-on_authorize (GDBusAuthObserver *observer, GIOStream *stream, GCredentials *credentials, gpointer data)
+control_socket_on_authorize (GDBusAuthObserver *observer, GIOStream *stream, GCredentials *credentials, gpointer data)
 {
   return credentials != NULL;
 }
@@ -133,10 +134,10 @@ detour_control_socket_new (const char *path, DetourTree *tree, GError **error)
   struct stat st;
   mode_t mask;
 
-  if (!prepare_place (path, error))
+  if (!control_socket_prepare_place (path, error))
     return NULL;
-  g_signal_connect (observer, "allow-mechanism", G_CALLBACK (on_allow_mechanism), NULL);
-  g_signal_connect (observer, "authorize-authenticated-peer", G_CALLBACK (on_authorize), NULL);
+  g_signal_connect (observer, "allow-mechanism", G_CALLBACK (control_socket_on_allow_mechanism), NULL);
+  g_signal_connect (observer, "authorize-authenticated-peer", G_CALLBACK (control_socket_on_authorize), NULL);
 
   /* From its first moment it has the mode that it keeps. */
   mask = umask (0117);
@@ -157,7 +158,7 @@ detour_control_socket_new (const char *path, DetourTree *tree, GError **error)
   self->peers = g_ptr_array_new_with_free_func (g_object_unref);
   self->device = st.st_dev;
   self->inode = st.st_ino;
-  g_signal_connect (self->server, "new-connection", G_CALLBACK (on_connection), self);
+  g_signal_connect (self->server, "new-connection", G_CALLBACK (control_socket_on_connection), self);
   g_dbus_server_start (self->server);
   return self;
 }

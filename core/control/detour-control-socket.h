@@ -1,4 +1,5 @@
-/* detour-control-socket.h: the Unix socket on which detourctl finds the daemon, peer to peer, with no bus between.
+/* detour-control-socket.h: the Unix socket on which detourctl finds the daemon, peer to peer, with
+ * no bus between.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

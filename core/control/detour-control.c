@@ -1,4 +1,5 @@
-/* detour-control.c: the operator's way into a running daemon: its objects on the control socket and on a message bus.
+/* detour-control.c: the operator's way into a running daemon: its objects on the control socket
+ * and on a message bus.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -23,7 +24,7 @@ detour_control_node_name (const char *folder, const char *instance, guint n)
 }
 
 static void
-list (gpointer user, GPtrArray *nodes)
+control_list (gpointer user, GPtrArray *nodes)
 {
   detour_control_list_plugins (user, nodes);
   detour_control_list_listeners (user, nodes);
@@ -37,13 +38,13 @@ detour_control_changed (DetourControl *self)
 }
 
 static void
-on_instance_changed (gpointer user)
+control_on_instance_changed (gpointer user)
 {
   detour_control_changed (user);
 }
 
 static gboolean
-on_history (gpointer user)
+control_on_history (gpointer user)
 {
   DetourControl *self = user;
   DetourTotals now;
@@ -54,7 +55,7 @@ on_history (gpointer user)
 }
 
 static void
-open_socket (DetourControl *self, const DetourSettings *core)
+control_open_socket (DetourControl *self, const DetourSettings *core)
 {
   g_autofree char *run = detour_paths_run_directory ();
   g_autofree char *path = NULL;
@@ -70,7 +71,7 @@ open_socket (DetourControl *self, const DetourSettings *core)
 }
 
 static void
-open_bus (DetourControl *self, const DetourSettings *core)
+control_open_bus (DetourControl *self, const DetourSettings *core)
 {
   const char *word = detour_settings_string (core, "dbus");
 
@@ -96,12 +97,12 @@ detour_control_new (const DetourControlParts *parts)
   self->start_us = g_get_monotonic_time ();
   detour_totals_read (&now, parts->server);
   self->history = detour_history_new (self->start_us, &now);
-  self->history_timer = g_timeout_add_seconds (DETOUR_HISTORY_STEP_US / G_USEC_PER_SEC, on_history, self);
+  self->history_timer = g_timeout_add_seconds (DETOUR_HISTORY_STEP_US / G_USEC_PER_SEC, control_on_history, self);
   self->clients = detour_client_list_new (parts->server);
-  self->tree = detour_tree_new (ROOT, &detour_control_manager_interface, folders, list, self);
-  detour_server_set_observer (parts->server, on_instance_changed, self);
-  open_socket (self, core);
-  open_bus (self, core);
+  self->tree = detour_tree_new (ROOT, &detour_control_manager_interface, folders, control_list, self);
+  detour_server_set_observer (parts->server, control_on_instance_changed, self);
+  control_open_socket (self, core);
+  control_open_bus (self, core);
   return self;
 }
 

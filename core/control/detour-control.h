@@ -1,4 +1,5 @@
-/* detour-control.h: the operator's way into a running daemon: its objects on the control socket and on a message bus.
+/* detour-control.h: the operator's way into a running daemon: its objects on the control socket
+ * and on a message bus.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

@@ -11,7 +11,7 @@
 #define MARK "# Written by \"detourctl plugins\"; removed or changed by it as well.\n"
 
 static char *
-dup_path (const char *main_file, const char *id)
+drop_in_dup_path (const char *main_file, const char *id)
 {
   g_autofree char *directory = g_path_get_dirname (main_file);
   g_autofree char *name = g_strconcat ("90-", id, ".conf", NULL);
@@ -20,7 +20,7 @@ dup_path (const char *main_file, const char *id)
 }
 
 static gboolean
-refuse (GError **error, const char *path, int number)
+drop_in_refuse (GError **error, const char *path, int number)
 {
   g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (number), "%s: %s", path, g_strerror (number));
   return FALSE;
@@ -28,7 +28,7 @@ refuse (GError **error, const char *path, int number)
 
 /* FALSE with @error when a file is there that we did not write. */
 static gboolean
-is_ours_or_absent (const char *path, gboolean *exists, GError **error)
+drop_in_is_ours_or_absent (const char *path, gboolean *exists, GError **error)
 {
   g_autofree char *text = NULL;
   g_autoptr (GError) local = NULL;
@@ -49,7 +49,7 @@ is_ours_or_absent (const char *path, gboolean *exists, GError **error)
 
 /* Whether the files say that the instance is to be as wanted; they may be wrong for other reasons. */
 static gboolean
-files_agree (const DetourConfigSources *sources, DetourPlugins *plugins, const char *id, gboolean enabled,
+drop_in_files_agree (const DetourConfigSources *sources, DetourPlugins *plugins, const char *id, gboolean enabled,
              gboolean when_wrong)
 {
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
@@ -60,7 +60,7 @@ files_agree (const DetourConfigSources *sources, DetourPlugins *plugins, const c
 }
 
 static gboolean
-write_file (const char *path, const char *id, gboolean enabled, GError **error)
+drop_in_write_file (const char *path, const char *id, gboolean enabled, GError **error)
 {
   g_autofree char *directory = g_path_get_dirname (path);
   g_autofree char *group = g_strdelimit (g_strdup (id), "/", ' ');
@@ -68,7 +68,7 @@ write_file (const char *path, const char *id, gboolean enabled, GError **error)
                                            enabled ? "true" : "false");
 
   if (g_mkdir_with_parents (directory, 0755) < 0)
-    return refuse (error, directory, errno);
+    return drop_in_refuse (error, directory, errno);
   return g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644,
                                    error);
 }
@@ -86,21 +86,21 @@ detour_drop_in_write (const DetourConfigSources *sources, DetourPlugins *plugins
                                                             "no conf.d beside it");
       return FALSE;
     }
-  path = dup_path (sources->main_file, id);
-  if (!is_ours_or_absent (path, &exists, error))
+  path = drop_in_dup_path (sources->main_file, id);
+  if (!drop_in_is_ours_or_absent (path, &exists, error))
     return FALSE;
 
   /* No file is the best one. */
   if (exists && unlink (path) < 0)
-    return refuse (error, path, errno);
-  if (files_agree (sources, plugins, id, enabled, FALSE))
+    return drop_in_refuse (error, path, errno);
+  if (drop_in_files_agree (sources, plugins, id, enabled, FALSE))
     return TRUE;
-  if (!write_file (path, id, enabled, error))
+  if (!drop_in_write_file (path, id, enabled, error))
     return FALSE;
-  if (files_agree (sources, plugins, id, enabled, TRUE))
+  if (drop_in_files_agree (sources, plugins, id, enabled, TRUE))
     return TRUE;
   if (unlink (path) < 0)
-    return refuse (error, path, errno);
+    return drop_in_refuse (error, path, errno);
   g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "a file that is read after %s says otherwise", path);
   return FALSE;
 }

@@ -22,7 +22,7 @@ struct _DetourHistory {
 };
 
 static void
-line_init (Line *self, gint64 step_us, guint size)
+history_line_init (Line *self, gint64 step_us, guint size)
 {
   self->step_us = step_us;
   self->size = size;
@@ -30,7 +30,7 @@ line_init (Line *self, gint64 step_us, guint size)
 }
 
 static void
-line_note (Line *self, gint64 now_us, const DetourTotals *totals)
+history_line_note (Line *self, gint64 now_us, const DetourTotals *totals)
 {
   self->notes[self->next] = (Note) { now_us, *totals };
   self->next = (self->next + 1) % self->size;
@@ -38,18 +38,18 @@ line_note (Line *self, gint64 now_us, const DetourTotals *totals)
 }
 
 static const Note *
-line_nth_newest (const Line *self, guint i)
+history_line_nth_newest (const Line *self, guint i)
 {
   return &self->notes[(self->next + self->size - 1 - i) % self->size];
 }
 
 /* The newest note that is @span_us old, or else the oldest there is. */
 static const Note *
-line_find (const Line *self, gint64 now_us, gint64 span_us)
+history_line_find (const Line *self, gint64 now_us, gint64 span_us)
 {
   for (guint i = 0; i < self->n; i++)
     {
-      const Note *note = line_nth_newest (self, i);
+      const Note *note = history_line_nth_newest (self, i);
 
       if (now_us - note->at_us >= span_us || i + 1 == self->n)
         return note;
@@ -62,10 +62,10 @@ detour_history_new (gint64 now_us, const DetourTotals *totals)
 {
   DetourHistory *self = g_new0 (DetourHistory, 1);
 
-  line_init (&self->seconds, DETOUR_HISTORY_STEP_US, 8);
-  line_init (&self->minutes, 60 * G_USEC_PER_SEC, 62);
-  line_note (&self->seconds, now_us, totals);
-  line_note (&self->minutes, now_us, totals);
+  history_line_init (&self->seconds, DETOUR_HISTORY_STEP_US, 8);
+  history_line_init (&self->minutes, 60 * G_USEC_PER_SEC, 62);
+  history_line_note (&self->seconds, now_us, totals);
+  history_line_note (&self->minutes, now_us, totals);
   return self;
 }
 
@@ -80,10 +80,10 @@ detour_history_free (DetourHistory *self)
 void
 detour_history_note (DetourHistory *self, gint64 now_us, const DetourTotals *totals)
 {
-  line_note (&self->seconds, now_us, totals);
+  history_line_note (&self->seconds, now_us, totals);
   /* Half a step earlier will do, or timers that are late would make it every seventh. */
-  if (now_us - line_nth_newest (&self->minutes, 0)->at_us >= self->minutes.step_us - self->seconds.step_us / 2)
-    line_note (&self->minutes, now_us, totals);
+  if (now_us - history_line_nth_newest (&self->minutes, 0)->at_us >= self->minutes.step_us - self->seconds.step_us / 2)
+    history_line_note (&self->minutes, now_us, totals);
 }
 
 gint64
@@ -93,9 +93,9 @@ detour_history_growth (const DetourHistory *self, DetourHistorySpan span, gint64
   const Note *note;
 
   if (span == DETOUR_HISTORY_HOUR)
-    note = line_find (&self->minutes, now_us, G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC);
+    note = history_line_find (&self->minutes, now_us, G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC);
   else
-    note = line_find (&self->seconds, now_us, span == DETOUR_HISTORY_MINUTE ? 60 * G_USEC_PER_SEC : 10 * G_USEC_PER_SEC);
+    note = history_line_find (&self->seconds, now_us, span == DETOUR_HISTORY_MINUTE ? 60 * G_USEC_PER_SEC : 10 * G_USEC_PER_SEC);
 
   *growth = (DetourTotals) {
     .joined = now->joined - note->totals.joined,

@@ -9,7 +9,7 @@
 
 #include "detour-bus-interfaces.h"
 #include "detour-control-error.h"
-#include "detour-stand-in.h"
+#include "detour-bus-stub.h"
 
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
@@ -44,7 +44,7 @@ struct _DetourTree {
 };
 
 static void
-node_free (gpointer data)
+tree_node_free (gpointer data)
 {
   DetourTreeNode *node = data;
 
@@ -78,9 +78,9 @@ detour_tree_escape (const char *text)
 }
 
 static GPtrArray *
-list_nodes (DetourTree *self)
+tree_list_nodes (DetourTree *self)
 {
-  GPtrArray *nodes = g_ptr_array_new_with_free_func (node_free);
+  GPtrArray *nodes = g_ptr_array_new_with_free_func (tree_node_free);
 
   self->list (self->user, nodes);
   return nodes;
@@ -88,7 +88,7 @@ list_nodes (DetourTree *self)
 
 /* Part of @path below the root, without the slash; NULL when it does not lie there. */
 static const char *
-below_root (DetourTree *self, const char *path)
+tree_below_root (DetourTree *self, const char *path)
 {
   gsize len = strlen (self->path);
 
@@ -97,7 +97,7 @@ below_root (DetourTree *self, const char *path)
 
 /* Whoever is called @name: its interface and, in @object, its self; @nodes keeps them alive. */
 static const DetourTreeInterface *
-find_node (GPtrArray *nodes, const char *name, gpointer *object)
+tree_find_node (GPtrArray *nodes, const char *name, gpointer *object)
 {
   for (guint i = 0; i < nodes->len; i++)
     {
@@ -113,19 +113,19 @@ find_node (GPtrArray *nodes, const char *name, gpointer *object)
 }
 
 static const DetourTreeInterface *
-resolve (DetourTree *self, const char *path, GPtrArray *nodes, gpointer *object)
+tree_resolve (DetourTree *self, const char *path, GPtrArray *nodes, gpointer *object)
 {
-  const char *name = below_root (self, path);
+  const char *name = tree_below_root (self, path);
 
   if (name != NULL)
-    return find_node (nodes, name, object);
+    return tree_find_node (nodes, name, object);
   *object = self->user;
   return self->root;
 }
 
 /* Values of all properties, or of those whose changes are announced. */
 static GVariant *
-properties_of (const DetourTreeInterface *interface, gpointer object, gboolean announced_only)
+tree_properties_of (const DetourTreeInterface *interface, gpointer object, gboolean announced_only)
 {
   GVariantDict dict;
 
@@ -144,9 +144,9 @@ properties_of (const DetourTreeInterface *interface, gpointer object, gboolean a
 }
 
 static GVariant *
-managed_objects (DetourTree *self, gboolean announced_only)
+tree_managed_objects (DetourTree *self, gboolean announced_only)
 {
-  g_autoptr (GPtrArray) nodes = list_nodes (self);
+  g_autoptr (GPtrArray) nodes = tree_list_nodes (self);
   GVariantBuilder objects;
 
   g_variant_builder_init (&objects, G_VARIANT_TYPE ("a{oa{sa{sv}}}"));
@@ -158,17 +158,17 @@ managed_objects (DetourTree *self, gboolean announced_only)
 
       g_variant_builder_init (&interfaces, G_VARIANT_TYPE ("a{sa{sv}}"));
       g_variant_builder_add (&interfaces, "{s@a{sv}}", node->interface->info->name,
-                             properties_of (node->interface, node->self, announced_only));
+                             tree_properties_of (node->interface, node->self, announced_only));
       g_variant_builder_add (&objects, "{oa{sa{sv}}}", path, &interfaces);
     }
   return g_variant_builder_end (&objects);
 }
 
-/* Calls ------------------------------------------------------------------------------------------------------- */
+/* Calls ---------------------------------------------------------------------------------------- */
 
 /* On a bus its policy decides. */
 static gboolean
-may_change (const Served *served)
+tree_may_change (const Served *served)
 {
   GCredentials *credentials;
   uid_t uid;
@@ -183,7 +183,7 @@ may_change (const Served *served)
 }
 
 static void
-on_call (GDBusConnection *connection, const char *sender, const char *path, const char *interface_name,
+tree_on_call (GDBusConnection *connection, const char *sender, const char *path, const char *interface_name,
          const char *name, GVariant *arguments, GDBusMethodInvocation *call, gpointer data)
 {
   Served *served = data;
@@ -194,18 +194,18 @@ on_call (GDBusConnection *connection, const char *sender, const char *path, cons
 
   if (strcmp (interface_name, OBJECT_MANAGER) == 0)
     {
-      g_dbus_method_invocation_return_value (call, g_variant_new ("(@a{oa{sa{sv}}})", managed_objects (self, FALSE)));
+      g_dbus_method_invocation_return_value (call, g_variant_new ("(@a{oa{sa{sv}}})", tree_managed_objects (self, FALSE)));
       return;
     }
 
-  nodes = list_nodes (self);
-  interface = resolve (self, path, nodes, &object);
+  nodes = tree_list_nodes (self);
+  interface = tree_resolve (self, path, nodes, &object);
   for (const DetourTreeMethod *method = interface != NULL ? interface->methods : NULL;
        method != NULL && method->name != NULL; method++)
     {
       if (strcmp (method->name, name) != 0)
         continue;
-      if (method->changes && !may_change (served))
+      if (method->changes && !tree_may_change (served))
         g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_ALLOWED,
                                                "%s needs root or the user that detourd runs as; try it with sudo", name);
       else
@@ -217,13 +217,13 @@ on_call (GDBusConnection *connection, const char *sender, const char *path, cons
 }
 
 static GVariant *
-on_get (GDBusConnection *connection, const char *sender, const char *path, const char *interface_name,
+tree_on_get (GDBusConnection *connection, const char *sender, const char *path, const char *interface_name,
         const char *name, GError **error, gpointer data)
 {
   DetourTree *self = ((Served *) data)->tree;
-  g_autoptr (GPtrArray) nodes = list_nodes (self);
+  g_autoptr (GPtrArray) nodes = tree_list_nodes (self);
   gpointer object;
-  const DetourTreeInterface *interface = resolve (self, path, nodes, &object);
+  const DetourTreeInterface *interface = tree_resolve (self, path, nodes, &object);
 
   for (const DetourTreeProperty *property = interface != NULL ? interface->properties : NULL;
        property != NULL && property->name != NULL; property++)
@@ -233,15 +233,15 @@ on_get (GDBusConnection *connection, const char *sender, const char *path, const
   return NULL;
 }
 
-static const GDBusInterfaceVTable interface_vtable = { .method_call = on_call, .get_property = on_get };
+static const GDBusInterfaceVTable interface_vtable = { .method_call = tree_on_call, .get_property = tree_on_get };
 
-/* Folders ----------------------------------------------------------------------------------------------------- */
+/* Folders -------------------------------------------------------------------------------------- */
 
 static char **
-on_enumerate (GDBusConnection *connection, const char *sender, const char *path, gpointer data)
+tree_on_enumerate (GDBusConnection *connection, const char *sender, const char *path, gpointer data)
 {
   const Folder *folder = data;
-  g_autoptr (GPtrArray) nodes = list_nodes (folder->served->tree);
+  g_autoptr (GPtrArray) nodes = tree_list_nodes (folder->served->tree);
   g_autofree char *prefix = g_strconcat (folder->name, "/", NULL);
   GPtrArray *names = g_ptr_array_new ();
 
@@ -257,10 +257,10 @@ on_enumerate (GDBusConnection *connection, const char *sender, const char *path,
 }
 
 static GDBusInterfaceInfo **
-on_introspect (GDBusConnection *connection, const char *sender, const char *path, const char *node_name, gpointer data)
+tree_on_introspect (GDBusConnection *connection, const char *sender, const char *path, const char *node_name, gpointer data)
 {
   const Folder *folder = data;
-  g_autoptr (GPtrArray) nodes = list_nodes (folder->served->tree);
+  g_autoptr (GPtrArray) nodes = tree_list_nodes (folder->served->tree);
   g_autofree char *name = g_strconcat (folder->name, "/", node_name, NULL);
   const DetourTreeInterface *interface;
   GDBusInterfaceInfo **infos;
@@ -268,7 +268,7 @@ on_introspect (GDBusConnection *connection, const char *sender, const char *path
 
   if (node_name == NULL) /* the folder itself */
     return NULL;
-  interface = find_node (nodes, name, &object);
+  interface = tree_find_node (nodes, name, &object);
   if (interface == NULL)
     return NULL;
   infos = g_new0 (GDBusInterfaceInfo *, 2);
@@ -277,7 +277,7 @@ on_introspect (GDBusConnection *connection, const char *sender, const char *path
 }
 
 static const GDBusInterfaceVTable *
-on_dispatch (GDBusConnection *connection, const char *sender, const char *path, const char *interface_name,
+tree_on_dispatch (GDBusConnection *connection, const char *sender, const char *path, const char *interface_name,
              const char *node_name, gpointer *out_data, gpointer data)
 {
   *out_data = ((Folder *) data)->served;
@@ -285,13 +285,13 @@ on_dispatch (GDBusConnection *connection, const char *sender, const char *path, 
 }
 
 static const GDBusSubtreeVTable subtree_vtable = {
-  .enumerate = on_enumerate,
-  .introspect = on_introspect,
-  .dispatch = on_dispatch,
+  .enumerate = tree_on_enumerate,
+  .introspect = tree_on_introspect,
+  .dispatch = tree_on_dispatch,
 };
 
 static void
-folder_free (gpointer data)
+tree_folder_free (gpointer data)
 {
   Folder *folder = data;
 
@@ -299,10 +299,10 @@ folder_free (gpointer data)
   g_free (folder);
 }
 
-/* Connections ------------------------------------------------------------------------------------------------- */
+/* Connections ---------------------------------------------------------------------------------- */
 
 static void
-served_free (gpointer data)
+tree_served_free (gpointer data)
 {
   Served *served = data;
 
@@ -317,7 +317,7 @@ served_free (gpointer data)
 }
 
 static gboolean
-register_object (Served *served, const GDBusInterfaceInfo *info, GError **error)
+tree_register_object (Served *served, const GDBusInterfaceInfo *info, GError **error)
 {
   guint id = g_dbus_connection_register_object (served->connection, served->tree->path, (GDBusInterfaceInfo *) info,
                                                 &interface_vtable, served, NULL, error);
@@ -328,7 +328,7 @@ register_object (Served *served, const GDBusInterfaceInfo *info, GError **error)
 }
 
 static gboolean
-register_folder (Served *served, const char *name, GError **error)
+tree_register_folder (Served *served, const char *name, GError **error)
 {
   g_autofree char *path = g_strconcat (served->tree->path, "/", name, NULL);
   Folder *folder = g_new (Folder, 1);
@@ -336,26 +336,26 @@ register_folder (Served *served, const char *name, GError **error)
 
   *folder = (Folder) { served, g_strdup (name) };
   id = g_dbus_connection_register_subtree (served->connection, path, &subtree_vtable, G_DBUS_SUBTREE_FLAGS_NONE, folder,
-                                           folder_free, error);
+                                           tree_folder_free, error);
   if (id == 0)
-    folder_free (folder);
+    tree_folder_free (folder);
   else
     g_array_append_val (served->subtrees, id);
   return id != 0;
 }
 
 static void
-forget_state (DetourTree *self)
+tree_forget_state (DetourTree *self)
 {
   g_clear_pointer (&self->announced, g_variant_unref);
   g_clear_pointer (&self->announced_root, g_variant_unref);
 }
 
 static void
-note_state (DetourTree *self)
+tree_note_state (DetourTree *self)
 {
-  self->announced = g_variant_ref_sink (managed_objects (self, TRUE));
-  self->announced_root = g_variant_ref_sink (properties_of (self->root, self->user, TRUE));
+  self->announced = g_variant_ref_sink (tree_managed_objects (self, TRUE));
+  self->announced_root = g_variant_ref_sink (tree_properties_of (self->root, self->user, TRUE));
 }
 
 gboolean
@@ -370,20 +370,20 @@ detour_tree_serve (DetourTree *self, GDBusConnection *connection, gboolean is_pe
   served->objects = g_array_new (FALSE, FALSE, sizeof (guint));
   served->subtrees = g_array_new (FALSE, FALSE, sizeof (guint));
 
-  good = register_object (served, self->root->info, error)
-         && register_object (served, &detour_bus_org_freedesktop_dbus_object_manager_interface, error);
+  good = tree_register_object (served, self->root->info, error)
+         && tree_register_object (served, &detour_bus_org_freedesktop_dbus_object_manager_interface, error);
   for (guint i = 0; good && self->folders[i] != NULL; i++)
-    good = register_folder (served, self->folders[i], error);
+    good = tree_register_folder (served, self->folders[i], error);
   if (!good)
     {
-      served_free (served);
+      tree_served_free (served);
       return FALSE;
     }
 
   g_ptr_array_add (self->served, served);
   /* From now on somebody wants to hear of changes, and knows what there is at this moment. */
   if (self->announced == NULL)
-    note_state (self);
+    tree_note_state (self);
   return TRUE;
 }
 
@@ -397,13 +397,13 @@ detour_tree_leave (DetourTree *self, GDBusConnection *connection)
         break;
       }
   if (self->served->len == 0)
-    forget_state (self);
+    tree_forget_state (self);
 }
 
-/* Announcements ----------------------------------------------------------------------------------------------- */
+/* Announcements -------------------------------------------------------------------------------- */
 
 static void
-emit (DetourTree *self, const char *path, const char *interface, const char *signal, GVariant *arguments)
+tree_emit (DetourTree *self, const char *path, const char *interface, const char *signal, GVariant *arguments)
 {
   g_variant_ref_sink (arguments);
   for (guint i = 0; i < self->served->len; i++)
@@ -421,7 +421,7 @@ emit (DetourTree *self, const char *path, const char *interface, const char *sig
 }
 
 static void
-announce_properties (DetourTree *self, const char *path, const char *interface, GVariant *before, GVariant *now)
+tree_announce_properties (DetourTree *self, const char *path, const char *interface, GVariant *before, GVariant *now)
 {
   GVariantBuilder changed;
   GVariantIter iter;
@@ -441,7 +441,7 @@ announce_properties (DetourTree *self, const char *path, const char *interface, 
       any = TRUE;
     }
   if (any)
-    emit (self, path, "org.freedesktop.DBus.Properties", "PropertiesChanged",
+    tree_emit (self, path, "org.freedesktop.DBus.Properties", "PropertiesChanged",
           g_variant_new ("(sa{sv}as)", interface, &changed, NULL));
   else
     g_variant_builder_clear (&changed);
@@ -449,7 +449,7 @@ announce_properties (DetourTree *self, const char *path, const char *interface, 
 
 /* Compares objects that were there with those that are. Called the other way round, it finds those that are gone. */
 static void
-announce_objects (DetourTree *self, GVariant *before, GVariant *now, gboolean backwards)
+tree_announce_objects (DetourTree *self, GVariant *before, GVariant *now, gboolean backwards)
 {
   GVariantIter iter;
   const char *path;
@@ -464,23 +464,23 @@ announce_objects (DetourTree *self, GVariant *before, GVariant *now, gboolean ba
       GVariant *properties;
 
       if (old == NULL && !backwards)
-        emit (self, self->path, OBJECT_MANAGER, "InterfacesAdded", g_variant_new ("(o@a{sa{sv}})", path, interfaces));
+        tree_emit (self, self->path, OBJECT_MANAGER, "InterfacesAdded", g_variant_new ("(o@a{sa{sv}})", path, interfaces));
       g_variant_iter_init (&each, interfaces);
       while (g_variant_iter_loop (&each, "{&s@a{sv}}", &interface, &properties))
         {
           g_autoptr (GVariant) was = old != NULL ? g_variant_lookup_value (old, interface, G_VARIANT_TYPE_VARDICT) : NULL;
 
           if (old == NULL && backwards)
-            emit (self, self->path, OBJECT_MANAGER, "InterfacesRemoved",
+            tree_emit (self, self->path, OBJECT_MANAGER, "InterfacesRemoved",
                   g_variant_new ("(o^as)", path, (const char *const[]){ interface, NULL }));
           else if (was != NULL && !backwards)
-            announce_properties (self, path, interface, was, properties);
+            tree_announce_properties (self, path, interface, was, properties);
         }
     }
 }
 
 static gboolean
-announce (gpointer data)
+tree_announce (gpointer data)
 {
   DetourTree *self = data;
   g_autoptr (GVariant) before = g_steal_pointer (&self->announced);
@@ -489,11 +489,11 @@ announce (gpointer data)
   self->timer = 0;
   if (before == NULL)
     return G_SOURCE_REMOVE;
-  note_state (self);
+  tree_note_state (self);
   self->announced_us = g_get_monotonic_time ();
-  announce_properties (self, self->path, self->root->info->name, root_before, self->announced_root);
-  announce_objects (self, self->announced, before, TRUE);
-  announce_objects (self, before, self->announced, FALSE);
+  tree_announce_properties (self, self->path, self->root->info->name, root_before, self->announced_root);
+  tree_announce_objects (self, self->announced, before, TRUE);
+  tree_announce_objects (self, before, self->announced, FALSE);
   return G_SOURCE_REMOVE;
 }
 
@@ -506,10 +506,10 @@ detour_tree_changed (DetourTree *self)
     return;
   /* Not from inside of whatever changed, which may be half done. */
   wait_us = MAX (self->announced_us + ANNOUNCE_US - g_get_monotonic_time (), 0);
-  self->timer = g_timeout_add ((guint) ((wait_us + 999) / 1000), announce, self);
+  self->timer = g_timeout_add ((guint) ((wait_us + 999) / 1000), tree_announce, self);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------------- */
 
 DetourTree *
 detour_tree_new (const char *path, const DetourTreeInterface *root, const char *const *folders, DetourTreeList list,
@@ -522,7 +522,7 @@ detour_tree_new (const char *path, const DetourTreeInterface *root, const char *
   self->folders = g_strdupv ((GStrv) folders);
   self->list = list;
   self->user = user;
-  self->served = g_ptr_array_new_with_free_func (served_free);
+  self->served = g_ptr_array_new_with_free_func (tree_served_free);
   self->announced_us = g_get_monotonic_time () - ANNOUNCE_US;
   return self;
 }

@@ -1,9 +1,9 @@
 /* detour-tree.h: the objects of the daemon on D-Bus, served on any number of connections at once.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * There is one object at the root and there are folders of others below it. Nothing is kept for an object: what is
- * there is listed anew for each call, so no registration can be out of date. Main thread.
- */
+ * There is one object at the root and there are folders of others below it. Nothing is kept for an
+ * object: what is there is listed anew for each call, so no registration can be out of date. Main
+ * thread. */
 #pragma once
 
 #include <gio/gio.h>

@@ -23,7 +23,7 @@ struct _DetourAuthCall {
 };
 
 static void
-call_unref (DetourAuthCall *self)
+auth_call_unref (DetourAuthCall *self)
 {
   if (!g_atomic_ref_count_dec (&self->refs))
     return;
@@ -39,23 +39,23 @@ call_unref (DetourAuthCall *self)
 
 /* Takes the call off the instance's list and tells the asker. */
 static void
-deliver (DetourAuthCall *self, const DetourAuthVerdict *verdict)
+auth_call_deliver (DetourAuthCall *self, const DetourAuthVerdict *verdict)
 {
   DetourInstance *instance = g_steal_pointer (&self->instance);
 
   g_ptr_array_remove_fast (instance->auth_calls, self);
   self->done (verdict, self->data);
-  call_unref (self);
+  auth_call_unref (self);
 }
 
 static gboolean
-deliver_answer (gpointer data)
+auth_call_deliver_answer (gpointer data)
 {
   DetourAuthCall *self = data;
 
   if (self->instance != NULL)
-    deliver (self, &self->verdict);
-  call_unref (self);
+    auth_call_deliver (self, &self->verdict);
+  auth_call_unref (self);
   return G_SOURCE_REMOVE;
 }
 
@@ -73,13 +73,13 @@ detour_auth_answer (DetourAuthCall *call, const DetourAuthVerdict *verdict)
   call->verdict.reason = call->reason;
 
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, deliver_answer, call, NULL);
+  g_source_set_callback (source, auth_call_deliver_answer, call, NULL);
   g_source_attach (source, NULL);
   g_source_unref (source);
 }
 
 static void
-answer_unavailable (DetourAuthCall *self, const char *reason)
+auth_call_answer_unavailable (DetourAuthCall *self, const char *reason)
 {
   DetourAuthVerdict verdict = { .result = DETOUR_AUTH_UNAVAILABLE, .reason = reason };
 
@@ -107,7 +107,7 @@ detour_instance_verify (DetourInstance *self, const DetourAuthQuestion *question
   if (self->state == DETOUR_INSTANCE_RUNNING)
     self->plugin->funcs.auth->verify (self->self, &call->question, call);
   else
-    answer_unavailable (call, "the instance does not run");
+    auth_call_answer_unavailable (call, "the instance does not run");
 }
 
 void
@@ -116,5 +116,5 @@ detour_auth_call_abandon_all (DetourInstance *self)
   static const DetourAuthVerdict stopped = { .result = DETOUR_AUTH_UNAVAILABLE, .reason = "the instance stopped" };
 
   while (self->auth_calls->len > 0)
-    deliver (self->auth_calls->pdata[self->auth_calls->len - 1], &stopped);
+    auth_call_deliver (self->auth_calls->pdata[self->auth_calls->len - 1], &stopped);
 }

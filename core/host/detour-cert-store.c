@@ -22,7 +22,7 @@ struct _DetourCertStore {
 };
 
 static void
-shelf_free (gpointer data)
+cert_store_shelf_free (gpointer data)
 {
   Shelf *shelf = data;
 
@@ -32,7 +32,7 @@ shelf_free (gpointer data)
 }
 
 static Shelf *
-shelf_new (const char *instance, DetourCert *const *certs, guint n)
+cert_store_shelf_new (const char *instance, DetourCert *const *certs, guint n)
 {
   Shelf *shelf = g_new0 (Shelf, 1);
 
@@ -44,9 +44,9 @@ shelf_new (const char *instance, DetourCert *const *certs, guint n)
 }
 
 static Shelf *
-shelf_copy (const Shelf *shelf)
+cert_store_shelf_copy (const Shelf *shelf)
 {
-  return shelf_new (shelf->instance, (DetourCert *const *) shelf->certs->pdata, shelf->certs->len);
+  return cert_store_shelf_new (shelf->instance, (DetourCert *const *) shelf->certs->pdata, shelf->certs->len);
 }
 
 DetourCertStore *
@@ -55,7 +55,7 @@ detour_cert_store_new (void)
   DetourCertStore *self = g_new0 (DetourCertStore, 1);
 
   g_mutex_init (&self->lock);
-  self->shelves = g_ptr_array_new_with_free_func (shelf_free);
+  self->shelves = g_ptr_array_new_with_free_func (cert_store_shelf_free);
   self->generation = 1;
   return self;
 }
@@ -69,7 +69,7 @@ detour_cert_store_free (DetourCertStore *self)
 }
 
 static GPtrArray *
-take (DetourCertStore *self)
+cert_store_take (DetourCertStore *self)
 {
   GPtrArray *shelves;
 
@@ -82,7 +82,7 @@ take (DetourCertStore *self)
 void
 detour_cert_store_publish (DetourCertStore *self, const char *instance, DetourCert *const *certs, guint n)
 {
-  GPtrArray *shelves = g_ptr_array_new_with_free_func (shelf_free);
+  GPtrArray *shelves = g_ptr_array_new_with_free_func (cert_store_shelf_free);
   g_autoptr (GPtrArray) before = NULL;
   gboolean placed = n == 0;
 
@@ -92,15 +92,15 @@ detour_cert_store_publish (DetourCertStore *self, const char *instance, DetourCe
       const Shelf *shelf = self->shelves->pdata[i];
 
       if (strcmp (shelf->instance, instance) != 0)
-        g_ptr_array_add (shelves, shelf_copy (shelf));
+        g_ptr_array_add (shelves, cert_store_shelf_copy (shelf));
       else if (!placed)
         {
-          g_ptr_array_add (shelves, shelf_new (instance, certs, n));
+          g_ptr_array_add (shelves, cert_store_shelf_new (instance, certs, n));
           placed = TRUE;
         }
     }
   if (!placed)
-    g_ptr_array_add (shelves, shelf_new (instance, certs, n));
+    g_ptr_array_add (shelves, cert_store_shelf_new (instance, certs, n));
   before = self->shelves;
   self->shelves = shelves;
   __atomic_store_n (&self->generation, self->generation + 1, __ATOMIC_RELAXED);
@@ -122,7 +122,7 @@ typedef enum {
 } Fit;
 
 static gboolean
-same_address (const char *name, const guint8 local[16])
+cert_store_same_address (const char *name, const guint8 local[16])
 {
   DetourCidr cidr;
 
@@ -130,7 +130,7 @@ same_address (const char *name, const guint8 local[16])
 }
 
 static Fit
-fit_of (const DetourCert *cert, const char *sni, const guint8 *local)
+cert_store_fit_of (const DetourCert *cert, const char *sni, const guint8 *local)
 {
   const char *const *names = detour_cert_names (cert);
   const char *rest = sni != NULL ? strchr (sni, '.') : NULL;
@@ -145,7 +145,7 @@ fit_of (const DetourCert *cert, const char *sni, const guint8 *local)
       else if (rest != NULL && rest != sni && g_str_has_prefix (names[i], "*.")
                && g_ascii_strcasecmp (names[i] + 1, rest) == 0)
         fit = FIT_WILDCARD;
-      else if (local != NULL && same_address (names[i], local))
+      else if (local != NULL && cert_store_same_address (names[i], local))
         fit = FIT_ADDRESS;
       best = MAX (best, fit);
     }
@@ -153,7 +153,7 @@ fit_of (const DetourCert *cert, const char *sni, const guint8 *local)
 }
 
 static gboolean
-is_instance (const Shelf *shelf, const char *instance)
+cert_store_is_instance (const Shelf *shelf, const char *instance)
 {
   return instance == NULL || strcmp (shelf->instance, instance) == 0
          || (g_str_has_prefix (shelf->instance, "cert/") && strcmp (shelf->instance + strlen ("cert/"), instance) == 0);
@@ -162,7 +162,7 @@ is_instance (const Shelf *shelf, const char *instance)
 DetourCert *
 detour_cert_store_find (DetourCertStore *self, const char *instance, const char *sni, const struct sockaddr *local)
 {
-  g_autoptr (GPtrArray) shelves = take (self);
+  g_autoptr (GPtrArray) shelves = cert_store_take (self);
   g_autofree char *name = g_strdup (sni);
   guint8 bytes[16];
   gboolean has_local = local != NULL && detour_address_bytes (local, bytes);
@@ -175,10 +175,10 @@ detour_cert_store_find (DetourCertStore *self, const char *instance, const char 
     {
       const Shelf *shelf = shelves->pdata[i];
 
-      for (guint j = 0; is_instance (shelf, instance) && j < shelf->certs->len; j++)
+      for (guint j = 0; cert_store_is_instance (shelf, instance) && j < shelf->certs->len; j++)
         {
           DetourCert *cert = shelf->certs->pdata[j];
-          Fit fit = fit_of (cert, name, has_local ? bytes : NULL);
+          Fit fit = cert_store_fit_of (cert, name, has_local ? bytes : NULL);
 
           if (best == NULL || fit > best_fit)
             {
@@ -193,7 +193,7 @@ detour_cert_store_find (DetourCertStore *self, const char *instance, const char 
 GPtrArray *
 detour_cert_store_list (DetourCertStore *self, GStrv *instances)
 {
-  g_autoptr (GPtrArray) shelves = take (self);
+  g_autoptr (GPtrArray) shelves = cert_store_take (self);
   GPtrArray *certs = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_cert_unref);
   GPtrArray *names = g_ptr_array_new ();
 

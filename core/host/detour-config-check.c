@@ -14,11 +14,11 @@
 
 /* Says of @key, which is set, what is wrong with it. */
 static void
-complain (DetourConfigErrors *errors, const DetourSettings *settings, const char *key, const char *format, ...)
+config_check_complain (DetourConfigErrors *errors, const DetourSettings *settings, const char *key, const char *format, ...)
   G_GNUC_PRINTF (4, 5);
 
 static void
-complain (DetourConfigErrors *errors, const DetourSettings *settings, const char *key, const char *format, ...)
+config_check_complain (DetourConfigErrors *errors, const DetourSettings *settings, const char *key, const char *format, ...)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *text = NULL;
@@ -36,7 +36,7 @@ complain (DetourConfigErrors *errors, const DetourSettings *settings, const char
 
 /* One that is missing is made later. */
 static void
-check_key_file (const DetourSettings *core, DetourConfigErrors *errors)
+config_check_key_file (const DetourSettings *core, DetourConfigErrors *errors)
 {
   const char *path = detour_settings_string (core, "key-file");
   g_autoptr (DetourServerKey) key = NULL;
@@ -46,11 +46,11 @@ check_key_file (const DetourSettings *core, DetourConfigErrors *errors)
     return;
   key = detour_server_key_load (path, &error);
   if (key == NULL)
-    complain (errors, core, "key-file", "%s", error->message);
+    config_check_complain (errors, core, "key-file", "%s", error->message);
 }
 
 static void
-check_core (const DetourSettings *core, DetourConfigErrors *errors)
+config_check_core (const DetourSettings *core, DetourConfigErrors *errors)
 {
   const char *hostname = detour_settings_string (core, "hostname");
   const char *workers = detour_settings_string (core, "workers");
@@ -62,7 +62,7 @@ check_core (const DetourSettings *core, DetourConfigErrors *errors)
       DetourAddress address;
 
       if (hostname[0] == '\0' || !detour_address_parse (as_address, &address, NULL))
-        complain (errors, core, "hostname",
+        config_check_complain (errors, core, "hostname",
                   _("\"%s\" is neither a host name nor an address; write relay.example.com or "
                     "203.0.113.5"),
                   quoted);
@@ -71,26 +71,26 @@ check_core (const DetourSettings *core, DetourConfigErrors *errors)
     {
       g_autofree char *quoted = detour_config_quote (workers);
 
-      complain (errors, core, "workers", _("\"%s\" is neither auto nor a number from 1 to %d"), quoted,
+      config_check_complain (errors, core, "workers", _("\"%s\" is neither auto nor a number from 1 to %d"), quoted,
                 DETOUR_CONFIG_WORKERS_MAX);
     }
-  check_key_file (core, errors);
+  config_check_key_file (core, errors);
 }
 
 static void
-check_limits (const DetourSettings *limits, DetourConfigErrors *errors)
+config_check_limits (const DetourSettings *limits, DetourConfigErrors *errors)
 {
   const char *path = detour_settings_string (limits, "rate-config-file");
   g_autoptr (GError) error = NULL;
   DetourRateConfig rates;
 
   if (path != NULL && !detour_rate_config_load (path, &rates, &error))
-    complain (errors, limits, "rate-config-file", "%s", error->message);
+    config_check_complain (errors, limits, "rate-config-file", "%s", error->message);
 }
 
 /* There is no [cert @name]. */
 static void
-refuse_cert (const DetourConfig *config, const DetourSettings *settings, const char *key, const char *name,
+config_check_refuse_cert (const DetourConfig *config, const DetourSettings *settings, const char *key, const char *name,
              DetourConfigErrors *errors)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
@@ -109,13 +109,13 @@ refuse_cert (const DetourConfig *config, const DetourSettings *settings, const c
   nearest = detour_nearest (name, (const char *const *) names->pdata);
   there = names->len > 1 ? g_strjoinv (", ", (char **) names->pdata) : g_strdup (_("none of this kind"));
   if (nearest != NULL)
-    complain (errors, settings, key, _("there is no [cert %s]; did you mean \"%s\"?"), quoted, nearest);
+    config_check_complain (errors, settings, key, _("there is no [cert %s]; did you mean \"%s\"?"), quoted, nearest);
   else
-    complain (errors, settings, key, _("there is no [cert %s]; there are %s"), quoted, there);
+    config_check_complain (errors, settings, key, _("there is no [cert %s]; there are %s"), quoted, there);
 }
 
 static void
-check_instance (const DetourConfig *config, const DetourConfigInstance *instance, DetourConfigErrors *errors)
+config_check_instance (const DetourConfig *config, const DetourConfigInstance *instance, DetourConfigErrors *errors)
 {
   for (const DetourConfigKey *key = instance->plugin->config; key != NULL && key->key != NULL; key++)
     {
@@ -127,20 +127,20 @@ check_instance (const DetourConfig *config, const DetourConfigInstance *instance
       name = detour_settings_string (instance->settings, key->key);
       id = g_strconcat ("cert/", name, NULL);
       if (name != NULL && detour_config_find (config, id) == NULL)
-        refuse_cert (config, instance->settings, key->key, name, errors);
+        config_check_refuse_cert (config, instance->settings, key->key, name, errors);
     }
 }
 
 void
 detour_config_check (const DetourConfig *config, DetourConfigErrors *errors)
 {
-  check_core (config->core, errors);
-  check_limits (config->limits, errors);
+  config_check_core (config->core, errors);
+  config_check_limits (config->limits, errors);
   for (guint i = 0; i < config->instances->len; i++)
     {
       const DetourConfigInstance *instance = config->instances->pdata[i];
 
       if (instance->enabled && instance->plugin != NULL)
-        check_instance (config, instance, errors);
+        config_check_instance (config, instance, errors);
     }
 }

@@ -7,7 +7,7 @@
 #include "detour-schema.h"
 
 static void
-dump_keys (GString *out, const DetourSettings *settings)
+config_dump_keys (GString *out, const DetourSettings *settings)
 {
   for (const DetourConfigKey *key = detour_settings_table (settings); key->key != NULL; key++)
     {
@@ -27,10 +27,10 @@ dump_keys (GString *out, const DetourSettings *settings)
 }
 
 static void
-dump_group (GString *out, const DetourSettings *settings)
+config_dump_group (GString *out, const DetourSettings *settings)
 {
   g_string_append_printf (out, "\n[%s]\n", detour_settings_group (settings));
-  dump_keys (out, settings);
+  config_dump_keys (out, settings);
 }
 
 char *
@@ -38,9 +38,9 @@ detour_config_dump (const DetourConfig *self)
 {
   GString *out = g_string_new ("# Merged from all files. What no file sets is shown as a comment.\n");
 
-  dump_group (out, self->core);
-  dump_group (out, self->limits);
-  dump_group (out, self->admission);
+  config_dump_group (out, self->core);
+  config_dump_group (out, self->limits);
+  config_dump_group (out, self->admission);
   for (guint i = 0; i < self->instances->len; i++)
     {
       const DetourConfigInstance *instance = self->instances->pdata[i];
@@ -49,7 +49,7 @@ detour_config_dump (const DetourConfig *self)
                               instance->plugin_name, instance->enabled ? "true" : "false");
       if (instance->problem != NULL)
         g_string_append_printf (out, "# %s\n", instance->problem);
-      dump_keys (out, instance->settings);
+      config_dump_keys (out, instance->settings);
     }
   return g_string_free (out, FALSE);
 }

@@ -27,7 +27,7 @@ struct _DetourConfigErrors {
 G_DEFINE_QUARK (detour-config-error-quark, detour_config_error)
 
 static void
-error_line_clear (gpointer data)
+config_errors_error_line_clear (gpointer data)
 {
   g_free (((ErrorLine *) data)->text);
 }
@@ -39,7 +39,7 @@ detour_config_errors_new (void)
 
   self->files = g_ptr_array_new_with_free_func (g_free);
   self->lines = g_array_new (FALSE, FALSE, sizeof (ErrorLine));
-  g_array_set_clear_func (self->lines, error_line_clear);
+  g_array_set_clear_func (self->lines, config_errors_error_line_clear);
   return self;
 }
 
@@ -52,7 +52,7 @@ detour_config_errors_free (DetourConfigErrors *self)
 }
 
 static guint
-rank (DetourConfigErrors *self, const char *file)
+config_errors_rank (DetourConfigErrors *self, const char *file)
 {
   guint i;
 
@@ -69,7 +69,7 @@ rank (DetourConfigErrors *self, const char *file)
 void
 detour_config_errors_add_file (DetourConfigErrors *self, const char *file)
 {
-  rank (self, file);
+  config_errors_rank (self, file);
 }
 
 char *
@@ -90,7 +90,7 @@ detour_config_place (const char *file, guint line, const char *group, const char
 
 /* Messages quote files and paths, which may hold anything. */
 static char *
-escape_controls (const char *text, guint max)
+config_errors_escape_controls (const char *text, guint max)
 {
   g_autofree char *valid = g_utf8_make_valid (text, -1);
   GString *out = g_string_new (NULL);
@@ -115,12 +115,12 @@ escape_controls (const char *text, guint max)
 void
 detour_config_errors_add_line (DetourConfigErrors *self, const char *file, guint line, const char *text)
 {
-  ErrorLine entry = { rank (self, file), line, self->n_errors, NULL };
+  ErrorLine entry = { config_errors_rank (self, file), line, self->n_errors, NULL };
 
   self->n_errors++;
   if (self->lines->len >= LINES_MAX)
     return;
-  entry.text = escape_controls (text, G_MAXUINT);
+  entry.text = config_errors_escape_controls (text, G_MAXUINT);
   g_array_append_val (self->lines, entry);
 }
 
@@ -147,7 +147,7 @@ detour_config_errors_count (const DetourConfigErrors *self)
 }
 
 static int
-compare_lines (gconstpointer a, gconstpointer b)
+config_errors_compare_lines (gconstpointer a, gconstpointer b)
 {
   const ErrorLine *x = a;
   const ErrorLine *y = b;
@@ -166,7 +166,7 @@ detour_config_errors_lines (const DetourConfigErrors *self)
 {
   GPtrArray *texts = g_ptr_array_new ();
 
-  g_array_sort (self->lines, compare_lines);
+  g_array_sort (self->lines, config_errors_compare_lines);
   for (guint i = 0; i < self->lines->len; i++)
     g_ptr_array_add (texts, g_strdup (g_array_index (self->lines, ErrorLine, i).text));
   if (self->n_errors > self->lines->len)
@@ -182,5 +182,5 @@ detour_config_errors_lines (const DetourConfigErrors *self)
 char *
 detour_config_quote (const char *text)
 {
-  return escape_controls (text, QUOTE_MAX);
+  return config_errors_escape_controls (text, QUOTE_MAX);
 }

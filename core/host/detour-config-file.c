@@ -1,7 +1,8 @@
 /* detour-config-file.c: reads one configuration file into groups and keys with their line numbers.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * GKeyFile has the same syntax, but it gives no line numbers and lets repeated keys and bad UTF-8 pass. */
+ * GKeyFile has the same syntax, but it gives no line numbers and lets repeated keys and bad UTF-8
+ * pass. */
 #include "config.h"
 
 #include "detour-config-file.h"
@@ -22,7 +23,7 @@ typedef struct {
 } Reader;
 
 static void
-entry_clear (gpointer data)
+config_file_entry_clear (gpointer data)
 {
   DetourConfigEntry *entry = data;
 
@@ -31,7 +32,7 @@ entry_clear (gpointer data)
 }
 
 static void
-group_free (gpointer data)
+config_file_group_free (gpointer data)
 {
   DetourConfigGroup *group = data;
 
@@ -49,7 +50,7 @@ detour_config_file_free (DetourConfigFile *self)
 }
 
 static void
-complain (Reader *reader, guint line, const char *key, const char *what)
+config_file_complain (Reader *reader, guint line, const char *key, const char *what)
 {
   detour_config_errors_add (reader->errors, reader->file->name, line, reader->group != NULL ? reader->group->name : NULL,
                             key, "%s", what);
@@ -57,7 +58,7 @@ complain (Reader *reader, guint line, const char *key, const char *what)
 
 /* The words of @text with one blank between them. */
 static char *
-squeeze (const char *text)
+config_file_squeeze (const char *text)
 {
   g_auto (GStrv) words = g_strsplit_set (text, " \t", -1);
   guint n = 0;
@@ -74,7 +75,7 @@ squeeze (const char *text)
 }
 
 static gboolean
-group_name_is_sane (const char *name)
+config_file_group_name_is_sane (const char *name)
 {
   for (const char *p = name; *p != '\0'; p = g_utf8_next_char (p))
     if (*p == '[' || *p == ']' || g_unichar_iscntrl (g_utf8_get_char (p)))
@@ -83,7 +84,7 @@ group_name_is_sane (const char *name)
 }
 
 static void
-read_header (Reader *reader, char *text, guint line)
+config_file_read_header (Reader *reader, char *text, guint line)
 {
   gsize n = strlen (text);
   g_autofree char *name = NULL;
@@ -93,14 +94,14 @@ read_header (Reader *reader, char *text, guint line)
   reader->skipping = TRUE;
   if (n < 2 || text[n - 1] != ']')
     {
-      complain (reader, line, NULL, _("a group has the form [NAME] and nothing behind it"));
+      config_file_complain (reader, line, NULL, _("a group has the form [NAME] and nothing behind it"));
       return;
     }
   text[n - 1] = '\0';
-  name = squeeze (text + 1);
-  if (!group_name_is_sane (name))
+  name = config_file_squeeze (text + 1);
+  if (!config_file_group_name_is_sane (name))
     {
-      complain (reader, line, NULL, _("between the brackets there must be the name of a group"));
+      config_file_complain (reader, line, NULL, _("between the brackets there must be the name of a group"));
       return;
     }
   for (guint i = 0; i < reader->file->groups->len; i++)
@@ -118,14 +119,14 @@ read_header (Reader *reader, char *text, guint line)
   group->name = g_steal_pointer (&name);
   group->line = line;
   group->entries = g_array_new (FALSE, FALSE, sizeof (DetourConfigEntry));
-  g_array_set_clear_func (group->entries, entry_clear);
+  g_array_set_clear_func (group->entries, config_file_entry_clear);
   g_ptr_array_add (reader->file->groups, group);
   reader->group = group;
   reader->skipping = FALSE;
 }
 
 static gboolean
-key_is_sane (const char *key)
+config_file_key_is_sane (const char *key)
 {
   if (!g_ascii_isalnum (key[0]))
     return FALSE;
@@ -136,7 +137,7 @@ key_is_sane (const char *key)
 }
 
 static void
-read_pair (Reader *reader, char *text, guint line)
+config_file_read_pair (Reader *reader, char *text, guint line)
 {
   char *equals = strchr (text, '=');
   DetourConfigEntry entry;
@@ -146,7 +147,7 @@ read_pair (Reader *reader, char *text, guint line)
   if (reader->group == NULL)
     {
       if (!reader->told_no_group)
-        complain (reader, line, NULL, _("text before the first [group]"));
+        config_file_complain (reader, line, NULL, _("text before the first [group]"));
       reader->told_no_group = TRUE;
       return;
     }
@@ -160,7 +161,7 @@ read_pair (Reader *reader, char *text, guint line)
     }
   *equals = '\0';
   g_strchomp (text);
-  if (!key_is_sane (text))
+  if (!config_file_key_is_sane (text))
     {
       g_autofree char *quoted = detour_config_quote (text);
 
@@ -186,24 +187,24 @@ read_pair (Reader *reader, char *text, guint line)
 }
 
 static void
-read_line (Reader *reader, const char *data, gsize len, guint line)
+config_file_read_line (Reader *reader, const char *data, gsize len, guint line)
 {
   g_autofree char *text = NULL;
   char *start;
 
   if (len > DETOUR_CONFIG_LINE_MAX)
     {
-      complain (reader, line, NULL, _("a line may have 16384 bytes at most"));
+      config_file_complain (reader, line, NULL, _("a line may have 16384 bytes at most"));
       return;
     }
   if (memchr (data, '\0', len) != NULL)
     {
-      complain (reader, line, NULL, _("there is a NUL byte in this line; is this a text file?"));
+      config_file_complain (reader, line, NULL, _("there is a NUL byte in this line; is this a text file?"));
       return;
     }
   if (!g_utf8_validate (data, (gssize) len, NULL))
     {
-      complain (reader, line, NULL, _("this line is not UTF-8"));
+      config_file_complain (reader, line, NULL, _("this line is not UTF-8"));
       return;
     }
   text = g_strndup (data, len);
@@ -211,9 +212,9 @@ read_line (Reader *reader, const char *data, gsize len, guint line)
   if (start[0] == '\0' || start[0] == '#' || start[0] == ';')
     return;
   if (start[0] == '[')
-    read_header (reader, start, line);
+    config_file_read_header (reader, start, line);
   else
-    read_pair (reader, start, line);
+    config_file_read_pair (reader, start, line);
 }
 
 DetourConfigFile *
@@ -224,7 +225,7 @@ detour_config_file_parse (const char *name, const char *data, gsize len, DetourC
   guint line = 1;
 
   self->name = g_strdup (name);
-  self->groups = g_ptr_array_new_with_free_func (group_free);
+  self->groups = g_ptr_array_new_with_free_func (config_file_group_free);
   detour_config_errors_add_file (errors, name);
 
   if (len > DETOUR_CONFIG_FILE_MAX)
@@ -243,7 +244,7 @@ detour_config_file_parse (const char *name, const char *data, gsize len, DetourC
       const char *end = memchr (data, '\n', len);
       gsize n = end != NULL ? (gsize) (end - data) : len;
 
-      read_line (&reader, data, n, line++);
+      config_file_read_line (&reader, data, n, line++);
       n += end != NULL;
       data += n;
       len -= n;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static void
-key_free (gpointer data)
+config_merge_key_free (gpointer data)
 {
   DetourMergedKey *key = data;
 
@@ -18,7 +18,7 @@ key_free (gpointer data)
 }
 
 static void
-group_free (gpointer data)
+config_merge_group_free (gpointer data)
 {
   DetourMergedGroup *group = data;
 
@@ -33,7 +33,7 @@ detour_config_merge_new (void)
 {
   DetourConfigMerge *self = g_new0 (DetourConfigMerge, 1);
 
-  self->groups = g_ptr_array_new_with_free_func (group_free);
+  self->groups = g_ptr_array_new_with_free_func (config_merge_group_free);
   return self;
 }
 
@@ -68,7 +68,7 @@ detour_config_merge_group (DetourConfigMerge *self, const char *name, const char
       group->name = g_strdup (name);
       group->file = g_strdup (file);
       group->line = line;
-      group->keys = g_ptr_array_new_with_free_func (key_free);
+      group->keys = g_ptr_array_new_with_free_func (config_merge_key_free);
       g_ptr_array_add (self->groups, group);
     }
   return group;
@@ -89,7 +89,7 @@ detour_merged_group_find (const DetourMergedGroup *self, const char *key)
 
 /* The plugin of an instance's group: written, or called like the instance. */
 static const char *
-plugin_of (const DetourMergedGroup *group)
+config_merge_plugin_of (const DetourMergedGroup *group)
 {
   const DetourMergedKey *key = detour_merged_group_find (group, "plugin");
   const char *blank = strchr (group->name, ' ');
@@ -100,13 +100,13 @@ plugin_of (const DetourMergedGroup *group)
 }
 
 static void
-forget_other_plugin (DetourMergedGroup *group, const DetourConfigGroup *from)
+config_merge_forget_other_plugin (DetourMergedGroup *group, const DetourConfigGroup *from)
 {
   for (guint i = 0; i < from->entries->len; i++)
     {
       const DetourConfigEntry *entry = &g_array_index (from->entries, DetourConfigEntry, i);
 
-      if (strcmp (entry->key, "plugin") == 0 && strcmp (entry->value, plugin_of (group)) != 0)
+      if (strcmp (entry->key, "plugin") == 0 && strcmp (entry->value, config_merge_plugin_of (group)) != 0)
         for (guint j = group->keys->len; j-- > 0;)
           if (strcmp (((DetourMergedKey *) group->keys->pdata[j])->key, "enabled") != 0)
             g_ptr_array_remove_index (group->keys, j);
@@ -121,7 +121,7 @@ detour_config_merge_add (DetourConfigMerge *self, const DetourConfigFile *file)
       const DetourConfigGroup *from = file->groups->pdata[i];
       DetourMergedGroup *group = detour_config_merge_group (self, from->name, file->name, from->line);
 
-      forget_other_plugin (group, from);
+      config_merge_forget_other_plugin (group, from);
       for (guint j = 0; j < from->entries->len; j++)
         {
           const DetourConfigEntry *entry = &g_array_index (from->entries, DetourConfigEntry, j);

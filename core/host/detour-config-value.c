@@ -40,10 +40,10 @@ detour_config_type_name (DetourConfigType type)
 }
 
 static gboolean
-refuse (GError **error, const char *text, const char *format, ...) G_GNUC_PRINTF (3, 4);
+config_value_refuse (GError **error, const char *text, const char *format, ...) G_GNUC_PRINTF (3, 4);
 
 static gboolean
-refuse (GError **error, const char *text, const char *format, ...)
+config_value_refuse (GError **error, const char *text, const char *format, ...)
 {
   g_autofree char *quoted = detour_config_quote (text);
   g_autofree char *what = NULL;
@@ -59,7 +59,7 @@ refuse (GError **error, const char *text, const char *format, ...)
 
 /* Digits and one of the units, nothing else. */
 static gboolean
-parse_scaled (const char *text, const Unit *units, guint64 *out)
+config_value_parse_scaled (const char *text, const Unit *units, guint64 *out)
 {
   gsize n_digits = strspn (text, "0123456789");
   g_autofree char *digits = g_strndup (text, n_digits);
@@ -74,7 +74,7 @@ parse_scaled (const char *text, const Unit *units, guint64 *out)
 }
 
 static char *
-format_scaled (guint64 value, const Unit *units, guint n_units)
+config_value_format_scaled (guint64 value, const Unit *units, guint n_units)
 {
   for (guint i = n_units; i-- > 1;)
     if (value >= units[i].factor && value % units[i].factor == 0)
@@ -85,13 +85,13 @@ format_scaled (guint64 value, const Unit *units, guint n_units)
 char *
 detour_config_format_duration (guint64 ms)
 {
-  return format_scaled (ms, duration_units, G_N_ELEMENTS (duration_units) - 1);
+  return config_value_format_scaled (ms, duration_units, G_N_ELEMENTS (duration_units) - 1);
 }
 
 char *
 detour_config_format_size (guint64 bytes)
 {
-  return format_scaled (bytes, size_units, G_N_ELEMENTS (size_units) - 1);
+  return config_value_format_scaled (bytes, size_units, G_N_ELEMENTS (size_units) - 1);
 }
 
 char *
@@ -110,7 +110,7 @@ detour_config_format_number (DetourConfigType type, guint64 value)
 }
 
 static gboolean
-parse_bool (const char *text, guint64 *out, GError **error)
+config_value_parse_bool (const char *text, guint64 *out, GError **error)
 {
   static const char *const words[][2] = { { "false", "true" }, { "no", "yes" }, { "off", "on" } };
 
@@ -121,11 +121,11 @@ parse_bool (const char *text, guint64 *out, GError **error)
           *out = value;
           return TRUE;
         }
-  return refuse (error, text, _("is neither true nor false; write true, yes, on, false, no or off"));
+  return config_value_refuse (error, text, _("is neither true nor false; write true, yes, on, false, no or off"));
 }
 
 static gboolean
-parse_number (const DetourConfigKey *key, const char *text, guint64 *out, GError **error)
+config_value_parse_number (const DetourConfigKey *key, const char *text, guint64 *out, GError **error)
 {
   gboolean limit = (key->flags & DETOUR_CONFIG_LIMIT) != 0;
   const char *off = limit ? _(", or off") : "";
@@ -137,20 +137,20 @@ parse_number (const DetourConfigKey *key, const char *text, guint64 *out, GError
   switch (key->type)
     {
     case DETOUR_CONFIG_DURATION:
-      if (!parse_scaled (text, duration_units, out) || *out > G_MAXINT64 / 1000)
-        return refuse (error, text, _("is not a duration; write 2s, 500ms, 10m%s"), off);
+      if (!config_value_parse_scaled (text, duration_units, out) || *out > G_MAXINT64 / 1000)
+        return config_value_refuse (error, text, _("is not a duration; write 2s, 500ms, 10m%s"), off);
       break;
     case DETOUR_CONFIG_SIZE:
-      if (!parse_scaled (text, size_units, out))
-        return refuse (error, text, _("is not a size; write 4096, 64K, 2M, 1G%s"), off);
+      if (!config_value_parse_scaled (text, size_units, out))
+        return config_value_refuse (error, text, _("is not a size; write 4096, 64K, 2M, 1G%s"), off);
       break;
     case DETOUR_CONFIG_RATE:
-      if (!parse_scaled (text, size_units, out))
-        return refuse (error, text, _("is not a rate; write bytes a second: 65536, 512K, 2M%s"), off);
+      if (!config_value_parse_scaled (text, size_units, out))
+        return config_value_refuse (error, text, _("is not a rate; write bytes a second: 65536, 512K, 2M%s"), off);
       break;
     default:
       if (!g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, out, NULL))
-        return refuse (error, text, _("is not a number; write digits only%s"), off);
+        return config_value_refuse (error, text, _("is not a number; write digits only%s"), off);
       break;
     }
 
@@ -161,13 +161,13 @@ parse_number (const DetourConfigKey *key, const char *text, guint64 *out, GError
       g_autofree char *min = detour_config_format_number (key->type, key->min);
       g_autofree char *max = detour_config_format_number (key->type, key->max);
 
-      return refuse (error, text, _("is out of range; it goes from %s to %s%s"), min, max, off);
+      return config_value_refuse (error, text, _("is out of range; it goes from %s to %s%s"), min, max, off);
     }
   return TRUE;
 }
 
 static gboolean
-check_enum (const DetourConfigKey *key, const char *text, GError **error)
+config_value_check_enum (const DetourConfigKey *key, const char *text, GError **error)
 {
   g_auto (GStrv) words = g_strsplit (key->words, "|", -1);
   g_autofree char *all = NULL;
@@ -178,13 +178,13 @@ check_enum (const DetourConfigKey *key, const char *text, GError **error)
   nearest = detour_nearest (text, (const char *const *) words);
   all = g_strjoinv (", ", words);
   if (nearest != NULL)
-    return refuse (error, text, _("is not one of %s; did you mean \"%s\"?"), all, nearest);
-  return refuse (error, text, _("is not one of %s"), all);
+    return config_value_refuse (error, text, _("is not one of %s; did you mean \"%s\"?"), all, nearest);
+  return config_value_refuse (error, text, _("is not one of %s"), all);
 }
 
 /* One value that stays text, escapes resolved. */
 static gboolean
-check_string (const DetourConfigKey *key, const char *text, GError **error)
+config_value_check_string (const DetourConfigKey *key, const char *text, GError **error)
 {
   DetourAddress address;
   DetourCidr cidr;
@@ -193,10 +193,10 @@ check_string (const DetourConfigKey *key, const char *text, GError **error)
     {
     case DETOUR_CONFIG_PATH:
       if (!g_path_is_absolute (text))
-        return refuse (error, text, _("is not an absolute path; it must begin with \"/\""));
+        return config_value_refuse (error, text, _("is not an absolute path; it must begin with \"/\""));
       return TRUE;
     case DETOUR_CONFIG_ENUM:
-      return check_enum (key, text, error);
+      return config_value_check_enum (key, text, error);
     case DETOUR_CONFIG_ADDRESS:
       return detour_address_parse (text, &address, error);
     case DETOUR_CONFIG_CIDR:
@@ -207,25 +207,25 @@ check_string (const DetourConfigKey *key, const char *text, GError **error)
 }
 
 static gboolean
-check_one (const DetourConfigKey *key, const char *text, guint64 *number, GError **error)
+config_value_check_one (const DetourConfigKey *key, const char *text, guint64 *number, GError **error)
 {
   switch (key->type)
     {
     case DETOUR_CONFIG_BOOL:
-      return parse_bool (text, number, error);
+      return config_value_parse_bool (text, number, error);
     case DETOUR_CONFIG_UINT:
     case DETOUR_CONFIG_DURATION:
     case DETOUR_CONFIG_SIZE:
     case DETOUR_CONFIG_RATE:
-      return parse_number (key, text, number, error);
+      return config_value_parse_number (key, text, number, error);
     default:
-      return check_string (key, text, error);
+      return config_value_check_string (key, text, error);
     }
 }
 
 /* Resolves the escapes of key files up to @separator ('\0': none) and moves *@text behind it. */
 static char *
-unescape (const char **text, char separator, const char *whole, GError **error)
+config_value_unescape (const char **text, char separator, const char *whole, GError **error)
 {
   GString *out = g_string_new (NULL);
   gsize keep = 0; /* blanks that were written as escapes are not trimmed */
@@ -246,7 +246,7 @@ unescape (const char **text, char separator, const char *whole, GError **error)
       if (code == NULL)
         {
           g_string_free (out, TRUE);
-          refuse (error, whole, _("has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;"));
+          config_value_refuse (error, whole, _("has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;"));
           return NULL;
         }
       g_string_append_c (out, meanings[code - codes]);
@@ -261,7 +261,7 @@ unescape (const char **text, char separator, const char *whole, GError **error)
 
 /* All that is wrong is told at once. */
 static gboolean
-parse_list (const DetourConfigKey *key, const char *text, DetourConfigValue *out, GError **error)
+config_value_parse_list (const DetourConfigKey *key, const char *text, DetourConfigValue *out, GError **error)
 {
   g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GString) problems = g_string_new (NULL);
@@ -276,11 +276,11 @@ parse_list (const DetourConfigKey *key, const char *text, DetourConfigValue *out
         p++;
       if (*p == '\0')
         break;
-      value = unescape (&p, ';', text, error);
+      value = config_value_unescape (&p, ';', text, error);
       if (value == NULL)
         return FALSE;
       g_ptr_array_add (values, value);
-      if (!check_one (key, value, &out->number, &problem))
+      if (!config_value_check_one (key, value, &out->number, &problem))
         g_string_append_printf (problems, "%s%s", problems->len > 0 ? "; " : "", problem->message);
     }
   out->number = 0;
@@ -302,10 +302,10 @@ detour_config_value_parse (const DetourConfigKey *key, const char *text, DetourC
 
   memset (out, 0, sizeof *out);
   if ((key->flags & DETOUR_CONFIG_LIST) != 0)
-    return parse_list (key, text, out, error);
+    return config_value_parse_list (key, text, out, error);
 
-  plain = unescape (&p, '\0', text, error);
-  if (plain == NULL || !check_one (key, plain, &out->number, error))
+  plain = config_value_unescape (&p, '\0', text, error);
+  if (plain == NULL || !config_value_check_one (key, plain, &out->number, error))
     return FALSE;
   out->string = g_steal_pointer (&plain);
   return TRUE;

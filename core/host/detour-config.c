@@ -1,4 +1,5 @@
-/* detour-config.c: one whole configuration, merged from its files, checked, and immutable from then on.
+/* detour-config.c: one whole configuration, merged from its files, checked, and immutable from
+ * then on.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -26,7 +27,7 @@ typedef struct {
 } Build;
 
 static void
-instance_free (gpointer data)
+config_instance_free (gpointer data)
 {
   DetourConfigInstance *instance = data;
 
@@ -71,17 +72,17 @@ detour_config_find (const DetourConfig *self, const char *id)
 }
 
 static void
-add_error (Build *build, GError *error, const char *file, guint line)
+config_add_error (Build *build, GError *error, const char *file, guint line)
 {
   detour_config_errors_add_line (build->errors, file, line, error->message);
 }
 
-/* ---- groups ---- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 /* The keys of @group into settings; unknown keys and bad values are added to the errors. @core_keys is a second
  * table whose keys are somebody else's business, or NULL. */
 static DetourSettings *
-read_settings (Build *build, const DetourMergedGroup *group, const DetourConfigKey *table,
+config_read_settings (Build *build, const DetourMergedGroup *group, const DetourConfigKey *table,
                const DetourConfigKey *core_keys)
 {
   DetourSettings *settings = detour_settings_new (group->name, table, group->file, group->line);
@@ -112,36 +113,36 @@ read_settings (Build *build, const DetourMergedGroup *group, const DetourConfigK
             detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key, _("no such key"));
         }
       else if (!detour_settings_set (settings, key->key, key->value, key->file, key->line, &error))
-        add_error (build, error, key->file, key->line);
+        config_add_error (build, error, key->file, key->line);
     }
   return settings;
 }
 
 static DetourSettings *
-read_fixed (Build *build, const char *name, const DetourConfigKey *table)
+config_read_fixed (Build *build, const char *name, const DetourConfigKey *table)
 {
   const DetourMergedGroup *group = detour_config_merge_find (build->merge, name);
 
   if (group == NULL)
     return detour_settings_new (name, table, build->main_name, 0);
-  return read_settings (build, group, table, NULL);
+  return config_read_settings (build, group, table, NULL);
 }
 
 static gboolean
-name_is_sane (const char *name)
+config_name_is_sane (const char *name)
 {
   return *name != '\0' && strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == strlen (name);
 }
 
 static void
-refuse_group (Build *build, const DetourMergedGroup *group, const char *text)
+config_refuse_group (Build *build, const DetourMergedGroup *group, const char *text)
 {
   detour_config_errors_add (build->errors, group->file, group->line, group->name, NULL, "%s", text);
 }
 
 /* Neither fixed nor an instance: says what it may have been. */
 static void
-refuse_unknown_group (Build *build, const DetourMergedGroup *group)
+config_refuse_unknown_group (Build *build, const DetourMergedGroup *group)
 {
   g_auto (GStrv) words = g_strsplit (group->name, " ", 2);
   g_autoptr (GPtrArray) candidates = g_ptr_array_new ();
@@ -163,14 +164,14 @@ refuse_unknown_group (Build *build, const DetourMergedGroup *group)
   else
     text = g_strdup (_("no such group; there are [core], [limits], [admission] and [KIND NAME] with a KIND out of "
                        "transport, cert, auth, service, http, log"));
-  refuse_group (build, group, text);
+  config_refuse_group (build, group, text);
 }
 
-/* ---- instances ---- */
+/* ---- instances ------------------------------------------------------------------------------- */
 
 /* `auto` among the log plugins: the journal when standard error leads there anyway, so that fields are kept. */
 static char *
-resolve_plugin (Build *build, DetourKind kind, const char *written)
+config_resolve_plugin (Build *build, DetourKind kind, const char *written)
 {
   const char *kind_name = detour_kind_names[kind];
 
@@ -188,7 +189,7 @@ resolve_plugin (Build *build, DetourKind kind, const char *written)
 }
 
 static void
-refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind, const char *plugin_name)
+config_refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind, const char *plugin_name)
 {
   const DetourMergedKey *key = detour_merged_group_find (group, "plugin");
   g_auto (GStrv) names = detour_plugins_names (build->plugins, kind);
@@ -202,7 +203,7 @@ refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind, co
 
 /* Only the plugin can judge some things; asked when the tables had nothing to say. */
 static void
-ask_plugin (Build *build, const DetourConfigInstance *instance, const DetourMergedGroup *group)
+config_ask_plugin (Build *build, const DetourConfigInstance *instance, const DetourMergedGroup *group)
 {
   const char *missing = detour_settings_missing (instance->settings);
   g_autoptr (GError) error = NULL;
@@ -212,12 +213,12 @@ ask_plugin (Build *build, const DetourConfigInstance *instance, const DetourMerg
                               _("not set, but needed: %s"),
                               detour_settings_find_key (instance->settings, missing)->summary);
   else if (instance->plugin->check != NULL && !instance->plugin->check (instance->settings, &error))
-    add_error (build, error, group->file, group->line);
+    config_add_error (build, error, group->file, group->line);
 }
 
 /* Nobody but the vendor's file wants the instance. */
 static gboolean
-is_only_offered (const Build *build, const DetourMergedGroup *group)
+config_is_only_offered (const Build *build, const DetourMergedGroup *group)
 {
   if (g_strcmp0 (group->file, build->vendor_file) != 0)
     return FALSE;
@@ -228,7 +229,7 @@ is_only_offered (const Build *build, const DetourMergedGroup *group)
 }
 
 static void
-read_instance (Build *build, const DetourMergedGroup *group, DetourKind kind, const char *name)
+config_read_instance (Build *build, const DetourMergedGroup *group, DetourKind kind, const char *name)
 {
   DetourConfigInstance *instance = g_new0 (DetourConfigInstance, 1);
   g_autoptr (DetourSettings) own = NULL;
@@ -243,7 +244,7 @@ read_instance (Build *build, const DetourMergedGroup *group, DetourKind kind, co
       g_autoptr (GError) bad = NULL;
 
       if (key != NULL && !detour_settings_set (own, key->key, key->value, key->file, key->line, &bad))
-        add_error (build, bad, key->file, key->line);
+        config_add_error (build, bad, key->file, key->line);
     }
   if (detour_settings_has (own, "plugin"))
     written = detour_settings_string (own, "plugin");
@@ -252,13 +253,13 @@ read_instance (Build *build, const DetourMergedGroup *group, DetourKind kind, co
   instance->name = g_strdup (name);
   instance->id = g_strconcat (detour_kind_names[kind], "/", name, NULL);
   instance->enabled = detour_settings_bool (own, "enabled");
-  instance->plugin_name = resolve_plugin (build, kind, written);
+  instance->plugin_name = config_resolve_plugin (build, kind, written);
 
   instance->plugin = detour_plugins_load (build->plugins, instance->plugin_name, &error);
   /* A plugin may be left out of an installation; the vendor's file does not insist on it. */
-  if (g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING) && is_only_offered (build, group))
+  if (g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING) && config_is_only_offered (build, group))
     {
-      instance_free (instance);
+      config_instance_free (instance);
       return;
     }
   g_ptr_array_add (build->config->instances, instance);
@@ -266,18 +267,18 @@ read_instance (Build *build, const DetourMergedGroup *group, DetourKind kind, co
     {
       /* A plugin that is there but broken costs its instance, not the relay; one that is not there is a slip. */
       if (instance->enabled && g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING))
-        refuse_plugin (build, group, kind, instance->plugin_name);
+        config_refuse_plugin (build, group, kind, instance->plugin_name);
       instance->problem = g_strdup (error->message);
       instance->settings = detour_settings_new (group->name, NULL, group->file, group->line);
       return;
     }
-  instance->settings = read_settings (build, group, instance->plugin->config, detour_schema_instance);
+  instance->settings = config_read_settings (build, group, instance->plugin->config, detour_schema_instance);
   if (instance->enabled && detour_config_errors_count (build->errors) == n_errors)
-    ask_plugin (build, instance, group);
+    config_ask_plugin (build, instance, group);
 }
 
 static void
-read_groups (Build *build)
+config_read_groups (Build *build)
 {
   for (guint i = 0; i < build->merge->groups->len; i++)
     {
@@ -292,23 +293,23 @@ read_groups (Build *build)
         continue;
 
       if (strcmp (words[0], "peer") == 0)
-        refuse_group (build, group,
+        config_refuse_group (build, group,
                       _("no such group yet; this version waits for other relays and does not connect to them"));
       else if (!detour_kind_from_name (words[0], &kind))
-        refuse_unknown_group (build, group);
-      else if (words[1] == NULL || !name_is_sane (words[1]))
-        refuse_group (build, group,
+        config_refuse_unknown_group (build, group);
+      else if (words[1] == NULL || !config_name_is_sane (words[1]))
+        config_refuse_group (build, group,
                       _("an instance is called [KIND NAME] with a NAME of letters, digits, \"-\", \"_\" and \".\""));
       else
-        read_instance (build, group, kind, words[1]);
+        config_read_instance (build, group, kind, words[1]);
     }
 }
 
-/* ---- fixed groups ---- */
+/* ---- fixed groups ---------------------------------------------------------------------------- */
 
 /* A name in the chain without a group is the plugin of that name with nothing but its fallbacks. */
 static void
-add_instances_of_chain (Build *build)
+config_add_instances_of_chain (Build *build)
 {
   const char *const *chain = detour_settings_list (build->config->admission, "chain");
   const char *file;
@@ -322,13 +323,13 @@ add_instances_of_chain (Build *build)
       g_autofree char *plugin = g_strconcat ("auth-", *chain, NULL);
       g_auto (GStrv) names = detour_plugins_names (build->plugins, DETOUR_KIND_AUTH);
 
-      if (name_is_sane (*chain) && g_strv_contains ((const char *const *) names, plugin))
+      if (config_name_is_sane (*chain) && g_strv_contains ((const char *const *) names, plugin))
         detour_config_merge_group (build->merge, group, file, line);
     }
 }
 
 static void
-refuse_chain_name (Build *build, const char *name, const char *file, guint line)
+config_refuse_chain_name (Build *build, const char *name, const char *file, guint line)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   g_autofree char *quoted = detour_config_quote (name);
@@ -355,7 +356,7 @@ refuse_chain_name (Build *build, const char *name, const char *file, guint line)
 }
 
 static void
-check_admission (Build *build)
+config_check_admission (Build *build)
 {
   DetourSettings *admission = build->config->admission;
   const char *const *chain = detour_settings_list (admission, "chain");
@@ -388,7 +389,7 @@ check_admission (Build *build)
                                       _("\"open\" lets everyone in and must stand alone"));
         }
       else if (detour_config_find (build->config, id) == NULL)
-        refuse_chain_name (build, chain[i], file, line);
+        config_refuse_chain_name (build, chain[i], file, line);
     }
 }
 
@@ -401,27 +402,27 @@ detour_config_workers (const DetourConfig *self)
   return (guint) n;
 }
 
-/* ---- loading ---- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 static DetourConfig *
-build_config (DetourConfigMerge *merge, const char *vendor_file, const char *main_name, DetourPlugins *plugins,
+config_build_config (DetourConfigMerge *merge, const char *vendor_file, const char *main_name, DetourPlugins *plugins,
               DetourConfigErrors *errors)
 {
   DetourConfig *config = g_new0 (DetourConfig, 1);
   Build build = { config, merge, plugins, errors, vendor_file, main_name };
 
   g_atomic_ref_count_init (&config->refs);
-  config->instances = g_ptr_array_new_with_free_func (instance_free);
-  config->core = read_fixed (&build, "core", detour_schema_core);
-  config->limits = read_fixed (&build, "limits", detour_schema_limits);
-  config->admission = read_fixed (&build, "admission", detour_schema_admission);
+  config->instances = g_ptr_array_new_with_free_func (config_instance_free);
+  config->core = config_read_fixed (&build, "core", detour_schema_core);
+  config->limits = config_read_fixed (&build, "limits", detour_schema_limits);
+  config->admission = config_read_fixed (&build, "admission", detour_schema_admission);
 
   detour_plugins_set_directories (plugins, detour_settings_has (config->core, "plugin-path")
                                                ? detour_settings_list (config->core, "plugin-path")
                                                : NULL);
-  add_instances_of_chain (&build);
-  read_groups (&build);
-  check_admission (&build);
+  config_add_instances_of_chain (&build);
+  config_read_groups (&build);
+  config_check_admission (&build);
   detour_config_check (config, errors);
 
   if (detour_config_errors_count (errors) > 0)
@@ -437,11 +438,11 @@ detour_config_load_text (const char *name, const char *text, gsize len, DetourPl
   g_autoptr (DetourConfigMerge) merge = detour_config_merge_new ();
 
   detour_config_merge_add (merge, file);
-  return build_config (merge, NULL, name, plugins, errors);
+  return config_build_config (merge, NULL, name, plugins, errors);
 }
 
 static void
-add_file (DetourConfigMerge *merge, const char *path, DetourConfigErrors *errors)
+config_add_file (DetourConfigMerge *merge, const char *path, DetourConfigErrors *errors)
 {
   g_autoptr (DetourConfigFile) file = detour_config_file_load (path, errors);
 
@@ -450,13 +451,13 @@ add_file (DetourConfigMerge *merge, const char *path, DetourConfigErrors *errors
 }
 
 static int
-compare_paths (gconstpointer a, gconstpointer b)
+config_compare_paths (gconstpointer a, gconstpointer b)
 {
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
 
 static void
-add_drop_ins (DetourConfigMerge *merge, const char *main_file, DetourConfigErrors *errors)
+config_add_drop_ins (DetourConfigMerge *merge, const char *main_file, DetourConfigErrors *errors)
 {
   g_autofree char *beside = g_path_get_dirname (main_file);
   g_autofree char *folder = g_build_filename (beside, "conf.d", NULL);
@@ -467,9 +468,9 @@ add_drop_ins (DetourConfigMerge *merge, const char *main_file, DetourConfigError
   while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     if (g_str_has_suffix (name, ".conf") && name[0] != '.')
       g_ptr_array_add (paths, g_build_filename (folder, name, NULL));
-  g_ptr_array_sort (paths, compare_paths);
+  g_ptr_array_sort (paths, config_compare_paths);
   for (guint i = 0; i < paths->len; i++)
-    add_file (merge, paths->pdata[i], errors);
+    config_add_file (merge, paths->pdata[i], errors);
 }
 
 DetourConfig *
@@ -478,7 +479,7 @@ detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins, 
   g_autoptr (DetourConfigMerge) merge = detour_config_merge_new ();
 
   if (sources->vendor_file != NULL)
-    add_file (merge, sources->vendor_file, errors);
+    config_add_file (merge, sources->vendor_file, errors);
   if (sources->built_in != NULL)
     {
       g_autoptr (DetourConfigFile) file
@@ -490,9 +491,9 @@ detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins, 
     {
       detour_config_errors_add_file (errors, sources->main_file);
       if (!sources->main_file_optional || g_file_test (sources->main_file, G_FILE_TEST_EXISTS))
-        add_file (merge, sources->main_file, errors);
-      add_drop_ins (merge, sources->main_file, errors);
+        config_add_file (merge, sources->main_file, errors);
+      config_add_drop_ins (merge, sources->main_file, errors);
     }
-  return build_config (merge, sources->vendor_file, sources->main_file != NULL ? sources->main_file : "built-in", plugins,
+  return config_build_config (merge, sources->vendor_file, sources->main_file != NULL ? sources->main_file : "built-in", plugins,
                        errors);
 }

@@ -1,4 +1,5 @@
-/* detour-config.h: one whole configuration, merged from its files, checked, and immutable from then on.
+/* detour-config.h: one whole configuration, merged from its files, checked, and immutable from
+ * then on.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

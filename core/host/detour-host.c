@@ -39,7 +39,7 @@ detour_host_is_ready (DetourHost *host)
 }
 
 static gboolean
-tell_trouble (gpointer data)
+host_tell_trouble (gpointer data)
 {
   DetourHost *host = data;
 
@@ -52,7 +52,7 @@ tell_trouble (gpointer data)
 
 /* Replaces *@words by a text of one line, or by nothing. */
 static void
-set_words (DetourHost *host, char **words, char *text)
+host_set_words (DetourHost *host, char **words, char *text)
 {
   char *line = text != NULL ? detour_log_escape (text, -1) : NULL;
 
@@ -60,7 +60,7 @@ set_words (DetourHost *host, char **words, char *text)
   if (words == &host->trouble && host->trouble_told == NULL && g_strcmp0 (*words, line) != 0)
     {
       host->trouble_told = g_idle_source_new ();
-      g_source_set_callback (host->trouble_told, tell_trouble, host, NULL);
+      g_source_set_callback (host->trouble_told, host_tell_trouble, host, NULL);
       g_source_attach (host->trouble_told, NULL);
     }
   g_free (*words);
@@ -75,7 +75,7 @@ detour_host_set_summary (DetourHost *host, const char *format, ...)
   va_list args;
 
   va_start (args, format);
-  set_words (host, &host->summary, g_strdup_vprintf (format, args));
+  host_set_words (host, &host->summary, g_strdup_vprintf (format, args));
   va_end (args);
 }
 
@@ -86,11 +86,11 @@ detour_host_set_trouble (DetourHost *host, const char *format, ...)
 
   if (format == NULL)
     {
-      set_words (host, &host->trouble, NULL);
+      host_set_words (host, &host->trouble, NULL);
       return;
     }
   va_start (args, format);
-  set_words (host, &host->trouble, g_strdup_vprintf (format, args));
+  host_set_words (host, &host->trouble, g_strdup_vprintf (format, args));
   va_end (args);
 }
 

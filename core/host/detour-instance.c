@@ -16,7 +16,7 @@ detour_instance_changed (DetourInstance *self, gboolean gone)
 }
 
 static void
-set_state (DetourInstance *self, DetourInstanceState state, const char *error)
+instance_set_state (DetourInstance *self, DetourInstanceState state, const char *error)
 {
   char *copy = g_strdup (error);
 
@@ -89,15 +89,15 @@ detour_instance_set_enabled (DetourInstance *self, gboolean enabled)
 {
   self->enabled = enabled;
   if (self->state == DETOUR_INSTANCE_STOPPED && !enabled)
-    set_state (self, DETOUR_INSTANCE_DISABLED, NULL);
+    instance_set_state (self, DETOUR_INSTANCE_DISABLED, NULL);
   else if (self->state == DETOUR_INSTANCE_DISABLED && enabled)
-    set_state (self, DETOUR_INSTANCE_STOPPED, NULL);
+    instance_set_state (self, DETOUR_INSTANCE_STOPPED, NULL);
 }
 
-/* ---- start and stop ---- */
+/* ---- start and stop -------------------------------------------------------------------------- */
 
 static void
-clear_words (DetourInstance *self)
+instance_clear_words (DetourInstance *self)
 {
   g_mutex_lock (&self->lock);
   g_clear_pointer (&self->summary, g_free);
@@ -107,7 +107,7 @@ clear_words (DetourInstance *self)
 
 /* Every sink has the key `level`; one of a stranger may not, and gets everything. */
 static GLogLevelFlags
-least_level (const DetourSettings *settings)
+instance_least_level (const DetourSettings *settings)
 {
   const DetourConfigKey *key = detour_settings_find_key (settings, "level");
   DetourLogStyle style;
@@ -118,14 +118,14 @@ least_level (const DetourSettings *settings)
   return style.level;
 }
 
-/* Takes the new run into service; the other half of withdraw(). */
+/* Takes the new run into service; the other half of instance_withdraw(). */
 static gboolean
-present (DetourInstance *self, GError **error)
+instance_present (DetourInstance *self, GError **error)
 {
   const DetourHostHooks *hooks = self->context->hooks;
 
   if (self->kind == DETOUR_KIND_LOG)
-    detour_log_add_sink (self->plugin->funcs.log, self->self, least_level (self->settings));
+    detour_log_add_sink (self->plugin->funcs.log, self->self, instance_least_level (self->settings));
   if (self->kind != DETOUR_KIND_HTTP)
     return TRUE;
   if (hooks->add_routes == NULL)
@@ -138,7 +138,7 @@ present (DetourInstance *self, GError **error)
 
 /* Nobody calls into the plugin any more when it returns, and nobody new comes in. */
 static void
-withdraw (DetourInstance *self)
+instance_withdraw (DetourInstance *self)
 {
   const DetourHostHooks *hooks = self->context->hooks;
 
@@ -154,14 +154,14 @@ withdraw (DetourInstance *self)
 }
 
 static void
-forget_certs (DetourInstance *self)
+instance_forget_certs (DetourInstance *self)
 {
   if (self->kind == DETOUR_KIND_CERT)
     detour_cert_store_publish (self->context->certs, self->id, NULL, 0);
 }
 
 static void
-tell_auth (DetourInstance *self)
+instance_tell_auth (DetourInstance *self)
 {
   const DetourHostHooks *hooks = self->context->hooks;
 
@@ -176,8 +176,8 @@ detour_instance_start (DetourInstance *self, GError **error)
 
   if (self->self != NULL)
     return TRUE;
-  set_state (self, DETOUR_INSTANCE_STARTING, NULL);
-  clear_words (self);
+  instance_set_state (self, DETOUR_INSTANCE_STARTING, NULL);
+  instance_clear_words (self);
 
   if (self->plugin == NULL)
     g_set_error_literal (&local, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN, self->problem);
@@ -189,35 +189,35 @@ detour_instance_start (DetourInstance *self, GError **error)
       else if (self->self != NULL)
         {
           g_clear_error (&local);
-          if (present (self, &local))
+          if (instance_present (self, &local))
             {
-              set_state (self, DETOUR_INSTANCE_RUNNING, NULL);
-              tell_auth (self);
+              instance_set_state (self, DETOUR_INSTANCE_RUNNING, NULL);
+              instance_tell_auth (self);
               return TRUE;
             }
         }
     }
 
-  withdraw (self);
+  instance_withdraw (self);
   if (self->self != NULL)
     self->plugin->stop (g_steal_pointer (&self->self));
-  forget_certs (self);
-  set_state (self, DETOUR_INSTANCE_FAILED, local->message);
+  instance_forget_certs (self);
+  instance_set_state (self, DETOUR_INSTANCE_FAILED, local->message);
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
 }
 
 static void
-stop (DetourInstance *self)
+instance_stop (DetourInstance *self)
 {
   if (self->self != NULL)
     {
-      withdraw (self);
+      instance_withdraw (self);
       detour_auth_call_abandon_all (self);
       self->plugin->stop (g_steal_pointer (&self->self));
     }
-  clear_words (self);
-  set_state (self, self->enabled ? DETOUR_INSTANCE_STOPPED : DETOUR_INSTANCE_DISABLED, NULL);
+  instance_clear_words (self);
+  instance_set_state (self, self->enabled ? DETOUR_INSTANCE_STOPPED : DETOUR_INSTANCE_DISABLED, NULL);
 }
 
 void
@@ -227,16 +227,16 @@ detour_instance_stop (DetourInstance *self)
 
   if (!ran && self->state != DETOUR_INSTANCE_FAILED)
     return;
-  stop (self);
-  forget_certs (self);
+  instance_stop (self);
+  instance_forget_certs (self);
   if (ran)
-    tell_auth (self);
+    instance_tell_auth (self);
 }
 
 gboolean
 detour_instance_restart (DetourInstance *self, GError **error)
 {
-  stop (self);
+  instance_stop (self);
   return detour_instance_start (self, error);
 }
 
@@ -247,7 +247,7 @@ detour_instance_reload (DetourInstance *self)
     self->plugin->reload (self->self);
 }
 
-/* ---- what others may know ---- */
+/* ---- what others may know -------------------------------------------------------------------- */
 
 const char *
 detour_instance_id (const DetourInstance *self)
@@ -316,7 +316,7 @@ detour_instance_module_is_broken (const DetourInstance *self)
 }
 
 static char *
-dup_words (DetourInstance *self, char *const *words)
+instance_dup_words (DetourInstance *self, char *const *words)
 {
   char *copy;
 
@@ -329,13 +329,13 @@ dup_words (DetourInstance *self, char *const *words)
 char *
 detour_instance_dup_summary (DetourInstance *self)
 {
-  return dup_words (self, &self->summary);
+  return instance_dup_words (self, &self->summary);
 }
 
 char *
 detour_instance_dup_trouble (DetourInstance *self)
 {
-  return dup_words (self, &self->trouble);
+  return instance_dup_words (self, &self->trouble);
 }
 
 void

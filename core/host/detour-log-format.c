@@ -15,7 +15,7 @@ static const char *const level_words = "debug|info|message|warning|critical";
 
 /* Position of @word in @words, which are separated by `|`; both come from a checked table. */
 static guint
-word_index (const char *words, const char *word)
+log_format_word_index (const char *words, const char *word)
 {
   g_auto (GStrv) list = g_strsplit (words, "|", -1);
 
@@ -30,9 +30,9 @@ detour_log_style_init (DetourLogStyle *self, const char *level, const char *priv
                        const char *format)
 {
   *self = (DetourLogStyle){
-    .level = G_LOG_LEVEL_DEBUG >> word_index (level_words, level),
-    .privacy = (DetourLogPrivacy)word_index ("full|prefix|hash|none", privacy),
-    .json = format != NULL && word_index ("text|json", format) == 1,
+    .level = G_LOG_LEVEL_DEBUG >> log_format_word_index (level_words, level),
+    .privacy = (DetourLogPrivacy)log_format_word_index ("full|prefix|hash|none", privacy),
+    .json = format != NULL && log_format_word_index ("text|json", format) == 1,
   };
 }
 
@@ -45,7 +45,7 @@ detour_log_style_wants (const DetourLogStyle *self, const DetourLogRecord *recor
 }
 
 static const char *
-level_name (GLogLevelFlags level)
+log_format_level_name (GLogLevelFlags level)
 {
   if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL))
     return "critical";
@@ -56,7 +56,7 @@ level_name (GLogLevelFlags level)
   return level & G_LOG_LEVEL_INFO ? "info" : "debug";
 }
 
-/* ---- privacy: what stands in a private field is looked for in every text of the record ---- */
+/* ---- privacy: what stands in a private field is looked for in every text of the record ------- */
 
 /* One text that must not be seen, and what is seen instead. */
 typedef struct
@@ -66,14 +66,14 @@ typedef struct
 } Hidden;
 
 static void
-hidden_clear (Hidden *self)
+log_format_hidden_clear (Hidden *self)
 {
   g_free (self->secret);
   g_free (self->mask);
 }
 
 static void
-hide (GArray *list, const char *secret, const char *mask)
+log_format_hide (GArray *list, const char *secret, const char *mask)
 {
   if (*secret != '\0' && !g_str_equal (secret, mask))
     {
@@ -86,7 +86,7 @@ hide (GArray *list, const char *secret, const char *mask)
 /* The salt is drawn once in the life of the process and never leaves it: with the few addresses
  * there are, a hash without one could be turned back by trying them all. */
 static char *
-hash_word (const char *text)
+log_format_hash_word (const char *text)
 {
   static gsize ready;
   static guint8 salt[crypto_shorthash_KEYBYTES];
@@ -105,7 +105,7 @@ hash_word (const char *text)
 
 /* The host of ADDRESS, ADDRESS:PORT or [V6]:PORT. */
 static char *
-address_host (const char *address)
+log_format_address_host (const char *address)
 {
   const char *colon = strrchr (address, ':');
   const char *bracket = strchr (address, ']');
@@ -119,7 +119,7 @@ address_host (const char *address)
 
 /* The network a host is in; "-" for what is not an address. */
 static char *
-address_network (const char *host)
+log_format_address_network (const char *host)
 {
   g_autofree char *plain = g_strndup (host, strcspn (host, "%"));
   char text[INET6_ADDRSTRLEN];
@@ -136,23 +136,23 @@ address_network (const char *host)
 }
 
 static void
-hide_address (GArray *list, DetourLogPrivacy privacy, const char *address)
+log_format_hide_address (GArray *list, DetourLogPrivacy privacy, const char *address)
 {
-  g_autofree char *host = address_host (address);
+  g_autofree char *host = log_format_address_host (address);
   g_autofree char *mask = NULL;
 
   if (privacy == DETOUR_LOG_PRIVACY_PREFIX)
-    mask = address_network (host);
+    mask = log_format_address_network (host);
   else
-    mask = privacy == DETOUR_LOG_PRIVACY_HASH ? hash_word (host) : g_strdup ("-");
+    mask = privacy == DETOUR_LOG_PRIVACY_HASH ? log_format_hash_word (host) : g_strdup ("-");
 
   /* Longest first, or the port would be left behind. */
-  hide (list, address, mask);
-  hide (list, host, mask);
+  log_format_hide (list, address, mask);
+  log_format_hide (list, host, mask);
 }
 
 static void
-hide_key (GArray *list, DetourLogPrivacy privacy, const char *key)
+log_format_hide_key (GArray *list, DetourLogPrivacy privacy, const char *key)
 {
   const char *hex = g_str_has_prefix (key, "nodekey:") ? key + strlen ("nodekey:") : key;
   g_autofree char *digits = g_strndup (hex, 8);
@@ -161,49 +161,49 @@ hide_key (GArray *list, DetourLogPrivacy privacy, const char *key)
   if (privacy == DETOUR_LOG_PRIVACY_PREFIX)
     mask = g_strdup (digits);
   else
-    mask = privacy == DETOUR_LOG_PRIVACY_HASH ? hash_word (hex) : g_strdup ("-");
+    mask = privacy == DETOUR_LOG_PRIVACY_HASH ? log_format_hash_word (hex) : g_strdup ("-");
 
-  hide (list, key, mask);
-  hide (list, hex, mask);
-  hide (list, digits, mask);
+  log_format_hide (list, key, mask);
+  log_format_hide (list, hex, mask);
+  log_format_hide (list, digits, mask);
 }
 
 static char *
-field_dup (const GLogField *field)
+log_format_field_dup (const GLogField *field)
 {
   return field->length < 0 ? g_strdup (field->value)
                            : g_strndup (field->value, (gsize)field->length);
 }
 
 static gboolean
-is_private (const char *name)
+log_format_is_private (const char *name)
 {
   return g_str_equal (name, DETOUR_LOG_ADDRESS) || g_str_equal (name, DETOUR_LOG_KEY);
 }
 
 static GArray *
-find_hidden (const DetourLogStyle *self, const DetourLogRecord *record)
+log_format_find_hidden (const DetourLogStyle *self, const DetourLogRecord *record)
 {
   GArray *list = g_array_new (FALSE, FALSE, sizeof (Hidden));
 
-  g_array_set_clear_func (list, (GDestroyNotify)hidden_clear);
+  g_array_set_clear_func (list, (GDestroyNotify)log_format_hidden_clear);
   for (gsize i = 0; self->privacy != DETOUR_LOG_PRIVACY_FULL && i < record->n_fields; i++)
     {
       g_autofree char *value = NULL;
 
-      if (!is_private (record->fields[i].key))
+      if (!log_format_is_private (record->fields[i].key))
         continue;
-      value = field_dup (&record->fields[i]);
+      value = log_format_field_dup (&record->fields[i]);
       if (g_str_equal (record->fields[i].key, DETOUR_LOG_ADDRESS))
-        hide_address (list, self->privacy, value);
+        log_format_hide_address (list, self->privacy, value);
       else
-        hide_key (list, self->privacy, value);
+        log_format_hide_key (list, self->privacy, value);
     }
   return list;
 }
 
 static void
-mask_text (GString *text, const GArray *list)
+log_format_mask_text (GString *text, const GArray *list)
 {
   for (guint i = 0; i < list->len; i++)
     {
@@ -217,10 +217,10 @@ void
 detour_log_each_field (const DetourLogStyle *self, const DetourLogRecord *record,
                        DetourLogFieldFunc func, gpointer user)
 {
-  g_autoptr (GArray) list = find_hidden (self, record);
+  g_autoptr (GArray) list = log_format_find_hidden (self, record);
   g_autoptr (GString) text = g_string_new (record->message);
 
-  mask_text (text, list);
+  log_format_mask_text (text, list);
   func (user, "MESSAGE", text->str, text->len);
   for (gsize i = 0; i < record->n_fields; i++)
     {
@@ -229,7 +229,7 @@ detour_log_each_field (const DetourLogStyle *self, const DetourLogRecord *record
       if (g_str_equal (field->key, "MESSAGE") || g_str_equal (field->key, "PRIORITY") ||
           g_str_equal (field->key, "GLIB_DOMAIN"))
         continue;
-      if (self->privacy == DETOUR_LOG_PRIVACY_NONE && is_private (field->key))
+      if (self->privacy == DETOUR_LOG_PRIVACY_NONE && log_format_is_private (field->key))
         continue;
 
       g_string_truncate (text, 0);
@@ -237,12 +237,12 @@ detour_log_each_field (const DetourLogStyle *self, const DetourLogRecord *record
                            field->length < 0 ? (gssize)strlen (field->value) : field->length);
       /* Bytes behind a NUL are no text that could show a peer. */
       if (list->len > 0 && memchr (text->str, '\0', text->len) == NULL)
-        mask_text (text, list);
+        log_format_mask_text (text, list);
       func (user, field->key, text->str, text->len);
     }
 }
 
-/* ---- lines ---- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 typedef struct
 {
@@ -253,7 +253,7 @@ typedef struct
 /* @text as valid UTF-8 without a control character. @quoted: and without a quote that ends it
  * early. */
 static void
-append_escaped (GString *out, const char *text, gsize len, gboolean quoted)
+log_format_append_escaped (GString *out, const char *text, gsize len, gboolean quoted)
 {
   g_autofree char *valid = g_utf8_make_valid (text, (gssize)len);
 
@@ -278,7 +278,7 @@ append_escaped (GString *out, const char *text, gsize len, gboolean quoted)
 
 /* DETOUR_CONN as conn, MESSAGE_ID as message_id; NULL for what readers of lines have no use for. */
 static char *
-short_name (const char *name)
+log_format_short_name (const char *name)
 {
   static const char *const taken[] = { "time", "level", "domain", "message", NULL };
   g_autofree char *lower = NULL;
@@ -294,7 +294,7 @@ short_name (const char *name)
 }
 
 static void
-append_field (gpointer user, const char *name, const char *value, gsize len)
+log_format_append_field (gpointer user, const char *name, const char *value, gsize len)
 {
   Line *self = user;
   g_autofree char *key = NULL;
@@ -302,25 +302,25 @@ append_field (gpointer user, const char *name, const char *value, gsize len)
 
   if (g_str_equal (name, "MESSAGE"))
     {
-      append_escaped (self->line, value, len, self->json);
+      log_format_append_escaped (self->line, value, len, self->json);
       if (self->json)
         g_string_append_c (self->line, '"');
       return;
     }
-  key = short_name (name);
+  key = log_format_short_name (name);
   if (key == NULL)
     return;
   quoted = quoted || len == 0 || value[strcspn (value, " \"=\\\n\t")] != '\0';
   g_string_append_printf (self->line, self->json ? ",\"%s\":" : " %s=", key);
   if (quoted)
     g_string_append_c (self->line, '"');
-  append_escaped (self->line, value, len, quoted);
+  log_format_append_escaped (self->line, value, len, quoted);
   if (quoted)
     g_string_append_c (self->line, '"');
 }
 
 static void
-append_time (GString *line, const DetourLogStyle *self, gint64 real_us)
+log_format_append_time (GString *line, const DetourLogStyle *self, gint64 real_us)
 {
   time_t seconds = real_us > 0 ? real_us / G_USEC_PER_SEC : 0;
   char text[64];
@@ -344,12 +344,12 @@ detour_log_format (const DetourLogStyle *self, const DetourLogRecord *record)
 
   if (self->json)
     g_string_append (line.line, "{\"time\":\"");
-  append_time (line.line, self, record->real_us);
+  log_format_append_time (line.line, self, record->real_us);
   g_string_append_printf (line.line, self->json ? "\",\"level\":\"%s\",\"domain\":\"" : " %s ",
-                          level_name (record->level));
-  append_escaped (line.line, record->domain, strlen (record->domain), self->json);
+                          log_format_level_name (record->level));
+  log_format_append_escaped (line.line, record->domain, strlen (record->domain), self->json);
   g_string_append (line.line, self->json ? "\",\"message\":\"" : ": ");
-  detour_log_each_field (self, record, append_field, &line);
+  detour_log_each_field (self, record, log_format_append_field, &line);
   g_string_append (line.line, self->json ? "}\n" : "\n");
   return line.line;
 }

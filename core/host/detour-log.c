@@ -1,4 +1,5 @@
-/* detour-log.c: where log messages go: to the log instances that run, or to standard error while there is none.
+/* detour-log.c: where log messages go: to the log instances that run, or to standard error while
+ * there is none.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -89,14 +90,14 @@ detour_log_escape (const char *text, gssize len)
 }
 
 static void
-write_stderr (const DetourLogRecord *record)
+log_write_stderr (const DetourLogRecord *record)
 {
   fprintf (stderr, "%s: %s\n", detour_log_level_name (record->level), record->message);
 }
 
 /* With the lock held, when the sinks are other ones than before. */
 static void
-find_least (void)
+log_find_least (void)
 {
   GLogLevelFlags found = 0;
 
@@ -111,11 +112,11 @@ find_least (void)
 
 /* With the lock held. */
 static void
-write_everywhere (const DetourLogRecord *record)
+log_write_everywhere (const DetourLogRecord *record)
 {
   if (sinks->len == 0)
     {
-      write_stderr (record);
+      log_write_stderr (record);
       return;
     }
   inside = TRUE;
@@ -129,7 +130,7 @@ write_everywhere (const DetourLogRecord *record)
 }
 
 static void
-tell_repeats (void)
+log_tell_repeats (void)
 {
   g_autofree char *text = NULL;
 
@@ -142,12 +143,12 @@ tell_repeats (void)
     GLogField fields[] = { { "MESSAGE", text, -1 }, { "GLIB_DOMAIN", last.domain, -1 } };
     DetourLogRecord record = { last.level, last.domain, text, g_get_real_time (), fields, G_N_ELEMENTS (fields) };
 
-    write_everywhere (&record);
+    log_write_everywhere (&record);
   }
 }
 
 static gboolean
-is_repeat (const DetourLogRecord *record)
+log_is_repeat (const DetourLogRecord *record)
 {
   static const GLogLevelFlags folded = G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING;
   gint64 now_us = g_get_monotonic_time ();
@@ -158,7 +159,7 @@ is_repeat (const DetourLogRecord *record)
       last.again++;
       return TRUE;
     }
-  tell_repeats ();
+  log_tell_repeats ();
   g_free (last.domain);
   g_free (last.message);
   last.domain = g_strdup (record->domain);
@@ -169,13 +170,13 @@ is_repeat (const DetourLogRecord *record)
 }
 
 static char *
-dup_field (const GLogField *field)
+log_dup_field (const GLogField *field)
 {
   return field->length < 0 ? g_strdup (field->value) : g_strndup (field->value, (gsize) field->length);
 }
 
 static GLogWriterOutput
-writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+log_writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
 {
   g_autofree char *domain = NULL;
   g_autofree char *message = NULL;
@@ -186,7 +187,7 @@ writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer 
   for (gsize i = 0; i < n_fields; i++)
     {
       if (domain == NULL && strcmp (fields[i].key, "GLIB_DOMAIN") == 0)
-        domain = dup_field (&fields[i]);
+        domain = log_dup_field (&fields[i]);
       else if (message == NULL && strcmp (fields[i].key, "MESSAGE") == 0)
         message = detour_log_escape (fields[i].value, fields[i].length);
     }
@@ -199,12 +200,12 @@ writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer 
 
   if (inside)
     {
-      write_stderr (&record);
+      log_write_stderr (&record);
       return G_LOG_WRITER_HANDLED;
     }
   g_mutex_lock (&lock);
-  if (!is_repeat (&record))
-    write_everywhere (&record);
+  if (!log_is_repeat (&record))
+    log_write_everywhere (&record);
   g_mutex_unlock (&lock);
   return G_LOG_WRITER_HANDLED;
 }
@@ -216,8 +217,8 @@ detour_log_init (void)
   if (sinks == NULL)
     {
       sinks = g_array_new (FALSE, FALSE, sizeof (Sink));
-      find_least ();
-      g_log_set_writer_func (writer, NULL, NULL);
+      log_find_least ();
+      g_log_set_writer_func (log_writer, NULL, NULL);
     }
   g_mutex_unlock (&lock);
 }
@@ -231,7 +232,7 @@ detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self, GLogLevelFlags 
   if (sinks != NULL)
     {
       g_array_append_val (sinks, sink);
-      find_least ();
+      log_find_least ();
     }
   g_mutex_unlock (&lock);
 }
@@ -243,9 +244,9 @@ detour_log_remove_sink (gpointer self)
   for (guint i = 0; sinks != NULL && i < sinks->len; i++)
     if (g_array_index (sinks, Sink, i).self == self)
       {
-        tell_repeats ();
+        log_tell_repeats ();
         g_array_remove_index (sinks, i);
-        find_least ();
+        log_find_least ();
         break;
       }
   g_mutex_unlock (&lock);
@@ -257,7 +258,7 @@ detour_log_set_override (GLogLevelFlags level)
   g_mutex_lock (&lock);
   __atomic_store_n (&override, (int) level, __ATOMIC_RELAXED);
   if (sinks != NULL)
-    find_least ();
+    log_find_least ();
   g_mutex_unlock (&lock);
 }
 
@@ -272,6 +273,6 @@ detour_log_flush (void)
 {
   g_mutex_lock (&lock);
   if (sinks != NULL)
-    tell_repeats ();
+    log_tell_repeats ();
   g_mutex_unlock (&lock);
 }

@@ -1,4 +1,5 @@
-/* detour-log.h: where log messages go: to the log instances that run, or to standard error while there is none.
+/* detour-log.h: where log messages go: to the log instances that run, or to standard error while
+ * there is none.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

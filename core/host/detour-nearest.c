@@ -10,7 +10,7 @@
 
 /* Number of letters put in, left out, taken for another or swapped with their neighbour. */
 static guint
-slips (const char *a, gsize n_a, const char *b, gsize n_b)
+nearest_slips (const char *a, gsize n_a, const char *b, gsize n_b)
 {
   guint rows[3][WORD_MAX + 1];
 
@@ -53,7 +53,7 @@ detour_nearest (const char *word, const char *const *candidates)
 
       if (n > WORD_MAX)
         continue;
-      d = slips (word, n_word, *candidates, n);
+      d = nearest_slips (word, n_word, *candidates, n);
       if (d <= (MAX (n, n_word) + 2) / 3 && d < n && d < fewest)
         {
           fewest = d;

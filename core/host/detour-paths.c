@@ -6,7 +6,7 @@
 
 /* Of the running program. */
 static char *
-program_directory (void)
+paths_program_directory (void)
 {
   g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
 
@@ -15,9 +15,9 @@ program_directory (void)
 
 /* Programs lie in core/app of the build tree. */
 static char *
-from_program (const char *in_build_tree, const char *from_sbindir)
+paths_from_program (const char *in_build_tree, const char *from_sbindir)
 {
-  g_autofree char *here = program_directory ();
+  g_autofree char *here = paths_program_directory ();
   g_autofree char *ninja = g_build_filename (here, "../../build.ninja", NULL);
   g_autofree char *path = NULL;
 
@@ -31,19 +31,19 @@ from_program (const char *in_build_tree, const char *from_sbindir)
 char *
 detour_paths_plugins (void)
 {
-  return from_program ("plugins", DETOUR_PLUGINS_FROM_SBINDIR);
+  return paths_from_program ("plugins", DETOUR_PLUGINS_FROM_SBINDIR);
 }
 
 char *
 detour_paths_vendor_file (void)
 {
-  return from_program ("data/detour.conf", DETOUR_VENDOR_FROM_SBINDIR "/detour.conf");
+  return paths_from_program ("data/detour.conf", DETOUR_VENDOR_FROM_SBINDIR "/detour.conf");
 }
 
 char *
 detour_paths_locale (void)
 {
-  return from_program ("po", DETOUR_LOCALE_FROM_BINDIR);
+  return paths_from_program ("po", DETOUR_LOCALE_FROM_BINDIR);
 }
 
 char *
@@ -54,7 +54,7 @@ detour_paths_main_file (void)
 
 /* The service manager may name several, separated by colons; the first is ours. */
 static char *
-from_environment (const char *variable, const char *otherwise)
+paths_from_environment (const char *variable, const char *otherwise)
 {
   const char *value = g_getenv (variable);
   g_auto (GStrv) parts = g_strsplit (value != NULL ? value : "", ":", 2);
@@ -65,11 +65,11 @@ from_environment (const char *variable, const char *otherwise)
 char *
 detour_paths_state_directory (void)
 {
-  return from_environment ("STATE_DIRECTORY", DETOUR_STATE_DIR);
+  return paths_from_environment ("STATE_DIRECTORY", DETOUR_STATE_DIR);
 }
 
 char *
 detour_paths_run_directory (void)
 {
-  return from_environment ("RUNTIME_DIRECTORY", DETOUR_RUN_DIR);
+  return paths_from_environment ("RUNTIME_DIRECTORY", DETOUR_RUN_DIR);
 }

@@ -58,10 +58,10 @@ detour_plugins_add_static (DetourPlugins *self, const DetourPlugin *plugin)
 }
 
 static gboolean
-broken (GError **error, const char *where, const char *format, ...) G_GNUC_PRINTF (3, 4);
+plugins_broken (GError **error, const char *where, const char *format, ...) G_GNUC_PRINTF (3, 4);
 
 static gboolean
-broken (GError **error, const char *where, const char *format, ...)
+plugins_broken (GError **error, const char *where, const char *format, ...)
 {
   g_autofree char *text = NULL;
   va_list args;
@@ -74,43 +74,43 @@ broken (GError **error, const char *where, const char *format, ...)
 }
 
 static gboolean
-check_key (const DetourConfigKey *key, const char *where, GError **error)
+plugins_check_key (const DetourConfigKey *key, const char *where, GError **error)
 {
   DetourConfigValue value;
   g_autoptr (GError) local = NULL;
 
   if (detour_config_type_name (key->type) == NULL)
-    return broken (error, where, "its key \"%s\" has the unknown type %d", key->key, (int) key->type);
+    return plugins_broken (error, where, "its key \"%s\" has the unknown type %d", key->key, (int) key->type);
   for (guint i = 0; detour_schema_instance[i].key != NULL; i++)
     if (strcmp (detour_schema_instance[i].key, key->key) == 0)
-      return broken (error, where, "its key \"%s\" belongs to core", key->key);
+      return plugins_broken (error, where, "its key \"%s\" belongs to core", key->key);
   if (key->summary == NULL)
-    return broken (error, where, "its key \"%s\" has no summary", key->key);
+    return plugins_broken (error, where, "its key \"%s\" has no summary", key->key);
   if (key->type == DETOUR_CONFIG_ENUM && key->words == NULL)
-    return broken (error, where, "its key \"%s\" has no words to choose from", key->key);
+    return plugins_broken (error, where, "its key \"%s\" has no words to choose from", key->key);
   if ((key->flags & DETOUR_CONFIG_CERT) != 0
       && (key->type != DETOUR_CONFIG_STRING || (key->flags & DETOUR_CONFIG_LIST) != 0))
-    return broken (error, where, "its key \"%s\" names a certificate, but is not one text", key->key);
+    return plugins_broken (error, where, "its key \"%s\" names a certificate, but is not one text", key->key);
   if (key->min > key->max)
-    return broken (error, where, "its key \"%s\" has a minimum above its maximum", key->key);
+    return plugins_broken (error, where, "its key \"%s\" has a minimum above its maximum", key->key);
   if (key->fallback == NULL)
     return TRUE;
   if (!detour_config_value_parse (key, key->fallback, &value, &local))
-    return broken (error, where, "its key \"%s\" has a bad fallback: %s", key->key, local->message);
+    return plugins_broken (error, where, "its key \"%s\" has a bad fallback: %s", key->key, local->message);
   detour_config_value_clear (&value);
   return TRUE;
 }
 
 static gboolean
-check_table (const DetourConfigKey *table, const char *where, GError **error)
+plugins_check_table (const DetourConfigKey *table, const char *where, GError **error)
 {
   for (guint i = 0; table != NULL && table[i].key != NULL; i++)
     {
-      if (!check_key (&table[i], where, error))
+      if (!plugins_check_key (&table[i], where, error))
         return FALSE;
       for (guint j = 0; j < i; j++)
         if (strcmp (table[i].key, table[j].key) == 0)
-          return broken (error, where, "its key \"%s\" is there twice", table[i].key);
+          return plugins_broken (error, where, "its key \"%s\" is there twice", table[i].key);
     }
   return TRUE;
 }
@@ -124,33 +124,33 @@ detour_plugins_check (const DetourPlugin *plugin, const char *name, const char *
 
   /* A different number may mean a different struct: nothing else is read before these two. */
   if (plugin->abi != DETOUR_PLUGIN_ABI)
-    return broken (error, where, "made for plugin interface %u, this is %u", plugin->abi, DETOUR_PLUGIN_ABI);
+    return plugins_broken (error, where, "made for plugin interface %u, this is %u", plugin->abi, DETOUR_PLUGIN_ABI);
   if (plugin->size != sizeof (DetourPlugin))
-    return broken (error, where, "its descriptor has %u bytes, this interface has %u", plugin->size,
+    return plugins_broken (error, where, "its descriptor has %u bytes, this interface has %u", plugin->size,
                    (guint) sizeof (DetourPlugin));
 
   if (plugin->name == NULL || strcmp (plugin->name, name) != 0)
-    return broken (error, where, "it calls itself \"%s\", its file says \"%s\"",
+    return plugins_broken (error, where, "it calls itself \"%s\", its file says \"%s\"",
                    plugin->name != NULL ? plugin->name : "", name);
   if (kind == NULL || !detour_kind_from_name (kind, &expected) || plugin->kind != expected)
-    return broken (error, where, "its kind is \"%s\", its name says \"%s\"",
+    return plugins_broken (error, where, "its kind is \"%s\", its name says \"%s\"",
                    (guint) plugin->kind < DETOUR_N_KINDS ? detour_kind_names[plugin->kind] : "unknown",
                    kind != NULL ? kind : "");
   if (plugin->summary == NULL)
-    return broken (error, where, "it has no summary");
+    return plugins_broken (error, where, "it has no summary");
   if (plugin->start == NULL || plugin->stop == NULL)
-    return broken (error, where, "it has no %s()", plugin->start == NULL ? "start" : "stop");
+    return plugins_broken (error, where, "it has no %s()", plugin->start == NULL ? "start" : "stop");
   if (plugin->kind == DETOUR_KIND_AUTH && (plugin->funcs.auth == NULL || plugin->funcs.auth->verify == NULL))
-    return broken (error, where, "it has no verify()");
+    return plugins_broken (error, where, "it has no verify()");
   if (plugin->kind == DETOUR_KIND_HTTP && (plugin->funcs.http == NULL || plugin->funcs.http->routes == NULL))
-    return broken (error, where, "it has no routes");
+    return plugins_broken (error, where, "it has no routes");
   if (plugin->kind == DETOUR_KIND_LOG && (plugin->funcs.log == NULL || plugin->funcs.log->write == NULL))
-    return broken (error, where, "it has no write()");
-  return check_table (plugin->config, where, error);
+    return plugins_broken (error, where, "it has no write()");
+  return plugins_check_table (plugin->config, where, error);
 }
 
 static const DetourPlugin *
-open_module (const char *path, const char *name, GError **error)
+plugins_open_module (const char *path, const char *name, GError **error)
 {
   GModule *module;
   gpointer symbol = NULL;
@@ -165,11 +165,11 @@ open_module (const char *path, const char *name, GError **error)
       /* The linker begins with the path as well. */
       if (why != NULL && strncmp (why, path, n_path) == 0 && g_str_has_prefix (why + n_path, ": "))
         why += n_path + 2;
-      broken (error, path, "%s", why != NULL ? why : "cannot be loaded");
+      plugins_broken (error, path, "%s", why != NULL ? why : "cannot be loaded");
       return NULL;
     }
   if (!g_module_symbol (module, DETOUR_PLUGIN_SYMBOL, &symbol) || symbol == NULL)
-    broken (error, path, "it does not export \"%s\"; is this a plugin of Detour?", DETOUR_PLUGIN_SYMBOL);
+    plugins_broken (error, path, "it does not export \"%s\"; is this a plugin of Detour?", DETOUR_PLUGIN_SYMBOL);
   else if (detour_plugins_check (symbol, name, path, error))
     {
       g_module_make_resident (module);
@@ -180,7 +180,7 @@ open_module (const char *path, const char *name, GError **error)
 }
 
 static const DetourPlugin *
-find_and_open (DetourPlugins *self, const char *name, GError **error)
+plugins_find_and_open (DetourPlugins *self, const char *name, GError **error)
 {
   g_autofree char *file = g_strconcat (name, "." G_MODULE_SUFFIX, NULL);
   g_autofree char *where = NULL;
@@ -191,7 +191,7 @@ find_and_open (DetourPlugins *self, const char *name, GError **error)
         g_autofree char *path = g_build_filename (self->directories[i], file, NULL);
 
         if (g_file_test (path, G_FILE_TEST_EXISTS))
-          return open_module (path, name, error);
+          return plugins_open_module (path, name, error);
       }
   where = g_strjoinv (", ", self->directories);
   g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING, "no plugin \"%s\" in %s", name, where);
@@ -205,7 +205,7 @@ detour_plugins_load (DetourPlugins *self, const char *name, GError **error)
 
   if (plugin == NULL)
     {
-      plugin = find_and_open (self, name, error);
+      plugin = plugins_find_and_open (self, name, error);
       if (plugin != NULL)
         g_hash_table_insert (self->known, g_strdup (name), (gpointer) plugin);
     }
@@ -213,7 +213,7 @@ detour_plugins_load (DetourPlugins *self, const char *name, GError **error)
 }
 
 static gboolean
-is_of_kind (const char *name, DetourKind kind)
+plugins_is_of_kind (const char *name, DetourKind kind)
 {
   for (guint i = 0; i < DETOUR_N_KINDS; i++)
     {
@@ -226,7 +226,7 @@ is_of_kind (const char *name, DetourKind kind)
 }
 
 static int
-compare_names (gconstpointer a, gconstpointer b)
+plugins_compare_names (gconstpointer a, gconstpointer b)
 {
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
@@ -241,7 +241,7 @@ detour_plugins_names (DetourPlugins *self, DetourKind kind)
 
   g_hash_table_iter_init (&iter, self->known);
   while (g_hash_table_iter_next (&iter, &name, NULL))
-    if (is_of_kind (name, kind))
+    if (plugins_is_of_kind (name, kind))
       g_hash_table_add (seen, g_strdup (name));
 
   for (guint i = 0; self->directories[i] != NULL; i++)
@@ -250,14 +250,14 @@ detour_plugins_names (DetourPlugins *self, DetourKind kind)
       const char *file;
 
       while (dir != NULL && (file = g_dir_read_name (dir)) != NULL)
-        if (g_str_has_suffix (file, "." G_MODULE_SUFFIX) && is_of_kind (file, kind))
+        if (g_str_has_suffix (file, "." G_MODULE_SUFFIX) && plugins_is_of_kind (file, kind))
           g_hash_table_add (seen, g_strndup (file, strlen (file) - strlen ("." G_MODULE_SUFFIX)));
     }
 
   g_hash_table_iter_init (&iter, seen);
   while (g_hash_table_iter_next (&iter, &name, NULL))
     g_ptr_array_add (names, g_strdup (name));
-  g_ptr_array_sort (names, compare_names);
+  g_ptr_array_sort (names, plugins_compare_names);
   g_ptr_array_add (names, NULL);
   return (GStrv) g_ptr_array_free (names, FALSE);
 }

@@ -17,7 +17,7 @@ typedef struct {
 } Reader;
 
 static gboolean
-on_member (const DetourJsonValue *name, const DetourJsonValue *value, gpointer user)
+rate_config_on_member (const DetourJsonValue *name, const DetourJsonValue *value, gpointer user)
 {
   static const char rate_name[] = "PerClientRateLimitBytesPerSec";
   static const char burst_name[] = "PerClientRateBurstBytes";
@@ -50,7 +50,7 @@ detour_rate_config_parse (const char *text, gsize len, DetourRateConfig *config,
   Reader reader = { 0 };
   DetourJsonValue root;
   const char *reason = NULL;
-  gboolean good = detour_json_scan (text, len, DEPTH_MAX, &root, on_member, &reader, &reason, NULL);
+  gboolean good = detour_json_scan (text, len, DEPTH_MAX, &root, rate_config_on_member, &reader, &reason, NULL);
 
   if (reader.wrong != NULL)
     g_set_error (error, DETOUR_RATE_CONFIG_ERROR, DETOUR_RATE_CONFIG_ERROR_FORM,

@@ -23,7 +23,7 @@ static const DetourKind start_order[DETOUR_N_KINDS] = {
 static const DetourHostHooks no_hooks;
 
 static DetourInstance *
-find_id (const DetourRoster *self, const char *id)
+roster_find_id (const DetourRoster *self, const char *id)
 {
   for (guint i = 0; i < self->instances->len; i++)
     if (strcmp (detour_instance_id (self->instances->pdata[i]), id) == 0)
@@ -63,7 +63,7 @@ detour_roster_free (DetourRoster *self)
 }
 
 static void
-apply_fixed (DetourRoster *self)
+roster_apply_fixed (DetourRoster *self)
 {
   const DetourHostHooks *hooks = self->context.hooks;
 
@@ -74,10 +74,10 @@ apply_fixed (DetourRoster *self)
 }
 
 static void
-tell (const DetourInstance *instance, GLogLevelFlags level, const char *format, ...) G_GNUC_PRINTF (3, 4);
+roster_tell (const DetourInstance *instance, GLogLevelFlags level, const char *format, ...) G_GNUC_PRINTF (3, 4);
 
 static void
-tell (const DetourInstance *instance, GLogLevelFlags level, const char *format, ...)
+roster_tell (const DetourInstance *instance, GLogLevelFlags level, const char *format, ...)
 {
   g_autofree char *text = NULL;
   va_list args;
@@ -89,13 +89,13 @@ tell (const DetourInstance *instance, GLogLevelFlags level, const char *format, 
 }
 
 static gboolean
-start_one (DetourInstance *instance)
+roster_start_one (DetourInstance *instance)
 {
   g_autoptr (GError) error = NULL;
 
   if (detour_instance_start (instance, &error))
     return TRUE;
-  tell (instance, G_LOG_LEVEL_WARNING, "%s did not start: %s", instance->id, error->message);
+  roster_tell (instance, G_LOG_LEVEL_WARNING, "%s did not start: %s", instance->id, error->message);
   return FALSE;
 }
 
@@ -105,7 +105,7 @@ detour_roster_start (DetourRoster *self)
   gboolean good = TRUE;
   guint n_transports = 0;
 
-  apply_fixed (self);
+  roster_apply_fixed (self);
   for (guint i = 0; i < DETOUR_N_KINDS; i++)
     for (guint j = 0; j < self->instances->len; j++)
       {
@@ -113,7 +113,7 @@ detour_roster_start (DetourRoster *self)
 
         if (instance->kind != start_order[i] || !instance->enabled)
           continue;
-        if (!start_one (instance))
+        if (!roster_start_one (instance))
           good = good && instance->plugin == NULL;
         else if (instance->kind == DETOUR_KIND_TRANSPORT)
           n_transports++;
@@ -136,12 +136,12 @@ detour_roster_stop (DetourRoster *self)
       }
 }
 
-/* ---- going over to another configuration ---- */
+/* ---- going over to another configuration ----------------------------------------------------- */
 
 /* Names the keys that changed but only count after a restart of the daemon. TRUE when there are others that
  * changed as well. */
 static gboolean
-report_restart_keys (const DetourSettings *old, const DetourSettings *new)
+roster_report_restart_keys (const DetourSettings *old, const DetourSettings *new)
 {
   gboolean others = FALSE;
 
@@ -159,16 +159,16 @@ report_restart_keys (const DetourSettings *old, const DetourSettings *new)
 
 /* Tells whether the instance has to be started anew to follow @new. */
 static gboolean
-needs_restart (const DetourInstance *self, const DetourConfigInstance *new)
+roster_needs_restart (const DetourInstance *self, const DetourConfigInstance *new)
 {
   if (self->plugin != new->plugin || g_strcmp0 (self->plugin_name, new->plugin_name) != 0)
     return TRUE;
-  return !detour_settings_equal (self->settings, new->settings) && report_restart_keys (self->settings, new->settings);
+  return !detour_settings_equal (self->settings, new->settings) && roster_report_restart_keys (self->settings, new->settings);
 }
 
 /* With its new settings, or else with those it had. */
 static gboolean
-change_one (DetourInstance *instance, const DetourConfigInstance *new)
+roster_change_one (DetourInstance *instance, const DetourConfigInstance *new)
 {
   g_autofree char *plugin_name = g_strdup (instance->plugin_name);
   g_autofree char *problem = g_strdup (instance->problem);
@@ -182,14 +182,14 @@ change_one (DetourInstance *instance, const DetourConfigInstance *new)
   detour_instance_configure (instance, new);
   if (detour_instance_start (instance, &error))
     {
-      tell (instance, G_LOG_LEVEL_MESSAGE, "%s runs with its new settings", instance->id);
+      roster_tell (instance, G_LOG_LEVEL_MESSAGE, "%s runs with its new settings", instance->id);
       return TRUE;
     }
   detour_instance_configure (instance, &old);
   if (detour_instance_start (instance, &again))
-    tell (instance, G_LOG_LEVEL_WARNING, "%s goes on with its old settings: %s", instance->id, error->message);
+    roster_tell (instance, G_LOG_LEVEL_WARNING, "%s goes on with its old settings: %s", instance->id, error->message);
   else
-    tell (instance, G_LOG_LEVEL_WARNING, "%s does not run any more: %s; nor with its old settings: %s", instance->id,
+    roster_tell (instance, G_LOG_LEVEL_WARNING, "%s does not run any more: %s; nor with its old settings: %s", instance->id,
           error->message, again->message);
   return FALSE;
 }
@@ -205,12 +205,12 @@ typedef enum {
 /* Decides, and stops what has to stop: all of that comes before anything starts, because a socket may move from
  * one instance to another. */
 static Step
-prepare (DetourInstance *instance, const DetourConfigInstance *new)
+roster_prepare (DetourInstance *instance, const DetourConfigInstance *new)
 {
   gboolean was_enabled = instance->enabled;
   gboolean by_hand = was_enabled && instance->state == DETOUR_INSTANCE_STOPPED;
   gboolean runs = instance->self != NULL;
-  gboolean restart = needs_restart (instance, new);
+  gboolean restart = roster_needs_restart (instance, new);
 
   instance->enabled = new->enabled;
   if (!new->enabled && was_enabled)
@@ -233,14 +233,14 @@ prepare (DetourInstance *instance, const DetourConfigInstance *new)
 }
 
 static gboolean
-take_step (DetourInstance *instance, Step step, const DetourConfigInstance *new)
+roster_take_step (DetourInstance *instance, Step step, const DetourConfigInstance *new)
 {
   switch (step)
     {
     case STEP_START:
-      return start_one (instance);
+      return roster_start_one (instance);
     case STEP_CHANGE:
-      return change_one (instance, new);
+      return roster_change_one (instance, new);
     case STEP_RELOAD:
       detour_instance_reload (instance);
       return TRUE;
@@ -257,7 +257,7 @@ detour_roster_apply (DetourRoster *self, DetourConfig *config)
   GPtrArray *instances = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_instance_free);
   gboolean good = TRUE;
 
-  report_restart_keys (self->config->core, config->core);
+  roster_report_restart_keys (self->config->core, config->core);
   for (guint i = self->instances->len; i-- > 0;)
     {
       DetourInstance *instance = self->instances->pdata[i];
@@ -271,7 +271,7 @@ detour_roster_apply (DetourRoster *self, DetourConfig *config)
   for (guint i = 0; i < config->instances->len; i++)
     {
       const DetourConfigInstance *new = config->instances->pdata[i];
-      DetourInstance *instance = find_id (self, new->id);
+      DetourInstance *instance = roster_find_id (self, new->id);
       guint at;
 
       if (instance == NULL)
@@ -283,7 +283,7 @@ detour_roster_apply (DetourRoster *self, DetourConfig *config)
         {
           g_ptr_array_find (self->instances, instance, &at);
           g_ptr_array_steal_index (self->instances, at);
-          steps[i] = prepare (instance, new);
+          steps[i] = roster_prepare (instance, new);
         }
       g_ptr_array_add (instances, instance);
     }
@@ -296,17 +296,17 @@ detour_roster_apply (DetourRoster *self, DetourConfig *config)
         DetourInstance *instance = instances->pdata[j];
 
         if (instance->kind == start_order[i])
-          good = take_step (instance, steps[j], config->instances->pdata[j]) && good;
+          good = roster_take_step (instance, steps[j], config->instances->pdata[j]) && good;
       }
 
   detour_config_ref (config); /* it may be the one in force */
   detour_config_unref (self->config);
   self->config = config;
-  apply_fixed (self);
+  roster_apply_fixed (self);
   return good;
 }
 
-/* ---- */
+/* ---------------------------------------------------------------------------------------------- */
 
 void
 detour_roster_set_ready (DetourRoster *self, gboolean ready)
@@ -350,7 +350,7 @@ detour_roster_find (const DetourRoster *self, const char *id)
   DetourInstance *found = NULL;
 
   if (strchr (id, '/') != NULL)
-    return find_id (self, id);
+    return roster_find_id (self, id);
   for (guint i = 0; i < self->instances->len; i++)
     {
       DetourInstance *instance = self->instances->pdata[i];

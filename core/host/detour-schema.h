@@ -1,4 +1,5 @@
-/* detour-schema.h: the keys of the fixed groups, and what core itself reads of each instance's group.
+/* detour-schema.h: the keys of the fixed groups, and what core itself reads of each instance's
+ * group.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

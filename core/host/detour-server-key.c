@@ -25,7 +25,7 @@ struct _DetourServerKey {
 G_DEFINE_QUARK (detour-server-key-error-quark, detour_server_key_error)
 
 static DetourServerKey *
-allocate (void)
+server_key_allocate (void)
 {
   DetourServerKey *self;
   int ready = sodium_init ();
@@ -38,7 +38,7 @@ allocate (void)
 
 /* Once the private half is there. */
 static DetourServerKey *
-seal (DetourServerKey *self)
+server_key_seal (DetourServerKey *self)
 {
   crypto_scalarmult_base (self->public_key.bytes, self->private_key);
   sodium_mprotect_readonly (self);
@@ -48,13 +48,13 @@ seal (DetourServerKey *self)
 DetourServerKey *
 detour_server_key_new (void)
 {
-  DetourServerKey *self = allocate ();
+  DetourServerKey *self = server_key_allocate ();
 
   randombytes_buf (self->private_key, sizeof self->private_key);
   /* Clamped as derper writes it. The multiplication clamps again, but others who read the file may not. */
   self->private_key[0] &= 248;
   self->private_key[DETOUR_KEY_SIZE - 1] = (self->private_key[DETOUR_KEY_SIZE - 1] & 127) | 64;
-  return seal (self);
+  return server_key_seal (self);
 }
 
 void
@@ -76,10 +76,10 @@ detour_server_key_private (const DetourServerKey *self)
 }
 
 static gboolean
-refuse (GError **error, int code, const char *format, ...) G_GNUC_PRINTF (3, 4);
+server_key_refuse (GError **error, int code, const char *format, ...) G_GNUC_PRINTF (3, 4);
 
 static gboolean
-refuse (GError **error, int code, const char *format, ...)
+server_key_refuse (GError **error, int code, const char *format, ...)
 {
   g_autofree char *text = NULL;
   va_list args;
@@ -93,7 +93,7 @@ refuse (GError **error, int code, const char *format, ...)
 
 /* What the object holds under the name, the last one if it comes again; @user is a DetourJsonValue. */
 static gboolean
-take_member (const DetourJsonValue *name, const DetourJsonValue *value, gpointer user)
+server_key_take_member (const DetourJsonValue *name, const DetourJsonValue *value, gpointer user)
 {
   char text[sizeof MEMBER];
 
@@ -114,32 +114,32 @@ detour_server_key_parse (const char *data, gsize len, GError **error)
 
   if (len > FILE_MAX)
     {
-      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no key file: it has more than %d bytes", FILE_MAX);
+      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no key file: it has more than %d bytes", FILE_MAX);
       return NULL;
     }
-  if (!detour_json_scan (data, len, DEPTH_MAX, &root, take_member, &member, &reason, NULL))
+  if (!detour_json_scan (data, len, DEPTH_MAX, &root, server_key_take_member, &member, &reason, NULL))
     {
-      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no JSON (%s); expected an object with \"" MEMBER "\"", reason);
+      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no JSON (%s); expected an object with \"" MEMBER "\"", reason);
       return NULL;
     }
   if (member.type != DETOUR_JSON_STRING)
     {
-      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "it has no text \"" MEMBER "\", which would be the key");
+      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "it has no text \"" MEMBER "\", which would be the key");
       return NULL;
     }
 
-  self = allocate ();
+  self = server_key_allocate ();
   good = detour_json_get_string (&member, text, sizeof text) && detour_key_parse (&self->public_key, text, "privkey:")
          && !detour_key_is_zero (&self->public_key);
   sodium_memzero (text, sizeof text);
   if (!good)
     {
       sodium_free (self);
-      refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "\"" MEMBER "\" must be \"privkey:\" and 64 hex digits, not all zero");
+      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "\"" MEMBER "\" must be \"privkey:\" and 64 hex digits, not all zero");
       return NULL;
     }
   memcpy (self->private_key, self->public_key.bytes, DETOUR_KEY_SIZE);
-  return seal (self);
+  return server_key_seal (self);
 }
 
 DetourServerKey *
@@ -153,19 +153,19 @@ detour_server_key_load (const char *path, GError **error)
 
   if (fd < 0 || fstat (fd, &st) < 0)
     {
-      refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror (errno));
+      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror (errno));
       if (fd >= 0)
         close (fd);
       return NULL;
     }
   if (!S_ISREG (st.st_mode))
-    refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: not a file", path);
+    server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: not a file", path);
   else if ((st.st_mode & S_IRWXO) != 0)
-    refuse (error, DETOUR_SERVER_KEY_ERROR_OPEN,
+    server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_OPEN,
             "%s: everybody may use this private key (mode %04o); run: chmod 600 %s", path,
             (guint) st.st_mode & 07777, path);
   else if ((n = read (fd, data, sizeof data)) < 0)
-    refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror (errno));
+    server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror (errno));
   else
     {
       self = detour_server_key_parse (data, (gsize) n, error);
@@ -179,7 +179,7 @@ detour_server_key_load (const char *path, GError **error)
 
 /* The text of the file; wiped and freed by the caller. */
 static char *
-to_text (const DetourServerKey *self, gsize *len)
+server_key_to_text (const DetourServerKey *self, gsize *len)
 {
   static const char before[] = "{\n\t\"" MEMBER "\": \"privkey:";
   static const char after[] = "\"\n}";
@@ -204,21 +204,21 @@ detour_server_key_save (const DetourServerKey *self, const char *path, GError **
   int fd;
 
   if (g_mkdir_with_parents (directory, 0700) < 0)
-    return refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", directory, g_strerror (errno));
+    return server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", directory, g_strerror (errno));
   fd = g_mkstemp_full (temporary, O_WRONLY | O_CLOEXEC, 0600);
   if (fd < 0)
-    return refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", path, g_strerror (errno));
+    return server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", path, g_strerror (errno));
 
-  text = to_text (self, &len);
+  text = server_key_to_text (self, &len);
   /* link() and not rename(): whoever made a key meanwhile keeps it. */
   if (write (fd, text, len) != (gssize) len || fsync (fd) < 0)
-    refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be written: %s", path, g_strerror (errno));
+    server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be written: %s", path, g_strerror (errno));
   else if (link (temporary, path) < 0)
     {
       if (errno == EEXIST)
-        refuse (error, DETOUR_SERVER_KEY_ERROR_EXISTS, "%s: exists already and is not replaced", path);
+        server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_EXISTS, "%s: exists already and is not replaced", path);
       else
-        refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", path, g_strerror (errno));
+        server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", path, g_strerror (errno));
     }
   else
     saved = TRUE;

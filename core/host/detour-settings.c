@@ -28,7 +28,7 @@ struct _DetourSettings {
 static const DetourConfigKey no_keys[] = { { NULL } };
 
 static void
-setting_set (Setting *self, const DetourConfigValue *value, const char *text, const char *file, guint line)
+settings_setting_set (Setting *self, const DetourConfigValue *value, const char *text, const char *file, guint line)
 {
   detour_config_value_clear (&self->value);
   g_free (self->text);
@@ -59,7 +59,7 @@ detour_settings_new (const char *group, const DetourConfigKey *table, const char
         gboolean sane = detour_config_value_parse (&self->table[i], self->table[i].fallback, &value, NULL);
 
         g_assert (sane);
-        setting_set (&self->settings[i], &value, self->table[i].fallback, NULL, 0);
+        settings_setting_set (&self->settings[i], &value, self->table[i].fallback, NULL, 0);
       }
   return self;
 }
@@ -90,7 +90,7 @@ detour_settings_unref (DetourSettings *self)
 
 /* @key must be in the table. */
 static Setting *
-find (const DetourSettings *self, const char *key)
+settings_find (const DetourSettings *self, const char *key)
 {
   guint i = 0;
 
@@ -102,7 +102,7 @@ find (const DetourSettings *self, const char *key)
 
 /* The setting of @key, whose type must be in @types and which must or must not be a list. */
 static const Setting *
-expect (const DetourSettings *self, const char *key, guint types, gboolean list)
+settings_expect (const DetourSettings *self, const char *key, guint types, gboolean list)
 {
   const DetourConfigKey *entry = detour_settings_find_key (self, key);
 
@@ -112,7 +112,7 @@ expect (const DetourSettings *self, const char *key, guint types, gboolean list)
 
       g_assertion_message (G_LOG_DOMAIN, __FILE__, __LINE__, G_STRFUNC, text);
     }
-  return find (self, key);
+  return settings_find (self, key);
 }
 
 const DetourConfigKey *
@@ -128,7 +128,7 @@ gboolean
 detour_settings_set (DetourSettings *self, const char *key, const char *text, const char *file, guint line,
                      GError **error)
 {
-  Setting *setting = find (self, key);
+  Setting *setting = settings_find (self, key);
   const DetourConfigKey *entry = &self->table[setting - self->settings];
   DetourConfigValue value;
 
@@ -139,7 +139,7 @@ detour_settings_set (DetourSettings *self, const char *key, const char *text, co
       g_prefix_error (error, "%s", place);
       return FALSE;
     }
-  setting_set (setting, &value, text, file, line);
+  settings_setting_set (setting, &value, text, file, line);
   return TRUE;
 }
 
@@ -167,13 +167,13 @@ detour_settings_table (const DetourSettings *self)
 const char *
 detour_settings_text (const DetourSettings *self, const char *key)
 {
-  return find (self, key)->text;
+  return settings_find (self, key)->text;
 }
 
 gboolean
 detour_settings_origin (const DetourSettings *self, const char *key, const char **file, guint *line)
 {
-  const Setting *setting = find (self, key);
+  const Setting *setting = settings_find (self, key);
 
   if (setting->file == NULL)
     return FALSE;
@@ -185,7 +185,7 @@ detour_settings_origin (const DetourSettings *self, const char *key, const char 
 gboolean
 detour_settings_same_value (const DetourSettings *a, const DetourSettings *b, const char *key)
 {
-  return g_strcmp0 (find (a, key)->text, find (b, key)->text) == 0;
+  return g_strcmp0 (settings_find (a, key)->text, settings_find (b, key)->text) == 0;
 }
 
 gboolean
@@ -203,19 +203,19 @@ detour_settings_equal (const DetourSettings *a, const DetourSettings *b)
 gboolean
 detour_settings_has (const DetourSettings *self, const char *key)
 {
-  return find (self, key)->text != NULL;
+  return settings_find (self, key)->text != NULL;
 }
 
 gboolean
 detour_settings_is_written (const DetourSettings *self, const char *key)
 {
-  return find (self, key)->file != NULL;
+  return settings_find (self, key)->file != NULL;
 }
 
 const char *
 detour_settings_string (const DetourSettings *self, const char *key)
 {
-  return expect (self, key,
+  return settings_expect (self, key,
                  1u << DETOUR_CONFIG_STRING | 1u << DETOUR_CONFIG_PATH | 1u << DETOUR_CONFIG_ENUM
                      | 1u << DETOUR_CONFIG_ADDRESS | 1u << DETOUR_CONFIG_CIDR,
                  FALSE)
@@ -225,27 +225,27 @@ detour_settings_string (const DetourSettings *self, const char *key)
 gboolean
 detour_settings_bool (const DetourSettings *self, const char *key)
 {
-  return expect (self, key, 1u << DETOUR_CONFIG_BOOL, FALSE)->value.number != 0;
+  return settings_expect (self, key, 1u << DETOUR_CONFIG_BOOL, FALSE)->value.number != 0;
 }
 
 guint64
 detour_settings_uint (const DetourSettings *self, const char *key)
 {
-  return expect (self, key, 1u << DETOUR_CONFIG_UINT | 1u << DETOUR_CONFIG_SIZE | 1u << DETOUR_CONFIG_RATE, FALSE)
+  return settings_expect (self, key, 1u << DETOUR_CONFIG_UINT | 1u << DETOUR_CONFIG_SIZE | 1u << DETOUR_CONFIG_RATE, FALSE)
       ->value.number;
 }
 
 gint64
 detour_settings_duration_us (const DetourSettings *self, const char *key)
 {
-  return (gint64) expect (self, key, 1u << DETOUR_CONFIG_DURATION, FALSE)->value.number * 1000;
+  return (gint64) settings_expect (self, key, 1u << DETOUR_CONFIG_DURATION, FALSE)->value.number * 1000;
 }
 
 const char *const *
 detour_settings_list (const DetourSettings *self, const char *key)
 {
   static const char *const nothing[] = { NULL };
-  const Setting *setting = expect (self, key, G_MAXUINT, TRUE);
+  const Setting *setting = settings_expect (self, key, G_MAXUINT, TRUE);
 
   return setting->value.list != NULL ? (const char *const *) setting->value.list : nothing;
 }
@@ -253,7 +253,7 @@ detour_settings_list (const DetourSettings *self, const char *key)
 void
 detour_settings_error (const DetourSettings *self, const char *key, GError **error, const char *format, ...)
 {
-  const Setting *setting = key != NULL ? find (self, key) : NULL;
+  const Setting *setting = key != NULL ? settings_find (self, key) : NULL;
   const char *file = setting != NULL && setting->file != NULL ? setting->file : self->file;
   guint line = setting != NULL && setting->file != NULL ? setting->line : self->line;
   g_autofree char *place = detour_config_place (file, line, self->group, key);

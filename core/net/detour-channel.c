@@ -1,4 +1,5 @@
-/* detour-channel.c: one end of a connection's record layer, and the plain one that changes nothing.
+/* detour-channel.c: one end of a connection's record layer, and the plain one that changes
+ * nothing.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -7,46 +8,46 @@
 #include <string.h>
 
 static DetourChannelResult
-plain_handshake (gpointer self, const guint8 *in, gsize len, gsize *used, DetourBuffer *out, const char **reason)
+channel_plain_handshake (gpointer self, const guint8 *in, gsize len, gsize *used, DetourBuffer *out, const char **reason)
 {
   *used = 0;
   return DETOUR_CHANNEL_OK;
 }
 
 static void
-plain_info (gpointer self, DetourChannelInfo *info)
+channel_plain_info (gpointer self, DetourChannelInfo *info)
 {
 }
 
 /* Nothing has to be carried over, which is more than "cannot be". */
 static GBytes *
-plain_save (gpointer self)
+channel_plain_save (gpointer self)
 {
   return g_bytes_new_static ("", 0);
 }
 
 static gpointer
-plain_restore (const guint8 *data, gsize len)
+channel_plain_restore (const guint8 *data, gsize len)
 {
   return NULL;
 }
 
 static void
-plain_free (gpointer self)
+channel_plain_free (gpointer self)
 {
 }
 
 const DetourChannelClass detour_channel_plain = {
   .name = "plain",
-  .handshake = plain_handshake,
-  .info = plain_info,
-  .save = plain_save,
-  .restore = plain_restore,
-  .free = plain_free,
+  .handshake = channel_plain_handshake,
+  .info = channel_plain_info,
+  .save = channel_plain_save,
+  .restore = channel_plain_restore,
+  .free = channel_plain_free,
 };
 
 static void
-append (DetourBuffer *buffer, const void *data, gsize len)
+channel_append (DetourBuffer *buffer, const void *data, gsize len)
 {
   g_assert (len <= buffer->cap - buffer->len);
   memcpy (buffer->data + buffer->len, data, len);
@@ -59,7 +60,7 @@ detour_channel_seal (DetourChannel *channel, const struct iovec *plain, guint n,
   if (channel->cls->seal != NULL)
     return channel->cls->seal (channel->self, plain, n, out);
   for (guint i = 0; i < n; i++)
-    append (out, plain[i].iov_base, plain[i].iov_len);
+    channel_append (out, plain[i].iov_base, plain[i].iov_len);
   return TRUE;
 }
 
@@ -69,7 +70,7 @@ detour_channel_feed (DetourChannel *channel, const guint8 *in, gsize len, Detour
   *reply = FALSE;
   if (channel->cls->feed != NULL)
     return channel->cls->feed (channel->self, in, len, plain, reply);
-  append (plain, in, len);
+  channel_append (plain, in, len);
   return DETOUR_CHANNEL_OK;
 }
 

@@ -1,8 +1,9 @@
-/* detour-channel.h: one end of a connection's record layer, and the plain one that changes nothing.
+/* detour-channel.h: one end of a connection's record layer, and the plain one that changes
+ * nothing.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The table behind it is in detour-plugin.h; core knows only `plain`, the others come with transports.
- */
+ * The table behind it is in detour-plugin.h; core knows only `plain`, the others come with
+ * transports. */
 #pragma once
 
 #include "detour-plugin.h"

@@ -31,7 +31,7 @@ static const char version_text[] = "HTTP/1.1";
 
 /* RFC 9110, 5.6.2. */
 static gboolean
-is_token (guint8 c)
+http_head_is_token (guint8 c)
 {
   switch (c)
     {
@@ -61,20 +61,20 @@ is_token (guint8 c)
 
 /* A fragment is never sent to a server, so `#` has no place in a target. */
 static gboolean
-is_target (guint8 c)
+http_head_is_target (guint8 c)
 {
   return c > ' ' && c < 0x7f && c != '#';
 }
 
 static gboolean
-is_value (guint8 c)
+http_head_is_value (guint8 c)
 {
   return c == '\t' || (c >= ' ' && c != 0x7f);
 }
 
 /* Bytes of a registered name, RFC 3986, 3.2.2. */
 static gboolean
-is_name (guint8 c)
+http_head_is_name (guint8 c)
 {
   switch (c)
     {
@@ -104,13 +104,13 @@ is_name (guint8 c)
 }
 
 static DetourHttpSpan
-span (gsize start, gsize end)
+http_head_span (gsize start, gsize end)
 {
   return (DetourHttpSpan){ .start = (guint16) start, .len = (guint16) (end - start) };
 }
 
 static gboolean
-fail (DetourHttpHead *self, guint16 status, const char *reason)
+http_head_fail (DetourHttpHead *self, guint16 status, const char *reason)
 {
   self->state = STATE_FAILED;
   self->status = status;
@@ -120,7 +120,7 @@ fail (DetourHttpHead *self, guint16 status, const char *reason)
 
 /* HOST or HOST:PORT. The port may be empty, as RFC 3986 has it, unless @need_port. */
 static gboolean
-is_authority (const guint8 *text, gsize len, gboolean need_port)
+http_head_is_authority (const guint8 *text, gsize len, gboolean need_port)
 {
   gsize i = 0;
   gsize port;
@@ -135,7 +135,7 @@ is_authority (const guint8 *text, gsize len, gboolean need_port)
     }
   else
     {
-      while (i < len && is_name (text[i]))
+      while (i < len && http_head_is_name (text[i]))
         i++;
     }
   if (i == len)
@@ -149,18 +149,18 @@ is_authority (const guint8 *text, gsize len, gboolean need_port)
 }
 
 static void
-split_query (DetourHttpHead *self, gsize start, gsize end)
+http_head_split_query (DetourHttpHead *self, gsize start, gsize end)
 {
   const guint8 *mark = memchr (self->data + start, '?', end - start);
   gsize path_end = mark != NULL ? (gsize) (mark - self->data) : end;
 
-  self->path = span (start, path_end);
-  self->query = mark != NULL ? span (path_end + 1, end) : span (end, end);
+  self->path = http_head_span (start, path_end);
+  self->query = mark != NULL ? http_head_span (path_end + 1, end) : http_head_span (end, end);
 }
 
 /* Length of "http://" or "https://" at the front of the target; 0: neither. */
 static gsize
-scheme_len (const guint8 *target, gsize len)
+http_head_scheme_len (const guint8 *target, gsize len)
 {
   static const char *const schemes[] = { "http://", "https://" };
 
@@ -175,7 +175,7 @@ scheme_len (const guint8 *target, gsize len)
 }
 
 static gboolean
-split_target (DetourHttpHead *self)
+http_head_split_target (DetourHttpHead *self)
 {
   const guint8 *target = self->data + self->target.start;
   gsize start = self->target.start;
@@ -185,47 +185,47 @@ split_target (DetourHttpHead *self)
   if (detour_http_head_is (self, self->method, "CONNECT"))
     {
       self->form = DETOUR_HTTP_TARGET_AUTHORITY;
-      self->path = self->query = span (end, end);
-      return is_authority (target, self->target.len, TRUE) || fail (self, 400, "CONNECT needs HOST:PORT");
+      self->path = self->query = http_head_span (end, end);
+      return http_head_is_authority (target, self->target.len, TRUE) || http_head_fail (self, 400, "CONNECT needs HOST:PORT");
     }
   if (target[0] == '/')
     {
       self->form = DETOUR_HTTP_TARGET_ORIGIN;
-      split_query (self, start, end);
+      http_head_split_query (self, start, end);
       return TRUE;
     }
-  i = scheme_len (target, self->target.len);
+  i = http_head_scheme_len (target, self->target.len);
   if (i == 0)
-    return fail (self, 400, "the request target is neither a path nor an http address");
+    return http_head_fail (self, 400, "the request target is neither a path nor an http address");
   self->form = DETOUR_HTTP_TARGET_ABSOLUTE;
   start += i;
   for (i = start; i < end && self->data[i] != '/' && self->data[i] != '?'; i++)
     ;
-  self->host = span (start, i);
-  if (self->host.len == 0 || !is_authority (self->data + start, self->host.len, FALSE))
-    return fail (self, 400, "the host in the request target is malformed");
-  split_query (self, i, end);
+  self->host = http_head_span (start, i);
+  if (self->host.len == 0 || !http_head_is_authority (self->data + start, self->host.len, FALSE))
+    return http_head_fail (self, 400, "the host in the request target is malformed");
+  http_head_split_query (self, i, end);
   return TRUE;
 }
 
 /* The request line is complete: its version lies at `mark`, the carriage return at `pos`. */
 static gboolean
-end_line (DetourHttpHead *self)
+http_head_end_line (DetourHttpHead *self)
 {
   const guint8 *version = self->data + self->mark;
 
   if ((guint) (self->pos - self->mark) != VERSION_LEN)
-    return fail (self, 400, "the request line does not end with an HTTP version");
+    return http_head_fail (self, 400, "the request line does not end with an HTTP version");
   if (version[5] != '1')
-    return fail (self, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    return http_head_fail (self, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
   self->minor = version[7] == '0' ? 0 : 1;
-  return split_target (self);
+  return http_head_split_target (self);
 }
 
 /* One byte of the version: "HTTP/", a digit, a point, a digit. Judged at once, so that a peer that speaks another
  * protocol is not waited for. */
 static gboolean
-is_version (gsize at, guint8 c)
+http_head_is_version (gsize at, guint8 c)
 {
   if (at >= VERSION_LEN)
     return FALSE;
@@ -233,27 +233,27 @@ is_version (gsize at, guint8 c)
 }
 
 static gboolean
-name_is (const DetourHttpHead *self, const DetourHttpHeader *header, const char *name)
+http_head_name_is (const DetourHttpHead *self, const DetourHttpHeader *header, const char *name)
 {
   return header->name.len == strlen (name)
          && g_ascii_strncasecmp ((const char *) self->data + header->name.start, name, header->name.len) == 0;
 }
 
 static gboolean
-take_content_length (DetourHttpHead *self, const DetourHttpHeader *header)
+http_head_take_content_length (DetourHttpHead *self, const DetourHttpHeader *header)
 {
   const guint8 *digits = self->data + header->value.start;
 
   if (self->has_content_length)
-    return fail (self, 400, "there is more than one Content-Length");
+    return http_head_fail (self, 400, "there is more than one Content-Length");
   /* 18 digits fit in 64 bits. */
   if (header->value.len == 0 || header->value.len > 18)
-    return fail (self, 400, "Content-Length is not a number");
+    return http_head_fail (self, 400, "Content-Length is not a number");
   self->has_content_length = TRUE;
   for (guint i = 0; i < header->value.len; i++)
     {
       if (!g_ascii_isdigit (digits[i]))
-        return fail (self, 400, "Content-Length is not a number");
+        return http_head_fail (self, 400, "Content-Length is not a number");
       self->content_length = self->content_length * 10 + (guint64) (digits[i] - '0');
     }
   return TRUE;
@@ -261,25 +261,25 @@ take_content_length (DetourHttpHead *self, const DetourHttpHeader *header)
 
 /* The value of the newest header ends before `pos`. */
 static gboolean
-end_header (DetourHttpHead *self)
+http_head_end_header (DetourHttpHead *self)
 {
   DetourHttpHeader *header = &self->headers[self->n_headers - 1];
   gsize end = self->pos;
 
   while (end > self->mark && (self->data[end - 1] == ' ' || self->data[end - 1] == '\t'))
     end--;
-  header->value = span (self->mark, end);
+  header->value = http_head_span (self->mark, end);
 
-  if (name_is (self, header, "Content-Length"))
-    return take_content_length (self, header);
-  if (name_is (self, header, "Transfer-Encoding"))
-    return fail (self, 501, "Transfer-Encoding is not taken in requests");
-  if (name_is (self, header, "Host"))
+  if (http_head_name_is (self, header, "Content-Length"))
+    return http_head_take_content_length (self, header);
+  if (http_head_name_is (self, header, "Transfer-Encoding"))
+    return http_head_fail (self, 501, "Transfer-Encoding is not taken in requests");
+  if (http_head_name_is (self, header, "Host"))
     {
       if (detour_http_head_find (self, "Host") != header)
-        return fail (self, 400, "there is more than one Host");
-      if (!is_authority (self->data + header->value.start, header->value.len, FALSE))
-        return fail (self, 400, "Host is malformed");
+        return http_head_fail (self, 400, "there is more than one Host");
+      if (!http_head_is_authority (self->data + header->value.start, header->value.len, FALSE))
+        return http_head_fail (self, 400, "Host is malformed");
       /* RFC 9112, 3.2.2: the host of an absolute target counts, whatever the header says. */
       if (self->form != DETOUR_HTTP_TARGET_ABSOLUTE)
         self->host = header->value;
@@ -288,17 +288,17 @@ end_header (DetourHttpHead *self)
 }
 
 static gboolean
-end_head (DetourHttpHead *self)
+http_head_end_head (DetourHttpHead *self)
 {
   if (self->minor > 0 && detour_http_head_find (self, "Host") == NULL)
-    return fail (self, 400, "there is no Host");
+    return http_head_fail (self, 400, "there is no Host");
   self->len = self->pos + 1;
   self->state = STATE_DONE;
   return TRUE;
 }
 
 static gboolean
-begin_line (DetourHttpHead *self, guint8 c)
+http_head_begin_line (DetourHttpHead *self, guint8 c)
 {
   if (c == '\r')
     {
@@ -306,72 +306,72 @@ begin_line (DetourHttpHead *self, guint8 c)
       return TRUE;
     }
   if (c == ' ' || c == '\t')
-    return fail (self, 400, "a header is folded over two lines");
-  if (!is_token (c))
-    return fail (self, 400, "a line does not begin with the name of a header");
+    return http_head_fail (self, 400, "a header is folded over two lines");
+  if (!http_head_is_token (c))
+    return http_head_fail (self, 400, "a line does not begin with the name of a header");
   if (self->n_headers == DETOUR_HTTP_HEAD_HEADERS_MAX)
-    return fail (self, 431, "there are more than 64 headers");
+    return http_head_fail (self, 431, "there are more than 64 headers");
   self->n_headers++;
   self->mark = self->pos;
   self->state = STATE_NAME;
   return TRUE;
 }
 
-/* Takes the byte at `pos`; FALSE after fail(). */
+/* Takes the byte at `pos`; FALSE after http_head_fail(). */
 static gboolean
-step (DetourHttpHead *self, guint8 c)
+http_head_step (DetourHttpHead *self, guint8 c)
 {
   switch (self->state)
     {
     case STATE_METHOD:
       if (c == ' ' && self->pos > 0)
         {
-          self->method = span (0, self->pos);
+          self->method = http_head_span (0, self->pos);
           self->mark = self->pos + 1;
           self->state = STATE_TARGET;
         }
-      else if (!is_token (c) || self->pos == DETOUR_HTTP_HEAD_METHOD_MAX)
-        return fail (self, 400, "the request does not begin with a method");
+      else if (!http_head_is_token (c) || self->pos == DETOUR_HTTP_HEAD_METHOD_MAX)
+        return http_head_fail (self, 400, "the request does not begin with a method");
       return TRUE;
 
     case STATE_TARGET:
       if (c == ' ' && self->pos > self->mark)
         {
-          self->target = span (self->mark, self->pos);
+          self->target = http_head_span (self->mark, self->pos);
           self->mark = self->pos + 1;
           self->state = STATE_VERSION;
         }
-      else if (!is_target (c))
-        return fail (self, 400, "the request target is malformed");
+      else if (!http_head_is_target (c))
+        return http_head_fail (self, 400, "the request target is malformed");
       else if (self->pos - self->mark == DETOUR_HTTP_HEAD_TARGET_MAX)
-        return fail (self, 414, "the request target is longer than 8192 bytes");
+        return http_head_fail (self, 414, "the request target is longer than 8192 bytes");
       return TRUE;
 
     case STATE_VERSION:
       if (c == '\r')
         {
           self->state = STATE_LINE_LF;
-          return end_line (self);
+          return http_head_end_line (self);
         }
-      return is_version (self->pos - self->mark, c)
-             || fail (self, 400, "the request line does not end with an HTTP version");
+      return http_head_is_version (self->pos - self->mark, c)
+             || http_head_fail (self, 400, "the request line does not end with an HTTP version");
 
     case STATE_LINE_LF:
     case STATE_VALUE_LF:
       self->state = STATE_LINE;
-      return c == '\n' || fail (self, 400, "a carriage return without a line feed");
+      return c == '\n' || http_head_fail (self, 400, "a carriage return without a line feed");
 
     case STATE_LINE:
-      return begin_line (self, c);
+      return http_head_begin_line (self, c);
 
     case STATE_NAME:
       if (c == ':')
         {
-          self->headers[self->n_headers - 1].name = span (self->mark, self->pos);
+          self->headers[self->n_headers - 1].name = http_head_span (self->mark, self->pos);
           self->state = STATE_BLANK;
           return TRUE;
         }
-      return is_token (c) || fail (self, 400, "the name of a header is malformed");
+      return http_head_is_token (c) || http_head_fail (self, 400, "the name of a header is malformed");
 
     case STATE_BLANK:
       if (c == ' ' || c == '\t')
@@ -383,12 +383,12 @@ step (DetourHttpHead *self, guint8 c)
       if (c == '\r')
         {
           self->state = STATE_VALUE_LF;
-          return end_header (self);
+          return http_head_end_header (self);
         }
-      return is_value (c) || fail (self, 400, "the value of a header has a control byte");
+      return http_head_is_value (c) || http_head_fail (self, 400, "the value of a header has a control byte");
 
     case STATE_END_LF:
-      return c == '\n' ? end_head (self) : fail (self, 400, "a carriage return without a line feed");
+      return c == '\n' ? http_head_end_head (self) : http_head_fail (self, 400, "a carriage return without a line feed");
 
     default:
       g_assert_not_reached ();
@@ -414,14 +414,14 @@ detour_http_head_parse (DetourHttpHead *self, const guint8 *data, gsize len)
 
   for (; self->pos < end; self->pos++)
     {
-      if (!step (self, data[self->pos]))
+      if (!http_head_step (self, data[self->pos]))
         return DETOUR_HTTP_HEAD_BAD;
       if (self->state == STATE_DONE)
         return DETOUR_HTTP_HEAD_OK;
     }
   if (self->pos < DETOUR_HTTP_HEAD_MAX)
     return DETOUR_HTTP_HEAD_MORE;
-  fail (self, 431, "the request head is longer than 16384 bytes");
+  http_head_fail (self, 431, "the request head is longer than 16384 bytes");
   return DETOUR_HTTP_HEAD_BAD;
 }
 
@@ -436,7 +436,7 @@ detour_http_head_find (const DetourHttpHead *self, const char *name)
 {
   for (guint i = 0; i < self->n_headers; i++)
     {
-      if (name_is (self, &self->headers[i], name))
+      if (http_head_name_is (self, &self->headers[i], name))
         return &self->headers[i];
     }
   return NULL;
@@ -444,7 +444,7 @@ detour_http_head_find (const DetourHttpHead *self, const char *name)
 
 /* One list: elements between commas, blanks around them do not count. */
 static gboolean
-list_has_token (const char *list, gsize len, const char *token)
+http_head_list_has_token (const char *list, gsize len, const char *token)
 {
   gsize n_token = strlen (token);
 
@@ -472,8 +472,8 @@ detour_http_head_has_token (const DetourHttpHead *self, const char *name, const 
     {
       const DetourHttpHeader *header = &self->headers[i];
 
-      if (name_is (self, header, name)
-          && list_has_token ((const char *) self->data + header->value.start, header->value.len, token))
+      if (http_head_name_is (self, header, name)
+          && http_head_list_has_token ((const char *) self->data + header->value.start, header->value.len, token))
         return TRUE;
     }
   return FALSE;

@@ -1,11 +1,10 @@
 /* detour-http-head.h: the head of an HTTP/1.x request, parsed from bytes.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A pure function over bytes: no socket, no clock, no allocation. It is the first thing that meets a stranger's
- * bytes, so it is strict where HTTP lets a reader choose: lines end with CR LF, no folded lines, one Host, one
- * Content-Length, no Transfer-Encoding. Percent-encoding is left alone: a path is the bytes of the request, and
- * "/%64erp" is another path than "/derp".
- */
+ * A pure function over bytes: no socket, no clock, no allocation. It is the first thing that meets
+ * a stranger's bytes, so it is strict where HTTP lets a reader choose: lines end with CR LF, no
+ * folded lines, one Host, one Content-Length, no Transfer-Encoding. Percent-encoding is left
+ * alone: a path is the bytes of the request, and "/%64erp" is another path than "/derp". */
 #pragma once
 
 #include <glib.h>

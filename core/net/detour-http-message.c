@@ -27,13 +27,13 @@ struct _DetourHttpResponse {
 
 /* Everything a part can be followed by is a delimiter: a blank, `?`, `:`, or the end of the line. */
 static void
-end_string (DetourHttpRequest *self, DetourHttpSpan part)
+http_message_end_string (DetourHttpRequest *self, DetourHttpSpan part)
 {
   self->text[part.start + part.len] = '\0';
 }
 
 static const char *
-string_of (const DetourHttpRequest *self, DetourHttpSpan part)
+http_message_string_of (const DetourHttpRequest *self, DetourHttpSpan part)
 {
   return self->text + part.start;
 }
@@ -49,19 +49,19 @@ detour_http_request_new (const DetourHttpHead *head, const struct sockaddr_stora
   self->peer = *peer;
   self->flags = flags;
   /* Copied before the path is ended, which may begin where the host ends. */
-  self->host = g_strndup (string_of (self, head->host), head->host.len);
+  self->host = g_strndup (http_message_string_of (self, head->host), head->host.len);
 
-  end_string (self, head->method);
-  end_string (self, head->target);
+  http_message_end_string (self, head->method);
+  http_message_end_string (self, head->target);
   for (guint i = 0; i < head->n_headers; i++)
     {
-      end_string (self, head->headers[i].name);
-      end_string (self, head->headers[i].value);
+      http_message_end_string (self, head->headers[i].name);
+      http_message_end_string (self, head->headers[i].value);
     }
   if (head->path.len > 0)
     {
-      end_string (self, head->path);
-      self->path = string_of (self, head->path);
+      http_message_end_string (self, head->path);
+      self->path = http_message_string_of (self, head->path);
     }
   else
     {
@@ -80,7 +80,7 @@ detour_http_request_free (DetourHttpRequest *self)
 const char *
 detour_http_request_method (const DetourHttpRequest *self)
 {
-  return string_of (self, self->head.method);
+  return http_message_string_of (self, self->head.method);
 }
 
 const char *
@@ -92,7 +92,7 @@ detour_http_request_path (const DetourHttpRequest *self)
 const char *
 detour_http_request_query (const DetourHttpRequest *self)
 {
-  return string_of (self, self->head.query);
+  return http_message_string_of (self, self->head.query);
 }
 
 const char *
@@ -100,7 +100,7 @@ detour_http_request_header (const DetourHttpRequest *self, const char *name)
 {
   const DetourHttpHeader *header = detour_http_head_find (&self->head, name);
 
-  return header != NULL ? string_of (self, header->value) : NULL;
+  return header != NULL ? http_message_string_of (self, header->value) : NULL;
 }
 
 const struct sockaddr *
@@ -165,7 +165,7 @@ detour_http_response_status (const DetourHttpResponse *self)
 }
 
 static gboolean
-is_header_name (const char *name)
+http_message_is_header_name (const char *name)
 {
   for (const char *p = name; *p != '\0'; p++)
     {
@@ -176,7 +176,7 @@ is_header_name (const char *name)
 }
 
 static gboolean
-is_header_value (const char *value)
+http_message_is_header_value (const char *value)
 {
   for (const char *p = value; *p != '\0'; p++)
     {
@@ -187,9 +187,9 @@ is_header_value (const char *value)
 }
 
 static void
-append_header (DetourHttpResponse *self, const char *name, const char *value)
+http_message_append_header (DetourHttpResponse *self, const char *name, const char *value)
 {
-  if (is_header_name (name) && is_header_value (value))
+  if (http_message_is_header_name (name) && http_message_is_header_value (value))
     {
       g_string_append_printf (self->headers, "%s: %s\r\n", name, value);
       return;
@@ -234,7 +234,7 @@ detour_http_response_add_header (DetourHttpResponse *self, const char *name, con
           return;
         }
     }
-  append_header (self, name, value);
+  http_message_append_header (self, name, value);
 }
 
 void
@@ -249,7 +249,7 @@ detour_http_response_set_body (DetourHttpResponse *self, const char *content_typ
       return;
     }
   self->has_type = TRUE;
-  append_header (self, "Content-Type", content_type);
+  http_message_append_header (self, "Content-Type", content_type);
   if (len != 0)
     g_byte_array_append (self->body, (const guint8 *) body, len < 0 ? (guint) strlen (body) : (guint) len);
 }
@@ -257,17 +257,17 @@ detour_http_response_set_body (DetourHttpResponse *self, const char *content_typ
 void
 detour_http_response_add_browser_headers (DetourHttpResponse *self)
 {
-  append_header (self, "Strict-Transport-Security", "max-age=63072000; includeSubDomains");
-  append_header (self, "Content-Security-Policy",
+  http_message_append_header (self, "Strict-Transport-Security", "max-age=63072000; includeSubDomains");
+  http_message_append_header (self, "Content-Security-Policy",
                  "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'; "
                  "block-all-mixed-content; object-src 'none'");
-  append_header (self, "X-Frame-Options", "DENY");
-  append_header (self, "X-Content-Type-Options", "nosniff");
+  http_message_append_header (self, "X-Frame-Options", "DENY");
+  http_message_append_header (self, "X-Content-Type-Options", "nosniff");
 }
 
 /* Everything the handler said so far is forgotten, except that the connection shall be closed. */
 static void
-reset (DetourHttpResponse *self)
+http_message_reset (DetourHttpResponse *self)
 {
   self->broken = FALSE;
   self->has_type = FALSE;
@@ -280,9 +280,9 @@ detour_http_response_set_error (DetourHttpResponse *self, guint status, const ch
 {
   g_autofree char *line = g_strconcat (text, "\n", NULL);
 
-  reset (self);
+  http_message_reset (self);
   detour_http_response_set_status (self, status);
-  append_header (self, "X-Content-Type-Options", "nosniff");
+  http_message_append_header (self, "X-Content-Type-Options", "nosniff");
   detour_http_response_set_body (self, "text/plain; charset=utf-8", line, -1);
 }
 
@@ -293,7 +293,7 @@ detour_http_response_keeps_alive (const DetourHttpResponse *self, const DetourHt
 }
 
 static const char *
-phrase_of (guint status)
+http_message_phrase_of (guint status)
 {
   static const struct {
     guint status;
@@ -335,7 +335,7 @@ phrase_of (guint status)
 
 /* IMF-fixdate of RFC 9110, 5.6.7: English whatever the locale, so not strftime(). */
 static void
-append_date (GByteArray *out, gint64 real_us)
+http_message_append_date (GByteArray *out, gint64 real_us)
 {
   static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
   static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -353,10 +353,10 @@ append_date (GByteArray *out, gint64 real_us)
 }
 
 static void
-append_format (GByteArray *out, const char *format, ...) G_GNUC_PRINTF (2, 3);
+http_message_append_format (GByteArray *out, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
 static void
-append_format (GByteArray *out, const char *format, ...)
+http_message_append_format (GByteArray *out, const char *format, ...)
 {
   char line[128];
   va_list args;
@@ -386,15 +386,15 @@ detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpR
     }
 
   out = g_byte_array_sized_new ((guint) (256 + self->headers->len + self->body->len));
-  append_format (out, "HTTP/1.1 %u %s\r\n", self->status, phrase_of (self->status));
-  append_date (out, real_us);
+  http_message_append_format (out, "HTTP/1.1 %u %s\r\n", self->status, http_message_phrase_of (self->status));
+  http_message_append_date (out, real_us);
   g_byte_array_append (out, (const guint8 *) self->headers->str, (guint) self->headers->len);
   if (has_body)
-    append_format (out, "Content-Length: %u\r\n", self->body->len);
+    http_message_append_format (out, "Content-Length: %u\r\n", self->body->len);
   if (!detour_http_response_keeps_alive (self, request))
-    append_format (out, "Connection: close\r\n");
+    http_message_append_format (out, "Connection: close\r\n");
   else if (request->head.minor == 0)
-    append_format (out, "Connection: keep-alive\r\n");
+    http_message_append_format (out, "Connection: keep-alive\r\n");
   g_byte_array_append (out, (const guint8 *) "\r\n", 2);
   if (has_body && !is_head)
     g_byte_array_append (out, self->body->data, self->body->len);

@@ -19,7 +19,7 @@
 #define KEEP_ALIVE_PROBES 9
 
 static void
-set_int (int fd, int level, int option, int value)
+socket_set_int (int fd, int level, int option, int value)
 {
   /* An option that this kernel lacks costs comfort, not correctness. */
   if (setsockopt (fd, level, option, &value, sizeof value) < 0)
@@ -29,18 +29,18 @@ set_int (int fd, int level, int option, int value)
 void
 detour_socket_set_options (int fd, const DetourSocketOptions *options)
 {
-  set_int (fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int) options->user_timeout_ms);
-  set_int (fd, SOL_SOCKET, SO_KEEPALIVE, options->keep_alive_s > 0);
+  socket_set_int (fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int) options->user_timeout_ms);
+  socket_set_int (fd, SOL_SOCKET, SO_KEEPALIVE, options->keep_alive_s > 0);
   if (options->keep_alive_s > 0)
     {
-      set_int (fd, IPPROTO_TCP, TCP_KEEPIDLE, (int) MIN (options->keep_alive_s, 32767));
-      set_int (fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_ALIVE_INTERVAL_S);
-      set_int (fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_ALIVE_PROBES);
+      socket_set_int (fd, IPPROTO_TCP, TCP_KEEPIDLE, (int) MIN (options->keep_alive_s, 32767));
+      socket_set_int (fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_ALIVE_INTERVAL_S);
+      socket_set_int (fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_ALIVE_PROBES);
     }
 }
 
 static int
-fail (int fd, const char *what, GError **error)
+socket_fail (int fd, const char *what, GError **error)
 {
   int saved = errno;
 
@@ -52,7 +52,7 @@ fail (int fd, const char *what, GError **error)
 
 /* Takes away what a process that is gone has left at @path; what somebody still serves stays, and bind() fails. */
 static void
-remove_stale (const struct sockaddr_un *address)
+socket_remove_stale (const struct sockaddr_un *address)
 {
   struct stat st;
   int fd;
@@ -68,46 +68,46 @@ remove_stale (const struct sockaddr_un *address)
 }
 
 static int
-listen_unix (const DetourAddress *address, GError **error)
+socket_listen_unix (const DetourAddress *address, GError **error)
 {
   struct sockaddr_un un = { .sun_family = AF_UNIX };
   int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
   if (fd < 0)
-    return fail (fd, "cannot make a socket", error);
+    return socket_fail (fd, "cannot make a socket", error);
   g_strlcpy (un.sun_path, address->path, sizeof un.sun_path);
-  remove_stale (&un);
+  socket_remove_stale (&un);
   if (bind (fd, (struct sockaddr *) &un, sizeof un) < 0)
-    return fail (fd, "cannot bind", error);
+    return socket_fail (fd, "cannot bind", error);
   if (listen (fd, BACKLOG) < 0)
-    return fail (fd, "cannot listen", error);
+    return socket_fail (fd, "cannot listen", error);
   return fd;
 }
 
 static int
-listen_tcp (const struct sockaddr *sockaddr, socklen_t len, gboolean dual, const DetourSocketOptions *options, GError **error)
+socket_listen_tcp (const struct sockaddr *sockaddr, socklen_t len, gboolean dual, const DetourSocketOptions *options, GError **error)
 {
   int fd = socket (sockaddr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
   if (fd < 0)
-    return fail (fd, "cannot make a socket", error);
+    return socket_fail (fd, "cannot make a socket", error);
 
-  set_int (fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  socket_set_int (fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (sockaddr->sa_family == AF_INET6)
-    set_int (fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
-  set_int (fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  set_int (fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, DETOUR_SOCKET_NOTSENT_LOWAT);
+    socket_set_int (fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
+  socket_set_int (fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  socket_set_int (fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, DETOUR_SOCKET_NOTSENT_LOWAT);
   detour_socket_set_options (fd, options);
 
   if (bind (fd, sockaddr, len) < 0)
-    return fail (fd, "cannot bind", error);
+    return socket_fail (fd, "cannot bind", error);
   if (listen (fd, BACKLOG) < 0)
-    return fail (fd, "cannot listen", error);
+    return socket_fail (fd, "cannot listen", error);
   return fd;
 }
 
 static int
-listen_everywhere (guint16 port, int family, const DetourSocketOptions *options, GError **error)
+socket_listen_everywhere (guint16 port, int family, const DetourSocketOptions *options, GError **error)
 {
   const struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = g_htons (port) };
   const struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_port = g_htons (port) };
@@ -116,17 +116,17 @@ listen_everywhere (guint16 port, int family, const DetourSocketOptions *options,
 
   if (family != AF_INET)
     {
-      fd = listen_tcp ((const struct sockaddr *) &any6, sizeof any6, dual, options, error);
+      fd = socket_listen_tcp ((const struct sockaddr *) &any6, sizeof any6, dual, options, error);
       /* A host without IPv6 at all. */
       if (fd >= 0 || !dual || !g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED))
         return fd;
       g_clear_error (error);
     }
-  return listen_tcp ((const struct sockaddr *) &any, sizeof any, FALSE, options, error);
+  return socket_listen_tcp ((const struct sockaddr *) &any, sizeof any, FALSE, options, error);
 }
 
 static int
-listen_by_name (const DetourAddress *address, int family, const DetourSocketOptions *options, GError **error)
+socket_listen_by_name (const DetourAddress *address, int family, const DetourSocketOptions *options, GError **error)
 {
   struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
   struct addrinfo *found = NULL;
@@ -140,7 +140,7 @@ listen_by_name (const DetourAddress *address, int family, const DetourSocketOpti
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_HOST_NOT_FOUND, "cannot look up %s: %s", address->host, gai_strerror (code));
       return -1;
     }
-  fd = listen_tcp (found->ai_addr, found->ai_addrlen, FALSE, options, error);
+  fd = socket_listen_tcp (found->ai_addr, found->ai_addrlen, FALSE, options, error);
   freeaddrinfo (found);
   return fd;
 }
@@ -152,18 +152,18 @@ detour_socket_listen (const DetourAddress *address, int family, const DetourSock
   socklen_t len;
 
   if (address->path[0] != '\0')
-    return listen_unix (address, error);
+    return socket_listen_unix (address, error);
   if (address->host[0] == '\0')
-    return listen_everywhere (address->port, family, options, error);
+    return socket_listen_everywhere (address->port, family, options, error);
   if (!detour_address_to_sockaddr (address, &storage, &len))
-    return listen_by_name (address, family, options, error);
+    return socket_listen_by_name (address, family, options, error);
   if (family != AF_UNSPEC && family != storage.ss_family)
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "not an %s address",
                    family == AF_INET ? "IPv4" : "IPv6");
       return -1;
     }
-  return listen_tcp ((struct sockaddr *) &storage, len, FALSE, options, error);
+  return socket_listen_tcp ((struct sockaddr *) &storage, len, FALSE, options, error);
 }
 
 int

@@ -10,7 +10,7 @@
 
 /* A timer keeps the low bits of its tick; they wrap after nine years of uptime, differences do not mind. */
 static inline gint32
-ticks_until (gint64 from, guint32 to)
+wheel_ticks_until (gint64 from, guint32 to)
 {
   return (gint32) (to - (guint32) from);
 }
@@ -23,7 +23,7 @@ detour_wheel_init (DetourWheel *self, gint64 now_us)
 }
 
 static void
-push (DetourTimer **head, DetourTimer *timer)
+wheel_push (DetourTimer **head, DetourTimer *timer)
 {
   timer->next = *head;
   if (timer->next != NULL)
@@ -35,17 +35,17 @@ push (DetourTimer **head, DetourTimer *timer)
 /* Slot of @timer, which is due after the current tick; beyond the last slot it waits in the last one and is
  * put back when that comes round. */
 static void
-insert (DetourWheel *self, DetourTimer *timer)
+wheel_insert (DetourWheel *self, DetourTimer *timer)
 {
-  gint32 ahead = CLAMP (ticks_until (self->tick, timer->tick), 1, (gint32) SLOT_MASK);
+  gint32 ahead = CLAMP (wheel_ticks_until (self->tick, timer->tick), 1, (gint32) SLOT_MASK);
   guint slot = (guint) (self->tick + ahead) & SLOT_MASK;
 
-  push (&self->slots[slot], timer);
+  wheel_push (&self->slots[slot], timer);
   self->used[slot / 64] |= G_GUINT64_CONSTANT (1) << (slot % 64);
 }
 
 static void
-unlink_timer (DetourTimer *timer)
+wheel_unlink_timer (DetourTimer *timer)
 {
   *timer->link = timer->next;
   if (timer->next != NULL)
@@ -61,7 +61,7 @@ detour_wheel_set (DetourWheel *self, DetourTimer *timer, gint64 deadline_us)
 
   /* Rounded up: never early. */
   timer->tick = (guint32) ((deadline_us + DETOUR_WHEEL_TICK_US - 1) >> DETOUR_WHEEL_TICK_BITS);
-  insert (self, timer);
+  wheel_insert (self, timer);
   self->n_timers++;
 }
 
@@ -78,13 +78,13 @@ detour_wheel_clear (DetourWheel *self, DetourTimer *timer)
 
       self->used[slot / 64] &= ~(G_GUINT64_CONSTANT (1) << (slot % 64));
     }
-  unlink_timer (timer);
+  wheel_unlink_timer (timer);
   self->n_timers--;
 }
 
 /* Ticks from the current one to the next slot in use, 1 to DETOUR_WHEEL_SLOTS; 0 when none is. */
 static guint
-next_used (const DetourWheel *self)
+wheel_next_used (const DetourWheel *self)
 {
   guint start = (guint) (self->tick + 1) & SLOT_MASK;
 
@@ -112,7 +112,7 @@ detour_wheel_pop (DetourWheel *self, gint64 now_us)
 
   while (self->due == NULL)
     {
-      guint ahead = next_used (self);
+      guint ahead = wheel_next_used (self);
       guint slot;
       DetourTimer *list;
 
@@ -131,16 +131,16 @@ detour_wheel_pop (DetourWheel *self, gint64 now_us)
           DetourTimer *timer = list;
 
           list = timer->next;
-          if (ticks_until (self->tick, timer->tick) <= 0)
-            push (&self->due, timer);
+          if (wheel_ticks_until (self->tick, timer->tick) <= 0)
+            wheel_push (&self->due, timer);
           else
-            insert (self, timer);
+            wheel_insert (self, timer);
         }
     }
 
   DetourTimer *timer = self->due;
 
-  unlink_timer (timer);
+  wheel_unlink_timer (timer);
   self->n_timers--;
   return timer;
 }
@@ -155,7 +155,7 @@ detour_wheel_next_us (const DetourWheel *self)
   if (self->n_timers == 0)
     return G_MAXINT64;
 
-  ahead = next_used (self);
+  ahead = wheel_next_used (self);
   if (ahead == 0)
     return G_MAXINT64;
 

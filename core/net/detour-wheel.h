@@ -1,9 +1,9 @@
 /* detour-wheel.h: the timers of one worker's connections, in a wheel of slots.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Setting, moving and clearing a timer costs the same with ten timers and with a million. A timer fires up to one
- * tick late and never early. Not thread-safe: it belongs to one worker. The clock is the caller's.
- */
+ * Setting, moving and clearing a timer costs the same with ten timers and with a million. A timer
+ * fires up to one tick late and never early. Not thread-safe: it belongs to one worker. The clock
+ * is the caller's. */
 #pragma once
 
 #include <glib.h>

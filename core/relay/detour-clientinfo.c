@@ -17,7 +17,7 @@ typedef struct {
 } Parse;
 
 static gboolean
-parse_flag (Parse *parse, const DetourJsonValue *value, gboolean *flag, const char *reason)
+clientinfo_parse_flag (Parse *parse, const DetourJsonValue *value, gboolean *flag, const char *reason)
 {
   if (value->type == DETOUR_JSON_NULL)
     return TRUE;
@@ -31,7 +31,7 @@ parse_flag (Parse *parse, const DetourJsonValue *value, gboolean *flag, const ch
 }
 
 static gboolean
-parse_version (Parse *parse, const DetourJsonValue *value)
+clientinfo_parse_version (Parse *parse, const DetourJsonValue *value)
 {
   if (value->type == DETOUR_JSON_NULL)
     return TRUE;
@@ -43,7 +43,7 @@ parse_version (Parse *parse, const DetourJsonValue *value)
 
 /* The one member that may not be null, and not be wrong even where nobody has a mesh key. */
 static gboolean
-parse_mesh_key (Parse *parse, const DetourJsonValue *value)
+clientinfo_parse_mesh_key (Parse *parse, const DetourJsonValue *value)
 {
   char text[DETOUR_KEY_HEX_SIZE + 1];
   DetourKey key;
@@ -65,7 +65,7 @@ parse_mesh_key (Parse *parse, const DetourJsonValue *value)
 }
 
 static gboolean
-parse_app_name (Parse *parse, const DetourJsonValue *value)
+clientinfo_parse_app_name (Parse *parse, const DetourJsonValue *value)
 {
   char *name = parse->info->app_name;
 
@@ -89,7 +89,7 @@ parse_app_name (Parse *parse, const DetourJsonValue *value)
 }
 
 static gboolean
-parse_member (const DetourJsonValue *name, const DetourJsonValue *value, gpointer user)
+clientinfo_parse_member (const DetourJsonValue *name, const DetourJsonValue *value, gpointer user)
 {
   Parse *parse = user;
   char text[16];
@@ -97,15 +97,15 @@ parse_member (const DetourJsonValue *name, const DetourJsonValue *value, gpointe
   if (!detour_json_get_string (name, text, sizeof text))
     return TRUE;
   if (g_ascii_strcasecmp (text, "meshKey") == 0)
-    return parse_mesh_key (parse, value);
+    return clientinfo_parse_mesh_key (parse, value);
   if (g_ascii_strcasecmp (text, "version") == 0)
-    return parse_version (parse, value);
+    return clientinfo_parse_version (parse, value);
   if (g_ascii_strcasecmp (text, "CanAckPings") == 0)
-    return parse_flag (parse, value, &parse->info->can_ack_pings, "CanAckPings is not true or false");
+    return clientinfo_parse_flag (parse, value, &parse->info->can_ack_pings, "CanAckPings is not true or false");
   if (g_ascii_strcasecmp (text, "IsProber") == 0)
-    return parse_flag (parse, value, &parse->info->is_prober, "IsProber is not true or false");
+    return clientinfo_parse_flag (parse, value, &parse->info->is_prober, "IsProber is not true or false");
   if (g_ascii_strcasecmp (text, "AppName") == 0)
-    return parse_app_name (parse, value);
+    return clientinfo_parse_app_name (parse, value);
   return TRUE;
 }
 
@@ -120,7 +120,7 @@ detour_clientinfo_parse (const char *text, gsize len, DetourClientInfo *info, co
   *reason = "ClientInfo is longer than 16384 bytes";
   if (len > DETOUR_CLIENTINFO_TEXT_MAX)
     return FALSE;
-  is_good = detour_json_scan (text, len, DEPTH_MAX, &root, parse_member, &parse, reason, NULL);
+  is_good = detour_json_scan (text, len, DEPTH_MAX, &root, clientinfo_parse_member, &parse, reason, NULL);
   if (is_good && root.type != DETOUR_JSON_OBJECT && root.type != DETOUR_JSON_NULL)
     parse.reason = "ClientInfo is not a JSON object";
   if (is_good && parse.reason == NULL && parse.name_reason != NULL)

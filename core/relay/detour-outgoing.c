@@ -1,4 +1,5 @@
-/* detour-outgoing.c: what clients get: packets of this round, copies that waited, control frames, and their order.
+/* detour-outgoing.c: what clients get: packets of this round, copies that waited, control frames,
+ * and their order.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -18,7 +19,7 @@ typedef struct {
 } DropContext;
 
 static void
-on_queue_drop (const DetourQueued *packet, gpointer user)
+outgoing_on_queue_drop (const DetourQueued *packet, gpointer user)
 {
   const DropContext *context = user;
 
@@ -70,7 +71,7 @@ typedef struct {
 } GoneContext;
 
 static void
-on_source_gone (guint32 slot, gpointer user)
+outgoing_on_source_gone (guint32 slot, gpointer user)
 {
   const GoneContext *context = user;
   DetourClient *client = g_ptr_array_index (context->relay->slots, slot);
@@ -85,12 +86,12 @@ detour_relay_source_gone (DetourRelay *self, guint64 source_id, const DetourKey 
   GoneContext context = { .relay = self };
 
   detour_frame_put_peer_gone (context.frame, key, DETOUR_FRAME_GONE_DISCONNECTED);
-  detour_watch_source_gone (self->watch, source_id, on_source_gone, &context);
+  detour_watch_source_gone (self->watch, source_id, outgoing_on_source_gone, &context);
 }
 
 /* The receiver of a packet hears when its source leaves. */
 static void
-note_source (DetourRelay *self, DetourClient *client, guint64 source_id, const guint8 *frame)
+outgoing_note_source (DetourRelay *self, DetourClient *client, guint64 source_id, const guint8 *frame)
 {
   guint32 slot = DETOUR_HANDLE_SLOT (client->handle);
   DetourKey source;
@@ -113,18 +114,18 @@ note_source (DetourRelay *self, DetourClient *client, guint64 source_id, const g
 }
 
 static void
-keep_copy (DetourRelay *self, DetourClient *client, DetourQueueKind kind, const guint8 *frame, gsize len)
+outgoing_keep_copy (DetourRelay *self, DetourClient *client, DetourQueueKind kind, const guint8 *frame, gsize len)
 {
   DropContext drop = { self, client, DETOUR_DROP_QUEUE_HEAD };
   DetourQueueLimits limits = self->limits.queue;
 
   if (self->now_us - client->progress_us < STALLED_US)
     limits.bytes = MAX (limits.bytes, limits.packets * (gsize) (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX));
-  detour_queue_push (&client->queue, &limits, kind, frame, len, on_queue_drop, &drop);
+  detour_queue_push (&client->queue, &limits, kind, frame, len, outgoing_on_queue_drop, &drop);
 }
 
 static void
-append_segment (DetourRelay *self, DetourClient *client, DetourQueueKind kind, guint8 *frame, gsize len)
+outgoing_append_segment (DetourRelay *self, DetourClient *client, DetourQueueKind kind, guint8 *frame, gsize len)
 {
   DetourSegment *segment;
 
@@ -160,14 +161,14 @@ void
 detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 source_id, DetourQueueKind kind,
                          guint8 *frame, gsize len)
 {
-  note_source (self, client, source_id, frame);
+  outgoing_note_source (self, client, source_id, frame);
   if (G_UNLIKELY (client->is_blocked))
-    keep_copy (self, client, kind, frame, len);
+    outgoing_keep_copy (self, client, kind, frame, len);
   else
-    append_segment (self, client, kind, frame, len);
+    outgoing_append_segment (self, client, kind, frame, len);
 }
 
-/* Handing out ------------------------------------------------------------------------------------------------- */
+/* Handing out ---------------------------------------------------------------------------------- */
 
 void
 detour_outgoing_release (DetourRelay *self)
@@ -205,7 +206,7 @@ detour_relay_has_output (const DetourClient *client)
 
 /* Pong and keep-alive, before everything but the answer to the login. */
 static gsize
-gather_small (DetourRelay *self, DetourClient *client)
+outgoing_gather_small (DetourRelay *self, DetourClient *client)
 {
   gsize len = 0;
 
@@ -225,14 +226,14 @@ gather_small (DetourRelay *self, DetourClient *client)
 }
 
 static void
-hand_out (DetourRelay *self, DetourQueueKind kind, guint n_frames, gsize len)
+outgoing_hand_out (DetourRelay *self, DetourQueueKind kind, guint n_frames, gsize len)
 {
   self->handed_n[kind] += n_frames;
   self->handed_bytes[kind] += len - n_frames * DETOUR_FRAME_RECV_HEAD_SIZE;
 }
 
 static void
-count_handed (DetourRelay *self, DetourClient *client)
+outgoing_count_handed (DetourRelay *self, DetourClient *client)
 {
   guint n = self->handed_n[DETOUR_QUEUE_DATA] + self->handed_n[DETOUR_QUEUE_DISCO];
   guint64 bytes = self->handed_bytes[DETOUR_QUEUE_DATA] + self->handed_bytes[DETOUR_QUEUE_DISCO];
@@ -256,7 +257,7 @@ detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans,
 
   /* A control frame that was cut at the limit goes on before anything else. Clients may ping before they were
    * answered, and take any frame before the answer for a fault. */
-  if (!client->owes_greeting && client->control_at == 0 && (small = gather_small (self, client)) > 0)
+  if (!client->owes_greeting && client->control_at == 0 && (small = outgoing_gather_small (self, client)) > 0)
     {
       spans[n++] = (DetourSpan) { self->handed_small, small };
       total += small;
@@ -284,7 +285,7 @@ detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans,
       self->handed_packets = packet;
       spans[n++] = (DetourSpan) { packet->frame, packet->len };
       total += packet->len;
-      hand_out (self, packet->kind, 1, packet->len);
+      outgoing_hand_out (self, packet->kind, 1, packet->len);
     }
   while (client->control == NULL && client->queue == NULL && client->first != 0 && n < max
          && (total == 0 || total + self->segments[client->first - 1].len <= limit))
@@ -293,13 +294,13 @@ detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans,
 
       spans[n++] = (DetourSpan) { segment->data, segment->len };
       total += segment->len;
-      hand_out (self, segment->kind, segment->n_frames, segment->len);
+      outgoing_hand_out (self, segment->kind, segment->n_frames, segment->len);
       client->first = segment->next;
       if (client->first == 0)
         client->last = 0;
     }
 
-  count_handed (self, client);
+  outgoing_count_handed (self, client);
   *bytes = total;
   return n;
 }
@@ -309,7 +310,7 @@ detour_outgoing_forget (DetourRelay *self, DetourClient *client)
 {
   DropContext drop = { self, client, DETOUR_DROP_GONE };
 
-  detour_queue_clear (&client->queue, on_queue_drop, &drop);
+  detour_queue_clear (&client->queue, outgoing_on_queue_drop, &drop);
   g_clear_pointer (&client->control, g_byte_array_unref);
   for (guint32 i = client->first; i != 0; i = self->segments[i - 1].next)
     {
@@ -337,7 +338,7 @@ detour_relay_park (DetourRelay *self, DetourClient *client)
           const guint8 *frame = segment->data + at;
           guint32 len = DETOUR_FRAME_HEADER_SIZE + detour_frame_get_u32 (frame + 1);
 
-          keep_copy (self, client, segment->kind, frame, len);
+          outgoing_keep_copy (self, client, segment->kind, frame, len);
           at += len;
         }
     }

@@ -1,8 +1,8 @@
 /* detour-queue.h: packets that wait for a client which does not read fast enough.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A client has none most of the time: the pointer to it is NULL while nothing waits. Thread: the worker that owns
- * the client. */
+ * A client has none most of the time: the pointer to it is NULL while nothing waits. Thread: the
+ * worker that owns the client. */
 #pragma once
 
 #include <glib.h>

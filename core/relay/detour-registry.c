@@ -1,18 +1,18 @@
 /* detour-registry.c: who is connected: the table of peers that all workers share.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The table is an array of entries, probed one after the other. An entry is the address of a peer, whose low bits,
- * zero by alignment, hold six bits of the hash, so that most other peers met on the way are passed without a look
- * at their cache line. An entry that was removed stays as a grave, which readers pass and writers use again; what
- * is full of graves or too small is replaced as a whole.
+ * The table is an array of entries, probed one after the other. An entry is the address of a peer,
+ * whose low bits, zero by alignment, hold six bits of the hash, so that most other peers met on
+ * the way are passed without a look at their cache line. An entry that was removed stays as a
+ * grave, which readers pass and writers use again; what is full of graves or too small is replaced
+ * as a whole.
  *
- * Entries and the pointer to the array are sequentially consistent, as detour-quiesce.h demands.
- */
+ * Entries and the pointer to the array are sequentially consistent, as detour-qsbr.h demands. */
 #include "config.h"
 
 #include "detour-registry.h"
 
-#include "detour-quiesce.h"
+#include "detour-qsbr.h"
 #include "detour-slab.h"
 
 #include <pthread.h>
@@ -46,7 +46,7 @@ typedef struct _DetourRegistryDup {
 struct _DetourRegistry {
   _Atomic (Table *) table;
   guint64 seed[4];
-  DetourQuiesce *quiesce;
+  DetourQsbr *qsbr;
 
   _Alignas (64) pthread_mutex_t mutex; /* for all below, and every change of what is above */
   DetourRegistryObserver observer;
@@ -65,7 +65,7 @@ registry_insist (int holds)
 }
 
 static Table *
-table_new (gsize capacity)
+registry_table_new (gsize capacity)
 {
   Table *table = calloc (1, sizeof *table + capacity * sizeof table->entries[0]);
 
@@ -76,7 +76,7 @@ table_new (gsize capacity)
 
 /* Keys are chosen by strangers, so the hash has a secret. */
 static inline guint64
-hash_mix (guint64 a, guint64 b)
+registry_hash_mix (guint64 a, guint64 b)
 {
   unsigned __int128 product = (unsigned __int128) a * b;
 
@@ -89,35 +89,35 @@ registry_hash (const DetourRegistry *self, const DetourKey *key)
   guint64 w[4];
 
   memcpy (w, key->bytes, sizeof w);
-  return hash_mix (hash_mix (w[0] ^ self->seed[0], w[1] ^ self->seed[1]) ^ self->seed[1],
-                   hash_mix (w[2] ^ self->seed[2], w[3] ^ self->seed[3]) ^ self->seed[2]);
+  return registry_hash_mix (registry_hash_mix (w[0] ^ self->seed[0], w[1] ^ self->seed[1]) ^ self->seed[1],
+                   registry_hash_mix (w[2] ^ self->seed[2], w[3] ^ self->seed[3]) ^ self->seed[2]);
 }
 
 /* The tag is taken from bits that do not choose the place. */
 static inline uintptr_t
-hash_tag (guint64 hash)
+registry_hash_tag (guint64 hash)
 {
   return (uintptr_t) (hash >> 58);
 }
 
 static inline DetourPeer *
-entry_peer (uintptr_t entry)
+registry_entry_peer (uintptr_t entry)
 {
   return (DetourPeer *) (entry & ~TAG_MASK);
 }
 
 /* The peer of @key and its place in @table; NULL when it is not there. */
 static inline DetourPeer *
-table_find (Table *table, guint64 hash, const DetourKey *key, gsize *place)
+registry_table_find (Table *table, guint64 hash, const DetourKey *key, gsize *place)
 {
   for (gsize i = hash & table->mask;; i = (i + 1) & table->mask)
     {
       uintptr_t entry = atomic_load (&table->entries[i]);
-      DetourPeer *peer = entry_peer (entry);
+      DetourPeer *peer = registry_entry_peer (entry);
 
       if (entry == 0)
         return NULL;
-      if ((entry & TAG_MASK) == hash_tag (hash) && peer != NULL && detour_key_equal (&peer->key, key))
+      if ((entry & TAG_MASK) == registry_hash_tag (hash) && peer != NULL && detour_key_equal (&peer->key, key))
         {
           *place = i;
           return peer;
@@ -130,10 +130,10 @@ detour_registry_find (DetourRegistry *self, const DetourKey *key)
 {
   gsize place;
 
-  return table_find (atomic_load (&self->table), registry_hash (self, key), key, &place);
+  return registry_table_find (atomic_load (&self->table), registry_hash (self, key), key, &place);
 }
 
-/* ---- quiet points ---- */
+/* ---- quiet points ---------------------------------------------------------------------------- */
 
 static void
 registry_try_reclaim (DetourRegistry *self)
@@ -141,29 +141,29 @@ registry_try_reclaim (DetourRegistry *self)
   /* Who holds the mutex does it itself; what is left over waits for the next chance. */
   if (pthread_mutex_trylock (&self->mutex) == 0)
     {
-      detour_quiesce_reclaim (self->quiesce);
+      detour_qsbr_reclaim (self->qsbr);
       pthread_mutex_unlock (&self->mutex);
     }
 }
 
 void
-detour_registry_quiesce (DetourRegistry *self, guint worker)
+detour_registry_quiescent (DetourRegistry *self, guint worker)
 {
-  if (detour_quiesce_point (self->quiesce, worker))
+  if (detour_qsbr_point (self->qsbr, worker))
     registry_try_reclaim (self);
 }
 
 void
 detour_registry_offline (DetourRegistry *self, guint worker)
 {
-  if (detour_quiesce_offline (self->quiesce, worker))
+  if (detour_qsbr_offline (self->qsbr, worker))
     registry_try_reclaim (self);
 }
 
 void
 detour_registry_online (DetourRegistry *self, guint worker)
 {
-  detour_quiesce_online (self->quiesce, worker);
+  detour_qsbr_online (self->qsbr, worker);
 }
 
 static void
@@ -178,7 +178,7 @@ registry_free_peer (void *owner, void *peer)
   detour_slab_release (owner, peer);
 }
 
-/* ---- changes of the table, under the mutex ---- */
+/* ---- changes of the table, under the mutex --------------------------------------------------- */
 
 static inline Table *
 registry_table (DetourRegistry *self)
@@ -187,19 +187,19 @@ registry_table (DetourRegistry *self)
 }
 
 static inline uintptr_t
-table_entry (Table *table, gsize i)
+registry_table_entry (Table *table, gsize i)
 {
   return atomic_load_explicit (&table->entries[i], memory_order_relaxed);
 }
 
 static void
-table_put (Table *table, guint64 hash, DetourPeer *peer)
+registry_table_put (Table *table, guint64 hash, DetourPeer *peer)
 {
   gsize i = hash & table->mask;
 
-  while (table_entry (table, i) != 0)
+  while (registry_table_entry (table, i) != 0)
     i = (i + 1) & table->mask;
-  atomic_store_explicit (&table->entries[i], (uintptr_t) peer | hash_tag (hash), memory_order_relaxed);
+  atomic_store_explicit (&table->entries[i], (uintptr_t) peer | registry_hash_tag (hash), memory_order_relaxed);
 }
 
 /* Moves all peers to an array with room for twice as many; at most three quarters of one are ever filled. */
@@ -212,17 +212,17 @@ registry_rebuild (DetourRegistry *self)
 
   while (capacity * 3 / 8 < self->stats.n_keys + 1)
     capacity *= 2;
-  table = table_new (capacity);
+  table = registry_table_new (capacity);
   for (gsize i = 0; i <= old->mask; i++)
     {
-      DetourPeer *peer = entry_peer (table_entry (old, i));
+      DetourPeer *peer = registry_entry_peer (registry_table_entry (old, i));
 
       if (peer != NULL)
-        table_put (table, registry_hash (self, &peer->key), peer);
+        registry_table_put (table, registry_hash (self, &peer->key), peer);
     }
   self->n_filled = self->stats.n_keys;
   atomic_store (&self->table, table);
-  detour_quiesce_retire (self->quiesce, registry_free_table, NULL, old);
+  detour_qsbr_retire (self->qsbr, registry_free_table, NULL, old);
 }
 
 static void
@@ -239,14 +239,14 @@ registry_insert (DetourRegistry *self, DetourPeer *peer)
     }
   for (i = hash & table->mask;; i = (i + 1) & table->mask)
     {
-      uintptr_t entry = table_entry (table, i);
+      uintptr_t entry = registry_table_entry (table, i);
 
       if (entry == 0)
         self->n_filled++;
-      if (entry_peer (entry) == NULL)
+      if (registry_entry_peer (entry) == NULL)
         break;
     }
-  atomic_store (&table->entries[i], (uintptr_t) peer | hash_tag (hash));
+  atomic_store (&table->entries[i], (uintptr_t) peer | registry_hash_tag (hash));
   self->stats.n_keys++;
 }
 
@@ -256,22 +256,22 @@ registry_remove (DetourRegistry *self, DetourPeer *peer)
   Table *table = registry_table (self);
   gsize i = 0;
 
-  registry_insist (table_find (table, registry_hash (self, &peer->key), &peer->key, &i) == peer);
+  registry_insist (registry_table_find (table, registry_hash (self, &peer->key), &peer->key, &i) == peer);
   atomic_store (&table->entries[i], GRAVE);
   /* Graves in front of an empty entry lead nowhere. */
-  if (table_entry (table, (i + 1) & table->mask) == 0)
-    for (; table_entry (table, i) == GRAVE; i = (i - 1) & table->mask)
+  if (registry_table_entry (table, (i + 1) & table->mask) == 0)
+    for (; registry_table_entry (table, i) == GRAVE; i = (i - 1) & table->mask)
       {
         atomic_store (&table->entries[i], 0);
         self->n_filled--;
       }
   self->stats.n_keys--;
-  detour_quiesce_retire (self->quiesce, registry_free_peer, self->peers, peer);
+  detour_qsbr_retire (self->qsbr, registry_free_peer, self->peers, peer);
   if (table->mask + 1 > CAPACITY_MIN && self->stats.n_keys < (table->mask + 1) / 8)
     registry_rebuild (self);
 }
 
-/* ---- peers and their connections, under the mutex ---- */
+/* ---- peers and their connections, under the mutex -------------------------------------------- */
 
 /* The one place that decides that a key has left the region. */
 static void
@@ -284,37 +284,37 @@ registry_peer_left (DetourRegistry *self, DetourPeer *peer)
 }
 
 static guint32
-peer_n_conns (const DetourPeer *peer)
+registry_peer_n_conns (const DetourPeer *peer)
 {
   return atomic_load_explicit (&peer->n_conns, memory_order_relaxed);
 }
 
 static void
-peer_set_n_conns (DetourPeer *peer, guint32 n_conns)
+registry_peer_set_n_conns (DetourPeer *peer, guint32 n_conns)
 {
   atomic_store_explicit (&peer->n_conns, n_conns, memory_order_relaxed);
 }
 
 static DetourHandle
-peer_active (const DetourPeer *peer)
+registry_peer_active (const DetourPeer *peer)
 {
   return atomic_load_explicit (&peer->active, memory_order_relaxed);
 }
 
 static guint32
-peer_n_history (const DetourPeer *peer)
+registry_peer_n_history (const DetourPeer *peer)
 {
   return atomic_load_explicit (&peer->n_history, memory_order_relaxed);
 }
 
 static void
-peer_set_n_history (DetourPeer *peer, guint32 n_history)
+registry_peer_set_n_history (DetourPeer *peer, guint32 n_history)
 {
   atomic_store_explicit (&peer->n_history, n_history, memory_order_relaxed);
 }
 
 static guint32
-dup_index (const Dup *dup, guint32 n_conns, DetourHandle handle)
+registry_dup_index (const Dup *dup, guint32 n_conns, DetourHandle handle)
 {
   for (guint32 i = 0; i < n_conns; i++)
     if (dup->conns[i].handle == handle)
@@ -323,7 +323,7 @@ dup_index (const Dup *dup, guint32 n_conns, DetourHandle handle)
 }
 
 static Dup *
-dup_resize (Dup *dup, guint32 cap)
+registry_dup_resize (Dup *dup, guint32 cap)
 {
   dup = realloc (dup, sizeof *dup + cap * sizeof dup->conns[0]);
   registry_insist (dup != NULL);
@@ -333,62 +333,62 @@ dup_resize (Dup *dup, guint32 cap)
 
 /* Puts @conn at the end of the history. It is not in the record, which has @n_conns. */
 static void
-dup_append_history (DetourPeer *peer, guint32 n_conns, DupConn conn)
+registry_dup_append_history (DetourPeer *peer, guint32 n_conns, DupConn conn)
 {
-  DupConn *end = &peer->dup->conns[peer_n_history (peer)];
+  DupConn *end = &peer->dup->conns[registry_peer_n_history (peer)];
 
-  memmove (end + 1, end, (n_conns - peer_n_history (peer)) * sizeof conn);
+  memmove (end + 1, end, (n_conns - registry_peer_n_history (peer)) * sizeof conn);
   *end = conn;
-  peer_set_n_history (peer, peer_n_history (peer) + 1);
+  registry_peer_set_n_history (peer, registry_peer_n_history (peer) + 1);
 }
 
 /* Takes the connection at @i out of the record, which has @n_conns. */
 static DupConn
-dup_take (DetourPeer *peer, guint32 n_conns, guint32 i)
+registry_dup_take (DetourPeer *peer, guint32 n_conns, guint32 i)
 {
   DupConn conn = peer->dup->conns[i];
 
   memmove (&peer->dup->conns[i], &peer->dup->conns[i + 1], (n_conns - i - 1) * sizeof conn);
-  if (i < peer_n_history (peer))
-    peer_set_n_history (peer, peer_n_history (peer) - 1);
+  if (i < registry_peer_n_history (peer))
+    registry_peer_set_n_history (peer, registry_peer_n_history (peer) - 1);
   return conn;
 }
 
 static void
-peer_add_dup (DetourRegistry *self, DetourPeer *peer, DupConn conn)
+registry_peer_add_dup (DetourRegistry *self, DetourPeer *peer, DupConn conn)
 {
-  guint32 n_conns = peer_n_conns (peer);
+  guint32 n_conns = registry_peer_n_conns (peer);
 
   if (n_conns == 1)
     {
-      DupConn first = { peer_active (peer), peer->presence };
+      DupConn first = { registry_peer_active (peer), peer->presence };
 
       /* The second one is not in the history: only those that logged in later, or spoke, are. */
-      peer->dup = dup_resize (NULL, 4);
+      peer->dup = registry_dup_resize (NULL, 4);
       peer->dup->conns[0] = first;
       peer->dup->conns[1] = conn;
-      peer_set_n_history (peer, 1);
+      registry_peer_set_n_history (peer, 1);
       self->stats.n_dup_keys++;
       self->stats.n_dup_conns++;
     }
   else
     {
       if (n_conns == peer->dup->cap)
-        peer->dup = dup_resize (peer->dup, 2 * n_conns);
-      dup_append_history (peer, n_conns, conn);
+        peer->dup = registry_dup_resize (peer->dup, 2 * n_conns);
+      registry_dup_append_history (peer, n_conns, conn);
     }
   self->stats.n_dup_conns++;
   self->stats.total_dups++;
-  peer_set_n_conns (peer, n_conns + 1);
+  registry_peer_set_n_conns (peer, n_conns + 1);
 }
 
 /* The active connection is also the last one that logged in or spoke, so that one is not kept apart. */
 static void
-peer_remove_dup (DetourRegistry *self, DetourPeer *peer, DetourHandle handle)
+registry_peer_remove_dup (DetourRegistry *self, DetourPeer *peer, DetourHandle handle)
 {
-  guint32 n_conns = peer_n_conns (peer);
+  guint32 n_conns = registry_peer_n_conns (peer);
 
-  dup_take (peer, n_conns, dup_index (peer->dup, n_conns, handle));
+  registry_dup_take (peer, n_conns, registry_dup_index (peer->dup, n_conns, handle));
   n_conns--;
   self->stats.n_dup_conns--;
   if (n_conns == 1)
@@ -401,28 +401,28 @@ peer_remove_dup (DetourRegistry *self, DetourPeer *peer, DetourHandle handle)
       self->stats.n_dup_conns--;
       self->stats.n_dup_keys--;
     }
-  else if (peer_active (peer) == handle)
+  else if (registry_peer_active (peer) == handle)
     {
       /* All but one of two or more are in the history. */
-      registry_insist (peer_n_history (peer) > 0);
-      atomic_store (&peer->active, peer->dup->conns[peer_n_history (peer) - 1].handle);
+      registry_insist (registry_peer_n_history (peer) > 0);
+      atomic_store (&peer->active, peer->dup->conns[registry_peer_n_history (peer) - 1].handle);
     }
-  peer_set_n_conns (peer, n_conns);
+  registry_peer_set_n_conns (peer, n_conns);
 }
 
 static void
-peer_each_conn (const DetourPeer *peer, DetourRegistryFunc func, gpointer user)
+registry_peer_each_conn (const DetourPeer *peer, DetourRegistryFunc func, gpointer user)
 {
-  guint32 n_conns = peer_n_conns (peer);
+  guint32 n_conns = registry_peer_n_conns (peer);
 
   if (n_conns == 1)
-    func (peer, peer_active (peer), peer->presence, user);
+    func (peer, registry_peer_active (peer), peer->presence, user);
   else
     for (guint32 i = 0; i < n_conns; i++)
       func (peer, peer->dup->conns[i].handle, peer->dup->conns[i].presence, user);
 }
 
-/* ---- calls ---- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 DetourRegistry *
 detour_registry_new (guint n_workers, const DetourRegistryObserver *observer)
@@ -432,8 +432,8 @@ detour_registry_new (guint n_workers, const DetourRegistryObserver *observer)
   registry_insist (self != NULL && n_workers >= 1 && n_workers <= DETOUR_REGISTRY_WORKERS_MAX);
   memset (self, 0, sizeof *self);
   registry_insist (getrandom (self->seed, sizeof self->seed, 0) == sizeof self->seed);
-  self->quiesce = detour_quiesce_new (n_workers);
-  atomic_init (&self->table, table_new (CAPACITY_MIN));
+  self->qsbr = detour_qsbr_new (n_workers);
+  atomic_init (&self->table, registry_table_new (CAPACITY_MIN));
   registry_insist (pthread_mutex_init (&self->mutex, NULL) == 0);
   if (observer != NULL)
     self->observer = *observer;
@@ -446,7 +446,7 @@ void
 detour_registry_free (DetourRegistry *self)
 {
   registry_insist (self->stats.n_conns == 0);
-  detour_quiesce_free (self->quiesce);
+  detour_qsbr_free (self->qsbr);
   detour_slab_free (self->peers);
   pthread_mutex_destroy (&self->mutex);
   free (atomic_load (&self->table));
@@ -461,11 +461,11 @@ detour_registry_join (DetourRegistry *self, const DetourKey *key, DetourHandle h
 
   registry_insist (handle != DETOUR_HANDLE_NONE);
   pthread_mutex_lock (&self->mutex);
-  detour_quiesce_reclaim (self->quiesce);
-  peer = table_find (registry_table (self), registry_hash (self, key), key, &place);
+  detour_qsbr_reclaim (self->qsbr);
+  peer = registry_table_find (registry_table (self), registry_hash (self, key), key, &place);
   if (peer != NULL)
     {
-      peer_add_dup (self, peer, (DupConn){ handle, presence });
+      registry_peer_add_dup (self, peer, (DupConn){ handle, presence });
       atomic_store (&peer->active, handle);
     }
   else
@@ -475,7 +475,7 @@ detour_registry_join (DetourRegistry *self, const DetourKey *key, DetourHandle h
       peer->key = *key;
       peer->id = self->next_id++;
       peer->presence = presence;
-      peer_set_n_conns (peer, 1);
+      registry_peer_set_n_conns (peer, 1);
       atomic_store (&peer->active, handle);
       registry_insert (self, peer);
     }
@@ -490,15 +490,15 @@ void
 detour_registry_leave (DetourRegistry *self, DetourPeer *peer, DetourHandle handle)
 {
   pthread_mutex_lock (&self->mutex);
-  detour_quiesce_reclaim (self->quiesce);
+  detour_qsbr_reclaim (self->qsbr);
   self->stats.n_conns--;
-  if (peer_n_conns (peer) > 1)
+  if (registry_peer_n_conns (peer) > 1)
     {
-      peer_remove_dup (self, peer, handle);
+      registry_peer_remove_dup (self, peer, handle);
     }
   else
     {
-      registry_insist (peer_active (peer) == handle);
+      registry_insist (registry_peer_active (peer) == handle);
       registry_peer_left (self, peer);
     }
   pthread_mutex_unlock (&self->mutex);
@@ -510,12 +510,12 @@ detour_registry_speak (DetourRegistry *self, DetourPeer *peer, DetourHandle hand
   guint32 n_conns;
 
   pthread_mutex_lock (&self->mutex);
-  n_conns = peer_n_conns (peer);
+  n_conns = registry_peer_n_conns (peer);
   if (n_conns > 1)
     {
-      DupConn conn = dup_take (peer, n_conns, dup_index (peer->dup, n_conns, handle));
+      DupConn conn = registry_dup_take (peer, n_conns, registry_dup_index (peer->dup, n_conns, handle));
 
-      dup_append_history (peer, n_conns - 1, conn);
+      registry_dup_append_history (peer, n_conns - 1, conn);
       atomic_store (&peer->active, handle);
     }
   pthread_mutex_unlock (&self->mutex);
@@ -530,17 +530,17 @@ detour_registry_each_key (DetourRegistry *self, DetourRegistryFunc func, gpointe
   table = registry_table (self);
   for (gsize i = 0; i <= table->mask; i++)
     {
-      DetourPeer *peer = entry_peer (table_entry (table, i));
+      DetourPeer *peer = registry_entry_peer (registry_table_entry (table, i));
       DetourHandle active;
       const DetourPresence *presence;
 
       if (peer == NULL)
         continue;
-      active = peer_active (peer);
-      if (peer_n_conns (peer) == 1)
+      active = registry_peer_active (peer);
+      if (registry_peer_n_conns (peer) == 1)
         presence = peer->presence;
       else
-        presence = peer->dup->conns[dup_index (peer->dup, peer_n_conns (peer), active)].presence;
+        presence = peer->dup->conns[registry_dup_index (peer->dup, registry_peer_n_conns (peer), active)].presence;
       func (peer, active, presence, user);
     }
   pthread_mutex_unlock (&self->mutex);
@@ -554,11 +554,11 @@ detour_registry_each_conn (DetourRegistry *self, const DetourKey *key, DetourReg
   guint n = 0;
 
   pthread_mutex_lock (&self->mutex);
-  peer = table_find (registry_table (self), registry_hash (self, key), key, &place);
+  peer = registry_table_find (registry_table (self), registry_hash (self, key), key, &place);
   if (peer != NULL)
     {
-      n = peer_n_conns (peer);
-      peer_each_conn (peer, func, user);
+      n = registry_peer_n_conns (peer);
+      registry_peer_each_conn (peer, func, user);
     }
   pthread_mutex_unlock (&self->mutex);
   return n;
@@ -569,6 +569,6 @@ detour_registry_stats (DetourRegistry *self, DetourRegistryStats *stats)
 {
   pthread_mutex_lock (&self->mutex);
   *stats = self->stats;
-  stats->n_retired = detour_quiesce_n_retired (self->quiesce);
+  stats->n_retired = detour_qsbr_n_retired (self->qsbr);
   pthread_mutex_unlock (&self->mutex);
 }

@@ -1,13 +1,12 @@
 /* detour-registry.h: who is connected: the table of peers that all workers share.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Looking up a key takes no lock and no memory. Changes happen under one mutex, which is never held while waiting
- * for anything. What a reader may still look at is freed when every worker has passed a quiet point since: a moment
- * when it holds no peer that it only looked up. A worker says so once a round, and says that it is away while it
- * sleeps.
+ * Looking up a key takes no lock and no memory. Changes happen under one mutex, which is never
+ * held while waiting for anything. What a reader may still look at is freed when every worker has
+ * passed a quiet point since: a moment when it holds no peer that it only looked up. A worker says
+ * so once a round, and says that it is away while it sleeps.
  *
- * Free of GLib functions, so that ThreadSanitizer sees all of it.
- */
+ * Free of GLib functions, so that ThreadSanitizer sees all of it. */
 #pragma once
 
 #include <stdatomic.h>
@@ -87,7 +86,7 @@ void detour_registry_free (DetourRegistry *self);
 DetourPeer *detour_registry_find (DetourRegistry *self, const DetourKey *key);
 
 /* The worker holds no peer that it looked up. Nearly free when nothing was removed since the last call. */
-void detour_registry_quiesce (DetourRegistry *self, guint worker);
+void detour_registry_quiescent (DetourRegistry *self, guint worker);
 /* The same, and it will look up nothing before detour_registry_online(): call around sleeping. */
 void detour_registry_offline (DetourRegistry *self, guint worker);
 void detour_registry_online (DetourRegistry *self, guint worker);

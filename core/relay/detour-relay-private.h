@@ -1,4 +1,5 @@
-/* detour-relay-private.h: the inside of a worker's engine, for its two halves: what comes in and what goes out.
+/* detour-relay-private.h: the inside of a worker's engine, for its two halves: what comes in and
+ * what goes out.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

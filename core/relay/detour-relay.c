@@ -1,4 +1,5 @@
-/* detour-relay.c: what one worker does with the frames of its clients: decide, count, collect, hand out.
+/* detour-relay.c: what one worker does with the frames of its clients: decide, count, collect,
+ * hand out.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -66,7 +67,7 @@ detour_relay_counters (const DetourRelay *self)
   return &self->counters;
 }
 
-/* Who is here ------------------------------------------------------------------------------------------------- */
+/* Who is here ---------------------------------------------------------------------------------- */
 
 void
 detour_relay_join (DetourRelay *self, DetourClient *client, const DetourKey *key, DetourHandle handle)
@@ -107,7 +108,7 @@ detour_relay_find (DetourRelay *self, DetourHandle handle)
   return client != NULL && client->handle == handle ? client : NULL;
 }
 
-/* From clients ------------------------------------------------------------------------------------------------ */
+/* From clients --------------------------------------------------------------------------------- */
 
 void
 detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id, guint8 *frame, gsize len)
@@ -131,7 +132,7 @@ typedef struct {
 } Destination;
 
 static void
-look_up (DetourRelay *self, Destination *destination, const guint8 *key)
+relay_look_up (DetourRelay *self, Destination *destination, const guint8 *key)
 {
   DetourPeer *peer;
 
@@ -149,7 +150,7 @@ look_up (DetourRelay *self, Destination *destination, const guint8 *key)
 
 /* Only who looks for a path is told that the way is in vain, and not too often. */
 static void
-say_not_here (DetourRelay *self, DetourClient *client, DetourQueueKind kind, const DetourKey *key)
+relay_say_not_here (DetourRelay *self, DetourClient *client, DetourQueueKind kind, const DetourKey *key)
 {
   guint8 frame[DETOUR_FRAME_PEER_GONE_SIZE];
 
@@ -172,7 +173,7 @@ typedef struct {
 
 /* FALSE: the worker of the destination has no room now; nothing was changed. */
 static inline gboolean
-route (DetourRelay *self, DetourClient *client, const Destination *destination, const Packet *packet, DetourDrop unknown)
+relay_route (DetourRelay *self, DetourClient *client, const Destination *destination, const Packet *packet, DetourDrop unknown)
 {
   DetourForward forward;
 
@@ -188,7 +189,7 @@ route (DetourRelay *self, DetourClient *client, const Destination *destination, 
   if (destination->handle == DETOUR_HANDLE_NONE)
     {
       detour_relay_count_drop (self, unknown, packet->kind, packet->len, 1);
-      say_not_here (self, client, packet->kind, &destination->key);
+      relay_say_not_here (self, client, packet->kind, &destination->key);
       return TRUE;
     }
 
@@ -202,7 +203,7 @@ route (DetourRelay *self, DetourClient *client, const Destination *destination, 
 }
 
 static inline gboolean
-on_send_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize len, Destination *destination)
+relay_on_send_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize len, Destination *destination)
 {
   Packet packet = {
     .data = payload + DETOUR_KEY_SIZE,
@@ -212,8 +213,8 @@ on_send_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize 
   };
 
   packet.kind = detour_queue_kind_of (packet.data, packet.len);
-  look_up (self, destination, payload);
-  if (!route (self, client, destination, &packet, DETOUR_DROP_UNKNOWN_DEST))
+  relay_look_up (self, destination, payload);
+  if (!relay_route (self, client, destination, &packet, DETOUR_DROP_UNKNOWN_DEST))
     return FALSE;
 
   client->rx_packets++;
@@ -225,7 +226,7 @@ on_send_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize 
 
 /* Only to clients of this server: a forwarded packet is never forwarded again. */
 static gboolean
-on_forward_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize len, Destination *destination)
+relay_on_forward_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize len, Destination *destination)
 {
   DetourKey source;
   Packet packet = {
@@ -238,7 +239,7 @@ on_forward_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsi
 
   memcpy (source.bytes, payload, DETOUR_KEY_SIZE);
   packet.kind = detour_queue_kind_of (packet.data, packet.len);
-  look_up (self, destination, payload + DETOUR_KEY_SIZE);
+  relay_look_up (self, destination, payload + DETOUR_KEY_SIZE);
   peer = detour_registry_find (self->registry, &source);
   if (peer != NULL)
     packet.source_id = peer->id;
@@ -246,7 +247,7 @@ on_forward_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsi
   /* Without a source key the receiver would take packet bytes for one. */
   if (detour_key_is_zero (&source))
     detour_relay_count_drop (self, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD, packet.kind, packet.len, 1);
-  else if (!route (self, client, destination, &packet, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD))
+  else if (!relay_route (self, client, destination, &packet, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD))
     return FALSE;
 
   client->rx_packets++;
@@ -256,7 +257,7 @@ on_forward_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsi
 }
 
 static void
-on_note_preferred (DetourRelay *self, DetourClient *client, gboolean preferred)
+relay_on_note_preferred (DetourRelay *self, DetourClient *client, gboolean preferred)
 {
   if (client->is_preferred == preferred)
     return;
@@ -267,7 +268,7 @@ on_note_preferred (DetourRelay *self, DetourClient *client, gboolean preferred)
 
 /* One answer at a time: who floods gets no more than one pong a round. */
 static void
-on_ping (DetourRelay *self, DetourClient *client, const guint8 *payload)
+relay_on_ping (DetourRelay *self, DetourClient *client, const guint8 *payload)
 {
   detour_counter_add (&self->counters.pings, 1);
   if (client->has_pong)
@@ -278,7 +279,7 @@ on_ping (DetourRelay *self, DetourClient *client, const guint8 *payload)
 }
 
 static void
-on_watch_conns (DetourRelay *self, DetourClient *client)
+relay_on_watch_conns (DetourRelay *self, DetourClient *client)
 {
   if (detour_key_equal (&client->peer->key, &self->server_key))
     return;
@@ -286,7 +287,7 @@ on_watch_conns (DetourRelay *self, DetourClient *client)
 }
 
 static void
-close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
+relay_close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
 {
   DetourRelay *self = user;
 
@@ -294,35 +295,35 @@ close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *p
 }
 
 static void
-on_close_peer (DetourRelay *self, const guint8 *payload)
+relay_on_close_peer (DetourRelay *self, const guint8 *payload)
 {
   DetourKey key;
 
   memcpy (key.bytes, payload, DETOUR_KEY_SIZE);
-  detour_registry_each_conn (self->registry, &key, close_conn, self);
+  detour_registry_each_conn (self->registry, &key, relay_close_conn, self);
 }
 
 /* FALSE: the frame must come again. */
 static gboolean
-on_frame (DetourRelay *self, DetourClient *client, const DetourFrame *parsed, Destination *destination)
+relay_on_frame (DetourRelay *self, DetourClient *client, const DetourFrame *parsed, Destination *destination)
 {
   switch (parsed->type)
     {
     case DETOUR_FRAME_SEND_PACKET:
-      return on_send_packet (self, client, parsed->payload, parsed->len, destination);
+      return relay_on_send_packet (self, client, parsed->payload, parsed->len, destination);
     case DETOUR_FRAME_FORWARD_PACKET:
-      return on_forward_packet (self, client, parsed->payload, parsed->len, destination);
+      return relay_on_forward_packet (self, client, parsed->payload, parsed->len, destination);
     case DETOUR_FRAME_NOTE_PREFERRED:
-      on_note_preferred (self, client, parsed->payload[0] != 0);
+      relay_on_note_preferred (self, client, parsed->payload[0] != 0);
       break;
     case DETOUR_FRAME_PING:
-      on_ping (self, client, parsed->payload);
+      relay_on_ping (self, client, parsed->payload);
       break;
     case DETOUR_FRAME_WATCH_CONNS:
-      on_watch_conns (self, client);
+      relay_on_watch_conns (self, client);
       break;
     case DETOUR_FRAME_CLOSE_PEER:
-      on_close_peer (self, parsed->payload);
+      relay_on_close_peer (self, parsed->payload);
       break;
     default:
       detour_counter_add (&self->counters.unknown_frames, 1);
@@ -371,7 +372,7 @@ detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize
         }
 
       detour_registry_note_speech (self->registry, client->peer, client->handle);
-      if (G_UNLIKELY (!on_frame (self, client, &frame, &destination)))
+      if (G_UNLIKELY (!relay_on_frame (self, client, &frame, &destination)))
         {
           result = DETOUR_INPUT_STALL;
           break;

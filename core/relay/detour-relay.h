@@ -1,4 +1,5 @@
-/* detour-relay.h: what one worker does with the frames of its clients: decide, count, collect, hand out.
+/* detour-relay.h: what one worker does with the frames of its clients: decide, count, collect,
+ * hand out.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Pure protocol: spans of bytes and a clock come in, verdicts and spans go out. A round goes so:
@@ -10,9 +11,8 @@
  *     detour_relay_park()                    the client's socket is full: copies of what is left, within limits
  *   detour_relay_end()                       the bytes that came in are not needed any more
  *
- * Everything of one DetourRelay belongs to one worker's thread. Nothing is allocated for a packet unless its
- * destination is blocked.
- */
+ * Everything of one DetourRelay belongs to one worker's thread. Nothing is allocated for a packet
+ * unless its destination is blocked. */
 #pragma once
 
 #include <glib.h>

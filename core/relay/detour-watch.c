@@ -1,10 +1,10 @@
 /* detour-watch.c: who wants to hear that a peer is gone: the table of one worker.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A relation is a node in two rings: that of its source and that of its receiver. The ring's head is a node too, of
- * a source and no receiver or the other way round, and is found in the same hash table by its key. Nodes lie in one
- * array and are named by their index, which is half as long as a pointer.
- */
+ * A relation is a node in two rings: that of its source and that of its receiver. The ring's head
+ * is a node too, of a source and no receiver or the other way round, and is found in the same hash
+ * table by its key. Nodes lie in one array and are named by their index, which is half as long as
+ * a pointer. */
 #include "config.h"
 
 #include "detour-watch.h"

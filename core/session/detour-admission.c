@@ -55,39 +55,39 @@ typedef struct {
 } Flight;
 
 static gint64
-now_us (const DetourAdmission *self)
+admission_now_us (const DetourAdmission *self)
 {
   return self->port->now_us != NULL ? self->port->now_us (self->user) : g_get_monotonic_time ();
 }
 
 static void
-request_free (Request *request)
+admission_request_free (Request *request)
 {
   detour_question_clear (&request->question);
   g_free (request);
 }
 
-/* Verdicts ---------------------------------------------------------------------------------------------------- */
+/* Verdicts ------------------------------------------------------------------------------------- */
 
 static void
-conclude (DetourAdmission *self, const DetourQuestion *question, DetourAdmissionVerdict *verdict, guint n)
+admission_conclude (DetourAdmission *self, const DetourQuestion *question, DetourAdmissionVerdict *verdict, guint n)
 {
-  detour_tally_verdict (self->tally, question, verdict, n, self->dry_run, now_us (self));
+  detour_tally_verdict (self->tally, question, verdict, n, self->dry_run, admission_now_us (self));
 }
 
 /* Without an inquiry. */
 static void
-answer (DetourAdmission *self, Request *request, DetourAdmissionVerdict verdict)
+admission_answer (DetourAdmission *self, Request *request, DetourAdmissionVerdict verdict)
 {
   verdict.flags |= request->is_recheck ? DETOUR_VERDICT_RECHECK : 0;
-  conclude (self, &request->question, &verdict, 1);
+  admission_conclude (self, &request->question, &verdict, 1);
   request->done (&verdict, request->data);
-  request_free (request);
+  admission_request_free (request);
 }
 
 /* What is clear without asking a source; FALSE: nothing. */
 static gboolean
-judge_alone (const DetourAdmission *self, const DetourQuestion *question, DetourAdmissionVerdict *verdict)
+admission_judge_alone (const DetourAdmission *self, const DetourQuestion *question, DetourAdmissionVerdict *verdict)
 {
   if (g_strv_contains ((const char *const *) self->disallowed_app_names, question->app_name))
     *verdict = (DetourAdmissionVerdict) { DETOUR_AUTH_DENY, .source = "admission",
@@ -99,16 +99,16 @@ judge_alone (const DetourAdmission *self, const DetourQuestion *question, Detour
   return TRUE;
 }
 
-/* Inquiries --------------------------------------------------------------------------------------------------- */
+/* Inquiries ------------------------------------------------------------------------------------ */
 
 static guint
-flight_hash (gconstpointer flight)
+admission_flight_hash (gconstpointer flight)
 {
   return detour_question_hash_key (&((const Flight *) flight)->question.key);
 }
 
 static gboolean
-flight_equal (gconstpointer a, gconstpointer b)
+admission_flight_equal (gconstpointer a, gconstpointer b)
 {
   const Flight *one = a, *other = b;
 
@@ -116,7 +116,7 @@ flight_equal (gconstpointer a, gconstpointer b)
 }
 
 static void
-flight_free (gpointer data)
+admission_flight_free (gpointer data)
 {
   Flight *flight = data;
 
@@ -130,7 +130,7 @@ flight_free (gpointer data)
 
 /* Everyone who waits now is told; what their callbacks do may be anything but the end of the flight. */
 static void
-tell (Flight *flight, const DetourAdmissionVerdict *verdict)
+admission_tell (Flight *flight, const DetourAdmissionVerdict *verdict)
 {
   GQueue requests = flight->requests;
 
@@ -140,52 +140,52 @@ tell (Flight *flight, const DetourAdmissionVerdict *verdict)
       Request *request = g_queue_pop_head (&requests);
 
       request->done (verdict, request->data);
-      request_free (request);
+      admission_request_free (request);
     }
 }
 
 /* The flight is over. */
 static void
-land (Flight *flight, DetourAdmissionVerdict verdict)
+admission_land (Flight *flight, DetourAdmissionVerdict verdict)
 {
   DetourAdmission *self = flight->admission;
 
   verdict.flags |= flight->is_recheck ? DETOUR_VERDICT_RECHECK : 0;
   g_hash_table_steal (self->inquiries, flight);
   if (!flight->let_in)
-    conclude (self, &flight->question, &verdict, flight->requests.length);
+    admission_conclude (self, &flight->question, &verdict, flight->requests.length);
   else if (verdict.result == DETOUR_AUTH_DENY)
     {
-      conclude (self, &flight->question, &verdict, 1);
+      admission_conclude (self, &flight->question, &verdict, 1);
       /* Unless a dry run made ALLOW of it. */
       if (verdict.result == DETOUR_AUTH_DENY)
         self->port->revoke (self->user, &flight->question.key);
     }
-  tell (flight, &verdict);
-  flight_free (flight);
+  admission_tell (flight, &verdict);
+  admission_flight_free (flight);
 }
 
 static void
-on_word (const DetourInquiryWord *word, gboolean is_last, gpointer data)
+admission_on_word (const DetourInquiryWord *word, gboolean is_last, gpointer data)
 {
   Flight *flight = data;
   DetourAdmissionVerdict verdict = { word->result, word->flags, word->label, word->source, word->reason };
 
   if (is_last)
-    land (flight, verdict);
+    admission_land (flight, verdict);
   else if (!flight->is_recheck && !flight->let_in)
     {
       flight->let_in = TRUE;
       flight->label = g_strdup (word->label);
       flight->source = g_strdup (word->source);
-      conclude (flight->admission, &flight->question, &verdict, flight->requests.length);
-      tell (flight, &verdict);
+      admission_conclude (flight->admission, &flight->question, &verdict, flight->requests.length);
+      admission_tell (flight, &verdict);
     }
 }
 
 /* (Re)starts; may end the flight. */
 static void
-launch (Flight *flight)
+admission_launch (Flight *flight)
 {
   DetourAdmission *self = flight->admission;
   g_autoptr (GPtrArray) sources = g_ptr_array_new ();
@@ -198,9 +198,9 @@ launch (Flight *flight)
   DetourAdmissionVerdict verdict;
 
   g_clear_pointer (&flight->inquiry, detour_inquiry_free);
-  if (judge_alone (self, &flight->question, &verdict))
+  if (admission_judge_alone (self, &flight->question, &verdict))
     {
-      land (flight, verdict);
+      admission_land (flight, verdict);
       return;
     }
   for (guint i = 0; i < self->chain->len; i++)
@@ -213,12 +213,12 @@ launch (Flight *flight)
   terms.patience_us = MIN (self->timeout_us / (sources->len + 1), PATIENCE_MAX_US);
 
   flight->inquiry = detour_inquiry_new (&flight->question, (DetourAuthSource *const *) sources->pdata, sources->len,
-                                        &terms, on_word, flight);
-  detour_inquiry_start (flight->inquiry, now_us (self));
+                                        &terms, admission_on_word, flight);
+  detour_inquiry_start (flight->inquiry, admission_now_us (self));
 }
 
 static gboolean
-on_tick (gpointer data)
+admission_on_tick (gpointer data)
 {
   DetourAdmission *self = data;
 
@@ -234,7 +234,7 @@ detour_admission_tick (DetourAdmission *self)
 {
   guint n = 0;
   g_autofree gpointer *flights = g_hash_table_get_keys_as_array (self->inquiries, &n);
-  gint64 now = now_us (self);
+  gint64 now = admission_now_us (self);
 
   /* A tick ends no flight but its own. */
   for (guint i = 0; i < n; i++)
@@ -242,7 +242,7 @@ detour_admission_tick (DetourAdmission *self)
 }
 
 static void
-begin (DetourAdmission *self, Request *request)
+admission_begin (DetourAdmission *self, Request *request)
 {
   Flight probe = { .question = request->question, .is_recheck = request->is_recheck };
   DetourAdmissionVerdict verdict;
@@ -250,9 +250,9 @@ begin (DetourAdmission *self, Request *request)
 
   if (!request->is_recheck)
     detour_tally_ask (self->tally);
-  if (judge_alone (self, &request->question, &verdict))
+  if (admission_judge_alone (self, &request->question, &verdict))
     {
-      answer (self, request, verdict);
+      admission_answer (self, request, verdict);
       return;
     }
   flight = g_hash_table_lookup (self->inquiries, &probe);
@@ -266,13 +266,13 @@ begin (DetourAdmission *self, Request *request)
   if (flight != NULL)
     {
       /* The last word is on its way, and revokes if need be. */
-      answer (self, request, (DetourAdmissionVerdict) { DETOUR_AUTH_ALLOW, DETOUR_VERDICT_GRACE, flight->label,
+      admission_answer (self, request, (DetourAdmissionVerdict) { DETOUR_AUTH_ALLOW, DETOUR_VERDICT_GRACE, flight->label,
                                                         flight->source, "allowed before, and now: no answer yet" });
       return;
     }
   if (g_hash_table_size (self->inquiries) >= INQUIRIES_MAX)
     {
-      answer (self, request, (DetourAdmissionVerdict) { DETOUR_AUTH_UNAVAILABLE, .source = "admission",
+      admission_answer (self, request, (DetourAdmissionVerdict) { DETOUR_AUTH_UNAVAILABLE, .source = "admission",
                                                         .reason = "too many questions wait" });
       return;
     }
@@ -281,19 +281,19 @@ begin (DetourAdmission *self, Request *request)
   detour_question_copy (&flight->question, &request->question);
   flight->is_recheck = request->is_recheck;
   flight->admission = self;
-  flight->deadline_us = now_us (self) + self->timeout_us;
+  flight->deadline_us = admission_now_us (self) + self->timeout_us;
   g_queue_init (&flight->requests);
   g_queue_push_tail (&flight->requests, request);
   g_hash_table_add (self->inquiries, flight);
   if (self->ticker == 0)
-    self->ticker = g_timeout_add (TICK_MS, on_tick, self);
-  launch (flight);
+    self->ticker = g_timeout_add (TICK_MS, admission_on_tick, self);
+  admission_launch (flight);
 }
 
-/* Questions --------------------------------------------------------------------------------------------------- */
+/* Questions ------------------------------------------------------------------------------------ */
 
 static gboolean
-on_inbox (gpointer data)
+admission_on_inbox (gpointer data)
 {
   DetourAdmission *self = data;
   GQueue requests;
@@ -305,12 +305,12 @@ on_inbox (gpointer data)
   g_mutex_unlock (&self->inbox_lock);
 
   while (requests.length > 0)
-    begin (self, g_queue_pop_head (&requests));
+    admission_begin (self, g_queue_pop_head (&requests));
   return G_SOURCE_REMOVE;
 }
 
 static Request *
-request_new (const DetourQuestion *question, gboolean is_recheck, DetourAdmissionDone done, gpointer data)
+admission_request_new (const DetourQuestion *question, gboolean is_recheck, DetourAdmissionDone done, gpointer data)
 {
   Request *request = g_new (Request, 1);
 
@@ -322,7 +322,7 @@ request_new (const DetourQuestion *question, gboolean is_recheck, DetourAdmissio
 }
 
 static void
-put (DetourAdmission *self, Request *request)
+admission_put (DetourAdmission *self, Request *request)
 {
   g_mutex_lock (&self->inbox_lock);
   g_queue_push_tail (&self->inbox, request);
@@ -330,7 +330,7 @@ put (DetourAdmission *self, Request *request)
     {
       self->inbox_source = g_idle_source_new ();
       g_source_set_priority (self->inbox_source, G_PRIORITY_DEFAULT);
-      g_source_set_callback (self->inbox_source, on_inbox, self, NULL);
+      g_source_set_callback (self->inbox_source, admission_on_inbox, self, NULL);
       g_source_attach (self->inbox_source, NULL);
     }
   g_mutex_unlock (&self->inbox_lock);
@@ -339,27 +339,27 @@ put (DetourAdmission *self, Request *request)
 void
 detour_admission_ask (DetourAdmission *self, const DetourQuestion *question, DetourAdmissionDone done, gpointer data)
 {
-  put (self, request_new (question, FALSE, done, data));
+  admission_put (self, admission_request_new (question, FALSE, done, data));
 }
 
 void
 detour_admission_recheck (DetourAdmission *self, const DetourQuestion *question, DetourAdmissionDone done,
                           gpointer data)
 {
-  put (self, request_new (question, TRUE, done, data));
+  admission_put (self, admission_request_new (question, TRUE, done, data));
 }
 
-/* Life -------------------------------------------------------------------------------------------------------- */
+/* Life ----------------------------------------------------------------------------------------- */
 
 static GPtrArray *
-chain_new (void)
+admission_chain_new (void)
 {
   return g_ptr_array_new_with_free_func ((GDestroyNotify) detour_auth_source_unref);
 }
 
 /* Those of @chain that are not in @others. */
 static void
-close_sources (GPtrArray *chain, GPtrArray *others)
+admission_close_sources (GPtrArray *chain, GPtrArray *others)
 {
   for (guint i = 0; i < chain->len; i++)
     if (others == NULL || !g_ptr_array_find (others, chain->pdata[i], NULL))
@@ -375,10 +375,10 @@ detour_admission_new (const DetourAuthPort *port, gpointer user)
   self->user = user;
   g_mutex_init (&self->inbox_lock);
   g_queue_init (&self->inbox);
-  self->chain = chain_new ();
+  self->chain = admission_chain_new ();
   self->disallowed_app_names = g_new0 (char *, 1);
-  self->inquiries = g_hash_table_new_full (flight_hash, flight_equal, flight_free, NULL);
-  self->tally = detour_tally_new (now_us (self));
+  self->inquiries = g_hash_table_new_full (admission_flight_hash, admission_flight_equal, admission_flight_free, NULL);
+  self->tally = detour_tally_new (admission_now_us (self));
   return self;
 }
 
@@ -400,13 +400,13 @@ detour_admission_free (DetourAdmission *self)
       Request *request = g_queue_pop_head (&self->inbox);
 
       request->done (&stopping, request->data);
-      request_free (request);
+      admission_request_free (request);
     }
   for (guint i = 0; i < n; i++)
-    tell (flights[i], &stopping);
+    admission_tell (flights[i], &stopping);
   g_clear_handle_id (&self->ticker, g_source_remove);
   g_hash_table_unref (self->inquiries);
-  close_sources (self->chain, NULL);
+  admission_close_sources (self->chain, NULL);
   g_ptr_array_unref (self->chain);
   g_strfreev (self->disallowed_app_names);
   detour_tally_free (self->tally);
@@ -414,10 +414,10 @@ detour_admission_free (DetourAdmission *self)
   g_free (self);
 }
 
-/* Settings ---------------------------------------------------------------------------------------------------- */
+/* Settings ------------------------------------------------------------------------------------- */
 
 static DetourAuthSource *
-find_source (const DetourAdmission *self, const char *instance)
+admission_find_source (const DetourAdmission *self, const char *instance)
 {
   for (guint i = 0; i < self->chain->len; i++)
     if (g_str_equal (detour_auth_source_instance (self->chain->pdata[i]), instance))
@@ -427,10 +427,10 @@ find_source (const DetourAdmission *self, const char *instance)
 
 /* Sources that stay keep what they know. */
 static GPtrArray *
-make_chain (const DetourAdmission *self, const DetourSettings *settings)
+admission_make_chain (const DetourAdmission *self, const DetourSettings *settings)
 {
   const char *const *names = detour_settings_list (settings, "chain");
-  GPtrArray *chain = chain_new ();
+  GPtrArray *chain = admission_chain_new ();
 
   for (; *names != NULL; names++)
     {
@@ -439,7 +439,7 @@ make_chain (const DetourAdmission *self, const DetourSettings *settings)
 
       if (g_str_equal (*names, "open"))
         continue;
-      source = find_source (self, instance);
+      source = admission_find_source (self, instance);
       source = source != NULL ? detour_auth_source_ref (source)
                               : detour_auth_source_new (instance, self->port, self->user);
       detour_auth_source_set_negative_ttl (source, detour_settings_duration_us (settings, "negative-ttl"));
@@ -449,7 +449,7 @@ make_chain (const DetourAdmission *self, const DetourSettings *settings)
 }
 
 static GStrv
-read_app_names (const DetourSettings *settings)
+admission_read_app_names (const DetourSettings *settings)
 {
   const char *const *names = detour_settings_list (settings, "disallow-app-names");
   g_autoptr (GPtrArray) kept = g_ptr_array_new ();
@@ -467,23 +467,23 @@ read_app_names (const DetourSettings *settings)
 }
 
 static void
-launch_all (DetourAdmission *self)
+admission_launch_all (DetourAdmission *self)
 {
   guint n = 0;
   g_autofree gpointer *flights = g_hash_table_get_keys_as_array (self->inquiries, &n);
 
   for (guint i = 0; i < n; i++)
-    launch (flights[i]);
+    admission_launch (flights[i]);
 }
 
 void
 detour_admission_apply (DetourAdmission *self, DetourSettings *settings)
 {
   g_autoptr (GPtrArray) before = self->chain;
-  g_autoptr (GPtrArray) chain = make_chain (self, settings);
+  g_autoptr (GPtrArray) chain = admission_make_chain (self, settings);
 
   g_strfreev (self->disallowed_app_names);
-  self->disallowed_app_names = read_app_names (settings);
+  self->disallowed_app_names = admission_read_app_names (settings);
   self->match_all = g_strcmp0 (detour_settings_string (settings, "match"), "all") == 0;
   self->dry_run = detour_settings_bool (settings, "dry-run");
   self->timeout_us = detour_settings_duration_us (settings, "timeout");
@@ -491,8 +491,8 @@ detour_admission_apply (DetourAdmission *self, DetourSettings *settings)
   self->recheck_us = detour_settings_duration_us (settings, "recheck");
 
   self->chain = g_steal_pointer (&chain);
-  launch_all (self);
-  close_sources (before, self->chain);
+  admission_launch_all (self);
+  admission_close_sources (before, self->chain);
   /* A list of names to keep out needs a look at every client. */
   g_atomic_int_set (&self->is_open, self->chain->len == 0 && self->disallowed_app_names[0] == NULL);
 }
@@ -512,15 +512,15 @@ detour_admission_recheck_us (const DetourAdmission *self)
 void
 detour_admission_forget (DetourAdmission *self, const char *instance)
 {
-  DetourAuthSource *source = find_source (self, instance);
+  DetourAuthSource *source = admission_find_source (self, instance);
 
   if (source == NULL)
     return;
   detour_auth_source_forget (source);
-  launch_all (self);
+  admission_launch_all (self);
 }
 
-/* Status ------------------------------------------------------------------------------------------------------ */
+/* Status --------------------------------------------------------------------------------------- */
 
 const DetourAdmissionStats *
 detour_admission_stats (const DetourAdmission *self)

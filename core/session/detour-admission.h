@@ -1,9 +1,9 @@
 /* detour-admission.h: who may use the relay: the chain of auth instances and what core adds to it.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * All who ask the same about the same key share one inquiry (detour-inquiry.h), which walks the chain; each instance
- * of the chain is a source (detour-auth-source.h) with its limit, its cache and its numbers.
- */
+ * All who ask the same about the same key share one inquiry (detour-inquiry.h), which walks the
+ * chain; each instance of the chain is a source (detour-auth-source.h) with its limit, its cache
+ * and its numbers. */
 #pragma once
 
 #include <glib.h>
@@ -47,7 +47,7 @@ void detour_admission_forget (DetourAdmission *self, const char *instance);
 /* Ends what has taken too long. Runs by itself while somebody waits; tests with a clock of their own call it. */
 void detour_admission_tick (DetourAdmission *self);
 
-/* For status --------------------------------------------------------------------------------------------------- */
+/* For status ----------------------------------------------------------------------------------- */
 
 const DetourAdmissionStats *detour_admission_stats (const DetourAdmission *self);
 

@@ -1,4 +1,5 @@
-/* detour-auth-source.c: one auth instance as the admission asks it: a limit, a queue, a memory, and numbers.
+/* detour-auth-source.c: one auth instance as the admission asks it: a limit, a queue, a memory,
+ * and numbers.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -40,7 +41,7 @@ struct _DetourAuthAsk {
 };
 
 static gint64
-now_us (const DetourAuthSource *self)
+auth_source_now_us (const DetourAuthSource *self)
 {
   return self->port != NULL && self->port->now_us != NULL ? self->port->now_us (self->user) : g_get_monotonic_time ();
 }
@@ -109,12 +110,12 @@ detour_auth_source_is_down (const DetourAuthSource *self)
   return self->info.is_down && !self->has_hope;
 }
 
-/* Up and down ------------------------------------------------------------------------------------------------- */
+/* Up and down ---------------------------------------------------------------------------------- */
 
 static void
-set_down (DetourAuthSource *self, const char *trouble)
+auth_source_set_down (DetourAuthSource *self, const char *trouble)
 {
-  gint64 now = now_us (self);
+  gint64 now = auth_source_now_us (self);
 
   g_free (self->trouble);
   self->trouble = g_strdup (trouble != NULL ? trouble : "no reason given");
@@ -133,7 +134,7 @@ set_down (DetourAuthSource *self, const char *trouble)
 }
 
 static void
-set_up (DetourAuthSource *self)
+auth_source_set_up (DetourAuthSource *self)
 {
   if (!self->info.is_down)
     return;
@@ -143,14 +144,14 @@ set_up (DetourAuthSource *self)
   if (self->warned_us >= self->down_since_us)
     g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE, self->instance, "MESSAGE",
                       "%s answers again, after %" G_GINT64_FORMAT " s", self->instance,
-                      (now_us (self) - self->down_since_us) / G_USEC_PER_SEC);
+                      (auth_source_now_us (self) - self->down_since_us) / G_USEC_PER_SEC);
 }
 
-/* Answers ----------------------------------------------------------------------------------------------------- */
+/* Answers -------------------------------------------------------------------------------------- */
 
 /* One line, valid, not too long; free with g_free(). */
 static char *
-clean (const char *text)
+auth_source_clean (const char *text)
 {
   g_autofree char *valid = NULL;
   GString *out;
@@ -173,9 +174,9 @@ clean (const char *text)
 }
 
 static void
-count (DetourAuthSource *self, const DetourAuthAsk *ask, DetourAuthResult result)
+auth_source_count (DetourAuthSource *self, const DetourAuthAsk *ask, DetourAuthResult result)
 {
-  gint64 latency_us = MAX (now_us (self) - ask->sent_us, 1);
+  gint64 latency_us = MAX (auth_source_now_us (self) - ask->sent_us, 1);
 
   if (result == DETOUR_AUTH_ALLOW)
     self->info.allowed++;
@@ -189,45 +190,45 @@ count (DetourAuthSource *self, const DetourAuthAsk *ask, DetourAuthResult result
 }
 
 static gint64
-time_to_live (const DetourAuthSource *self, const DetourAuthVerdict *verdict)
+auth_source_time_to_live (const DetourAuthSource *self, const DetourAuthVerdict *verdict)
 {
   if (verdict->result == DETOUR_AUTH_ALLOW)
     return verdict->ttl_us > 0 ? MIN (verdict->ttl_us, DETOUR_AUTH_SOURCE_TTL_MAX_US) : DETOUR_AUTH_SOURCE_TTL_US;
   return verdict->ttl_us > 0 ? MIN (verdict->ttl_us, self->negative_ttl_us) : self->negative_ttl_us;
 }
 
-static void on_answer (const DetourAuthVerdict *verdict, gpointer data);
+static void auth_source_on_answer (const DetourAuthVerdict *verdict, gpointer data);
 
 static void
-send_question (DetourAuthSource *self, DetourAuthAsk *ask)
+auth_source_send_question (DetourAuthSource *self, DetourAuthAsk *ask)
 {
   g_autoptr (DetourQuestion) question = g_steal_pointer (&ask->question);
   DetourAuthQuestion auth;
 
   ask->source = detour_auth_source_ref (self);
   ask->is_counted = TRUE;
-  ask->sent_us = now_us (self);
+  ask->sent_us = auth_source_now_us (self);
   ask->generation = self->generation;
   self->info.n_asking++;
   self->info.asked++;
   detour_question_to_auth (question, &auth);
-  self->port->verify (self->user, self->instance, &auth, on_answer, ask);
+  self->port->verify (self->user, self->instance, &auth, auth_source_on_answer, ask);
 }
 
 static void
-send_next (DetourAuthSource *self)
+auth_source_send_next (DetourAuthSource *self)
 {
   while (self->waiting.length > 0 && self->info.n_asking < DETOUR_AUTH_SOURCE_ASKING_MAX)
     {
       DetourAuthAsk *ask = self->waiting.head->data;
 
       g_queue_unlink (&self->waiting, &ask->link);
-      send_question (self, ask);
+      auth_source_send_question (self, ask);
     }
 }
 
 static void
-uncount (DetourAuthSource *self, DetourAuthAsk *ask)
+auth_source_uncount (DetourAuthSource *self, DetourAuthAsk *ask)
 {
   if (ask->is_counted)
     self->info.n_asking--;
@@ -235,29 +236,29 @@ uncount (DetourAuthSource *self, DetourAuthAsk *ask)
 }
 
 static void
-on_answer (const DetourAuthVerdict *verdict, gpointer data)
+auth_source_on_answer (const DetourAuthVerdict *verdict, gpointer data)
 {
   g_autofree DetourAuthAsk *ask = data;
   g_autoptr (DetourAuthSource) self = ask->source;
-  g_autofree char *label = clean (verdict->label);
-  g_autofree char *reason = clean (verdict->reason);
+  g_autofree char *label = auth_source_clean (verdict->label);
+  g_autofree char *reason = auth_source_clean (verdict->reason);
   DetourAuthVerdict tidy = { verdict->result, label, NULL, reason, verdict->ttl_us };
 
-  uncount (self, ask);
-  count (self, ask, verdict->result);
+  auth_source_uncount (self, ask);
+  auth_source_count (self, ask, verdict->result);
   if (verdict->result == DETOUR_AUTH_UNAVAILABLE)
-    set_down (self, reason);
+    auth_source_set_down (self, reason);
   else
     {
-      gint64 now = now_us (self);
+      gint64 now = auth_source_now_us (self);
 
-      set_up (self);
+      auth_source_set_up (self);
       if (ask->generation == self->generation)
-        detour_verdict_cache_put (self->cache, &ask->key, ask->hash, &tidy, now, now + time_to_live (self, verdict));
+        detour_verdict_cache_put (self->cache, &ask->key, ask->hash, &tidy, now, now + auth_source_time_to_live (self, verdict));
     }
   if (ask->done != NULL)
     ask->done (&tidy, ask->data);
-  send_next (self);
+  auth_source_send_next (self);
 }
 
 DetourAuthAsk *
@@ -273,7 +274,7 @@ detour_auth_source_ask (DetourAuthSource *self, const DetourQuestion *question, 
   ask->data = data;
   ask->link.data = ask;
   g_queue_push_tail_link (&self->waiting, &ask->link);
-  send_next (self);
+  auth_source_send_next (self);
   return ask;
 }
 
@@ -290,22 +291,22 @@ detour_auth_source_withdraw (DetourAuthSource *self, DetourAuthAsk *ask, gboolea
       g_free (ask);
       return;
     }
-  uncount (self, ask);
+  auth_source_uncount (self, ask);
   if (in_vain)
     {
       self->info.timeouts++;
-      set_down (self, "no answer in time");
+      auth_source_set_down (self, "no answer in time");
     }
   if (self->port != NULL)
-    send_next (self);
+    auth_source_send_next (self);
 }
 
-/* Memory ------------------------------------------------------------------------------------------------------ */
+/* Memory --------------------------------------------------------------------------------------- */
 
 gboolean
 detour_auth_source_recall (DetourAuthSource *self, const DetourQuestion *question, DetourRemembered *out)
 {
-  if (!detour_verdict_cache_find (self->cache, &question->key, detour_question_hash (question), now_us (self), out))
+  if (!detour_verdict_cache_find (self->cache, &question->key, detour_question_hash (question), auth_source_now_us (self), out))
     return FALSE;
   self->info.cached++;
   return TRUE;
@@ -314,7 +315,7 @@ detour_auth_source_recall (DetourAuthSource *self, const DetourQuestion *questio
 gboolean
 detour_auth_source_allowed_lately (DetourAuthSource *self, const DetourKey *key, gint64 grace_us, DetourRemembered *out)
 {
-  return grace_us > 0 && detour_verdict_cache_find_allowed (self->cache, key, now_us (self) - grace_us, out);
+  return grace_us > 0 && detour_verdict_cache_find_allowed (self->cache, key, auth_source_now_us (self) - grace_us, out);
 }
 
 void
@@ -326,7 +327,7 @@ detour_auth_source_forget (DetourAuthSource *self)
   self->has_hope = TRUE;
 }
 
-/* Status ------------------------------------------------------------------------------------------------------ */
+/* Status --------------------------------------------------------------------------------------- */
 
 void
 detour_auth_source_info (const DetourAuthSource *self, DetourAuthSourceInfo *info)

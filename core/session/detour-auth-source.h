@@ -1,4 +1,5 @@
-/* detour-auth-source.h: one auth instance as the admission asks it: a limit, a queue, a memory, and numbers.
+/* detour-auth-source.h: one auth instance as the admission asks it: a limit, a queue, a memory,
+ * and numbers.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

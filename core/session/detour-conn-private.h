@@ -1,12 +1,13 @@
-/* detour-conn-private.h: one registered connection: reading, opening, sealing, sending, its timers.
+/* detour-conn-private.h: one registered connection: reading, opening, sealing, sending, its
+ * timers.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * For detour-carrier.c, detour-conn.c, detour-snapshot.c and their tests. Everything runs on the carrier's worker.
- */
+ * For detour-worker.c, detour-conn.c, detour-snapshot.c and their tests. Everything runs on the
+ * worker's worker. */
 #pragma once
 
 #include "detour-block.h"
-#include "detour-carrier.h"
+#include "detour-worker.h"
 #include "detour-slab.h"
 
 G_BEGIN_DECLS
@@ -34,11 +35,11 @@ struct _DetourConn {
   gboolean is_closed;
 };
 
-/* What all connections of a carrier share: room for one round's bytes. */
+/* What all connections of a worker share: room for one round's bytes. */
 struct _DetourCarrier {
-  DetourWorker *worker;
+  DetourLoop *loop;
   DetourRelay *relay;
-  DetourCarrierLimits limits;
+  DetourWorkerLimits limits;
   guint index;
 
   guint8 *cipher;      /* one read, before it is opened */
@@ -58,10 +59,10 @@ struct _DetourCarrier {
   guint n_conns;       /* likewise */
   gboolean is_stopping;
 
-  DetourCrossing *crossing;
+  DetourWorkerRings *rings;
   DetourRegistry *registry;
   DetourSources *sources;
-  DetourCarrierCounters counters;
+  DetourWorkerCounters counters;
 };
 
 #define DETOUR_CONN_READ_MAX 65536u
@@ -75,19 +76,19 @@ detour_conn_of_client (DetourClient *client)
 }
 
 /* @sealed: (nullable): goes first; @input: (nullable): plain bytes that came already. */
-void detour_conn_start (DetourCarrier *carrier, DetourConn *conn, const GByteArray *sealed, const GByteArray *input);
-void detour_conn_ready (DetourWorker *worker, DetourIo *io, guint32 events);
+void detour_conn_start (DetourWorker *worker, DetourConn *conn, const GByteArray *sealed, const GByteArray *input);
+void detour_conn_ready (DetourLoop *loop, DetourIo *io, guint32 events);
 /* Of a stalled or paused connection: goes on with what it has sent. */
-void detour_conn_retry (DetourCarrier *carrier, DetourConn *conn);
-void detour_conn_timer (DetourCarrier *carrier, DetourTimer *timer);
+void detour_conn_retry (DetourWorker *worker, DetourConn *conn);
+void detour_conn_timer (DetourWorker *worker, DetourTimer *timer);
 /* Sends what the relay has for the connection, until it blocks or nothing is left. */
-void detour_conn_flush (DetourCarrier *carrier, DetourConn *conn);
+void detour_conn_flush (DetourWorker *worker, DetourConn *conn);
 /* Frees what the connection owns; its memory stays until the round is over. */
-void detour_conn_clear (DetourCarrier *carrier, DetourConn *conn, gboolean say_goodbye);
+void detour_conn_clear (DetourWorker *worker, DetourConn *conn, gboolean say_goodbye);
 
-/* In detour-carrier.c. */
-void detour_carrier_end_conn (DetourCarrier *self, DetourConn *conn, DetourClose reason);
+/* In detour-worker.c. */
+void detour_worker_end_conn (DetourWorker *self, DetourConn *conn, DetourClose reason);
 /* Gives every destination its packets, so that the arena is free again. */
-void detour_carrier_flush (DetourCarrier *self);
+void detour_worker_flush (DetourWorker *self);
 
 G_END_DECLS

@@ -23,10 +23,10 @@ typedef union {
 /* Keep-alives fall due on common points in time, about a second apart: an idle worker wakes once for all of them. */
 #define KEEP_ALIVE_GRAIN_US (G_GINT64_CONSTANT (1) << 20)
 
-/* Timers ------------------------------------------------------------------------------------------------------ */
+/* Timers --------------------------------------------------------------------------------------- */
 
 static void
-set_timer (DetourCarrier *carrier, DetourConn *conn)
+conn_set_timer (DetourWorker *worker, DetourConn *conn)
 {
   gint64 next_us = conn->keep_alive_us;
 
@@ -34,15 +34,15 @@ set_timer (DetourCarrier *carrier, DetourConn *conn)
     next_us = MIN (next_us, conn->write_limit_us);
   if (conn->resume_us != 0)
     next_us = MIN (next_us, conn->resume_us);
-  detour_wheel_set (detour_worker_wheel (carrier->worker), &conn->timer, next_us);
+  detour_wheel_set (detour_loop_wheel (worker->loop), &conn->timer, next_us);
 }
 
 static void
-plan_keep_alive (DetourCarrier *carrier, DetourConn *conn)
+conn_plan_keep_alive (DetourWorker *worker, DetourConn *conn)
 {
-  gint64 interval_us = carrier->limits.keep_alive_us;
+  gint64 interval_us = worker->limits.keep_alive_us;
   gint64 jitter_us = MIN (KEEP_ALIVE_JITTER_US, interval_us / 12);
-  gint64 due_us = detour_worker_now_us (carrier->worker) + interval_us;
+  gint64 due_us = detour_loop_now_us (worker->loop) + interval_us;
 
   if (jitter_us > KEEP_ALIVE_GRAIN_US)
     {
@@ -53,16 +53,16 @@ plan_keep_alive (DetourCarrier *carrier, DetourConn *conn)
 }
 
 static gint64
-write_limit (DetourCarrier *carrier, DetourConn *conn)
+conn_write_limit (DetourWorker *worker, DetourConn *conn)
 {
-  gint64 timeout_us = conn->client.is_mesh ? MESH_WRITE_TIMEOUT_US : carrier->limits.write_timeout_us;
+  gint64 timeout_us = conn->client.is_mesh ? MESH_WRITE_TIMEOUT_US : worker->limits.write_timeout_us;
 
-  return timeout_us > 0 ? detour_worker_now_us (carrier->worker) + timeout_us : G_MAXINT64;
+  return timeout_us > 0 ? detour_loop_now_us (worker->loop) + timeout_us : G_MAXINT64;
 }
 
 /* Interest in the socket follows from two facts. */
 static void
-set_events (DetourCarrier *carrier, DetourConn *conn)
+conn_set_events (DetourWorker *worker, DetourConn *conn)
 {
   guint32 events = 0;
 
@@ -70,68 +70,68 @@ set_events (DetourCarrier *carrier, DetourConn *conn)
     events |= EPOLLIN;
   if (conn->out != NULL)
     events |= EPOLLOUT;
-  detour_worker_modify (carrier->worker, &conn->io, events);
+  detour_loop_modify (worker->loop, &conn->io, events);
 }
 
-/* Input ------------------------------------------------------------------------------------------------------- */
+/* Input ---------------------------------------------------------------------------------------- */
 
 static void
-keep_input (DetourCarrier *carrier, DetourConn *conn, const guint8 *data, gsize len)
+conn_keep_input (DetourWorker *worker, DetourConn *conn, const guint8 *data, gsize len)
 {
-  detour_block_append (&carrier->blocks, &conn->in, data, len);
+  detour_block_append (&worker->blocks, &conn->in, data, len);
 }
 
 /* The relay borrows from the block until the round is over. */
 static DetourBlock *
-retire_input (DetourCarrier *carrier, DetourConn *conn)
+conn_retire_input (DetourWorker *worker, DetourConn *conn)
 {
-  DetourBlock *block = g_steal_pointer (&conn->in);
+  DetourBlock *conn_block = g_steal_pointer (&conn->in);
 
-  block->next = carrier->retired;
-  carrier->retired = block;
-  return block;
+  conn_block->next = worker->retired;
+  worker->retired = conn_block;
+  return conn_block;
 }
 
 /* Gives whole frames to the relay and keeps the rest. FALSE: the connection is closed, paused or stalled. */
 static gboolean
-give (DetourCarrier *carrier, DetourConn *conn, guint8 *data, gsize len)
+conn_give (DetourWorker *worker, DetourConn *conn, guint8 *data, gsize len)
 {
   DetourClose why = DETOUR_CLOSE_FRAME;
   gint64 resume_us = 0;
   gsize used;
-  DetourInput result = detour_relay_input (carrier->relay, &conn->client, data, len, &used, &resume_us, &why);
+  DetourInput result = detour_relay_input (worker->relay, &conn->client, data, len, &used, &resume_us, &why);
 
   if (result == DETOUR_INPUT_CLOSE)
     {
-      detour_carrier_end_conn (carrier, conn, why);
+      detour_worker_end_conn (worker, conn, why);
       return FALSE;
     }
 
-  keep_input (carrier, conn, data + used, len - used);
+  conn_keep_input (worker, conn, data + used, len - used);
   if (result == DETOUR_INPUT_OK)
     return TRUE;
 
   if (result == DETOUR_INPUT_PAUSE)
     {
       conn->resume_us = resume_us;
-      set_timer (carrier, conn);
+      conn_set_timer (worker, conn);
     }
   else
     {
       conn->is_stalled = TRUE;
-      g_ptr_array_add (carrier->stalled, conn);
+      g_ptr_array_add (worker->stalled, conn);
     }
-  set_events (carrier, conn);
+  conn_set_events (worker, conn);
   return FALSE;
 }
 
 /* Moves bytes from *@data to the kept ones until there are @wanted. */
 static gboolean
-fill_input (DetourCarrier *carrier, DetourConn *conn, gsize wanted, guint8 **data, gsize *len)
+conn_fill_input (DetourWorker *worker, DetourConn *conn, gsize wanted, guint8 **data, gsize *len)
 {
   gsize n = MIN (wanted - MIN (wanted, conn->in->len), *len);
 
-  keep_input (carrier, conn, *data, n);
+  conn_keep_input (worker, conn, *data, n);
   *data += n;
   *len -= n;
   return conn->in->len >= wanted;
@@ -139,49 +139,49 @@ fill_input (DetourCarrier *carrier, DetourConn *conn, gsize wanted, guint8 **dat
 
 /* The frame that was cut by the end of the last read is completed where it is kept; all others stay where they lie. */
 static void
-take (DetourCarrier *carrier, DetourConn *conn, guint8 *data, gsize len)
+conn_take (DetourWorker *worker, DetourConn *conn, guint8 *data, gsize len)
 {
   if (conn->in != NULL)
     {
       DetourBlock *kept;
       DetourFrame frame;
 
-      if (!fill_input (carrier, conn, DETOUR_FRAME_HEADER_SIZE, &data, &len))
+      if (!conn_fill_input (worker, conn, DETOUR_FRAME_HEADER_SIZE, &data, &len))
         return;
 
       /* What the header alone condemns is not waited for. */
       if (detour_frame_parse (conn->in->data, conn->in->len, conn->client.is_mesh, &frame) == DETOUR_FRAME_MORE
-          && !fill_input (carrier, conn, DETOUR_FRAME_HEADER_SIZE + frame.len, &data, &len))
+          && !conn_fill_input (worker, conn, DETOUR_FRAME_HEADER_SIZE + frame.len, &data, &len))
         return;
 
-      kept = retire_input (carrier, conn);
-      if (!give (carrier, conn, kept->data, kept->len))
+      kept = conn_retire_input (worker, conn);
+      if (!conn_give (worker, conn, kept->data, kept->len))
         {
           if (!conn->is_closed)
-            keep_input (carrier, conn, data, len);
+            conn_keep_input (worker, conn, data, len);
           return;
         }
     }
   if (len > 0)
-    give (carrier, conn, data, len);
+    conn_give (worker, conn, data, len);
 }
 
 /* Goes on with the bytes that were kept while the connection was paused or stalled. */
 static void
-resume (DetourCarrier *carrier, DetourConn *conn)
+conn_resume (DetourWorker *worker, DetourConn *conn)
 {
   if (conn->in != NULL)
     {
-      DetourBlock *kept = retire_input (carrier, conn);
+      DetourBlock *kept = conn_retire_input (worker, conn);
 
-      if (!give (carrier, conn, kept->data, kept->len))
+      if (!conn_give (worker, conn, kept->data, kept->len))
         return;
     }
-  set_events (carrier, conn);
+  conn_set_events (worker, conn);
 }
 
 static void
-read_some (DetourCarrier *carrier, DetourConn *conn)
+conn_read_some (DetourWorker *worker, DetourConn *conn)
 {
   gboolean plain = detour_channel_is_plain (&conn->channel);
   gsize room = DETOUR_CONN_READ_MAX + (plain ? 0 : DETOUR_CHANNEL_FEED_SLACK);
@@ -190,46 +190,46 @@ read_some (DetourCarrier *carrier, DetourConn *conn)
   guint8 *start;
   gssize n;
 
-  if (carrier->arena.cap - carrier->arena.len < room)
+  if (worker->arena.cap - worker->arena.len < room)
     {
-      detour_carrier_flush (carrier);
+      detour_worker_flush (worker);
       if (conn->is_closed)
         return;
     }
 
-  start = carrier->arena.data + carrier->arena.len;
-  n = recv (conn->io.fd, plain ? start : carrier->cipher, DETOUR_CONN_READ_MAX, 0);
-  detour_counter_add (&carrier->counters.reads, 1);
+  start = worker->arena.data + worker->arena.len;
+  n = recv (conn->io.fd, plain ? start : worker->cipher, DETOUR_CONN_READ_MAX, 0);
+  detour_counter_add (&worker->counters.reads, 1);
   if (n <= 0)
     {
       if (n == 0)
-        detour_carrier_end_conn (carrier, conn, DETOUR_CLOSE_PEER);
+        detour_worker_end_conn (worker, conn, DETOUR_CLOSE_PEER);
       else if (errno != EAGAIN && errno != EINTR)
-        detour_carrier_end_conn (carrier, conn, DETOUR_CLOSE_RESET);
+        detour_worker_end_conn (worker, conn, DETOUR_CLOSE_RESET);
       return;
     }
 
   if (plain)
-    carrier->arena.len += (gsize) n;
+    worker->arena.len += (gsize) n;
   else
-    result = detour_channel_feed (&conn->channel, carrier->cipher, (gsize) n, &carrier->arena, &reply);
+    result = detour_channel_feed (&conn->channel, worker->cipher, (gsize) n, &worker->arena, &reply);
 
   if (reply && !conn->owes_reply)
     {
       conn->owes_reply = TRUE;
-      g_ptr_array_add (carrier->replies, conn);
+      g_ptr_array_add (worker->replies, conn);
     }
-  take (carrier, conn, start, (gsize) (carrier->arena.data + carrier->arena.len - start));
+  conn_take (worker, conn, start, (gsize) (worker->arena.data + worker->arena.len - start));
   if (result != DETOUR_CHANNEL_OK && !conn->is_closed)
-    detour_carrier_end_conn (carrier, conn, result == DETOUR_CHANNEL_CLOSED ? DETOUR_CLOSE_PEER : DETOUR_CLOSE_RECORD);
+    detour_worker_end_conn (worker, conn, result == DETOUR_CHANNEL_CLOSED ? DETOUR_CLOSE_PEER : DETOUR_CLOSE_RECORD);
 }
 
-/* Output ------------------------------------------------------------------------------------------------------ */
+/* Output --------------------------------------------------------------------------------------- */
 
 /* The socket is full. What it did not take is sealed and can only wait; what comes from now on is copied, within
  * limits. */
 static void
-block (DetourCarrier *carrier, DetourConn *conn, const struct iovec *rest, guint n, gsize skip)
+conn_block (DetourWorker *worker, DetourConn *conn, const struct iovec *rest, guint n, gsize skip)
 {
   gsize len = 0;
 
@@ -249,15 +249,15 @@ block (DetourCarrier *carrier, DetourConn *conn, const struct iovec *rest, guint
       skip -= cut;
     }
 
-  detour_relay_park (carrier->relay, &conn->client);
-  conn->write_limit_us = write_limit (carrier, conn);
-  set_events (carrier, conn);
-  set_timer (carrier, conn);
+  detour_relay_park (worker->relay, &conn->client);
+  conn->write_limit_us = conn_write_limit (worker, conn);
+  conn_set_events (worker, conn);
+  conn_set_timer (worker, conn);
 }
 
 /* FALSE: blocked or closed. */
 static gboolean
-send_spans (DetourCarrier *carrier, DetourConn *conn, struct iovec *spans, guint n, gsize len)
+conn_send_spans (DetourWorker *worker, DetourConn *conn, struct iovec *spans, guint n, gsize len)
 {
   gssize sent;
 
@@ -266,190 +266,190 @@ send_spans (DetourCarrier *carrier, DetourConn *conn, struct iovec *spans, guint
   else
     sent = sendmsg (conn->io.fd, &(struct msghdr){ .msg_iov = spans, .msg_iovlen = n }, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-  detour_counter_add (&carrier->counters.sends, 1);
+  detour_counter_add (&worker->counters.sends, 1);
   if (sent == (gssize) len)
     return TRUE;
   if (sent < 0 && errno != EAGAIN && errno != EINTR)
     {
-      detour_relay_write_failed (carrier->relay, &conn->client);
-      detour_carrier_end_conn (carrier, conn, DETOUR_CLOSE_WRITE);
+      detour_relay_write_failed (worker->relay, &conn->client);
+      detour_worker_end_conn (worker, conn, DETOUR_CLOSE_WRITE);
       return FALSE;
     }
-  block (carrier, conn, spans, n, (gsize) MAX (sent, 0));
+  conn_block (worker, conn, spans, n, (gsize) MAX (sent, 0));
   return FALSE;
 }
 
 static gboolean
-send_sealed (DetourCarrier *carrier, DetourConn *conn)
+conn_send_sealed (DetourWorker *worker, DetourConn *conn)
 {
-  struct iovec span = { carrier->sealed.data, carrier->sealed.len };
+  struct iovec span = { worker->sealed.data, worker->sealed.len };
 
-  return span.iov_len == 0 || send_spans (carrier, conn, &span, 1, span.iov_len);
+  return span.iov_len == 0 || conn_send_spans (worker, conn, &span, 1, span.iov_len);
 }
 
 static void
-flush_plain (DetourCarrier *carrier, DetourConn *conn)
+conn_flush_plain (DetourWorker *worker, DetourConn *conn)
 {
   Spans spans;
   gsize len;
   guint n;
 
-  while ((n = detour_relay_gather (carrier->relay, &conn->client, spans.span, G_N_ELEMENTS (spans.span),
+  while ((n = detour_relay_gather (worker->relay, &conn->client, spans.span, G_N_ELEMENTS (spans.span),
                                    DETOUR_CONN_SEND_MAX, &len)) > 0)
-    if (!send_spans (carrier, conn, spans.vector, n, len))
+    if (!conn_send_spans (worker, conn, spans.vector, n, len))
       return;
 }
 
 static void
-flush_sealed (DetourCarrier *carrier, DetourConn *conn)
+conn_flush_sealed (DetourWorker *worker, DetourConn *conn)
 {
   Spans spans;
   gsize len;
   guint n;
 
-  carrier->sealed.len = 0;
+  worker->sealed.len = 0;
   do
     {
-      n = detour_relay_gather (carrier->relay, &conn->client, spans.span, G_N_ELEMENTS (spans.span),
+      n = detour_relay_gather (worker->relay, &conn->client, spans.span, G_N_ELEMENTS (spans.span),
                                DETOUR_CHANNEL_RECORD_MAX, &len);
       if (n == 0 && !conn->owes_reply)
         break;
       conn->owes_reply = FALSE;
-      if (!detour_channel_seal (&conn->channel, spans.vector, n, &carrier->sealed))
+      if (!detour_channel_seal (&conn->channel, spans.vector, n, &worker->sealed))
         {
-          detour_relay_write_failed (carrier->relay, &conn->client);
-          detour_carrier_end_conn (carrier, conn, DETOUR_CLOSE_RECORD);
+          detour_relay_write_failed (worker->relay, &conn->client);
+          detour_worker_end_conn (worker, conn, DETOUR_CLOSE_RECORD);
           return;
         }
-      if (carrier->sealed.len >= DETOUR_CONN_SEND_MAX)
+      if (worker->sealed.len >= DETOUR_CONN_SEND_MAX)
         {
-          if (!send_sealed (carrier, conn))
+          if (!conn_send_sealed (worker, conn))
             return;
-          carrier->sealed.len = 0;
+          worker->sealed.len = 0;
         }
     }
   while (n > 0);
-  send_sealed (carrier, conn);
+  conn_send_sealed (worker, conn);
 }
 
 void
-detour_conn_flush (DetourCarrier *carrier, DetourConn *conn)
+detour_conn_flush (DetourWorker *worker, DetourConn *conn)
 {
   if (conn->out != NULL)
     return;
   if (detour_channel_is_plain (&conn->channel))
-    flush_plain (carrier, conn);
+    conn_flush_plain (worker, conn);
   else
-    flush_sealed (carrier, conn);
+    conn_flush_sealed (worker, conn);
   if (conn->client.is_overfull && !conn->is_closed)
-    detour_carrier_end_conn (carrier, conn, DETOUR_CLOSE_BACKLOG);
+    detour_worker_end_conn (worker, conn, DETOUR_CLOSE_BACKLOG);
 }
 
 static void
-write_some (DetourCarrier *carrier, DetourConn *conn)
+conn_write_some (DetourWorker *worker, DetourConn *conn)
 {
   gssize sent = send (conn->io.fd, conn->out + conn->out_at, conn->out_len - conn->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-  detour_counter_add (&carrier->counters.sends, 1);
+  detour_counter_add (&worker->counters.sends, 1);
   if (sent < 0)
     {
       if (errno != EAGAIN && errno != EINTR)
-        detour_carrier_end_conn (carrier, conn, DETOUR_CLOSE_WRITE);
+        detour_worker_end_conn (worker, conn, DETOUR_CLOSE_WRITE);
       return;
     }
 
   conn->out_at += (guint32) sent;
   if (sent > 0)
-    conn->client.progress_us = detour_worker_now_us (carrier->worker);
+    conn->client.progress_us = detour_loop_now_us (worker->loop);
   if (conn->out_at < conn->out_len)
     {
       /* It takes something, if slowly. The timer looks again when the old limit has come. */
       if (sent > 0)
-        conn->write_limit_us = write_limit (carrier, conn);
+        conn->write_limit_us = conn_write_limit (worker, conn);
       return;
     }
 
   g_clear_pointer (&conn->out, g_free);
   conn->write_limit_us = 0;
-  set_events (carrier, conn);
-  detour_relay_unblock (carrier->relay, &conn->client);
+  conn_set_events (worker, conn);
+  detour_relay_unblock (worker->relay, &conn->client);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------------- */
 
 void
-detour_conn_ready (DetourWorker *worker, DetourIo *io, guint32 events)
+detour_conn_ready (DetourLoop *loop, DetourIo *io, guint32 events)
 {
   DetourConn *conn = (DetourConn *) (gpointer) ((guint8 *) io - G_STRUCT_OFFSET (DetourConn, io));
-  DetourCarrier *carrier = detour_worker_user (worker);
+  DetourWorker *worker = detour_loop_user (loop);
 
   if (conn->out != NULL && events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
-    write_some (carrier, conn);
+    conn_write_some (worker, conn);
   if (conn->is_closed)
     return;
   if (conn->resume_us == 0 && !conn->is_stalled && events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-    read_some (carrier, conn);
+    conn_read_some (worker, conn);
   else if (events & (EPOLLERR | EPOLLHUP))
-    detour_carrier_end_conn (carrier, conn, DETOUR_CLOSE_RESET);
+    detour_worker_end_conn (worker, conn, DETOUR_CLOSE_RESET);
 }
 
 void
-detour_conn_retry (DetourCarrier *carrier, DetourConn *conn)
+detour_conn_retry (DetourWorker *worker, DetourConn *conn)
 {
   conn->is_stalled = FALSE;
   conn->resume_us = 0;
-  resume (carrier, conn);
+  conn_resume (worker, conn);
 }
 
 void
-detour_conn_timer (DetourCarrier *carrier, DetourTimer *timer)
+detour_conn_timer (DetourWorker *worker, DetourTimer *timer)
 {
   DetourConn *conn = (DetourConn *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DetourConn, timer));
-  gint64 now_us = detour_worker_now_us (carrier->worker);
+  gint64 now_us = detour_loop_now_us (worker->loop);
 
   if (conn->write_limit_us != 0 && conn->write_limit_us <= now_us)
     {
-      detour_carrier_end_conn (carrier, conn, DETOUR_CLOSE_WRITE_TIME);
+      detour_worker_end_conn (worker, conn, DETOUR_CLOSE_WRITE_TIME);
       return;
     }
   if (conn->resume_us != 0 && conn->resume_us <= now_us)
     {
       conn->resume_us = 0;
-      resume (carrier, conn);
+      conn_resume (worker, conn);
       if (conn->is_closed)
         return;
     }
   if (conn->keep_alive_us <= now_us)
     {
-      detour_relay_keep_alive (carrier->relay, &conn->client);
-      plan_keep_alive (carrier, conn);
+      detour_relay_keep_alive (worker->relay, &conn->client);
+      conn_plan_keep_alive (worker, conn);
     }
-  set_timer (carrier, conn);
+  conn_set_timer (worker, conn);
 }
 
 void
-detour_conn_start (DetourCarrier *carrier, DetourConn *conn, const GByteArray *sealed, const GByteArray *input)
+detour_conn_start (DetourWorker *worker, DetourConn *conn, const GByteArray *sealed, const GByteArray *input)
 {
-  plan_keep_alive (carrier, conn);
-  set_timer (carrier, conn);
+  conn_plan_keep_alive (worker, conn);
+  conn_set_timer (worker, conn);
   if (sealed != NULL && sealed->len > 0)
     {
       struct iovec rest = { sealed->data, sealed->len };
 
-      block (carrier, conn, &rest, 1, 0);
+      conn_block (worker, conn, &rest, 1, 0);
     }
   if (input != NULL && input->len > 0)
     {
-      keep_input (carrier, conn, input->data, input->len);
-      resume (carrier, conn);
+      conn_keep_input (worker, conn, input->data, input->len);
+      conn_resume (worker, conn);
     }
 }
 
 void
-detour_conn_clear (DetourCarrier *carrier, DetourConn *conn, gboolean say_goodbye)
+detour_conn_clear (DetourWorker *worker, DetourConn *conn, gboolean say_goodbye)
 {
-  detour_wheel_clear (detour_worker_wheel (carrier->worker), &conn->timer);
-  detour_worker_remove (carrier->worker, &conn->io);
+  detour_wheel_clear (detour_loop_wheel (worker->loop), &conn->timer);
+  detour_loop_remove (worker->loop, &conn->io);
   if (say_goodbye && conn->out == NULL)
     {
       guint8 bytes[DETOUR_CHANNEL_SEAL_BOUND (0)];
@@ -464,7 +464,7 @@ detour_conn_clear (DetourCarrier *carrier, DetourConn *conn, gboolean say_goodby
   detour_channel_clear (&conn->channel);
   g_clear_pointer (&conn->out, g_free);
   if (conn->in != NULL)
-    retire_input (carrier, conn);
-  detour_sources_leave (carrier->sources, &conn->source);
+    conn_retire_input (worker, conn);
+  detour_sources_leave (worker->sources, &conn->source);
   g_clear_pointer (&conn->label, g_free);
 }

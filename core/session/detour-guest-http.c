@@ -40,7 +40,7 @@ detour_guest_after_answer (DetourGuest *self)
 
 /* FALSE: closed, or the response is not out yet. */
 static gboolean
-answer (DetourGuest *self, DetourHttpResponse *response, const DetourHttpRequest *request)
+guest_http_answer (DetourGuest *self, DetourHttpResponse *response, const DetourHttpRequest *request)
 {
   g_autoptr (GByteArray) bytes = detour_http_response_to_bytes (response, request, g_get_real_time ());
 
@@ -55,9 +55,9 @@ answer (DetourGuest *self, DetourHttpResponse *response, const DetourHttpRequest
 }
 
 static gboolean
-begin_derp (DetourGuest *self, gboolean fast_start)
+guest_http_begin_derp (DetourGuest *self, gboolean fast_start)
 {
-  const DetourPoolParts *parts = &self->thread->pool->parts;
+  const DetourHandshakePoolParts *parts = &self->thread->pool->parts;
   guint8 frame[DETOUR_FRAME_SERVER_KEY_SIZE];
 
   detour_counter_add (&self->thread->counters.derp, 1);
@@ -96,7 +96,7 @@ detour_guest_on_head (DetourGuest *self)
     {
       self->is_bad_head = TRUE;
       detour_http_response_set_error (response, self->head.status, self->head.reason);
-      answer (self, response, NULL);
+      guest_http_answer (self, response, NULL);
       return FALSE;
     }
 
@@ -109,7 +109,7 @@ detour_guest_on_head (DetourGuest *self)
         {
           self->not_ideal = upgrade.not_ideal;
           g_byte_array_remove_range (self->plain, 0, head_len);
-          return begin_derp (self, upgrade.fast_start);
+          return guest_http_begin_derp (self, upgrade.fast_start);
         }
       detour_http_response_set_error (response, 426, "DERP requires connection upgrade");
     }
@@ -118,5 +118,5 @@ detour_guest_on_head (DetourGuest *self)
   if (!on_derp_path)
     detour_http_routes_answer (self->thread->pool->parts.routes, request, response);
   g_byte_array_remove_range (self->plain, 0, head_len);
-  return answer (self, response, request);
+  return guest_http_answer (self, response, request);
 }

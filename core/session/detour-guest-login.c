@@ -1,4 +1,5 @@
-/* detour-guest-login.c: the login of a guest: who it is, whether it is admitted, and the way to its worker.
+/* detour-guest-login.c: the login of a guest: who it is, whether it is admitted, and the way to
+ * its worker.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -10,7 +11,7 @@
 struct _DetourTicket {
   gatomicrefcount refs;
   GMutex lock;
-  DetourWorker *worker; /* under the lock; NULL: the guest is gone */
+  DetourLoop *loop; /* under the lock; NULL: the guest is gone */
   DetourGuest *guest;   /* the thread of the pool only */
   DetourAuthResult result;
   char *label;
@@ -19,7 +20,7 @@ struct _DetourTicket {
 };
 
 static void
-ticket_unref (gpointer data)
+guest_login_ticket_unref (gpointer data)
 {
   DetourTicket *ticket = data;
 
@@ -40,14 +41,14 @@ detour_guest_drop_question (DetourGuest *self)
   if (ticket == NULL)
     return;
   g_mutex_lock (&ticket->lock);
-  ticket->worker = NULL;
+  ticket->loop = NULL;
   g_mutex_unlock (&ticket->lock);
   ticket->guest = NULL;
-  ticket_unref (ticket);
+  guest_login_ticket_unref (ticket);
 }
 
 static guint8
-present_flags (const DetourGuest *self)
+guest_login_present_flags (const DetourGuest *self)
 {
   guint8 flags = 0;
 
@@ -61,31 +62,31 @@ present_flags (const DetourGuest *self)
 }
 
 static void
-fill_presence (const DetourGuest *self, DetourPresence *presence)
+guest_login_fill_presence (const DetourGuest *self, DetourPresence *presence)
 {
   if (detour_address_bytes ((const struct sockaddr *) &self->peer, presence->ip))
     presence->port = self->peer.ss_family == AF_INET6
                          ? g_ntohs (((const struct sockaddr_in6 *) &self->peer)->sin6_port)
                          : g_ntohs (((const struct sockaddr_in *) &self->peer)->sin_port);
-  presence->flags = present_flags (self);
+  presence->flags = guest_login_present_flags (self);
   presence->name_len = (guint8) strlen (self->login.app_name);
   memcpy (presence->name, self->login.app_name, presence->name_len);
 }
 
-/* The carrier with the fewest connections. */
-static DetourCarrier *
-choose_carrier (const DetourPool *pool)
+/* The worker with the fewest connections. */
+static DetourWorker *
+guest_login_choose_worker (const DetourHandshakePool *pool)
 {
-  DetourCarrier *best = pool->parts.carriers[0];
+  DetourWorker *best = pool->parts.workers[0];
 
-  for (guint i = 1; i < pool->parts.n_carriers; i++)
-    if (detour_carrier_n_conns (pool->parts.carriers[i]) < detour_carrier_n_conns (best))
-      best = pool->parts.carriers[i];
+  for (guint i = 1; i < pool->parts.n_workers; i++)
+    if (detour_worker_n_conns (pool->parts.workers[i]) < detour_worker_n_conns (best))
+      best = pool->parts.workers[i];
   return best;
 }
 
 static void
-log_login (const DetourGuest *self, const char *label)
+guest_login_log_login (const DetourGuest *self, const char *label)
 {
   g_autofree char *key = detour_key_to_text (&self->login.key);
   char short_key[9], address[DETOUR_ADDRESS_TEXT_MAX];
@@ -98,13 +99,13 @@ log_login (const DetourGuest *self, const char *label)
 }
 
 static void
-admit (DetourGuest *self, const char *label)
+guest_login_admit (DetourGuest *self, const char *label)
 {
-  DetourPool *pool = self->thread->pool;
+  DetourHandshakePool *pool = self->thread->pool;
   DetourSession *session = g_new0 (DetourSession, 1);
   guint8 info[DETOUR_LOGIN_SERVER_INFO_SIZE];
 
-  log_login (self, label);
+  guest_login_log_login (self, label);
   detour_login_server_info (&self->login, NULL, info);
   session->fd = self->io.fd;
   session->channel = self->channel;
@@ -114,7 +115,7 @@ admit (DetourGuest *self, const char *label)
   session->label = g_strdup (label);
   session->listener = g_intern_string (self->listener->instance);
   session->source = self->source;
-  fill_presence (self, &session->presence);
+  guest_login_fill_presence (self, &session->presence);
   session->output = g_byte_array_append (g_byte_array_new (), info, sizeof info);
   if (self->out->len > 0)
     session->sealed = g_byte_array_ref (self->out);
@@ -122,17 +123,17 @@ admit (DetourGuest *self, const char *label)
     session->input = g_byte_array_ref (self->plain);
 
   detour_guest_retire (self);
-  detour_carrier_adopt (choose_carrier (pool), session);
+  detour_worker_adopt (guest_login_choose_worker (pool), session);
 }
 
 /* Everyone can produce keys without end, so the log takes only some of them. */
 static void
-log_refusal (DetourGuest *self, const DetourTicket *ticket)
+guest_login_log_refusal (DetourGuest *self, const DetourTicket *ticket)
 {
-  DetourPoolThread *thread = self->thread;
+  DetourHandshakeThread *thread = self->thread;
   g_autofree char *key = detour_key_to_text (&self->login.key);
   char address[DETOUR_ADDRESS_TEXT_MAX];
-  GLogLevelFlags level = detour_log_limit_level (&thread->refusals, detour_worker_now_us (thread->worker));
+  GLogLevelFlags level = detour_log_limit_level (&thread->refusals, detour_loop_now_us (thread->loop));
 
   detour_address_format ((struct sockaddr *) &self->peer, address);
   g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, key, DETOUR_LOG_ADDRESS, address, DETOUR_LOG_LISTENER,
@@ -142,12 +143,12 @@ log_refusal (DetourGuest *self, const DetourTicket *ticket)
 }
 
 static void
-refuse (DetourGuest *self, const DetourTicket *ticket)
+guest_login_refuse (DetourGuest *self, const DetourTicket *ticket)
 {
-  DetourPoolThread *thread = self->thread;
+  DetourHandshakeThread *thread = self->thread;
 
   detour_counter_add (&thread->counters.refused, 1);
-  log_refusal (self, ticket);
+  guest_login_log_refusal (self, ticket);
   if (thread->refuse_hold_us == 0)
     {
       detour_guest_close (self, DETOUR_CLOSE_REFUSED);
@@ -157,16 +158,16 @@ refuse (DetourGuest *self, const DetourTicket *ticket)
   detour_guest_set_state (self, DETOUR_GUEST_HELD);
   detour_guest_leave_half_open (self);
   g_queue_push_tail_link (&thread->held, &self->queue_link);
-  detour_pool_adjust (&thread->pool->n_held, 1);
+  detour_handshake_pool_adjust (&thread->pool->n_held, 1);
   detour_guest_set_limit (self, thread->refuse_hold_us);
   detour_guest_set_events (self);
-  if (detour_pool_n_held (thread->pool) > DETOUR_POOL_HELD_MAX)
+  if (detour_handshake_pool_n_held (thread->pool) > DETOUR_HANDSHAKE_POOL_HELD_MAX)
     detour_guest_close (thread->held.head->data, DETOUR_CLOSE_REFUSED);
 }
 
 /* A thread of the pool has the verdict. */
 static void
-on_verdict (DetourWorker *worker, gpointer data)
+guest_login_on_verdict (DetourLoop *loop, gpointer data)
 {
   DetourTicket *ticket = data;
   DetourGuest *self = ticket->guest;
@@ -175,17 +176,17 @@ on_verdict (DetourWorker *worker, gpointer data)
     {
       self->ticket = NULL;
       if (ticket->result == DETOUR_AUTH_ALLOW)
-        admit (self, ticket->label);
+        guest_login_admit (self, ticket->label);
       else
-        refuse (self, ticket);
-      ticket_unref (ticket);
+        guest_login_refuse (self, ticket);
+      guest_login_ticket_unref (ticket);
     }
-  ticket_unref (ticket);
+  guest_login_ticket_unref (ticket);
 }
 
 /* Main thread. */
 static void
-on_admission (const DetourAdmissionVerdict *verdict, gpointer data)
+guest_login_on_admission (const DetourAdmissionVerdict *verdict, gpointer data)
 {
   DetourTicket *ticket = data;
 
@@ -195,17 +196,17 @@ on_admission (const DetourAdmissionVerdict *verdict, gpointer data)
   ticket->reason = g_strdup (verdict->reason);
 
   g_mutex_lock (&ticket->lock);
-  if (ticket->worker != NULL)
+  if (ticket->loop != NULL)
     {
       g_atomic_ref_count_inc (&ticket->refs);
-      detour_worker_post (ticket->worker, on_verdict, ticket);
+      detour_loop_post (ticket->loop, guest_login_on_verdict, ticket);
     }
   g_mutex_unlock (&ticket->lock);
-  ticket_unref (ticket);
+  guest_login_ticket_unref (ticket);
 }
 
 static void
-ask (DetourGuest *self)
+guest_login_ask (DetourGuest *self)
 {
   DetourQuestion question = { .key = self->login.key, .prober = self->login.is_prober };
   char source[DETOUR_ADDRESS_TEXT_MAX];
@@ -215,7 +216,7 @@ ask (DetourGuest *self)
   g_atomic_ref_count_init (&self->ticket->refs);
   g_atomic_ref_count_inc (&self->ticket->refs);
   g_mutex_init (&self->ticket->lock);
-  self->ticket->worker = self->thread->worker;
+  self->ticket->loop = self->thread->loop;
   self->ticket->guest = self;
 
   detour_channel_info (&self->channel, &info);
@@ -224,7 +225,7 @@ ask (DetourGuest *self)
   question.sni = (char *) info.sni;
   question.listener = self->listener->instance;
   g_strlcpy (question.app_name, self->login.app_name, sizeof question.app_name);
-  detour_admission_ask (self->thread->pool->parts.admission, &question, on_admission, self->ticket);
+  detour_admission_ask (self->thread->pool->parts.admission, &question, guest_login_on_admission, self->ticket);
 }
 
 void
@@ -233,15 +234,15 @@ detour_guest_ask_again (DetourGuest *self)
   detour_guest_leave_held (self);
   detour_guest_set_state (self, DETOUR_GUEST_ASKING);
   detour_guest_set_limit (self, 0);
-  ask (self);
+  guest_login_ask (self);
 }
 
 /* FALSE: closed, or waits for something. */
 gboolean
 detour_guest_on_login (DetourGuest *self)
 {
-  DetourPoolThread *thread = self->thread;
-  const DetourPoolParts *parts = &thread->pool->parts;
+  DetourHandshakeThread *thread = self->thread;
+  const DetourHandshakePoolParts *parts = &thread->pool->parts;
   const char *reason = NULL;
   DetourFrame frame;
   DetourFrameVerdict verdict = detour_login_parse (self->plain->data, self->plain->len, &frame);
@@ -262,11 +263,11 @@ detour_guest_on_login (DetourGuest *self)
   detour_guest_set_state (self, DETOUR_GUEST_ASKING);
   detour_guest_set_limit (self, 0);
   if (self->login.is_mesh || detour_admission_is_open (parts->admission))
-    admit (self, NULL);
+    guest_login_admit (self, NULL);
   else
     {
       detour_guest_set_events (self);
-      ask (self);
+      guest_login_ask (self);
     }
   return FALSE;
 }

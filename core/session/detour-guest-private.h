@@ -1,10 +1,11 @@
-/* detour-guest-private.h: the inside of a guest, for its parts: the connection itself, its HTTP, its login.
+/* detour-guest-private.h: the inside of a guest, for its parts: the connection itself, its HTTP,
+ * its login.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 #include "detour-http-head.h"
 #include "detour-login.h"
-#include "detour-pool-private.h"
+#include "detour-handshake-pool-private.h"
 
 G_BEGIN_DECLS
 
@@ -35,7 +36,7 @@ typedef struct _DetourTicket DetourTicket;
 struct _DetourGuest {
   DetourIo io;
   DetourTimer timer;
-  DetourPoolThread *thread;
+  DetourHandshakeThread *thread;
   DetourListener *listener;
   DetourChannel channel;
   DetourGuestState state;

@@ -1,9 +1,11 @@
-/* detour-guest-turn.c: guests take turns: so many are half open at a time, others wait until one of them is done.
+/* detour-guest-turn.c: guests take turns: so many are half open at a time, others wait until one
+ * of them is done.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A crowd that comes at once, from behind one address even, is served one after the other and not turned away. Who has
- * something to say goes before who is silent: a connection that waits and says nothing is closed soon, and one that is
- * half open and rests gives way when somebody else wants its place. */
+ * A crowd that comes at once, from behind one address even, is served one after the other and not
+ * turned away. Who has something to say goes before who is silent: a connection that waits and
+ * says nothing is closed soon, and one that is half open and rests gives way when somebody else
+ * wants its place. */
 #include "config.h"
 
 #include "detour-guest-private.h"
@@ -26,23 +28,23 @@
 /* Guests that are looked at for one place. */
 #define SEARCH_MAX 1024u
 
-static void serve (DetourWorker *worker, gpointer data);
+static void guest_turn_serve (DetourLoop *loop, gpointer data);
 
 static DetourTurn
-enter (DetourGuest *self)
+guest_turn_enter (DetourGuest *self)
 {
-  DetourPool *pool = self->thread->pool;
-  const DetourPoolLimits *limits = &self->thread->limits;
+  DetourHandshakePool *pool = self->thread->pool;
+  const DetourHandshakePoolLimits *limits = &self->thread->limits;
 
-  if (limits->half_open > 0 && detour_pool_n_half_open (pool) >= limits->half_open)
+  if (limits->half_open > 0 && detour_handshake_pool_n_half_open (pool) >= limits->half_open)
     return DETOUR_TURN_TOO_MANY;
   if (!detour_sources_enter (pool->half_open_sources, (const struct sockaddr *) &self->peer, limits->half_open_per_source,
                              &self->half_open))
     return DETOUR_TURN_TOO_MANY_HERE;
 
-  detour_pool_adjust (&pool->n_half_open, 1);
+  detour_handshake_pool_adjust (&pool->n_half_open, 1);
   self->is_half_open = TRUE;
-  self->active_us = detour_worker_now_us (self->thread->worker);
+  self->active_us = detour_loop_now_us (self->thread->loop);
   g_queue_push_tail_link (&self->thread->half_open, &self->half_open_link);
   return DETOUR_TURN_NOW;
 }
@@ -50,7 +52,7 @@ enter (DetourGuest *self)
 /* Nothing came for so long that its place is free for others. Not while it is the relay that thinks, and not when the
  * relay itself was slow to read. */
 static gboolean
-gives_way (DetourGuest *self, gint64 idle_us)
+guest_turn_gives_way (DetourGuest *self, gint64 idle_us)
 {
   gint64 patience_us = self->has_been_told ? RESTING_US : self->has_spoken ? HALF_SAID_US : SILENT_US;
   char byte;
@@ -64,16 +66,16 @@ gives_way (DetourGuest *self, gint64 idle_us)
 }
 
 static gboolean
-come_from_one (const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+guest_turn_come_from_one (const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
   return detour_sources_same ((const struct sockaddr *) a, (const struct sockaddr *) b);
 }
 
 /* Closes the guest of @thread that rests longest, of all or of those that come from @source. */
 static gboolean
-make_place (DetourPoolThread *thread, const struct sockaddr_storage *source, DetourTurn turn)
+guest_turn_make_place (DetourHandshakeThread *thread, const struct sockaddr_storage *source, DetourTurn turn)
 {
-  gint64 now_us = detour_worker_now_us (thread->worker);
+  gint64 now_us = detour_loop_now_us (thread->loop);
   GList *link = thread->half_open.head;
 
   for (guint i = 0; link != NULL && i < SEARCH_MAX; i++)
@@ -84,7 +86,7 @@ make_place (DetourPoolThread *thread, const struct sockaddr_storage *source, Det
       link = link->next;
       if (idle_us < SILENT_US)
         break;
-      if ((turn == DETOUR_TURN_TOO_MANY || come_from_one (source, &other->peer)) && gives_way (other, idle_us))
+      if ((turn == DETOUR_TURN_TOO_MANY || guest_turn_come_from_one (source, &other->peer)) && guest_turn_gives_way (other, idle_us))
         {
           detour_guest_close (other, DETOUR_CLOSE_LIMIT);
           return TRUE;
@@ -95,29 +97,29 @@ make_place (DetourPoolThread *thread, const struct sockaddr_storage *source, Det
 
 /* TRUE: it has a place. */
 static gboolean
-try (DetourGuest *self)
+guest_turn_try (DetourGuest *self)
 {
-  self->turn = enter (self);
-  if (self->turn != DETOUR_TURN_NOW && make_place (self->thread, &self->peer, self->turn))
-    self->turn = enter (self);
+  self->turn = guest_turn_enter (self);
+  if (self->turn != DETOUR_TURN_NOW && guest_turn_make_place (self->thread, &self->peer, self->turn))
+    self->turn = guest_turn_enter (self);
   return self->turn == DETOUR_TURN_NOW;
 }
 
 void
 detour_guest_leave_half_open (DetourGuest *self)
 {
-  DetourPoolThread *thread = self->thread;
+  DetourHandshakeThread *thread = self->thread;
 
   if (!self->is_half_open)
     return;
   self->is_half_open = FALSE;
   g_queue_unlink (&thread->half_open, &self->half_open_link);
-  detour_pool_adjust (&thread->pool->n_half_open, -1);
+  detour_handshake_pool_adjust (&thread->pool->n_half_open, -1);
   detour_sources_leave (thread->pool->half_open_sources, &self->half_open);
   if (thread->waiting.length > 0 && !thread->serves)
     {
       thread->serves = TRUE;
-      detour_worker_defer (thread->worker, serve, thread);
+      detour_loop_defer (thread->loop, guest_turn_serve, thread);
     }
 }
 
@@ -125,7 +127,7 @@ void
 detour_guest_note_activity (DetourGuest *self)
 {
   self->has_spoken = TRUE;
-  self->active_us = detour_worker_now_us (self->thread->worker);
+  self->active_us = detour_loop_now_us (self->thread->loop);
   if (self->is_half_open)
     {
       g_queue_unlink (&self->thread->half_open, &self->half_open_link);
@@ -133,13 +135,13 @@ detour_guest_note_activity (DetourGuest *self)
     }
 }
 
-/* Waiting ----------------------------------------------------------------------------------------------------- */
+/* Waiting -------------------------------------------------------------------------------------- */
 
 /* Who came last goes first: in a crowd that outlasts patience somebody is served in time. */
 static void
-serve (DetourWorker *worker, gpointer data)
+guest_turn_serve (DetourLoop *loop, gpointer data)
 {
-  DetourPoolThread *thread = data;
+  DetourHandshakeThread *thread = data;
   GList *link = thread->waiting.head;
   const DetourGuest *failed = NULL; /* and so will those from its address */
 
@@ -149,9 +151,9 @@ serve (DetourWorker *worker, gpointer data)
       DetourGuest *guest = link->data;
 
       link = link->next;
-      if (!guest->has_spoken || (failed != NULL && come_from_one (&guest->peer, &failed->peer)))
+      if (!guest->has_spoken || (failed != NULL && guest_turn_come_from_one (&guest->peer, &failed->peer)))
         continue;
-      if (try (guest))
+      if (guest_turn_try (guest))
         {
           detour_guest_leave_waiting (guest);
           detour_guest_begin (guest);
@@ -165,7 +167,7 @@ serve (DetourWorker *worker, gpointer data)
 
 /* Descriptors that those who wait may take. */
 static guint
-waiting_max (void)
+guest_turn_waiting_max (void)
 {
   struct rlimit limit;
 
@@ -173,9 +175,9 @@ waiting_max (void)
 }
 
 static void
-look_later (DetourPoolThread *thread)
+guest_turn_look_later (DetourHandshakeThread *thread)
 {
-  detour_wheel_set (detour_worker_wheel (thread->worker), &thread->look, detour_worker_now_us (thread->worker) + LOOK_US);
+  detour_wheel_set (detour_loop_wheel (thread->loop), &thread->look, detour_loop_now_us (thread->loop) + LOOK_US);
 }
 
 typedef struct {
@@ -184,18 +186,18 @@ typedef struct {
 } Wish;
 
 static void
-on_wish (DetourWorker *worker, gpointer data)
+guest_turn_on_wish (DetourLoop *loop, gpointer data)
 {
   g_autofree Wish *wish = data;
 
-  make_place (detour_worker_user (worker), &wish->source, wish->turn);
+  guest_turn_make_place (detour_loop_user (loop), &wish->source, wish->turn);
 }
 
 /* Those who rest may be guests of the other threads. */
 static void
-wish_for_place (DetourPoolThread *thread)
+guest_turn_wish_for_place (DetourHandshakeThread *thread)
 {
-  const DetourPool *pool = thread->pool;
+  const DetourHandshakePool *pool = thread->pool;
   GList *link = thread->waiting.head;
 
   while (link != NULL && !((DetourGuest *) link->data)->has_spoken)
@@ -207,43 +209,43 @@ wish_for_place (DetourPoolThread *thread)
         Wish *wish = g_new (Wish, 1);
 
         *wish = (Wish) { guest->peer, guest->turn };
-        detour_worker_post (pool->threads[i].worker, on_wish, wish);
+        detour_loop_post (pool->threads[i].loop, guest_turn_on_wish, wish);
       }
 }
 
 void
-detour_guest_look (DetourPoolThread *thread)
+detour_guest_look (DetourHandshakeThread *thread)
 {
-  serve (thread->worker, thread);
-  wish_for_place (thread);
+  guest_turn_serve (thread->loop, thread);
+  guest_turn_wish_for_place (thread);
   if (thread->waiting.length > 0)
-    look_later (thread);
+    guest_turn_look_later (thread);
 }
 
 void
 detour_guest_leave_waiting (DetourGuest *self)
 {
-  DetourPoolThread *thread = self->thread;
+  DetourHandshakeThread *thread = self->thread;
 
   g_queue_unlink (&thread->waiting, &self->queue_link);
-  detour_pool_adjust (&thread->pool->n_waiting, -1);
+  detour_handshake_pool_adjust (&thread->pool->n_waiting, -1);
   if (thread->waiting.length == 0)
-    detour_wheel_clear (detour_worker_wheel (thread->worker), &thread->look);
+    detour_wheel_clear (detour_loop_wheel (thread->loop), &thread->look);
 }
 
 gboolean
 detour_guest_take_turn (DetourGuest *self)
 {
-  DetourPoolThread *thread = self->thread;
+  DetourHandshakeThread *thread = self->thread;
 
-  if (enter (self) == DETOUR_TURN_NOW)
+  if (guest_turn_enter (self) == DETOUR_TURN_NOW)
     return TRUE;
   g_queue_push_head_link (&thread->waiting, &self->queue_link);
-  detour_pool_adjust (&thread->pool->n_waiting, 1);
+  detour_handshake_pool_adjust (&thread->pool->n_waiting, 1);
   detour_counter_add (&thread->counters.waited, 1);
   if (thread->waiting.length == 1)
-    look_later (thread);
-  if (detour_pool_n_waiting (thread->pool) > waiting_max ())
+    guest_turn_look_later (thread);
+  if (detour_handshake_pool_n_waiting (thread->pool) > guest_turn_waiting_max ())
     detour_guest_close (self, DETOUR_CLOSE_LIMIT);
   else
     detour_guest_set_limit (self, MIN (FIRST_WORD_US, thread->limits.handshake_timeout_us));
@@ -254,7 +256,7 @@ void
 detour_guest_speaks (DetourGuest *self)
 {
   self->has_spoken = TRUE;
-  if (try (self))
+  if (guest_turn_try (self))
     {
       detour_guest_leave_waiting (self);
       detour_guest_begin (self);

@@ -1,4 +1,5 @@
-/* detour-guest.c: one connection from its acceptance to the moment it is registered, answered or refused.
+/* detour-guest.c: one connection from its acceptance to the moment it is registered, answered or
+ * refused.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -38,16 +39,16 @@ detour_guest_set_state (DetourGuest *self, DetourGuestState next)
 void
 detour_guest_set_limit (DetourGuest *self, gint64 after_us)
 {
-  DetourWheel *wheel = detour_worker_wheel (self->thread->worker);
+  DetourWheel *wheel = detour_loop_wheel (self->thread->loop);
 
   if (after_us > 0)
-    detour_wheel_set (wheel, &self->timer, detour_worker_now_us (self->thread->worker) + after_us);
+    detour_wheel_set (wheel, &self->timer, detour_loop_now_us (self->thread->loop) + after_us);
   else
     detour_wheel_clear (wheel, &self->timer);
 }
 
 static gboolean
-reads (const DetourGuest *self)
+guest_reads (const DetourGuest *self)
 {
   return self->state == DETOUR_GUEST_HANDSHAKE || self->state == DETOUR_GUEST_HEAD || self->state == DETOUR_GUEST_LOGIN
          || self->state == DETOUR_GUEST_LINGERING;
@@ -58,28 +59,28 @@ detour_guest_set_events (DetourGuest *self)
 {
   guint32 events = EPOLLRDHUP;
 
-  if (reads (self))
+  if (guest_reads (self))
     events = EPOLLIN;
   else if (self->state == DETOUR_GUEST_WAITING)
     events = self->has_spoken ? 0 : EPOLLIN; /* the end of what it says is no reason to go */
   if (self->out->len > 0)
     events |= EPOLLOUT;
-  detour_worker_modify (self->thread->worker, &self->io, events);
+  detour_loop_modify (self->thread->loop, &self->io, events);
 }
 
 void
 detour_guest_leave_held (DetourGuest *self)
 {
   g_queue_unlink (&self->thread->held, &self->queue_link);
-  detour_pool_adjust (&self->thread->pool->n_held, -1);
+  detour_handshake_pool_adjust (&self->thread->pool->n_held, -1);
 }
 
-/* The end ----------------------------------------------------------------------------------------------------- */
+/* The end -------------------------------------------------------------------------------------- */
 
 /* Handshakes leave behind memory that the C library keeps, some 20 KB each, when many went on at a time: what is left
  * of a storm is given back when it is over. */
 static void
-give_memory_back (DetourPoolThread *thread)
+guest_give_memory_back (DetourHandshakeThread *thread)
 {
   if (thread->peak < STORM_GUESTS || thread->guests.length > thread->held.length)
     return;
@@ -90,16 +91,16 @@ give_memory_back (DetourPoolThread *thread)
 }
 
 static void
-release_guest (DetourWorker *worker, gpointer data)
+guest_release_guest (DetourLoop *loop, gpointer data)
 {
   DetourGuest *self = data;
-  DetourPoolThread *thread = self->thread;
+  DetourHandshakeThread *thread = self->thread;
 
   g_byte_array_unref (self->plain);
   g_byte_array_unref (self->out);
   detour_listener_unref (self->listener);
   g_free (self);
-  give_memory_back (thread);
+  guest_give_memory_back (thread);
 }
 
 /* Takes the guest off the thread; descriptor, channel and source are the caller's business. */
@@ -113,16 +114,16 @@ detour_guest_retire (DetourGuest *self)
   detour_guest_leave_half_open (self);
   detour_guest_drop_question (self);
   detour_guest_set_state (self, DETOUR_GUEST_CLOSED);
-  detour_wheel_clear (detour_worker_wheel (self->thread->worker), &self->timer);
-  detour_worker_remove (self->thread->worker, &self->io);
+  detour_wheel_clear (detour_loop_wheel (self->thread->loop), &self->timer);
+  detour_loop_remove (self->thread->loop, &self->io);
   g_queue_unlink (&self->thread->guests, &self->link);
   detour_login_clear (&self->login);
-  detour_worker_defer (self->thread->worker, release_guest, self);
+  detour_loop_defer (self->thread->loop, guest_release_guest, self);
 }
 
 /* A peer that gets no goodbye of its record layer takes the end for an attack. */
 static void
-say_goodbye (DetourGuest *self)
+guest_say_goodbye (DetourGuest *self)
 {
   DetourBuffer *out = &self->thread->out;
 
@@ -147,18 +148,18 @@ detour_guest_close (DetourGuest *self, DetourClose reason)
                     detour_close_name (reason), "MESSAGE", "%s: connection closed before it was registered, %s", address,
                     detour_close_text (reason));
 
-  say_goodbye (self);
+  guest_say_goodbye (self);
   detour_guest_retire (self);
   close (self->io.fd);
   detour_channel_clear (&self->channel);
   detour_sources_leave (self->thread->pool->parts.sources, &self->source);
 }
 
-/* Output ------------------------------------------------------------------------------------------------------ */
+/* Output --------------------------------------------------------------------------------------- */
 
 /* FALSE: closed. */
 static gboolean
-flush_out (DetourGuest *self)
+guest_flush_out (DetourGuest *self)
 {
   while (self->out->len > 0)
     {
@@ -201,13 +202,13 @@ detour_guest_put (DetourGuest *self, const guint8 *data, gsize len)
       len -= span.iov_len;
     }
   while (len > 0);
-  return flush_out (self);
+  return guest_flush_out (self);
 }
 
-/* Input ------------------------------------------------------------------------------------------------------- */
+/* Input ---------------------------------------------------------------------------------------- */
 
 static void
-process (DetourGuest *self)
+guest_process (DetourGuest *self)
 {
   gboolean goes_on = TRUE;
 
@@ -224,7 +225,7 @@ process (DetourGuest *self)
 
 /* Opens what came into guest->plain; FALSE: closed. */
 static gboolean
-open_bytes (DetourGuest *self, const guint8 *data, gsize len)
+guest_open_bytes (DetourGuest *self, const guint8 *data, gsize len)
 {
   DetourBuffer *plain = &self->thread->plain;
   gboolean reply = FALSE;
@@ -247,9 +248,9 @@ open_bytes (DetourGuest *self, const guint8 *data, gsize len)
 
 /* FALSE: closed, or the handshake wants more. */
 static gboolean
-handshake (DetourGuest *self, const guint8 *data, gsize len)
+guest_handshake (DetourGuest *self, const guint8 *data, gsize len)
 {
-  DetourPoolThread *thread = self->thread;
+  DetourHandshakeThread *thread = self->thread;
   DetourBuffer *out = &thread->out;
   DetourChannelResult result;
   const char *reason = NULL;
@@ -268,7 +269,7 @@ handshake (DetourGuest *self, const guint8 *data, gsize len)
   while (result == DETOUR_CHANNEL_MORE && used < len);
   detour_counter_add (&thread->counters.handshake_us, (guint64) (g_get_monotonic_time () - start_us));
 
-  if (!flush_out (self))
+  if (!guest_flush_out (self))
     return FALSE;
   if (result == DETOUR_CHANNEL_MORE)
     return FALSE;
@@ -282,18 +283,18 @@ handshake (DetourGuest *self, const guint8 *data, gsize len)
   if (self->channel.cls->settle != NULL)
     self->channel.self = self->channel.cls->settle (self->channel.self, &self->channel.cls);
   detour_guest_set_state (self, DETOUR_GUEST_HEAD);
-  return open_bytes (self, data + used, len - used);
+  return guest_open_bytes (self, data + used, len - used);
 }
 
 /* How a connection ends whose last answer was given. */
 static DetourClose
-answered (const DetourGuest *self)
+guest_answered (const DetourGuest *self)
 {
   return self->is_bad_head ? DETOUR_CLOSE_HEAD : DETOUR_CLOSE_SERVED;
 }
 
 static void
-read_some (DetourGuest *self)
+guest_read_some (DetourGuest *self)
 {
   DetourBuffer *in = &self->thread->in;
   gssize n = recv (self->io.fd, in->data, in->cap, MSG_DONTWAIT);
@@ -303,39 +304,39 @@ read_some (DetourGuest *self)
   if (n <= 0)
     {
       detour_guest_close (self, n < 0 ? DETOUR_CLOSE_RESET
-                                      : self->state == DETOUR_GUEST_LINGERING ? answered (self) : DETOUR_CLOSE_PEER);
+                                      : self->state == DETOUR_GUEST_LINGERING ? guest_answered (self) : DETOUR_CLOSE_PEER);
       return;
     }
   if (self->state == DETOUR_GUEST_LINGERING)
     return;
   detour_guest_note_activity (self);
-  if (self->state == DETOUR_GUEST_HANDSHAKE ? handshake (self, in->data, (gsize) n) : open_bytes (self, in->data, (gsize) n))
-    process (self);
+  if (self->state == DETOUR_GUEST_HANDSHAKE ? guest_handshake (self, in->data, (gsize) n) : guest_open_bytes (self, in->data, (gsize) n))
+    guest_process (self);
 }
 
 static void
-on_ready (DetourWorker *worker, DetourIo *io, guint32 events)
+guest_on_ready (DetourLoop *loop, DetourIo *io, guint32 events)
 {
   DetourGuest *self = (DetourGuest *) io;
 
   if (events & EPOLLOUT)
     {
-      if (!flush_out (self))
+      if (!guest_flush_out (self))
         return;
       if (self->state == DETOUR_GUEST_ANSWERING && self->out->len == 0)
         {
           if (!detour_guest_after_answer (self))
             return;
           detour_guest_set_events (self);
-          process (self);
+          guest_process (self);
           if (self->state == DETOUR_GUEST_CLOSED)
             return;
         }
     }
   if (self->state == DETOUR_GUEST_WAITING && !self->has_spoken && events & EPOLLIN)
     detour_guest_speaks (self);
-  else if (reads (self) && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-    read_some (self);
+  else if (guest_reads (self) && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+    guest_read_some (self);
   else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
     detour_guest_close (self, DETOUR_CLOSE_PEER);
 }
@@ -351,12 +352,12 @@ detour_guest_timer (DetourTimer *timer)
   };
   DetourGuest *self = (DetourGuest *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DetourGuest, timer));
 
-  detour_guest_close (self, self->state == DETOUR_GUEST_LINGERING ? answered (self) : reasons[self->state]);
+  detour_guest_close (self, self->state == DETOUR_GUEST_LINGERING ? guest_answered (self) : reasons[self->state]);
 }
 
 /* FALSE: the transport would not have it. */
 static gboolean
-make_channel (DetourGuest *self)
+guest_make_channel (DetourGuest *self)
 {
   DetourAccepted accepted = { .peer = self->peer, .listener = self->listener->instance };
   socklen_t len = sizeof accepted.local;
@@ -376,7 +377,7 @@ void
 detour_guest_begin (DetourGuest *self)
 {
   detour_guest_set_state (self, DETOUR_GUEST_HANDSHAKE);
-  if (!make_channel (self))
+  if (!guest_make_channel (self))
     {
       detour_guest_close (self, DETOUR_CLOSE_HANDSHAKE);
       return;
@@ -386,17 +387,17 @@ detour_guest_begin (DetourGuest *self)
 
   /* Some channels need nothing of the peer, or speak first. An empty text and not NULL: nothing may be added to NULL,
    * not even zero. */
-  if (handshake (self, (const guint8 *) "", 0))
-    process (self);
+  if (guest_handshake (self, (const guint8 *) "", 0))
+    guest_process (self);
 }
 
 void
-detour_guest_new (DetourPoolThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer,
+detour_guest_new (DetourHandshakeThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer,
                   DetourSource source)
 {
   DetourGuest *self = g_new0 (DetourGuest, 1);
 
-  self->io = (DetourIo) { on_ready, fd, EPOLLIN };
+  self->io = (DetourIo) { guest_on_ready, fd, EPOLLIN };
   self->thread = thread;
   self->listener = detour_listener_ref (listener);
   self->channel.cls = &detour_channel_plain;
@@ -412,7 +413,7 @@ detour_guest_new (DetourPoolThread *thread, DetourListener *listener, int fd, co
   g_queue_push_tail_link (&thread->guests, &self->link);
   thread->peak = MAX (thread->peak, thread->guests.length);
 
-  if (!detour_worker_add (thread->worker, &self->io))
+  if (!detour_loop_add (thread->loop, &self->io))
     {
       detour_guest_set_state (self, DETOUR_GUEST_HANDSHAKE);
       detour_guest_close (self, DETOUR_CLOSE_HANDSHAKE);

@@ -33,7 +33,7 @@ struct _DetourHttpRoutes {
 G_DEFINE_QUARK (detour-http-routes-error-quark, detour_http_routes_error)
 
 static void
-probe_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response)
+http_routes_probe_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response)
 {
   /* Clients in a browser measure from pages of any origin. */
   detour_http_response_add_header (response, "Access-Control-Allow-Origin", "*");
@@ -41,13 +41,13 @@ probe_handle (gpointer self, const DetourHttpRequest *request, DetourHttpRespons
 
 /* Older and newer clients use either name. */
 static const DetourHttpRoute probe_routes[] = {
-  { "/derp/probe", DETOUR_HTTP_GET, 0, probe_handle },
-  { "/derp/latency-check", DETOUR_HTTP_GET, 0, probe_handle },
+  { "/derp/probe", DETOUR_HTTP_GET, 0, http_routes_probe_handle },
+  { "/derp/latency-check", DETOUR_HTTP_GET, 0, http_routes_probe_handle },
   { NULL },
 };
 
 static void
-route_owner_free (gpointer data)
+http_routes_route_owner_free (gpointer data)
 {
   RouteOwner *owner = data;
 
@@ -64,7 +64,7 @@ detour_http_routes_new (void)
   g_mutex_init (&self->lock);
   g_cond_init (&self->idle);
   self->by_path = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
-  self->by_owner = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, route_owner_free);
+  self->by_owner = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, http_routes_route_owner_free);
   if (!detour_http_routes_add (self, "core", probe_routes, NULL, NULL))
     g_assert_not_reached ();
   return self;
@@ -81,7 +81,7 @@ detour_http_routes_free (DetourHttpRoutes *self)
 }
 
 static gboolean
-is_path (const char *path)
+http_routes_is_path (const char *path)
 {
   if (path[0] != '/')
     return FALSE;
@@ -94,11 +94,11 @@ is_path (const char *path)
 }
 
 static gboolean
-check_path (DetourHttpRoutes *self, const char *path, GError **error)
+http_routes_check_path (DetourHttpRoutes *self, const char *path, GError **error)
 {
   const RouteEntry *entry = g_hash_table_lookup (self->by_path, path);
 
-  if (!is_path (path))
+  if (!http_routes_is_path (path))
     {
       g_autofree char *escaped = g_strescape (path, NULL);
 
@@ -123,11 +123,11 @@ check_path (DetourHttpRoutes *self, const char *path, GError **error)
 
 /* Under the lock. */
 static gboolean
-put_in (DetourHttpRoutes *self, RouteOwner *owner, const DetourHttpRoute *route, GError **error)
+http_routes_put_in (DetourHttpRoutes *self, RouteOwner *owner, const DetourHttpRoute *route, GError **error)
 {
   RouteEntry *entry;
 
-  if (!check_path (self, route->path, error))
+  if (!http_routes_check_path (self, route->path, error))
     return FALSE;
   entry = g_new0 (RouteEntry, 1);
   entry->route = route;
@@ -138,7 +138,7 @@ put_in (DetourHttpRoutes *self, RouteOwner *owner, const DetourHttpRoute *route,
 
 /* Under the lock. */
 static void
-take_out (DetourHttpRoutes *self, const RouteOwner *owner)
+http_routes_take_out (DetourHttpRoutes *self, const RouteOwner *owner)
 {
   GHashTableIter iter;
   gpointer value;
@@ -164,15 +164,15 @@ detour_http_routes_add (DetourHttpRoutes *self, const char *instance, const Deto
   g_mutex_lock (&self->lock);
   g_assert (!g_hash_table_contains (self->by_owner, instance));
   for (const DetourHttpRoute *route = routes; ok && route->path != NULL; route++)
-    ok = put_in (self, owner, route, error);
+    ok = http_routes_put_in (self, owner, route, error);
   if (ok)
     g_hash_table_insert (self->by_owner, owner->name, owner);
   else
-    take_out (self, owner);
+    http_routes_take_out (self, owner);
   g_mutex_unlock (&self->lock);
 
   if (!ok)
-    route_owner_free (owner);
+    http_routes_route_owner_free (owner);
   return ok;
 }
 
@@ -185,7 +185,7 @@ detour_http_routes_remove (DetourHttpRoutes *self, const char *instance)
   owner = g_hash_table_lookup (self->by_owner, instance);
   if (owner != NULL)
     {
-      take_out (self, owner);
+      http_routes_take_out (self, owner);
       while (owner->n_running > 0)
         g_cond_wait (&self->idle, &self->lock);
       g_hash_table_remove (self->by_owner, instance);
@@ -195,7 +195,7 @@ detour_http_routes_remove (DetourHttpRoutes *self, const char *instance)
 
 /* The route for @path, with its owner held back from going; NULL: none. */
 static const DetourHttpRoute *
-enter (DetourHttpRoutes *self, const char *path, gboolean plain_only, RouteOwner **owner)
+http_routes_enter (DetourHttpRoutes *self, const char *path, gboolean plain_only, RouteOwner **owner)
 {
   const DetourHttpRoute *route = NULL;
   const RouteEntry *entry;
@@ -213,7 +213,7 @@ enter (DetourHttpRoutes *self, const char *path, gboolean plain_only, RouteOwner
 }
 
 static void
-leave (DetourHttpRoutes *self, RouteOwner *owner)
+http_routes_leave (DetourHttpRoutes *self, RouteOwner *owner)
 {
   g_mutex_lock (&self->lock);
   if (--owner->n_running == 0)
@@ -222,7 +222,7 @@ leave (DetourHttpRoutes *self, RouteOwner *owner)
 }
 
 static gboolean
-method_is_get (const DetourHttpRequest *request)
+http_routes_method_is_get (const DetourHttpRequest *request)
 {
   const char *method = detour_http_request_method (request);
 
@@ -230,17 +230,17 @@ method_is_get (const DetourHttpRequest *request)
 }
 
 static gboolean
-takes_method (const DetourHttpRoute *route, const DetourHttpRequest *request)
+http_routes_takes_method (const DetourHttpRoute *route, const DetourHttpRequest *request)
 {
   if ((route->methods & DETOUR_HTTP_ANY) != 0)
     return TRUE;
-  if ((route->methods & DETOUR_HTTP_GET) != 0 && method_is_get (request))
+  if ((route->methods & DETOUR_HTTP_GET) != 0 && http_routes_method_is_get (request))
     return TRUE;
   return (route->methods & DETOUR_HTTP_POST) != 0 && strcmp (detour_http_request_method (request), "POST") == 0;
 }
 
 static void
-refuse_method (const DetourHttpRoute *route, DetourHttpResponse *response)
+http_routes_refuse_method (const DetourHttpRoute *route, DetourHttpResponse *response)
 {
   gboolean get = (route->methods & DETOUR_HTTP_GET) != 0;
   gboolean post = (route->methods & DETOUR_HTTP_POST) != 0;
@@ -251,13 +251,13 @@ refuse_method (const DetourHttpRoute *route, DetourHttpResponse *response)
 
 /* On a listener that sends everything to https. The parser let only bytes pass that may stand in a header. */
 static void
-redirect (const DetourHttpRequest *request, DetourHttpResponse *response)
+http_routes_redirect (const DetourHttpRequest *request, DetourHttpResponse *response)
 {
   const DetourHttpHead *head = detour_http_request_head (request);
   const char *host = detour_http_request_host (request);
   g_autofree char *location = NULL;
 
-  if (!method_is_get (request))
+  if (!http_routes_method_is_get (request))
     {
       detour_http_response_set_error (response, 400, "Use https");
       return;
@@ -292,18 +292,18 @@ detour_http_routes_answer (DetourHttpRoutes *self, const DetourHttpRequest *requ
         detour_http_response_set_error (response, 404, "There is no such page");
       return;
     }
-  route = enter (self, detour_http_request_path (request), redirects, &owner);
+  route = http_routes_enter (self, detour_http_request_path (request), redirects, &owner);
   if (route == NULL)
     {
       if (redirects)
-        redirect (request, response);
+        http_routes_redirect (request, response);
       else
         detour_http_response_set_error (response, 404, "There is no such page");
       return;
     }
-  if (takes_method (route, request))
+  if (http_routes_takes_method (route, request))
     route->handle (owner->plugin, request, response);
   else
-    refuse_method (route, response);
-  leave (self, owner);
+    http_routes_refuse_method (route, response);
+  http_routes_leave (self, owner);
 }

@@ -1,10 +1,10 @@
 /* detour-http-routes.h: which handler answers which path.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Instances of plugins come and go on the main thread while requests are answered on others. A new table already has
- * the probes of clients, /derp/probe and /derp/latency-check. Paths are compared byte by byte with what the peer
- * sent: no percent-decoding, no cleaning of `//` and `..`. What is not in the table is answered 404.
- */
+ * Instances of plugins come and go on the main thread while requests are answered on others. A new
+ * table already has the probes of clients, /derp/probe and /derp/latency-check. Paths are compared
+ * byte by byte with what the peer sent: no percent-decoding, no cleaning of `//` and `..`. What is
+ * not in the table is answered 404. */
 #pragma once
 
 #include <glib.h>

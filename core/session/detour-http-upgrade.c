@@ -7,7 +7,7 @@
 #include <string.h>
 
 static gboolean
-value_is (const DetourHttpHead *head, const DetourHttpHeader *header, const char *text)
+http_upgrade_value_is (const DetourHttpHead *head, const DetourHttpHeader *header, const char *text)
 {
   return header->value.len == strlen (text)
          && g_ascii_strncasecmp ((const char *) head->data + header->value.start, text, header->value.len) == 0;
@@ -25,8 +25,8 @@ detour_http_upgrade_of (const DetourHttpHead *head)
 
   if (upgrade == NULL)
     return self;
-  is_websocket = value_is (head, upgrade, "websocket");
-  if (!is_websocket && !value_is (head, upgrade, "derp"))
+  is_websocket = http_upgrade_value_is (head, upgrade, "websocket");
+  if (!is_websocket && !http_upgrade_value_is (head, upgrade, "derp"))
     return self;
 
   /* Very early clients asked for WebSocket and spoke DERP, so it takes a subprotocol to mean it: those letters, in
@@ -38,7 +38,7 @@ detour_http_upgrade_of (const DetourHttpHead *head)
       return self;
     }
   self.protocol = DETOUR_HTTP_UPGRADE_DERP;
-  self.fast_start = fast != NULL && value_is (head, fast, "1");
+  self.fast_start = fast != NULL && http_upgrade_value_is (head, fast, "1");
   self.not_ideal = ideal != NULL && ideal->value.len > 0;
   return self;
 }

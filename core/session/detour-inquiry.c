@@ -72,7 +72,7 @@ detour_inquiry_free (DetourInquiry *self)
   g_free (self);
 }
 
-/* Deciding ---------------------------------------------------------------------------------------------------- */
+/* Deciding ------------------------------------------------------------------------------------- */
 
 typedef enum {
   STANDS_OPEN,
@@ -84,7 +84,7 @@ typedef enum {
 
 /* @early: who is late counts like who cannot say. */
 static Standing
-standing (const Step *step, gboolean early)
+inquiry_standing (const Step *step, gboolean early)
 {
   const DetourInquiry *inquiry = step->inquiry;
   DetourRemembered before;
@@ -99,7 +99,7 @@ standing (const Step *step, gboolean early)
 }
 
 static void
-speak_grace (DetourInquiry *self, const Step *step, gboolean is_last)
+inquiry_speak_grace (DetourInquiry *self, const Step *step, gboolean is_last)
 {
   g_autofree char *label = NULL;
   g_autofree char *reason = NULL;
@@ -118,7 +118,7 @@ speak_grace (DetourInquiry *self, const Step *step, gboolean is_last)
 }
 
 static void
-speak (DetourInquiry *self, const Step *step, gboolean is_last)
+inquiry_speak (DetourInquiry *self, const Step *step, gboolean is_last)
 {
   DetourInquiryWord word = {
     .result = step->result,
@@ -133,7 +133,7 @@ speak (DetourInquiry *self, const Step *step, gboolean is_last)
 
 /* The step whose word is that of all; NULL: it is too early to say. @out: how it stands */
 static const Step *
-decide (const DetourInquiry *self, gboolean early, Standing *out)
+inquiry_decide (const DetourInquiry *self, gboolean early, Standing *out)
 {
   const Step *allows = NULL, *denies = NULL, *unavailable = NULL;
   Standing allows_how = STANDS_OPEN;
@@ -142,7 +142,7 @@ decide (const DetourInquiry *self, gboolean early, Standing *out)
   for (guint i = 0; i < self->n; i++)
     {
       const Step *step = &self->steps[i];
-      Standing how = standing (step, early);
+      Standing how = inquiry_standing (step, early);
 
       switch (how)
         {
@@ -191,36 +191,36 @@ decide (const DetourInquiry *self, gboolean early, Standing *out)
 
 /* TRUE: it said its last word and may be gone. */
 static gboolean
-judge (DetourInquiry *self)
+inquiry_judge (DetourInquiry *self)
 {
   Standing how = STANDS_OPEN;
-  const Step *step = decide (self, FALSE, &how);
+  const Step *step = inquiry_decide (self, FALSE, &how);
 
   if (step != NULL)
     {
       if (how == STANDS_GRACE)
-        speak_grace (self, step, TRUE);
+        inquiry_speak_grace (self, step, TRUE);
       else
-        speak (self, step, TRUE);
+        inquiry_speak (self, step, TRUE);
       return TRUE;
     }
   if (self->has_spoken)
     return FALSE;
-  step = decide (self, TRUE, &how);
+  step = inquiry_decide (self, TRUE, &how);
   if (step == NULL || (how != STANDS_GRACE && how != STANDS_ALLOW))
     return FALSE;
   self->has_spoken = TRUE;
   if (how == STANDS_GRACE)
-    speak_grace (self, step, FALSE);
+    inquiry_speak_grace (self, step, FALSE);
   else
-    speak (self, step, FALSE);
+    inquiry_speak (self, step, FALSE);
   return FALSE;
 }
 
-/* Asking ------------------------------------------------------------------------------------------------------ */
+/* Asking --------------------------------------------------------------------------------------- */
 
 static void
-set_answer (Step *step, DetourAuthResult result, const char *label, const char *reason)
+inquiry_set_answer (Step *step, DetourAuthResult result, const char *label, const char *reason)
 {
   step->state = STEP_ANSWERED;
   step->ask = NULL;
@@ -229,28 +229,28 @@ set_answer (Step *step, DetourAuthResult result, const char *label, const char *
   step->reason = g_strdup (reason);
 }
 
-static void go_on (DetourInquiry *self);
+static void inquiry_go_on (DetourInquiry *self);
 
 static void
-on_answer (const DetourAuthVerdict *verdict, gpointer data)
+inquiry_on_answer (const DetourAuthVerdict *verdict, gpointer data)
 {
   Step *step = data;
 
-  set_answer (step, verdict->result, verdict->label, verdict->reason);
-  go_on (step->inquiry);
+  inquiry_set_answer (step, verdict->result, verdict->label, verdict->reason);
+  inquiry_go_on (step->inquiry);
 }
 
 static void
-ask (Step *step)
+inquiry_ask (Step *step)
 {
   DetourInquiry *self = step->inquiry;
   DetourRemembered remembered;
 
   if (self->terms.is_stopped)
-    set_answer (step, DETOUR_AUTH_UNAVAILABLE, NULL, "it does not run, and no other one of the chain does");
+    inquiry_set_answer (step, DETOUR_AUTH_UNAVAILABLE, NULL, "it does not run, and no other one of the chain does");
   else if (!self->terms.asks_anew && detour_auth_source_recall (step->source, &self->question, &remembered))
     {
-      set_answer (step, remembered.result, remembered.label, remembered.reason);
+      inquiry_set_answer (step, remembered.result, remembered.label, remembered.reason);
       step->is_cached = TRUE;
     }
   else
@@ -258,17 +258,17 @@ ask (Step *step)
       step->state = STEP_ASKED;
       step->asked_us = self->now_us;
       step->is_late = detour_auth_source_is_down (step->source);
-      step->ask = detour_auth_source_ask (step->source, &self->question, on_answer, step);
+      step->ask = detour_auth_source_ask (step->source, &self->question, inquiry_on_answer, step);
     }
 }
 
 /* Asks whom it is time to ask, and speaks when there is something to say. */
 static void
-go_on (DetourInquiry *self)
+inquiry_go_on (DetourInquiry *self)
 {
   gboolean is_waiting = FALSE;
 
-  if (judge (self))
+  if (inquiry_judge (self))
     return;
   for (guint i = 0; i < self->n && !is_waiting; i++)
     {
@@ -276,8 +276,8 @@ go_on (DetourInquiry *self)
 
       if (step->state == STEP_NEXT)
         {
-          ask (step);
-          if (judge (self))
+          inquiry_ask (step);
+          if (inquiry_judge (self))
             return;
         }
       is_waiting = step->state == STEP_ASKED && !step->is_late;
@@ -288,7 +288,7 @@ void
 detour_inquiry_start (DetourInquiry *self, gint64 now_us)
 {
   self->now_us = now_us;
-  go_on (self);
+  inquiry_go_on (self);
 }
 
 void
@@ -307,7 +307,7 @@ detour_inquiry_tick (DetourInquiry *self, gint64 now_us)
         continue;
       if (step->state == STEP_ASKED)
         detour_auth_source_withdraw (step->source, step->ask, TRUE);
-      set_answer (step, DETOUR_AUTH_UNAVAILABLE, NULL, "no answer in time");
+      inquiry_set_answer (step, DETOUR_AUTH_UNAVAILABLE, NULL, "no answer in time");
     }
-  go_on (self);
+  inquiry_go_on (self);
 }

@@ -1,15 +1,15 @@
 /* detour-inquiry.h: one question on its way along the chain, to the verdict.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The sources are asked one after the other; the next one also when the one before is late, so that a silent source
- * costs patience and not all of the time there is. What the verdict is:
+ * The sources are asked one after the other; the next one also when the one before is late, so
+ * that a silent source costs patience and not all of the time there is. What the verdict is:
  *
  *   any   the first ALLOW; without one UNAVAILABLE if some source could not say, else DENY
  *   all   the first DENY; without one UNAVAILABLE if some source could not say, else ALLOW
  *
- * A source that cannot say counts as ALLOW for a key that it allowed within the grace period. While it is only late,
- * that is a first word: it lets a client in, and the inquiry goes on to the last word.
- */
+ * A source that cannot say counts as ALLOW for a key that it allowed within the grace period.
+ * While it is only late, that is a first word: it lets a client in, and the inquiry goes on to the
+ * last word. */
 #pragma once
 
 #include <glib.h>

@@ -1,4 +1,5 @@
-/* detour-listener.c: bound sockets of one transport instance, and what their connections are given.
+/* detour-listener.c: bound sockets of one transport instance, and what their connections are
+ * given.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -14,7 +15,7 @@
 #define PASSED_FIRST 3
 
 static void
-add_socket (DetourListener *self, int fd)
+listener_add_socket (DetourListener *self, int fd)
 {
   struct sockaddr_storage bound = { 0 };
   socklen_t len = sizeof bound;
@@ -28,7 +29,7 @@ add_socket (DetourListener *self, int fd)
 
 /* Sockets stay with the service manager, so a later start of the instance finds them again: duplicates are used. */
 static gboolean
-take_passed (DetourListener *self, const DetourSettings *settings, const char *name, const DetourSocketOptions *options,
+listener_take_passed (DetourListener *self, const DetourSettings *settings, const char *name, const DetourSocketOptions *options,
              GError **error)
 {
   const char *pid = g_getenv ("LISTEN_PID");
@@ -53,7 +54,7 @@ take_passed (DetourListener *self, const DetourSettings *settings, const char *n
             return FALSE;
           }
         detour_socket_set_options (fd, options);
-        add_socket (self, fd);
+        listener_add_socket (self, fd);
       }
 
   if (self->fds->len == 0)
@@ -64,7 +65,7 @@ take_passed (DetourListener *self, const DetourSettings *settings, const char *n
 /* The family of the address at @index. What stands for everything leaves an IPv4 address with the same port to the
  * entry that names it. */
 static int
-family_of (const char *const *addresses, guint index, DetourListenerFlags flags)
+listener_family_of (const char *const *addresses, guint index, DetourListenerFlags flags)
 {
   DetourAddress own, other;
 
@@ -87,7 +88,7 @@ family_of (const char *const *addresses, guint index, DetourListenerFlags flags)
 }
 
 static gboolean
-bind_all (DetourListener *self, const DetourSettings *settings, const char *const *addresses,
+listener_bind_all (DetourListener *self, const DetourSettings *settings, const char *const *addresses,
           const DetourSocketOptions *options, GError **error)
 {
   for (guint i = 0; addresses[i] != NULL; i++)
@@ -97,13 +98,13 @@ bind_all (DetourListener *self, const DetourSettings *settings, const char *cons
       int fd = -1;
 
       if (detour_address_parse (addresses[i], &address, &problem))
-        fd = detour_socket_listen (&address, family_of (addresses, i, self->flags), options, &problem);
+        fd = detour_socket_listen (&address, listener_family_of (addresses, i, self->flags), options, &problem);
       if (fd < 0)
         {
           detour_settings_error (settings, "listen", error, "%s: %s", addresses[i], problem->message);
           return FALSE;
         }
-      add_socket (self, fd);
+      listener_add_socket (self, fd);
     }
   if (self->fds->len == 0)
     detour_settings_error (settings, "listen", error, "no address to listen on; write one such as [::]:443");
@@ -126,8 +127,8 @@ detour_listener_new (const char *instance, const DetourSettings *settings, const
   self->fds = g_array_new (FALSE, FALSE, sizeof (int));
   self->addresses = g_ptr_array_new_with_free_func (g_free);
 
-  bound = spec->socket_name != NULL ? take_passed (self, settings, spec->socket_name, options, error)
-                                    : bind_all (self, settings, spec->addresses, options, error);
+  bound = spec->socket_name != NULL ? listener_take_passed (self, settings, spec->socket_name, options, error)
+                                    : listener_bind_all (self, settings, spec->addresses, options, error);
   if (!bound)
     {
       detour_listener_close (self);

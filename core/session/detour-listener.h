@@ -1,4 +1,5 @@
-/* detour-listener.h: bound sockets of one transport instance, and what their connections are given.
+/* detour-listener.h: bound sockets of one transport instance, and what their connections are
+ * given.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

@@ -8,7 +8,7 @@
 
 /* Made once, then only read. */
 static const guint8 *
-secret (void)
+question_secret (void)
 {
   static guint8 bytes[crypto_shorthash_KEYBYTES];
   static gsize made;
@@ -22,12 +22,12 @@ secret (void)
 }
 
 static guint64
-hash_bytes (const void *data, gsize len)
+question_hash_bytes (const void *data, gsize len)
 {
   guint8 out[crypto_shorthash_BYTES];
   guint64 value;
 
-  crypto_shorthash (out, data, len, secret ());
+  crypto_shorthash (out, data, len, question_secret ());
   memcpy (&value, out, sizeof value);
   return value;
 }
@@ -76,13 +76,13 @@ detour_question_hash (const DetourQuestion *self)
     g_string_append_len (words, self->sni, (gssize) strlen (self->sni) + 1);
   if (self->listener != NULL)
     g_string_append (words, self->listener);
-  return hash_bytes (words->str, words->len);
+  return question_hash_bytes (words->str, words->len);
 }
 
 guint
 detour_question_hash_key (gconstpointer key)
 {
-  return (guint) hash_bytes (((const DetourKey *) key)->bytes, DETOUR_KEY_SIZE);
+  return (guint) question_hash_bytes (((const DetourKey *) key)->bytes, DETOUR_KEY_SIZE);
 }
 
 void

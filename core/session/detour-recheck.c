@@ -1,4 +1,5 @@
-/* detour-recheck.c: asks again about the clients that are connected, now and then or because verdicts changed.
+/* detour-recheck.c: asks again about the clients that are connected, now and then or because
+ * verdicts changed.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -15,7 +16,7 @@ struct _DetourRecheck {
   DetourAdmission *admission; /* NULL: stopped */
   const DetourRecheckPort *port;
   gpointer user;
-  guint carrier;  /* the one that is surveyed next */
+  guint worker;  /* the one that is surveyed next */
   guint32 slot;   /* in it */
   gboolean is_all;   /* goes on to the end of the round without a pause */
   gboolean found_any; /* in this round */
@@ -33,7 +34,7 @@ typedef struct {
   DetourKey key;
 } Ask;
 
-static void go_on (DetourRecheck *self);
+static void recheck_go_on (DetourRecheck *self);
 
 DetourRecheck *
 detour_recheck_new (DetourAdmission *admission, const DetourRecheckPort *port, gpointer user)
@@ -64,7 +65,7 @@ detour_recheck_free (DetourRecheck *self)
 }
 
 static void
-log_end (DetourRecheck *self, const DetourKey *key, const DetourAdmissionVerdict *verdict)
+recheck_log_end (DetourRecheck *self, const DetourKey *key, const DetourAdmissionVerdict *verdict)
 {
   g_autofree char *text = detour_key_to_text (key);
   GLogLevelFlags level = detour_log_limit_level (&self->ends, g_get_monotonic_time ());
@@ -75,7 +76,7 @@ log_end (DetourRecheck *self, const DetourKey *key, const DetourAdmissionVerdict
 }
 
 static void
-on_verdict (const DetourAdmissionVerdict *verdict, gpointer data)
+recheck_on_verdict (const DetourAdmissionVerdict *verdict, gpointer data)
 {
   g_autofree Ask *ask = data;
   DetourRecheck *self = ask->recheck;
@@ -85,21 +86,21 @@ on_verdict (const DetourAdmissionVerdict *verdict, gpointer data)
     return;
   if (verdict->result == DETOUR_AUTH_DENY)
     {
-      log_end (self, &ask->key, verdict);
+      recheck_log_end (self, &ask->key, verdict);
       self->port->close (self->user, ask->handle);
     }
   if (self->n_open == 0)
-    go_on (self);
+    recheck_go_on (self);
 }
 
-/* To the next carrier, or to the first one of the next round. */
+/* To the next worker, or to the first one of the next round. */
 static void
-step (DetourRecheck *self)
+recheck_step (DetourRecheck *self)
 {
   self->slot = 0;
-  if (++self->carrier < self->port->n_carriers (self->user))
+  if (++self->worker < self->port->n_workers (self->user))
     return;
-  self->carrier = 0;
+  self->worker = 0;
   self->is_all = FALSE;
   if (!self->found_any)
     self->due = 0;
@@ -107,7 +108,7 @@ step (DetourRecheck *self)
 }
 
 static void
-on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpointer data)
+recheck_on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpointer data)
 {
   DetourRecheck *self = data;
 
@@ -115,7 +116,7 @@ on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpointer da
   self->due = MAX (self->due - n, 0);
   self->found_any |= n > 0;
   if (next == DETOUR_SURVEY_END)
-    step (self);
+    recheck_step (self);
   else
     self->slot = next;
 
@@ -125,15 +126,15 @@ on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpointer da
 
       *ask = (Ask) { self, clients[i].handle, clients[i].question.key };
       self->n_open++;
-      detour_admission_recheck (self->admission, &clients[i].question, on_verdict, ask);
+      detour_admission_recheck (self->admission, &clients[i].question, recheck_on_verdict, ask);
     }
   if (n == 0)
-    go_on (self);
+    recheck_go_on (self);
 }
 
 /* The next few, if it is time and the ones before are done with. */
 static void
-go_on (DetourRecheck *self)
+recheck_go_on (DetourRecheck *self)
 {
   guint max = self->is_all ? DETOUR_RECHECK_BATCH : (guint) MIN (self->due, DETOUR_RECHECK_BATCH);
 
@@ -145,7 +146,7 @@ go_on (DetourRecheck *self)
       self->due = 0;
       return;
     }
-  self->survey = self->port->survey (self->user, self->carrier, self->slot, max, on_survey, self);
+  self->survey = self->port->survey (self->user, self->worker, self->slot, max, recheck_on_survey, self);
 }
 
 void
@@ -155,10 +156,10 @@ detour_recheck_all (DetourRecheck *self)
     return;
   if (self->survey != NULL)
     self->port->cancel (self->user, g_steal_pointer (&self->survey));
-  self->carrier = 0;
+  self->worker = 0;
   self->slot = 0;
   self->is_all = TRUE;
-  go_on (self);
+  recheck_go_on (self);
 }
 
 void
@@ -170,11 +171,11 @@ detour_recheck_pass (DetourRecheck *self, gint64 elapsed_us)
   if (interval_us <= 0)
     return;
   self->due = MIN (self->due + (double) n * (double) elapsed_us / (double) interval_us, n);
-  go_on (self);
+  recheck_go_on (self);
 }
 
 static gboolean
-on_timer (gpointer data)
+recheck_on_timer (gpointer data)
 {
   DetourRecheck *self = data;
 
@@ -191,7 +192,7 @@ detour_recheck_apply (DetourRecheck *self)
   if (interval_us > 0 && !detour_admission_is_open (self->admission))
     {
       self->part_s = (guint) CLAMP (interval_us / PARTS / G_USEC_PER_SEC, PART_MIN_S, PART_MAX_S);
-      self->timer = g_timeout_add_seconds (self->part_s, on_timer, self);
+      self->timer = g_timeout_add_seconds (self->part_s, recheck_on_timer, self);
     }
   detour_recheck_all (self);
 }

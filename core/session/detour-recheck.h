@@ -1,10 +1,11 @@
-/* detour-recheck.h: asks again about the clients that are connected, now and then or because verdicts changed.
+/* detour-recheck.h: asks again about the clients that are connected, now and then or because
+ * verdicts changed.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Spread over the interval, so that nobody notices; all of them as fast as the sources answer when a source says that
- * its verdicts changed. Nothing is kept of the clients: the carriers are asked who is there, a few at a time. A client
- * that is denied is closed. One of which nobody can say anything stays.
- */
+ * Spread over the interval, so that nobody notices; all of them as fast as the sources answer when
+ * a source says that its verdicts changed. Nothing is kept of the clients: the workers are asked
+ * who is there, a few at a time. A client that is denied is closed. One of which nobody can say
+ * anything stays. */
 #pragma once
 
 #include <glib.h>
@@ -19,10 +20,10 @@ typedef struct _DetourRecheck DetourRecheck;
 
 /* Where the clients are. */
 typedef struct {
-  guint (*n_carriers) (gpointer user);
+  guint (*n_workers) (gpointer user);
   guint (*n_clients) (gpointer user);
   /* Like detour_survey_start() and _cancel(). */
-  gpointer (*survey) (gpointer user, guint carrier, guint32 first, guint max, DetourSurveyDone done, gpointer data);
+  gpointer (*survey) (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone done, gpointer data);
   void (*cancel) (gpointer user, gpointer survey);
   void (*close) (gpointer user, DetourHandle handle);
 } DetourRecheckPort;

@@ -12,14 +12,14 @@
 struct _DetourServer {
   DetourRegistry *registry;
   DetourSources *sources;
-  DetourCrossing *crossing;
+  DetourWorkerRings *rings;
   DetourHttpRoutes *routes;
   DetourAdmission *admission;
   DetourRecheck *recheck;
-  DetourPool *pool;
+  DetourHandshakePool *pool;
   DetourRoster *roster;
-  guint n_carriers;
-  DetourCarrier **carriers;
+  guint n_workers;
+  DetourWorker **workers;
   GPtrArray *listeners; /* of DetourListener */
   DetourSocketOptions socket_options;
   guint64 receive_rate, receive_burst; /* in force */
@@ -28,16 +28,16 @@ struct _DetourServer {
   gpointer observer_user;
 };
 
-/* Limits ------------------------------------------------------------------------------------------------------ */
+/* Limits --------------------------------------------------------------------------------------- */
 
 /* FALSE with @error set when the file of rates cannot be used; @out has what the file does not say then. */
 static gboolean
-read_carrier_limits (const DetourSettings *limits, DetourCarrierLimits *out, GError **error)
+server_read_carrier_limits (const DetourSettings *limits, DetourWorkerLimits *out, GError **error)
 {
   g_autoptr (GError) problem = NULL;
   DetourRateConfig rates;
 
-  *out = (DetourCarrierLimits) {
+  *out = (DetourWorkerLimits) {
     .relay = {
       .queue = {
         .packets = (guint) detour_settings_uint (limits, "queue-packets"),
@@ -63,9 +63,9 @@ read_carrier_limits (const DetourSettings *limits, DetourCarrierLimits *out, GEr
 }
 
 static void
-read_pool_limits (const DetourSettings *limits, DetourPoolLimits *out)
+server_read_pool_limits (const DetourSettings *limits, DetourHandshakePoolLimits *out)
 {
-  *out = (DetourPoolLimits) {
+  *out = (DetourHandshakePoolLimits) {
     .connections = (guint) detour_settings_uint (limits, "connections"),
     .connections_per_source = (guint) detour_settings_uint (limits, "connections-per-source"),
     .half_open = (guint) detour_settings_uint (limits, "half-open"),
@@ -79,7 +79,7 @@ read_pool_limits (const DetourSettings *limits, DetourPoolLimits *out)
 }
 
 static void
-read_socket_options (const DetourSettings *limits, DetourSocketOptions *out)
+server_read_socket_options (const DetourSettings *limits, DetourSocketOptions *out)
 {
   *out = (DetourSocketOptions) {
     .user_timeout_ms = (guint) (detour_settings_duration_us (limits, "tcp-user-timeout") / 1000),
@@ -88,29 +88,29 @@ read_socket_options (const DetourSettings *limits, DetourSocketOptions *out)
 }
 
 static void
-apply_limits (gpointer data, DetourSettings *limits)
+server_apply_limits (gpointer data, DetourSettings *limits)
 {
   DetourServer *self = data;
-  DetourCarrierLimits carrier_limits;
-  DetourPoolLimits pool_limits;
+  DetourWorkerLimits worker_limits;
+  DetourHandshakePoolLimits pool_limits;
   g_autoptr (GError) error = NULL;
 
-  if (!read_carrier_limits (limits, &carrier_limits, &error))
+  if (!server_read_carrier_limits (limits, &worker_limits, &error))
     {
       /* The file became bad after it was checked: the rates in force stay, the rest is new. */
       g_warning ("%s", error->message);
-      carrier_limits.relay.receive_rate = self->receive_rate;
-      carrier_limits.relay.receive_burst = self->receive_burst;
+      worker_limits.relay.receive_rate = self->receive_rate;
+      worker_limits.relay.receive_burst = self->receive_burst;
     }
-  self->receive_rate = carrier_limits.relay.receive_rate;
-  self->receive_burst = carrier_limits.relay.receive_burst;
-  for (guint i = 0; i < self->n_carriers; i++)
-    detour_carrier_set_limits (self->carriers[i], &carrier_limits);
+  self->receive_rate = worker_limits.relay.receive_rate;
+  self->receive_burst = worker_limits.relay.receive_burst;
+  for (guint i = 0; i < self->n_workers; i++)
+    detour_worker_set_limits (self->workers[i], &worker_limits);
 
-  read_pool_limits (limits, &pool_limits);
-  detour_pool_set_limits (self->pool, &pool_limits);
+  server_read_pool_limits (limits, &pool_limits);
+  detour_handshake_pool_set_limits (self->pool, &pool_limits);
 
-  read_socket_options (limits, &self->socket_options);
+  server_read_socket_options (limits, &self->socket_options);
   for (guint i = 0; i < self->listeners->len; i++)
     {
       DetourListener *listener = g_ptr_array_index (self->listeners, i);
@@ -120,10 +120,10 @@ apply_limits (gpointer data, DetourSettings *limits)
     }
 }
 
-/* Listeners --------------------------------------------------------------------------------------------------- */
+/* Listeners ------------------------------------------------------------------------------------ */
 
 static gboolean
-listen_for (gpointer data, DetourInstance *instance, const DetourSettings *settings, const DetourListenerSpec *spec,
+server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings *settings, const DetourListenerSpec *spec,
             GError **error)
 {
   DetourServer *self = data;
@@ -134,7 +134,7 @@ listen_for (gpointer data, DetourInstance *instance, const DetourSettings *setti
   if (listener == NULL)
     return FALSE;
   g_ptr_array_add (self->listeners, listener);
-  detour_pool_add_listener (self->pool, listener);
+  detour_handshake_pool_add_listener (self->pool, listener);
   addresses = detour_listener_dup_addresses (listener);
   if (spec->note != NULL)
     detour_host_set_summary (instance, "%s; %s", addresses, spec->note);
@@ -146,17 +146,17 @@ listen_for (gpointer data, DetourInstance *instance, const DetourSettings *setti
 }
 
 static void
-close_listener (DetourServer *self, guint index)
+server_close_listener (DetourServer *self, guint index)
 {
   DetourListener *listener = g_ptr_array_steal_index (self->listeners, index);
 
-  detour_pool_remove_listener (self->pool, listener);
+  detour_handshake_pool_remove_listener (self->pool, listener);
   detour_listener_close (listener);
   detour_listener_unref (listener);
 }
 
 static void
-unlisten (gpointer data, DetourInstance *instance)
+server_unlisten (gpointer data, DetourInstance *instance)
 {
   DetourServer *self = data;
 
@@ -165,7 +165,7 @@ unlisten (gpointer data, DetourInstance *instance)
       DetourListener *listener = g_ptr_array_index (self->listeners, i - 1);
 
       if (g_str_equal (listener->instance, detour_instance_id (instance)))
-        close_listener (self, i - 1);
+        server_close_listener (self, i - 1);
     }
 }
 
@@ -173,65 +173,65 @@ void
 detour_server_stop_listening (DetourServer *self)
 {
   while (self->listeners->len > 0)
-    close_listener (self, self->listeners->len - 1);
+    server_close_listener (self, self->listeners->len - 1);
 }
 
-/* The other hooks --------------------------------------------------------------------------------------------- */
+/* The other hooks ------------------------------------------------------------------------------ */
 
 static gboolean
-add_routes (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes, gpointer plugin, GError **error)
+server_add_routes (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes, gpointer plugin, GError **error)
 {
   return detour_http_routes_add (((DetourServer *) data)->routes, detour_instance_id (instance), routes, plugin, error);
 }
 
 static void
-remove_routes (gpointer data, DetourInstance *instance)
+server_remove_routes (gpointer data, DetourInstance *instance)
 {
   detour_http_routes_remove (((DetourServer *) data)->routes, detour_instance_id (instance));
 }
 
 static void
-auth_changed (gpointer data, DetourInstance *instance)
+server_auth_changed (gpointer data, DetourInstance *instance)
 {
   DetourServer *self = data;
 
   detour_admission_forget (self->admission, detour_instance_id (instance));
   if (self->is_stopped)
     return;
-  detour_pool_ask_again (self->pool);
+  detour_handshake_pool_ask_again (self->pool);
   detour_recheck_all (self->recheck);
 }
 
 static void
-set_mesh_key (gpointer data, const guint8 *key)
+server_set_mesh_key (gpointer data, const guint8 *key)
 {
   DetourServer *self = data;
 
   if (!self->is_stopped)
-    detour_pool_set_mesh_key (self->pool, key);
+    detour_handshake_pool_set_mesh_key (self->pool, key);
 }
 
 static void
-apply_admission (gpointer data, DetourSettings *settings)
+server_apply_admission (gpointer data, DetourSettings *settings)
 {
   DetourServer *self = data;
 
   detour_admission_apply (self->admission, settings);
-  detour_pool_set_refuse_hold (self->pool, detour_settings_duration_us (settings, "refuse-hold"));
-  detour_pool_ask_again (self->pool);
+  detour_handshake_pool_set_refuse_hold (self->pool, detour_settings_duration_us (settings, "refuse-hold"));
+  detour_handshake_pool_ask_again (self->pool);
   detour_recheck_apply (self->recheck);
 }
 
-/* What the admission asks for ---------------------------------------------------------------------------------- */
+/* What the admission asks for ------------------------------------------------------------------ */
 
 static DetourInstance *
-find_auth (const DetourServer *self, const char *id)
+server_find_auth (const DetourServer *self, const char *id)
 {
   return self->roster != NULL ? detour_roster_find (self->roster, id) : NULL;
 }
 
 static void
-instance_changed (gpointer data, DetourInstance *instance, gboolean gone)
+server_instance_changed (gpointer data, DetourInstance *instance, gboolean gone)
 {
   DetourServer *self = data;
 
@@ -240,10 +240,10 @@ instance_changed (gpointer data, DetourInstance *instance, gboolean gone)
 }
 
 static void
-verify (gpointer user, const char *id, const DetourAuthQuestion *question,
+server_verify (gpointer user, const char *id, const DetourAuthQuestion *question,
         void (*done) (const DetourAuthVerdict *verdict, gpointer data), gpointer data)
 {
-  DetourInstance *instance = find_auth (user, id);
+  DetourInstance *instance = server_find_auth (user, id);
 
   /* Who does not take part is not asked. */
   g_assert (instance != NULL);
@@ -251,101 +251,101 @@ verify (gpointer user, const char *id, const DetourAuthQuestion *question,
 }
 
 static gboolean
-takes_part (gpointer user, const char *id)
+server_takes_part (gpointer user, const char *id)
 {
-  DetourInstance *instance = find_auth (user, id);
+  DetourInstance *instance = server_find_auth (user, id);
 
   return instance != NULL && detour_instance_state (instance) != DETOUR_INSTANCE_STOPPED
          && detour_instance_state (instance) != DETOUR_INSTANCE_DISABLED;
 }
 
 static gboolean
-tells_trouble (gpointer user, const char *id)
+server_tells_trouble (gpointer user, const char *id)
 {
-  DetourInstance *instance = find_auth (user, id);
+  DetourInstance *instance = server_find_auth (user, id);
   g_autofree char *trouble = instance != NULL ? detour_instance_dup_trouble (instance) : NULL;
 
   return trouble != NULL;
 }
 
 static void
-close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
+server_close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
 {
   DetourServer *self = user;
 
   if ((presence->flags & DETOUR_FRAME_PRESENT_MESH) == 0)
-    detour_carrier_close (self->carriers[DETOUR_HANDLE_WORKER (handle)], handle, DETOUR_CLOSE_REVOKED);
+    detour_worker_close (self->workers[DETOUR_HANDLE_WORKER (handle)], handle, DETOUR_CLOSE_REVOKED);
 }
 
 static void
-revoke_key (gpointer user, const DetourKey *key)
+server_revoke_key (gpointer user, const DetourKey *key)
 {
   DetourServer *self = user;
 
   if (!self->is_stopped)
-    detour_registry_each_conn (self->registry, key, close_conn, self);
+    detour_registry_each_conn (self->registry, key, server_close_conn, self);
 }
 
 static const DetourAuthPort auth_port = {
-  .verify = verify,
-  .takes_part = takes_part,
-  .tells_trouble = tells_trouble,
-  .revoke = revoke_key,
+  .verify = server_verify,
+  .takes_part = server_takes_part,
+  .tells_trouble = server_tells_trouble,
+  .revoke = server_revoke_key,
 };
 
 static guint
-n_carriers (gpointer user)
+server_n_workers (gpointer user)
 {
-  return ((DetourServer *) user)->n_carriers;
+  return ((DetourServer *) user)->n_workers;
 }
 
 static guint
-n_clients (gpointer user)
+server_n_clients (gpointer user)
 {
   DetourServer *self = user;
   guint n = 0;
 
-  for (guint i = 0; i < self->n_carriers; i++)
-    n += detour_carrier_n_conns (self->carriers[i]);
+  for (guint i = 0; i < self->n_workers; i++)
+    n += detour_worker_n_conns (self->workers[i]);
   return n;
 }
 
 static gpointer
-survey (gpointer user, guint carrier, guint32 first, guint max, DetourSurveyDone done, gpointer data)
+server_survey (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone done, gpointer data)
 {
-  return detour_survey_start (((DetourServer *) user)->carriers[carrier], first, max, done, data);
+  return detour_survey_start (((DetourServer *) user)->workers[worker], first, max, done, data);
 }
 
 static void
-cancel_survey (gpointer user, gpointer survey)
+server_cancel_survey (gpointer user, gpointer server_survey)
 {
-  detour_survey_cancel (survey);
+  detour_survey_cancel (server_survey);
 }
 
 static void
-close_client (gpointer user, DetourHandle handle)
+server_close_client (gpointer user, DetourHandle handle)
 {
-  detour_carrier_close (((DetourServer *) user)->carriers[DETOUR_HANDLE_WORKER (handle)], handle, DETOUR_CLOSE_REVOKED);
+  detour_worker_close (((DetourServer *) user)->workers[DETOUR_HANDLE_WORKER (handle)], handle, DETOUR_CLOSE_REVOKED);
 }
 
 static const DetourRecheckPort recheck_port = {
-  .n_carriers = n_carriers,
-  .n_clients = n_clients,
-  .survey = survey,
-  .cancel = cancel_survey,
-  .close = close_client,
+  .n_workers = server_n_workers,
+  .n_clients = server_n_clients,
+  .survey = server_survey,
+  .cancel = server_cancel_survey,
+  .close = server_close_client,
 };
 
 const DetourHostHooks detour_server_hooks = {
-  .listen = listen_for,
-  .unlisten = unlisten,
-  .add_routes = add_routes,
-  .remove_routes = remove_routes,
-  .auth_changed = auth_changed,
-  .set_mesh_key = set_mesh_key,
-  .apply_limits = apply_limits,
-  .apply_admission = apply_admission,
-  .instance_changed = instance_changed,
+  .listen = server_listen_for,
+  .unlisten = server_unlisten,
+  .add_routes = server_add_routes,
+  .remove_routes = server_remove_routes,
+  .auth_changed = server_auth_changed,
+  .set_mesh_key = server_set_mesh_key,
+  .apply_limits = server_apply_limits,
+  .apply_admission = server_apply_admission,
+  .instance_changed = server_instance_changed,
 };
 
 void
@@ -361,31 +361,31 @@ detour_server_set_observer (DetourServer *self, void (*func) (gpointer user), gp
   self->observer_user = user;
 }
 
-/* The registry's observer: called with its lock held, from any worker ----------------------------------------- */
+/* The registry's observer: called with its lock held, from any worker -------------------------- */
 
 static void
-on_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
+server_on_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
 {
   DetourServer *self = user;
 
-  for (guint i = 0; i < self->n_carriers; i++)
-    if (detour_carrier_has_watchers (self->carriers[i]))
-      detour_carrier_peer_present (self->carriers[i], &peer->key, presence);
+  for (guint i = 0; i < self->n_workers; i++)
+    if (detour_worker_has_watchers (self->workers[i]))
+      detour_worker_peer_present (self->workers[i], &peer->key, presence);
 }
 
 static void
-on_gone (const DetourPeer *peer, gpointer user)
+server_on_gone (const DetourPeer *peer, gpointer user)
 {
   DetourServer *self = user;
 
-  for (guint i = 0; i < self->n_carriers; i++)
-    detour_carrier_peer_gone (self->carriers[i], peer);
+  for (guint i = 0; i < self->n_workers; i++)
+    detour_worker_peer_gone (self->workers[i], peer);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------------- */
 
 static guint
-count_workers (const DetourConfig *config)
+server_count_workers (const DetourConfig *config)
 {
   guint n = detour_config_workers (config);
 
@@ -393,31 +393,31 @@ count_workers (const DetourConfig *config)
 }
 
 static gboolean
-start_carriers (DetourServer *self, const DetourConfig *config, const DetourServerKey *key, GError **error)
+server_start_workers (DetourServer *self, const DetourConfig *config, const DetourServerKey *key, GError **error)
 {
-  DetourRegistryObserver observer = { on_joined, on_gone, self };
-  DetourCarrierLimits limits;
-  guint n = count_workers (config);
+  DetourRegistryObserver observer = { server_on_joined, server_on_gone, self };
+  DetourWorkerLimits limits;
+  guint n = server_count_workers (config);
 
-  if (!read_carrier_limits (config->limits, &limits, error))
+  if (!server_read_carrier_limits (config->limits, &limits, error))
     return FALSE;
   self->receive_rate = limits.relay.receive_rate;
   self->receive_burst = limits.relay.receive_burst;
   self->registry = detour_registry_new (n, &observer);
-  self->crossing = detour_crossing_new (n);
-  if (self->crossing == NULL)
+  self->rings = detour_worker_rings_new (n);
+  if (self->rings == NULL)
     {
       g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NOMEM, "no memory for what workers send each other");
       return FALSE;
     }
-  self->carriers = g_new0 (DetourCarrier *, n);
+  self->workers = g_new0 (DetourWorker *, n);
   for (guint i = 0; i < n; i++)
     {
-      self->carriers[i] = detour_carrier_new (i, self->crossing, self->registry, self->sources, detour_server_key_public (key),
+      self->workers[i] = detour_worker_new (i, self->rings, self->registry, self->sources, detour_server_key_public (key),
                                               &limits, error);
-      if (self->carriers[i] == NULL)
+      if (self->workers[i] == NULL)
         return FALSE;
-      self->n_carriers++;
+      self->n_workers++;
     }
   return TRUE;
 }
@@ -426,29 +426,29 @@ DetourServer *
 detour_server_new (const DetourConfig *config, const DetourServerKey *key, GError **error)
 {
   DetourServer *self = g_new0 (DetourServer, 1);
-  DetourPoolParts parts;
-  DetourPoolLimits limits;
+  DetourHandshakePoolParts parts;
+  DetourHandshakePoolLimits limits;
 
   self->listeners = g_ptr_array_new ();
   self->sources = detour_sources_new ();
   self->routes = detour_http_routes_new ();
   self->admission = detour_admission_new (&auth_port, self);
   self->recheck = detour_recheck_new (self->admission, &recheck_port, self);
-  read_socket_options (config->limits, &self->socket_options);
-  read_pool_limits (config->limits, &limits);
+  server_read_socket_options (config->limits, &self->socket_options);
+  server_read_pool_limits (config->limits, &limits);
 
-  if (start_carriers (self, config, key, error))
+  if (server_start_workers (self, config, key, error))
     {
-      parts = (DetourPoolParts) {
+      parts = (DetourHandshakePoolParts) {
         .routes = self->routes,
         .admission = self->admission,
         .sources = self->sources,
-        .carriers = self->carriers,
-        .n_carriers = self->n_carriers,
+        .workers = self->workers,
+        .n_workers = self->n_workers,
         .server_secret = detour_server_key_private (key),
         .server_key = *detour_server_key_public (key),
       };
-      self->pool = detour_pool_new (g_get_num_processors () >= 4 ? 2 : 1, &parts, &limits, error);
+      self->pool = detour_handshake_pool_new (g_get_num_processors () >= 4 ? 2 : 1, &parts, &limits, error);
     }
   if (self->pool == NULL)
     {
@@ -466,10 +466,10 @@ detour_server_stop (DetourServer *self)
   if (self->pool != NULL)
     {
       detour_server_stop_listening (self);
-      g_clear_pointer (&self->pool, detour_pool_free);
+      g_clear_pointer (&self->pool, detour_handshake_pool_free);
     }
-  for (guint i = 0; i < self->n_carriers; i++)
-    detour_carrier_stop (self->carriers[i]);
+  for (guint i = 0; i < self->n_workers; i++)
+    detour_worker_stop (self->workers[i]);
   self->is_stopped = TRUE;
 }
 
@@ -478,12 +478,12 @@ detour_server_free (DetourServer *self)
 {
   g_assert (self->is_stopped);
 
-  for (guint i = 0; i < self->n_carriers; i++)
-    detour_carrier_join (self->carriers[i]);
-  for (guint i = 0; i < self->n_carriers; i++)
-    detour_carrier_free (self->carriers[i]);
-  g_free (self->carriers);
-  g_clear_pointer (&self->crossing, detour_crossing_free);
+  for (guint i = 0; i < self->n_workers; i++)
+    detour_worker_join (self->workers[i]);
+  for (guint i = 0; i < self->n_workers; i++)
+    detour_worker_free (self->workers[i]);
+  g_free (self->workers);
+  g_clear_pointer (&self->rings, detour_worker_rings_free);
   g_clear_pointer (&self->registry, detour_registry_free);
   detour_admission_free (self->admission);
   detour_recheck_free (self->recheck);
@@ -502,22 +502,22 @@ detour_server_listeners (const DetourServer *self)
 guint
 detour_server_n_connections (const DetourServer *self)
 {
-  return detour_pool_n_connections (self->pool);
+  return detour_handshake_pool_n_connections (self->pool);
 }
 
 guint
 detour_server_n_carriers (const DetourServer *self)
 {
-  return self->n_carriers;
+  return self->n_workers;
 }
 
-DetourCarrier *
+DetourWorker *
 detour_server_carrier (const DetourServer *self, guint index)
 {
-  return self->carriers[index];
+  return self->workers[index];
 }
 
-DetourPool *
+DetourHandshakePool *
 detour_server_pool (const DetourServer *self)
 {
   return self->pool;

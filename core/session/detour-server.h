@@ -5,9 +5,9 @@
 #include <glib.h>
 
 #include "detour-admission.h"
-#include "detour-carrier.h"
+#include "detour-worker.h"
 #include "detour-host-hooks.h"
-#include "detour-pool.h"
+#include "detour-handshake-pool.h"
 #include "detour-roster.h"
 #include "detour-server-key.h"
 
@@ -45,8 +45,8 @@ const GPtrArray *detour_server_listeners (const DetourServer *self); /* of Detou
 /* Clients, and connections on their way to become one. */
 guint detour_server_n_connections (const DetourServer *self);
 guint detour_server_n_carriers (const DetourServer *self);
-DetourCarrier *detour_server_carrier (const DetourServer *self, guint index);
-DetourPool *detour_server_pool (const DetourServer *self);
+DetourWorker *detour_server_carrier (const DetourServer *self, guint index);
+DetourHandshakePool *detour_server_pool (const DetourServer *self);
 DetourRegistry *detour_server_registry (const DetourServer *self);
 DetourAdmission *detour_server_admission (const DetourServer *self);
 

@@ -1,4 +1,5 @@
-/* detour-session.c: all that a logged-in connection is made of, on its way from one thread to another.
+/* detour-session.c: all that a logged-in connection is made of, on its way from one thread to
+ * another.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

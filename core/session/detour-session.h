@@ -1,9 +1,10 @@
-/* detour-session.h: all that a logged-in connection is made of, on its way from one thread to another.
+/* detour-session.h: all that a logged-in connection is made of, on its way from one thread to
+ * another.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a connection needs to go on is here and nowhere else: descriptor, record layer, who it is, bytes that have come
- * and bytes that must go. The handshake pool fills it, a worker takes it over.
- */
+ * What a connection needs to go on is here and nowhere else: descriptor, record layer, who it is,
+ * bytes that have come and bytes that must go. The handshake pool fills it, a worker takes it
+ * over. */
 #pragma once
 
 #include <glib.h>

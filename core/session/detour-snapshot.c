@@ -9,10 +9,10 @@
 /* Connections looked at between two rounds of a worker: some 50 µs. */
 #define SLICE 256u
 
-/* What one carrier copies; its thread's until it is done. */
+/* What one worker copies; its thread's until it is done. */
 typedef struct {
   DetourSnapshot *snapshot;
-  DetourCarrier *carrier;
+  DetourWorker *worker;
   guint next;           /* slot */
   GArray *rows;         /* of DetourSnapshotRow */
   GStringChunk *texts;
@@ -29,7 +29,7 @@ struct _DetourSnapshot {
 };
 
 static gboolean
-key_fits (const DetourKey *key, const DetourSnapshotFilter *filter)
+snapshot_key_fits (const DetourKey *key, const DetourSnapshotFilter *filter)
 {
   guint n_bytes = filter->n_digits / 2;
 
@@ -39,7 +39,7 @@ key_fits (const DetourKey *key, const DetourSnapshotFilter *filter)
 }
 
 static void
-copy_conn (Part *part, const DetourConn *conn)
+snapshot_copy_conn (Part *part, const DetourConn *conn)
 {
   const DetourClient *client = &conn->client;
   DetourSnapshotRow row = {
@@ -68,7 +68,7 @@ copy_conn (Part *part, const DetourConn *conn)
 }
 
 static gboolean
-on_all_done (gpointer data)
+snapshot_on_all_done (gpointer data)
 {
   DetourSnapshot *self = data;
 
@@ -81,23 +81,23 @@ on_all_done (gpointer data)
 }
 
 static void
-on_slice (DetourWorker *worker, gpointer data)
+snapshot_on_slice (DetourLoop *loop, gpointer data)
 {
   Part *part = data;
-  DetourCarrier *carrier = part->carrier;
-  guint end = MIN (part->next + SLICE, carrier->conns->len);
+  DetourWorker *worker = part->worker;
+  guint end = MIN (part->next + SLICE, worker->conns->len);
 
   for (; part->next < end; part->next++)
     {
-      const DetourConn *conn = g_ptr_array_index (carrier->conns, part->next);
+      const DetourConn *conn = g_ptr_array_index (worker->conns, part->next);
 
-      if (conn != NULL && key_fits (&conn->client.peer->key, &part->snapshot->filter))
-        copy_conn (part, conn);
+      if (conn != NULL && snapshot_key_fits (&conn->client.peer->key, &part->snapshot->filter))
+        snapshot_copy_conn (part, conn);
     }
-  if (part->next < carrier->conns->len)
-    detour_worker_post (worker, on_slice, part);
+  if (part->next < worker->conns->len)
+    detour_loop_post (loop, snapshot_on_slice, part);
   else if (g_atomic_int_dec_and_test (&part->snapshot->n_missing))
-    g_idle_add_full (G_PRIORITY_DEFAULT, on_all_done, part->snapshot, NULL);
+    g_idle_add_full (G_PRIORITY_DEFAULT, snapshot_on_all_done, part->snapshot, NULL);
 }
 
 void
@@ -115,14 +115,14 @@ detour_snapshot_take (DetourServer *server, const DetourSnapshotFilter *filter, 
   for (guint i = 0; i < self->n_parts; i++)
     {
       Part *part = &self->parts[i];
-      DetourCarrier *carrier = detour_server_carrier (server, i);
-      guint n_expected = self->filter.n_digits > 0 ? 1 : detour_carrier_n_conns (carrier);
+      DetourWorker *worker = detour_server_carrier (server, i);
+      guint n_expected = self->filter.n_digits > 0 ? 1 : detour_worker_n_conns (worker);
 
-      *part = (Part) { self, carrier, 0, g_array_sized_new (FALSE, FALSE, sizeof (DetourSnapshotRow), n_expected),
+      *part = (Part) { self, worker, 0, g_array_sized_new (FALSE, FALSE, sizeof (DetourSnapshotRow), n_expected),
                        g_string_chunk_new (1024) };
     }
   for (guint i = 0; i < self->n_parts; i++)
-    detour_worker_post (detour_carrier_worker (self->parts[i].carrier), on_slice, &self->parts[i]);
+    detour_loop_post (detour_loop_loop (self->parts[i].worker), snapshot_on_slice, &self->parts[i]);
 }
 
 void

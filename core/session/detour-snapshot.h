@@ -1,7 +1,7 @@
 /* detour-snapshot.h: what all connections were like at one moment, copied while packets go on.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Each carrier copies its own on its own thread, a few at a time with rounds of traffic in between.
+ * Each worker copies its own on its own thread, a few at a time with rounds of traffic in between.
  */
 #pragma once
 
@@ -12,7 +12,7 @@ G_BEGIN_DECLS
 /* One registered connection. */
 typedef struct {
   DetourKey key;
-  DetourHandle handle;     /* for detour_carrier_close() */
+  DetourHandle handle;     /* for detour_worker_close() */
   DetourPresence presence; /* address, application name */
   guint64 number;
   gint64 login_us;         /* monotonic */
@@ -44,7 +44,7 @@ typedef void (*DetourSnapshotDone) (DetourSnapshot *snapshot, gpointer user);
  * detour_snapshot_take:
  * @filter: (nullable): copied
  *
- * Calls @done once, when the last carrier has answered. The server must not be stopped before that. Main thread.
+ * Calls @done once, when the last worker has answered. The server must not be stopped before that. Main thread.
  */
 void detour_snapshot_take (DetourServer *server, const DetourSnapshotFilter *filter, DetourSnapshotDone done,
                            gpointer user);

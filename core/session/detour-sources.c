@@ -14,13 +14,13 @@ struct _DetourSources {
 };
 
 static gboolean
-is_counted (const DetourSource *source)
+sources_is_counted (const DetourSource *source)
 {
   return (source->high | source->low) != 0;
 }
 
 static guint
-source_hash (gconstpointer key)
+sources_source_hash (gconstpointer key)
 {
   const DetourSource *source = key;
 
@@ -28,7 +28,7 @@ source_hash (gconstpointer key)
 }
 
 static gboolean
-source_equal (gconstpointer a, gconstpointer b)
+sources_source_equal (gconstpointer a, gconstpointer b)
 {
   const DetourSource *x = a, *y = b;
 
@@ -41,7 +41,7 @@ detour_sources_new (void)
   DetourSources *self = g_new0 (DetourSources, 1);
 
   g_mutex_init (&self->lock);
-  self->counts = g_hash_table_new_full (source_hash, source_equal, g_free, NULL);
+  self->counts = g_hash_table_new_full (sources_source_hash, sources_source_equal, g_free, NULL);
   return self;
 }
 
@@ -55,7 +55,7 @@ detour_sources_free (DetourSources *self)
 
 /* Not counted: what has no address, such as a Unix socket. */
 static DetourSource
-source_of (const struct sockaddr *peer)
+sources_source_of (const struct sockaddr *peer)
 {
   DetourSource source = { 0, 0 };
   guint64 halves[2];
@@ -76,9 +76,9 @@ source_of (const struct sockaddr *peer)
 gboolean
 detour_sources_same (const struct sockaddr *a, const struct sockaddr *b)
 {
-  DetourSource x = source_of (a), y = source_of (b);
+  DetourSource x = sources_source_of (a), y = sources_source_of (b);
 
-  return source_equal (&x, &y);
+  return sources_source_equal (&x, &y);
 }
 
 gboolean
@@ -87,8 +87,8 @@ detour_sources_enter (DetourSources *self, const struct sockaddr *peer, guint li
   gboolean allowed;
   guint count;
 
-  *source = limit > 0 ? source_of (peer) : (DetourSource) { 0, 0 };
-  if (!is_counted (source))
+  *source = limit > 0 ? sources_source_of (peer) : (DetourSource) { 0, 0 };
+  if (!sources_is_counted (source))
     return TRUE;
 
   g_mutex_lock (&self->lock);
@@ -108,7 +108,7 @@ detour_sources_leave (DetourSources *self, DetourSource *source)
 {
   guint count;
 
-  if (!is_counted (source))
+  if (!sources_is_counted (source))
     return;
 
   g_mutex_lock (&self->lock);

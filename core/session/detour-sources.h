@@ -1,8 +1,8 @@
 /* detour-sources.h: how many connections come from one address.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * An IPv6 source is its first 64 bits: that is what one customer has. Any thread; never used for packets.
- */
+ * An IPv6 source is its first 64 bits: that is what one customer has. Any thread; never used for
+ * packets. */
 #pragma once
 
 #include <glib.h>

@@ -1,4 +1,4 @@
-/* detour-survey.c: asks a carrier who some of its connections are, a few at a time.
+/* detour-survey.c: asks a worker who some of its connections are, a few at a time.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -20,7 +20,7 @@ struct _DetourSurvey {
 };
 
 static void
-clear_client (gpointer client)
+survey_clear_client (gpointer client)
 {
   detour_question_clear (&((DetourSurveyClient *) client)->question);
 }
@@ -35,7 +35,7 @@ survey_free (gpointer data)
 }
 
 static void
-fill_source (const DetourPresence *presence, char *out, gsize size)
+survey_fill_source (const DetourPresence *presence, char *out, gsize size)
 {
   struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
   char text[DETOUR_ADDRESS_TEXT_MAX];
@@ -47,7 +47,7 @@ fill_source (const DetourPresence *presence, char *out, gsize size)
 }
 
 static void
-add_client (DetourSurvey *self, const DetourConn *conn)
+survey_add_client (DetourSurvey *self, const DetourConn *conn)
 {
   const DetourPresence *presence = &conn->client.presence;
   DetourSurveyClient client = { .handle = conn->client.handle };
@@ -55,7 +55,7 @@ add_client (DetourSurvey *self, const DetourConn *conn)
   DetourChannelInfo info;
 
   detour_channel_info (&conn->channel, &info);
-  fill_source (presence, question.source, sizeof question.source);
+  survey_fill_source (presence, question.source, sizeof question.source);
   question.sni = (char *) info.sni;
   question.listener = (char *) conn->listener;
   memcpy (question.app_name, presence->name, MIN (presence->name_len, sizeof question.app_name - 1));
@@ -65,7 +65,7 @@ add_client (DetourSurvey *self, const DetourConn *conn)
 }
 
 static gboolean
-deliver (gpointer data)
+survey_deliver (gpointer data)
 {
   DetourSurvey *self = data;
 
@@ -76,41 +76,41 @@ deliver (gpointer data)
 
 /* Worker. */
 static void
-look (DetourWorker *worker, gpointer data)
+survey_look (DetourLoop *loop, gpointer data)
 {
   DetourSurvey *self = data;
-  const DetourCarrier *carrier = detour_worker_user (worker);
+  const DetourWorker *worker = detour_loop_user (loop);
   GSource *source = g_idle_source_new ();
   guint32 slot = self->first;
-  guint32 end = MIN (carrier->conns->len, self->first + SLOTS_MAX);
+  guint32 end = MIN (worker->conns->len, self->first + SLOTS_MAX);
 
   for (; slot < end && self->clients->len < self->max; slot++)
     {
-      const DetourConn *conn = g_ptr_array_index (carrier->conns, slot);
+      const DetourConn *conn = g_ptr_array_index (worker->conns, slot);
 
       if (conn != NULL && !conn->client.is_mesh)
-        add_client (self, conn);
+        survey_add_client (self, conn);
     }
-  self->next = slot < carrier->conns->len ? slot : DETOUR_SURVEY_END;
+  self->next = slot < worker->conns->len ? slot : DETOUR_SURVEY_END;
 
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, deliver, self, survey_free);
+  g_source_set_callback (source, survey_deliver, self, survey_free);
   g_source_attach (source, NULL);
   g_source_unref (source);
 }
 
 DetourSurvey *
-detour_survey_start (DetourCarrier *carrier, guint32 first, guint max, DetourSurveyDone done, gpointer data)
+detour_survey_start (DetourWorker *worker, guint32 first, guint max, DetourSurveyDone done, gpointer data)
 {
   DetourSurvey *self = g_new0 (DetourSurvey, 1);
 
   self->first = first;
   self->max = max;
   self->clients = g_array_new (FALSE, FALSE, sizeof (DetourSurveyClient));
-  g_array_set_clear_func (self->clients, clear_client);
+  g_array_set_clear_func (self->clients, survey_clear_client);
   self->done = done;
   self->data = data;
-  detour_worker_post (detour_carrier_worker (carrier), look, self);
+  detour_loop_post (detour_loop_loop (worker), survey_look, self);
   return self;
 }
 

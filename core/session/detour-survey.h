@@ -1,10 +1,10 @@
-/* detour-survey.h: asks a carrier who some of its connections are, a few at a time.
+/* detour-survey.h: asks a worker who some of its connections are, a few at a time.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 #include <glib.h>
 
-#include "detour-carrier.h"
+#include "detour-worker.h"
 #include "detour-question.h"
 
 G_BEGIN_DECLS
@@ -30,7 +30,7 @@ typedef void (*DetourSurveyDone) (const DetourSurveyClient *clients, guint n, gu
  *
  * Mesh connections are left out. The worker's part takes no longer than a packet or two.
  */
-DetourSurvey *detour_survey_start (DetourCarrier *carrier, guint32 first, guint max, DetourSurveyDone done,
+DetourSurvey *detour_survey_start (DetourWorker *worker, guint32 first, guint max, DetourSurveyDone done,
                                    gpointer data);
 /* @done is not called any more. */
 void detour_survey_cancel (DetourSurvey *self);

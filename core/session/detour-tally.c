@@ -45,7 +45,7 @@ detour_tally_share (DetourTally *self)
 
 /* Everyone can produce keys without end, so the log takes only some of them. */
 static void
-log_dry_run (DetourTally *self, const DetourKey *key, const DetourAdmissionVerdict *verdict, gint64 now_us)
+tally_log_dry_run (DetourTally *self, const DetourKey *key, const DetourAdmissionVerdict *verdict, gint64 now_us)
 {
   g_autofree char *text = detour_key_to_text (key);
   GLogLevelFlags level = detour_log_limit_level (&self->dry_runs, now_us);
@@ -57,7 +57,7 @@ log_dry_run (DetourTally *self, const DetourKey *key, const DetourAdmissionVerdi
 }
 
 static void
-count (DetourTally *self, const DetourAdmissionVerdict *verdict, guint n)
+tally_count (DetourTally *self, const DetourAdmissionVerdict *verdict, guint n)
 {
   DetourAdmissionStats *stats = &self->stats;
 
@@ -79,7 +79,7 @@ count (DetourTally *self, const DetourAdmissionVerdict *verdict, guint n)
 
 /* A client that is connected is not closed because nobody can say. */
 static gboolean
-turns_away (const DetourAdmissionVerdict *verdict)
+tally_turns_away (const DetourAdmissionVerdict *verdict)
 {
   return verdict->result == DETOUR_AUTH_DENY
          || (verdict->result == DETOUR_AUTH_UNAVAILABLE && (verdict->flags & DETOUR_VERDICT_RECHECK) == 0);
@@ -97,17 +97,17 @@ detour_tally_verdict (DetourTally *self, const DetourQuestion *question, DetourA
     .address = question->source,
   };
 
-  if (dry_run && turns_away (verdict))
+  if (dry_run && tally_turns_away (verdict))
     verdict->flags |= DETOUR_VERDICT_DRY_RUN;
   note.flags = verdict->flags;
   detour_verdict_log_add (self->log, &question->key, &note, g_get_real_time ());
   if (verdict->flags & DETOUR_VERDICT_DRY_RUN)
     {
-      log_dry_run (self, &question->key, verdict, now_us);
+      tally_log_dry_run (self, &question->key, verdict, now_us);
       verdict->result = DETOUR_AUTH_ALLOW;
       self->stats.let_in += n;
     }
-  count (self, verdict, n);
+  tally_count (self, verdict, n);
 }
 
 const DetourAdmissionStats *

@@ -19,7 +19,7 @@ static const char *const kind_names[DETOUR_QUEUE_N_KINDS] = {
   [DETOUR_QUEUE_DISCO] = "disco",
 };
 
-/* Members of the counters of a relay, a carrier and a thread of the pool, by their place. */
+/* Members of the counters of a relay, a worker and a thread of the pool, by their place. */
 typedef struct {
   const char *name, *help;
   gsize offset;
@@ -32,8 +32,8 @@ typedef struct {
 } AdmissionEntry;
 
 #define RELAY(member, help) { #member, help, G_STRUCT_OFFSET (DetourRelayCounters, member) }
-#define CARRIER(name, member, help) { name, help, G_STRUCT_OFFSET (DetourCarrierCounters, member) }
-#define POOL(name, member, help) { name, help, G_STRUCT_OFFSET (DetourPoolCounters, member) }
+#define WORKER(name, member, help) { name, help, G_STRUCT_OFFSET (DetourWorkerCounters, member) }
+#define POOL(name, member, help) { name, help, G_STRUCT_OFFSET (DetourHandshakePoolCounters, member) }
 
 static const Entry relay_entries[] = {
   RELAY (bytes_received, "bytes of packets from clients"),
@@ -51,11 +51,11 @@ static const Entry relay_entries[] = {
   RELAY (rate_waits, "times that a client over its rate had to wait"),
 };
 
-static const Entry carrier_entries[] = {
-  CARRIER ("connections_joined", joined, "connections that were registered"),
-  CARRIER ("worker_rounds", rounds, "rounds of the workers"),
-  CARRIER ("worker_reads", reads, "reads of the workers"),
-  CARRIER ("worker_sends", sends, "sends of the workers"),
+static const Entry worker_entries[] = {
+  WORKER ("connections_joined", joined, "connections that were registered"),
+  WORKER ("worker_rounds", rounds, "rounds of the workers"),
+  WORKER ("worker_reads", reads, "reads of the workers"),
+  WORKER ("worker_sends", sends, "sends of the workers"),
 };
 
 static const Entry pool_entries[] = {
@@ -86,45 +86,45 @@ static const AdmissionEntry admission_entries[] = {
 };
 
 static guint64
-read_at (gconstpointer counters, gsize offset)
+totals_read_at (gconstpointer counters, gsize offset)
 {
   return detour_counter_get ((const DetourCounter *) (gconstpointer) ((const guint8 *) counters + offset));
 }
 
 static guint64
-sum_relay (const DetourServer *server, gsize offset)
+totals_sum_relay (const DetourServer *server, gsize offset)
 {
   guint64 sum = 0;
 
   for (guint i = 0; i < detour_server_n_carriers (server); i++)
-    sum += read_at (detour_carrier_relay_counters (detour_server_carrier (server, i)), offset);
+    sum += totals_read_at (detour_worker_relay_counters (detour_server_carrier (server, i)), offset);
   return sum;
 }
 
 static guint64
-sum_carrier (const DetourServer *server, gsize offset)
+totals_sum_worker (const DetourServer *server, gsize offset)
 {
   guint64 sum = 0;
 
   for (guint i = 0; i < detour_server_n_carriers (server); i++)
-    sum += read_at (detour_carrier_counters (detour_server_carrier (server, i)), offset);
+    sum += totals_read_at (detour_worker_counters (detour_server_carrier (server, i)), offset);
   return sum;
 }
 
 static guint64
-sum_pool (const DetourServer *server, gsize offset)
+totals_sum_pool (const DetourServer *server, gsize offset)
 {
-  DetourPool *pool = detour_server_pool (server);
+  DetourHandshakePool *pool = detour_server_pool (server);
   guint64 sum = 0;
 
-  for (guint i = 0; pool != NULL && i < detour_pool_n_threads (pool); i++)
-    sum += read_at (detour_pool_counters (pool, i), offset);
+  for (guint i = 0; pool != NULL && i < detour_handshake_pool_n_threads (pool); i++)
+    sum += totals_read_at (detour_handshake_pool_counters (pool, i), offset);
   return sum;
 }
 
-#define SUM_RELAY(server, member) sum_relay (server, G_STRUCT_OFFSET (DetourRelayCounters, member))
-#define SUM_CARRIER(server, member) sum_carrier (server, G_STRUCT_OFFSET (DetourCarrierCounters, member))
-#define SUM_POOL(server, member) sum_pool (server, G_STRUCT_OFFSET (DetourPoolCounters, member))
+#define SUM_RELAY(server, member) totals_sum_relay (server, G_STRUCT_OFFSET (DetourRelayCounters, member))
+#define SUM_CARRIER(server, member) totals_sum_worker (server, G_STRUCT_OFFSET (DetourWorkerCounters, member))
+#define SUM_POOL(server, member) totals_sum_pool (server, G_STRUCT_OFFSET (DetourHandshakePoolCounters, member))
 
 void
 detour_totals_read (DetourTotals *self, const DetourServer *server)
@@ -164,13 +164,13 @@ detour_totals_each (const DetourServer *server, DetourTotalsFunc func, gpointer 
               SUM_RELAY (server, bytes_dropped[i][kind]), "bytes of packets that were not relayed", user);
       }
   for (guint i = 0; i < G_N_ELEMENTS (relay_entries); i++)
-    func (relay_entries[i].name, NULL, NULL, NULL, NULL, sum_relay (server, relay_entries[i].offset),
+    func (relay_entries[i].name, NULL, NULL, NULL, NULL, totals_sum_relay (server, relay_entries[i].offset),
           relay_entries[i].help, user);
-  for (guint i = 0; i < G_N_ELEMENTS (carrier_entries); i++)
-    func (carrier_entries[i].name, NULL, NULL, NULL, NULL, sum_carrier (server, carrier_entries[i].offset),
-          carrier_entries[i].help, user);
+  for (guint i = 0; i < G_N_ELEMENTS (worker_entries); i++)
+    func (worker_entries[i].name, NULL, NULL, NULL, NULL, totals_sum_worker (server, worker_entries[i].offset),
+          worker_entries[i].help, user);
   for (guint i = 0; i < G_N_ELEMENTS (pool_entries); i++)
-    func (pool_entries[i].name, NULL, NULL, NULL, NULL, sum_pool (server, pool_entries[i].offset), pool_entries[i].help,
+    func (pool_entries[i].name, NULL, NULL, NULL, NULL, totals_sum_pool (server, pool_entries[i].offset), pool_entries[i].help,
           user);
   for (guint i = 0; i < G_N_ELEMENTS (admission_entries); i++)
     {

@@ -1,4 +1,5 @@
-/* detour-verdict-cache.c: what one auth instance said lately: verdicts that still hold, and whom it allowed before.
+/* detour-verdict-cache.c: what one auth instance said lately: verdicts that still hold, and whom
+ * it allowed before.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -27,13 +28,13 @@ struct _DetourVerdictCache {
 };
 
 static gboolean
-keys_equal (gconstpointer a, gconstpointer b)
+verdict_cache_keys_equal (gconstpointer a, gconstpointer b)
 {
   return detour_key_equal (a, b);
 }
 
 static void
-entry_free (gpointer data)
+verdict_cache_entry_free (gpointer data)
 {
   Entry *entry = data;
 
@@ -43,40 +44,40 @@ entry_free (gpointer data)
 }
 
 static void
-half_init (Half *half, guint max)
+verdict_cache_half_init (Half *half, guint max)
 {
-  half->entries = g_hash_table_new_full (detour_question_hash_key, keys_equal, entry_free, NULL);
+  half->entries = g_hash_table_new_full (detour_question_hash_key, verdict_cache_keys_equal, verdict_cache_entry_free, NULL);
   half->max = max;
   g_queue_init (&half->recent);
 }
 
 static void
-half_remove (Half *half, Entry *entry)
+verdict_cache_half_remove (Half *half, Entry *entry)
 {
   g_queue_unlink (&half->recent, &entry->link);
   g_hash_table_remove (half->entries, entry);
 }
 
 static void
-half_remove_key (Half *half, const DetourKey *key)
+verdict_cache_half_remove_key (Half *half, const DetourKey *key)
 {
   Entry *entry = g_hash_table_lookup (half->entries, key);
 
   if (entry != NULL)
-    half_remove (half, entry);
+    verdict_cache_half_remove (half, entry);
 }
 
 static void
-half_add (Half *half, Entry *entry)
+verdict_cache_half_add (Half *half, Entry *entry)
 {
-  half_remove_key (half, &entry->key);
+  verdict_cache_half_remove_key (half, &entry->key);
   if (half->max == 0)
     {
-      entry_free (entry);
+      verdict_cache_entry_free (entry);
       return;
     }
   if (half->recent.length >= half->max)
-    half_remove (half, half->recent.tail->data);
+    verdict_cache_half_remove (half, half->recent.tail->data);
   entry->link.data = entry;
   g_queue_push_head_link (&half->recent, &entry->link);
   g_hash_table_add (half->entries, entry);
@@ -84,7 +85,7 @@ half_add (Half *half, Entry *entry)
 
 /* Finds and makes it the most recent one. */
 static Entry *
-half_find (Half *half, const DetourKey *key)
+verdict_cache_half_find (Half *half, const DetourKey *key)
 {
   Entry *entry = g_hash_table_lookup (half->entries, key);
 
@@ -101,8 +102,8 @@ detour_verdict_cache_new (guint allowed_max, guint denied_max)
 {
   DetourVerdictCache *self = g_new0 (DetourVerdictCache, 1);
 
-  half_init (&self->allowed, allowed_max);
-  half_init (&self->denied, denied_max);
+  verdict_cache_half_init (&self->allowed, allowed_max);
+  verdict_cache_half_init (&self->denied, denied_max);
   return self;
 }
 
@@ -122,10 +123,10 @@ detour_verdict_cache_put (DetourVerdictCache *self, const DetourKey *key, guint6
   Entry *entry;
 
   g_assert (verdict->result != DETOUR_AUTH_UNAVAILABLE);
-  half_remove_key (allows ? &self->denied : &self->allowed, key);
+  verdict_cache_half_remove_key (allows ? &self->denied : &self->allowed, key);
   if (!allows && until_us <= now_us)
     {
-      half_remove_key (&self->denied, key);
+      verdict_cache_half_remove_key (&self->denied, key);
       return;
     }
   entry = g_new0 (Entry, 1);
@@ -136,11 +137,11 @@ detour_verdict_cache_put (DetourVerdictCache *self, const DetourKey *key, guint6
   entry->generation = self->generation;
   entry->label = g_strdup (verdict->label);
   entry->reason = g_strdup (verdict->reason);
-  half_add (allows ? &self->allowed : &self->denied, entry);
+  verdict_cache_half_add (allows ? &self->allowed : &self->denied, entry);
 }
 
 static void
-fill (const Entry *entry, DetourAuthResult result, DetourRemembered *out)
+verdict_cache_fill (const Entry *entry, DetourAuthResult result, DetourRemembered *out)
 {
   *out = (DetourRemembered) { result, entry->label, entry->reason };
 }
@@ -150,16 +151,16 @@ detour_verdict_cache_find (DetourVerdictCache *self, const DetourKey *key, guint
                            DetourRemembered *out)
 {
   DetourAuthResult result = DETOUR_AUTH_ALLOW;
-  Entry *entry = half_find (&self->allowed, key);
+  Entry *entry = verdict_cache_half_find (&self->allowed, key);
 
   if (entry == NULL)
     {
-      entry = half_find (&self->denied, key);
+      entry = verdict_cache_half_find (&self->denied, key);
       result = DETOUR_AUTH_DENY;
     }
   if (entry == NULL || entry->hash != hash || entry->generation != self->generation || now_us >= entry->until_us)
     return FALSE;
-  fill (entry, result, out);
+  verdict_cache_fill (entry, result, out);
   return TRUE;
 }
 
@@ -167,11 +168,11 @@ gboolean
 detour_verdict_cache_find_allowed (DetourVerdictCache *self, const DetourKey *key, gint64 since_us,
                                    DetourRemembered *out)
 {
-  Entry *entry = half_find (&self->allowed, key);
+  Entry *entry = verdict_cache_half_find (&self->allowed, key);
 
   if (entry == NULL || entry->at_us < since_us)
     return FALSE;
-  fill (entry, DETOUR_AUTH_ALLOW, out);
+  verdict_cache_fill (entry, DETOUR_AUTH_ALLOW, out);
   return TRUE;
 }
 

@@ -1,9 +1,10 @@
-/* detour-verdict-cache.h: what one auth instance said lately: verdicts that still hold, and whom it allowed before.
+/* detour-verdict-cache.h: what one auth instance said lately: verdicts that still hold, and whom
+ * it allowed before.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Allowed keys and denied ones are kept apart, each up to a limit, the least recent one goes first: a flood of unknown
- * keys displaces no key that was allowed. An allowed key stays after its verdict has run out, for the grace period.
- */
+ * Allowed keys and denied ones are kept apart, each up to a limit, the least recent one goes
+ * first: a flood of unknown keys displaces no key that was allowed. An allowed key stays after its
+ * verdict has run out, for the grace period. */
 #pragma once
 
 #include <glib.h>

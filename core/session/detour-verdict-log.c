@@ -20,13 +20,13 @@ struct _DetourVerdictLog {
 };
 
 static gboolean
-keys_equal (gconstpointer a, gconstpointer b)
+verdict_log_keys_equal (gconstpointer a, gconstpointer b)
 {
   return detour_key_equal (a, b);
 }
 
 static void
-clear_note (DetourVerdictNote *note)
+verdict_log_clear_note (DetourVerdictNote *note)
 {
   g_free ((char *) note->source);
   g_free ((char *) note->label);
@@ -35,12 +35,12 @@ clear_note (DetourVerdictNote *note)
 }
 
 static void
-entry_free (gpointer data)
+verdict_log_entry_free (gpointer data)
 {
   Entry *entry = data;
 
   for (guint i = 0; i < entry->n; i++)
-    clear_note (&entry->notes[i]);
+    verdict_log_clear_note (&entry->notes[i]);
   g_free (entry);
 }
 
@@ -50,7 +50,7 @@ detour_verdict_log_new (guint keys_max)
   DetourVerdictLog *self = g_new0 (DetourVerdictLog, 1);
 
   g_assert (keys_max > 0);
-  self->entries = g_hash_table_new_full (detour_question_hash_key, keys_equal, entry_free, NULL);
+  self->entries = g_hash_table_new_full (detour_question_hash_key, verdict_log_keys_equal, verdict_log_entry_free, NULL);
   self->keys_max = keys_max;
   g_queue_init (&self->recent);
   return self;
@@ -65,7 +65,7 @@ detour_verdict_log_free (DetourVerdictLog *self)
 
 /* The entry of @key, as the most recent one. */
 static Entry *
-take_entry (DetourVerdictLog *self, const DetourKey *key)
+verdict_log_take_entry (DetourVerdictLog *self, const DetourKey *key)
 {
   Entry *entry = g_hash_table_lookup (self->entries, key);
 
@@ -91,7 +91,7 @@ take_entry (DetourVerdictLog *self, const DetourKey *key)
 }
 
 static gboolean
-repeats (const DetourVerdictNote *a, const DetourVerdictNote *b)
+verdict_log_repeats (const DetourVerdictNote *a, const DetourVerdictNote *b)
 {
   return a->result == b->result && a->flags == b->flags && strcmp (a->source, b->source) == 0
          && g_strcmp0 (a->label, b->label) == 0 && g_strcmp0 (a->reason, b->reason) == 0
@@ -101,16 +101,16 @@ repeats (const DetourVerdictNote *a, const DetourVerdictNote *b)
 void
 detour_verdict_log_add (DetourVerdictLog *self, const DetourKey *key, const DetourVerdictNote *note, gint64 now_us)
 {
-  Entry *entry = take_entry (self, key);
+  Entry *entry = verdict_log_take_entry (self, key);
 
-  if (entry->n > 0 && repeats (&entry->notes[0], note))
+  if (entry->n > 0 && verdict_log_repeats (&entry->notes[0], note))
     {
       entry->notes[0].last_us = now_us;
       entry->notes[0].count++;
       return;
     }
   if (entry->n == NOTES_MAX)
-    clear_note (&entry->notes[--entry->n]);
+    verdict_log_clear_note (&entry->notes[--entry->n]);
   memmove (&entry->notes[1], &entry->notes[0], entry->n * sizeof entry->notes[0]);
   entry->n++;
   entry->notes[0] = *note;

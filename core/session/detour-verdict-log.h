@@ -1,9 +1,8 @@
 /* detour-verdict-log.h: the last verdicts on each key, for who asks why.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Bounded: of so many keys, the ones heard of last, a few verdicts each. A verdict that only repeats the one before it
- * is counted there.
- */
+ * Bounded: of so many keys, the ones heard of last, a few verdicts each. A verdict that only
+ * repeats the one before it is counted there. */
 #pragma once
 
 #include <glib.h>

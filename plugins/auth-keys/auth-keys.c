@@ -39,7 +39,7 @@ static const DetourConfigKey auth_keys_config[] = {
 };
 
 static KeyList *
-read_list (const DetourSettings *settings)
+auth_keys_read_list (const DetourSettings *settings)
 {
   KeyList *list = key_list_new ((guint)detour_settings_uint (settings, "max-entries"));
 
@@ -52,7 +52,7 @@ read_list (const DetourSettings *settings)
 
 /* NULL: @error is set. */
 static KeyList *
-load_list (const DetourSettings *settings, GError **error)
+auth_keys_load_list (const DetourSettings *settings, GError **error)
 {
   gboolean file = detour_settings_has (settings, "file");
   g_autoptr (KeyList) list = NULL;
@@ -65,7 +65,7 @@ load_list (const DetourSettings *settings, GError **error)
                                   : "not set; name a file or a directory with node keys");
       return NULL;
     }
-  list = read_list (settings);
+  list = auth_keys_read_list (settings);
   errors = key_list_errors (list, "; ", ERRORS_SHOWN);
   if (errors == NULL)
     return g_steal_pointer (&list);
@@ -76,23 +76,23 @@ load_list (const DetourSettings *settings, GError **error)
 static gboolean
 auth_keys_check (const DetourSettings *settings, GError **error)
 {
-  g_autoptr (KeyList) list = load_list (settings, error);
+  g_autoptr (KeyList) list = auth_keys_load_list (settings, error);
 
   return list != NULL;
 }
 
 static const char *
-plural (const KeyList *list)
+auth_keys_plural (const KeyList *list)
 {
   return key_list_size (list) == 1 ? "" : "s";
 }
 
 static void
-use_list (AuthKeys *self, KeyList *list)
+auth_keys_use_list (AuthKeys *self, KeyList *list)
 {
   g_clear_pointer (&self->list, key_list_free);
   self->list = list;
-  detour_host_set_summary (self->host, "%u key%s from %s", key_list_size (list), plural (list), self->place);
+  detour_host_set_summary (self->host, "%u key%s from %s", key_list_size (list), auth_keys_plural (list), self->place);
 }
 
 /* The old list stays in force while the new one has errors; the log hears of the same errors once.
@@ -101,7 +101,7 @@ static void
 auth_keys_reload (gpointer data)
 {
   AuthKeys *self = data;
-  g_autoptr (KeyList) list = read_list (self->settings);
+  g_autoptr (KeyList) list = auth_keys_read_list (self->settings);
   g_autofree char *errors = key_list_errors (list, "; ", 1);
 
   if (errors != NULL)
@@ -123,13 +123,13 @@ auth_keys_reload (gpointer data)
     return;
   g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE,
                     detour_host_instance (self->host), "MESSAGE", "%u key%s from %s, %u before",
-                    key_list_size (list), plural (list), self->place, key_list_size (self->list));
-  use_list (self, g_steal_pointer (&list));
+                    key_list_size (list), auth_keys_plural (list), self->place, key_list_size (self->list));
+  auth_keys_use_list (self, g_steal_pointer (&list));
   detour_host_auth_changed (self->host);
 }
 
 static gboolean
-settled (gpointer data)
+auth_keys_settled (gpointer data)
 {
   AuthKeys *self = data;
 
@@ -141,7 +141,7 @@ settled (gpointer data)
 /* The directory is watched, not the file: editors and tools put a new file in the place of the old
  * one. */
 static void
-directory_changed (GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event,
+auth_keys_directory_changed (GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event,
                    gpointer data)
 {
   AuthKeys *self = data;
@@ -152,7 +152,7 @@ directory_changed (GFileMonitor *monitor, GFile *file, GFile *other, GFileMonito
   else if (now_us - self->unsettled_since_us > SETTLE_MOST_US)
     return;
   g_clear_handle_id (&self->settle_source, g_source_remove);
-  self->settle_source = g_timeout_add (SETTLE_MS, settled, self);
+  self->settle_source = g_timeout_add (SETTLE_MS, auth_keys_settled, self);
 }
 
 static void
@@ -174,7 +174,7 @@ auth_keys_stop (gpointer data)
 }
 
 static void
-watch (AuthKeys *self)
+auth_keys_watch (AuthKeys *self)
 {
   g_autofree char *directory = detour_settings_has (self->settings, "file")
                                    ? g_path_get_dirname (self->place)
@@ -184,7 +184,7 @@ watch (AuthKeys *self)
 
   self->monitor = g_file_monitor_directory (file, G_FILE_MONITOR_WATCH_MOVES, NULL, &error);
   if (self->monitor != NULL)
-    g_signal_connect (self->monitor, "changed", G_CALLBACK (directory_changed), self);
+    g_signal_connect (self->monitor, "changed", G_CALLBACK (auth_keys_directory_changed), self);
   else
     detour_host_set_trouble (self->host, "changes are seen on reload only: cannot watch %s: %s",
                              directory, error->message);
@@ -206,14 +206,14 @@ auth_keys_start (DetourHost *host, DetourSettings *settings, GError **error)
       detour_host_counter (host, "reload_errors", "readings after a change that had errors");
   /* First the watch, then the reading: no change falls between them. */
   if (self->place != NULL)
-    watch (self);
-  list = load_list (settings, error);
+    auth_keys_watch (self);
+  list = auth_keys_load_list (settings, error);
   if (list == NULL)
     {
       auth_keys_stop (self);
       return NULL;
     }
-  use_list (self, list);
+  auth_keys_use_list (self, list);
   return self;
 }
 

@@ -31,7 +31,7 @@ struct _KeyList
 
 /* Keys are random bytes, and nobody but the operator puts them here. */
 static guint
-entry_hash (gconstpointer key)
+key_list_entry_hash (gconstpointer key)
 {
   guint32 hash;
 
@@ -40,13 +40,13 @@ entry_hash (gconstpointer key)
 }
 
 static gboolean
-entry_equal (gconstpointer a, gconstpointer b)
+key_list_entry_equal (gconstpointer a, gconstpointer b)
 {
   return memcmp (a, b, KEY_LIST_KEY_SIZE) == 0;
 }
 
 static void
-entry_free (gpointer data)
+key_list_entry_free (gpointer data)
 {
   Entry *self = data;
 
@@ -60,7 +60,7 @@ key_list_new (guint max_entries)
   KeyList *self = g_new0 (KeyList, 1);
 
   self->max_entries = max_entries;
-  self->entries = g_hash_table_new_full (entry_hash, entry_equal, entry_free, NULL);
+  self->entries = g_hash_table_new_full (key_list_entry_hash, key_list_entry_equal, key_list_entry_free, NULL);
   self->files = g_ptr_array_new_with_free_func (g_free);
   self->errors = g_ptr_array_new_with_free_func (g_free);
   return self;
@@ -91,7 +91,7 @@ static void G_GNUC_PRINTF (4, 5)
 
 /* What is wrong with the key at the start of @line; NULL: nothing. */
 static const char *
-parse_key (const char *line, guint8 *key)
+key_list_parse_key (const char *line, guint8 *key)
 {
   const char *digits = line + strlen (PREFIX);
   gsize n;
@@ -111,7 +111,7 @@ parse_key (const char *line, guint8 *key)
 }
 
 static gboolean
-has_control (const char *text)
+key_list_has_control (const char *text)
 {
   for (const char *p = text; *p != '\0'; p = g_utf8_next_char (p))
     if (*p != '\t' && g_unichar_iscntrl (g_utf8_get_char (p)))
@@ -121,17 +121,17 @@ has_control (const char *text)
 
 /* @line: without blanks around it, not empty; cut up here. */
 static void
-add_line (KeyList *self, const char *file, guint number, char *line)
+key_list_add_line (KeyList *self, const char *file, guint number, char *line)
 {
   guint8 key[KEY_LIST_KEY_SIZE];
   const char *problem;
   const Entry *before;
   Entry *entry;
 
-  if (!g_utf8_validate (line, -1, NULL) || has_control (line))
+  if (!g_utf8_validate (line, -1, NULL) || key_list_has_control (line))
     problem = "not plain UTF-8 text";
   else
-    problem = parse_key (line, key);
+    problem = key_list_parse_key (line, key);
   if (problem != NULL)
     {
       add_error (self, file, number, "%s", problem);
@@ -179,7 +179,7 @@ key_list_add_text (KeyList *self, const char *file, const char *text, gsize len)
       if (memchr (text, '\0', (gsize)(stop - text)) != NULL)
         add_error (self, file, number, "not plain UTF-8 text");
       else if (*g_strstrip (line) != '\0' && *line != '#')
-        add_line (self, file, number, line);
+        key_list_add_line (self, file, number, line);
       text = stop + 1;
     }
 }
@@ -205,7 +205,7 @@ key_list_add_file (KeyList *self, const char *path)
 }
 
 static int
-compare_names (gconstpointer a, gconstpointer b)
+key_list_compare_names (gconstpointer a, gconstpointer b)
 {
   return strcmp (*(const char *const *)a, *(const char *const *)b);
 }
@@ -227,7 +227,7 @@ key_list_add_directory (KeyList *self, const char *path)
     if (*name != '.' && g_str_has_suffix (name, ".keys"))
       g_ptr_array_add (names, g_build_filename (path, name, NULL));
   /* The order decides which of two equal keys is the second. */
-  g_ptr_array_sort (names, compare_names);
+  g_ptr_array_sort (names, key_list_compare_names);
   for (guint i = 0; i < names->len; i++)
     key_list_add_file (self, g_ptr_array_index (names, i));
 }

@@ -72,7 +72,7 @@ auth_tailscaled_check (const DetourSettings *settings, GError **error)
 /* Called by the LocalApi, on its thread -------------------------------------------------------- */
 
 static void
-on_answer (gpointer user, gpointer question, const WhoisAnswer *answer)
+auth_tailscaled_on_answer (gpointer user, gpointer question, const WhoisAnswer *answer)
 {
   AuthTailscaled *self = user;
   DetourAuthVerdict verdict = { .result = answer->result, .label = answer->label, .reason = answer->reason };
@@ -85,7 +85,7 @@ on_answer (gpointer user, gpointer question, const WhoisAnswer *answer)
 }
 
 static void
-tell (AuthTailscaled *self, const char *trouble)
+auth_tailscaled_tell (AuthTailscaled *self, const char *trouble)
 {
   gint64 now_us = g_get_monotonic_time ();
 
@@ -105,7 +105,7 @@ tell (AuthTailscaled *self, const char *trouble)
 }
 
 static void
-on_state (gpointer user, const char *summary, const char *trouble)
+auth_tailscaled_on_state (gpointer user, const char *summary, const char *trouble)
 {
   AuthTailscaled *self = user;
 
@@ -114,11 +114,11 @@ on_state (gpointer user, const char *summary, const char *trouble)
   if (self->in_trouble == (trouble != NULL))
     return;
   self->in_trouble = trouble != NULL;
-  tell (self, trouble);
+  auth_tailscaled_tell (self, trouble);
 }
 
 static gboolean
-tell_core (gpointer data)
+auth_tailscaled_tell_core (gpointer data)
 {
   AuthTailscaled *self = data;
 
@@ -130,7 +130,7 @@ tell_core (gpointer data)
 }
 
 static void
-on_changed (gpointer user)
+auth_tailscaled_on_changed (gpointer user)
 {
   AuthTailscaled *self = user;
 
@@ -139,15 +139,15 @@ on_changed (gpointer user)
   if (self->changed == NULL)
     {
       self->changed = g_idle_source_new ();
-      g_source_set_callback (self->changed, tell_core, self, NULL);
+      g_source_set_callback (self->changed, auth_tailscaled_tell_core, self, NULL);
       g_source_attach (self->changed, NULL);
     }
   g_mutex_unlock (&self->lock);
 }
 
-static const LocalApiFuncs local_api_funcs = { on_answer, on_state, on_changed };
+static const LocalApiFuncs local_api_funcs = { auth_tailscaled_on_answer, auth_tailscaled_on_state, auth_tailscaled_on_changed };
 
-/* Main thread --------------------------------------------------------------------------------- */
+/* Main thread ---------------------------------------------------------------------------------- */
 
 static gpointer
 auth_tailscaled_start (DetourHost *host, DetourSettings *settings, GError **error)

@@ -40,7 +40,7 @@ typedef struct
 
 /* FALSE: the end, or the peer is gone. */
 static gboolean
-wait_for (const FakeTailscaled *self, int fd, short events)
+fake_tailscaled_wait_for (const FakeTailscaled *self, int fd, short events)
 {
   struct pollfd fds[] = { { fd, events, 0 }, { self->stop_fds[0], POLLIN, 0 } };
 
@@ -49,7 +49,7 @@ wait_for (const FakeTailscaled *self, int fd, short events)
 }
 
 static gboolean
-put (const FakeTailscaled *self, int fd, const char *data, gsize len)
+fake_tailscaled_put (const FakeTailscaled *self, int fd, const char *data, gsize len)
 {
   while (len > 0)
     {
@@ -57,7 +57,7 @@ put (const FakeTailscaled *self, int fd, const char *data, gsize len)
 
       if (n <= 0)
         {
-          if (!wait_for (self, fd, POLLOUT) || send (fd, data, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+          if (!fake_tailscaled_wait_for (self, fd, POLLOUT) || send (fd, data, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
             return FALSE;
           n = 1;
         }
@@ -69,7 +69,7 @@ put (const FakeTailscaled *self, int fd, const char *data, gsize len)
 
 /* A whole request head; NULL: there is none any more. */
 static char *
-get_head (const FakeTailscaled *self, int fd)
+fake_tailscaled_get_head (const FakeTailscaled *self, int fd)
 {
   g_autoptr (GString) head = g_string_new (NULL);
 
@@ -78,7 +78,7 @@ get_head (const FakeTailscaled *self, int fd)
       char bytes[4096];
       gssize n;
 
-      if (!wait_for (self, fd, POLLIN))
+      if (!fake_tailscaled_wait_for (self, fd, POLLIN))
         return NULL;
       n = recv (fd, bytes, sizeof bytes, MSG_DONTWAIT);
       if (n <= 0)
@@ -90,7 +90,7 @@ get_head (const FakeTailscaled *self, int fd)
 
 /* FALSE: the connection is over. */
 static gboolean
-reply (const FakeTailscaled *self, int fd, const Reply *what)
+fake_tailscaled_reply (const FakeTailscaled *self, int fd, const Reply *what)
 {
   g_autofree char *head = NULL;
   gsize len = strlen (what->body);
@@ -102,26 +102,26 @@ reply (const FakeTailscaled *self, int fd, const Reply *what)
       head = g_strdup_printf ("HTTP/1.1 %u Status\r\nTailscale-Version: 1.82.0\r\nContent-Length: %" G_GSIZE_FORMAT
                               "\r\n\r\n",
                               what->status, len);
-      return put (self, fd, head, strlen (head)) && put (self, fd, what->body, len);
+      return fake_tailscaled_put (self, fd, head, strlen (head)) && fake_tailscaled_put (self, fd, what->body, len);
     case FAKE_STOPS_HALFWAY:
     case FAKE_HANGS_HALFWAY:
       head = g_strdup_printf ("HTTP/1.1 %u Status\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n\r\n", what->status, len + 10);
-      if (put (self, fd, head, strlen (head)) && put (self, fd, what->body, len)
+      if (fake_tailscaled_put (self, fd, head, strlen (head)) && fake_tailscaled_put (self, fd, what->body, len)
           && what->manner == FAKE_HANGS_HALFWAY)
-        wait_for (self, fd, POLLIN);
+        fake_tailscaled_wait_for (self, fd, POLLIN);
       return FALSE;
     case FAKE_IS_ENDLESS:
       head = g_strdup_printf ("HTTP/1.1 %u Status\r\n\r\n", what->status);
       memset (block, ' ', sizeof block);
-      if (put (self, fd, head, strlen (head)))
-        while (put (self, fd, block, sizeof block))
+      if (fake_tailscaled_put (self, fd, head, strlen (head)))
+        while (fake_tailscaled_put (self, fd, block, sizeof block))
           ;
       return FALSE;
     case FAKE_SPEAKS_NO_HTTP:
-      put (self, fd, "220 ready\r\n", strlen ("220 ready\r\n"));
+      fake_tailscaled_put (self, fd, "220 ready\r\n", strlen ("220 ready\r\n"));
       return FALSE;
     case FAKE_SAYS_NOTHING:
-      wait_for (self, fd, POLLIN);
+      fake_tailscaled_wait_for (self, fd, POLLIN);
       return FALSE;
     case FAKE_CLOSES:
     default:
@@ -130,14 +130,14 @@ reply (const FakeTailscaled *self, int fd, const Reply *what)
 }
 
 static gpointer
-serve (gpointer data)
+fake_tailscaled_serve (gpointer data)
 {
   g_autofree Conn *conn = data;
   FakeTailscaled *self = conn->fake;
   char *head;
   gboolean goes_on = TRUE;
 
-  while (goes_on && (head = get_head (self, conn->fd)) != NULL)
+  while (goes_on && (head = fake_tailscaled_get_head (self, conn->fd)) != NULL)
     {
       gboolean is_whois = strstr (head, "/localapi/v0/whois?") != NULL;
       Reply what;
@@ -152,18 +152,18 @@ serve (gpointer data)
         }
       g_mutex_unlock (&self->lock);
       g_free (head);
-      goes_on = reply (self, conn->fd, &what);
+      goes_on = fake_tailscaled_reply (self, conn->fd, &what);
     }
   close (conn->fd);
   return NULL;
 }
 
 static gpointer
-run (gpointer data)
+fake_tailscaled_run (gpointer data)
 {
   FakeTailscaled *self = data;
 
-  while (wait_for (self, self->listen_fd, POLLIN))
+  while (fake_tailscaled_wait_for (self, self->listen_fd, POLLIN))
     {
       Conn *conn = g_new (Conn, 1);
 
@@ -173,7 +173,7 @@ run (gpointer data)
       g_mutex_lock (&self->lock);
       self->n_connections++;
       g_mutex_unlock (&self->lock);
-      g_ptr_array_add (self->conns, g_thread_new ("conn", serve, conn));
+      g_ptr_array_add (self->conns, g_thread_new ("conn", fake_tailscaled_serve, conn));
     }
   return NULL;
 }
@@ -195,7 +195,7 @@ fake_tailscaled_new (const char *path)
   self->conns = g_ptr_array_new ();
   self->whois = (Reply){ FAKE_ANSWERS, 404, "no match for IP:port\n" };
   self->status = (Reply){ FAKE_ANSWERS, 200, "{\"Version\":\"1.82.0\",\"BackendState\":\"Running\"}" };
-  self->thread = g_thread_new ("tailscaled", run, self);
+  self->thread = g_thread_new ("tailscaled", fake_tailscaled_run, self);
   return self;
 }
 
@@ -216,7 +216,7 @@ fake_tailscaled_free (FakeTailscaled *self)
 }
 
 static void
-set (FakeTailscaled *self, Reply *which, FakeManner manner, guint status, const char *body)
+fake_tailscaled_set (FakeTailscaled *self, Reply *which, FakeManner manner, guint status, const char *body)
 {
   g_mutex_lock (&self->lock);
   *which = (Reply){ manner, status, body };
@@ -226,13 +226,13 @@ set (FakeTailscaled *self, Reply *which, FakeManner manner, guint status, const 
 void
 fake_tailscaled_whois (FakeTailscaled *self, FakeManner manner, guint status, const char *body)
 {
-  set (self, &self->whois, manner, status, body);
+  fake_tailscaled_set (self, &self->whois, manner, status, body);
 }
 
 void
 fake_tailscaled_status (FakeTailscaled *self, FakeManner manner, guint status, const char *body)
 {
-  set (self, &self->status, manner, status, body);
+  fake_tailscaled_set (self, &self->status, manner, status, body);
 }
 
 char *
@@ -247,7 +247,7 @@ fake_tailscaled_last_head (FakeTailscaled *self)
 }
 
 static guint
-get (FakeTailscaled *self, const guint *number)
+fake_tailscaled_get (FakeTailscaled *self, const guint *number)
 {
   guint value;
 
@@ -260,11 +260,11 @@ get (FakeTailscaled *self, const guint *number)
 guint
 fake_tailscaled_n_whois (FakeTailscaled *self)
 {
-  return get (self, &self->n_whois);
+  return fake_tailscaled_get (self, &self->n_whois);
 }
 
 guint
 fake_tailscaled_n_connections (FakeTailscaled *self)
 {
-  return get (self, &self->n_connections);
+  return fake_tailscaled_get (self, &self->n_connections);
 }

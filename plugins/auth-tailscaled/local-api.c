@@ -73,10 +73,10 @@ struct _LocalApi
   gint64 told_us;
 };
 
-/* Lookups ------------------------------------------------------------------------------------- */
+/* Lookups -------------------------------------------------------------------------------------- */
 
 static void
-lookup_free (gpointer data)
+local_api_lookup_free (gpointer data)
 {
   Lookup *self = data;
 
@@ -93,7 +93,7 @@ lookup_free (gpointer data)
 }
 
 static GList *
-find_watched (LocalApi *self, const guint8 *key)
+local_api_find_watched (LocalApi *self, const guint8 *key)
 {
   for (GList *link = self->watched.head; link != NULL; link = link->next)
     if (memcmp (((Watched *)link->data)->key, key, DETOUR_KEY_SIZE) == 0)
@@ -102,7 +102,7 @@ find_watched (LocalApi *self, const guint8 *key)
 }
 
 static void
-drop_watched (LocalApi *self, GList *link)
+local_api_drop_watched (LocalApi *self, GList *link)
 {
   g_free (link->data);
   g_queue_delete_link (&self->watched, link);
@@ -110,9 +110,9 @@ drop_watched (LocalApi *self, GList *link)
 
 /* Somebody was denied. */
 static void
-watch (LocalApi *self, const guint8 *key)
+local_api_watch (LocalApi *self, const guint8 *key)
 {
-  GList *link = find_watched (self, key);
+  GList *link = local_api_find_watched (self, key);
   gint64 now_us = g_get_monotonic_time ();
   Watched *watched;
 
@@ -125,7 +125,7 @@ watch (LocalApi *self, const guint8 *key)
   else
     {
       if (self->watched.length >= WATCHED_MAX)
-        drop_watched (self, self->watched.head);
+        local_api_drop_watched (self, self->watched.head);
       watched = g_new0 (Watched, 1);
       memcpy (watched->key, key, DETOUR_KEY_SIZE);
       watched->first_us = now_us;
@@ -137,9 +137,9 @@ watch (LocalApi *self, const guint8 *key)
 
 /* Our own question was answered. */
 static void
-look_again (LocalApi *self, const guint8 *key, DetourAuthResult result)
+local_api_look_again (LocalApi *self, const guint8 *key, DetourAuthResult result)
 {
-  GList *link = find_watched (self, key);
+  GList *link = local_api_find_watched (self, key);
   Watched *watched = link != NULL ? link->data : NULL;
   gint64 now_us = g_get_monotonic_time ();
 
@@ -147,7 +147,7 @@ look_again (LocalApi *self, const guint8 *key, DetourAuthResult result)
     return;
   if (result == DETOUR_AUTH_ALLOW)
     {
-      drop_watched (self, link);
+      local_api_drop_watched (self, link);
       self->funcs.changed (self->user);
       return;
     }
@@ -155,22 +155,22 @@ look_again (LocalApi *self, const guint8 *key, DetourAuthResult result)
   watched->next_us = now_us + CLAMP ((now_us - watched->first_us) / 4, WATCH_EVERY_MIN_US, WATCH_EVERY_MAX_US);
 }
 
-static void tell_state (LocalApi *self);
+static void local_api_tell_state (LocalApi *self);
 
 static void
-finish (Lookup *lookup)
+local_api_finish (Lookup *lookup)
 {
   LocalApi *self = lookup->api;
 
   if (lookup->question == NULL)
-    look_again (self, lookup->key, lookup->answer.result);
+    local_api_look_again (self, lookup->key, lookup->answer.result);
   else
     {
       if (lookup->answer.result == DETOUR_AUTH_DENY)
-        watch (self, lookup->key);
+        local_api_watch (self, lookup->key);
       /* Why there is no verdict is known before there is none: then core does not say it once more. */
       if (lookup->answer.result == DETOUR_AUTH_UNAVAILABLE)
-        tell_state (self);
+        local_api_tell_state (self);
       self->funcs.answer (self->user, lookup->question, &lookup->answer);
     }
   g_ptr_array_remove_fast (self->lookups, lookup);
@@ -178,7 +178,7 @@ finish (Lookup *lookup)
 
 /* One of several has answered: who allows is enough, and who cannot say leaves it open. */
 static void
-on_answer (WhoisAnswer *answer, gpointer data)
+local_api_on_answer (WhoisAnswer *answer, gpointer data)
 {
   g_autofree Slot *slot = data;
   Lookup *lookup = slot->lookup;
@@ -193,11 +193,11 @@ on_answer (WhoisAnswer *answer, gpointer data)
       *answer = (WhoisAnswer){ answer->result, NULL, NULL };
     }
   if (lookup->answer.result == DETOUR_AUTH_ALLOW || lookup->n_open == 0)
-    finish (lookup);
+    local_api_finish (lookup);
 }
 
 static void
-begin (LocalApi *self, const guint8 *key, gpointer question)
+local_api_begin (LocalApi *self, const guint8 *key, gpointer question)
 {
   Lookup *lookup = g_new0 (Lookup, 1);
 
@@ -213,22 +213,22 @@ begin (LocalApi *self, const guint8 *key, gpointer question)
       Slot *slot = g_new (Slot, 1);
 
       *slot = (Slot){ lookup, i };
-      g_ptr_array_add (lookup->asks, tailscaled_ask (self->daemons->pdata[i], key, on_answer, slot));
+      g_ptr_array_add (lookup->asks, tailscaled_ask (self->daemons->pdata[i], key, local_api_on_answer, slot));
     }
 }
 
 static void
-refuse (LocalApi *self, gpointer question, const char *reason)
+local_api_refuse (LocalApi *self, gpointer question, const char *reason)
 {
   WhoisAnswer answer = { DETOUR_AUTH_UNAVAILABLE, (char *)reason, NULL };
 
   self->funcs.answer (self->user, question, &answer);
 }
 
-/* How it is going ----------------------------------------------------------------------------- */
+/* How it is going ------------------------------------------------------------------------------ */
 
 static void
-tell_state (LocalApi *self)
+local_api_tell_state (LocalApi *self)
 {
   g_autoptr (GString) troubles = g_string_new (NULL);
   g_autofree char *summary = NULL;
@@ -263,18 +263,18 @@ tell_state (LocalApi *self)
 }
 
 static void
-on_recovered (gpointer user)
+local_api_on_recovered (gpointer user)
 {
   LocalApi *self = user;
 
   self->funcs.changed (self->user);
 }
 
-/* The thread ---------------------------------------------------------------------------------- */
+/* The thread ----------------------------------------------------------------------------------- */
 
 /* FALSE: the end. */
 static gboolean
-take_inbox (LocalApi *self)
+local_api_take_inbox (LocalApi *self)
 {
   GQueue inbox;
   gboolean stopping;
@@ -290,18 +290,18 @@ take_inbox (LocalApi *self)
       g_autofree Inquiry *inquiry = g_queue_pop_head (&inbox);
 
       if (stopping)
-        refuse (self, inquiry->question, "it stops");
+        local_api_refuse (self, inquiry->question, "it stops");
       else if (self->lookups->len >= LOOKUPS_MAX)
-        refuse (self, inquiry->question, "too many questions wait for tailscaled");
+        local_api_refuse (self, inquiry->question, "too many questions wait for tailscaled");
       else
-        begin (self, inquiry->key, inquiry->question);
+        local_api_begin (self, inquiry->key, inquiry->question);
     }
   return !stopping;
 }
 
 /* Asks about denied keys whose time has come; returns when the next one's does. */
 static gint64
-look_at_watched (LocalApi *self, gint64 now_us)
+local_api_look_at_watched (LocalApi *self, gint64 now_us)
 {
   gint64 next_us = G_MAXINT64;
   GList *link = self->watched.head;
@@ -314,11 +314,11 @@ look_at_watched (LocalApi *self, gint64 now_us)
       if (watched->is_asked)
         ;
       else if (now_us - watched->denied_us > WATCH_US)
-        drop_watched (self, link);
+        local_api_drop_watched (self, link);
       else if (watched->next_us <= now_us)
         {
           watched->is_asked = TRUE;
-          begin (self, watched->key, NULL);
+          local_api_begin (self, watched->key, NULL);
         }
       else
         next_us = MIN (next_us, watched->next_us);
@@ -328,7 +328,7 @@ look_at_watched (LocalApi *self, gint64 now_us)
 }
 
 static void
-finish_transfers (LocalApi *self)
+local_api_finish_transfers (LocalApi *self)
 {
   CURLMsg *message;
   int n;
@@ -339,20 +339,20 @@ finish_transfers (LocalApi *self)
 }
 
 static gpointer
-run (gpointer data)
+local_api_run (gpointer data)
 {
   LocalApi *self = data;
 
-  while (take_inbox (self))
+  while (local_api_take_inbox (self))
     {
       gint64 now_us, next_us;
       int n_running;
 
       curl_multi_perform (self->multi, &n_running);
-      finish_transfers (self);
-      tell_state (self);
+      local_api_finish_transfers (self);
+      local_api_tell_state (self);
       now_us = g_get_monotonic_time ();
-      next_us = look_at_watched (self, now_us);
+      next_us = local_api_look_at_watched (self, now_us);
       for (guint i = 0; i < self->daemons->len; i++)
         next_us = MIN (next_us, tailscaled_look_after (self->daemons->pdata[i], now_us));
       /* It returns at once when something was asked that has not begun yet. */
@@ -364,7 +364,7 @@ run (gpointer data)
       Lookup *lookup = self->lookups->pdata[0];
 
       if (lookup->question != NULL)
-        refuse (self, lookup->question, "it stops");
+        local_api_refuse (self, lookup->question, "it stops");
       g_ptr_array_remove_index_fast (self->lookups, 0);
     }
   return NULL;
@@ -387,11 +387,11 @@ local_api_new (const char *const *sockets, const char *const *alternatives, guin
   g_queue_init (&self->inbox);
   g_queue_init (&self->watched);
   self->daemons = g_ptr_array_new_with_free_func ((GDestroyNotify)tailscaled_free);
-  self->lookups = g_ptr_array_new_with_free_func (lookup_free);
+  self->lookups = g_ptr_array_new_with_free_func (local_api_lookup_free);
   for (guint i = 0; sockets[i] != NULL; i++)
     g_ptr_array_add (self->daemons, tailscaled_new (self->multi, sockets[i], i == 0 ? alternatives : NULL, timeout_ms,
-                                                    on_recovered, self));
-  self->thread = g_thread_new ("tailscaled", run, self);
+                                                    local_api_on_recovered, self));
+  self->thread = g_thread_new ("tailscaled", local_api_run, self);
   return self;
 }
 

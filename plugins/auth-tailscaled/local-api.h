@@ -1,11 +1,11 @@
 /* local-api.h: asks one or several tailscaled over their sockets, in a thread of its own.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Several are asked at once: one that knows the key is enough, all must agree that nobody does. "Not known" counts
- * only from a tailscaled that is connected to its network, because one that has just started knows nobody. Keys that
- * were denied lately are asked about again now and then, so that somebody who was added is noticed; and every
- * tailscaled is looked after, so that trouble shows before the first client does.
- */
+ * Several are asked at once: one that knows the key is enough, all must agree that nobody does.
+ * "Not known" counts only from a tailscaled that is connected to its network, because one that has
+ * just started knows nobody. Keys that were denied lately are asked about again now and then, so
+ * that somebody who was added is noticed; and every tailscaled is looked after, so that trouble
+ * shows before the first client does. */
 #pragma once
 
 #include "whois-answer.h"

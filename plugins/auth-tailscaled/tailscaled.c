@@ -55,13 +55,13 @@ struct _TailscaledAsk
   gpointer data;
 };
 
-static void on_look (Tailscaled *self, Request *request, CURLcode code);
-static void on_whois (TailscaledAsk *ask, Request *request, CURLcode code);
+static void tailscaled_on_look (Tailscaled *self, Request *request, CURLcode code);
+static void tailscaled_on_whois (TailscaledAsk *ask, Request *request, CURLcode code);
 
-/* Requests ------------------------------------------------------------------------------------ */
+/* Requests ------------------------------------------------------------------------------------- */
 
 static size_t
-write_body (char *data, size_t size, size_t n, void *user)
+tailscaled_write_body (char *data, size_t size, size_t n, void *user)
 {
   Request *request = user;
 
@@ -75,7 +75,7 @@ write_body (char *data, size_t size, size_t n, void *user)
 }
 
 static const char *
-choose_socket (const Tailscaled *self)
+tailscaled_choose_socket (const Tailscaled *self)
 {
   if (self->alternatives == NULL || g_file_test (self->socket, G_FILE_TEST_EXISTS))
     return self->socket;
@@ -86,7 +86,7 @@ choose_socket (const Tailscaled *self)
 }
 
 static Request *
-request_new (Tailscaled *self, TailscaledAsk *ask, const char *url)
+tailscaled_request_new (Tailscaled *self, TailscaledAsk *ask, const char *url)
 {
   Request *request = g_new0 (Request, 1);
   CURL *easy = curl_easy_init ();
@@ -98,9 +98,9 @@ request_new (Tailscaled *self, TailscaledAsk *ask, const char *url)
   request->body = g_byte_array_new ();
   request->start_us = g_get_monotonic_time ();
   curl_easy_setopt (easy, CURLOPT_URL, url);
-  curl_easy_setopt (easy, CURLOPT_UNIX_SOCKET_PATH, choose_socket (self));
+  curl_easy_setopt (easy, CURLOPT_UNIX_SOCKET_PATH, tailscaled_choose_socket (self));
   curl_easy_setopt (easy, CURLOPT_PRIVATE, request);
-  curl_easy_setopt (easy, CURLOPT_WRITEFUNCTION, write_body);
+  curl_easy_setopt (easy, CURLOPT_WRITEFUNCTION, tailscaled_write_body);
   curl_easy_setopt (easy, CURLOPT_WRITEDATA, request);
   curl_easy_setopt (easy, CURLOPT_TIMEOUT_MS, (long)self->timeout_ms);
   curl_easy_setopt (easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -113,7 +113,7 @@ request_new (Tailscaled *self, TailscaledAsk *ask, const char *url)
 }
 
 static void
-request_free (Request *request)
+tailscaled_request_free (Request *request)
 {
   curl_multi_remove_handle (request->daemon->multi, request->easy);
   curl_easy_cleanup (request->easy);
@@ -123,9 +123,9 @@ request_free (Request *request)
 
 /* Why there is no answer; free with g_free(). */
 static char *
-explain (const Request *request, CURLcode code)
+tailscaled_explain (const Request *request, CURLcode code)
 {
-  const char *path = choose_socket (request->daemon);
+  const char *path = tailscaled_choose_socket (request->daemon);
   long number = 0;
 
   switch (code)
@@ -151,7 +151,7 @@ explain (const Request *request, CURLcode code)
 }
 
 static long
-status_of (const Request *request)
+tailscaled_status_of (const Request *request)
 {
   long status = 0;
 
@@ -166,15 +166,15 @@ tailscaled_done (CURL *easy, CURLcode code)
 
   curl_easy_getinfo (easy, CURLINFO_PRIVATE, (char **)&request);
   if (request->ask != NULL)
-    on_whois (request->ask, request, code);
+    tailscaled_on_whois (request->ask, request, code);
   else
-    on_look (request->daemon, request, code);
+    tailscaled_on_look (request->daemon, request, code);
 }
 
-/* Well and unwell ----------------------------------------------------------------------------- */
+/* Well and unwell ------------------------------------------------------------------------------ */
 
 static gint64
-look_interval_us (const Tailscaled *self)
+tailscaled_look_interval_us (const Tailscaled *self)
 {
   gboolean is_well = self->look_trouble == NULL && self->whois_trouble == NULL;
 
@@ -183,7 +183,7 @@ look_interval_us (const Tailscaled *self)
 
 /* @which: look_trouble or whois_trouble; @trouble: taken; NULL: none any more */
 static void
-set_trouble (Tailscaled *self, char **which, char *trouble)
+tailscaled_set_trouble (Tailscaled *self, char **which, char *trouble)
 {
   gboolean was_well = self->look_trouble == NULL && self->whois_trouble == NULL;
   gboolean is_well;
@@ -194,13 +194,13 @@ set_trouble (Tailscaled *self, char **which, char *trouble)
   if (was_well && !is_well)
     self->trouble_since_us = g_get_real_time ();
   if (trouble != NULL)
-    self->next_look_us = MIN (self->next_look_us, g_get_monotonic_time () + look_interval_us (self));
+    self->next_look_us = MIN (self->next_look_us, g_get_monotonic_time () + tailscaled_look_interval_us (self));
   if (is_well && !was_well)
     self->recovered (self->user);
 }
 
 static void
-note_latency (Tailscaled *self, const Request *request)
+tailscaled_note_latency (Tailscaled *self, const Request *request)
 {
   gint64 latency_us = MAX (g_get_monotonic_time () - request->start_us, 1);
 
@@ -227,11 +227,11 @@ tailscaled_latency_us (const Tailscaled *self)
   return self->latency_us;
 }
 
-/* Questions ----------------------------------------------------------------------------------- */
+/* Questions ------------------------------------------------------------------------------------ */
 
 /* The end of it. */
 static void
-answer (TailscaledAsk *ask, WhoisAnswer *what)
+tailscaled_answer (TailscaledAsk *ask, WhoisAnswer *what)
 {
   TailscaledAnswer done = ask->done;
   gpointer data = tailscaled_cancel (ask);
@@ -241,65 +241,65 @@ answer (TailscaledAsk *ask, WhoisAnswer *what)
 }
 
 static void
-look (Tailscaled *self)
+tailscaled_look (Tailscaled *self)
 {
   if (self->look == NULL)
-    self->look = request_new (self, NULL, BASE "status?peers=false");
+    self->look = tailscaled_request_new (self, NULL, BASE "status?peers=false");
 }
 
 static void
-send_whois (TailscaledAsk *ask)
+tailscaled_send_whois (TailscaledAsk *ask)
 {
   char url[sizeof BASE + 64 + 2 * DETOUR_KEY_SIZE];
   gsize len = g_strlcpy (url, BASE "whois?addr=nodekey%3A", sizeof url);
 
   for (guint i = 0; i < DETOUR_KEY_SIZE; i++)
     len += (gsize)g_snprintf (url + len, sizeof url - len, "%02x", ask->key[i]);
-  ask->request = request_new (ask->daemon, ask, url);
+  ask->request = tailscaled_request_new (ask->daemon, ask, url);
   ask->asked_us = ask->request->start_us;
 }
 
 /* Takes @trouble. */
 static void
-note_failure (const TailscaledAsk *ask, char *trouble)
+tailscaled_note_failure (const TailscaledAsk *ask, char *trouble)
 {
   Tailscaled *self = ask->daemon;
 
   self->connected_us = 0;
   memcpy (self->probe_key, ask->key, sizeof self->probe_key);
-  set_trouble (self, &self->whois_trouble, trouble);
+  tailscaled_set_trouble (self, &self->whois_trouble, trouble);
 }
 
 static void
-on_whois (TailscaledAsk *ask, Request *request, CURLcode code)
+tailscaled_on_whois (TailscaledAsk *ask, Request *request, CURLcode code)
 {
   Tailscaled *self = ask->daemon;
   WhoisAnswer what = { DETOUR_AUTH_UNAVAILABLE, NULL, NULL };
 
   if (code != CURLE_OK)
     {
-      what.reason = explain (request, code);
-      note_failure (ask, g_strdup (what.reason));
-      answer (ask, &what);
+      what.reason = tailscaled_explain (request, code);
+      tailscaled_note_failure (ask, g_strdup (what.reason));
+      tailscaled_answer (ask, &what);
       return;
     }
 
-  whois_answer_judge (&what, status_of (request), (const char *)request->body->data, request->body->len);
-  note_latency (self, request);
+  whois_answer_judge (&what, tailscaled_status_of (request), (const char *)request->body->data, request->body->len);
+  tailscaled_note_latency (self, request);
   if (what.result == DETOUR_AUTH_UNAVAILABLE)
-    note_failure (ask, g_strdup_printf ("%s: %s", choose_socket (self), what.reason));
+    tailscaled_note_failure (ask, g_strdup_printf ("%s: %s", tailscaled_choose_socket (self), what.reason));
   else if (what.result == DETOUR_AUTH_DENY && !ask->is_second)
     {
       /* One that has no map of its network knows nobody: first it must say that it is connected. */
       whois_answer_clear (&what);
-      request_free (g_steal_pointer (&ask->request));
+      tailscaled_request_free (g_steal_pointer (&ask->request));
       g_ptr_array_add (self->waiting, ask);
-      look (self);
+      tailscaled_look (self);
       return;
     }
   else
-    set_trouble (self, &self->whois_trouble, NULL);
-  answer (ask, &what);
+    tailscaled_set_trouble (self, &self->whois_trouble, NULL);
+  tailscaled_answer (ask, &what);
 }
 
 TailscaledAsk *
@@ -311,7 +311,7 @@ tailscaled_ask (Tailscaled *self, const guint8 *key, TailscaledAnswer done, gpoi
   memcpy (ask->key, key, DETOUR_KEY_SIZE);
   ask->done = done;
   ask->data = data;
-  send_whois (ask);
+  tailscaled_send_whois (ask);
   return ask;
 }
 
@@ -320,17 +320,17 @@ tailscaled_cancel (TailscaledAsk *ask)
 {
   gpointer data = ask->data;
 
-  g_clear_pointer (&ask->request, request_free);
+  g_clear_pointer (&ask->request, tailscaled_request_free);
   g_ptr_array_remove (ask->daemon->waiting, ask);
   g_free (ask);
   return data;
 }
 
-/* Looking after it ---------------------------------------------------------------------------- */
+/* Looking after it ----------------------------------------------------------------------------- */
 
 /* Those who wait for this look are told the same. */
 static void
-settle_waiting (Tailscaled *self, DetourAuthResult result, const char *reason)
+tailscaled_settle_waiting (Tailscaled *self, DetourAuthResult result, const char *reason)
 {
   g_autoptr (GPtrArray) waiting = g_steal_pointer (&self->waiting);
 
@@ -339,14 +339,14 @@ settle_waiting (Tailscaled *self, DetourAuthResult result, const char *reason)
     {
       WhoisAnswer what = { result, g_strdup (reason), NULL };
 
-      answer (waiting->pdata[i], &what);
+      tailscaled_answer (waiting->pdata[i], &what);
     }
 }
 
 /* A look that began at @look_us saw it connected. What it said in between holds, if it was connected before, too; those
  * whom it may have told so while it was not ask again. */
 static void
-settle_connected (Tailscaled *self, gint64 look_us)
+tailscaled_settle_connected (Tailscaled *self, gint64 look_us)
 {
   g_autoptr (GPtrArray) waiting = g_steal_pointer (&self->waiting);
 
@@ -359,12 +359,12 @@ settle_connected (Tailscaled *self, gint64 look_us)
         {
           WhoisAnswer what = { DETOUR_AUTH_DENY, g_strdup (WHOIS_ANSWER_UNKNOWN), NULL };
 
-          answer (ask, &what);
+          tailscaled_answer (ask, &what);
         }
       else
         {
           ask->is_second = TRUE;
-          send_whois (ask);
+          tailscaled_send_whois (ask);
         }
     }
   if (self->connected_us == 0)
@@ -373,22 +373,22 @@ settle_connected (Tailscaled *self, gint64 look_us)
 
 /* Our own question has done what it was for by now. */
 static void
-on_probe (WhoisAnswer *what, gpointer data)
+tailscaled_on_probe (WhoisAnswer *what, gpointer data)
 {
   ((Tailscaled *)data)->probe = NULL;
 }
 
 /* It is connected, as far as it says. */
 static void
-after_look (Tailscaled *self)
+tailscaled_after_look (Tailscaled *self)
 {
-  set_trouble (self, &self->look_trouble, NULL);
+  tailscaled_set_trouble (self, &self->look_trouble, NULL);
   if (self->whois_trouble != NULL && self->probe == NULL)
-    self->probe = tailscaled_ask (self, self->probe_key, on_probe, self);
+    self->probe = tailscaled_ask (self, self->probe_key, tailscaled_on_probe, self);
 }
 
 static void
-on_look (Tailscaled *self, Request *request, CURLcode code)
+tailscaled_on_look (Tailscaled *self, Request *request, CURLcode code)
 {
   g_autofree char *reason = NULL;
   g_autofree char *state = NULL;
@@ -397,45 +397,45 @@ on_look (Tailscaled *self, Request *request, CURLcode code)
   self->look = NULL;
   self->connected_us = 0;
   if (code == CURLE_OK)
-    note_latency (self, request);
+    tailscaled_note_latency (self, request);
   if (code != CURLE_OK)
     {
-      reason = explain (request, code);
-      set_trouble (self, &self->look_trouble, g_strdup (reason));
-      settle_waiting (self, DETOUR_AUTH_UNAVAILABLE, reason);
+      reason = tailscaled_explain (request, code);
+      tailscaled_set_trouble (self, &self->look_trouble, g_strdup (reason));
+      tailscaled_settle_waiting (self, DETOUR_AUTH_UNAVAILABLE, reason);
     }
-  else if (status_of (request) != 200
+  else if (tailscaled_status_of (request) != 200
            || (state = whois_answer_backend_state ((const char *)request->body->data, request->body->len)) == NULL)
     {
       /* It does not say how it is: what it says of keys must do. */
-      after_look (self);
-      settle_waiting (self, DETOUR_AUTH_DENY, WHOIS_ANSWER_UNKNOWN);
+      tailscaled_after_look (self);
+      tailscaled_settle_waiting (self, DETOUR_AUTH_DENY, WHOIS_ANSWER_UNKNOWN);
     }
   else if (!g_str_equal (state, "Running"))
     {
       reason = g_strdup_printf ("tailscaled is not connected to its network (%.40s)", state);
-      set_trouble (self, &self->look_trouble, g_strdup_printf ("%s: %s", choose_socket (self), reason));
-      settle_waiting (self, DETOUR_AUTH_UNAVAILABLE, reason);
+      tailscaled_set_trouble (self, &self->look_trouble, g_strdup_printf ("%s: %s", tailscaled_choose_socket (self), reason));
+      tailscaled_settle_waiting (self, DETOUR_AUTH_UNAVAILABLE, reason);
     }
   else
     {
       self->connected_us = connected_us;
-      after_look (self);
-      settle_connected (self, request->start_us);
+      tailscaled_after_look (self);
+      tailscaled_settle_connected (self, request->start_us);
     }
-  self->next_look_us = g_get_monotonic_time () + look_interval_us (self);
-  request_free (request);
+  self->next_look_us = g_get_monotonic_time () + tailscaled_look_interval_us (self);
+  tailscaled_request_free (request);
 }
 
 gint64
 tailscaled_look_after (Tailscaled *self, gint64 now_us)
 {
   if (now_us >= self->next_look_us && self->look == NULL)
-    look (self);
+    tailscaled_look (self);
   return self->look != NULL ? G_MAXINT64 : self->next_look_us;
 }
 
-/* Life ---------------------------------------------------------------------------------------- */
+/* Life ----------------------------------------------------------------------------------------- */
 
 Tailscaled *
 tailscaled_new (CURLM *multi, const char *socket, const char *const *alternatives, guint timeout_ms,
@@ -459,7 +459,7 @@ tailscaled_free (Tailscaled *self)
   if (self->probe != NULL)
     tailscaled_cancel (self->probe);
   g_assert (self->waiting->len == 0);
-  g_clear_pointer (&self->look, request_free);
+  g_clear_pointer (&self->look, tailscaled_request_free);
   g_ptr_array_unref (self->waiting);
   g_free (self->look_trouble);
   g_free (self->whois_trouble);

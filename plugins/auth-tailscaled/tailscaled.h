@@ -1,8 +1,7 @@
 /* tailscaled.h: one tailscaled as its LocalAPI shows it: who is known, and how it is.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Everything happens on one thread, the one that drives the multi handle.
- */
+ * Everything happens on one thread, the one that drives the multi handle. */
 #pragma once
 
 #include "whois-answer.h"

@@ -1,4 +1,5 @@
-/* test-auth-tailscaled.c: the plugin in a real host, against a LocalAPI that is well, slow, silent, lying or dead.
+/* test-auth-tailscaled.c: the plugin in a real host, against a LocalAPI that is well, slow,
+ * silent, lying or dead.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

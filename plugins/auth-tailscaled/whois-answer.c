@@ -18,7 +18,7 @@ whois_answer_clear (WhoisAnswer *self)
 }
 
 static void
-set (WhoisAnswer *self, DetourAuthResult result, const char *reason)
+whois_answer_set (WhoisAnswer *self, DetourAuthResult result, const char *reason)
 {
   self->result = result;
   self->reason = g_strdup (reason);
@@ -26,7 +26,7 @@ set (WhoisAnswer *self, DetourAuthResult result, const char *reason)
 
 /* NULL: it is not JSON that a parser may see, and @error is set. */
 static JsonNode *
-parse (const char *body, gsize len, GError **error)
+whois_answer_parse (const char *body, gsize len, GError **error)
 {
   g_autoptr (JsonParser) parser = json_parser_new_immutable ();
 
@@ -38,7 +38,7 @@ parse (const char *body, gsize len, GError **error)
 
 /* The member of that name: an object, or NULL for null and nothing. FALSE: it is something else. */
 static gboolean
-get_object (JsonObject *object, const char *name, JsonObject **out)
+whois_answer_get_object (JsonObject *object, const char *name, JsonObject **out)
 {
   JsonNode *node = json_object_get_member (object, name);
 
@@ -52,7 +52,7 @@ get_object (JsonObject *object, const char *name, JsonObject **out)
 }
 
 static const char *
-get_string (JsonObject *object, const char *name)
+whois_answer_get_string (JsonObject *object, const char *name)
 {
   JsonNode *node = object != NULL ? json_object_get_member (object, name) : NULL;
   const char *text = node != NULL && JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_STRING
@@ -64,13 +64,13 @@ get_string (JsonObject *object, const char *name)
 
 /* "laptop (anna@example.com)". */
 static char *
-make_label (JsonObject *node, JsonObject *profile)
+whois_answer_make_label (JsonObject *node, JsonObject *profile)
 {
-  const char *login = get_string (profile, "LoginName");
-  const char *name = get_string (node, "ComputedName");
+  const char *login = whois_answer_get_string (profile, "LoginName");
+  const char *name = whois_answer_get_string (node, "ComputedName");
   g_autofree char *first = NULL;
 
-  if (name == NULL && (name = get_string (node, "Name")) != NULL)
+  if (name == NULL && (name = whois_answer_get_string (node, "Name")) != NULL)
     name = first = g_strndup (name, strcspn (name, "."));
   if (name == NULL)
     return g_strdup (login);
@@ -78,10 +78,10 @@ make_label (JsonObject *node, JsonObject *profile)
 }
 
 static void
-judge_found (WhoisAnswer *self, const char *body, gsize len)
+whois_answer_judge_found (WhoisAnswer *self, const char *body, gsize len)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (JsonNode) root = parse (body, len, &error);
+  g_autoptr (JsonNode) root = whois_answer_parse (body, len, &error);
   JsonObject *object, *node, *profile, *caps;
 
   self->result = DETOUR_AUTH_UNAVAILABLE;
@@ -101,14 +101,14 @@ judge_found (WhoisAnswer *self, const char *body, gsize len)
       return;
     }
   object = json_node_get_object (root);
-  if (!get_object (object, "Node", &node) || !get_object (object, "UserProfile", &profile)
-      || !get_object (object, "CapMap", &caps))
+  if (!whois_answer_get_object (object, "Node", &node) || !whois_answer_get_object (object, "UserProfile", &profile)
+      || !whois_answer_get_object (object, "CapMap", &caps))
     {
       self->reason = g_strdup ("its answer is JSON, but not of a node: Node, UserProfile and CapMap must be objects");
       return;
     }
   self->result = DETOUR_AUTH_ALLOW;
-  self->label = make_label (node, profile);
+  self->label = whois_answer_make_label (node, profile);
 }
 
 void
@@ -119,20 +119,20 @@ whois_answer_judge (WhoisAnswer *self, long status, const char *body, gsize len)
   switch (status)
     {
     case 200:
-      judge_found (self, body, len);
+      whois_answer_judge_found (self, body, len);
       break;
     case 404:
-      set (self, DETOUR_AUTH_DENY, WHOIS_ANSWER_UNKNOWN);
+      whois_answer_set (self, DETOUR_AUTH_DENY, WHOIS_ANSWER_UNKNOWN);
       break;
     case 400:
       if (memmem (body, len, TOO_OLD, strlen (TOO_OLD)) != NULL)
-        set (self, DETOUR_AUTH_UNAVAILABLE, "tailscaled is too old, it must be 1.70 or newer");
+        whois_answer_set (self, DETOUR_AUTH_UNAVAILABLE, "tailscaled is too old, it must be 1.70 or newer");
       else
-        set (self, DETOUR_AUTH_UNAVAILABLE, "it did not understand the question (status 400)");
+        whois_answer_set (self, DETOUR_AUTH_UNAVAILABLE, "it did not understand the question (status 400)");
       break;
     case 401:
     case 403:
-      set (self, DETOUR_AUTH_UNAVAILABLE, status == 401 ? "another user of this machine has it in use (status 401)"
+      whois_answer_set (self, DETOUR_AUTH_UNAVAILABLE, status == 401 ? "another user of this machine has it in use (status 401)"
                                                         : "it does not let us ask (status 403)");
       break;
     default:
@@ -144,9 +144,9 @@ whois_answer_judge (WhoisAnswer *self, long status, const char *body, gsize len)
 char *
 whois_answer_backend_state (const char *body, gsize len)
 {
-  g_autoptr (JsonNode) root = parse (body, len, NULL);
+  g_autoptr (JsonNode) root = whois_answer_parse (body, len, NULL);
 
   if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
     return NULL;
-  return g_strdup (get_string (json_node_get_object (root), "BackendState"));
+  return g_strdup (whois_answer_get_string (json_node_get_object (root), "BackendState"));
 }

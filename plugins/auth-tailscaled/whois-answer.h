@@ -1,8 +1,8 @@
 /* whois-answer.h: what an answer of tailscaled's LocalAPI means.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Pure functions over what came: status and body are a stranger's as long as nobody has looked at them.
- */
+ * Pure functions over what came: status and body are a stranger's as long as nobody has looked at
+ * them. */
 #pragma once
 
 #include "detour-plugin.h"

@@ -35,7 +35,7 @@ static const DetourConfigKey cert_file_config[] = {
 
 /* NAME as it stands in file names: the reference's rule. */
 static char *
-file_stem (const char *name)
+cert_file_stem (const char *name)
 {
   GString *stem = g_string_new (NULL);
 
@@ -46,9 +46,9 @@ file_stem (const char *name)
 }
 
 static gboolean
-add_name (GPtrArray *places, const char *directory, const char *name, const DetourSettings *settings, GError **error)
+cert_file_add_name (GPtrArray *places, const char *directory, const char *name, const DetourSettings *settings, GError **error)
 {
-  g_autofree char *stem = file_stem (name);
+  g_autofree char *stem = cert_file_stem (name);
   g_autofree char *chain = g_strconcat (directory, "/", stem, ".crt", NULL);
   g_autofree char *key = g_strconcat (directory, "/", stem, ".key", NULL);
 
@@ -63,7 +63,7 @@ add_name (GPtrArray *places, const char *directory, const char *name, const Deto
 
 /* @hostname: (nullable). No place at all when it takes a host name that is not known. */
 static GPtrArray *
-places_of (const DetourSettings *settings, const char *hostname, GError **error)
+cert_file_places_of (const DetourSettings *settings, const char *hostname, GError **error)
 {
   g_autoptr (GPtrArray) places = g_ptr_array_new_with_free_func ((GDestroyNotify) cert_place_free);
   const char *chain = detour_settings_string (settings, "chain-file");
@@ -91,17 +91,17 @@ places_of (const DetourSettings *settings, const char *hostname, GError **error)
     }
   if (directory == NULL)
     g_ptr_array_add (places, cert_place_new (chain, key, NULL));
-  else if (names[0] == NULL && hostname != NULL && !add_name (places, directory, hostname, settings, error))
+  else if (names[0] == NULL && hostname != NULL && !cert_file_add_name (places, directory, hostname, settings, error))
     return NULL;
   for (guint i = 0; directory != NULL && names[i] != NULL; i++)
-    if (!add_name (places, directory, names[i], settings, error))
+    if (!cert_file_add_name (places, directory, names[i], settings, error))
       return NULL;
   return g_steal_pointer (&places);
 }
 
 /* The first look at all of them. */
 static gboolean
-load_all (GPtrArray *places, const DetourSettings *settings, GError **error)
+cert_file_load_all (GPtrArray *places, const DetourSettings *settings, GError **error)
 {
   gboolean files = detour_settings_string (settings, "directory") == NULL;
 
@@ -123,13 +123,13 @@ load_all (GPtrArray *places, const DetourSettings *settings, GError **error)
 static gboolean
 cert_file_check (const DetourSettings *settings, GError **error)
 {
-  g_autoptr (GPtrArray) places = places_of (settings, NULL, error);
+  g_autoptr (GPtrArray) places = cert_file_places_of (settings, NULL, error);
 
-  return places != NULL && load_all (places, settings, error);
+  return places != NULL && cert_file_load_all (places, settings, error);
 }
 
 static char *
-date_text (gint64 unix_s)
+cert_file_date_text (gint64 unix_s)
 {
   g_autoptr (GDateTime) date = g_date_time_new_from_unix_utc (unix_s);
 
@@ -138,10 +138,10 @@ date_text (gint64 unix_s)
 
 /* What is wrong with the dates of @cert, or NULL. */
 static char *
-date_trouble (const DetourCert *cert, const char *path, gint64 now_s)
+cert_file_date_trouble (const DetourCert *cert, const char *path, gint64 now_s)
 {
-  g_autofree char *from = date_text (detour_cert_not_before (cert));
-  g_autofree char *to = date_text (detour_cert_not_after (cert));
+  g_autofree char *from = cert_file_date_text (detour_cert_not_before (cert));
+  g_autofree char *to = cert_file_date_text (detour_cert_not_after (cert));
 
   if (now_s < detour_cert_not_before (cert))
     return g_strdup_printf ("%s is valid from %s on only; clients refuse it", path, from);
@@ -154,11 +154,11 @@ date_trouble (const DetourCert *cert, const char *path, gint64 now_s)
 
 /* The worst there is to say of a place, or NULL. */
 static char *
-place_trouble (const CertPlace *place, gint64 now_s)
+cert_file_place_trouble (const CertPlace *place, gint64 now_s)
 {
   if (cert_place_trouble (place) != NULL)
     return g_strdup_printf ("%s; the certificate from before is still served", cert_place_trouble (place));
-  return date_trouble (cert_place_cert (place), cert_place_chain_path (place), now_s);
+  return cert_file_date_trouble (cert_place_cert (place), cert_place_chain_path (place), now_s);
 }
 
 /* Brings summary and trouble up to date; each trouble is logged once. */
@@ -175,11 +175,11 @@ cert_file_report (CertFile *self)
       const DetourCert *cert = cert_place_cert (self->places->pdata[i]);
 
       if (trouble == NULL)
-        trouble = place_trouble (self->places->pdata[i], now_s);
+        trouble = cert_file_place_trouble (self->places->pdata[i], now_s);
       if (first == NULL || detour_cert_not_after (cert) < detour_cert_not_after (first))
         first = cert;
     }
-  until = date_text (detour_cert_not_after (first));
+  until = cert_file_date_text (detour_cert_not_after (first));
   detour_host_set_summary (self->host, "%u certificate%s, %s until %s", self->places->len,
                            self->places->len == 1 ? "" : "s",
                            detour_cert_names (first)[0] != NULL ? detour_cert_names (first)[0] : "no name", until);
@@ -264,7 +264,7 @@ cert_file_start_watching (CertFile *self)
 static gpointer
 cert_file_start (DetourHost *host, DetourSettings *settings, GError **error)
 {
-  g_autoptr (GPtrArray) places = places_of (settings, detour_host_hostname (host), error);
+  g_autoptr (GPtrArray) places = cert_file_places_of (settings, detour_host_hostname (host), error);
   CertFile *self;
 
   if (places == NULL)
@@ -274,7 +274,7 @@ cert_file_start (DetourHost *host, DetourSettings *settings, GError **error)
       detour_settings_error (settings, "names", error, "not set, and [core] hostname neither; set one of them");
       return NULL;
     }
-  if (!load_all (places, settings, error))
+  if (!cert_file_load_all (places, settings, error))
     return NULL;
   self = g_new0 (CertFile, 1);
   self->host = host;

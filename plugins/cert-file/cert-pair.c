@@ -31,7 +31,7 @@ typedef struct {
 } Chain;
 
 static void
-secret_clear (Secret *self)
+cert_pair_secret_clear (Secret *self)
 {
   if (self->data != NULL)
     gnutls_memset (self->data, 0, self->len);
@@ -39,19 +39,19 @@ secret_clear (Secret *self)
 }
 
 static void
-chain_clear (Chain *self)
+cert_pair_chain_clear (Chain *self)
 {
   for (guint i = 0; i < self->n; i++)
     gnutls_x509_crt_deinit (self->list[i]);
   gnutls_free (self->list);
 }
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Secret, secret_clear)
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Chain, chain_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Secret, cert_pair_secret_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Chain, cert_pair_chain_clear)
 G_DEFINE_AUTO_CLEANUP_FREE_FUNC (gnutls_x509_privkey_t, gnutls_x509_privkey_deinit, NULL)
 
 static gboolean
-read_all (int fd, gsize size, Secret *content)
+cert_pair_read_all (int fd, gsize size, Secret *content)
 {
   content->data = g_malloc (size + 1);
   content->len = 0;
@@ -73,7 +73,7 @@ read_all (int fd, gsize size, Secret *content)
 
 /* Regular files only, so that a named pipe cannot stop the main thread. */
 static gboolean
-file_read (const char *path, CertPairError blame, Secret *content, struct stat *st, GError **error)
+cert_pair_file_read (const char *path, CertPairError blame, Secret *content, struct stat *st, GError **error)
 {
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   gboolean ok = FALSE;
@@ -85,7 +85,7 @@ file_read (const char *path, CertPairError blame, Secret *content, struct stat *
   else if (st->st_size > FILE_MAX)
     g_set_error (error, CERT_PAIR_ERROR, blame, "%s: %" G_GINT64_FORMAT " bytes; a PEM file has at most %d", path,
                  (gint64) st->st_size, FILE_MAX);
-  else if (!read_all (fd, (gsize) st->st_size, content))
+  else if (!cert_pair_read_all (fd, (gsize) st->st_size, content))
     g_set_error (error, CERT_PAIR_ERROR, blame, "%s: %s", path, g_strerror (errno));
   else
     ok = TRUE;
@@ -95,14 +95,14 @@ file_read (const char *path, CertPairError blame, Secret *content, struct stat *
 }
 
 static gboolean
-chain_load (const char *path, Chain *chain, GError **error)
+cert_pair_chain_load (const char *path, Chain *chain, GError **error)
 {
   g_auto (Secret) content = { NULL };
   struct stat st;
   gnutls_datum_t pem;
   int rc;
 
-  if (!file_read (path, CERT_PAIR_ERROR_CHAIN, &content, &st, error))
+  if (!cert_pair_file_read (path, CERT_PAIR_ERROR_CHAIN, &content, &st, error))
     return FALSE;
   pem = (gnutls_datum_t){ content.data, (unsigned) content.len };
   rc = gnutls_x509_crt_list_import2 (&chain->list, &chain->n, &pem, GNUTLS_X509_FMT_PEM, 0);
@@ -118,14 +118,14 @@ chain_load (const char *path, Chain *chain, GError **error)
 }
 
 static gboolean
-key_load (const char *path, gnutls_x509_privkey_t *key, gboolean *exposed, GError **error)
+cert_pair_key_load (const char *path, gnutls_x509_privkey_t *key, gboolean *exposed, GError **error)
 {
   g_auto (Secret) content = { NULL };
   struct stat st;
   gnutls_datum_t pem;
   int rc;
 
-  if (!file_read (path, CERT_PAIR_ERROR_KEY, &content, &st, error))
+  if (!cert_pair_file_read (path, CERT_PAIR_ERROR_KEY, &content, &st, error))
     return FALSE;
   if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     {
@@ -151,7 +151,7 @@ key_load (const char *path, gnutls_x509_privkey_t *key, gboolean *exposed, GErro
 
 /* Place in the chain of the certificate that belongs to @key; the chain's length when none does. */
 static guint
-chain_find_key (const Chain *chain, gnutls_x509_privkey_t key)
+cert_pair_chain_find_key (const Chain *chain, gnutls_x509_privkey_t key)
 {
   guint8 wanted[KEY_ID_SIZE], found[KEY_ID_SIZE];
   size_t len = sizeof wanted;
@@ -170,10 +170,10 @@ chain_find_key (const Chain *chain, gnutls_x509_privkey_t key)
 }
 
 static gboolean
-pair_matches (const Chain *chain, gnutls_x509_privkey_t key, const char *chain_path, const char *key_path,
+cert_pair_matches (const Chain *chain, gnutls_x509_privkey_t key, const char *chain_path, const char *key_path,
               GError **error)
 {
-  guint place = chain_find_key (chain, key);
+  guint place = cert_pair_chain_find_key (chain, key);
 
   if (place == 0)
     return TRUE;
@@ -188,7 +188,7 @@ pair_matches (const Chain *chain, gnutls_x509_privkey_t key, const char *chain_p
 }
 
 static char *
-address_text (const guint8 *bytes, gsize len)
+cert_pair_address_text (const guint8 *bytes, gsize len)
 {
   char text[INET6_ADDRSTRLEN];
 
@@ -199,7 +199,7 @@ address_text (const guint8 *bytes, gsize len)
 
 /* DNS names and addresses of the certificate; its common name when it has neither. */
 static char **
-leaf_names (gnutls_x509_crt_t leaf)
+cert_pair_leaf_names (gnutls_x509_crt_t leaf)
 {
   g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
   guint8 buffer[512];
@@ -216,7 +216,7 @@ leaf_names (gnutls_x509_crt_t leaf)
       if (rc == GNUTLS_SAN_DNSNAME && memchr (buffer, 0, len) == NULL)
         name = g_strndup ((const char *) buffer, len);
       else if (rc == GNUTLS_SAN_IPADDRESS)
-        name = address_text (buffer, len);
+        name = cert_pair_address_text (buffer, len);
       if (name == NULL)
         continue;
       g_strv_builder_add (names, name);
@@ -233,7 +233,7 @@ leaf_names (gnutls_x509_crt_t leaf)
 }
 
 static DetourCert *
-pair_to_cert (const Chain *chain, gnutls_x509_privkey_t key, const char *const *names, GError **error)
+cert_pair_to_cert (const Chain *chain, gnutls_x509_privkey_t key, const char *const *names, GError **error)
 {
   g_autoptr (GPtrArray) ders = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   gnutls_datum_t der = { NULL, 0 };
@@ -268,10 +268,10 @@ cert_pair_load (const char *chain_path, const char *key_path, const char *name, 
   g_auto (gnutls_x509_privkey_t) key = NULL;
   g_auto (GStrv) names = NULL;
 
-  if (!chain_load (chain_path, &chain, error) || !key_load (key_path, &key, exposed, error)
-      || !pair_matches (&chain, key, chain_path, key_path, error))
+  if (!cert_pair_chain_load (chain_path, &chain, error) || !cert_pair_key_load (key_path, &key, exposed, error)
+      || !cert_pair_matches (&chain, key, chain_path, key_path, error))
     return NULL;
-  names = leaf_names (chain.list[0]);
+  names = cert_pair_leaf_names (chain.list[0]);
   if (name != NULL && gnutls_x509_crt_check_hostname (chain.list[0], name) == 0)
     {
       g_autofree char *found = g_strjoinv (", ", names);
@@ -280,7 +280,7 @@ cert_pair_load (const char *chain_path, const char *key_path, const char *name, 
                    found[0] != '\0' ? found : "no name at all", name);
       return NULL;
     }
-  return pair_to_cert (&chain, key, (const char *const *) names, error);
+  return cert_pair_to_cert (&chain, key, (const char *const *) names, error);
 }
 
 gboolean

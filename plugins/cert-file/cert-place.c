@@ -49,7 +49,7 @@ cert_place_free (CertPlace *self)
 
 /* All zero for a file that is not there. */
 static Stamp
-stamp_of (const char *path)
+cert_place_stamp_of (const char *path)
 {
   Stamp stamp;
   struct stat st;
@@ -66,7 +66,7 @@ stamp_of (const char *path)
 }
 
 static gboolean
-stamp_equal (const Stamp *a, const Stamp *b)
+cert_place_stamp_equal (const Stamp *a, const Stamp *b)
 {
   return a->device == b->device && a->inode == b->inode && a->size == b->size
          && a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
@@ -76,11 +76,11 @@ CertPlaceLook
 cert_place_look (CertPlace *self, gboolean force, GError **error)
 {
   /* Before reading: what changes while it is read is seen the next time. */
-  const Stamp stamps[2] = { stamp_of (self->chain_path), stamp_of (self->key_path) };
+  const Stamp stamps[2] = { cert_place_stamp_of (self->chain_path), cert_place_stamp_of (self->key_path) };
   g_autoptr (DetourCert) cert = NULL;
   GError *why = NULL;
 
-  if (!force && stamp_equal (&stamps[0], &self->stamps[0]) && stamp_equal (&stamps[1], &self->stamps[1]))
+  if (!force && cert_place_stamp_equal (&stamps[0], &self->stamps[0]) && cert_place_stamp_equal (&stamps[1], &self->stamps[1]))
     return CERT_PLACE_SAME;
   memcpy (self->stamps, stamps, sizeof stamps);
   g_clear_pointer (&self->trouble, g_free);

@@ -1,7 +1,8 @@
 /* cert-watch.c: directories that are watched for changes, and a word once they are quiet again.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Directories and not files, because a renewal replaces files, and a watch would stay with the old one. */
+ * Directories and not files, because a renewal replaces files, and a watch would stay with the old
+ * one. */
 #include "config.h"
 
 #include "cert-watch.h"

@@ -25,7 +25,7 @@ G_DEFINE_AUTO_CLEANUP_FREE_FUNC (gnutls_x509_crt_t, gnutls_x509_crt_deinit, NULL
 
 /* Length of the address in @name, 4 or 16; 0: not an address. */
 static gsize
-parse_address (const char *name, guint8 bytes[16])
+cert_own_parse_address (const char *name, guint8 bytes[16])
 {
   if (inet_pton (AF_INET, name, bytes) == 1)
     return 4;
@@ -35,7 +35,7 @@ parse_address (const char *name, guint8 bytes[16])
 }
 
 static gboolean
-is_label (const char *text, gsize len)
+cert_own_is_label (const char *text, gsize len)
 {
   if (len == 0 || len > 63 || text[0] == '-' || text[len - 1] == '-')
     return FALSE;
@@ -52,12 +52,12 @@ cert_own_check_name (const char *name, GError **error)
   const char *label = g_str_has_prefix (name, "*.") ? name + 2 : name;
   gboolean good = strlen (name) <= 253;
 
-  if (parse_address (name, bytes) > 0)
+  if (cert_own_parse_address (name, bytes) > 0)
     return TRUE;
   for (const char *end; good; label = end + 1)
     {
       end = strchrnul (label, '.');
-      good = is_label (label, (gsize) (end - label));
+      good = cert_own_is_label (label, (gsize) (end - label));
       if (*end == '\0')
         break;
     }
@@ -68,7 +68,7 @@ cert_own_check_name (const char *name, GError **error)
 }
 
 static DetourCert *
-to_cert (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names)
+cert_own_to_cert (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names)
 {
   gnutls_datum_t der = { NULL, 0 };
   g_autoptr (GBytes) chain = NULL;
@@ -89,7 +89,7 @@ to_cert (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *na
 
 /* Whether the certificate is for exactly @names. */
 static gboolean
-has_names (gnutls_x509_crt_t crt, const char *const *names)
+cert_own_has_names (gnutls_x509_crt_t crt, const char *const *names)
 {
   guint8 found[256], bytes[16];
   guint i = 0;
@@ -102,7 +102,7 @@ has_names (gnutls_x509_crt_t crt, const char *const *names)
 
       if (names[i] == NULL || kind < 0)
         break;
-      address_len = parse_address (names[i], bytes);
+      address_len = cert_own_parse_address (names[i], bytes);
       if (address_len > 0
               ? kind != GNUTLS_SAN_IPADDRESS || len != address_len || memcmp (found, bytes, len) != 0
               : kind != GNUTLS_SAN_DNSNAME || len != strlen (names[i]) || memcmp (found, names[i], len) != 0)
@@ -117,7 +117,7 @@ has_names (gnutls_x509_crt_t crt, const char *const *names)
 }
 
 static gboolean
-belong_together (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key)
+cert_own_belong_together (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key)
 {
   guint8 of_crt[32], of_key[32];
   size_t crt_len = sizeof of_crt, key_len = sizeof of_key;
@@ -128,14 +128,14 @@ belong_together (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key)
 }
 
 static CertOwnWhy
-judge (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names, gint64 now_s)
+cert_own_judge (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names, gint64 now_s)
 {
   gint64 from_s = (gint64) gnutls_x509_crt_get_activation_time (crt);
   gint64 to_s = (gint64) gnutls_x509_crt_get_expiration_time (crt);
 
-  if (!belong_together (crt, key))
+  if (!cert_own_belong_together (crt, key))
     return CERT_OWN_DAMAGED;
-  if (!has_names (crt, names))
+  if (!cert_own_has_names (crt, names))
     return CERT_OWN_RENAMED;
   if (now_s < from_s || to_s - now_s < (to_s - from_s) / 10)
     return CERT_OWN_ENDING;
@@ -144,7 +144,7 @@ judge (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *name
 
 /* NULL without an error: @why says why there is nothing to use. */
 static DetourCert *
-read_back (const char *stem, const char *const *names, gint64 now_s, CertOwnWhy *why, GError **error)
+cert_own_read_back (const char *stem, const char *const *names, gint64 now_s, CertOwnWhy *why, GError **error)
 {
   g_autofree char *crt_path = g_strconcat (stem, ".crt", NULL);
   g_autofree char *key_path = g_strconcat (stem, ".key", NULL);
@@ -173,19 +173,19 @@ read_back (const char *stem, const char *const *names, gint64 now_s, CertOwnWhy 
                                           GNUTLS_X509_FMT_PEM)
                   >= 0;
   gnutls_memset (key_pem, 0, key_len);
-  *why = parsed ? judge (crt, key, names, now_s) : CERT_OWN_DAMAGED;
-  return *why == CERT_OWN_KEPT ? to_cert (crt, key, names) : NULL;
+  *why = parsed ? cert_own_judge (crt, key, names, now_s) : CERT_OWN_DAMAGED;
+  return *why == CERT_OWN_KEPT ? cert_own_to_cert (crt, key, names) : NULL;
 }
 
 static int
-set_names (gnutls_x509_crt_t crt, const char *const *names)
+cert_own_set_names (gnutls_x509_crt_t crt, const char *const *names)
 {
   int rc = 0;
 
   for (guint i = 0; names[i] != NULL && rc >= 0; i++)
     {
       guint8 bytes[16];
-      gsize len = parse_address (names[i], bytes);
+      gsize len = cert_own_parse_address (names[i], bytes);
 
       if (len > 0)
         rc = gnutls_x509_crt_set_subject_alt_name (crt, GNUTLS_SAN_IPADDRESS, bytes, (unsigned) len,
@@ -198,7 +198,7 @@ set_names (gnutls_x509_crt_t crt, const char *const *names)
 }
 
 static int
-set_serial (gnutls_x509_crt_t crt)
+cert_own_set_serial (gnutls_x509_crt_t crt)
 {
   guint8 serial[SERIAL_SIZE];
   int rc = gnutls_rnd (GNUTLS_RND_NONCE, serial, sizeof serial);
@@ -209,19 +209,19 @@ set_serial (gnutls_x509_crt_t crt)
 
 /* Clients take a certificate whose common name starts with "derpkey" for the meta certificate and skip it. */
 static const char *
-common_name (const char *name)
+cert_own_common_name (const char *name)
 {
   return strlen (name) > COMMON_NAME_MAX || g_ascii_strncasecmp (name, "derpkey", 7) == 0 ? "relay" : name;
 }
 
 static int
-fill (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names, guint days, gint64 now_s)
+cert_own_fill (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names, guint days, gint64 now_s)
 {
-  const char *subject = common_name (names[0]);
+  const char *subject = cert_own_common_name (names[0]);
   int rc = gnutls_x509_crt_set_version (crt, 3);
 
   if (rc >= 0)
-    rc = set_serial (crt);
+    rc = cert_own_set_serial (crt);
   if (rc >= 0)
     rc = gnutls_x509_crt_set_dn_by_oid (crt, GNUTLS_OID_X520_COMMON_NAME, 0, subject, (unsigned) strlen (subject));
   if (rc >= 0)
@@ -231,7 +231,7 @@ fill (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names
   if (rc >= 0)
     rc = gnutls_x509_crt_set_key (crt, key);
   if (rc >= 0)
-    rc = set_names (crt, names);
+    rc = cert_own_set_names (crt, names);
   if (rc >= 0)
     rc = gnutls_x509_crt_set_basic_constraints (crt, 0, -1);
   if (rc >= 0)
@@ -244,7 +244,7 @@ fill (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names
 }
 
 static gboolean
-write_pem (const char *path, gnutls_datum_t *pem, GError **error)
+cert_own_write_pem (const char *path, gnutls_datum_t *pem, GError **error)
 {
   gboolean ok = g_file_set_contents_full (path, (const char *) pem->data, (gssize) pem->size,
                                           G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, error);
@@ -255,7 +255,7 @@ write_pem (const char *path, gnutls_datum_t *pem, GError **error)
 }
 
 static gboolean
-write_down (const char *stem, gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, GError **error)
+cert_own_write_down (const char *stem, gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, GError **error)
 {
   g_autofree char *crt_path = g_strconcat (stem, ".crt", NULL);
   g_autofree char *key_path = g_strconcat (stem, ".key", NULL);
@@ -266,18 +266,18 @@ write_down (const char *stem, gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, 
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "the key cannot be written as PEM");
       return FALSE;
     }
-  if (!write_pem (key_path, &pem, error))
+  if (!cert_own_write_pem (key_path, &pem, error))
     return FALSE;
   if (gnutls_x509_crt_export2 (crt, GNUTLS_X509_FMT_PEM, &pem) < 0)
     {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "the certificate cannot be written as PEM");
       return FALSE;
     }
-  return write_pem (crt_path, &pem, error);
+  return cert_own_write_pem (crt_path, &pem, error);
 }
 
 static DetourCert *
-make_new (const char *stem, const char *const *names, guint days, gint64 now_s, GError **error)
+cert_own_make_new (const char *stem, const char *const *names, guint days, gint64 now_s, GError **error)
 {
   g_auto (gnutls_x509_crt_t) crt = NULL;
   g_auto (gnutls_x509_privkey_t) key = NULL;
@@ -289,15 +289,15 @@ make_new (const char *stem, const char *const *names, guint days, gint64 now_s, 
   if (rc >= 0)
     rc = gnutls_x509_crt_init (&crt);
   if (rc >= 0)
-    rc = fill (crt, key, names, days, now_s);
+    rc = cert_own_fill (crt, key, names, days, now_s);
   if (rc < 0)
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "no certificate could be made: %s", gnutls_strerror (rc));
       return NULL;
     }
-  if (!write_down (stem, crt, key, error))
+  if (!cert_own_write_down (stem, crt, key, error))
     return NULL;
-  cert = to_cert (crt, key, names);
+  cert = cert_own_to_cert (crt, key, names);
   if (cert == NULL)
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "the certificate cannot be written as DER");
   return cert;
@@ -307,14 +307,14 @@ DetourCert *
 cert_own_obtain (const char *stem, const char *const *names, guint days, gint64 now_s, CertOwnWhy *why, GError **error)
 {
   GError *failed = NULL;
-  DetourCert *cert = read_back (stem, names, now_s, why, &failed);
+  DetourCert *cert = cert_own_read_back (stem, names, now_s, why, &failed);
 
   if (failed != NULL)
     {
       g_propagate_error (error, failed);
       return NULL;
     }
-  return cert != NULL ? cert : make_new (stem, names, days, now_s, error);
+  return cert != NULL ? cert : cert_own_make_new (stem, names, days, now_s, error);
 }
 
 char *

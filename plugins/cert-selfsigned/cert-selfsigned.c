@@ -50,7 +50,7 @@ cert_selfsigned_check (const DetourSettings *settings, GError **error)
 
 /* A file's name out of "cert/NAME"; two instances never share one. */
 static char *
-stem_for (DetourHost *host)
+cert_selfsigned_stem_for (DetourHost *host)
 {
   const char *instance = detour_host_instance (host);
   const char *slash = strchr (instance, '/');
@@ -61,7 +61,7 @@ stem_for (DetourHost *host)
 }
 
 static const char *
-why_text (CertOwnWhy why)
+cert_selfsigned_why_text (CertOwnWhy why)
 {
   switch (why)
     {
@@ -81,7 +81,7 @@ why_text (CertOwnWhy why)
 
 /* The name that clients dial: a wildcard is none. */
 static const char *
-dial_name (char **names)
+cert_selfsigned_dial_name (char **names)
 {
   for (guint i = 0; names[i] != NULL; i++)
     if (!g_str_has_prefix (names[i], "*."))
@@ -98,11 +98,11 @@ cert_selfsigned_announce (CertSelfsigned *self, const DetourCert *cert, CertOwnW
 
   /* Another pin than the one in people's maps locks clients out. */
   if (why == CERT_OWN_NONE || why == CERT_OWN_KEPT)
-    g_message ("%s: certificate %s, valid until %s", instance, why_text (why), date);
+    g_message ("%s: certificate %s, valid until %s", instance, cert_selfsigned_why_text (why), date);
   else
-    g_warning ("%s: certificate %s: clients need the new CertName", instance, why_text (why));
+    g_warning ("%s: certificate %s: clients need the new CertName", instance, cert_selfsigned_why_text (why));
   g_message ("%s: for the DERP map: {\"Name\":\"900a\",\"RegionID\":900,\"HostName\":\"%s\",\"CertName\":\"sha256-raw:%s\"}",
-             instance, dial_name (self->names), self->pin);
+             instance, cert_selfsigned_dial_name (self->names), self->pin);
   detour_host_set_summary (self->host, "%s until %s, sha256-raw:%s", self->names[0], date, self->pin);
 }
 
@@ -161,7 +161,7 @@ cert_selfsigned_free (CertSelfsigned *self)
 
 /* The names of the configuration, else the host's, else what reaches this machine from itself. */
 static char **
-names_for (DetourHost *host, const DetourSettings *settings)
+cert_selfsigned_names_for (DetourHost *host, const DetourSettings *settings)
 {
   static const char *const self_only[] = { "127.0.0.1", "::1", "localhost", NULL };
   const char *hostname[] = { detour_host_hostname (host), NULL };
@@ -179,9 +179,9 @@ cert_selfsigned_start (DetourHost *host, DetourSettings *settings, GError **erro
   g_autoptr (GError) why = NULL;
 
   self->host = host;
-  self->names = names_for (host, settings);
+  self->names = cert_selfsigned_names_for (host, settings);
   self->days = (guint) detour_settings_uint (settings, "days");
-  self->stem = stem_for (host);
+  self->stem = cert_selfsigned_stem_for (host);
   if (!cert_own_check_name (self->names[0], &why) || !cert_selfsigned_refresh (self, &why))
     {
       detour_settings_error (settings, "names", error, "%s", why->message);

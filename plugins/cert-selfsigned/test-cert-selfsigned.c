@@ -1,4 +1,5 @@
-/* test-cert-selfsigned.c: the plugin on the real host: names it chooses, what it publishes and prints.
+/* test-cert-selfsigned.c: the plugin on the real host: names it chooses, what it publishes and
+ * prints.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -1,4 +1,5 @@
-/* http-captive.c: /generate_204, by which clients find out whether a captive portal stands between them and the world.
+/* http-captive.c: /generate_204, by which clients find out whether a captive portal stands between
+ * them and the world.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -16,7 +17,7 @@ typedef struct {
 } Captive;
 
 static gboolean
-is_challenge (const char *text)
+http_captive_is_challenge (const char *text)
 {
   gsize len = strlen (text);
 
@@ -31,11 +32,11 @@ is_challenge (const char *text)
 }
 
 static void
-captive_handle (gpointer data, const DetourHttpRequest *request, DetourHttpResponse *response)
+http_captive_handle (gpointer data, const DetourHttpRequest *request, DetourHttpResponse *response)
 {
   Captive *self = data;
   const char *challenge = detour_http_request_header (request, "X-Tailscale-Challenge");
-  gboolean valid = challenge != NULL && is_challenge (challenge);
+  gboolean valid = challenge != NULL && http_captive_is_challenge (challenge);
 
   detour_http_response_set_status (response, 204);
   detour_http_response_add_header (response, "Cache-Control",
@@ -56,7 +57,7 @@ captive_handle (gpointer data, const DetourHttpRequest *request, DetourHttpRespo
 }
 
 static gpointer
-captive_start (DetourHost *host, DetourSettings *settings, GError **error)
+http_captive_start (DetourHost *host, DetourSettings *settings, GError **error)
 {
   Captive *self = g_new0 (Captive, 1);
 
@@ -67,7 +68,7 @@ captive_start (DetourHost *host, DetourSettings *settings, GError **error)
 }
 
 static void
-captive_stop (gpointer data)
+http_captive_stop (gpointer data)
 {
   Captive *self = data;
 
@@ -76,12 +77,12 @@ captive_stop (gpointer data)
 }
 
 static const DetourHttpRoute captive_routes[] = {
-  { "/generate_204", DETOUR_HTTP_ANY, DETOUR_HTTP_PLAIN, captive_handle },
+  { "/generate_204", DETOUR_HTTP_ANY, DETOUR_HTTP_PLAIN, http_captive_handle },
   { NULL },
 };
 
 static const DetourHttpFuncs captive_funcs = { .routes = captive_routes };
 
 DETOUR_PLUGIN_DEFINE (.name = "http-captive", .kind = DETOUR_KIND_HTTP,
-                      .summary = "answers the captive-portal check of clients", .start = captive_start,
-                      .stop = captive_stop, .funcs.http = &captive_funcs);
+                      .summary = "answers the captive-portal check of clients", .start = http_captive_start,
+                      .stop = http_captive_stop, .funcs.http = &captive_funcs);

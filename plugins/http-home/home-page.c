@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static gboolean
-is_url (const char *text)
+home_page_is_url (const char *text)
 {
   g_autoptr (GUri) uri = NULL;
 
@@ -42,7 +42,7 @@ home_page_new (const char *text, char **problem)
     {
       self->sort = HOME_PAGE_REDIRECT;
       self->argument = g_strdup (text + strlen ("redirect:"));
-      if (!is_url (self->argument))
+      if (!home_page_is_url (self->argument))
         {
           *problem = g_strdup_printf ("\"%s\" is not a whole http or https address; write redirect:https://HOST/PATH",
                                       self->argument);
@@ -75,7 +75,7 @@ home_page_free (HomePage *self)
 }
 
 static GBytes *
-read_all (int fd, char **problem)
+home_page_read_all (int fd, char **problem)
 {
   g_autofree char *text = g_malloc (HOME_PAGE_FILE_MAX + 1u);
   gsize len = 0;
@@ -115,7 +115,7 @@ home_page_read (const char *path, char **problem)
   else if (!S_ISREG (info.st_mode))
     why = g_strdup ("not an ordinary file");
   else
-    bytes = read_all (fd, &why);
+    bytes = home_page_read_all (fd, &why);
   if (fd >= 0)
     close (fd);
   if (bytes == NULL)

@@ -31,7 +31,7 @@ static const char page_end[] = "<p>There is nothing else here for a browser.\n"
 static const char page_off[] = "<p><strong>Relaying is disabled at this address.</strong></p>\n";
 
 static void
-serve_default (const DetourHttpRequest *request, DetourHttpResponse *response)
+http_home_serve_default (const DetourHttpRequest *request, DetourHttpResponse *response)
 {
   g_autofree char *html
       = g_strconcat (page_front, detour_http_request_derp (request) ? "" : page_off, page_end, NULL);
@@ -40,7 +40,7 @@ serve_default (const DetourHttpRequest *request, DetourHttpResponse *response)
 }
 
 static void
-serve_file (Home *self, DetourHttpResponse *response)
+http_home_serve_file (Home *self, DetourHttpResponse *response)
 {
   g_autoptr (GBytes) html = NULL;
   gsize len;
@@ -54,7 +54,7 @@ serve_file (Home *self, DetourHttpResponse *response)
 }
 
 static void
-home_handle (gpointer data, const DetourHttpRequest *request, DetourHttpResponse *response)
+http_home_handle (gpointer data, const DetourHttpRequest *request, DetourHttpResponse *response)
 {
   Home *self = data;
 
@@ -65,7 +65,7 @@ home_handle (gpointer data, const DetourHttpRequest *request, DetourHttpResponse
       detour_http_response_set_body (response, HTML, "", 0);
       break;
     case HOME_PAGE_DEFAULT:
-      serve_default (request, response);
+      http_home_serve_default (request, response);
       break;
     case HOME_PAGE_NOT_FOUND:
       detour_http_response_set_status (response, 404);
@@ -76,13 +76,13 @@ home_handle (gpointer data, const DetourHttpRequest *request, DetourHttpResponse
       detour_http_response_add_header (response, "Location", self->page->argument);
       break;
     case HOME_PAGE_FILE:
-      serve_file (self, response);
+      http_home_serve_file (self, response);
       break;
     }
 }
 
 static void
-robots_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response)
+http_home_robots_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response)
 {
   detour_http_response_add_browser_headers (response);
   detour_http_response_set_body (response, "text/plain; charset=utf-8", "User-agent: *\nDisallow: /\n", -1);
@@ -90,7 +90,7 @@ robots_handle (gpointer self, const DetourHttpRequest *request, DetourHttpRespon
 
 /* The page of @settings, with the content of its file in *@html. */
 static HomePage *
-load_page (const DetourSettings *settings, GBytes **html, GError **error)
+http_home_load_page (const DetourSettings *settings, GBytes **html, GError **error)
 {
   g_autofree char *problem = NULL;
   g_autoptr (HomePage) page = home_page_new (detour_settings_string (settings, "page"), &problem);
@@ -106,19 +106,19 @@ load_page (const DetourSettings *settings, GBytes **html, GError **error)
 }
 
 static gboolean
-home_check (const DetourSettings *settings, GError **error)
+http_home_check (const DetourSettings *settings, GError **error)
 {
   g_autoptr (GBytes) html = NULL;
-  g_autoptr (HomePage) page = load_page (settings, &html, error);
+  g_autoptr (HomePage) page = http_home_load_page (settings, &html, error);
 
   return page != NULL;
 }
 
 static gpointer
-home_start (DetourHost *host, DetourSettings *settings, GError **error)
+http_home_start (DetourHost *host, DetourSettings *settings, GError **error)
 {
   GBytes *html = NULL;
-  HomePage *page = load_page (settings, &html, error);
+  HomePage *page = http_home_load_page (settings, &html, error);
   Home *self;
 
   if (page == NULL)
@@ -132,7 +132,7 @@ home_start (DetourHost *host, DetourSettings *settings, GError **error)
 }
 
 static void
-home_reload (gpointer data)
+http_home_reload (gpointer data)
 {
   Home *self = data;
   g_autofree char *problem = NULL;
@@ -157,7 +157,7 @@ home_reload (gpointer data)
 }
 
 static void
-home_stop (gpointer data)
+http_home_stop (gpointer data)
 {
   Home *self = data;
 
@@ -176,13 +176,13 @@ static const DetourConfigKey home_config[] = {
 };
 
 static const DetourHttpRoute home_routes[] = {
-  { "/", DETOUR_HTTP_ANY, 0, home_handle },
-  { "/robots.txt", DETOUR_HTTP_ANY, 0, robots_handle },
+  { "/", DETOUR_HTTP_ANY, 0, http_home_handle },
+  { "/robots.txt", DETOUR_HTTP_ANY, 0, http_home_robots_handle },
   { NULL },
 };
 
 static const DetourHttpFuncs home_funcs = { .routes = home_routes };
 
 DETOUR_PLUGIN_DEFINE (.name = "http-home", .kind = DETOUR_KIND_HTTP, .summary = "shows a home page to browsers",
-                      .config = home_config, .check = home_check, .start = home_start, .reload = home_reload,
-                      .stop = home_stop, .funcs.http = &home_funcs);
+                      .config = home_config, .check = http_home_check, .start = http_home_start, .reload = http_home_reload,
+                      .stop = http_home_stop, .funcs.http = &home_funcs);

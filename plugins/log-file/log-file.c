@@ -30,7 +30,7 @@ static const DetourConfigKey log_file_config[] = {
 
 /* O_NONBLOCK: a FIFO in the file's place must neither hang the start nor the relay. */
 static int
-open_file (const DetourSettings *settings, GError **error)
+log_file_open_file (const DetourSettings *settings, GError **error)
 {
   const char *path = detour_settings_string (settings, "path");
   int fd = open (path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
@@ -42,7 +42,7 @@ open_file (const DetourSettings *settings, GError **error)
 }
 
 static gboolean
-write_all (int fd, const char *data, gsize len)
+log_file_write_all (int fd, const char *data, gsize len)
 {
   while (len > 0)
     {
@@ -70,7 +70,7 @@ log_file_write (gpointer data, const DetourLogRecord *record)
   /* What a full disk cut off must not swallow the line after it. */
   if (self->cut)
     g_string_prepend_c (line, '\n');
-  self->cut = !write_all (self->fd, line->str, line->len);
+  self->cut = !log_file_write_all (self->fd, line->str, line->len);
   detour_counter_add (self->cut ? self->write_errors : self->lines, 1);
   g_string_free (line, TRUE);
 }
@@ -80,7 +80,7 @@ log_file_reload (gpointer data)
 {
   LogFile *self = data;
   g_autoptr (GError) error = NULL;
-  int fd = open_file (self->settings, &error);
+  int fd = log_file_open_file (self->settings, &error);
 
   if (fd >= 0)
     {
@@ -99,7 +99,7 @@ static gpointer
 log_file_start (DetourHost *host, DetourSettings *settings, GError **error)
 {
   LogFile *self;
-  int fd = open_file (settings, error);
+  int fd = log_file_open_file (settings, error);
 
   if (fd < 0)
     return NULL;

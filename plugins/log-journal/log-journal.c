@@ -34,7 +34,7 @@ static const DetourConfigKey log_journal_config[] = {
 /* The binary form of a field: NAME, line feed, length in 8 bytes with the lowest first, value, line
  * feed. It takes any value, with line feeds in it or without. */
 static void
-append_field (gpointer user, const char *name, const char *value, gsize len)
+log_journal_append_field (gpointer user, const char *name, const char *value, gsize len)
 {
   GString *out = user;
   guint64 size = GUINT64_TO_LE ((guint64)len);
@@ -50,13 +50,13 @@ append_field (gpointer user, const char *name, const char *value, gsize len)
 }
 
 static void
-append_text (GString *out, const char *name, const char *value)
+log_journal_append_text (GString *out, const char *name, const char *value)
 {
-  append_field (out, name, value, strlen (value));
+  log_journal_append_field (out, name, value, strlen (value));
 }
 
 static const char *
-syslog_priority (GLogLevelFlags level)
+log_journal_syslog_priority (GLogLevelFlags level)
 {
   if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL))
     return "3";
@@ -70,7 +70,7 @@ syslog_priority (GLogLevelFlags level)
 /* A record that is too long for a datagram goes as a sealed file whose descriptor is the datagram.
  */
 static gboolean
-send_as_file (LogJournal *self, const GString *data)
+log_journal_send_as_file (LogJournal *self, const GString *data)
 {
   union
   {
@@ -101,12 +101,12 @@ send_as_file (LogJournal *self, const GString *data)
 
 /* The address goes with every datagram, so a journal that was started anew is found again. */
 static gboolean
-send_record (LogJournal *self, const GString *data)
+log_journal_send_record (LogJournal *self, const GString *data)
 {
   if (sendto (self->fd, data->str, data->len, MSG_DONTWAIT | MSG_NOSIGNAL,
               (const struct sockaddr *)&self->address, sizeof self->address) >= 0)
     return TRUE;
-  return (errno == EMSGSIZE || errno == ENOBUFS) && send_as_file (self, data);
+  return (errno == EMSGSIZE || errno == ENOBUFS) && log_journal_send_as_file (self, data);
 }
 
 static void
@@ -118,11 +118,11 @@ log_journal_write (gpointer user, const DetourLogRecord *record)
   if (!detour_log_style_wants (&self->style, record))
     return;
   data = g_string_sized_new (512);
-  append_text (data, "PRIORITY", syslog_priority (record->level));
-  append_text (data, "SYSLOG_IDENTIFIER", "detourd");
-  append_text (data, "GLIB_DOMAIN", record->domain);
-  detour_log_each_field (&self->style, record, append_field, data);
-  detour_counter_add (send_record (self, data) ? self->records : self->lost, 1);
+  log_journal_append_text (data, "PRIORITY", log_journal_syslog_priority (record->level));
+  log_journal_append_text (data, "SYSLOG_IDENTIFIER", "detourd");
+  log_journal_append_text (data, "GLIB_DOMAIN", record->domain);
+  detour_log_each_field (&self->style, record, log_journal_append_field, data);
+  detour_counter_add (log_journal_send_record (self, data) ? self->records : self->lost, 1);
   g_string_free (data, TRUE);
 }
 

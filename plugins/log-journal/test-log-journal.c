@@ -1,5 +1,5 @@
-/* test-log-journal.c: what a journal gets, from short records to long ones, and a journal that does
- * not listen. SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-log-journal.c: what a journal gets, from short records to long ones, and a journal that
+ * does not listen. SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
 #include "plugin-bench.h"

@@ -27,7 +27,7 @@ static const DetourConfigKey log_stderr_config[] = {
 /* Standard error is shared with others, so it cannot be made non-blocking; it is asked first
  * instead. */
 static gboolean
-has_room (void)
+log_stderr_has_room (void)
 {
   struct pollfd entry = { .fd = STDERR_FILENO, .events = POLLOUT };
 
@@ -44,7 +44,7 @@ log_stderr_write (gpointer data, const DetourLogRecord *record)
   if (!detour_log_style_wants (&self->style, record))
     return;
   line = detour_log_format (&self->style, record);
-  while (done < line->len && has_room ())
+  while (done < line->len && log_stderr_has_room ())
     {
       gssize n = write (STDERR_FILENO, line->str + done, MIN (line->len - done, PIECE_BYTES));
 

@@ -28,7 +28,7 @@ static const DetourConfigKey service_mesh_config[] = {
 
 /* The text of the file, for the caller to wipe; NULL: @error says why. */
 static char *
-read_file (const char *path, GError **error)
+service_mesh_read_file (const char *path, GError **error)
 {
   char *text = NULL;
   struct stat info;
@@ -61,7 +61,7 @@ read_file (const char *path, GError **error)
 
 /* The message must not hold any of @text: it is a secret even where it is not a key. */
 static gboolean
-parse_key (const char *path, const char *text, guint8 *key, GError **error)
+service_mesh_parse_key (const char *path, const char *text, guint8 *key, GError **error)
 {
   const char *digits = text + strspn (text, " \t\r\n\v\f");
   gsize n = strspn (digits, "0123456789abcdefABCDEF");
@@ -81,12 +81,12 @@ parse_key (const char *path, const char *text, guint8 *key, GError **error)
 }
 
 static gboolean
-load_key (const DetourSettings *settings, guint8 *key, GError **error)
+service_mesh_load_key (const DetourSettings *settings, guint8 *key, GError **error)
 {
   const char *path = detour_settings_string (settings, "key-file");
   g_autoptr (GError) local_error = NULL;
-  char *text = read_file (path, &local_error);
-  gboolean loaded = text != NULL && parse_key (path, text, key, &local_error);
+  char *text = service_mesh_read_file (path, &local_error);
+  gboolean loaded = text != NULL && service_mesh_parse_key (path, text, key, &local_error);
 
   if (text != NULL)
     explicit_bzero (text, FILE_MAX_BYTES);
@@ -100,7 +100,7 @@ static gboolean
 service_mesh_check (const DetourSettings *settings, GError **error)
 {
   guint8 key[DETOUR_KEY_SIZE];
-  gboolean loaded = load_key (settings, key, error);
+  gboolean loaded = service_mesh_load_key (settings, key, error);
 
   explicit_bzero (key, sizeof key);
   return loaded;
@@ -108,7 +108,7 @@ service_mesh_check (const DetourSettings *settings, GError **error)
 
 /* Puts @key into force and wipes it. */
 static void
-use_key (ServiceMesh *self, guint8 *key)
+service_mesh_use_key (ServiceMesh *self, guint8 *key)
 {
   static const guint8 zero[DETOUR_KEY_SIZE];
 
@@ -126,12 +126,12 @@ service_mesh_start (DetourHost *host, DetourSettings *settings, GError **error)
   guint8 key[DETOUR_KEY_SIZE];
   ServiceMesh *self;
 
-  if (!load_key (settings, key, error))
+  if (!service_mesh_load_key (settings, key, error))
     return NULL;
   self = g_new0 (ServiceMesh, 1);
   self->host = host;
   self->settings = detour_settings_ref (settings);
-  use_key (self, key);
+  service_mesh_use_key (self, key);
   detour_host_set_summary (host, "accepting servers with the key in %s",
                            detour_settings_string (settings, "key-file"));
   return self;
@@ -144,9 +144,9 @@ service_mesh_reload (gpointer data)
   g_autoptr (GError) error = NULL;
   guint8 key[DETOUR_KEY_SIZE];
 
-  if (load_key (self->settings, key, &error))
+  if (service_mesh_load_key (self->settings, key, &error))
     {
-      use_key (self, key);
+      service_mesh_use_key (self, key);
       return;
     }
   detour_host_set_trouble (self->host, "still using the key of before: %s", error->message);

@@ -61,7 +61,7 @@ static const DetourConfigKey service_stun_config[] = {
 };
 
 static void
-drop (ServiceStun *self, StunVerdict verdict)
+service_stun_drop (ServiceStun *self, StunVerdict verdict)
 {
   detour_counter_add (self->not_stun, 1);
   detour_counter_add (self->verdicts[verdict], 1);
@@ -69,14 +69,14 @@ drop (ServiceStun *self, StunVerdict verdict)
 
 /* IPv4-mapped counts as IPv4. */
 static gboolean
-is_ipv4 (const struct sockaddr *source)
+service_stun_is_ipv4 (const struct sockaddr *source)
 {
   return source->sa_family == AF_INET ||
          IN6_IS_ADDR_V4MAPPED (&((const struct sockaddr_in6 *)(gconstpointer)source)->sin6_addr);
 }
 
 static void
-answer_one (ServiceStun *self, guint i)
+service_stun_answer_one (ServiceStun *self, guint i)
 {
   guint8 response[STUN_RESPONSE_MAX];
   gsize len, response_len;
@@ -87,7 +87,7 @@ answer_one (ServiceStun *self, guint i)
 
   if (verdict != STUN_OK)
     {
-      drop (self, verdict);
+      service_stun_drop (self, verdict);
       return;
     }
   if (stun_map_apply (self->map, source, &told))
@@ -95,10 +95,10 @@ answer_one (ServiceStun *self, guint i)
   response_len = stun_response_build (data, len, (const struct sockaddr *)&told, response);
   if (response_len == 0)
     {
-      drop (self, STUN_SMALL);
+      service_stun_drop (self, STUN_SMALL);
       return;
     }
-  detour_counter_add (is_ipv4 (source) ? self->ipv4 : self->ipv6, 1);
+  detour_counter_add (service_stun_is_ipv4 (source) ? self->ipv4 : self->ipv6, 1);
   if (!stun_batch_knows_local (self->batch, i))
     detour_counter_add (self->no_local_addr, 1);
   stun_batch_answer (self->batch, i, response, response_len);
@@ -106,7 +106,7 @@ answer_one (ServiceStun *self, guint i)
 
 /* FALSE: the socket cannot be read now. */
 static gboolean
-serve_socket (ServiceStun *self, int fd)
+service_stun_serve_socket (ServiceStun *self, int fd)
 {
   for (guint turn = 0; turn < BATCHES_A_TURN; turn++)
     {
@@ -122,7 +122,7 @@ serve_socket (ServiceStun *self, int fd)
         {
           before = detour_counter_get (self->not_stun);
           for (guint i = 0; i < (guint)n; i++)
-            answer_one (self, i);
+            service_stun_answer_one (self, i);
           n_answers = (guint)n - (guint)(detour_counter_get (self->not_stun) - before);
           n_sent = stun_batch_send (self->batch, fd);
           detour_counter_add (self->success, n_sent);
@@ -135,7 +135,7 @@ serve_socket (ServiceStun *self, int fd)
 }
 
 static void
-read_failed (ServiceStun *self, int fd)
+service_stun_read_failed (ServiceStun *self, int fd)
 {
   int error = errno;
   g_autofree char *name = stun_socket_name (fd);
@@ -163,9 +163,9 @@ service_stun_run (gpointer data)
       if (stop->revents != 0)
         return NULL;
       for (struct pollfd *p = polls; p < stop; p++)
-        if (p->revents != 0 && !serve_socket (self, p->fd))
+        if (p->revents != 0 && !service_stun_serve_socket (self, p->fd))
           {
-            read_failed (self, p->fd);
+            service_stun_read_failed (self, p->fd);
             failed = TRUE;
           }
       if (failed)
@@ -174,7 +174,7 @@ service_stun_run (gpointer data)
 }
 
 static guint
-port_of (const struct sockaddr_storage *address)
+service_stun_port_of (const struct sockaddr_storage *address)
 {
   return ntohs (address->ss_family == AF_INET ? ((const struct sockaddr_in *)address)->sin_port
                                               : ((const struct sockaddr_in6 *)address)->sin6_port);
@@ -183,14 +183,14 @@ port_of (const struct sockaddr_storage *address)
 /* Some entry asks for IPv4 on @port: a dual-stack socket beside it would be refused by the kernel.
  */
 static gboolean
-has_ipv4 (const char *const *list, guint port)
+service_stun_has_ipv4 (const char *const *list, guint port)
 {
   for (guint i = 0; list[i] != NULL; i++)
     {
       struct sockaddr_storage address;
 
       if (stun_socket_parse (list[i], &address) && address.ss_family == AF_INET &&
-          port_of (&address) == port && port != 0)
+          service_stun_port_of (&address) == port && port != 0)
         return TRUE;
     }
   return FALSE;
@@ -198,7 +198,7 @@ has_ipv4 (const char *const *list, guint port)
 
 /* All or none. */
 static gboolean
-open_sockets (ServiceStun *self, const DetourSettings *settings, GError **error)
+service_stun_open_sockets (ServiceStun *self, const DetourSettings *settings, GError **error)
 {
   const char *const *list = detour_settings_list (settings, "listen");
 
@@ -209,7 +209,7 @@ open_sockets (ServiceStun *self, const DetourSettings *settings, GError **error)
       gboolean parsed = stun_socket_parse (list[i], &address);
 
       g_assert (parsed); /* service_stun_check() saw to it */
-      entry.fd = stun_socket_open (&address, has_ipv4 (list, port_of (&address)));
+      entry.fd = stun_socket_open (&address, service_stun_has_ipv4 (list, service_stun_port_of (&address)));
       if (entry.fd < 0)
         {
           detour_settings_error (settings, "listen", error, "cannot bind UDP %s: %s%s", list[i],
@@ -223,7 +223,7 @@ open_sockets (ServiceStun *self, const DetourSettings *settings, GError **error)
 }
 
 static void
-close_descriptor (gpointer data)
+service_stun_close_descriptor (gpointer data)
 {
   close (((struct pollfd *)data)->fd);
 }
@@ -239,7 +239,7 @@ service_stun_free (ServiceStun *self)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ServiceStun, service_stun_free)
 
 static void
-find_counters (ServiceStun *self, DetourHost *host)
+service_stun_find_counters (ServiceStun *self, DetourHost *host)
 {
   static const struct
   {
@@ -270,7 +270,7 @@ find_counters (ServiceStun *self, DetourHost *host)
 }
 
 static void
-tell_addresses (ServiceStun *self)
+service_stun_tell_addresses (ServiceStun *self)
 {
   g_autoptr (GString) names = g_string_new (NULL);
 
@@ -286,7 +286,7 @@ tell_addresses (ServiceStun *self)
 }
 
 static StunMap *
-read_map (const DetourSettings *settings, GError **error)
+service_stun_read_map (const DetourSettings *settings, GError **error)
 {
   const char *const *list = detour_settings_list (settings, "map");
   g_autoptr (StunMap) map = stun_map_new ();
@@ -329,7 +329,7 @@ service_stun_check (const DetourSettings *settings, GError **error)
                              "no address; write [::]:3478, or enabled=false for no STUN");
       return FALSE;
     }
-  map = read_map (settings, error);
+  map = service_stun_read_map (settings, error);
   return map != NULL;
 }
 
@@ -346,8 +346,8 @@ service_stun_start (DetourHost *host, DetourSettings *settings, GError **error)
   self->any = g_str_equal (detour_settings_string (settings, "compat"), "any");
   self->always = g_str_equal (detour_settings_string (settings, "when-not-ready"), "answer");
   self->polls = g_array_new (FALSE, FALSE, sizeof (struct pollfd));
-  g_array_set_clear_func (self->polls, close_descriptor);
-  if (!open_sockets (self, settings, error))
+  g_array_set_clear_func (self->polls, service_stun_close_descriptor);
+  if (!service_stun_open_sockets (self, settings, error))
     return NULL;
   stop.fd = eventfd (0, EFD_CLOEXEC);
   if (stop.fd < 0)
@@ -358,9 +358,9 @@ service_stun_start (DetourHost *host, DetourSettings *settings, GError **error)
     }
   g_array_append_val (self->polls, stop);
   self->batch = stun_batch_new ();
-  self->map = read_map (settings, NULL); /* service_stun_check() saw to it */
-  find_counters (self, host);
-  tell_addresses (self);
+  self->map = service_stun_read_map (settings, NULL); /* service_stun_check() saw to it */
+  service_stun_find_counters (self, host);
+  service_stun_tell_addresses (self);
   self->thread = g_thread_try_new ("stun", service_stun_run, self, error);
   return self->thread != NULL ? g_steal_pointer (&self) : NULL;
 }

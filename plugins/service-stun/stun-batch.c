@@ -1,5 +1,5 @@
-/* stun-batch.c: UDP datagrams received and answered by the dozen, each from the address it was sent
- * to. SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stun-batch.c: UDP datagrams received and answered by the dozen, each from the address it was
+ * sent to. SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
 #include "stun-batch.h"
@@ -79,7 +79,7 @@ stun_batch_free (StunBatch *self)
 }
 
 static gboolean
-usable_ipv4 (struct in_addr address)
+stun_batch_usable_ipv4 (struct in_addr address)
 {
   return address.s_addr != INADDR_ANY && !IN_MULTICAST (ntohl (address.s_addr));
 }
@@ -87,7 +87,7 @@ usable_ipv4 (struct in_addr address)
 /* The IPv4 report wins: its spec_dst is an address of this host even where the datagram was a
  * broadcast. */
 static void
-local_read (Local *self, struct msghdr *message)
+stun_batch_local_read (Local *self, struct msghdr *message)
 {
   self->kind = LOCAL_UNKNOWN;
   for (struct cmsghdr *c = CMSG_FIRSTHDR (message); c != NULL; c = CMSG_NXTHDR (message, c))
@@ -98,7 +98,7 @@ local_read (Local *self, struct msghdr *message)
 
         memcpy (&info, CMSG_DATA (c), sizeof info);
         self->in = info.ipi_spec_dst;
-        self->kind = usable_ipv4 (self->in) ? LOCAL_IPV4 : LOCAL_UNUSABLE;
+        self->kind = stun_batch_usable_ipv4 (self->in) ? LOCAL_IPV4 : LOCAL_UNUSABLE;
         return;
       }
     else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
@@ -111,7 +111,7 @@ local_read (Local *self, struct msghdr *message)
         if (IN6_IS_ADDR_V4MAPPED (&self->in6))
           {
             memcpy (&self->in, self->in6.s6_addr + 12, sizeof self->in);
-            self->kind = usable_ipv4 (self->in) ? LOCAL_IPV4 : LOCAL_UNUSABLE;
+            self->kind = stun_batch_usable_ipv4 (self->in) ? LOCAL_IPV4 : LOCAL_UNUSABLE;
           }
         else
           self->kind = IN6_IS_ADDR_UNSPECIFIED (&self->in6) || IN6_IS_ADDR_MULTICAST (&self->in6)
@@ -122,7 +122,7 @@ local_read (Local *self, struct msghdr *message)
 
 /* Fills @message's control part; the interface stays 0, so that routing still picks it. */
 static void
-local_write (const Local *self, struct msghdr *message, Control *control)
+stun_batch_local_write (const Local *self, struct msghdr *message, Control *control)
 {
   struct in_pktinfo in = { .ipi_spec_dst = self->in };
   struct in6_pktinfo in6 = { .ipi6_addr = self->in6 };
@@ -170,7 +170,7 @@ stun_batch_receive (StunBatch *self, int fd)
 
   for (int i = 0; i < n; i++)
     {
-      local_read (&self->locals[i], &self->received[i].msg_hdr);
+      stun_batch_local_read (&self->locals[i], &self->received[i].msg_hdr);
       if (self->received[i].msg_len > SMALL_DATAGRAM)
         self->grown = TRUE;
     }
@@ -210,7 +210,7 @@ stun_batch_answer (StunBatch *self, guint i, const guint8 *data, gsize len)
     .msg_iov = &self->answer_iov[n],
     .msg_iovlen = 1,
   };
-  local_write (&self->locals[i], &self->answers[n].msg_hdr, &self->answer_control[n]);
+  stun_batch_local_write (&self->locals[i], &self->answers[n].msg_hdr, &self->answer_control[n]);
 }
 
 guint

@@ -1,5 +1,5 @@
-/* stun-batch.h: UDP datagrams received and answered by the dozen, each from the address it was sent
- * to. SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stun-batch.h: UDP datagrams received and answered by the dozen, each from the address it was
+ * sent to. SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 #include <glib.h>

@@ -38,13 +38,13 @@ stun_map_free (StunMap *self)
 }
 
 static guint
-size_of (int family)
+stun_map_size_of (int family)
 {
   return family == AF_INET ? 4 : 16;
 }
 
 static gboolean
-has_prefix (const guint8 *address, const guint8 *network, guint bits)
+stun_map_has_prefix (const guint8 *address, const guint8 *network, guint bits)
 {
   guint rest = bits % 8;
 
@@ -55,7 +55,7 @@ has_prefix (const guint8 *address, const guint8 *network, guint bits)
 
 /* A network as it is meant has nothing behind its bits. */
 static gboolean
-has_host_bits (const Entry *entry)
+stun_map_has_host_bits (const Entry *entry)
 {
   static const guint8 zero[16];
   guint8 rest[16];
@@ -65,7 +65,7 @@ has_host_bits (const Entry *entry)
   memset (rest, 0, whole);
   if (entry->bits % 8 != 0)
     rest[whole] &= (guint8)(0xff >> entry->bits % 8);
-  return memcmp (rest, zero, size_of (entry->family)) != 0;
+  return memcmp (rest, zero, stun_map_size_of (entry->family)) != 0;
 }
 
 const char *
@@ -91,14 +91,14 @@ stun_map_add (StunMap *self, const char *text)
   if (inet_pton (entry.family, address, entry.address) != 1)
     return "what stands behind the = is not an address of the same family";
 
-  entry.bits = 8 * size_of (entry.family);
+  entry.bits = 8 * stun_map_size_of (entry.family);
   if (slash != NULL)
     {
       if (!g_ascii_string_to_unsigned (slash + 1, 10, 0, entry.bits, &bits, NULL))
         return "a network has 0 to 32 bits in IPv4, 0 to 128 in IPv6";
       entry.bits = (guint)bits;
     }
-  if (has_host_bits (&entry))
+  if (stun_map_has_host_bits (&entry))
     return "the network has bits set behind its length";
   for (guint i = 0; i < self->entries->len; i++)
     {
@@ -133,11 +133,11 @@ stun_map_apply (const StunMap *self, const struct sockaddr *source, struct socka
     {
       const Entry *entry = &g_array_index (self->entries, Entry, i);
 
-      if (entry->family == told->ss_family && has_prefix (address, entry->network, entry->bits) &&
+      if (entry->family == told->ss_family && stun_map_has_prefix (address, entry->network, entry->bits) &&
           (best == NULL || entry->bits > best->bits))
         best = entry;
     }
   if (best != NULL)
-    memcpy (address, best->address, size_of (best->family));
+    memcpy (address, best->address, stun_map_size_of (best->family));
   return best != NULL;
 }

@@ -19,34 +19,34 @@
 #define FAMILY_IPV6           2
 
 static inline guint16
-get_u16 (const guint8 *p)
+stun_message_get_u16 (const guint8 *p)
 {
   return (guint16)(p[0] << 8 | p[1]);
 }
 
 static inline guint32
-get_u32 (const guint8 *p)
+stun_message_get_u32 (const guint8 *p)
 {
-  return (guint32)get_u16 (p) << 16 | get_u16 (p + 2);
+  return (guint32)stun_message_get_u16 (p) << 16 | stun_message_get_u16 (p + 2);
 }
 
 static inline void
-put_u16 (guint8 *p, guint value)
+stun_message_put_u16 (guint8 *p, guint value)
 {
   p[0] = (guint8)(value >> 8);
   p[1] = (guint8)value;
 }
 
 static inline void
-put_u32 (guint8 *p, guint32 value)
+stun_message_put_u32 (guint8 *p, guint32 value)
 {
-  put_u16 (p, value >> 16);
-  put_u16 (p + 2, value & 0xffff);
+  stun_message_put_u16 (p, value >> 16);
+  stun_message_put_u16 (p + 2, value & 0xffff);
 }
 
 /* CRC-32 of IEEE 802.3, four bits a step: a request has 32 bytes to sum. */
 static guint32
-crc32 (const guint8 *data, gsize len)
+stun_message_crc32 (const guint8 *data, gsize len)
 {
   static const guint32 table[16] = {
     0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
@@ -72,7 +72,7 @@ typedef struct
 
 /* FALSE: @data is not a list of attributes, each padded to four bytes and the padding there. */
 static gboolean
-attributes_read (Attributes *self, const guint8 *data, gsize len)
+stun_message_attributes_read (Attributes *self, const guint8 *data, gsize len)
 {
   static const char mark[] = "tailnode";
 
@@ -82,12 +82,12 @@ attributes_read (Attributes *self, const guint8 *data, gsize len)
 
       if (len < 4)
         return FALSE;
-      size = get_u16 (data + 2);
+      size = stun_message_get_u16 (data + 2);
       padded = (size + 3) & ~(gsize)3;
       if (len - 4 < padded)
         return FALSE;
 
-      self->last_type = get_u16 (data);
+      self->last_type = stun_message_get_u16 (data);
       if (self->last_type == ATTRIBUTE_SOFTWARE && size == strlen (mark) &&
           memcmp (data + 4, mark, size) == 0)
         self->marked = TRUE;
@@ -106,18 +106,18 @@ stun_request_parse (const guint8 *data, gsize len, gboolean any)
 
   if (len < STUN_HEADER_SIZE)
     return STUN_SHORT;
-  if ((data[0] & 0xc0) != 0 || get_u32 (data + 4) != MAGIC_COOKIE)
+  if ((data[0] & 0xc0) != 0 || stun_message_get_u32 (data + 4) != MAGIC_COOKIE)
     return STUN_COOKIE;
-  if (get_u16 (data) != BINDING_REQUEST)
+  if (stun_message_get_u16 (data) != BINDING_REQUEST)
     return STUN_TYPE;
-  if (!attributes_read (&attributes, data + STUN_HEADER_SIZE, len - STUN_HEADER_SIZE))
+  if (!stun_message_attributes_read (&attributes, data + STUN_HEADER_SIZE, len - STUN_HEADER_SIZE))
     return STUN_ATTRIBUTES;
   if (!any && !attributes.marked)
     return STUN_SOFTWARE;
   if (any && attributes.last_type != ATTRIBUTE_FINGERPRINT)
     return STUN_OK;
   if (attributes.last_type != ATTRIBUTE_FINGERPRINT || attributes.fingerprint == NULL ||
-      get_u32 (attributes.fingerprint) != (crc32 (data, len - FINGERPRINT_SIZE) ^ FINGERPRINT_MASK))
+      stun_message_get_u32 (attributes.fingerprint) != (stun_message_crc32 (data, len - FINGERPRINT_SIZE) ^ FINGERPRINT_MASK))
     return STUN_FINGERPRINT;
   return STUN_OK;
 }
@@ -153,15 +153,15 @@ stun_response_build (const guint8 *request, gsize len, const struct sockaddr *so
   if (2 * size > 3 * len)
     return 0;
 
-  put_u16 (out, BINDING_SUCCESS);
-  put_u16 (out + 2, (guint)size - STUN_HEADER_SIZE);
-  put_u32 (out + 4, MAGIC_COOKIE);
+  stun_message_put_u16 (out, BINDING_SUCCESS);
+  stun_message_put_u16 (out + 2, (guint)size - STUN_HEADER_SIZE);
+  stun_message_put_u32 (out + 4, MAGIC_COOKIE);
   memcpy (out + 8, request + 8, STUN_TRANSACTION_SIZE);
-  put_u16 (out + 20, ATTRIBUTE_XOR_MAPPED);
-  put_u16 (out + 22, (guint)address_size + 4);
+  stun_message_put_u16 (out + 20, ATTRIBUTE_XOR_MAPPED);
+  stun_message_put_u16 (out + 22, (guint)address_size + 4);
   out[24] = 0;
   out[25] = address_size == 4 ? FAMILY_IPV4 : FAMILY_IPV6;
-  put_u16 (out + 26, port ^ MAGIC_COOKIE >> 16);
+  stun_message_put_u16 (out + 26, port ^ MAGIC_COOKIE >> 16);
   /* The mask is the cookie with the transaction id behind it, as they stand in the header. */
   for (gsize i = 0; i < address_size; i++)
     out[28 + i] = address[i] ^ out[4 + i];

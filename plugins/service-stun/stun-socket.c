@@ -45,7 +45,7 @@ stun_socket_parse (const char *text, struct sockaddr_storage *out)
 }
 
 static gboolean
-is_any_ipv6 (const struct sockaddr_storage *address)
+stun_socket_is_any_ipv6 (const struct sockaddr_storage *address)
 {
   const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
 
@@ -61,7 +61,7 @@ stun_socket_open (const struct sockaddr_storage *address, gboolean only_ipv6)
   int on = 1, off = 0, receive_bytes = RECEIVE_BUFFER_BYTES;
   int fd = socket (family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-  if (fd < 0 && errno == EAFNOSUPPORT && is_any_ipv6 (address) && !only_ipv6)
+  if (fd < 0 && errno == EAFNOSUPPORT && stun_socket_is_any_ipv6 (address) && !only_ipv6)
     {
       struct sockaddr_in any = {
         .sin_family = AF_INET,

@@ -58,7 +58,7 @@ auth_template_stop (gpointer data)
   g_free (self);
 }
 
-/* ---- auth: what core asks ---- */
+/* ---- auth: what core asks -------------------------------------------------------------------- */
 
 /* Main thread, so it must not wait for anything; it may answer later and from any thread, but
  * exactly once. */
@@ -80,7 +80,7 @@ auth_template_verify (gpointer data, const DetourAuthQuestion *question, DetourA
 
 static const DetourAuthFuncs auth_template_funcs = { .verify = auth_template_verify };
 
-/* ---- the one symbol of the module ---- */
+/* ---- the one symbol of the module ------------------------------------------------------------ */
 
 DETOUR_PLUGIN_DEFINE (.name = "auth-template", .kind = DETOUR_KIND_AUTH,
                       .summary = "admits clients by their application name",

@@ -7,7 +7,7 @@
 #include <gmodule.h>
 #include <string.h>
 
-/* ---- services of the daemon ---- */
+/* ---- services of the daemon ------------------------------------------------------------------ */
 
 struct _DetourHost
 {
@@ -77,7 +77,7 @@ detour_host_set_summary (DetourHost *host, const char *format, ...)
   va_end (args);
 }
 
-/* ---- tests of every kind ---- */
+/* ---- tests of every kind --------------------------------------------------------------------- */
 
 static const char *module_path;
 
@@ -138,7 +138,7 @@ test_empty_name (void)
   g_assert_nonnull (error);
 }
 
-/* ---- auth: what core asks ---- */
+/* ---- auth: what core asks -------------------------------------------------------------------- */
 
 struct _DetourAuthCall
 {
@@ -192,7 +192,7 @@ test_auth_verdicts (void)
   g_free (host.summary);
 }
 
-/* ---- all of them ---- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 int
 main (int argc, char **argv)

@@ -1,11 +1,13 @@
-/* fuzz-tls-export.c: fuzz target for the export channel: records with the right keys and any content, raw bytes, cuts.
+/* fuzz-tls-export.c: fuzz target for the export channel: records with the right keys and any
+ * content, raw bytes, cuts.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Input: a byte of flags (1: the channel dialled; 2 and 4: cipher), a byte for the length of spans, then steps:
+ * Input: a byte of flags (1: the channel dialled; 2 and 4: cipher), a byte for the length of
+ * spans, then steps:
  *   0 N BYTES   N bytes as they are           2 N TYPE  a record with 256 * N + 17 bytes of text
  *   1 N BYTES   a record with that inside     3         the peer's keys change
- * The keys are fixed. Two channels get the same stream, one in a single span, one in many and carried over on the way:
- * both have to give the same. */
+ * The keys are fixed. Two channels get the same stream, one in a single span, one in many and
+ * carried over on the way: both have to give the same. */
 #include "config.h"
 
 #include <string.h>

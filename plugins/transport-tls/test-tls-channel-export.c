@@ -1,4 +1,5 @@
-/* test-tls-channel-export.c: the export channel by itself: limits of keys, goodbyes, carrying over, threads, both sides.
+/* test-tls-channel-export.c: the export channel by itself: limits of keys, goodbyes, carrying
+ * over, threads, both sides.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -132,7 +133,7 @@ promises (void)
     fixture_clear (&f[i]);
 }
 
-/* Goodbyes ---------------------------------------------------------------------------------------------------- */
+/* Goodbyes ------------------------------------------------------------------------------------- */
 
 static void
 goodbye (Fixture *f, gconstpointer data)
@@ -196,7 +197,7 @@ no_answer_to_an_alert (Fixture *f, gconstpointer data)
   g_assert_cmpuint (f->forge.received->len, ==, 0);
 }
 
-/* Limits of keys ---------------------------------------------------------------------------------------------- */
+/* Limits of keys ------------------------------------------------------------------------------- */
 
 static void
 change_before_limit (Fixture *f, gconstpointer data)
@@ -308,7 +309,7 @@ wishes_are_one (Fixture *f, gconstpointer data)
   ping_pong (f);
 }
 
-/* The side that dialled ------------------------------------------------------------------------------------------- */
+/* The side that dialled ------------------------------------------------------------------------ */
 
 static void
 tickets (Fixture *f, gconstpointer data)
@@ -338,7 +339,7 @@ tickets (Fixture *f, gconstpointer data)
   test_forge_expect_alert (&f->forge, 2, TLS_ALERT_DECODE_ERROR);
 }
 
-/* Carrying over ----------------------------------------------------------------------------------------------- */
+/* Carrying over -------------------------------------------------------------------------------- */
 
 static gpointer
 carry_over (gpointer channel)
@@ -480,7 +481,7 @@ damaged_state (Fixture *f, gconstpointer data)
     }
 }
 
-/* Threads and their keys -------------------------------------------------------------------------------------- */
+/* Threads and their keys ----------------------------------------------------------------------- */
 
 /* More connections than a thread keeps keys for, all busy at once, and addresses that come to belong to others. */
 static void

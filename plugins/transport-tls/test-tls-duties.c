@@ -1,9 +1,11 @@
-/* test-tls-duties.c: what a record layer owes, one case each, asked of both record layers with the same bytes.
+/* test-tls-duties.c: what a record layer owes, one case each, asked of both record layers with the
+ * same bytes.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A GnuTLS client shakes hands with the `gnutls` channel; the `export` channel is made from the same secrets, and a forger
- * writes in the client's name. Both channels get the same bytes, cut in several ways, and have to give the same plain
- * text, the same answer and the same alert. Where GnuTLS differs the case says so, and why the RFC is on our side. */
+ * A GnuTLS client shakes hands with the `gnutls` channel; the `export` channel is made from the
+ * same secrets, and a forger writes in the client's name. Both channels get the same bytes, cut in
+ * several ways, and have to give the same plain text, the same answer and the same alert. Where
+ * GnuTLS differs the case says so, and why the RFC is on our side. */
 #include "config.h"
 
 #include <gnutls/gnutls.h>

@@ -1,4 +1,5 @@
-/* test-tls-forge.c: a peer that makes records of any sort with the right keys, and reads those of the channel.
+/* test-tls-forge.c: a peer that makes records of any sort with the right keys, and reads those of
+ * the channel.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

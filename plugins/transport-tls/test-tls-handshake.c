@@ -1,4 +1,5 @@
-/* test-tls-handshake.c: the handshake with a GnuTLS client, and with what is none: what is agreed, refused and left over.
+/* test-tls-handshake.c: the handshake with a GnuTLS client, and with what is none: what is agreed,
+ * refused and left over.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -1,4 +1,5 @@
-/* test-tls-host.h: the real host of core, with an instance of transport-tls and a listener that only notes things down.
+/* test-tls-host.h: the real host of core, with an instance of transport-tls and a listener that
+ * only notes things down.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

@@ -1,4 +1,5 @@
-/* test-tls-keys.c: keys from secrets, and one record, as in the traces of RFC 8448; and against GnuTLS.
+/* test-tls-keys.c: keys from secrets, and one record, as in the traces of RFC 8448; and against
+ * GnuTLS.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -1,4 +1,5 @@
-/* test-tls-link.h: a channel of the relay and its GnuTLS client, all in memory: the fixture of what both record layers do.
+/* test-tls-link.h: a channel of the relay and its GnuTLS client, all in memory: the fixture of
+ * what both record layers do.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

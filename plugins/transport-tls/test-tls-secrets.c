@@ -1,4 +1,5 @@
-/* test-tls-secrets.c: secrets of live GnuTLS sessions: channels of both sides made of them, and when none is made.
+/* test-tls-secrets.c: secrets of live GnuTLS sessions: channels of both sides made of them, and
+ * when none is made.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -1,4 +1,5 @@
-/* test-tls-speed.c: what both record layers take for a frame; measured with `-m perf`, else only tried.
+/* test-tls-speed.c: what both record layers take for a frame; measured with `-m perf`, else only
+ * tried.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -1,7 +1,8 @@
 /* test-tls-wipe.c: no memory that is given back holds a secret or a key.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The program has a free() of its own that looks into each block first. Not built with sanitizers: they have theirs. */
+ * The program has a free() of its own that looks into each block first. Not built with sanitizers:
+ * they have theirs. */
 #include "config.h"
 
 #include <dlfcn.h>

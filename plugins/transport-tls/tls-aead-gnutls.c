@@ -1,7 +1,8 @@
 /* tls-aead-gnutls.c: ciphers computed by GnuTLS.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Its calls for scattered text (v2) cost more than to gather: they allocate and compute block by block. */
+ * Its calls for scattered text (v2) cost more than to gather: they allocate and compute block by
+ * block. */
 #include "config.h"
 
 #include "tls-aead.h"
@@ -15,7 +16,7 @@ typedef struct {
 } GnutlsKey;
 
 static gboolean
-aead_gnutls_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gpointer expanded)
+tls_aead_gnutls_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gpointer expanded)
 {
   static const gnutls_cipher_algorithm_t algorithms[TLS_N_CIPHERS] = {
     [TLS_CIPHER_AES_128_GCM] = GNUTLS_CIPHER_AES_128_GCM,
@@ -29,7 +30,7 @@ aead_gnutls_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gpoint
 }
 
 static void
-aead_gnutls_release (gpointer expanded)
+tls_aead_gnutls_release (gpointer expanded)
 {
   GnutlsKey *self = expanded;
 
@@ -37,7 +38,7 @@ aead_gnutls_release (gpointer expanded)
 }
 
 static gboolean
-aead_gnutls_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
+tls_aead_gnutls_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
                   TlsText text, guint8 type, guint8 *out)
 {
   const GnutlsKey *key = expanded;
@@ -54,7 +55,7 @@ aead_gnutls_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, con
 }
 
 static gboolean
-aead_gnutls_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
+tls_aead_gnutls_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
                   TlsText sealed, const guint8 *tag, guint8 *out)
 {
   const GnutlsKey *key = expanded;
@@ -82,8 +83,8 @@ const TlsAead tls_aead_gnutls = {
   .ciphers = 1u << TLS_CIPHER_AES_128_GCM | 1u << TLS_CIPHER_AES_256_GCM | 1u << TLS_CIPHER_CHACHA20_POLY1305,
   .key_size = sizeof (GnutlsKey),
   .keep = TRUE,
-  .expand = aead_gnutls_expand,
-  .release = aead_gnutls_release,
-  .seal = aead_gnutls_seal,
-  .open = aead_gnutls_open,
+  .expand = tls_aead_gnutls_expand,
+  .release = tls_aead_gnutls_release,
+  .seal = tls_aead_gnutls_seal,
+  .open = tls_aead_gnutls_open,
 };

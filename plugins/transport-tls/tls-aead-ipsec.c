@@ -1,4 +1,5 @@
-/* tls-aead-ipsec.c: ciphers computed by Intel's multi-buffer library, through its calls for one text at a time.
+/* tls-aead-ipsec.c: ciphers computed by Intel's multi-buffer library, through its calls for one
+ * text at a time.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -17,13 +18,13 @@ typedef union {
 } IpsecKey;
 
 static gboolean
-ipsec_fits (void)
+tls_aead_ipsec_fits (void)
 {
   return (imb_get_feature_flags () & FEATURES_NEEDED) == FEATURES_NEEDED;
 }
 
 static gpointer
-ipsec_engine_new (void)
+tls_aead_ipsec_engine_new (void)
 {
   IMB_MGR *manager = alloc_mb_mgr (0);
 
@@ -43,13 +44,13 @@ ipsec_engine_new (void)
 }
 
 static void
-ipsec_engine_free (gpointer engine)
+tls_aead_ipsec_engine_free (gpointer engine)
 {
   free_mb_mgr (engine);
 }
 
 static gboolean
-ipsec_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gpointer expanded)
+tls_aead_ipsec_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gpointer expanded)
 {
   IMB_MGR *manager = engine;
   IpsecKey *self = expanded;
@@ -94,7 +95,7 @@ ipsec_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gpointer exp
 #define UPDATE_CHACHA_DEC(data, size) IMB_CHACHA20_POLY1305_DEC_UPDATE (manager, key->raw, &context, out, data, size)
 
 static gboolean
-ipsec_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
+tls_aead_ipsec_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
             TlsText text, guint8 type, guint8 *out)
 {
   IMB_MGR *manager = engine;
@@ -112,7 +113,7 @@ ipsec_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const gui
 }
 
 static gboolean
-ipsec_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
+tls_aead_ipsec_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
             TlsText text, const guint8 *tag, guint8 *out)
 {
   IMB_MGR *manager = engine;
@@ -135,10 +136,10 @@ const TlsAead tls_aead_ipsec = {
   .ciphers = 1u << TLS_CIPHER_AES_128_GCM | 1u << TLS_CIPHER_AES_256_GCM | 1u << TLS_CIPHER_CHACHA20_POLY1305,
   .key_size = sizeof (IpsecKey),
   .keep = TRUE,
-  .fits = ipsec_fits,
-  .engine_new = ipsec_engine_new,
-  .engine_free = ipsec_engine_free,
-  .expand = ipsec_expand,
-  .seal = ipsec_seal,
-  .open = ipsec_open,
+  .fits = tls_aead_ipsec_fits,
+  .engine_new = tls_aead_ipsec_engine_new,
+  .engine_free = tls_aead_ipsec_engine_free,
+  .expand = tls_aead_ipsec_expand,
+  .seal = tls_aead_ipsec_seal,
+  .open = tls_aead_ipsec_open,
 };

@@ -8,14 +8,14 @@
 #include <string.h>
 
 static gboolean
-sodium_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gpointer expanded)
+tls_aead_sodium_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gpointer expanded)
 {
   memcpy (expanded, key, crypto_aead_chacha20poly1305_ietf_KEYBYTES);
   return TRUE;
 }
 
 static gboolean
-sodium_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
+tls_aead_sodium_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
              TlsText text, guint8 type, guint8 *out)
 {
   gsize len = text.len;
@@ -28,7 +28,7 @@ sodium_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const gu
 }
 
 static gboolean
-sodium_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
+tls_aead_sodium_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
              TlsText sealed, const guint8 *tag, guint8 *out)
 {
   gsize len;
@@ -43,7 +43,7 @@ const TlsAead tls_aead_sodium = {
   .name = "libsodium",
   .ciphers = 1u << TLS_CIPHER_CHACHA20_POLY1305,
   .key_size = crypto_aead_chacha20poly1305_ietf_KEYBYTES,
-  .expand = sodium_expand,
-  .seal = sodium_seal,
-  .open = sodium_open,
+  .expand = tls_aead_sodium_expand,
+  .seal = tls_aead_sodium_seal,
+  .open = tls_aead_sodium_open,
 };

@@ -68,14 +68,14 @@ tls_text_gather (TlsText text, guint8 *out, gsize *len)
 }
 
 static gboolean
-is_usable (guint i)
+tls_aead_is_usable (guint i)
 {
   return (atomic_load (&tls_aead_failed) & 1u << i) == 0 && (tls_aeads[i]->fits == NULL || tls_aeads[i]->fits ());
 }
 
 /* Once for each library. */
 static void
-say_failed (guint i)
+tls_aead_say_failed (guint i)
 {
   if ((atomic_fetch_or (&tls_aead_failed, 1u << i) & 1u << i) == 0)
     g_warning ("%s does not pass its own test on this processor and is not used", tls_aeads[i]->name);
@@ -90,11 +90,11 @@ tls_aead_set_init (TlsAeadSet *self)
       const TlsAead *aead = tls_aeads[i];
       gpointer engine = NULL;
 
-      if (!is_usable (i))
+      if (!tls_aead_is_usable (i))
         continue;
       if (aead->engine_new != NULL && (engine = aead->engine_new ()) == NULL)
         {
-          say_failed (i);
+          tls_aead_say_failed (i);
           continue;
         }
       for (guint cipher = 0; cipher < TLS_N_CIPHERS; cipher++)
@@ -125,10 +125,10 @@ tls_aead_set_clear (TlsAeadSet *self)
 }
 
 static const char *
-who_seals (TlsCipher cipher)
+tls_aead_who_seals (TlsCipher cipher)
 {
   for (guint i = 0; tls_aeads[i] != NULL; i++)
-    if (tls_aeads[i]->ciphers & 1u << cipher && is_usable (i))
+    if (tls_aeads[i]->ciphers & 1u << cipher && tls_aead_is_usable (i))
       return tls_aeads[i]->name;
   g_assert_not_reached (); /* the last one knows all, and has no engine that could fail */
 }
@@ -136,8 +136,8 @@ who_seals (TlsCipher cipher)
 char *
 tls_aead_describe (void)
 {
-  const char *gcm = who_seals (TLS_CIPHER_AES_128_GCM);
-  const char *chacha = who_seals (TLS_CIPHER_CHACHA20_POLY1305);
+  const char *gcm = tls_aead_who_seals (TLS_CIPHER_AES_128_GCM);
+  const char *chacha = tls_aead_who_seals (TLS_CIPHER_CHACHA20_POLY1305);
 
   if (strcmp (gcm, chacha) == 0)
     return g_strdup_printf ("records by %s", gcm);

@@ -1,4 +1,5 @@
-/* tls-channel-export.c: the channel that handles the records of TLS 1.3 itself, from the traffic secrets on.
+/* tls-channel-export.c: the channel that handles the records of TLS 1.3 itself, from the traffic
+ * secrets on.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What it owes to a peer and to an attacker, and the tests of it, are in doc/record-layer.md. */
@@ -101,7 +102,7 @@ tls_export_info (gpointer ptr, DetourChannelInfo *info)
   info->sni = self->sni[0] != '\0' ? self->sni : NULL;
 }
 
-/* Output ------------------------------------------------------------------------------------------------------ */
+/* Output --------------------------------------------------------------------------------------- */
 
 static gboolean
 tls_export_put (TlsExport *self, TlsThread *thread, TlsText text, guint8 type, DetourBuffer *out)
@@ -205,7 +206,7 @@ tls_export_close (gpointer ptr, DetourBuffer *out)
     g_debug ("no goodbye: the library does not seal");
 }
 
-/* Input ------------------------------------------------------------------------------------------------------- */
+/* Input ---------------------------------------------------------------------------------------- */
 
 static DetourChannelResult
 tls_export_fail (TlsExport *self, TlsAlert alert)
@@ -397,7 +398,7 @@ tls_export_feed (gpointer ptr, const guint8 *in, gsize len, DetourBuffer *plain,
   return result;
 }
 
-/* Carrying over ----------------------------------------------------------------------------------------------- */
+/* Carrying over -------------------------------------------------------------------------------- */
 
 /* Native byte order: both processes run on one machine. Behind it: both secrets, the name, the kept part of a record. */
 typedef struct {

@@ -1,4 +1,5 @@
-/* tls-channel-export.h: the channel that handles the records of TLS 1.3 itself, from the traffic secrets on.
+/* tls-channel-export.h: the channel that handles the records of TLS 1.3 itself, from the traffic
+ * secrets on.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

@@ -1,8 +1,9 @@
 /* tls-channel-gnutls.c: the channel whose records GnuTLS makes.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * GnuTLS never sees a descriptor: it pulls from the span that core read in bulk, and what it pushes goes into the
- * buffer that core sends. So pushing never blocks, and only the end of the span makes a call of GnuTLS incomplete. */
+ * GnuTLS never sees a descriptor: it pulls from the span that core read in bulk, and what it
+ * pushes goes into the buffer that core sends. So pushing never blocks, and only the end of the
+ * span makes a call of GnuTLS incomplete. */
 #include "config.h"
 
 #include "tls-channel-gnutls.h"
@@ -184,7 +185,7 @@ tls_channel_reason (TlsChannel *self, int rc)
 }
 
 static gboolean
-looks_like_http (const guint8 *data, gsize len)
+tls_channel_gnutls_looks_like_http (const guint8 *data, gsize len)
 {
   static const char *const methods[] = { "GET /", "HEAD /", "POST /", "PUT /", "OPTIONS ", "CONNECT " };
 
@@ -261,7 +262,7 @@ tls_channel_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, D
       *used = 0;
       return DETOUR_CHANNEL_MORE;
     }
-  if (!self->begun && looks_like_http (in, len))
+  if (!self->begun && tls_channel_gnutls_looks_like_http (in, len))
     {
       tls_channel_put (self, (const guint8 *) plain_http_answer, sizeof plain_http_answer - 1);
       *used = len;

@@ -1,8 +1,9 @@
-/* tls-credentials.c: what every session of one listener shares: ciphers, certificates, the meta certificate.
+/* tls-credentials.c: what every session of one listener shares: ciphers, certificates, the meta
+ * certificate.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The list of certificates is put together by hand and ends with the meta certificate, which belongs to no chain:
- * GnuTLS's own loader would sort it out. */
+ * The list of certificates is put together by hand and ends with the meta certificate, which
+ * belongs to no chain: GnuTLS's own loader would sort it out. */
 #include "config.h"
 
 #include "tls-credentials.h"
@@ -74,7 +75,7 @@ tls_pair_unref (TlsPair *self)
 }
 
 static gnutls_datum_t
-datum_of (GBytes *bytes)
+tls_credentials_datum_of (GBytes *bytes)
 {
   gsize len;
   gconstpointer data = g_bytes_get_data (bytes, &len);
@@ -85,7 +86,7 @@ datum_of (GBytes *bytes)
 static int
 tls_pair_append (TlsPair *self, GBytes *der)
 {
-  gnutls_datum_t data = datum_of (der);
+  gnutls_datum_t data = tls_credentials_datum_of (der);
   int rc = gnutls_pcert_import_x509_raw (&self->list[self->n_list], &data, GNUTLS_X509_FMT_DER, 0);
 
   if (rc >= 0)
@@ -96,7 +97,7 @@ tls_pair_append (TlsPair *self, GBytes *der)
 static int
 tls_pair_import_key (TlsPair *self, GBytes *der)
 {
-  gnutls_datum_t data = datum_of (der);
+  gnutls_datum_t data = tls_credentials_datum_of (der);
   gnutls_privkey_t key;
   int rc = gnutls_privkey_init (&key);
 

@@ -1,7 +1,9 @@
-/* tls-credentials.h: what every session of one listener shares: ciphers, certificates, the meta certificate.
+/* tls-credentials.h: what every session of one listener shares: ciphers, certificates, the meta
+ * certificate.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reference-counted, so that sessions outlive the instance they came in by. Any thread, unless said otherwise. */
+ * Reference-counted, so that sessions outlive the instance they came in by. Any thread, unless
+ * said otherwise. */
 #pragma once
 
 #include <glib.h>

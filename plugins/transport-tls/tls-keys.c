@@ -1,4 +1,5 @@
-/* tls-keys.c: the traffic keys of one direction of a TLS 1.3 connection (RFC 8446, sections 7.1 to 7.3).
+/* tls-keys.c: the traffic keys of one direction of a TLS 1.3 connection (RFC 8446, sections 7.1 to
+ * 7.3).
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -26,7 +27,7 @@ tls_keys_secret_size (TlsCipher cipher)
 
 /* HKDF-Expand-Label with an empty context. */
 static gboolean
-expand_label (TlsCipher cipher, const guint8 *secret, const char *label, guint8 *out, gsize len)
+tls_keys_expand_label (TlsCipher cipher, const guint8 *secret, const char *label, guint8 *out, gsize len)
 {
   gnutls_datum_t key = { (unsigned char *) secret, (unsigned) hashes[cipher].size };
   guint8 info[32];
@@ -50,15 +51,15 @@ tls_keys_init (TlsKeys *self, TlsCipher cipher, const guint8 *secret, guint64 se
   self->cipher = (guint8) cipher;
   self->seq = seq;
   memcpy (self->secret, secret, hashes[cipher].size);
-  return expand_label (cipher, secret, "key", self->key, tls_cipher_key_size (cipher))
-         && expand_label (cipher, secret, "iv", self->iv, sizeof self->iv);
+  return tls_keys_expand_label (cipher, secret, "key", self->key, tls_cipher_key_size (cipher))
+         && tls_keys_expand_label (cipher, secret, "iv", self->iv, sizeof self->iv);
 }
 
 gboolean
 tls_keys_update (TlsKeys *self)
 {
   guint8 next[TLS_SECRET_MAX];
-  gboolean done = expand_label (self->cipher, self->secret, "traffic upd", next, hashes[self->cipher].size)
+  gboolean done = tls_keys_expand_label (self->cipher, self->secret, "traffic upd", next, hashes[self->cipher].size)
                   && tls_keys_init (self, self->cipher, next, 0);
 
   sodium_memzero (next, sizeof next);

@@ -13,14 +13,14 @@
 #define TICKET_MAX 65536u
 
 static guint32
-body_len (const TlsMessage *self)
+tls_message_body_len (const TlsMessage *self)
 {
   return (guint32) self->head[1] << 16 | (guint32) self->head[2] << 8 | self->head[3];
 }
 
 /* As much of the head as has come. */
 static gboolean
-head_is_good (const TlsMessage *self, gboolean from_server, TlsAlert *alert)
+tls_message_head_is_good (const TlsMessage *self, gboolean from_server, TlsAlert *alert)
 {
   gboolean is_ticket = self->head[0] == NEW_SESSION_TICKET && from_server;
 
@@ -30,7 +30,7 @@ head_is_good (const TlsMessage *self, gboolean from_server, TlsAlert *alert)
       return FALSE;
     }
   if (self->have == sizeof self->head
-      && (self->head[0] == KEY_UPDATE ? body_len (self) != 1 : body_len (self) > TICKET_MAX))
+      && (self->head[0] == KEY_UPDATE ? tls_message_body_len (self) != 1 : tls_message_body_len (self) > TICKET_MAX))
     {
       *alert = TLS_ALERT_DECODE_ERROR;
       return FALSE;
@@ -39,7 +39,7 @@ head_is_good (const TlsMessage *self, gboolean from_server, TlsAlert *alert)
 }
 
 static TlsMessageVerdict
-take_key_update (guint8 request, gsize behind, TlsAlert *alert)
+tls_message_take_key_update (guint8 request, gsize behind, TlsAlert *alert)
 {
   if (request > 1)
     {
@@ -65,11 +65,11 @@ tls_message_take (TlsMessage *self, gboolean from_server, const guint8 *data, gs
         {
           self->head[self->have++] = *data++;
           len--;
-          if (!head_is_good (self, from_server, alert))
+          if (!tls_message_head_is_good (self, from_server, alert))
             return TLS_MESSAGE_BAD;
           if (self->have < sizeof self->head)
             continue;
-          self->left = body_len (self);
+          self->left = tls_message_body_len (self);
           if (self->left == 0)
             self->have = 0;
           continue;
@@ -78,7 +78,7 @@ tls_message_take (TlsMessage *self, gboolean from_server, const guint8 *data, gs
       if (self->head[0] == KEY_UPDATE)
         {
           memset (self, 0, sizeof *self);
-          return take_key_update (*data, len - 1, alert);
+          return tls_message_take_key_update (*data, len - 1, alert);
         }
       n = MIN (len, self->left);
       data += n;
@@ -95,11 +95,11 @@ tls_message_is_valid (const TlsMessage *self, gboolean from_server)
 {
   TlsAlert alert;
 
-  if (self->have > sizeof self->head || !head_is_good (self, from_server, &alert))
+  if (self->have > sizeof self->head || !tls_message_head_is_good (self, from_server, &alert))
     return FALSE;
   if (self->have < sizeof self->head)
     return self->left == 0;
-  return self->left > 0 && self->left <= body_len (self);
+  return self->left > 0 && self->left <= tls_message_body_len (self);
 }
 
 void

@@ -1,9 +1,11 @@
-/* tls-metacert.c: the throw-away certificate that tells a client the DERP key during the handshake.
+/* tls-metacert.c: the throw-away certificate that tells a client the DERP key during the
+ * handshake.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The DER is written here byte by byte, because the common name has 71 characters where X.520 allows 64, and
- * libraries refuse or warn. A client scans every certificate it gets for this one and reads subject and serial
- * number; a client that cannot parse it fails the whole handshake, so it has to be strict DER. */
+ * The DER is written here byte by byte, because the common name has 71 characters where X.520
+ * allows 64, and libraries refuse or warn. A client scans every certificate it gets for this one
+ * and reads subject and serial number; a client that cannot parse it fails the whole handshake, so
+ * it has to be strict DER. */
 #include "config.h"
 
 #include "tls-metacert.h"
@@ -36,7 +38,7 @@ static const guint8 oid_common_name[] = { 0x06, 0x03, 0x55, 0x04, 0x03 };       
 static const guint8 oid_basic_constraints[] = { 0x06, 0x03, 0x55, 0x1d, 0x13 }; /* 2.5.29.19 */
 
 static void
-der_append (GByteArray *to, guint8 tag, const guint8 *body, gsize len)
+tls_metacert_der_append (GByteArray *to, guint8 tag, const guint8 *body, gsize len)
 {
   guint8 head[4] = { tag };
   guint head_len = 2;
@@ -63,54 +65,54 @@ der_append (GByteArray *to, guint8 tag, const guint8 *body, gsize len)
 
 /* Appends @body under @tag and consumes @body. */
 static void
-der_wrap (GByteArray *to, guint8 tag, GByteArray *body)
+tls_metacert_der_wrap (GByteArray *to, guint8 tag, GByteArray *body)
 {
-  der_append (to, tag, body->data, body->len);
+  tls_metacert_der_append (to, tag, body->data, body->len);
   g_byte_array_unref (body);
 }
 
 static void
-der_append_bits (GByteArray *to, const guint8 *bits, gsize len)
+tls_metacert_der_append_bits (GByteArray *to, const guint8 *bits, gsize len)
 {
   GByteArray *body = g_byte_array_sized_new ((guint) len + 1);
 
   g_byte_array_append (body, (const guint8[]){ 0 }, 1); /* unused bits in the last byte */
   g_byte_array_append (body, bits, (guint) len);
-  der_wrap (to, DER_BIT_STRING, body);
+  tls_metacert_der_wrap (to, DER_BIT_STRING, body);
 }
 
 static void
-der_append_algorithm (GByteArray *to)
+tls_metacert_der_append_algorithm (GByteArray *to)
 {
-  der_append (to, DER_SEQUENCE, oid_ed25519, sizeof oid_ed25519);
+  tls_metacert_der_append (to, DER_SEQUENCE, oid_ed25519, sizeof oid_ed25519);
 }
 
 static void
-der_append_name (GByteArray *to, const char *common_name)
+tls_metacert_der_append_name (GByteArray *to, const char *common_name)
 {
   GByteArray *pair = g_byte_array_new ();
   GByteArray *set = g_byte_array_new ();
   GByteArray *names = g_byte_array_new ();
 
   g_byte_array_append (pair, oid_common_name, sizeof oid_common_name);
-  der_append (pair, DER_PRINTABLE_STRING, (const guint8 *) common_name, strlen (common_name));
-  der_wrap (set, DER_SEQUENCE, pair);
-  der_wrap (names, DER_SET, set);
-  der_wrap (to, DER_SEQUENCE, names);
+  tls_metacert_der_append (pair, DER_PRINTABLE_STRING, (const guint8 *) common_name, strlen (common_name));
+  tls_metacert_der_wrap (set, DER_SEQUENCE, pair);
+  tls_metacert_der_wrap (names, DER_SET, set);
+  tls_metacert_der_wrap (to, DER_SEQUENCE, names);
 }
 
 static void
-der_append_time (GByteArray *to, gint64 unix_s)
+tls_metacert_der_append_time (GByteArray *to, gint64 unix_s)
 {
   g_autoptr (GDateTime) time = g_date_time_new_from_unix_utc (unix_s);
   gboolean utc = g_date_time_get_year (time) < 2050; /* X.509 changes the form there */
   g_autofree char *text = g_date_time_format (time, utc ? "%y%m%d%H%M%SZ" : "%Y%m%d%H%M%SZ");
 
-  der_append (to, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME, (const guint8 *) text, strlen (text));
+  tls_metacert_der_append (to, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME, (const guint8 *) text, strlen (text));
 }
 
 static void
-der_append_not_a_ca (GByteArray *to)
+tls_metacert_der_append_not_a_ca (GByteArray *to)
 {
   static const guint8 critical[] = { 0xff };
   static const guint8 not_a_ca[] = { DER_SEQUENCE, 0x00 };
@@ -119,11 +121,11 @@ der_append_not_a_ca (GByteArray *to)
   GByteArray *extensions = g_byte_array_new ();
 
   g_byte_array_append (extension, oid_basic_constraints, sizeof oid_basic_constraints);
-  der_append (extension, DER_BOOLEAN, critical, sizeof critical);
-  der_append (extension, DER_OCTET_STRING, not_a_ca, sizeof not_a_ca);
-  der_wrap (list, DER_SEQUENCE, extension);
-  der_wrap (extensions, DER_SEQUENCE, list);
-  der_wrap (to, DER_EXTENSIONS, extensions);
+  tls_metacert_der_append (extension, DER_BOOLEAN, critical, sizeof critical);
+  tls_metacert_der_append (extension, DER_OCTET_STRING, not_a_ca, sizeof not_a_ca);
+  tls_metacert_der_wrap (list, DER_SEQUENCE, extension);
+  tls_metacert_der_wrap (extensions, DER_SEQUENCE, list);
+  tls_metacert_der_wrap (to, DER_EXTENSIONS, extensions);
 }
 
 /* The part that is signed. */
@@ -137,19 +139,19 @@ tls_metacert_body (const char *common_name, gint64 now_s, const guint8 public_ke
   GByteArray *key_info = g_byte_array_new ();
   GByteArray *body = g_byte_array_new ();
 
-  der_append (fields, DER_VERSION, version_3, sizeof version_3);
-  der_append (fields, DER_INTEGER, serial, sizeof serial);
-  der_append_algorithm (fields);
-  der_append_name (fields, common_name);
-  der_append_time (validity, now_s - TLS_METACERT_SPAN_S);
-  der_append_time (validity, now_s + TLS_METACERT_SPAN_S);
-  der_wrap (fields, DER_SEQUENCE, validity);
-  der_append_name (fields, common_name);
-  der_append_algorithm (key_info);
-  der_append_bits (key_info, public_key, ED25519_KEY_SIZE);
-  der_wrap (fields, DER_SEQUENCE, key_info);
-  der_append_not_a_ca (fields);
-  der_wrap (body, DER_SEQUENCE, fields);
+  tls_metacert_der_append (fields, DER_VERSION, version_3, sizeof version_3);
+  tls_metacert_der_append (fields, DER_INTEGER, serial, sizeof serial);
+  tls_metacert_der_append_algorithm (fields);
+  tls_metacert_der_append_name (fields, common_name);
+  tls_metacert_der_append_time (validity, now_s - TLS_METACERT_SPAN_S);
+  tls_metacert_der_append_time (validity, now_s + TLS_METACERT_SPAN_S);
+  tls_metacert_der_wrap (fields, DER_SEQUENCE, validity);
+  tls_metacert_der_append_name (fields, common_name);
+  tls_metacert_der_append_algorithm (key_info);
+  tls_metacert_der_append_bits (key_info, public_key, ED25519_KEY_SIZE);
+  tls_metacert_der_wrap (fields, DER_SEQUENCE, key_info);
+  tls_metacert_der_append_not_a_ca (fields);
+  tls_metacert_der_wrap (body, DER_SEQUENCE, fields);
   return body;
 }
 
@@ -173,10 +175,10 @@ tls_metacert_sign (gnutls_privkey_t key, GByteArray *body, GError **error)
   fields = g_byte_array_new ();
   certificate = g_byte_array_new ();
   g_byte_array_append (fields, body->data, body->len);
-  der_append_algorithm (fields);
-  der_append_bits (fields, signature.data, signature.size);
+  tls_metacert_der_append_algorithm (fields);
+  tls_metacert_der_append_bits (fields, signature.data, signature.size);
   gnutls_free (signature.data);
-  der_wrap (certificate, DER_SEQUENCE, fields);
+  tls_metacert_der_wrap (certificate, DER_SEQUENCE, fields);
   return g_byte_array_free_to_bytes (certificate);
 }
 

@@ -1,4 +1,5 @@
-/* tls-metacert.h: the throw-away certificate that tells a client the DERP key during the handshake.
+/* tls-metacert.h: the throw-away certificate that tells a client the DERP key during the
+ * handshake.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

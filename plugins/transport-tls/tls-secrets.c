@@ -1,4 +1,5 @@
-/* tls-secrets.c: the traffic secrets of a GnuTLS session, caught on their way, and the channel made of them.
+/* tls-secrets.c: the traffic secrets of a GnuTLS session, caught on their way, and the channel
+ * made of them.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -32,7 +33,7 @@ tls_secrets_wipe (TlsSecrets *self)
 }
 
 static gboolean
-cipher_of (gnutls_session_t session, TlsCipher *cipher)
+tls_secrets_cipher_of (gnutls_session_t session, TlsCipher *cipher)
 {
   switch (gnutls_cipher_get (session))
     {
@@ -51,7 +52,7 @@ cipher_of (gnutls_session_t session, TlsCipher *cipher)
 }
 
 static gboolean
-seq_of (gnutls_session_t session, gboolean read, guint64 *seq)
+tls_secrets_seq_of (gnutls_session_t session, gboolean read, guint64 *seq)
 {
   unsigned char bytes[8];
 
@@ -65,7 +66,7 @@ seq_of (gnutls_session_t session, gboolean read, guint64 *seq)
 
 /* Does GnuTLS write with the key we derived? If not, what we caught was not what we think it is. */
 static gboolean
-is_key_of (const TlsKeys *keys, gnutls_session_t session, gboolean read)
+tls_secrets_is_key_of (const TlsKeys *keys, gnutls_session_t session, gboolean read)
 {
   gnutls_datum_t key;
 
@@ -79,16 +80,16 @@ tls_secrets_export (const TlsSecrets *self, gnutls_session_t session, gboolean i
   TlsExportStart start = { .is_client = is_client, .read_secret = self->read, .write_secret = self->write, .sni = sni };
   gpointer channel;
 
-  if (gnutls_protocol_get_version (session) != GNUTLS_TLS1_3 || !cipher_of (session, &start.cipher)
+  if (gnutls_protocol_get_version (session) != GNUTLS_TLS1_3 || !tls_secrets_cipher_of (session, &start.cipher)
       || self->read_len != tls_keys_secret_size (start.cipher) || self->write_len != self->read_len
-      || gnutls_record_check_pending (session) != 0 || !seq_of (session, TRUE, &start.read_seq)
-      || !seq_of (session, FALSE, &start.write_seq))
+      || gnutls_record_check_pending (session) != 0 || !tls_secrets_seq_of (session, TRUE, &start.read_seq)
+      || !tls_secrets_seq_of (session, FALSE, &start.write_seq))
     return NULL;
   channel = tls_channel_export_new (&start);
   if (channel == NULL)
     return NULL;
-  if (!is_key_of (tls_channel_export_keys (channel, TRUE), session, TRUE)
-      || !is_key_of (tls_channel_export_keys (channel, FALSE), session, FALSE))
+  if (!tls_secrets_is_key_of (tls_channel_export_keys (channel, TRUE), session, TRUE)
+      || !tls_secrets_is_key_of (tls_channel_export_keys (channel, FALSE), session, FALSE))
     {
       tls_channel_export_class.free (channel);
       return NULL;

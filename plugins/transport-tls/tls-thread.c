@@ -103,14 +103,14 @@ tls_thread_get (void)
 }
 
 static guint
-set_of (const TlsKeys *keys)
+tls_thread_set_of (const TlsKeys *keys)
 {
   return (guint) (((guint64) (gsize) keys >> 3) * G_GUINT64_CONSTANT (0x9e3779b97f4a7c15) >> (64 - SETS_BITS));
 }
 
 /* In a time that does not tell where they differ. */
 static gboolean
-same_key (const Slot *slot, const TlsKeys *keys)
+tls_thread_same_key (const Slot *slot, const TlsKeys *keys)
 {
   guint64 differ = slot->cipher ^ keys->cipher;
 
@@ -129,7 +129,7 @@ same_key (const Slot *slot, const TlsKeys *keys)
 static gconstpointer
 tls_thread_keep (TlsThread *self, const TlsKeys *keys)
 {
-  guint set = set_of (keys);
+  guint set = tls_thread_set_of (keys);
   Slot *slot = NULL;
 
   if (self->kept == NULL)
@@ -141,7 +141,7 @@ tls_thread_keep (TlsThread *self, const TlsKeys *keys)
       if (other->owner == keys)
         {
           slot = other;
-          if (!same_key (slot, keys))
+          if (!tls_thread_same_key (slot, keys))
             break;
           slot->used = ++self->tick;
           return slot + 1;
@@ -163,7 +163,7 @@ tls_thread_keep (TlsThread *self, const TlsKeys *keys)
 }
 
 static gboolean
-is_kept (const TlsAead *aead, const TlsKeys *keys)
+tls_thread_is_kept (const TlsAead *aead, const TlsKeys *keys)
 {
   return aead->keep && keys->seq >= KEEP_FROM_SEQ;
 }
@@ -172,7 +172,7 @@ is_kept (const TlsAead *aead, const TlsKeys *keys)
 static gconstpointer
 tls_thread_take_key (TlsThread *self, const TlsAead *aead, const TlsKeys *keys)
 {
-  if (is_kept (aead, keys))
+  if (tls_thread_is_kept (aead, keys))
     return tls_thread_keep (self, keys);
   return aead->expand (self->set.engine[keys->cipher], keys->cipher, keys->key, self->once) ? self->once : NULL;
 }
@@ -227,7 +227,7 @@ void
 tls_thread_forget (const TlsKeys *keys)
 {
   TlsThread *self = g_private_get (&tls_thread_current);
-  guint set = set_of (keys);
+  guint set = tls_thread_set_of (keys);
 
   if (self == NULL || self->kept == NULL)
     return;

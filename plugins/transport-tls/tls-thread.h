@@ -1,9 +1,10 @@
 /* tls-thread.h: what a thread keeps to seal and open records: a library's engine, expanded keys.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The one thing in the plugin that does not hang off an instance or a connection: connections move from thread to
- * thread and outlive instances, but expanded keys (1 KB each) shall belong to threads, of which there are few. It is
- * made when a thread first needs it, and wiped and freed when the thread ends. */
+ * The one thing in the plugin that does not hang off an instance or a connection: connections move
+ * from thread to thread and outlive instances, but expanded keys (1 KB each) shall belong to
+ * threads, of which there are few. It is made when a thread first needs it, and wiped and freed
+ * when the thread ends. */
 #pragma once
 
 #include "tls-keys.h"

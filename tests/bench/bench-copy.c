@@ -1,4 +1,5 @@
-/* bench-copy.c: a relay that only copies bytes between pairs of connections: the least that any relay costs.
+/* bench-copy.c: a relay that only copies bytes between pairs of connections: the least that any
+ * relay costs.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

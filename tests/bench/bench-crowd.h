@@ -1,4 +1,5 @@
-/* bench-crowd.h: many clients of one thread: opens them a few at a time, and again when a connection breaks off.
+/* bench-crowd.h: many clients of one thread: opens them a few at a time, and again when a
+ * connection breaks off.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

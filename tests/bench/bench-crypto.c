@@ -1,4 +1,5 @@
-/* bench-crypto.c: what the arithmetic alone costs on this machine: sealing, opening, signing, agreeing on keys.
+/* bench-crypto.c: what the arithmetic alone costs on this machine: sealing, opening, signing,
+ * agreeing on keys.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -1,4 +1,5 @@
-/* bench-handshakes.c: new connections up to the login, and the floor of their public-key arithmetic.
+/* bench-handshakes.c: new connections up to the login, and the floor of their public-key
+ * arithmetic.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -1,4 +1,5 @@
-/* bench-packet.c: a packet that says whose it is, how many came before it and whether it arrived unharmed.
+/* bench-packet.c: a packet that says whose it is, how many came before it and whether it arrived
+ * unharmed.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -1,4 +1,5 @@
-/* bench-team.c: threads that each have a crowd of clients and the traffic between them; measured from outside.
+/* bench-team.c: threads that each have a crowd of clients and the traffic between them; measured
+ * from outside.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -1,7 +1,8 @@
 /* bench-wire.h: a client's connection as bytes, plain or through TLS; never blocks.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * An idle one holds no buffer of its own: one read and one send at a time use the room that a thread has for all. */
+ * An idle one holds no buffer of its own: one read and one send at a time use the room that a
+ * thread has for all. */
 #pragma once
 
 #include "bench-target.h"

@@ -1,4 +1,5 @@
-/* fuzz-clientinfo.c: feeds text to the reader of ClientInfo, and what is good JSON to json-glib too.
+/* fuzz-clientinfo.c: feeds text to the reader of ClientInfo, and what is good JSON to json-glib
+ * too.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "detour-clientinfo.h"
 #include "detour-json.h"

@@ -1,4 +1,5 @@
-/* fuzz-derp-frame.c: feeds a stream of frames, as a stranger or a client may send it, to the parsers.
+/* fuzz-derp-frame.c: feeds a stream of frames, as a stranger or a client may send it, to the
+ * parsers.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The first byte says who sends: bit 0 a mesh peer, bit 1 someone who has to log in first. */

@@ -1,4 +1,5 @@
-/* fuzz-http-head.c: the parser of request heads gives one answer however its input is cut, and all it says lies inside.
+/* fuzz-http-head.c: the parser of request heads gives one answer however its input is cut, and all
+ * it says lies inside.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* replay.c: feeds every file of the folders named on the command line to a fuzz target, and each of its prefixes.
+/* replay.c: feeds every file of the folders named on the command line to a fuzz target, and each
+ * of its prefixes.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib.h>
 #include <string.h>

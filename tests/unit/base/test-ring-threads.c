@@ -1,5 +1,5 @@
-/* test-ring-threads.c: runs both sides of a ring at once, with the sleep and the wake-up of a worker, under
- * ThreadSanitizer.
+/* test-ring-threads.c: runs both sides of a ring at once, with the sleep and the wake-up of a
+ * worker, under ThreadSanitizer.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Plain threads and no function of GLib, whose locks the sanitizer cannot see. */

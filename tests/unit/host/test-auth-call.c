@@ -1,4 +1,5 @@
-/* test-auth-call.c: a question to an auth plugin has exactly one answer, whenever and wherever it comes from.
+/* test-auth-call.c: a question to an auth plugin has exactly one answer, whenever and wherever it
+ * comes from.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -6,7 +7,7 @@
 
 #include "detour-roster.h"
 
-/* ---- a plugin that answers as its key says ---- */
+/* ---- a plugin that answers as its key says --------------------------------------------------- */
 
 typedef struct {
   gboolean at_once;
@@ -88,7 +89,7 @@ static const DetourPlugin judge_plugin = {
   .funcs.auth = &judge_funcs,
 };
 
-/* ---- the asking side ---- */
+/* ---- the asking side ------------------------------------------------------------------------- */
 
 typedef struct {
   guint n;

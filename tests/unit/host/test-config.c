@@ -9,7 +9,7 @@
 
 #include "static-plugins.h"
 
-/* ---- one text ---- */
+/* ---- one text -------------------------------------------------------------------------------- */
 
 static DetourConfig *
 load (const char *text, char **problems)
@@ -233,7 +233,7 @@ dump (void)
   g_assert_cmpstr (again_problems, ==, "");
 }
 
-/* ---- files ---- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 typedef struct {
   char *dir;

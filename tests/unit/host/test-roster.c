@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* ---- a plugin of each kind that writes down what happens to it ---- */
+/* ---- a plugin of each kind that writes down what happens to it ------------------------------- */
 
 static GString *story; /* "+auth/a -auth/a …" */
 
@@ -103,7 +103,7 @@ static const DetourPlugin actors[] = {
   ACTOR ("http-x", DETOUR_KIND_HTTP, .funcs.http = &http_funcs), ACTOR ("log-x", DETOUR_KIND_LOG, .funcs.log = &log_funcs),
 };
 
-/* ---- the floors above ---- */
+/* ---- the floors above ------------------------------------------------------------------------ */
 
 typedef struct {
   gboolean refuse_routes;
@@ -161,7 +161,7 @@ static const DetourHostHooks hooks = {
   .instance_changed = on_changed,
 };
 
-/* ---- the stage ---- */
+/* ---- the stage ------------------------------------------------------------------------------- */
 
 typedef struct {
   DetourPlugins *plugins;
@@ -271,7 +271,7 @@ find_runs (const char *name, const char *help, guint64 value, gpointer data)
   *(guint64 *) data = value;
 }
 
-/* ---- tests ---- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 #define ALL "[transport x]\n[service x]\n[http x]\n[auth x]\n[cert x]\n[log x]\n"
 

@@ -1,10 +1,11 @@
-/* test-http-head-twin.c: what our parser of request heads accepts, a second implementation reads in the same way.
+/* test-http-head-twin.c: what our parser of request heads accepts, a second implementation reads
+ * in the same way.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Two readings of one request are how requests are smuggled. The second opinion is Node's former http-parser, which
- * Debian has. It takes more than we do (bare line feeds, folded lines, Transfer-Encoding), so only one direction is
- * compared, and what it refuses although we do not must be on a short list.
- */
+ * Two readings of one request are how requests are smuggled. The second opinion is Node's former
+ * http-parser, which Debian has. It takes more than we do (bare line feeds, folded lines,
+ * Transfer-Encoding), so only one direction is compared, and what it refuses although we do not
+ * must be on a short list. */
 #include "config.h"
 
 #include "detour-http-head.h"

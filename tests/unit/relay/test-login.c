@@ -1,4 +1,5 @@
-/* test-login.c: tests the boxes of a login against fixed vectors and against what strangers may send.
+/* test-login.c: tests the boxes of a login against fixed vectors and against what strangers may
+ * send.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

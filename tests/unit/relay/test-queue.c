@@ -1,4 +1,5 @@
-/* test-queue.c: tests which packet goes when a client's queue is full, and in which order the others come out.
+/* test-queue.c: tests which packet goes when a client's queue is full, and in which order the
+ * others come out.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

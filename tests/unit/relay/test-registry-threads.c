@@ -1,4 +1,5 @@
-/* test-registry-threads.c: runs readers and writers of the registry against each other, under ThreadSanitizer.
+/* test-registry-threads.c: runs readers and writers of the registry against each other, under
+ * ThreadSanitizer.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Plain threads and no function of GLib, whose locks the sanitizer cannot see. */
@@ -78,7 +79,7 @@ worker (void *data)
               peers[n] = detour_registry_join (registry, &keys[n], handles[n], &presence);
             }
         }
-      detour_registry_quiesce (registry, self);
+      detour_registry_quiescent (registry, self);
       if (round % 64 == 0)
         {
           detour_registry_offline (registry, self);

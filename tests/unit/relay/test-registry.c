@@ -1,4 +1,5 @@
-/* test-registry.c: tests who gets the packets of a key, and what is told when connections come and go.
+/* test-registry.c: tests who gets the packets of a key, and what is told when connections come and
+ * go.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -281,14 +282,14 @@ test_quiet_point (Fixture *f, gconstpointer data)
   join (f, 1, 'A');
   leave (f, 'A');
   g_assert_cmpuint (N_RETIRED, ==, 1);
-  detour_registry_quiesce (f->registry, 0);
+  detour_registry_quiescent (f->registry, 0);
   g_assert_cmpuint (N_RETIRED, ==, 0);
 
   /* A second worker that was awake before holds it up, one that sleeps does not. */
   detour_registry_online (f->registry, 1);
   join (f, 1, 'A');
   leave (f, 'A');
-  detour_registry_quiesce (f->registry, 0);
+  detour_registry_quiescent (f->registry, 0);
   g_assert_cmpuint (N_RETIRED, ==, 1);
   detour_registry_offline (f->registry, 1);
   g_assert_cmpuint (N_RETIRED, ==, 0);
@@ -297,7 +298,7 @@ test_quiet_point (Fixture *f, gconstpointer data)
   join (f, 1, 'A');
   leave (f, 'A');
   detour_registry_online (f->registry, 1);
-  detour_registry_quiesce (f->registry, 0);
+  detour_registry_quiescent (f->registry, 0);
   g_assert_cmpuint (N_RETIRED, ==, 0);
   detour_registry_offline (f->registry, 1);
 #undef N_RETIRED
@@ -326,7 +327,7 @@ test_many_keys (Fixture *f, gconstpointer data)
           detour_registry_leave (f->registry, peer, handle_of ('A'));
           g_hash_table_remove (expected, GUINT_TO_POINTER (n));
         }
-      detour_registry_quiesce (f->registry, 0);
+      detour_registry_quiescent (f->registry, 0);
       if (round % 20000 == 19999)
         for (n = 1; n < 4000; n++)
           {

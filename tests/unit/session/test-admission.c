@@ -1,4 +1,5 @@
-/* test-admission.c: who may come in: settings, sharing, dry runs, changes on the way, numbers and reasons.
+/* test-admission.c: who may come in: settings, sharing, dry runs, changes on the way, numbers and
+ * reasons.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -1,4 +1,5 @@
-/* test-http-routes.c: which handler answers, which errors and redirections stand in for one, and how handlers end.
+/* test-http-routes.c: which handler answers, which errors and redirections stand in for one, and
+ * how handlers end.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -1,4 +1,5 @@
-/* test-recheck.c: connected clients are asked about again: spread over the interval, at once after a change.
+/* test-recheck.c: connected clients are asked about again: spread over the interval, at once after
+ * a change.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -18,7 +19,7 @@ typedef struct {
   GArray *slots[N_CARRIERS]; /* of guint8 */
   struct {
     gboolean is_out;
-    guint carrier, max;
+    guint worker, max;
     guint32 first;
     DetourSurveyDone done;
     gpointer data;
@@ -28,7 +29,7 @@ typedef struct {
 } Bench;
 
 static guint
-n_carriers (gpointer user)
+n_workers (gpointer user)
 {
   return N_CARRIERS;
 }
@@ -46,7 +47,7 @@ n_clients (gpointer user)
 }
 
 static gpointer
-survey (gpointer user, guint carrier, guint32 first, guint max, DetourSurveyDone done, gpointer data)
+survey (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone done, gpointer data)
 {
   Bench *bench = user;
 
@@ -54,7 +55,7 @@ survey (gpointer user, guint carrier, guint32 first, guint max, DetourSurveyDone
   g_assert_cmpuint (max, >, 0);
   g_assert_cmpuint (max, <=, DETOUR_RECHECK_BATCH);
   bench->survey.is_out = TRUE;
-  bench->survey.carrier = carrier;
+  bench->survey.worker = worker;
   bench->survey.first = first;
   bench->survey.max = max;
   bench->survey.done = done;
@@ -78,7 +79,7 @@ close_client (gpointer user, DetourHandle handle)
   g_string_append_printf (((Bench *) user)->closed, "%u ", (guint) handle);
 }
 
-static const DetourRecheckPort port = { n_carriers, n_clients, survey, cancel, close_client };
+static const DetourRecheckPort port = { n_workers, n_clients, survey, cancel, close_client };
 
 static void
 apply (Bench *bench, const char *chain, const char *recheck)
@@ -123,7 +124,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Bench, bench_free)
 static void
 serve (Bench *bench)
 {
-  const GArray *slots = bench->slots[bench->survey.carrier];
+  const GArray *slots = bench->slots[bench->survey.worker];
   g_autoptr (GArray) clients = g_array_new (FALSE, FALSE, sizeof (DetourSurveyClient));
   guint32 slot = bench->survey.first;
 
@@ -167,13 +168,13 @@ run (Bench *bench, guint8 limit)
 }
 
 static void
-fill (Bench *bench, guint carrier, guint n, guint8 first)
+fill (Bench *bench, guint worker, guint n, guint8 first)
 {
   for (guint i = 0; i < n; i++)
     {
       guint8 bytes[] = { (guint8) (first + i), 0 };
 
-      g_array_append_vals (bench->slots[carrier], bytes, 2);
+      g_array_append_vals (bench->slots[worker], bytes, 2);
     }
 }
 

@@ -12,8 +12,8 @@
 typedef struct {
   DetourRegistry *registry;
   DetourSources *sources;
-  DetourCrossing *crossing;
-  DetourCarrier *carrier;
+  DetourWorkerRings *rings;
+  DetourWorker *worker;
   int fds[CLIENTS];
 
   GString *seen; /* "letter address app-name listener prober;" each */
@@ -50,7 +50,7 @@ join (Fixture *f, guint number)
     }
   memset (session->key.bytes, (int) ('a' + number), DETOUR_KEY_SIZE);
   session->output = g_byte_array_append (g_byte_array_new (), hello, sizeof hello);
-  detour_carrier_adopt (f->carrier, session);
+  detour_worker_adopt (f->worker, session);
   g_assert_cmpint (recv (fds[1], got, sizeof got, MSG_WAITALL), ==, sizeof got);
 }
 
@@ -59,7 +59,7 @@ start (guint n)
 {
   Fixture *f = g_new0 (Fixture, 1);
   DetourKey server = { { 'S' } };
-  DetourCarrierLimits limits = {
+  DetourWorkerLimits limits = {
     .relay = { .queue = { .packets = 32, .bytes = 256 * 1024 } },
     .keep_alive_us = G_TIME_SPAN_HOUR,
   };
@@ -67,8 +67,8 @@ start (guint n)
 
   f->registry = detour_registry_new (1, NULL);
   f->sources = detour_sources_new ();
-  f->crossing = detour_crossing_new (1);
-  f->carrier = detour_carrier_new (0, f->crossing, f->registry, f->sources, &server, &limits, &error);
+  f->rings = detour_worker_rings_new (1);
+  f->worker = detour_worker_new (0, f->rings, f->registry, f->sources, &server, &limits, &error);
   g_assert_no_error (error);
   f->seen = g_string_new (NULL);
   for (guint i = 0; i < CLIENTS; i++)
@@ -81,10 +81,10 @@ start (guint n)
 static void
 stop (Fixture *f)
 {
-  detour_carrier_stop (f->carrier);
-  detour_carrier_join (f->carrier);
-  detour_carrier_free (f->carrier);
-  detour_crossing_free (f->crossing);
+  detour_worker_stop (f->worker);
+  detour_worker_join (f->worker);
+  detour_worker_free (f->worker);
+  detour_worker_rings_free (f->rings);
   detour_registry_free (f->registry);
   detour_sources_free (f->sources);
   for (guint i = 0; i < CLIENTS; i++)
@@ -120,7 +120,7 @@ survey (Fixture *f, guint32 first, guint max, const char *seen)
   guint n_done = f->n_done;
 
   g_string_truncate (f->seen, 0);
-  detour_survey_start (f->carrier, first, max, on_survey, f);
+  detour_survey_start (f->worker, first, max, on_survey, f);
   while (f->n_done == n_done)
     g_main_context_iteration (NULL, TRUE);
   g_assert_cmpstr (f->seen->str, ==, seen);
@@ -169,7 +169,7 @@ test_cancelled (void)
 {
   Fixture *f = start (1);
 
-  detour_survey_cancel (detour_survey_start (f->carrier, 0, 10, on_survey, f));
+  detour_survey_cancel (detour_survey_start (f->worker, 0, 10, on_survey, f));
   survey (f, 0, 10, "a 192.0.2.1 - transport/test -;");
   g_assert_cmpuint (f->n_done, ==, 1);
   stop (f);

@@ -1,4 +1,5 @@
-/* test-verdict-cache.c: verdicts hold for a while and for the same question; grace remembers who was allowed.
+/* test-verdict-cache.c: verdicts hold for a while and for the same question; grace remembers who
+ * was allowed.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -1,10 +1,10 @@
-/* detour-pool-private.h: what the threads of the pool and the guests on them share.
+/* detour-handshake-pool-private.h: what the threads of the pool and the guests on them share.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 #include "detour-log-limit.h"
-#include "detour-pool.h"
-#include "detour-worker.h"
+#include "detour-handshake-pool.h"
+#include "detour-loop.h"
 
 G_BEGIN_DECLS
 
@@ -12,9 +12,9 @@ typedef struct _DetourGuest DetourGuest;
 
 /* One thread of the pool. Everything in it belongs to that thread, unless marked. */
 typedef struct {
-  DetourPool *pool;
-  DetourWorker *worker;
-  DetourPoolLimits limits;
+  DetourHandshakePool *pool;
+  DetourLoop *loop;
+  DetourHandshakePoolLimits limits;
   gint64 refuse_hold_us;
   guint8 mesh_key[DETOUR_KEY_SIZE];
   gboolean has_mesh_key;
@@ -31,14 +31,14 @@ typedef struct {
   DetourBuffer out;   /* what a handshake or seal wrote */
   DetourLogLimit refusals;
   gint64 told_full_us; /* when the log was last told that there are no descriptors; 0: never */
-  DetourPoolCounters counters;
-} DetourPoolThread;
+  DetourHandshakePoolCounters counters;
+} DetourHandshakeThread;
 
 struct _DetourPool {
-  DetourPoolParts parts;
+  DetourHandshakePoolParts parts;
   DetourSources *half_open_sources; /* any thread */
   guint n_threads;
-  DetourPoolThread *threads;
+  DetourHandshakeThread *threads;
   guint64 n_connections; /* accepted since the start; atomic */
   guint n_half_open;     /* atomic */
   guint n_waiting;       /* atomic */
@@ -48,10 +48,10 @@ struct _DetourPool {
 };
 
 /* Refused clients that are held, in all. */
-#define DETOUR_POOL_HELD_MAX 4096u
+#define DETOUR_HANDSHAKE_POOL_HELD_MAX 4096u
 
 static inline void
-detour_pool_adjust (guint *counter, gint n)
+detour_handshake_pool_adjust (guint *counter, gint n)
 {
   __atomic_fetch_add (counter, (guint) n, __ATOMIC_RELAXED);
 }
@@ -62,10 +62,10 @@ detour_pool_adjust (guint *counter, gint n)
  *
  * Begins with a connection that was let in by number and rate, or lets it wait for its turn.
  */
-void detour_guest_new (DetourPoolThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer,
+void detour_guest_new (DetourHandshakeThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer,
                        DetourSource source);
 /* Those who wait for their turn look for a place. */
-void detour_guest_look (DetourPoolThread *thread);
+void detour_guest_look (DetourHandshakeThread *thread);
 void detour_guest_timer (DetourTimer *timer);
 void detour_guest_close (DetourGuest *self, DetourClose reason);
 /* Held guests only. */

@@ -1,8 +1,8 @@
-/* test-worker.c: descriptors, messages, timers and deferred calls of a worker, on its own thread.
+/* test-loop.c: descriptors, messages, timers and deferred calls of a worker, on its own thread.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-worker.h"
+#include "detour-loop.h"
 
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -42,7 +42,7 @@ wait_for (Fixture *f, guint n)
 }
 
 static void
-on_timer (DetourWorker *worker, DetourTimer *timer, gpointer user)
+on_timer (DetourLoop *loop, DetourTimer *timer, gpointer user)
 {
   Fixture *f = user;
 
@@ -52,7 +52,7 @@ on_timer (DetourWorker *worker, DetourTimer *timer, gpointer user)
 }
 
 static gboolean
-on_poll (DetourWorker *worker, gpointer user)
+on_poll (DetourLoop *loop, gpointer user)
 {
   Fixture *f = user;
 
@@ -65,24 +65,24 @@ on_poll (DetourWorker *worker, gpointer user)
   return FALSE;
 }
 
-static const DetourWorkerFuncs funcs = { .timer = on_timer, .poll = on_poll };
+static const DetourLoopFuncs funcs = { .timer = on_timer, .poll = on_poll };
 
 static void
-run (void (*body) (Fixture *f, DetourWorker *worker), const char *trace)
+run (void (*body) (Fixture *f, DetourLoop *loop), const char *trace)
 {
   Fixture f = { .trace = g_string_new (NULL) };
   g_autoptr (GError) error = NULL;
-  DetourWorker *worker;
+  DetourLoop *loop;
 
   g_mutex_init (&f.lock);
   g_cond_init (&f.cond);
   g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, f.fds), ==, 0);
-  worker = detour_worker_new ("test", 0, &funcs, &f, &error);
+  loop = detour_loop_new ("test", 0, &funcs, &f, &error);
   g_assert_no_error (error);
-  g_assert_false (detour_worker_is_current (worker));
+  g_assert_false (detour_loop_is_current (loop));
 
-  body (&f, worker);
-  detour_worker_free (worker);
+  body (&f, loop);
+  detour_loop_free (loop);
   g_assert_cmpstr (f.trace->str, ==, trace);
 
   close (f.fds[0]);
@@ -93,68 +93,68 @@ run (void (*body) (Fixture *f, DetourWorker *worker), const char *trace)
 }
 
 static void
-append_a (DetourWorker *worker, gpointer data)
+append_a (DetourLoop *loop, gpointer data)
 {
   Fixture *f = data;
 
-  g_assert_true (detour_worker_is_current (worker));
+  g_assert_true (detour_loop_is_current (loop));
   g_string_append_c (f->trace, 'a');
   finish (f);
 }
 
 static void
-append_d (DetourWorker *worker, gpointer data)
+append_d (DetourLoop *loop, gpointer data)
 {
   g_string_append_c (((Fixture *) data)->trace, 'd');
   finish (data);
 }
 
 static void
-defer_then_append (DetourWorker *worker, gpointer data)
+defer_then_append (DetourLoop *loop, gpointer data)
 {
-  detour_worker_defer (worker, append_d, data);
-  append_a (worker, data);
+  detour_loop_defer (loop, append_d, data);
+  append_a (loop, data);
 }
 
 static void
-body_messages (Fixture *f, DetourWorker *worker)
+body_messages (Fixture *f, DetourLoop *loop)
 {
-  detour_worker_post (worker, defer_then_append, f);
+  detour_loop_post (loop, defer_then_append, f);
   wait_for (f, 2);
   /* Posted just before the end: still runs. */
-  detour_worker_post (worker, append_a, f);
+  detour_loop_post (loop, append_a, f);
 }
 
 static void
-set_timer (DetourWorker *worker, gpointer data)
+set_timer (DetourLoop *loop, gpointer data)
 {
   Fixture *f = data;
 
-  detour_wheel_set (detour_worker_wheel (worker), &f->timer, detour_worker_now_us (worker) + 1000);
+  detour_wheel_set (detour_loop_wheel (loop), &f->timer, detour_loop_now_us (loop) + 1000);
 }
 
 static void
-body_timer (Fixture *f, DetourWorker *worker)
+body_timer (Fixture *f, DetourLoop *loop)
 {
-  detour_worker_post (worker, set_timer, f);
+  detour_loop_post (loop, set_timer, f);
   wait_for (f, 1);
 }
 
 static void
-body_wake (Fixture *f, DetourWorker *worker)
+body_wake (Fixture *f, DetourLoop *loop)
 {
   for (guint i = 1; i <= 5; i++)
     {
       g_atomic_int_set (&f->to_poll, 1);
-      detour_worker_wake (worker);
+      detour_loop_wake (loop);
       wait_for (f, i);
     }
 }
 
 static void
-on_readable (DetourWorker *worker, DetourIo *io, guint32 events)
+on_readable (DetourLoop *loop, DetourIo *io, guint32 events)
 {
-  Fixture *f = io == &((Fixture *) detour_worker_user (worker))->io ? detour_worker_user (worker) : NULL;
+  Fixture *f = io == &((Fixture *) detour_loop_user (loop))->io ? detour_loop_user (loop) : NULL;
   char byte;
 
   g_assert_nonnull (f);
@@ -166,29 +166,29 @@ on_readable (DetourWorker *worker, DetourIo *io, guint32 events)
 
 /* Both ends are readable in one round; whichever comes first removes the other. */
 static void
-on_either (DetourWorker *worker, DetourIo *io, guint32 events)
+on_either (DetourLoop *loop, DetourIo *io, guint32 events)
 {
-  Fixture *f = detour_worker_user (worker);
+  Fixture *f = detour_loop_user (loop);
 
   g_string_append_c (f->trace, 'x');
-  detour_worker_remove (worker, &f->io);
-  detour_worker_remove (worker, &f->other);
+  detour_loop_remove (loop, &f->io);
+  detour_loop_remove (loop, &f->other);
   finish (f);
 }
 
 static void
-add_io (DetourWorker *worker, gpointer data)
+add_io (DetourLoop *loop, gpointer data)
 {
   Fixture *f = data;
 
   f->io = (DetourIo) { on_readable, f->fds[0], EPOLLIN };
-  g_assert_true (detour_worker_add (worker, &f->io));
+  g_assert_true (detour_loop_add (loop, &f->io));
 }
 
 static void
-body_descriptor (Fixture *f, DetourWorker *worker)
+body_descriptor (Fixture *f, DetourLoop *loop)
 {
-  detour_worker_post (worker, add_io, f);
+  detour_loop_post (loop, add_io, f);
   g_assert_cmpint (write (f->fds[1], "1", 1), ==, 1);
   wait_for (f, 1);
   g_assert_cmpint (write (f->fds[1], "2", 1), ==, 1);
@@ -196,32 +196,32 @@ body_descriptor (Fixture *f, DetourWorker *worker)
 }
 
 static void
-add_both (DetourWorker *worker, gpointer data)
+add_both (DetourLoop *loop, gpointer data)
 {
   Fixture *f = data;
 
   f->io = (DetourIo) { on_either, f->fds[0], EPOLLIN };
   f->other = (DetourIo) { on_either, f->fds[1], EPOLLIN };
-  g_assert_true (detour_worker_add (worker, &f->io));
-  g_assert_true (detour_worker_add (worker, &f->other));
+  g_assert_true (detour_loop_add (loop, &f->io));
+  g_assert_true (detour_loop_add (loop, &f->other));
 }
 
 static void
-body_removed_in_round (Fixture *f, DetourWorker *worker)
+body_removed_in_round (Fixture *f, DetourLoop *loop)
 {
   g_assert_cmpint (write (f->fds[1], "1", 1), ==, 1);
   g_assert_cmpint (write (f->fds[0], "1", 1), ==, 1);
-  detour_worker_post (worker, add_both, f);
+  detour_loop_post (loop, add_both, f);
   wait_for (f, 1);
-  detour_worker_post (worker, append_a, f);
+  detour_loop_post (loop, append_a, f);
   wait_for (f, 2);
 }
 
 /* Readable all the time, and never read: only a nap makes the thread give up the processor by itself. */
 static void
-on_flood (DetourWorker *worker, DetourIo *io, guint32 events)
+on_flood (DetourLoop *loop, DetourIo *io, guint32 events)
 {
-  Fixture *f = detour_worker_user (worker);
+  Fixture *f = detour_loop_user (loop);
   struct rusage usage;
 
   g_assert_cmpint (getrusage (RUSAGE_THREAD, &usage), ==, 0);
@@ -229,28 +229,28 @@ on_flood (DetourWorker *worker, DetourIo *io, guint32 events)
     f->first_switches = usage.ru_nvcsw;
   if (usage.ru_nvcsw < f->first_switches + 3)
     return;
-  detour_worker_remove (worker, io);
+  detour_loop_remove (loop, io);
   g_string_append_c (f->trace, 'n');
   finish (f);
 }
 
 static void
-add_flood (DetourWorker *worker, gpointer data)
+add_flood (DetourLoop *loop, gpointer data)
 {
   Fixture *f = data;
 
   f->first_switches = -1;
   f->io = (DetourIo) { on_flood, f->fds[0], EPOLLIN };
-  g_assert_true (detour_worker_add (worker, &f->io));
+  g_assert_true (detour_loop_add (loop, &f->io));
 }
 
 static void
-body_gathers (Fixture *f, DetourWorker *worker)
+body_gathers (Fixture *f, DetourLoop *loop)
 {
   g_assert_cmpint (write (f->fds[1], "1", 1), ==, 1);
-  detour_worker_post (worker, add_flood, f);
+  detour_loop_post (loop, add_flood, f);
   wait_for (f, 1);
-  detour_worker_post (worker, append_a, f);
+  detour_loop_post (loop, append_a, f);
   wait_for (f, 2);
 }
 

@@ -1,8 +1,9 @@
-/* test-carrier.c: registered connections on their workers, over socket pairs: relaying, crossing, closing, no allocation.
+/* test-worker.c: registered connections on their workers, over socket pairs: relaying, crossing,
+ * closing, no allocation.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-carrier.h"
+#include "detour-worker.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -57,13 +58,13 @@ realloc (void *old, size_t size)
 typedef struct {
   DetourRegistry *registry;
   DetourSources *sources;
-  DetourCrossing *crossing;
-  DetourCarrier *carriers[CARRIERS_MAX];
+  DetourWorkerRings *rings;
+  DetourWorker *workers[CARRIERS_MAX];
   guint n;
   guint8 buffer[1 << 20];
 } Fixture;
 
-static const DetourCarrierLimits default_limits = {
+static const DetourWorkerLimits default_limits = {
   .relay = { .queue = { .packets = 32, .bytes = 256 * 1024 } },
   .write_timeout_us = 2 * G_USEC_PER_SEC,
   .keep_alive_us = 3600 * (gint64) G_USEC_PER_SEC,
@@ -75,7 +76,7 @@ on_gone (const DetourPeer *peer, gpointer user)
   Fixture *f = user;
 
   for (guint i = 0; i < f->n; i++)
-    detour_carrier_peer_gone (f->carriers[i], peer);
+    detour_worker_peer_gone (f->workers[i], peer);
 }
 
 static void
@@ -84,12 +85,12 @@ on_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *pr
   Fixture *f = user;
 
   for (guint i = 0; i < f->n; i++)
-    if (detour_carrier_has_watchers (f->carriers[i]))
-      detour_carrier_peer_present (f->carriers[i], &peer->key, presence);
+    if (detour_worker_has_watchers (f->workers[i]))
+      detour_worker_peer_present (f->workers[i], &peer->key, presence);
 }
 
 static Fixture *
-start (guint n, const DetourCarrierLimits *limits)
+start (guint n, const DetourWorkerLimits *limits)
 {
   Fixture *f = g_new0 (Fixture, 1);
   DetourRegistryObserver observer = { on_joined, on_gone, f };
@@ -99,10 +100,10 @@ start (guint n, const DetourCarrierLimits *limits)
   f->n = n;
   f->registry = detour_registry_new (n, &observer);
   f->sources = detour_sources_new ();
-  f->crossing = detour_crossing_new (n);
+  f->rings = detour_worker_rings_new (n);
   for (guint i = 0; i < n; i++)
     {
-      f->carriers[i] = detour_carrier_new (i, f->crossing, f->registry, f->sources, &server, limits, &error);
+      f->workers[i] = detour_worker_new (i, f->rings, f->registry, f->sources, &server, limits, &error);
       g_assert_no_error (error);
     }
   return f;
@@ -112,20 +113,20 @@ static void
 stop (Fixture *f)
 {
   for (guint i = 0; i < f->n; i++)
-    detour_carrier_stop (f->carriers[i]);
+    detour_worker_stop (f->workers[i]);
   for (guint i = 0; i < f->n; i++)
-    detour_carrier_join (f->carriers[i]);
+    detour_worker_join (f->workers[i]);
   for (guint i = 0; i < f->n; i++)
-    detour_carrier_free (f->carriers[i]);
-  detour_crossing_free (f->crossing);
+    detour_worker_free (f->workers[i]);
+  detour_worker_rings_free (f->rings);
   detour_registry_free (f->registry);
   detour_sources_free (f->sources);
   g_free (f);
 }
 
-/* A client on a carrier, whose key is a letter n times; gives its end of the line. */
+/* A client on a worker, whose key is a letter n times; gives its end of the line. */
 static int
-join (Fixture *f, guint carrier, guint8 letter, gboolean is_mesh)
+join (Fixture *f, guint worker, guint8 letter, gboolean is_mesh)
 {
   DetourSession *session = g_new0 (DetourSession, 1);
   static const guint8 hello[] = { DETOUR_FRAME_SERVER_INFO, 0, 0, 0, 2, 'h', 'i' };
@@ -140,12 +141,12 @@ join (Fixture *f, guint carrier, guint8 letter, gboolean is_mesh)
   session->presence.flags = is_mesh ? DETOUR_FRAME_PRESENT_MESH : DETOUR_FRAME_PRESENT_REGULAR;
   memset (session->key.bytes, letter, DETOUR_KEY_SIZE);
   session->output = g_byte_array_append (g_byte_array_new (), hello, sizeof hello);
-  detour_carrier_adopt (f->carriers[carrier], session);
+  detour_worker_adopt (f->workers[worker], session);
 
   /* ServerInfo comes first, and when it is there the client is registered. */
   g_assert_cmpint (recv (fds[1], got, sizeof got, MSG_WAITALL), ==, sizeof got);
   g_assert_cmpmem (got, sizeof got, hello, sizeof hello);
-  g_assert_cmpuint (detour_carrier_n_conns (f->carriers[carrier]), >=, 1);
+  g_assert_cmpuint (detour_worker_n_conns (f->workers[worker]), >=, 1);
   return fds[1];
 }
 
@@ -328,7 +329,7 @@ test_gone_across_workers (void)
 static void
 test_stalled_receiver (void)
 {
-  DetourCarrierLimits limits = default_limits;
+  DetourWorkerLimits limits = default_limits;
   Fixture *f;
   int a, b, stalled;
   guint8 packet[37 + 10000];
@@ -343,9 +344,9 @@ test_stalled_receiver (void)
       write_all (a, packet, make_packet (packet, 'C', 10000, i));
       burst (f, a, 'A', b, 'B', 1, 100);
     }
-  while (detour_carrier_n_conns (f->carriers[0]) == 3)
+  while (detour_worker_n_conns (f->workers[0]) == 3)
     burst (f, a, 'A', b, 'B', 1, 100);
-  g_assert_cmpuint (detour_counter_get (&detour_carrier_counters (f->carriers[0])->closed[DETOUR_CLOSE_WRITE_TIME]), ==, 1);
+  g_assert_cmpuint (detour_counter_get (&detour_worker_counters (f->workers[0])->closed[DETOUR_CLOSE_WRITE_TIME]), ==, 1);
   close (a);
   close (b);
   close (stalled);
@@ -403,15 +404,15 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_assert_cmpint (sodium_init (), >=, 0);
-  g_test_add_func ("/carrier/relaying", test_relaying);
-  g_test_add_func ("/carrier/bytes-one-at-a-time", test_bytes_one_at_a_time);
-  g_test_add_func ("/carrier/more-than-a-ring", test_more_than_a_ring);
-  g_test_add_func ("/carrier/gone-across-workers", test_gone_across_workers);
-  g_test_add_func ("/carrier/stalled-receiver", test_stalled_receiver);
-  g_test_add_func ("/carrier/stop-closes-all", test_stop_closes_all);
+  g_test_add_func ("/worker/relaying", test_relaying);
+  g_test_add_func ("/worker/bytes-one-at-a-time", test_bytes_one_at_a_time);
+  g_test_add_func ("/worker/more-than-a-ring", test_more_than_a_ring);
+  g_test_add_func ("/worker/gone-across-workers", test_gone_across_workers);
+  g_test_add_func ("/worker/stalled-receiver", test_stalled_receiver);
+  g_test_add_func ("/worker/stop-closes-all", test_stop_closes_all);
 #if COUNTS_ALLOCATIONS /* a sanitizer has allocations of its own */
-  g_test_add_data_func ("/carrier/no-allocation/one-worker", GUINT_TO_POINTER (1), test_no_allocation);
-  g_test_add_data_func ("/carrier/no-allocation/two-workers", GUINT_TO_POINTER (2), test_no_allocation);
+  g_test_add_data_func ("/worker/no-allocation/one-worker", GUINT_TO_POINTER (1), test_no_allocation);
+  g_test_add_data_func ("/worker/no-allocation/two-workers", GUINT_TO_POINTER (2), test_no_allocation);
 #endif
   return g_test_run ();
 }

@@ -1,8 +1,9 @@
-/* detour-worker.c: a thread with one epoll descriptor, a wheel of timers and an inbox; it carries connections.
+/* detour-loop.c: a thread with one epoll descriptor, a wheel of timers and an inbox; it carries
+ * connections.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-worker.h"
+#include "detour-loop.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -29,7 +30,7 @@
 #define GATHER_ENOUGH 8
 
 typedef struct {
-  DetourWorkerFunc func;
+  DetourLoopFunc func;
   gpointer data;
 } Message;
 
@@ -38,7 +39,7 @@ struct _DetourWorker {
   int epoll_fd;
   int event_fd;
   int nice;
-  const DetourWorkerFuncs *funcs;
+  const DetourLoopFuncs *funcs;
   gpointer user;
   GThread *thread;
   GMainContext *context;
@@ -62,11 +63,11 @@ struct _DetourWorker {
 
 typedef struct {
   GSource source;
-  DetourWorker *worker;
+  DetourLoop *loop;
 } EpollSource;
 
 static void
-run_inbox (DetourWorker *self)
+loop_run_inbox (DetourLoop *self)
 {
   GArray *messages;
 
@@ -88,7 +89,7 @@ run_inbox (DetourWorker *self)
 
 /* Messages that a deferred call defers run in the next round. */
 static void
-run_deferred (DetourWorker *self)
+loop_run_deferred (DetourLoop *self)
 {
   guint n = self->deferred->len;
 
@@ -104,7 +105,7 @@ run_deferred (DetourWorker *self)
 }
 
 static void
-run_timers (DetourWorker *self)
+loop_run_timers (DetourLoop *self)
 {
   DetourTimer *timer;
 
@@ -115,7 +116,7 @@ run_timers (DetourWorker *self)
 /* Milliseconds from the start of this round to the next timer, rounded up; -1: for ever. The clock is not read again:
  * a round that took long makes the timer late by as much, which is less than a tick. */
 static int
-timeout_ms (DetourWorker *self)
+loop_timeout_ms (DetourLoop *self)
 {
   gint64 next_us = detour_wheel_next_us (&self->wheel);
 
@@ -125,13 +126,13 @@ timeout_ms (DetourWorker *self)
 }
 
 static gboolean
-poll_owner (DetourWorker *self)
+loop_poll_owner (DetourLoop *self)
 {
   return self->funcs->poll != NULL && self->funcs->poll (self, self->user);
 }
 
 static void
-decide_to_gather (DetourWorker *self)
+loop_decide_to_gather (DetourLoop *self)
 {
   gint64 spent_us = self->now_us - self->look_us;
 
@@ -143,16 +144,16 @@ decide_to_gather (DetourWorker *self)
 }
 
 static int
-wait_events (DetourWorker *self)
+loop_wait_events (DetourLoop *self)
 {
   int n;
 
-  decide_to_gather (self);
+  loop_decide_to_gather (self);
   if (self->gathers && !self->is_full && self->deferred->len == 0 && !self->has_own_mail)
     clock_nanosleep (CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = GATHER_NS }, NULL);
 
   atomic_store (&self->sleeps, 1);
-  if (self->deferred->len > 0 || self->has_own_mail || poll_owner (self))
+  if (self->deferred->len > 0 || self->has_own_mail || loop_poll_owner (self))
     {
       atomic_store_explicit (&self->sleeps, 0, memory_order_relaxed);
       n = epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, 0);
@@ -161,7 +162,7 @@ wait_events (DetourWorker *self)
   if (self->funcs->sleeping != NULL)
     self->funcs->sleeping (self, TRUE, self->user);
 
-  n = epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, timeout_ms (self));
+  n = epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, loop_timeout_ms (self));
 
   if (self->funcs->sleeping != NULL)
     self->funcs->sleeping (self, FALSE, self->user);
@@ -170,7 +171,7 @@ wait_events (DetourWorker *self)
 }
 
 static void
-run_round (DetourWorker *self, int n)
+loop_run_round (DetourLoop *self, int n)
 {
   gboolean has_mail = FALSE;
 
@@ -190,7 +191,7 @@ run_round (DetourWorker *self, int n)
     }
 
   self->is_full = n >= GATHER_ENOUGH;
-  poll_owner (self);
+  loop_poll_owner (self);
   if (has_mail)
     {
       guint64 count;
@@ -198,40 +199,40 @@ run_round (DetourWorker *self, int n)
       has_mail = read (self->event_fd, &count, sizeof count) == sizeof count;
     }
   if (has_mail || self->has_own_mail)
-    run_inbox (self);
-  run_timers (self);
+    loop_run_inbox (self);
+  loop_run_timers (self);
   if (self->funcs->round != NULL)
     self->funcs->round (self, self->user);
-  run_deferred (self);
+  loop_run_deferred (self);
 }
 
 static gboolean
-source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+loop_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
-  DetourWorker *self = ((EpollSource *) source)->worker;
+  DetourLoop *self = ((EpollSource *) source)->loop;
 
   /* The context has no other source, so the wait itself may happen in here. */
   for (guint round = 0; round < ROUNDS_MAX && !self->quit; round++)
-    run_round (self, wait_events (self));
+    loop_run_round (self, loop_wait_events (self));
   return G_SOURCE_CONTINUE;
 }
 
 static gboolean
-source_prepare (GSource *source, int *timeout)
+loop_source_prepare (GSource *source, int *timeout)
 {
   *timeout = 0;
   return TRUE;
 }
 
 static GSourceFuncs epoll_source_funcs = {
-  .prepare = source_prepare,
-  .dispatch = source_dispatch,
+  .prepare = loop_source_prepare,
+  .dispatch = loop_source_dispatch,
 };
 
 static gpointer
-worker_main (gpointer data)
+loop_worker_main (gpointer data)
 {
-  DetourWorker *self = data;
+  DetourLoop *self = data;
 
   /* A nap is as long as it is said to be. */
   prctl (PR_SET_TIMERSLACK, 1ul);
@@ -243,21 +244,21 @@ worker_main (gpointer data)
   while (!self->quit)
     g_main_context_iteration (self->context, TRUE);
 
-  /* Whatever was posted before detour_worker_free() still runs, and what that defers. */
-  run_inbox (self);
-  run_deferred (self);
+  /* Whatever was posted before detour_loop_free() still runs, and what that defers. */
+  loop_run_inbox (self);
+  loop_run_deferred (self);
   g_main_context_pop_thread_default (self->context);
   return NULL;
 }
 
 static void
-quit_func (DetourWorker *self, gpointer data)
+loop_quit_func (DetourLoop *self, gpointer data)
 {
   self->quit = TRUE;
 }
 
 static gboolean
-open_descriptors (DetourWorker *self, GError **error)
+loop_open_descriptors (DetourLoop *self, GError **error)
 {
   struct epoll_event event = { .events = EPOLLIN };
 
@@ -275,7 +276,7 @@ open_descriptors (DetourWorker *self, GError **error)
 }
 
 static void
-worker_destroy (DetourWorker *self)
+loop_worker_destroy (DetourLoop *self)
 {
   if (self->source != NULL)
     {
@@ -294,10 +295,10 @@ worker_destroy (DetourWorker *self)
   g_aligned_free (self);
 }
 
-DetourWorker *
-detour_worker_new (const char *name, int nice, const DetourWorkerFuncs *funcs, gpointer user, GError **error)
+DetourLoop *
+detour_loop_new (const char *name, int nice, const DetourLoopFuncs *funcs, gpointer user, GError **error)
 {
-  DetourWorker *self = g_aligned_alloc0 (1, sizeof *self, 64);
+  DetourLoop *self = g_aligned_alloc0 (1, sizeof *self, 64);
 
   self->nice = nice;
   self->funcs = funcs;
@@ -309,63 +310,63 @@ detour_worker_new (const char *name, int nice, const DetourWorkerFuncs *funcs, g
   g_mutex_init (&self->lock);
   detour_wheel_init (&self->wheel, self->now_us);
 
-  if (!open_descriptors (self, error))
+  if (!loop_open_descriptors (self, error))
     {
-      worker_destroy (self);
+      loop_worker_destroy (self);
       return NULL;
     }
 
   self->context = g_main_context_new ();
   self->source = g_source_new (&epoll_source_funcs, sizeof (EpollSource));
-  ((EpollSource *) self->source)->worker = self;
+  ((EpollSource *) self->source)->loop = self;
   g_source_set_static_name (self->source, "epoll");
   g_source_attach (self->source, self->context);
 
-  self->thread = g_thread_try_new (name, worker_main, self, error);
+  self->thread = g_thread_try_new (name, loop_worker_main, self, error);
   if (self->thread == NULL)
     {
-      worker_destroy (self);
+      loop_worker_destroy (self);
       return NULL;
     }
   return self;
 }
 
 void
-detour_worker_free (DetourWorker *self)
+detour_loop_free (DetourLoop *self)
 {
-  g_assert (!detour_worker_is_current (self));
+  g_assert (!detour_loop_is_current (self));
 
-  detour_worker_post (self, quit_func, NULL);
+  detour_loop_post (self, loop_quit_func, NULL);
   g_thread_join (self->thread);
-  worker_destroy (self);
+  loop_worker_destroy (self);
 }
 
 gpointer
-detour_worker_user (const DetourWorker *self)
+detour_loop_user (const DetourLoop *self)
 {
   return self->user;
 }
 
 gboolean
-detour_worker_is_current (const DetourWorker *self)
+detour_loop_is_current (const DetourLoop *self)
 {
   return self->thread == g_thread_self ();
 }
 
 gint64
-detour_worker_now_us (const DetourWorker *self)
+detour_loop_now_us (const DetourLoop *self)
 {
   return self->now_us;
 }
 
 DetourWheel *
-detour_worker_wheel (DetourWorker *self)
+detour_loop_wheel (DetourLoop *self)
 {
   return &self->wheel;
 }
 
 gboolean
-detour_worker_add (DetourWorker *self, DetourIo *io)
+detour_loop_add (DetourLoop *self, DetourIo *io)
 {
   struct epoll_event event = { .events = io->events, .data.ptr = io };
 
@@ -373,7 +374,7 @@ detour_worker_add (DetourWorker *self, DetourIo *io)
 }
 
 void
-detour_worker_modify (DetourWorker *self, DetourIo *io, guint32 events)
+detour_loop_modify (DetourLoop *self, DetourIo *io, guint32 events)
 {
   struct epoll_event event = { .events = events, .data.ptr = io };
 
@@ -385,14 +386,14 @@ detour_worker_modify (DetourWorker *self, DetourIo *io, guint32 events)
 }
 
 void
-detour_worker_remove (DetourWorker *self, DetourIo *io)
+detour_loop_remove (DetourLoop *self, DetourIo *io)
 {
   epoll_ctl (self->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
   io->ready = NULL;
 }
 
 void
-detour_worker_defer (DetourWorker *self, DetourWorkerFunc func, gpointer data)
+detour_loop_defer (DetourLoop *self, DetourLoopFunc func, gpointer data)
 {
   Message message = { func, data };
 
@@ -400,7 +401,7 @@ detour_worker_defer (DetourWorker *self, DetourWorkerFunc func, gpointer data)
 }
 
 void
-detour_worker_post (DetourWorker *self, DetourWorkerFunc func, gpointer data)
+detour_loop_post (DetourLoop *self, DetourLoopFunc func, gpointer data)
 {
   Message message = { func, data };
   gboolean was_empty;
@@ -410,7 +411,7 @@ detour_worker_post (DetourWorker *self, DetourWorkerFunc func, gpointer data)
   g_array_append_val (self->inbox, message);
   g_mutex_unlock (&self->lock);
 
-  if (detour_worker_is_current (self))
+  if (detour_loop_is_current (self))
     self->has_own_mail = TRUE;
   else if (was_empty)
     {
@@ -422,7 +423,7 @@ detour_worker_post (DetourWorker *self, DetourWorkerFunc func, gpointer data)
 }
 
 typedef struct {
-  DetourWorkerFunc func;
+  DetourLoopFunc func;
   gpointer data;
   GMutex lock;
   GCond cond;
@@ -430,7 +431,7 @@ typedef struct {
 } Call;
 
 static void
-run_call (DetourWorker *self, gpointer data)
+loop_run_call (DetourLoop *self, gpointer data)
 {
   Call *call = data;
 
@@ -442,14 +443,14 @@ run_call (DetourWorker *self, gpointer data)
 }
 
 void
-detour_worker_call (DetourWorker *self, DetourWorkerFunc func, gpointer data)
+detour_loop_call (DetourLoop *self, DetourLoopFunc func, gpointer data)
 {
   Call call = { .func = func, .data = data };
 
-  g_assert (!detour_worker_is_current (self));
+  g_assert (!detour_loop_is_current (self));
   g_mutex_init (&call.lock);
   g_cond_init (&call.cond);
-  detour_worker_post (self, run_call, &call);
+  detour_loop_post (self, loop_run_call, &call);
   g_mutex_lock (&call.lock);
   while (!call.done)
     g_cond_wait (&call.cond, &call.lock);
@@ -459,7 +460,7 @@ detour_worker_call (DetourWorker *self, DetourWorkerFunc func, gpointer data)
 }
 
 void
-detour_worker_wake (DetourWorker *self)
+detour_loop_wake (DetourLoop *self)
 {
   guint64 one = 1;
 

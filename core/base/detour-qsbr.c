@@ -1,8 +1,9 @@
-/* detour-quiesce.c: frees memory that threads read without a lock, once none of them can still look at it.
+/* detour-qsbr.c: frees memory that threads read without a lock, once none of them can still look
+ * at it.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-quiesce.h"
+#include "detour-qsbr.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -15,7 +16,7 @@ typedef struct {
 
 typedef struct {
   uint64_t epoch; /* free when every reader has seen this one */
-  DetourQuiesceFreeFunc func;
+  DetourQsbrFreeFunc func;
   void *owner;
   void *memory;
 } Retired;
@@ -30,20 +31,20 @@ struct _DetourQuiesce {
 };
 
 static void *
-quiesce_insist (void *block)
+qsbr_quiesce_insist (void *block)
 {
   if (block == NULL)
     abort ();
   return block;
 }
 
-DetourQuiesce *
-detour_quiesce_new (unsigned n_readers)
+DetourQsbr *
+detour_qsbr_new (unsigned n_readers)
 {
-  DetourQuiesce *self = quiesce_insist (aligned_alloc (64, sizeof *self));
+  DetourQsbr *self = qsbr_quiesce_insist (aligned_alloc (64, sizeof *self));
 
   memset (self, 0, sizeof *self);
-  self->readers = quiesce_insist (aligned_alloc (64, n_readers * sizeof (Reader)));
+  self->readers = qsbr_quiesce_insist (aligned_alloc (64, n_readers * sizeof (Reader)));
   memset (self->readers, 0, n_readers * sizeof (Reader));
   self->n_readers = n_readers;
   atomic_init (&self->epoch, 1);
@@ -51,9 +52,9 @@ detour_quiesce_new (unsigned n_readers)
 }
 
 void
-detour_quiesce_free (DetourQuiesce *self)
+detour_qsbr_free (DetourQsbr *self)
 {
-  detour_quiesce_reclaim (self);
+  detour_qsbr_reclaim (self);
   if (self->n_retired > 0)
     abort ();
   free (self->retired);
@@ -62,7 +63,7 @@ detour_quiesce_free (DetourQuiesce *self)
 }
 
 bool
-detour_quiesce_point (DetourQuiesce *self, unsigned reader)
+detour_qsbr_point (DetourQsbr *self, unsigned reader)
 {
   uint64_t epoch = atomic_load_explicit (&self->epoch, memory_order_acquire);
   _Atomic uint64_t *seen = &self->readers[reader].seen;
@@ -74,7 +75,7 @@ detour_quiesce_point (DetourQuiesce *self, unsigned reader)
 }
 
 bool
-detour_quiesce_offline (DetourQuiesce *self, unsigned reader)
+detour_qsbr_offline (DetourQsbr *self, unsigned reader)
 {
   uint64_t epoch = atomic_load_explicit (&self->epoch, memory_order_acquire);
   _Atomic uint64_t *seen = &self->readers[reader].seen;
@@ -85,24 +86,24 @@ detour_quiesce_offline (DetourQuiesce *self, unsigned reader)
 }
 
 void
-detour_quiesce_online (DetourQuiesce *self, unsigned reader)
+detour_qsbr_online (DetourQsbr *self, unsigned reader)
 {
   atomic_store (&self->readers[reader].seen, atomic_load (&self->epoch));
 }
 
 void
-detour_quiesce_retire (DetourQuiesce *self, DetourQuiesceFreeFunc func, void *owner, void *memory)
+detour_qsbr_retire (DetourQsbr *self, DetourQsbrFreeFunc func, void *owner, void *memory)
 {
   if (self->n_retired == self->cap_retired)
     {
       self->cap_retired = self->cap_retired > 0 ? 2 * self->cap_retired : 16;
-      self->retired = quiesce_insist (realloc (self->retired, self->cap_retired * sizeof self->retired[0]));
+      self->retired = qsbr_quiesce_insist (realloc (self->retired, self->cap_retired * sizeof self->retired[0]));
     }
   self->retired[self->n_retired++] = (Retired){ atomic_fetch_add (&self->epoch, 1) + 1, func, owner, memory };
 }
 
 void
-detour_quiesce_reclaim (DetourQuiesce *self)
+detour_qsbr_reclaim (DetourQsbr *self)
 {
   uint64_t oldest = UINT64_MAX;
   size_t n = 0;
@@ -125,7 +126,7 @@ detour_quiesce_reclaim (DetourQuiesce *self)
 }
 
 size_t
-detour_quiesce_n_retired (const DetourQuiesce *self)
+detour_qsbr_n_retired (const DetourQsbr *self)
 {
   return self->n_retired;
 }

@@ -1,8 +1,9 @@
-/* detour-stand-in.c: answers for the bus on a connection that has none, so that busctl and gdbus work on it.
+/* detour-bus-stub.c: answers for the bus on a connection that has none, so that busctl and gdbus
+ * work on it.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-stand-in.h"
+#include "detour-bus-stub.h"
 
 #include <string.h>
 
@@ -15,13 +16,13 @@
 #define START_REPLY_ALREADY_RUNNING 2u
 
 static gboolean
-is_here (const char *name)
+bus_stub_is_here (const char *name)
 {
   return strcmp (name, DETOUR_BUS_NAME) == 0 || strcmp (name, DETOUR_STAND_IN_DAEMON) == 0;
 }
 
 static GVariant *
-answer (const char *method, const char *name)
+bus_stub_answer (const char *method, const char *name)
 {
   static const char *const names[] = { BUS_NAME, DETOUR_BUS_NAME, NULL };
 
@@ -32,21 +33,21 @@ answer (const char *method, const char *name)
   if (strcmp (method, "ListActivatableNames") == 0)
     return g_variant_new ("(as)", NULL);
   if (strcmp (method, "NameHasOwner") == 0)
-    return g_variant_new ("(b)", is_here (name) || strcmp (name, BUS_NAME) == 0);
-  if (strcmp (method, "GetNameOwner") == 0 && is_here (name))
+    return g_variant_new ("(b)", bus_stub_is_here (name) || strcmp (name, BUS_NAME) == 0);
+  if (strcmp (method, "GetNameOwner") == 0 && bus_stub_is_here (name))
     return g_variant_new ("(s)", DETOUR_STAND_IN_DAEMON);
-  if (strcmp (method, "StartServiceByName") == 0 && is_here (name))
+  if (strcmp (method, "StartServiceByName") == 0 && bus_stub_is_here (name))
     return g_variant_new ("(u)", START_REPLY_ALREADY_RUNNING);
   return NULL;
 }
 
 static void
-on_call (GDBusConnection *connection, const char *sender, const char *path, const char *interface_name,
+bus_stub_on_call (GDBusConnection *connection, const char *sender, const char *path, const char *interface_name,
          const char *method, GVariant *arguments, GDBusMethodInvocation *call, gpointer data)
 {
   g_autoptr (GVariant) first = g_variant_n_children (arguments) > 0 ? g_variant_get_child_value (arguments, 0) : NULL;
   const char *name = first != NULL ? g_variant_get_string (first, NULL) : "";
-  GVariant *result = answer (method, name);
+  GVariant *result = bus_stub_answer (method, name);
 
   /* A peer gets every signal there is, whatever it asks for. */
   if (result != NULL || g_str_has_suffix (method, "Match"))
@@ -56,10 +57,10 @@ on_call (GDBusConnection *connection, const char *sender, const char *path, cons
                                            "nobody but " DETOUR_BUS_NAME " is here");
 }
 
-static const GDBusInterfaceVTable vtable = { .method_call = on_call };
+static const GDBusInterfaceVTable vtable = { .method_call = bus_stub_on_call };
 
 gboolean
-detour_stand_in_register (GDBusConnection *connection, GError **error)
+detour_bus_stub_register (GDBusConnection *connection, GError **error)
 {
   return g_dbus_connection_register_object (connection, "/org/freedesktop/DBus",
                                             (GDBusInterfaceInfo *) &detour_bus_org_freedesktop_dbus_interface, &vtable,

@@ -1,4 +1,5 @@
-/* detour-stand-in.h: answers for the bus on a connection that has none, so that busctl and gdbus work on it.
+/* detour-bus-stub.h: answers for the bus on a connection that has none, so that busctl and gdbus
+ * work on it.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -10,6 +11,6 @@ G_BEGIN_DECLS
 #define DETOUR_STAND_IN_DAEMON ":1.0"
 
 /* Main thread. Good until the connection is closed. */
-gboolean detour_stand_in_register (GDBusConnection *connection, GError **error);
+gboolean detour_bus_stub_register (GDBusConnection *connection, GError **error);
 
 G_END_DECLS

@@ -1,8 +1,8 @@
-/* detour-pool.c: the threads that take connections up to the moment they are registered.
+/* detour-handshake-pool.c: the threads that take connections up to the moment they are registered.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-pool-private.h"
+#include "detour-handshake-pool-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,52 +27,52 @@ typedef struct {
   int spare_fd; /* closed for a moment when descriptors run out */
 } ListenSocket;
 
-static DetourPoolThread *
-thread_of (DetourWorker *worker)
+static DetourHandshakeThread *
+handshake_pool_thread_of (DetourLoop *loop)
 {
-  return detour_worker_user (worker);
+  return detour_loop_user (loop);
 }
 
-/* Accepting --------------------------------------------------------------------------------------------------- */
+/* Accepting ------------------------------------------------------------------------------------ */
 
 static gboolean
-rate_allows (DetourPoolThread *thread)
+handshake_pool_rate_allows (DetourHandshakeThread *thread)
 {
-  DetourPool *pool = thread->pool;
+  DetourHandshakePool *pool = thread->pool;
   gboolean allowed;
 
   if (thread->limits.accept_rate == 0)
     return TRUE;
   g_mutex_lock (&pool->accept_lock);
   allowed = detour_bucket_take (&pool->accept_bucket, thread->limits.accept_rate,
-                                MAX (thread->limits.accept_burst, 1), 1, detour_worker_now_us (thread->worker));
+                                MAX (thread->limits.accept_burst, 1), 1, detour_loop_now_us (thread->loop));
   g_mutex_unlock (&pool->accept_lock);
   return allowed;
 }
 
 static gboolean
-numbers_allow (DetourPoolThread *thread, const struct sockaddr_storage *peer, DetourSource *source)
+handshake_pool_numbers_allow (DetourHandshakeThread *thread, const struct sockaddr_storage *peer, DetourSource *source)
 {
-  DetourPool *pool = thread->pool;
-  const DetourPoolLimits *limits = &thread->limits;
+  DetourHandshakePool *pool = thread->pool;
+  const DetourHandshakePoolLimits *limits = &thread->limits;
 
-  if (limits->connections > 0 && detour_pool_n_connections (pool) >= limits->connections)
+  if (limits->connections > 0 && detour_handshake_pool_n_connections (pool) >= limits->connections)
     return FALSE;
   return detour_sources_enter (pool->parts.sources, (const struct sockaddr *) peer, limits->connections_per_source, source);
 }
 
 static void
-take_connection (DetourPoolThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer)
+handshake_pool_take_connection (DetourHandshakeThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer)
 {
   DetourSource source;
 
   detour_counter_add (&thread->counters.accepted, 1);
-  if (!rate_allows (thread))
+  if (!handshake_pool_rate_allows (thread))
     {
       detour_counter_add (&thread->counters.over_rate, 1);
       close (fd);
     }
-  else if (!numbers_allow (thread, peer, &source))
+  else if (!handshake_pool_numbers_allow (thread, peer, &source))
     {
       detour_counter_add (&thread->counters.over_limit, 1);
       close (fd);
@@ -83,9 +83,9 @@ take_connection (DetourPoolThread *thread, DetourListener *listener, int fd, con
 
 /* The operator's to mend, unlike what strangers do; once in a while is enough. */
 static void
-tell_full (DetourPoolThread *thread)
+handshake_pool_tell_full (DetourHandshakeThread *thread)
 {
-  gint64 now_us = detour_worker_now_us (thread->worker);
+  gint64 now_us = detour_loop_now_us (thread->loop);
 
   if (thread->told_full_us != 0 && now_us - thread->told_full_us < TELL_FULL_US)
     return;
@@ -96,7 +96,7 @@ tell_full (DetourPoolThread *thread)
 
 /* Without this the socket stays readable and the thread spins until a descriptor is free. */
 static void
-shed_connection (ListenSocket *socket)
+handshake_pool_shed_connection (ListenSocket *socket)
 {
   struct sockaddr_storage peer;
   int fd;
@@ -109,9 +109,9 @@ shed_connection (ListenSocket *socket)
 }
 
 static void
-on_acceptable (DetourWorker *worker, DetourIo *io, guint32 events)
+handshake_pool_on_acceptable (DetourLoop *loop, DetourIo *io, guint32 events)
 {
-  DetourPoolThread *thread = thread_of (worker);
+  DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
   ListenSocket *socket = (ListenSocket *) io;
 
   for (guint i = 0; i < ACCEPT_MAX; i++)
@@ -120,12 +120,12 @@ on_acceptable (DetourWorker *worker, DetourIo *io, guint32 events)
       int fd = detour_socket_accept (io->fd, &peer);
 
       if (fd >= 0)
-        take_connection (thread, socket->listener, fd, &peer);
+        handshake_pool_take_connection (thread, socket->listener, fd, &peer);
       else if (errno == EMFILE || errno == ENFILE)
         {
           detour_counter_add (&thread->counters.over_limit, 1);
-          tell_full (thread);
-          shed_connection (socket);
+          handshake_pool_tell_full (thread);
+          handshake_pool_shed_connection (socket);
         }
       else if (errno != ECONNABORTED && errno != EINTR)
         return;
@@ -133,26 +133,26 @@ on_acceptable (DetourWorker *worker, DetourIo *io, guint32 events)
 }
 
 static void
-add_listener (DetourWorker *worker, gpointer data)
+handshake_pool_add_listener (DetourLoop *loop, gpointer data)
 {
-  DetourPoolThread *thread = thread_of (worker);
+  DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
   DetourListener *listener = data;
 
   for (guint i = 0; i < listener->fds->len; i++)
     {
       ListenSocket *socket = g_new0 (ListenSocket, 1);
 
-      socket->io = (DetourIo) { on_acceptable, g_array_index (listener->fds, int, i), EPOLLIN | EPOLLEXCLUSIVE };
+      socket->io = (DetourIo) { handshake_pool_on_acceptable, g_array_index (listener->fds, int, i), EPOLLIN | EPOLLEXCLUSIVE };
       socket->listener = detour_listener_ref (listener);
       socket->spare_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
       g_ptr_array_add (thread->sockets, socket);
-      if (!detour_worker_add (worker, &socket->io))
+      if (!detour_loop_add (loop, &socket->io))
         g_critical ("cannot watch a listening socket: %s", g_strerror (errno));
     }
 }
 
 static void
-free_socket (gpointer data)
+handshake_pool_free_socket (gpointer data)
 {
   ListenSocket *socket = data;
 
@@ -163,15 +163,15 @@ free_socket (gpointer data)
 }
 
 static void
-release_socket (DetourWorker *worker, gpointer data)
+handshake_pool_release_socket (DetourLoop *loop, gpointer data)
 {
-  free_socket (data);
+  handshake_pool_free_socket (data);
 }
 
 static void
-remove_listener (DetourWorker *worker, gpointer data)
+handshake_pool_remove_listener (DetourLoop *loop, gpointer data)
 {
-  DetourPoolThread *thread = thread_of (worker);
+  DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
 
   for (guint i = thread->sockets->len; i > 0; i--)
     {
@@ -179,62 +179,62 @@ remove_listener (DetourWorker *worker, gpointer data)
 
       if (socket->listener == data)
         {
-          detour_worker_remove (worker, &socket->io);
+          detour_loop_remove (loop, &socket->io);
           g_ptr_array_steal_index_fast (thread->sockets, i - 1);
-          detour_worker_defer (worker, release_socket, socket);
+          detour_loop_defer (loop, handshake_pool_release_socket, socket);
         }
     }
 }
 
 void
-detour_pool_add_listener (DetourPool *self, DetourListener *listener)
+detour_handshake_pool_add_listener (DetourHandshakePool *self, DetourListener *listener)
 {
   for (guint i = 0; i < self->n_threads; i++)
-    detour_worker_call (self->threads[i].worker, add_listener, listener);
+    detour_loop_call (self->threads[i].loop, handshake_pool_add_listener, listener);
 }
 
 void
-detour_pool_remove_listener (DetourPool *self, DetourListener *listener)
+detour_handshake_pool_remove_listener (DetourHandshakePool *self, DetourListener *listener)
 {
   for (guint i = 0; i < self->n_threads; i++)
-    detour_worker_call (self->threads[i].worker, remove_listener, listener);
+    detour_loop_call (self->threads[i].loop, handshake_pool_remove_listener, listener);
 }
 
-/* Settings ---------------------------------------------------------------------------------------------------- */
+/* Settings ------------------------------------------------------------------------------------- */
 
 static void
-set_limits (DetourWorker *worker, gpointer data)
+handshake_pool_set_limits (DetourLoop *loop, gpointer data)
 {
-  thread_of (worker)->limits = *(const DetourPoolLimits *) data;
+  handshake_pool_thread_of (loop)->limits = *(const DetourHandshakePoolLimits *) data;
 }
 
 void
-detour_pool_set_limits (DetourPool *self, const DetourPoolLimits *limits)
+detour_handshake_pool_set_limits (DetourHandshakePool *self, const DetourHandshakePoolLimits *limits)
 {
   for (guint i = 0; i < self->n_threads; i++)
-    detour_worker_call (self->threads[i].worker, set_limits, (gpointer) limits);
+    detour_loop_call (self->threads[i].loop, handshake_pool_set_limits, (gpointer) limits);
   g_mutex_lock (&self->accept_lock);
   detour_bucket_init (&self->accept_bucket, MAX (limits->accept_burst, 1), g_get_monotonic_time ());
   g_mutex_unlock (&self->accept_lock);
 }
 
 static void
-set_refuse_hold (DetourWorker *worker, gpointer data)
+handshake_pool_set_refuse_hold (DetourLoop *loop, gpointer data)
 {
-  thread_of (worker)->refuse_hold_us = *(const gint64 *) data;
+  handshake_pool_thread_of (loop)->refuse_hold_us = *(const gint64 *) data;
 }
 
 void
-detour_pool_set_refuse_hold (DetourPool *self, gint64 hold_us)
+detour_handshake_pool_set_refuse_hold (DetourHandshakePool *self, gint64 hold_us)
 {
   for (guint i = 0; i < self->n_threads; i++)
-    detour_worker_call (self->threads[i].worker, set_refuse_hold, &hold_us);
+    detour_loop_call (self->threads[i].loop, handshake_pool_set_refuse_hold, &hold_us);
 }
 
 static void
-set_mesh_key (DetourWorker *worker, gpointer data)
+handshake_pool_set_mesh_key (DetourLoop *loop, gpointer data)
 {
-  DetourPoolThread *thread = thread_of (worker);
+  DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
 
   thread->has_mesh_key = data != NULL && !sodium_is_zero (data, DETOUR_KEY_SIZE);
   if (thread->has_mesh_key)
@@ -244,16 +244,16 @@ set_mesh_key (DetourWorker *worker, gpointer data)
 }
 
 void
-detour_pool_set_mesh_key (DetourPool *self, const guint8 *key)
+detour_handshake_pool_set_mesh_key (DetourHandshakePool *self, const guint8 *key)
 {
   for (guint i = 0; i < self->n_threads; i++)
-    detour_worker_call (self->threads[i].worker, set_mesh_key, (gpointer) key);
+    detour_loop_call (self->threads[i].loop, handshake_pool_set_mesh_key, (gpointer) key);
 }
 
 static void
-ask_again (DetourWorker *worker, gpointer data)
+handshake_pool_ask_again (DetourLoop *loop, gpointer data)
 {
-  DetourPoolThread *thread = thread_of (worker);
+  DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
   GList *link = thread->held.head;
 
   while (link != NULL)
@@ -266,18 +266,18 @@ ask_again (DetourWorker *worker, gpointer data)
 }
 
 void
-detour_pool_ask_again (DetourPool *self)
+detour_handshake_pool_ask_again (DetourHandshakePool *self)
 {
   for (guint i = 0; i < self->n_threads; i++)
-    detour_worker_post (self->threads[i].worker, ask_again, NULL);
+    detour_loop_post (self->threads[i].loop, handshake_pool_ask_again, NULL);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------------- */
 
 static void
-on_timer (DetourWorker *worker, DetourTimer *timer, gpointer user)
+handshake_pool_on_timer (DetourLoop *loop, DetourTimer *timer, gpointer user)
 {
-  DetourPoolThread *thread = user;
+  DetourHandshakeThread *thread = user;
 
   if (timer == &thread->look)
     detour_guest_look (thread);
@@ -285,17 +285,17 @@ on_timer (DetourWorker *worker, DetourTimer *timer, gpointer user)
     detour_guest_timer (timer);
 }
 
-static const DetourWorkerFuncs worker_funcs = { .timer = on_timer };
+static const DetourLoopFuncs loop_funcs = { .timer = handshake_pool_on_timer };
 
 static gboolean
-start_thread (DetourPool *self, guint index, const DetourPoolLimits *limits, GError **error)
+handshake_pool_start_thread (DetourHandshakePool *self, guint index, const DetourHandshakePoolLimits *limits, GError **error)
 {
-  DetourPoolThread *thread = &self->threads[index];
+  DetourHandshakeThread *thread = &self->threads[index];
   char name[16];
 
   thread->pool = self;
   thread->limits = *limits;
-  thread->sockets = g_ptr_array_new_with_free_func (free_socket);
+  thread->sockets = g_ptr_array_new_with_free_func (handshake_pool_free_socket);
   thread->in = (DetourBuffer) { g_malloc (READ_SIZE), 0, READ_SIZE };
   thread->plain.cap = READ_SIZE + DETOUR_CHANNEL_FEED_SLACK;
   thread->plain.data = g_malloc (thread->plain.cap);
@@ -308,54 +308,54 @@ start_thread (DetourPool *self, guint index, const DetourPoolLimits *limits, GEr
   detour_log_limit_init (&thread->refusals, g_get_monotonic_time ());
 
   g_snprintf (name, sizeof name, "handshake-%u", index);
-  thread->worker = detour_worker_new (name, POOL_NICE, &worker_funcs, thread, error);
-  return thread->worker != NULL;
+  thread->loop = detour_loop_new (name, POOL_NICE, &loop_funcs, thread, error);
+  return thread->loop != NULL;
 }
 
-DetourPool *
-detour_pool_new (guint n_threads, const DetourPoolParts *parts, const DetourPoolLimits *limits, GError **error)
+DetourHandshakePool *
+detour_handshake_pool_new (guint n_threads, const DetourHandshakePoolParts *parts, const DetourHandshakePoolLimits *limits, GError **error)
 {
-  DetourPool *self = g_new0 (DetourPool, 1);
+  DetourHandshakePool *self = g_new0 (DetourHandshakePool, 1);
 
   self->parts = *parts;
   self->n_threads = n_threads;
-  self->threads = g_new0 (DetourPoolThread, n_threads);
+  self->threads = g_new0 (DetourHandshakeThread, n_threads);
   self->half_open_sources = detour_sources_new ();
   g_mutex_init (&self->accept_lock);
   detour_bucket_init (&self->accept_bucket, MAX (limits->accept_burst, 1), g_get_monotonic_time ());
 
   for (guint i = 0; i < n_threads; i++)
-    if (!start_thread (self, i, limits, error))
+    if (!handshake_pool_start_thread (self, i, limits, error))
       {
-        detour_pool_free (self);
+        detour_handshake_pool_free (self);
         return NULL;
       }
   return self;
 }
 
 static void
-stop_thread (DetourWorker *worker, gpointer data)
+handshake_pool_stop_thread (DetourLoop *loop, gpointer data)
 {
-  DetourPoolThread *thread = thread_of (worker);
+  DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
 
   for (guint i = 0; i < thread->sockets->len; i++)
-    detour_worker_remove (worker, &((ListenSocket *) g_ptr_array_index (thread->sockets, i))->io);
+    detour_loop_remove (loop, &((ListenSocket *) g_ptr_array_index (thread->sockets, i))->io);
   while (thread->guests.head != NULL)
     detour_guest_close (thread->guests.head->data, DETOUR_CLOSE_STOPPING);
 }
 
 void
-detour_pool_free (DetourPool *self)
+detour_handshake_pool_free (DetourHandshakePool *self)
 {
   /* Threads write to each other as long as one of them has guests. */
   for (guint i = 0; i < self->n_threads; i++)
-    if (self->threads[i].worker != NULL)
-      detour_worker_call (self->threads[i].worker, stop_thread, NULL);
+    if (self->threads[i].loop != NULL)
+      detour_loop_call (self->threads[i].loop, handshake_pool_stop_thread, NULL);
   for (guint i = 0; i < self->n_threads; i++)
     {
-      DetourPoolThread *thread = &self->threads[i];
+      DetourHandshakeThread *thread = &self->threads[i];
 
-      g_clear_pointer (&thread->worker, detour_worker_free);
+      g_clear_pointer (&thread->loop, detour_loop_free);
       g_clear_pointer (&thread->sockets, g_ptr_array_unref);
       g_free (thread->in.data);
       g_free (thread->plain.data);
@@ -369,41 +369,41 @@ detour_pool_free (DetourPool *self)
 }
 
 guint
-detour_pool_n_connections (const DetourPool *self)
+detour_handshake_pool_n_connections (const DetourHandshakePool *self)
 {
-  guint n = detour_pool_n_half_open (self) + detour_pool_n_held (self);
+  guint n = detour_handshake_pool_n_half_open (self) + detour_handshake_pool_n_held (self);
 
-  for (guint i = 0; i < self->parts.n_carriers; i++)
-    n += detour_carrier_n_conns (self->parts.carriers[i]);
+  for (guint i = 0; i < self->parts.n_workers; i++)
+    n += detour_worker_n_conns (self->parts.workers[i]);
   return n;
 }
 
 guint
-detour_pool_n_half_open (const DetourPool *self)
+detour_handshake_pool_n_half_open (const DetourHandshakePool *self)
 {
   return __atomic_load_n (&self->n_half_open, __ATOMIC_RELAXED);
 }
 
 guint
-detour_pool_n_waiting (const DetourPool *self)
+detour_handshake_pool_n_waiting (const DetourHandshakePool *self)
 {
   return __atomic_load_n (&self->n_waiting, __ATOMIC_RELAXED);
 }
 
 guint
-detour_pool_n_held (const DetourPool *self)
+detour_handshake_pool_n_held (const DetourHandshakePool *self)
 {
   return __atomic_load_n (&self->n_held, __ATOMIC_RELAXED);
 }
 
 guint
-detour_pool_n_threads (const DetourPool *self)
+detour_handshake_pool_n_threads (const DetourHandshakePool *self)
 {
   return self->n_threads;
 }
 
-const DetourPoolCounters *
-detour_pool_counters (const DetourPool *self, guint thread)
+const DetourHandshakePoolCounters *
+detour_handshake_pool_counters (const DetourHandshakePool *self, guint thread)
 {
   return &self->threads[thread].counters;
 }

@@ -1,8 +1,8 @@
-/* detour-crossing.c: packets on their way from one worker to another.
+/* detour-worker-rings.c: packets on their way from one worker to another.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-crossing.h"
+#include "detour-worker-rings.h"
 
 #include "detour-ring.h"
 
@@ -19,7 +19,7 @@ typedef struct {
 
 /* What belongs to one worker, on cache lines of its own. */
 typedef struct {
-  _Alignas (64) DetourWorker *worker;
+  _Alignas (64) DetourLoop *loop;
   DetourRing **to;    /* by receiver; NULL for itself */
   gsize *unpublished; /* bytes in that ring which the receiver has not been told of */
   gboolean holds;     /* messages that it received, until release() */
@@ -31,10 +31,10 @@ struct _DetourCrossing {
   Side *sides;
 };
 
-DetourCrossing *
-detour_crossing_new (guint n_workers)
+DetourWorkerRings *
+detour_worker_rings_new (guint n_workers)
 {
-  DetourCrossing *self = g_new0 (DetourCrossing, 1);
+  DetourWorkerRings *self = g_new0 (DetourWorkerRings, 1);
 
   self->n = n_workers;
   self->sides = g_aligned_alloc0 (n_workers, sizeof (Side), 64);
@@ -50,7 +50,7 @@ detour_crossing_new (guint n_workers)
           self->sides[i].to[k] = detour_ring_new (RING_SIZE);
           if (self->sides[i].to[k] == NULL)
             {
-              detour_crossing_free (self);
+              detour_worker_rings_free (self);
               return NULL;
             }
         }
@@ -58,7 +58,7 @@ detour_crossing_new (guint n_workers)
 }
 
 void
-detour_crossing_free (DetourCrossing *self)
+detour_worker_rings_free (DetourWorkerRings *self)
 {
   for (guint i = 0; i < self->n; i++)
     {
@@ -72,37 +72,37 @@ detour_crossing_free (DetourCrossing *self)
 }
 
 void
-detour_crossing_set_worker (DetourCrossing *self, guint index, DetourWorker *worker)
+detour_worker_rings_set_loop (DetourWorkerRings *self, guint index, DetourLoop *loop)
 {
-  self->sides[index].worker = worker;
+  self->sides[index].loop = loop;
 }
 
-DetourWorker *
-detour_crossing_worker (const DetourCrossing *self, guint index)
+DetourLoop *
+detour_worker_rings_loop (const DetourWorkerRings *self, guint index)
 {
-  return index < self->n ? self->sides[index].worker : NULL;
+  return index < self->n ? self->sides[index].loop : NULL;
 }
 
 /* Those who stop may be the last to run. */
 static void
-wake (DetourCrossing *self, guint index, guint other)
+worker_rings_wake (DetourWorkerRings *self, guint index, guint other)
 {
   if (!self->sides[index].has_left)
-    detour_worker_wake (self->sides[other].worker);
+    detour_loop_wake (self->sides[other].loop);
 }
 
 static void
-publish (DetourCrossing *self, guint index, guint receiver)
+worker_rings_publish (DetourWorkerRings *self, guint index, guint receiver)
 {
   Side *side = &self->sides[index];
 
   side->unpublished[receiver] = 0;
   detour_ring_publish (side->to[receiver]);
-  wake (self, index, receiver);
+  worker_rings_wake (self, index, receiver);
 }
 
 DetourForward
-detour_crossing_send (DetourCrossing *self, guint index, DetourHandle handle, guint64 source_id, const DetourKey *source,
+detour_worker_rings_send (DetourWorkerRings *self, guint index, DetourHandle handle, guint64 source_id, const DetourKey *source,
                       const guint8 *packet, gsize len)
 {
   Side *side = &self->sides[index];
@@ -116,7 +116,7 @@ detour_crossing_send (DetourCrossing *self, guint index, DetourHandle handle, gu
   head = detour_ring_reserve (side->to[receiver], size);
   if (head == NULL)
     {
-      publish (self, index, receiver);
+      worker_rings_publish (self, index, receiver);
       detour_ring_want_room (side->to[receiver]);
       head = detour_ring_reserve (side->to[receiver], size);
       if (head == NULL)
@@ -129,20 +129,20 @@ detour_crossing_send (DetourCrossing *self, guint index, DetourHandle handle, gu
   memcpy (frame + DETOUR_FRAME_RECV_HEAD_SIZE, packet, len);
   side->unpublished[receiver] += size;
   if (side->unpublished[receiver] >= RING_HOLD)
-    publish (self, index, receiver);
+    worker_rings_publish (self, index, receiver);
   return DETOUR_FORWARD_DONE;
 }
 
 void
-detour_crossing_publish (DetourCrossing *self, guint index)
+detour_worker_rings_publish (DetourWorkerRings *self, guint index)
 {
   for (guint i = 0; i < self->n; i++)
     if (self->sides[index].unpublished[i] > 0)
-      publish (self, index, i);
+      worker_rings_publish (self, index, i);
 }
 
 gboolean
-detour_crossing_receive (DetourCrossing *self, guint index, DetourRelay *relay)
+detour_worker_rings_receive (DetourWorkerRings *self, guint index, DetourRelay *relay)
 {
   gboolean found = FALSE;
 
@@ -164,18 +164,18 @@ detour_crossing_receive (DetourCrossing *self, guint index, DetourRelay *relay)
 }
 
 void
-detour_crossing_release (DetourCrossing *self, guint index)
+detour_worker_rings_release (DetourWorkerRings *self, guint index)
 {
   if (!self->sides[index].holds)
     return;
   self->sides[index].holds = FALSE;
   for (guint i = 0; i < self->n; i++)
     if (i != index && detour_ring_release (self->sides[i].to[index]))
-      wake (self, index, i);
+      worker_rings_wake (self, index, i);
 }
 
 void
-detour_crossing_leave (DetourCrossing *self, guint index)
+detour_worker_rings_leave (DetourWorkerRings *self, guint index)
 {
   self->sides[index].has_left = TRUE;
 }

@@ -1,4 +1,4 @@
-/* detour-carrier.c: one worker and the registered connections that it carries.
+/* detour-worker.c: one worker and the registered connections that it carries.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -13,7 +13,7 @@
 #define ARENA_SIZE (512u * 1024)
 
 static void
-log_end (const DetourConn *conn, DetourClose reason)
+worker_log_end (const DetourConn *conn, DetourClose reason)
 {
   g_autofree char *key = NULL;
   char short_key[9];
@@ -26,24 +26,24 @@ log_end (const DetourConn *conn, DetourClose reason)
                     "MESSAGE", "client %s: connection closed, %s", short_key, detour_close_text (reason));
 }
 
-/* Connections ------------------------------------------------------------------------------------------------- */
+/* Connections ---------------------------------------------------------------------------------- */
 
 static void
-release_conn (DetourWorker *worker, gpointer data)
+worker_release_conn (DetourLoop *loop, gpointer data)
 {
-  DetourCarrier *self = detour_worker_user (worker);
+  DetourWorker *self = detour_loop_user (loop);
 
   detour_slab_release (self->slab, data);
 }
 
 void
-detour_carrier_end_conn (DetourCarrier *self, DetourConn *conn, DetourClose reason)
+detour_worker_end_conn (DetourWorker *self, DetourConn *conn, DetourClose reason)
 {
   guint32 slot = DETOUR_HANDLE_SLOT (conn->client.handle);
 
   g_assert (!conn->is_closed);
 
-  log_end (conn, reason);
+  worker_log_end (conn, reason);
   detour_counter_add (&self->counters.closed[reason], 1);
   conn->is_closed = TRUE;
   if (conn->client.is_watcher)
@@ -62,11 +62,11 @@ detour_carrier_end_conn (DetourCarrier *self, DetourConn *conn, DetourClose reas
    * for longer. */
   if (conn->is_stalled)
     g_ptr_array_remove_fast (self->stalled, conn);
-  detour_worker_defer (self->worker, release_conn, conn);
+  detour_loop_defer (self->loop, worker_release_conn, conn);
 }
 
 static guint32
-take_slot (DetourCarrier *self)
+worker_take_slot (DetourWorker *self)
 {
   guint32 slot;
 
@@ -83,9 +83,9 @@ take_slot (DetourCarrier *self)
 }
 
 static void
-on_adopt (DetourWorker *worker, gpointer data)
+worker_on_adopt (DetourLoop *loop, gpointer data)
 {
-  DetourCarrier *self = detour_worker_user (worker);
+  DetourWorker *self = detour_loop_user (loop);
   g_autoptr (DetourSession) session = data;
   DetourConn *conn;
   guint32 slot;
@@ -97,7 +97,7 @@ on_adopt (DetourWorker *worker, gpointer data)
       return;
     }
   conn->io = (DetourIo) { detour_conn_ready, session->fd, EPOLLIN };
-  if (!detour_worker_add (self->worker, &conn->io))
+  if (!detour_loop_add (self->loop, &conn->io))
     {
       g_warning ("cannot watch another connection: %s", g_strerror (errno));
       detour_sources_leave (self->sources, &session->source);
@@ -115,7 +115,7 @@ on_adopt (DetourWorker *worker, gpointer data)
   conn->client.is_mesh = session->is_mesh;
   conn->client.presence = session->presence;
 
-  slot = take_slot (self);
+  slot = worker_take_slot (self);
   g_ptr_array_index (self->conns, slot) = conn;
   self->generation = MAX (self->generation + 1, 1);
   __atomic_store_n (&self->n_conns, self->n_conns + 1, __ATOMIC_RELAXED);
@@ -129,7 +129,7 @@ on_adopt (DetourWorker *worker, gpointer data)
 }
 
 static DetourConn *
-find_conn (DetourCarrier *self, DetourHandle handle)
+worker_find_conn (DetourWorker *self, DetourHandle handle)
 {
   DetourClient *client = detour_relay_find (self->relay, handle);
 
@@ -142,32 +142,32 @@ typedef struct {
 } CloseMessage;
 
 static void
-on_close (DetourWorker *worker, gpointer data)
+worker_on_close (DetourLoop *loop, gpointer data)
 {
-  DetourCarrier *self = detour_worker_user (worker);
+  DetourWorker *self = detour_loop_user (loop);
   g_autofree CloseMessage *message = data;
-  DetourConn *conn = find_conn (self, message->handle);
+  DetourConn *conn = worker_find_conn (self, message->handle);
 
   if (conn != NULL)
-    detour_carrier_end_conn (self, conn, message->reason);
+    detour_worker_end_conn (self, conn, message->reason);
 }
 
 static void
-post_close (DetourWorker *worker, DetourHandle handle, DetourClose reason)
+worker_post_close (DetourLoop *loop, DetourHandle handle, DetourClose reason)
 {
   CloseMessage *message = g_new (CloseMessage, 1);
 
   *message = (CloseMessage) { handle, reason };
-  detour_worker_post (worker, on_close, message);
+  detour_loop_post (loop, worker_on_close, message);
 }
 
 void
-detour_carrier_close (DetourCarrier *self, DetourHandle handle, DetourClose reason)
+detour_worker_close (DetourWorker *self, DetourHandle handle, DetourClose reason)
 {
-  post_close (self->worker, handle, reason);
+  worker_post_close (self->loop, handle, reason);
 }
 
-/* Mesh watchers, and who heard of a peer ---------------------------------------------------------------------- */
+/* Mesh watchers, and who heard of a peer ------------------------------------------------------- */
 
 typedef struct {
   guint64 id; /* of a peer that is gone; unused for one that is present */
@@ -176,100 +176,100 @@ typedef struct {
 } PeerMessage;
 
 static void
-tell_watchers (DetourCarrier *self, const guint8 *frame, gsize len)
+worker_tell_watchers (DetourWorker *self, const guint8 *frame, gsize len)
 {
   for (guint i = 0; i < self->watchers->len; i++)
     detour_relay_control (self->relay, &((DetourConn *) self->watchers->pdata[i])->client, frame, len);
 }
 
 static void
-on_peer_gone (DetourWorker *worker, gpointer data)
+worker_on_peer_gone (DetourLoop *loop, gpointer data)
 {
-  DetourCarrier *self = detour_worker_user (worker);
+  DetourWorker *self = detour_loop_user (loop);
   g_autofree PeerMessage *message = data;
   guint8 frame[DETOUR_FRAME_PEER_GONE_SIZE];
 
   detour_relay_source_gone (self->relay, message->id, &message->key);
   detour_frame_put_peer_gone (frame, &message->key, DETOUR_FRAME_GONE_DISCONNECTED);
-  tell_watchers (self, frame, sizeof frame);
+  worker_tell_watchers (self, frame, sizeof frame);
 }
 
 static void
-on_peer_present (DetourWorker *worker, gpointer data)
+worker_on_peer_present (DetourLoop *loop, gpointer data)
 {
-  DetourCarrier *self = detour_worker_user (worker);
+  DetourWorker *self = detour_loop_user (loop);
   g_autofree PeerMessage *message = data;
   guint8 frame[DETOUR_FRAME_PEER_PRESENT_MAX];
   gsize len = detour_frame_put_peer_present (frame, &message->key, &message->presence);
 
-  tell_watchers (self, frame, len);
+  worker_tell_watchers (self, frame, len);
 }
 
 void
-detour_carrier_peer_gone (DetourCarrier *self, const DetourPeer *peer)
+detour_worker_peer_gone (DetourWorker *self, const DetourPeer *peer)
 {
   PeerMessage *message = g_new0 (PeerMessage, 1);
 
   message->id = peer->id;
   message->key = peer->key;
-  detour_worker_post (self->worker, on_peer_gone, message);
+  detour_loop_post (self->loop, worker_on_peer_gone, message);
 }
 
 void
-detour_carrier_peer_present (DetourCarrier *self, const DetourKey *key, const DetourPresence *presence)
+detour_worker_peer_present (DetourWorker *self, const DetourKey *key, const DetourPresence *presence)
 {
   PeerMessage *message = g_new0 (PeerMessage, 1);
 
   message->key = *key;
   message->presence = *presence;
-  detour_worker_post (self->worker, on_peer_present, message);
+  detour_loop_post (self->loop, worker_on_peer_present, message);
 }
 
 gboolean
-detour_carrier_has_watchers (const DetourCarrier *self)
+detour_worker_has_watchers (const DetourWorker *self)
 {
   return __atomic_load_n (&self->n_watchers, __ATOMIC_SEQ_CST) > 0;
 }
 
 typedef struct {
-  DetourCarrier *carrier;
+  DetourWorker *worker;
   DetourClient *client;
 } FloodContext;
 
 static void
-flood_one (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
+worker_flood_one (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
 {
   const FloodContext *context = user;
   guint8 frame[DETOUR_FRAME_PEER_PRESENT_MAX];
   gsize len = detour_frame_put_peer_present (frame, &peer->key, presence);
 
-  detour_relay_control (context->carrier->relay, context->client, frame, len);
+  detour_relay_control (context->worker->relay, context->client, frame, len);
 }
 
-/* What the relay asks of the other side ----------------------------------------------------------------------- */
+/* What the relay asks of the other side -------------------------------------------------------- */
 
 static DetourForward
-port_forward (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source, const guint8 *packet,
+worker_port_forward (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source, const guint8 *packet,
               gsize len)
 {
-  DetourCarrier *self = user;
+  DetourWorker *self = user;
 
-  return detour_crossing_send (self->crossing, self->index, handle, source_id, source, packet, len);
+  return detour_worker_rings_send (self->rings, self->index, handle, source_id, source, packet, len);
 }
 
 static void
-port_close (gpointer user, DetourHandle handle)
+worker_port_close (gpointer user, DetourHandle handle)
 {
-  DetourCarrier *self = user;
+  DetourWorker *self = user;
 
-  post_close (detour_crossing_worker (self->crossing, DETOUR_HANDLE_WORKER (handle)), handle, DETOUR_CLOSE_KICKED);
+  worker_post_close (detour_worker_rings_loop (self->rings, DETOUR_HANDLE_WORKER (handle)), handle, DETOUR_CLOSE_KICKED);
 }
 
 /* Who comes between the two steps is told of twice, which a set of keys does not mind. */
 static void
-port_watch (gpointer user, DetourClient *client)
+worker_port_watch (gpointer user, DetourClient *client)
 {
-  DetourCarrier *self = user;
+  DetourWorker *self = user;
   FloodContext context = { self, client };
 
   if (!client->is_watcher)
@@ -278,15 +278,15 @@ port_watch (gpointer user, DetourClient *client)
       g_ptr_array_add (self->watchers, detour_conn_of_client (client));
       __atomic_store_n (&self->n_watchers, self->watchers->len, __ATOMIC_SEQ_CST);
     }
-  detour_registry_each_key (self->registry, flood_one, &context);
+  detour_registry_each_key (self->registry, worker_flood_one, &context);
 }
 
-static const DetourRelayPort relay_port = { port_forward, port_close, port_watch };
+static const DetourRelayPort relay_port = { worker_port_forward, worker_port_close, worker_port_watch };
 
-/* Rounds ------------------------------------------------------------------------------------------------------ */
+/* Rounds --------------------------------------------------------------------------------------- */
 
 void
-detour_carrier_flush (DetourCarrier *self)
+detour_worker_flush (DetourWorker *self)
 {
   DetourClient *client;
 
@@ -311,24 +311,24 @@ detour_carrier_flush (DetourCarrier *self)
       self->retired = block->next;
       detour_block_release (&self->blocks, block);
     }
-  detour_crossing_release (self->crossing, self->index);
+  detour_worker_rings_release (self->rings, self->index);
 }
 
 static void
-on_begin (DetourWorker *worker, gpointer user)
+worker_on_begin (DetourLoop *loop, gpointer user)
 {
-  detour_relay_begin (((DetourCarrier *) user)->relay, detour_worker_now_us (worker));
+  detour_relay_begin (((DetourWorker *) user)->relay, detour_loop_now_us (loop));
 }
 
 static void
-on_timer (DetourWorker *worker, DetourTimer *timer, gpointer user)
+worker_on_timer (DetourLoop *loop, DetourTimer *timer, gpointer user)
 {
   detour_conn_timer (user, timer);
 }
 
 /* Those that stall again are put at the end of the list, and are not tried twice. TRUE: one of them went on. */
 static gboolean
-retry_stalled (DetourCarrier *self)
+worker_retry_stalled (DetourWorker *self)
 {
   guint n = self->stalled->len;
 
@@ -345,29 +345,29 @@ retry_stalled (DetourCarrier *self)
 }
 
 static gboolean
-on_poll (DetourWorker *worker, gpointer user)
+worker_on_poll (DetourLoop *loop, gpointer user)
 {
-  DetourCarrier *self = user;
-  gboolean went_on = retry_stalled (self);
+  DetourWorker *self = user;
+  gboolean went_on = worker_retry_stalled (self);
 
-  return detour_crossing_receive (self->crossing, self->index, self->relay) || went_on;
+  return detour_worker_rings_receive (self->rings, self->index, self->relay) || went_on;
 }
 
 static void
-on_round (DetourWorker *worker, gpointer user)
+worker_on_round (DetourLoop *loop, gpointer user)
 {
-  DetourCarrier *self = user;
+  DetourWorker *self = user;
 
   detour_counter_add (&self->counters.rounds, 1);
-  detour_carrier_flush (self);
-  detour_crossing_publish (self->crossing, self->index);
-  detour_registry_quiesce (self->registry, self->index);
+  detour_worker_flush (self);
+  detour_worker_rings_publish (self->rings, self->index);
+  detour_registry_quiescent (self->registry, self->index);
 }
 
 static void
-on_sleeping (DetourWorker *worker, gboolean sleeps, gpointer user)
+worker_on_sleeping (DetourLoop *loop, gboolean sleeps, gpointer user)
 {
-  DetourCarrier *self = user;
+  DetourWorker *self = user;
 
   if (sleeps)
     detour_registry_offline (self->registry, self->index);
@@ -375,25 +375,25 @@ on_sleeping (DetourWorker *worker, gboolean sleeps, gpointer user)
     detour_registry_online (self->registry, self->index);
 }
 
-static const DetourWorkerFuncs worker_funcs = {
-  .begin = on_begin,
-  .timer = on_timer,
-  .round = on_round,
-  .poll = on_poll,
-  .sleeping = on_sleeping,
+static const DetourLoopFuncs loop_funcs = {
+  .begin = worker_on_begin,
+  .timer = worker_on_timer,
+  .round = worker_on_round,
+  .poll = worker_on_poll,
+  .sleeping = worker_on_sleeping,
 };
 
-/* ------------------------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------------- */
 
-DetourCarrier *
-detour_carrier_new (guint index, DetourCrossing *crossing, DetourRegistry *registry, DetourSources *sources,
-                    const DetourKey *server_key, const DetourCarrierLimits *limits, GError **error)
+DetourWorker *
+detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *registry, DetourSources *sources,
+                    const DetourKey *server_key, const DetourWorkerLimits *limits, GError **error)
 {
-  DetourCarrier *self = g_new0 (DetourCarrier, 1);
+  DetourWorker *self = g_new0 (DetourWorker, 1);
   char name[16];
 
   self->index = index;
-  self->crossing = crossing;
+  self->rings = rings;
   self->registry = registry;
   self->sources = sources;
   self->limits = *limits;
@@ -410,52 +410,52 @@ detour_carrier_new (guint index, DetourCrossing *crossing, DetourRegistry *regis
   self->free_slots = g_array_new (FALSE, FALSE, sizeof (guint32));
 
   g_snprintf (name, sizeof name, "worker-%u", index);
-  self->worker = detour_worker_new (name, 0, &worker_funcs, self, error);
-  if (self->worker == NULL)
+  self->loop = detour_loop_new (name, 0, &loop_funcs, self, error);
+  if (self->loop == NULL)
     {
-      detour_carrier_free (self);
+      detour_worker_free (self);
       return NULL;
     }
-  detour_crossing_set_worker (crossing, index, self->worker);
+  detour_worker_rings_set_loop (rings, index, self->loop);
   return self;
 }
 
 static void
-on_stop (DetourWorker *worker, gpointer data)
+worker_on_stop (DetourLoop *loop, gpointer data)
 {
-  DetourCarrier *self = detour_worker_user (worker);
+  DetourWorker *self = detour_loop_user (loop);
 
   self->is_stopping = TRUE;
-  detour_crossing_leave (self->crossing, self->index);
+  detour_worker_rings_leave (self->rings, self->index);
   for (guint i = 0; i < self->conns->len; i++)
     {
       DetourConn *conn = g_ptr_array_index (self->conns, i);
 
       if (conn != NULL)
-        detour_carrier_end_conn (self, conn, DETOUR_CLOSE_STOPPING);
+        detour_worker_end_conn (self, conn, DETOUR_CLOSE_STOPPING);
     }
-  detour_carrier_flush (self);
+  detour_worker_flush (self);
 }
 
 void
-detour_carrier_stop (DetourCarrier *self)
+detour_worker_stop (DetourWorker *self)
 {
-  detour_worker_call (self->worker, on_stop, NULL);
+  detour_loop_call (self->loop, worker_on_stop, NULL);
 }
 
 void
-detour_carrier_join (DetourCarrier *self)
+detour_worker_join (DetourWorker *self)
 {
-  if (self->worker == NULL)
+  if (self->loop == NULL)
     return;
-  g_clear_pointer (&self->worker, detour_worker_free);
+  g_clear_pointer (&self->loop, detour_loop_free);
   detour_registry_offline (self->registry, self->index);
 }
 
 void
-detour_carrier_free (DetourCarrier *self)
+detour_worker_free (DetourWorker *self)
 {
-  detour_carrier_join (self);
+  detour_worker_join (self);
   detour_relay_free (self->relay);
   detour_block_store_clear (&self->blocks);
   g_ptr_array_unref (self->replies);
@@ -471,16 +471,16 @@ detour_carrier_free (DetourCarrier *self)
 }
 
 void
-detour_carrier_adopt (DetourCarrier *self, DetourSession *session)
+detour_worker_adopt (DetourWorker *self, DetourSession *session)
 {
-  detour_worker_post (self->worker, on_adopt, session);
+  detour_loop_post (self->loop, worker_on_adopt, session);
 }
 
 static void
-on_set_limits (DetourWorker *worker, gpointer data)
+worker_on_set_limits (DetourLoop *loop, gpointer data)
 {
-  DetourCarrier *self = detour_worker_user (worker);
-  g_autofree DetourCarrierLimits *limits = data;
+  DetourWorker *self = detour_loop_user (loop);
+  g_autofree DetourWorkerLimits *limits = data;
 
   self->limits = *limits;
   detour_relay_set_limits (self->relay, &limits->relay);
@@ -496,31 +496,31 @@ on_set_limits (DetourWorker *worker, gpointer data)
 }
 
 void
-detour_carrier_set_limits (DetourCarrier *self, const DetourCarrierLimits *limits)
+detour_worker_set_limits (DetourWorker *self, const DetourWorkerLimits *limits)
 {
-  detour_worker_post (self->worker, on_set_limits, g_memdup2 (limits, sizeof *limits));
+  detour_loop_post (self->loop, worker_on_set_limits, g_memdup2 (limits, sizeof *limits));
 }
 
 guint
-detour_carrier_n_conns (const DetourCarrier *self)
+detour_worker_n_conns (const DetourWorker *self)
 {
   return __atomic_load_n (&self->n_conns, __ATOMIC_RELAXED);
 }
 
 const DetourRelayCounters *
-detour_carrier_relay_counters (const DetourCarrier *self)
+detour_worker_relay_counters (const DetourWorker *self)
 {
   return detour_relay_counters (self->relay);
 }
 
-const DetourCarrierCounters *
-detour_carrier_counters (const DetourCarrier *self)
+const DetourWorkerCounters *
+detour_worker_counters (const DetourWorker *self)
 {
   return &self->counters;
 }
 
-DetourWorker *
-detour_carrier_worker (const DetourCarrier *self)
+DetourLoop *
+detour_loop_loop (const DetourWorker *self)
 {
-  return self->worker;
+  return self->loop;
 }

@@ -1,4 +1,4 @@
-/* detourctl-doors.c: where clients arrive, and the certificates they are shown.
+/* detourctl-listeners.c: where clients arrive, and the certificates they are shown.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -10,7 +10,7 @@
 #include "detourctl-list.h"
 
 static void
-add_listener (const char *path, GVariant *properties, gpointer user)
+ctl_listeners_add_listener (const char *path, GVariant *properties, gpointer user)
 {
   g_autofree const char **addresses = NULL;
   g_autofree char *all = NULL;
@@ -22,7 +22,7 @@ add_listener (const char *path, GVariant *properties, gpointer user)
 }
 
 static DetourctlExit
-run_listeners (Detourctl *self, char **arguments)
+ctl_listeners_run_listeners (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
     { _("INSTANCE"), DETOURCTL_COLUMN_LEFT }, { _("PROTOCOL"), DETOURCTL_COLUMN_LEFT },
@@ -30,11 +30,11 @@ run_listeners (Detourctl *self, char **arguments)
     { NULL },
   };
 
-  return detourctl_list_objects (self, "listeners", "Listener", columns, add_listener);
+  return detourctl_list_objects (self, "listeners", "Listener", columns, ctl_listeners_add_listener);
 }
 
 static void
-add_certificate (const char *path, GVariant *properties, gpointer user)
+ctl_listeners_add_certificate (const char *path, GVariant *properties, gpointer user)
 {
   gint64 left_us = (gint64) detourctl_number (properties, "NotAfter") - g_get_real_time ();
   g_autofree char *until = detourctl_format_time (detourctl_number (properties, "NotAfter"));
@@ -49,7 +49,7 @@ add_certificate (const char *path, GVariant *properties, gpointer user)
 }
 
 static DetourctlExit
-run_certs (Detourctl *self, char **arguments)
+ctl_listeners_run_certs (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
     { _("INSTANCE"), DETOURCTL_COLUMN_LEFT },    { _("VALID UNTIL"), DETOURCTL_COLUMN_LEFT },
@@ -57,11 +57,11 @@ run_certs (Detourctl *self, char **arguments)
     { _("NAMES"), DETOURCTL_COLUMN_LEFT },       { NULL },
   };
 
-  return detourctl_list_objects (self, "certificates", "Certificate", columns, add_certificate);
+  return detourctl_list_objects (self, "certificates", "Certificate", columns, ctl_listeners_add_certificate);
 }
 
-const DetourctlCommand detourctl_doors_commands[] = {
-  { .name = "listeners", .arguments = "", .summary = N_("Where clients arrive"), .run = run_listeners },
-  { .name = "certs", .arguments = "", .summary = N_("Certificates that clients are shown"), .run = run_certs },
+const DetourctlCommand detourctl_listeners_commands[] = {
+  { .name = "listeners", .arguments = "", .summary = N_("Where clients arrive"), .run = ctl_listeners_run_listeners },
+  { .name = "certs", .arguments = "", .summary = N_("Certificates that clients are shown"), .run = ctl_listeners_run_certs },
   { NULL },
 };

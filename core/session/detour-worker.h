@@ -1,0 +1,63 @@
+/* detour-worker.h: one worker and the registered connections that it carries.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Joins the network and the protocol: bytes are read, opened and given to the relay; what the
+ * relay hands out is sealed and sent, one send for each destination and round. Packets for a
+ * client of another worker go through a ring that the two share. */
+#pragma once
+
+#include <glib.h>
+
+#include "detour-worker-rings.h"
+#include "detour-relay.h"
+#include "detour-session.h"
+#include "detour-loop.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DetourCarrier DetourWorker;
+
+/* Of all workers; a copy is kept by each. */
+typedef struct {
+  DetourRelayLimits relay;
+  gint64 write_timeout_us; /* 0: none; a mesh connection has 30 s */
+  gint64 keep_alive_us;    /* between two keep-alives, without their jitter */
+} DetourWorkerLimits;
+
+/* Read by anyone. */
+typedef struct {
+  DetourCounter joined;
+  DetourCounter closed[DETOUR_N_CLOSES];
+  DetourCounter rounds, reads, sends;
+} DetourWorkerCounters;
+
+/* Main thread. This is number @index of those that share @crossing and @registry; connections that end leave @sources. */
+DetourWorker *detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *registry, DetourSources *sources,
+                                   const DetourKey *server_key, const DetourWorkerLimits *limits, GError **error);
+/* Closes every connection and takes no more. Main thread. */
+void detour_worker_stop (DetourWorker *self);
+/* Ends the thread. Carriers read each other's rings, so all are joined before the first is freed. Main thread. */
+void detour_worker_join (DetourWorker *self);
+/* Main thread. */
+void detour_worker_free (DetourWorker *self);
+
+/* The functions below may be called from any thread. */
+
+/* Takes over @session; it is reachable under its key soon after. */
+void detour_worker_adopt (DetourWorker *self, DetourSession *session);
+void detour_worker_set_limits (DetourWorker *self, const DetourWorkerLimits *limits);
+/* Nothing happens when the connection is gone already. */
+void detour_worker_close (DetourWorker *self, DetourHandle handle, DetourClose reason);
+/* Tells who received from the key that it has left the region, and every mesh watcher. */
+void detour_worker_peer_gone (DetourWorker *self, const DetourPeer *peer);
+/* Tells every mesh watcher of a connection. */
+void detour_worker_peer_present (DetourWorker *self, const DetourKey *key, const DetourPresence *presence);
+/* Whether a mesh watcher is among its clients. */
+gboolean detour_worker_has_watchers (const DetourWorker *self);
+
+guint detour_worker_n_conns (const DetourWorker *self);
+const DetourRelayCounters *detour_worker_relay_counters (const DetourWorker *self);
+const DetourWorkerCounters *detour_worker_counters (const DetourWorker *self);
+DetourLoop *detour_loop_loop (const DetourWorker *self);
+
+G_END_DECLS
