@@ -16,7 +16,8 @@
 
 G_BEGIN_DECLS
 
-/* Raised whenever a struct or a rule below changes its meaning. Compared before anything else is read. */
+/* Raised whenever a struct or a rule below changes its meaning. Compared before anything else is
+ * read. */
 #define DETOUR_PLUGIN_ABI 1u
 
 /* Length in bytes of a node or server key, a raw Curve25519 public key as it is on the wire. */
@@ -35,15 +36,18 @@ typedef enum {
   DETOUR_CONFIG_RATE,     /* a size for each second */
   DETOUR_CONFIG_PATH,     /* absolute path of a file or directory */
   DETOUR_CONFIG_ENUM,     /* one of `words` */
-  DETOUR_CONFIG_ADDRESS,  /* HOST:PORT, [V6]:PORT, :PORT (every address, both families), unix:/path */
+  DETOUR_CONFIG_ADDRESS,  /* HOST:PORT, [V6]:PORT, :PORT (every address, both families), unix:/path
+                           */
   DETOUR_CONFIG_CIDR,     /* ADDRESS or ADDRESS/BITS */
 } DetourConfigType;
 
 typedef enum {
-  DETOUR_CONFIG_LIST = 1 << 0,     /* values separated by `;`, each of the key's type; min and max bound each value */
+  DETOUR_CONFIG_LIST = 1 << 0, /* values separated by `;`, each of the key's type; min and max bound
+                                  each value */
   DETOUR_CONFIG_REQUIRED = 1 << 1, /* the start is refused without it */
   DETOUR_CONFIG_SECRET = 1 << 2,   /* masked in dumps */
-  DETOUR_CONFIG_RESTART = 1 << 3,  /* a change needs a restart of the daemon and is reported, not applied */
+  DETOUR_CONFIG_RESTART = 1 << 3,  /* a change needs a restart of the daemon and is reported, not
+                                      applied */
   DETOUR_CONFIG_LIMIT = 1 << 4,    /* `off` and `0` mean none; the getter gives 0 */
   DETOUR_CONFIG_CERT = 1 << 5,     /* of a STRING: the NAME of a [cert NAME] that has to be there */
 } DetourConfigFlags;
@@ -52,11 +56,11 @@ typedef enum {
 typedef struct {
   const char *key;
   DetourConfigType type;
-  const char *fallback;     /* as it would be written in a file; NULL: absent */
-  guint64 min, max;         /* of UINT, DURATION, SIZE, RATE; both 0: any */
-  const char *summary;      /* for the manual: a clause without a full stop */
+  const char *fallback; /* as it would be written in a file; NULL: absent */
+  guint64 min, max;     /* of UINT, DURATION, SIZE, RATE; both 0: any */
+  const char *summary;  /* for the manual: a clause without a full stop */
   DetourConfigFlags flags;
-  const char *words;        /* ENUM: allowed words separated by `|` */
+  const char *words; /* ENUM: allowed words separated by `|` */
 } DetourConfigKey;
 
 /* The checked values of one group: immutable, any thread, reference-counted. */
@@ -67,13 +71,19 @@ void detour_settings_unref (DetourSettings *self);
 
 /* Getters abort when @key is not in the table with that type: a bug of the caller, never of a file.
  * All borrow from @self. */
-gboolean detour_settings_has (const DetourSettings *self, const char *key);          /* set, or has a fallback */
-gboolean detour_settings_is_written (const DetourSettings *self, const char *key);   /* some file sets it */
-const char *detour_settings_string (const DetourSettings *self, const char *key);    /* STRING, PATH, ENUM, ADDRESS, CIDR; NULL when absent */
+gboolean detour_settings_has (const DetourSettings *self,
+                              const char *key); /* set, or has a fallback */
+gboolean detour_settings_is_written (const DetourSettings *self,
+                                     const char *key); /* some file sets it */
+const char *detour_settings_string (
+    const DetourSettings *self,
+    const char *key); /* STRING, PATH, ENUM, ADDRESS, CIDR; NULL when absent */
 gboolean detour_settings_bool (const DetourSettings *self, const char *key);
-guint64 detour_settings_uint (const DetourSettings *self, const char *key);          /* UINT; SIZE in bytes; RATE in bytes a second */
+guint64 detour_settings_uint (const DetourSettings *self,
+                              const char *key); /* UINT; SIZE in bytes; RATE in bytes a second */
 gint64 detour_settings_duration_us (const DetourSettings *self, const char *key);
-/* NULL-terminated; never NULL, empty when the key is absent. The values are in their written form, already checked. */
+/* NULL-terminated; never NULL, empty when the key is absent. The values are in their written form,
+ * already checked. */
 const char *const *detour_settings_list (const DetourSettings *self, const char *key);
 
 /**
@@ -83,11 +93,11 @@ const char *const *detour_settings_list (const DetourSettings *self, const char 
  * @error: where to put the error
  * @format: what was found and what was expected
  *
- * Sets @error to `FILE:LINE: [GROUP] KEY: text`, the form of every configuration error. For what only
- * the plugin can judge: a file that does not parse, an address that cannot be bound.
+ * Sets @error to `FILE:LINE: [GROUP] KEY: text`, the form of every configuration error. For what
+ * only the plugin can judge: a file that does not parse, an address that cannot be bound.
  */
-void detour_settings_error (const DetourSettings *self, const char *key, GError **error, const char *format, ...)
-    G_GNUC_PRINTF (4, 5);
+void detour_settings_error (const DetourSettings *self, const char *key, GError **error,
+                            const char *format, ...) G_GNUC_PRINTF (4, 5);
 
 /* -------------------------------------------------------------------------------------------------
  * The host: services of core for one instance. Main thread unless said otherwise.
@@ -100,13 +110,16 @@ const char *detour_host_hostname (DetourHost *host);        /* [core] hostname; 
 const char *detour_host_state_directory (DetourHost *host); /* exists, 0700 */
 /* The relay's public DERP key. Any thread. */
 const guint8 *detour_host_server_key (DetourHost *host);
-/* TRUE from the moment every enabled listener is bound until the daemon stops or drains. Any thread. */
+/* TRUE from the moment every enabled listener is bound until the daemon stops or drains. Any
+ * thread. */
 gboolean detour_host_is_ready (DetourHost *host);
 
-/* One line for people on how the instance is doing, shown in status; replaces the line before. Any thread. */
+/* One line for people on how the instance is doing, shown in status; replaces the line before. Any
+ * thread. */
 void detour_host_set_summary (DetourHost *host, const char *format, ...) G_GNUC_PRINTF (2, 3);
-/* Says that the instance works only in part and why; NULL: all is well again. The log is the plugin's business; core
- * does not tell of questions that an auth instance in trouble could not answer. Any thread. */
+/* Says that the instance works only in part and why; NULL: all is well again. The log is the
+ * plugin's business; core does not tell of questions that an auth instance in trouble could not
+ * answer. Any thread. */
 void detour_host_set_trouble (DetourHost *host, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
 /* A number that only grows. One thread writes; everyone may read. Lives as long as the instance. */
@@ -119,14 +132,16 @@ typedef struct {
  * @name: static, lower-case words joined by `_`, without the plugin's name: "requests_success"
  * @help: static, one clause
  *
- * Returns: (transfer none): the counter, the same one when the instance starts again, so that totals go on.
+ * Returns: (transfer none): the counter, the same one when the instance starts again, so that
+ * totals go on.
  */
 DetourCounter *detour_host_counter (DetourHost *host, const char *name, const char *help);
 
 static inline void
 detour_counter_add (DetourCounter *self, guint64 n)
 {
-  __atomic_store_n (&self->value, __atomic_load_n (&self->value, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+  __atomic_store_n (&self->value, __atomic_load_n (&self->value, __ATOMIC_RELAXED) + n,
+                    __ATOMIC_RELAXED);
 }
 
 static inline guint64
@@ -144,16 +159,17 @@ detour_counter_get (const DetourCounter *self)
  * @text: need not be terminated
  * @len_max: bytes the message may have
  *
- * Judges JSON before json-glib sees it, which dies of deep nesting and takes much that is not JSON: the text must be
- * one value by RFC 8259, in valid UTF-8, at most 32 levels deep, without \u0000 and half surrogates. Types and
- * ranges are still the caller's to check: json-glib turns integers that do not fit into others. Any thread.
+ * Judges JSON before json-glib sees it, which dies of deep nesting and takes much that is not JSON:
+ * the text must be one value by RFC 8259, in valid UTF-8, at most 32 levels deep, without \u0000
+ * and half surrogates. Types and ranges are still the caller's to check: json-glib turns integers
+ * that do not fit into others. Any thread.
  */
 gboolean detour_json_check (const char *text, gsize len, gsize len_max, GError **error);
 
 /* -------------------------------------------------------------------------------------------------
- * Channels: how the bytes of a connection are dressed. Core does all input and output itself; a channel
- * turns bytes into bytes and never sees a descriptor. Calls for one channel never overlap; the thread
- * changes once, from the handshake pool to a worker.
+ * Channels: how the bytes of a connection are dressed. Core does all input and output itself; a
+ * channel turns bytes into bytes and never sees a descriptor. Calls for one channel never overlap;
+ * the thread changes once, from the handshake pool to a worker.
  * ---------------------------------------------------------------------------------------------- */
 
 typedef enum {
@@ -170,14 +186,16 @@ typedef struct {
   gsize cap;
 } DetourBuffer;
 
-/* What is known of a channel once its handshake is over. Strings are static or live as long as the channel. */
+/* What is known of a channel once its handshake is over. Strings are static or live as long as the
+ * channel. */
 typedef struct {
   const char *version; /* "1.3"; NULL: bytes pass in the clear */
   const char *cipher;  /* "AES-128-GCM"; NULL likewise */
   const char *sni;     /* name the client asked for; NULL: none */
 } DetourChannelInfo;
 
-/* Room feed() needs in its output beyond the length of its input: one whole record kept from before. */
+/* Room feed() needs in its output beyond the length of its input: one whole record kept from
+ * before. */
 #define DETOUR_CHANNEL_FEED_SLACK 17408u
 /* A record carries at most this much plain text. */
 #define DETOUR_CHANNEL_RECORD_MAX 16384u
@@ -188,34 +206,38 @@ typedef struct _DetourChannelClass DetourChannelClass;
 struct _DetourChannelClass {
   const char *name; /* "gnutls" */
 
-  /* Goes on with the handshake. Takes *@used of the @len bytes at @in, which may be 0 of 0 to begin, and
-   * appends what the peer must get to @out, which has DETOUR_CHANNEL_FEED_SLACK bytes of room or more; when
-   * the room was too small it returns MORE with *@used < @len and is called again. On OK the bytes not taken
-   * are the first for feed(). On BAD @reason gets a static text. */
-  DetourChannelResult (*handshake) (gpointer self, const guint8 *in, gsize len, gsize *used, DetourBuffer *out,
-                                    const char **reason);
+  /* Goes on with the handshake. Takes *@used of the @len bytes at @in, which may be 0 of 0 to
+   * begin, and appends what the peer must get to @out, which has DETOUR_CHANNEL_FEED_SLACK bytes of
+   * room or more; when the room was too small it returns MORE with *@used < @len and is called
+   * again. On OK the bytes not taken are the first for feed(). On BAD @reason gets a static text.
+   */
+  DetourChannelResult (*handshake) (gpointer self, const guint8 *in, gsize len, gsize *used,
+                                    DetourBuffer *out, const char **reason);
 
-  /* After a handshake that returned OK; may be NULL. Gives the channel that carries on, with its class in
+  /* After a handshake that returned OK; may be NULL. Gives the channel that carries on, with its
+   * class in
    * *@cls, and frees @self if that is another one. */
   gpointer (*settle) (gpointer self, const DetourChannelClass **cls);
 
   void (*info) (gpointer self, DetourChannelInfo *info);
 
-  /* Opens records: takes all @len bytes, keeps the part of a record to itself, appends plain text to @plain.
-   * Sets *@reply when the channel has bytes of its own to send: the caller then calls seal(), with no spans if
-   * need be. NULL in a class: bytes pass unchanged. */
-  DetourChannelResult (*feed) (gpointer self, const guint8 *in, gsize len, DetourBuffer *plain, gboolean *reply);
+  /* Opens records: takes all @len bytes, keeps the part of a record to itself, appends plain text
+   * to @plain. Sets *@reply when the channel has bytes of its own to send: the caller then calls
+   * seal(), with no spans if need be. NULL in a class: bytes pass unchanged. */
+  DetourChannelResult (*feed) (gpointer self, const guint8 *in, gsize len, DetourBuffer *plain,
+                               gboolean *reply);
 
-  /* Makes records of @n spans and appends them to @out, which has DETOUR_CHANNEL_SEAL_BOUND() of room; control
-   * records that wait go first. Up to DETOUR_CHANNEL_RECORD_MAX bytes of plain text in a call become one record.
-   * FALSE: the channel is broken. NULL in a class: bytes pass unchanged. */
+  /* Makes records of @n spans and appends them to @out, which has DETOUR_CHANNEL_SEAL_BOUND() of
+   * room; control records that wait go first. Up to DETOUR_CHANNEL_RECORD_MAX bytes of plain text
+   * in a call become one record. FALSE: the channel is broken. NULL in a class: bytes pass
+   * unchanged. */
   gboolean (*seal) (gpointer self, const struct iovec *plain, guint n, DetourBuffer *out);
 
   /* Appends the goodbye, at most DETOUR_CHANNEL_SEAL_BOUND (0) bytes. May be NULL. */
   void (*close) (gpointer self, DetourBuffer *out);
 
-  /* Writes down all that another process needs to carry the channel on, and reads it back. NULL from either:
-   * this channel cannot be carried over. Both NULL in a class: it never can. */
+  /* Writes down all that another process needs to carry the channel on, and reads it back. NULL
+   * from either: this channel cannot be carried over. Both NULL in a class: it never can. */
   GBytes *(*save) (gpointer self);
   gpointer (*restore) (const guint8 *data, gsize len);
 
@@ -235,16 +257,20 @@ typedef struct {
 
 typedef enum {
   DETOUR_LISTENER_DERP = 1 << 0,           /* serves the DERP upgrade */
-  DETOUR_LISTENER_REDIRECT_HTTPS = 1 << 1, /* what no plugin's route for plain listeners answers goes to https:// */
+  DETOUR_LISTENER_REDIRECT_HTTPS = 1 << 1, /* what no plugin's route for plain listeners answers
+                                              goes to https:// */
   DETOUR_LISTENER_SECURE = 1 << 2,         /* bytes are encrypted on the wire */
-  DETOUR_LISTENER_ONLY_IPV4 = 1 << 3,      /* `:PORT` and names are IPv4 addresses only; IPv6 addresses are refused */
-  DETOUR_LISTENER_ONLY_IPV6 = 1 << 4,      /* the other way round */
+  DETOUR_LISTENER_ONLY_IPV4 = 1 << 3, /* `:PORT` and names are IPv4 addresses only; IPv6 addresses
+                                         are refused */
+  DETOUR_LISTENER_ONLY_IPV6 = 1 << 4, /* the other way round */
 } DetourListenerFlags;
 
 /* The key by which an operator chooses the family, and what it says. */
-#define DETOUR_LISTENER_FAMILY_KEY                                                                                     \
-  { "family", DETOUR_CONFIG_ENUM, "any", 0, 0, "which addresses `:PORT`, `[::]:PORT` and names stand for", 0,          \
-    "any|ipv4|ipv6" }
+#define DETOUR_LISTENER_FAMILY_KEY                                                     \
+  {                                                                                    \
+    "family", DETOUR_CONFIG_ENUM, "any", 0, 0,                                         \
+        "which addresses `:PORT`, `[::]:PORT` and names stand for", 0, "any|ipv4|ipv6" \
+  }
 
 static inline DetourListenerFlags
 detour_listener_family (const DetourSettings *settings)
@@ -258,13 +284,14 @@ detour_listener_family (const DetourSettings *settings)
 
 /* What a transport asks of core in start(). Everything is copied, except what @accept gets. */
 typedef struct {
-  const char *const *addresses;   /* as DETOUR_CONFIG_ADDRESS; all are bound or none */
-  const char *socket_name;        /* descriptors with this name from the service manager instead; NULL: none */
-  const char *protocol;           /* word for status: "tls", "http" */
+  const char *const *addresses; /* as DETOUR_CONFIG_ADDRESS; all are bound or none */
+  const char
+      *socket_name; /* descriptors with this name from the service manager instead; NULL: none */
+  const char *protocol; /* word for status: "tls", "http" */
   DetourListenerFlags flags;
   const DetourChannelClass *channel; /* NULL: bytes in the clear, accept() is not called */
-  /* Handshake pool. The new channel, or NULL to drop the connection. @user is kept by core until release()
-   * was called: after stop() and after the last call of accept(). */
+  /* Handshake pool. The new channel, or NULL to drop the connection. @user is kept by core until
+   * release() was called: after stop() and after the last call of accept(). */
   gpointer (*accept) (gpointer user, const DetourAccepted *accepted);
   gpointer user;
   GDestroyNotify release;
@@ -275,18 +302,20 @@ typedef struct {
  * detour_host_listen:
  * @settings: of the instance, so that an error can name the line of `listen`
  *
- * Binds and serves. May be called several times in start(); stopping the instance closes what it bound and
- * keeps the connections that came in. FALSE: nothing is bound, and release() is not called.
+ * Binds and serves. May be called several times in start(); stopping the instance closes what it
+ * bound and keeps the connections that came in. FALSE: nothing is bound, and release() is not
+ * called.
  */
-gboolean detour_host_listen (DetourHost *host, const DetourSettings *settings, const DetourListenerSpec *spec,
-                             GError **error);
+gboolean detour_host_listen (DetourHost *host, const DetourSettings *settings,
+                             const DetourListenerSpec *spec, GError **error);
 
 /* -------------------------------------------------------------------------------------------------
- * Kind `cert`: certificates for names and addresses, pushed into the store of core; the channels read them.
- * Certificates are DER, keys are DER (PKCS #8 or the algorithm's own form).
+ * Kind `cert`: certificates for names and addresses, pushed into the store of core; the channels
+ * read them. Certificates are DER, keys are DER (PKCS #8 or the algorithm's own form).
  * ---------------------------------------------------------------------------------------------- */
 
-typedef struct _DetourCert DetourCert; /* immutable, reference-counted, any thread; its key is wiped at the end */
+typedef struct _DetourCert
+    DetourCert; /* immutable, reference-counted, any thread; its key is wiped at the end */
 
 /**
  * detour_cert_new:
@@ -301,7 +330,8 @@ DetourCert *detour_cert_ref (DetourCert *self);
 void detour_cert_unref (DetourCert *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourCert, detour_cert_unref)
 
-guint detour_cert_chain (const DetourCert *self, GBytes *const **chain); /* number of certificates */
+guint detour_cert_chain (const DetourCert *self,
+                         GBytes *const **chain); /* number of certificates */
 GBytes *detour_cert_private_key (const DetourCert *self);
 const char *const *detour_cert_names (const DetourCert *self);
 gint64 detour_cert_not_before (const DetourCert *self);
@@ -323,11 +353,12 @@ guint64 detour_host_cert_generation (DetourHost *host);
  * Chooses by name, then by local address, then the first one published. Any thread.
  * Returns: (transfer full) (nullable): the certificate.
  */
-DetourCert *detour_host_find_cert (DetourHost *host, const char *instance, const char *sni, const struct sockaddr *local);
+DetourCert *detour_host_find_cert (DetourHost *host, const char *instance, const char *sni,
+                                   const struct sockaddr *local);
 
 /* -------------------------------------------------------------------------------------------------
- * Kind `auth`: an asynchronous verdict on a client. Caching, time limits, single flight, grace and the order
- * of sources live in core.
+ * Kind `auth`: an asynchronous verdict on a client. Caching, time limits, single flight, grace and
+ * the order of sources live in core.
  * ---------------------------------------------------------------------------------------------- */
 
 typedef enum {
@@ -360,11 +391,13 @@ typedef struct _DetourAuthCall DetourAuthCall; /* one question on its way; consu
 void detour_auth_answer (DetourAuthCall *call, const DetourAuthVerdict *verdict);
 
 typedef struct {
-  /* Main thread; must not block. Answers now or later. After stop() began, an answer is still owed. */
+  /* Main thread; must not block. Answers now or later. After stop() began, an answer is still owed.
+   */
   void (*verify) (gpointer self, const DetourAuthQuestion *question, DetourAuthCall *call);
 } DetourAuthFuncs;
 
-/* Verdicts of this instance may be different now: forget them, ask again about clients that are held. */
+/* Verdicts of this instance may be different now: forget them, ask again about clients that are
+ * held. */
 void detour_host_auth_changed (DetourHost *host);
 
 /* -------------------------------------------------------------------------------------------------
@@ -385,11 +418,15 @@ gboolean detour_http_request_secure (const DetourHttpRequest *self);
 gboolean detour_http_request_derp (const DetourHttpRequest *self);
 
 void detour_http_response_set_status (DetourHttpResponse *self, guint status);
-/* Both are copied. Bytes that may not stand in a header end the response with 500 and a warning, and so do headers
- * that frame the message, which are core's own. `Connection: close` is allowed. */
-void detour_http_response_add_header (DetourHttpResponse *self, const char *name, const char *value);
-void detour_http_response_set_body (DetourHttpResponse *self, const char *content_type, const char *body, gssize len);
-/* Strict-Transport-Security, Content-Security-Policy, X-Frame-Options and X-Content-Type-Options for pages. */
+/* Both are copied. Bytes that may not stand in a header end the response with 500 and a warning,
+ * and so do headers that frame the message, which are core's own. `Connection: close` is allowed.
+ */
+void detour_http_response_add_header (DetourHttpResponse *self, const char *name,
+                                      const char *value);
+void detour_http_response_set_body (DetourHttpResponse *self, const char *content_type,
+                                    const char *body, gssize len);
+/* Strict-Transport-Security, Content-Security-Policy, X-Frame-Options and X-Content-Type-Options
+ * for pages. */
 void detour_http_response_add_browser_headers (DetourHttpResponse *self);
 
 typedef enum {
@@ -402,8 +439,8 @@ typedef enum {
   DETOUR_HTTP_PLAIN = 1 << 0, /* also on listeners that redirect everything else to https */
 } DetourHttpRouteFlags;
 
-/* Tables end with { NULL }. Exact paths, compared byte by byte with what the peer sent. A second route for one path is
- * refused. What no route answers is 404. */
+/* Tables end with { NULL }. Exact paths, compared byte by byte with what the peer sent. A second
+ * route for one path is refused. What no route answers is 404. */
 typedef struct {
   const char *path;
   DetourHttpMethods methods; /* others are answered 405 */
@@ -420,20 +457,23 @@ typedef struct {
  * Kind `log`: a sink for structured records.
  * ---------------------------------------------------------------------------------------------- */
 
-/* Names of the fields that say what a record is about. A text that shows a peer's address or key has it in the
- * field too: what `privacy` hides is found by its field, and then hidden in every text of the record. */
-#define DETOUR_LOG_CONN "DETOUR_CONN"         /* number of the connection, decimal */
-#define DETOUR_LOG_KEY "DETOUR_KEY"           /* "nodekey:" and 64 hex digits */
-#define DETOUR_LOG_ADDRESS "DETOUR_ADDRESS"   /* of the peer: 192.0.2.1, 192.0.2.1:443, 2001:db8::1, [2001:db8::1]:443 */
+/* Names of the fields that say what a record is about. A text that shows a peer's address or key
+ * has it in the field too: what `privacy` hides is found by its field, and then hidden in every
+ * text of the record. */
+#define DETOUR_LOG_CONN "DETOUR_CONN" /* number of the connection, decimal */
+#define DETOUR_LOG_KEY  "DETOUR_KEY"  /* "nodekey:" and 64 hex digits */
+#define DETOUR_LOG_ADDRESS \
+  "DETOUR_ADDRESS" /* of the peer: 192.0.2.1, 192.0.2.1:443, 2001:db8::1, [2001:db8::1]:443 */
 #define DETOUR_LOG_LISTENER "DETOUR_LISTENER" /* "transport/https" */
-#define DETOUR_LOG_INSTANCE "DETOUR_INSTANCE" /* "auth/friends": the plugin instance that speaks, or that is spoken of */
-#define DETOUR_LOG_REASON "DETOUR_REASON"     /* a word or a clause: why */
+#define DETOUR_LOG_INSTANCE \
+  "DETOUR_INSTANCE" /* "auth/friends": the plugin instance that speaks, or that is spoken of */
+#define DETOUR_LOG_REASON "DETOUR_REASON" /* a word or a clause: why */
 
 typedef struct {
-  GLogLevelFlags level;   /* one bit */
-  const char *domain;     /* "detour" for core, the plugin's name elsewhere */
-  const char *message;    /* one line, valid UTF-8, peer text already escaped */
-  gint64 real_us;         /* Unix time in microseconds */
+  GLogLevelFlags level;    /* one bit */
+  const char *domain;      /* "detour" for core, the plugin's name elsewhere */
+  const char *message;     /* one line, valid UTF-8, peer text already escaped */
+  gint64 real_us;          /* Unix time in microseconds */
   const GLogField *fields; /* all fields, those above included */
   gsize n_fields;
 } DetourLogRecord;
@@ -441,7 +481,8 @@ typedef struct {
 typedef enum {
   DETOUR_LOG_PRIVACY_FULL,   /* addresses and keys as they are */
   DETOUR_LOG_PRIVACY_PREFIX, /* 192.0.2.0/24, 2001:db8:1::/48, the first eight digits of a key */
-  DETOUR_LOG_PRIVACY_HASH,   /* a word that is the same for the same peer until the daemon starts again */
+  DETOUR_LOG_PRIVACY_HASH,   /* a word that is the same for the same peer until the daemon starts
+                                again */
   DETOUR_LOG_PRIVACY_NONE,   /* no field, and `-` in the texts */
 } DetourLogPrivacy;
 
@@ -454,35 +495,45 @@ typedef struct {
 } DetourLogStyle;
 
 /* The keys that every sink has, for its table, and the one of sinks that write lines. */
-#define DETOUR_LOG_STYLE_KEYS                                                                                          \
-  { "level", DETOUR_CONFIG_ENUM, "message", 0, 0, "the least grave level that is written", 0,                          \
-    "debug|info|message|warning|critical" },                                                                           \
-  { "privacy", DETOUR_CONFIG_ENUM, "full", 0, 0, "how much of peers' addresses and keys is written", 0,                \
-    "full|prefix|hash|none" }
-#define DETOUR_LOG_FORMAT_KEY                                                                                          \
-  { "format", DETOUR_CONFIG_ENUM, "text", 0, 0, "lines for people, or one JSON object a line", 0, "text|json" }
+#define DETOUR_LOG_STYLE_KEYS                                                          \
+  { "level",   DETOUR_CONFIG_ENUM,                                                     \
+    "message", 0,                                                                      \
+    0,         "the least grave level that is written",                                \
+    0,         "debug|info|message|warning|critical" },                                \
+  {                                                                                    \
+    "privacy", DETOUR_CONFIG_ENUM, "full", 0, 0,                                       \
+        "how much of peers' addresses and keys is written", 0, "full|prefix|hash|none" \
+  }
+#define DETOUR_LOG_FORMAT_KEY                                                                     \
+  {                                                                                               \
+    "format", DETOUR_CONFIG_ENUM, "text", 0, 0, "lines for people, or one JSON object a line", 0, \
+        "text|json"                                                                               \
+  }
 
 /* Words of the keys above; @format is NULL for a sink without that key. */
-void detour_log_style_init (DetourLogStyle *self, const char *level, const char *privacy, const char *format);
+void detour_log_style_init (DetourLogStyle *self, const char *level, const char *privacy,
+                            const char *format);
 
-/* Whether the sink writes the record: by its level, or by the one that an operator set for all of them. Any thread. */
+/* Whether the sink writes the record: by its level, or by the one that an operator set for all of
+ * them. Any thread. */
 gboolean detour_log_style_wants (const DetourLogStyle *self, const DetourLogRecord *record);
 
 /**
  * detour_log_format:
  *
- * Any thread. The record as one line with its line feed, valid UTF-8 without any other control character, peers as
- * hidden as the style says.
+ * Any thread. The record as one line with its line feed, valid UTF-8 without any other control
+ * character, peers as hidden as the style says.
  *
  * Returns: (transfer full): the line; its length is exact, free with g_string_free().
  */
 GString *detour_log_format (const DetourLogStyle *self, const DetourLogRecord *record);
 
-/* Any thread. Gives MESSAGE and then each field that says more than the record's own members, as hidden as the style
- * says; for sinks with a form of their own. @value has @len bytes, of any kind, and ends with a NUL beyond them. */
+/* Any thread. Gives MESSAGE and then each field that says more than the record's own members, as
+ * hidden as the style says; for sinks with a form of their own. @value has @len bytes, of any kind,
+ * and ends with a NUL beyond them. */
 typedef void (*DetourLogFieldFunc) (gpointer user, const char *name, const char *value, gsize len);
-void detour_log_each_field (const DetourLogStyle *self, const DetourLogRecord *record, DetourLogFieldFunc func,
-                            gpointer user);
+void detour_log_each_field (const DetourLogStyle *self, const DetourLogRecord *record,
+                            DetourLogFieldFunc func, gpointer user);
 
 typedef struct {
   /* Any thread, one call at a time for each instance. Must not log. */
@@ -490,11 +541,12 @@ typedef struct {
 } DetourLogFuncs;
 
 /* -------------------------------------------------------------------------------------------------
- * Kind `service`: something beside the relay, with sockets and threads of its own. start() and stop() are all
- * it needs; these calls are for services that deal with the relay itself.
+ * Kind `service`: something beside the relay, with sockets and threads of its own. start() and
+ * stop() are all it needs; these calls are for services that deal with the relay itself.
  * ---------------------------------------------------------------------------------------------- */
 
-/* The key that makes a connection a mesh connection; NULL: nobody is. Copied; all zero counts as NULL. */
+/* The key that makes a connection a mesh connection; NULL: nobody is. Copied; all zero counts as
+ * NULL. */
 void detour_host_set_mesh_key (DetourHost *host, const guint8 *key);
 
 /* -------------------------------------------------------------------------------------------------
@@ -512,13 +564,14 @@ typedef enum {
 } DetourKind;
 
 typedef struct {
-  guint32 abi, size;             /* compared before any other field is read */
-  const char *name;              /* KIND-PLUGIN, like the module's file */
+  guint32 abi, size; /* compared before any other field is read */
+  const char *name;  /* KIND-PLUGIN, like the module's file */
   DetourKind kind;
-  const char *summary;           /* one line, shown by --list-plugins and over D-Bus */
-  const DetourConfigKey *config; /* ends with { NULL }; NULL: no keys. `plugin` and `enabled` are core's */
-  /* Main thread; judges @settings without a side effect, so that a configuration can be refused before anything
-   * changes. May be NULL. */
+  const char *summary; /* one line, shown by --list-plugins and over D-Bus */
+  const DetourConfigKey
+      *config; /* ends with { NULL }; NULL: no keys. `plugin` and `enabled` are core's */
+  /* Main thread; judges @settings without a side effect, so that a configuration can be refused
+   * before anything changes. May be NULL. */
   gboolean (*check) (const DetourSettings *settings, GError **error);
   /* Main thread; once for each instance and each time it is enabled. NULL means @error is set. */
   gpointer (*start) (DetourHost *host, DetourSettings *settings, GError **error);
@@ -536,8 +589,10 @@ typedef struct {
 
 #define DETOUR_PLUGIN_SYMBOL "detour_plugin"
 
-#define DETOUR_PLUGIN_DEFINE(...)                                                                                      \
-  DETOUR_PLUGIN_EXPORT const DetourPlugin detour_plugin = { .abi = DETOUR_PLUGIN_ABI, .size = sizeof (DetourPlugin), __VA_ARGS__ }
+#define DETOUR_PLUGIN_DEFINE(...)                                                          \
+  DETOUR_PLUGIN_EXPORT const DetourPlugin detour_plugin = { .abi = DETOUR_PLUGIN_ABI,      \
+                                                            .size = sizeof (DetourPlugin), \
+                                                            __VA_ARGS__ }
 
 /* The one symbol that leaves a module. */
 #define DETOUR_PLUGIN_EXPORT __attribute__ ((visibility ("default")))

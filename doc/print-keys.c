@@ -39,8 +39,7 @@ append_escaped (GString *page, const char *text)
 static char *
 number_text (DetourConfigType type, guint64 value)
 {
-  static const struct
-  {
+  static const struct {
     guint64 factor;
     const char *unit;
   } durations[] = { { 86400000, "d" },

@@ -103,7 +103,8 @@ daemon_describe_listeners (Daemon *self)
       if (detour_instance_state (instance) != DETOUR_INSTANCE_RUNNING
           || detour_instance_kind (instance) != DETOUR_KIND_SERVICE)
         continue;
-      g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", detour_instance_id (instance));
+      g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "",
+                              detour_instance_id (instance));
       if (summary != NULL)
         g_string_append_printf (text, " (%s)", summary);
     }
@@ -120,8 +121,9 @@ daemon_list_failures (DetourRoster *roster)
       DetourInstance *instance = detour_roster_nth (roster, i);
 
       if (detour_instance_error (instance) != NULL)
-        g_ptr_array_add (lines, g_strdup_printf ("%s does not run: %s", detour_instance_id (instance),
-                                                 detour_instance_error (instance)));
+        g_ptr_array_add (lines,
+                         g_strdup_printf ("%s does not run: %s", detour_instance_id (instance),
+                                          detour_instance_error (instance)));
     }
   g_ptr_array_add (lines, NULL);
   return (GStrv) g_ptr_array_free (lines, FALSE);
@@ -224,7 +226,8 @@ daemon_on_drain (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
-/* Before anything is there that a signal could find half made: they are dispatched by the loop, not earlier. */
+/* Before anything is there that a signal could find half made: they are dispatched by the loop, not
+ * earlier. */
 static void
 daemon_watch_signals (Daemon *self)
 {
@@ -245,7 +248,8 @@ daemon_warn_without_cert (Daemon *self)
       const DetourListener *listener = listeners->pdata[i];
 
       if ((listener->flags & DETOUR_LISTENER_SECURE) != 0)
-        g_warning ("%s has no certificate and turns everyone away until a [cert NAME] has one", listener->instance);
+        g_warning ("%s has no certificate and turns everyone away until a [cert NAME] has one",
+                   listener->instance);
     }
   g_clear_pointer (&cert, detour_cert_unref);
 }
@@ -276,7 +280,8 @@ daemon_run_loop (Daemon *self, gboolean dev)
 }
 
 DetourExit
-detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, DetourPlugins *plugins, gboolean dev)
+detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, DetourPlugins *plugins,
+                   gboolean dev)
 {
   g_autofree char *state = daemon_state_directory (config);
   Daemon self = { .sources = sources, .plugins = plugins };
@@ -303,8 +308,8 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
 
   self.loop = g_main_loop_new (NULL, FALSE);
   daemon_watch_signals (&self);
-  self.roster = detour_roster_new (config, state, detour_server_key_public (self.key)->bytes, &detour_server_hooks,
-                                   self.server);
+  self.roster = detour_roster_new (config, state, detour_server_key_public (self.key)->bytes,
+                                   &detour_server_hooks, self.server);
   detour_server_set_roster (self.server, self.roster);
   good = detour_roster_start (self.roster);
   if (good)

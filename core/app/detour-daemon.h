@@ -21,7 +21,7 @@ typedef enum {
  *
  * Runs until a signal ends it.
  */
-DetourExit detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, DetourPlugins *plugins,
-                              gboolean dev);
+DetourExit detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources,
+                              DetourPlugins *plugins, gboolean dev);
 
 G_END_DECLS

@@ -43,10 +43,11 @@ detour_dev_new (DetourPlugins *plugins, GError **error)
   if (directory == NULL)
     return NULL;
   text = g_string_new (NULL);
-  g_string_append_printf (text,
-                          "[core]\nhostname=127.0.0.1\nstate-directory=%s\ncontrol-socket=%s/control\ndbus=none\n"
-                          "[admission]\nchain=open\n",
-                          directory, directory);
+  g_string_append_printf (
+      text,
+      "[core]\nhostname=127.0.0.1\nstate-directory=%s\ncontrol-socket=%s/control\ndbus=none\n"
+      "[admission]\nchain=open\n",
+      directory, directory);
   for (guint i = 0; i < G_N_ELEMENTS (instances); i++)
     if (g_strv_contains ((const char *const *) there, instances[i].plugin))
       g_string_append (text, instances[i].group);
@@ -106,8 +107,10 @@ detour_dev_print (DetourRoster *roster, const char *control)
       g_autofree char *pin = detour_cert_pin (cert);
 
       printf ("\nDERP map entry:\n\n"
-              "{\"Regions\":{\"900\":{\"RegionID\":900,\"RegionCode\":\"dev\",\"RegionName\":\"Detour on loopback\",\n"
-              " \"Nodes\":[{\"Name\":\"900a\",\"RegionID\":900,\"HostName\":\"127.0.0.1\",\"IPv4\":\"127.0.0.1\",\n"
+              "{\"Regions\":{\"900\":{\"RegionID\":900,\"RegionCode\":\"dev\",\"RegionName\":"
+              "\"Detour on loopback\",\n"
+              " \"Nodes\":[{\"Name\":\"900a\",\"RegionID\":900,\"HostName\":\"127.0.0.1\",\"IPv4\":"
+              "\"127.0.0.1\",\n"
               "  \"CertName\":\"%s\",\n"
               "  \"DERPPort\":%u,\"STUNPort\":%d}]}}}\n",
               pin, tls, stun != 0 ? (int) stun : -1);

@@ -8,7 +8,8 @@ G_BEGIN_DECLS
 
 typedef struct _DetourDev DetourDev;
 
-/* Makes a private directory for the state. @plugins: groups of plugins that are not there are left out. */
+/* Makes a private directory for the state. @plugins: groups of plugins that are not there are left
+ * out. */
 DetourDev *detour_dev_new (DetourPlugins *plugins, GError **error);
 /* Removes the directory with all that is in it. */
 void detour_dev_free (DetourDev *self);
@@ -17,7 +18,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourDev, detour_dev_free)
 /* The settings, as text of a configuration file. */
 const char *detour_dev_settings (const DetourDev *self);
 
-/* Prints the DERP map entry and commands to try; once everything runs. @control: (nullable): path of the socket. */
+/* Prints the DERP map entry and commands to try; once everything runs. @control: (nullable): path
+ * of the socket. */
 void detour_dev_print (DetourRoster *roster, const char *control);
 
 G_END_DECLS

@@ -49,7 +49,8 @@ detour_notify_ready (void)
 void
 detour_notify_reloading (void)
 {
-  g_autofree char *text = g_strdup_printf ("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time ());
+  g_autofree char *text = g_strdup_printf ("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT,
+                                           g_get_monotonic_time ());
 
   notify (text);
 }

@@ -6,14 +6,16 @@
 
 G_BEGIN_DECLS
 
-/* All of these do nothing where no service manager asked to be told ($NOTIFY_SOCKET). Main thread. */
+/* All of these do nothing where no service manager asked to be told ($NOTIFY_SOCKET). Main thread.
+ */
 void detour_notify_ready (void);
 void detour_notify_reloading (void);
 void detour_notify_stopping (void);
 void detour_notify_watchdog (void);
 void detour_notify_status (const char *format, ...) G_GNUC_PRINTF (1, 2);
 
-/* Time within which the manager expects detour_notify_watchdog(), in microseconds; 0: it does not watch. */
+/* Time within which the manager expects detour_notify_watchdog(), in microseconds; 0: it does not
+ * watch. */
 guint64 detour_notify_watchdog_us (void);
 
 G_END_DECLS

@@ -11,31 +11,39 @@ gboolean
 detour_options_parse (DetourOptions *self, int *argc, char ***argv, GError **error)
 {
   /* TRANSLATORS: of an option; %s is the path of the usual file. */
-  g_autofree char *where = g_strdup_printf (_("Read FILE instead of %s"), DETOUR_SYSCONF_DIR "/detour.conf");
+  g_autofree char *where = g_strdup_printf (_ ("Read FILE instead of %s"),
+                                            DETOUR_SYSCONF_DIR "/detour.conf");
   const GOptionEntry entries[] = {
-    { "config", 0, 0, G_OPTION_ARG_FILENAME, &self->config, where, N_("FILE") },
-    { "no-vendor", 0, 0, G_OPTION_ARG_NONE, &self->no_vendor, N_("Leave out the settings that come with Detour"), NULL },
-    { "check-config", 0, 0, G_OPTION_ARG_NONE, &self->check_config, N_("Check the configuration and exit"), NULL },
-    { "dump-config", 0, 0, G_OPTION_ARG_NONE, &self->dump_config, N_("Print the merged configuration and exit"), NULL },
-    { "list-plugins", 0, 0, G_OPTION_ARG_NONE, &self->list_plugins, N_("Print the plugins there are and exit"), NULL },
-    { "generate-key", 0, 0, G_OPTION_ARG_FILENAME, &self->generate_key, N_("Make a server key in FILE and exit"), N_("FILE") },
-    { "dev", 0, 0, G_OPTION_ARG_NONE, &self->dev, N_("Run on loopback with throw-away state, open to everyone there"),
-      NULL },
-    { "version", 0, 0, G_OPTION_ARG_NONE, &self->version, N_("Print the version and exit"), NULL },
+    { "config", 0, 0, G_OPTION_ARG_FILENAME, &self->config, where, N_ ("FILE") },
+    { "no-vendor", 0, 0, G_OPTION_ARG_NONE, &self->no_vendor,
+      N_ ("Leave out the settings that come with Detour"), NULL },
+    { "check-config", 0, 0, G_OPTION_ARG_NONE, &self->check_config,
+      N_ ("Check the configuration and exit"), NULL },
+    { "dump-config", 0, 0, G_OPTION_ARG_NONE, &self->dump_config,
+      N_ ("Print the merged configuration and exit"), NULL },
+    { "list-plugins", 0, 0, G_OPTION_ARG_NONE, &self->list_plugins,
+      N_ ("Print the plugins there are and exit"), NULL },
+    { "generate-key", 0, 0, G_OPTION_ARG_FILENAME, &self->generate_key,
+      N_ ("Make a server key in FILE and exit"), N_ ("FILE") },
+    { "dev", 0, 0, G_OPTION_ARG_NONE, &self->dev,
+      N_ ("Run on loopback with throw-away state, open to everyone there"), NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &self->version, N_ ("Print the version and exit"), NULL },
     { NULL },
   };
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
 
   memset (self, 0, sizeof *self);
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
-  g_option_context_set_summary (context, N_("A DERP relay. Runs in the foreground; SIGHUP reloads, SIGTERM stops, "
-                                            "SIGUSR1 drains."));
+  g_option_context_set_summary (
+      context, N_ ("A DERP relay. Runs in the foreground; SIGHUP reloads, SIGTERM stops, "
+                   "SIGUSR1 drains."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!g_option_context_parse (context, argc, argv, error))
     return FALSE;
   if (*argc > 1)
     {
-      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("unexpected argument \"%s\""), (*argv)[1]);
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _ ("unexpected argument \"%s\""), (*argv)[1]);
       return FALSE;
     }
   return TRUE;

@@ -35,7 +35,8 @@ watchdog_on_time (gpointer data)
   detour_notify_watchdog ();
   __atomic_store_n (&self->unanswered, (int) n, __ATOMIC_RELEASE);
   for (guint i = 0; i < n; i++)
-    detour_loop_post (detour_loop_loop (detour_server_carrier (self->server, i)), watchdog_on_asked, self);
+    detour_loop_post (detour_loop_loop (detour_server_carrier (self->server, i)), watchdog_on_asked,
+                      self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -50,7 +51,8 @@ detour_watchdog_new (DetourServer *server)
   self = g_new0 (DetourWatchdog, 1);
   self->server = server;
   /* Three times within the limit, since an answer may miss a turn. */
-  self->source = g_timeout_add ((guint) CLAMP (limit_us / 3000, 1, G_MAXUINT), watchdog_on_time, self);
+  self->source = g_timeout_add ((guint) CLAMP (limit_us / 3000, 1, G_MAXUINT), watchdog_on_time,
+                                self);
   return self;
 }
 

@@ -24,9 +24,11 @@ static gboolean reverse;
 
 static const GOptionEntry list_options[] = {
   { "sort", 0, 0, G_OPTION_ARG_STRING, &sort,
-    N_("Order: connection, traffic, received, sent, dropped, waiting, since, key, address or label"), N_("ORDER") },
-  { "reverse", 0, 0, G_OPTION_ARG_NONE, &reverse, N_("Turn the order round"), NULL },
-  { "limit", 0, 0, G_OPTION_ARG_INT, &limit, N_("Stop after N of them"), N_("N") },
+    N_ ("Order: connection, traffic, received, sent, dropped, waiting, since, key, address or "
+        "label"),
+    N_ ("ORDER") },
+  { "reverse", 0, 0, G_OPTION_ARG_NONE, &reverse, N_ ("Turn the order round"), NULL },
+  { "limit", 0, 0, G_OPTION_ARG_INT, &limit, N_ ("Stop after N of them"), N_ ("N") },
   { NULL },
 };
 
@@ -48,7 +50,9 @@ ctl_clients_add_client (DetourctlTable *table, GVariant *row)
   g_autofree char *in = detourctl_format_size (detourctl_number (row, "bytes_received"));
   g_autofree char *out = detourctl_format_size (detourctl_number (row, "bytes_sent"));
   g_autofree char *drops = detourctl_format_count (detourctl_number (row, "packets_dropped"));
-  const char *home = detourctl_flag (row, "mesh") ? _("mesh") : detourctl_flag (row, "home") ? _("yes") : _("no");
+  const char *home = detourctl_flag (row, "mesh") ? _ ("mesh")
+                   : detourctl_flag (row, "home") ? _ ("yes")
+                                                  : _ ("no");
 
   detourctl_table_add (table, key, detourctl_text (row, "address"), age, home, in, out, drops,
                        detourctl_text (row, "label"), NULL);
@@ -70,7 +74,8 @@ ctl_clients_get_page (Detourctl *self, guint n, char **after, DetourctlExit *exi
   if (sort != NULL)
     g_variant_builder_add (&options, "{sv}", "sort", g_variant_new_string (sort));
   g_variant_builder_add (&options, "{sv}", "reverse", g_variant_new_boolean (reverse));
-  reply = detourctl_call (self, "", "Manager", "ListClients", g_variant_new ("(a{sv})", &options), "(aa{sv}s)", exit);
+  reply = detourctl_call (self, "", "Manager", "ListClients", g_variant_new ("(a{sv})", &options),
+                          "(aa{sv}s)", exit);
   if (reply == NULL)
     return NULL;
   g_free (*after);
@@ -98,14 +103,15 @@ ctl_clients_print_rows (Detourctl *self, GVariant *rows, DetourctlTable *table, 
 
 /* All pages, one at a time. */
 static DetourctlExit
-ctl_clients_print_pages (Detourctl *self, GVariant *first, char **after, DetourctlTable *table, DetourctlJson *json)
+ctl_clients_print_pages (Detourctl *self, GVariant *first, char **after, DetourctlTable *table,
+                         DetourctlJson *json)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   guint left = limit >= 0 ? (guint) limit : G_MAXUINT;
   g_autoptr (GVariant) rows = g_variant_ref (first);
 
   if (json == NULL && g_variant_n_children (rows) == 0)
-    g_print (_("No client is connected.\n"));
+    g_print (_ ("No client is connected.\n"));
   for (;;)
     {
       ctl_clients_print_rows (self, rows, table, json);
@@ -123,9 +129,15 @@ static DetourctlExit
 ctl_clients_run_clients (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
-    { _("KEY"), DETOURCTL_COLUMN_LEFT },  { _("ADDRESS"), DETOURCTL_COLUMN_LEFT }, { _("FOR"), DETOURCTL_COLUMN_RIGHT },
-    { _("HOME"), DETOURCTL_COLUMN_LEFT }, { _("IN"), DETOURCTL_COLUMN_RIGHT },     { _("OUT"), DETOURCTL_COLUMN_RIGHT },
-    { _("DROPS"), DETOURCTL_COLUMN_RIGHT }, { _("LABEL"), DETOURCTL_COLUMN_LEFT }, { NULL },
+    { _ ("KEY"), DETOURCTL_COLUMN_LEFT },
+    { _ ("ADDRESS"), DETOURCTL_COLUMN_LEFT },
+    { _ ("FOR"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("HOME"), DETOURCTL_COLUMN_LEFT },
+    { _ ("IN"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("OUT"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("DROPS"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("LABEL"), DETOURCTL_COLUMN_LEFT },
+    { NULL },
   };
   g_autoptr (DetourctlTable) table = NULL;
   g_autoptr (GVariant) first = NULL;
@@ -135,7 +147,7 @@ ctl_clients_run_clients (Detourctl *self, char **arguments)
 
   if (limit == 0 || limit < -1)
     {
-      detourctl_complain (_("--limit: write a number from 1"));
+      detourctl_complain (_ ("--limit: write a number from 1"));
       return DETOURCTL_USAGE;
     }
   first = ctl_clients_get_page (self, limit > 0 ? MIN ((guint) limit, PAGE) : PAGE, &after, &exit);
@@ -169,7 +181,8 @@ ctl_clients_print_amount (const char *title, guint64 bytes, guint64 n_packets)
 {
   g_autofree char *size = detourctl_format_size (bytes);
   g_autofree char *packets = detourctl_format_count (n_packets);
-  g_autofree char *text = g_strdup_printf (ngettext ("%s in %s packet", "%s in %s packets", n_packets), size, packets);
+  g_autofree char *text = g_strdup_printf (
+      ngettext ("%s in %s packet", "%s in %s packets", n_packets), size, packets);
 
   ctl_clients_print_line (title, text);
 }
@@ -180,17 +193,17 @@ ctl_clients_list_traits (GVariant *row)
   static const struct {
     const char *flag, *text;
   } traits[] = {
-    { "home", N_("this relay is its home") },
-    { "mesh", N_("another relay of the mesh") },
-    { "watcher", N_("hears of everyone who comes and goes") },
-    { "prober", N_("a prober") },
-    { "blocked", N_("takes nothing at the moment") },
+    { "home", N_ ("this relay is its home") },
+    { "mesh", N_ ("another relay of the mesh") },
+    { "watcher", N_ ("hears of everyone who comes and goes") },
+    { "prober", N_ ("a prober") },
+    { "blocked", N_ ("takes nothing at the moment") },
   };
   g_autoptr (GPtrArray) texts = g_ptr_array_new ();
 
   for (guint i = 0; i < G_N_ELEMENTS (traits); i++)
     if (detourctl_flag (row, traits[i].flag))
-      g_ptr_array_add (texts, (gpointer) _(traits[i].text));
+      g_ptr_array_add (texts, (gpointer) _ (traits[i].text));
   g_ptr_array_add (texts, NULL);
   return g_strjoinv (", ", (char **) texts->pdata);
 }
@@ -199,32 +212,36 @@ static void
 ctl_clients_print_client (const Detourctl *self, GVariant *row)
 {
   g_autofree char *since = detourctl_format_time (detourctl_number (row, "since"));
-  g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT, detourctl_number (row, "connection"));
+  g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT,
+                                             detourctl_number (row, "connection"));
   g_autofree char *drops = detourctl_format_count (detourctl_number (row, "packets_dropped"));
   g_autofree char *waiting = detourctl_format_size (detourctl_number (row, "waiting_bytes"));
   g_autofree char *traits = ctl_clients_list_traits (row);
 
   g_print ("%s%s%s\n", detourctl_style (self, DETOURCTL_BOLD), detourctl_text (row, "key"),
            detourctl_style (self, DETOURCTL_PLAIN));
-  ctl_clients_print_line (_("connection"), number);
-  ctl_clients_print_line (_("address"), detourctl_text (row, "address"));
-  ctl_clients_print_line (_("through"), detourctl_text (row, "listener"));
-  ctl_clients_print_line (_("since"), since);
+  ctl_clients_print_line (_ ("connection"), number);
+  ctl_clients_print_line (_ ("address"), detourctl_text (row, "address"));
+  ctl_clients_print_line (_ ("through"), detourctl_text (row, "listener"));
+  ctl_clients_print_line (_ ("since"), since);
   if (*detourctl_text (row, "label") != '\0')
-    ctl_clients_print_line (_("label"), detourctl_text (row, "label"));
+    ctl_clients_print_line (_ ("label"), detourctl_text (row, "label"));
   if (*detourctl_text (row, "app") != '\0')
-    ctl_clients_print_line (_("application"), detourctl_text (row, "app"));
-  ctl_clients_print_amount (_("received"), detourctl_number (row, "bytes_received"), detourctl_number (row, "packets_received"));
-  ctl_clients_print_amount (_("sent"), detourctl_number (row, "bytes_sent"), detourctl_number (row, "packets_sent"));
-  ctl_clients_print_line (_("dropped"), drops);
-  ctl_clients_print_line (_("waiting"), waiting);
+    ctl_clients_print_line (_ ("application"), detourctl_text (row, "app"));
+  ctl_clients_print_amount (_ ("received"), detourctl_number (row, "bytes_received"),
+                            detourctl_number (row, "packets_received"));
+  ctl_clients_print_amount (_ ("sent"), detourctl_number (row, "bytes_sent"),
+                            detourctl_number (row, "packets_sent"));
+  ctl_clients_print_line (_ ("dropped"), drops);
+  ctl_clients_print_line (_ ("waiting"), waiting);
   if (*traits != '\0')
-    ctl_clients_print_line (_("also"), traits);
+    ctl_clients_print_line (_ ("also"), traits);
 }
 
 /* Calls a method whose only argument is a key; gives what it returned, or NULL and tells why. */
 static GVariant *
-ctl_clients_call_with_key (Detourctl *self, const char *method, const char *key, const char *reply, DetourctlExit *exit)
+ctl_clients_call_with_key (Detourctl *self, const char *method, const char *key, const char *reply,
+                           DetourctlExit *exit)
 {
   DetourSnapshotFilter filter;
   g_autoptr (GError) error = NULL;
@@ -245,7 +262,8 @@ static DetourctlExit
 ctl_clients_run_client (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) rows = ctl_clients_call_with_key (self, "GetClient", arguments[0], "(aa{sv})", &exit);
+  g_autoptr (GVariant)
+      rows = ctl_clients_call_with_key (self, "GetClient", arguments[0], "(aa{sv})", &exit);
 
   if (rows == NULL)
     return exit;
@@ -264,7 +282,8 @@ static DetourctlExit
 ctl_clients_run_kick (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) closed = ctl_clients_call_with_key (self, "DisconnectClient", arguments[0], "(u)", &exit);
+  g_autoptr (GVariant)
+      closed = ctl_clients_call_with_key (self, "DisconnectClient", arguments[0], "(u)", &exit);
   guint32 n;
 
   if (closed == NULL)
@@ -282,8 +301,8 @@ ctl_clients_verdict_word (GVariant *row)
   const char *verdict = detourctl_text (row, "verdict");
 
   if (strcmp (verdict, "allow") == 0)
-    return _("allowed");
-  return strcmp (verdict, "deny") == 0 ? _("refused") : _("nobody could say");
+    return _ ("allowed");
+  return strcmp (verdict, "deny") == 0 ? _ ("refused") : _ ("nobody could say");
 }
 
 static char *
@@ -292,10 +311,10 @@ ctl_clients_verdict_notes (GVariant *row)
   static const struct {
     const char *flag, *text;
   } notes[] = {
-    { "cached", N_("remembered") },
-    { "grace", N_("let in because it was allowed lately") },
-    { "recheck", N_("asked again while it was connected") },
-    { "dry_run", N_("let in because of dry-run") },
+    { "cached", N_ ("remembered") },
+    { "grace", N_ ("let in because it was allowed lately") },
+    { "recheck", N_ ("asked again while it was connected") },
+    { "dry_run", N_ ("let in because of dry-run") },
   };
   g_autoptr (GPtrArray) texts = g_ptr_array_new ();
 
@@ -305,7 +324,7 @@ ctl_clients_verdict_notes (GVariant *row)
     g_ptr_array_add (texts, (gpointer) detourctl_text (row, "label"));
   for (guint i = 0; i < G_N_ELEMENTS (notes); i++)
     if (detourctl_flag (row, notes[i].flag))
-      g_ptr_array_add (texts, (gpointer) _(notes[i].text));
+      g_ptr_array_add (texts, (gpointer) _ (notes[i].text));
   g_ptr_array_add (texts, NULL);
   return g_strjoinv ("; ", (char **) texts->pdata);
 }
@@ -314,13 +333,17 @@ static DetourctlExit
 ctl_clients_run_why (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
-    { _("LAST"), DETOURCTL_COLUMN_LEFT },    { _("TIMES"), DETOURCTL_COLUMN_RIGHT },
-    { _("VERDICT"), DETOURCTL_COLUMN_LEFT }, { _("BY"), DETOURCTL_COLUMN_LEFT },
-    { _("ADDRESS"), DETOURCTL_COLUMN_LEFT }, { _("WHY"), DETOURCTL_COLUMN_LEFT },
+    { _ ("LAST"), DETOURCTL_COLUMN_LEFT },
+    { _ ("TIMES"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("VERDICT"), DETOURCTL_COLUMN_LEFT },
+    { _ ("BY"), DETOURCTL_COLUMN_LEFT },
+    { _ ("ADDRESS"), DETOURCTL_COLUMN_LEFT },
+    { _ ("WHY"), DETOURCTL_COLUMN_LEFT },
     { NULL },
   };
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) rows = ctl_clients_call_with_key (self, "Why", arguments[0], "(aa{sv})", &exit);
+  g_autoptr (GVariant)
+      rows = ctl_clients_call_with_key (self, "Why", arguments[0], "(aa{sv})", &exit);
   g_autoptr (DetourctlTable) table = NULL;
   gsize n;
 
@@ -331,7 +354,7 @@ ctl_clients_run_why (Detourctl *self, char **arguments)
   n = g_variant_n_children (rows);
   if (n == 0)
     {
-      g_print (_("Nobody was asked about this key lately.\n"));
+      g_print (_ ("Nobody was asked about this key lately.\n"));
       return DETOURCTL_GOOD;
     }
   table = detourctl_table_new (columns);
@@ -342,8 +365,9 @@ ctl_clients_run_why (Detourctl *self, char **arguments)
       g_autofree char *count = detourctl_format_count (detourctl_number (row, "count"));
       g_autofree char *notes = ctl_clients_verdict_notes (row);
 
-      detourctl_table_add (table, last, count, ctl_clients_verdict_word (row), detourctl_text (row, "source"),
-                           detourctl_text (row, "address"), notes, NULL);
+      detourctl_table_add (table, last, count, ctl_clients_verdict_word (row),
+                           detourctl_text (row, "source"), detourctl_text (row, "address"), notes,
+                           NULL);
     }
   detourctl_print_table (self, table);
   return DETOURCTL_GOOD;
@@ -352,28 +376,29 @@ ctl_clients_run_why (Detourctl *self, char **arguments)
 const DetourctlCommand detourctl_clients_commands[] = {
   { .name = "clients",
     .arguments = "",
-    .summary = N_("Who is connected"),
-    .details = N_("IN and OUT are what the relay received from and sent to the client."),
+    .summary = N_ ("Who is connected"),
+    .details = N_ ("IN and OUT are what the relay received from and sent to the client."),
     .options = list_options,
     .run = ctl_clients_run_clients },
   { .name = "client",
-    .arguments = N_("KEY"),
-    .summary = N_("All about one client"),
-    .details = N_("KEY is nodekey: and 64 hex digits, or the first digits, as \"detourctl clients\" shows them."),
+    .arguments = N_ ("KEY"),
+    .summary = N_ ("All about one client"),
+    .details = N_ ("KEY is nodekey: and 64 hex digits, or the first digits, as \"detourctl "
+                   "clients\" shows them."),
     .run = ctl_clients_run_client,
     .n_min = 1,
     .n_max = 1 },
   { .name = "kick",
-    .arguments = N_("KEY"),
-    .summary = N_("Close a client's connections"),
-    .details = N_("It may come back at once; admission is what keeps clients away."),
+    .arguments = N_ ("KEY"),
+    .summary = N_ ("Close a client's connections"),
+    .details = N_ ("It may come back at once; admission is what keeps clients away."),
     .run = ctl_clients_run_kick,
     .n_min = 1,
     .n_max = 1 },
   { .name = "why",
-    .arguments = N_("KEY"),
-    .summary = N_("The last verdicts on a key, who gave them and why"),
-    .details = N_("The full key is needed for a client that is not connected."),
+    .arguments = N_ ("KEY"),
+    .summary = N_ ("The last verdicts on a key, who gave them and why"),
+    .details = N_ ("The full key is needed for a client that is not connected."),
     .run = ctl_clients_run_why,
     .n_min = 1,
     .n_max = 1 },

@@ -34,7 +34,8 @@ ctl_complete_offer_words (const char *word, const char *words)
 
 /* Asking the daemon: a shell in the middle of a line wants no explanations. */
 static GVariant *
-ctl_complete_ask (Detourctl *self, const char *interface, const char *method, GVariant *arguments, const char *reply)
+ctl_complete_ask (Detourctl *self, const char *interface, const char *method, GVariant *arguments,
+                  const char *reply)
 {
   DetourctlExit exit;
   int saved = dup (STDERR_FILENO);
@@ -59,8 +60,8 @@ ctl_complete_offer_instance (const char *path, GVariant *properties, gpointer us
 static void
 ctl_complete_offer_instances (Detourctl *self, const char *word)
 {
-  g_autoptr (GVariant) reply
-      = ctl_complete_ask (self, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, "(a{oa{sa{sv}}})");
+  g_autoptr (GVariant) reply = ctl_complete_ask (self, "org.freedesktop.DBus.ObjectManager",
+                                                 "GetManagedObjects", NULL, "(a{oa{sa{sv}}})");
   g_autoptr (GVariant) objects = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
 
   if (objects != NULL)
@@ -76,7 +77,8 @@ ctl_complete_offer_clients (Detourctl *self, const char *word)
 
   g_variant_builder_init (&options, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&options, "{sv}", "limit", g_variant_new_uint32 (KEYS_MAX));
-  reply = ctl_complete_ask (self, "Manager", "ListClients", g_variant_new ("(a{sv})", &options), "(aa{sv}s)");
+  reply = ctl_complete_ask (self, "Manager", "ListClients", g_variant_new ("(a{sv})", &options),
+                            "(aa{sv}s)");
   rows = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
   for (gsize i = 0; rows != NULL && i < g_variant_n_children (rows); i++)
     {
@@ -84,14 +86,16 @@ ctl_complete_offer_clients (Detourctl *self, const char *word)
       const char *key = detourctl_text (row, "key");
 
       /* Digits alone: a colon ends a word in bash. */
-      ctl_complete_offer (word, g_str_has_prefix (key, "nodekey:") ? key + strlen ("nodekey:") : key);
+      ctl_complete_offer (word,
+                          g_str_has_prefix (key, "nodekey:") ? key + strlen ("nodekey:") : key);
     }
 }
 
 static void
 ctl_complete_offer_keys (Detourctl *self, const char *word)
 {
-  g_autoptr (GVariant) reply = ctl_complete_ask (self, "Manager", "DescribeConfig", NULL, "(a(ssssss))");
+  g_autoptr (GVariant)
+      reply = ctl_complete_ask (self, "Manager", "DescribeConfig", NULL, "(a(ssssss))");
   g_autoptr (GVariant) keys = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
 
   for (gsize i = 0; keys != NULL && i < g_variant_n_children (keys); i++)
@@ -161,8 +165,8 @@ ctl_complete_offer_value (const char *option, const char *word)
   return words != NULL;
 }
 
-/* FALSE: the last word is not the value of an option. With "=" between them they are three words for bash, of which
- * the value may be missing, and one for others. */
+/* FALSE: the last word is not the value of an option. With "=" between them they are three words
+ * for bash, of which the value may be missing, and one for others. */
 static gboolean
 ctl_complete_offer_value_of_option (char **arguments, guint n)
 {
@@ -189,8 +193,8 @@ ctl_complete_offer_options (const DetourctlCommand *command, const char *word)
   ctl_complete_offer_words (word, "--json --color --socket --bus --help");
   if (command == NULL)
     ctl_complete_offer (word, "--version");
-  for (const GOptionEntry *entry = command != NULL ? command->options : NULL; entry != NULL && entry->long_name != NULL;
-       entry++)
+  for (const GOptionEntry *entry = command != NULL ? command->options : NULL;
+       entry != NULL && entry->long_name != NULL; entry++)
     {
       g_autofree char *option = g_strconcat ("--", entry->long_name, NULL);
 
@@ -210,7 +214,9 @@ ctl_complete_offer_commands (const char *first, const char *word)
     for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
       {
         g_auto (GStrv) parts = g_strsplit (command->name, " ", 2);
-        const char *part = first == NULL ? parts[0] : strcmp (parts[0], first) == 0 ? parts[1] : NULL;
+        const char *part = first == NULL                 ? parts[0]
+                         : strcmp (parts[0], first) == 0 ? parts[1]
+                                                         : NULL;
 
         if (command->summary != NULL && part != NULL && g_hash_table_add (seen, g_strdup (part)))
           ctl_complete_offer (word, part);
@@ -227,7 +233,8 @@ ctl_complete_find (const char *first, const char *second)
       {
         g_auto (GStrv) parts = g_strsplit (command->name, " ", 2);
 
-        if (g_strcmp0 (parts[0], first) == 0 && (parts[1] == NULL ? found == NULL : g_strcmp0 (parts[1], second) == 0))
+        if (g_strcmp0 (parts[0], first) == 0
+            && (parts[1] == NULL ? found == NULL : g_strcmp0 (parts[1], second) == 0))
           found = command;
       }
   return found;
@@ -237,7 +244,9 @@ ctl_complete_find (const char *first, const char *second)
 static void
 ctl_complete_take_connection (Detourctl *self, const char *option, const char *value)
 {
-  char **place = strcmp (option, "--socket") == 0 ? &self->socket : strcmp (option, "--bus") == 0 ? &self->bus : NULL;
+  char **place = strcmp (option, "--socket") == 0 ? &self->socket
+               : strcmp (option, "--bus") == 0    ? &self->bus
+                                                  : NULL;
 
   if (place == NULL || value == NULL || *value == '\0')
     return;
@@ -245,7 +254,8 @@ ctl_complete_take_connection (Detourctl *self, const char *option, const char *v
   *place = g_strdup (value);
 }
 
-/* The option at @i of @n words, with its value in whichever form; returns where its last word is. */
+/* The option at @i of @n words, with its value in whichever form; returns where its last word is.
+ */
 static guint
 ctl_complete_read_option (Detourctl *self, char **arguments, guint i, guint n)
 {
@@ -299,6 +309,10 @@ ctl_complete_run_complete (Detourctl *self, char **arguments)
 }
 
 const DetourctlCommand detourctl_complete_commands[] = {
-  { .name = "complete", .arguments = "", .summary = NULL, .run = ctl_complete_run_complete, .n_max = G_MAXUINT },
+  { .name = "complete",
+    .arguments = "",
+    .summary = NULL,
+    .run = ctl_complete_run_complete,
+    .n_max = G_MAXUINT },
   { NULL },
 };

@@ -17,9 +17,10 @@ static char *file;
 static gboolean no_vendor;
 
 static const GOptionEntry file_options[] = {
-  { "config", 0, 0, G_OPTION_ARG_FILENAME, &file, N_("Look at FILE instead of asking the daemon"), N_("FILE") },
-  { "no-vendor", 0, 0, G_OPTION_ARG_NONE, &no_vendor, N_("With --config: leave out the settings that come with Detour"),
-    NULL },
+  { "config", 0, 0, G_OPTION_ARG_FILENAME, &file, N_ ("Look at FILE instead of asking the daemon"),
+    N_ ("FILE") },
+  { "no-vendor", 0, 0, G_OPTION_ARG_NONE, &no_vendor,
+    N_ ("With --config: leave out the settings that come with Detour"), NULL },
   { NULL },
 };
 
@@ -61,7 +62,8 @@ ctl_config_print_problems (const Detourctl *self, char **problems)
 
   if (self->json)
     {
-      g_autoptr (GVariant) list = g_variant_ref_sink (g_variant_new_strv ((const char *const *) problems, -1));
+      g_autoptr (GVariant)
+          list = g_variant_ref_sink (g_variant_new_strv ((const char *const *) problems, -1));
       DetourctlExit exit = detourctl_json_print_variant ("problems", list, NULL);
 
       return good ? exit : DETOURCTL_FAILED;
@@ -73,7 +75,7 @@ ctl_config_print_problems (const Detourctl *self, char **problems)
       g_printerr ("%s\n", safe);
     }
   if (good)
-    g_print (_("The configuration is good.\n"));
+    g_print (_ ("The configuration is good.\n"));
   return good ? DETOURCTL_GOOD : DETOURCTL_FAILED;
 }
 
@@ -113,7 +115,8 @@ ctl_config_run_check (Detourctl *self, char **arguments)
     }
   else
     {
-      g_autoptr (GVariant) reply = detourctl_call (self, "", "Manager", "CheckConfig", NULL, "(as)", &exit);
+      g_autoptr (GVariant)
+          reply = detourctl_call (self, "", "Manager", "CheckConfig", NULL, "(as)", &exit);
 
       if (reply == NULL)
         return exit;
@@ -139,7 +142,8 @@ ctl_config_run_dump (Detourctl *self, char **arguments)
     }
   else
     {
-      g_autoptr (GVariant) reply = detourctl_call (self, "", "Manager", "DumpConfig", NULL, "(s)", &exit);
+      g_autoptr (GVariant)
+          reply = detourctl_call (self, "", "Manager", "DumpConfig", NULL, "(s)", &exit);
 
       if (reply == NULL)
         return exit;
@@ -171,31 +175,33 @@ ctl_config_print_facts (const Detourctl *self, GVariant *facts)
   g_autofree const char **words = NULL;
   const char *value;
 
-  g_print ("%s[%s] %s%s: %s\n", detourctl_style (self, DETOURCTL_BOLD), detourctl_text (facts, "group"),
-           detourctl_text (facts, "key"), detourctl_style (self, DETOURCTL_PLAIN), detourctl_text (facts, "summary"));
-  ctl_config_print_line (_("type"), detourctl_text (facts, "type"));
+  g_print ("%s[%s] %s%s: %s\n", detourctl_style (self, DETOURCTL_BOLD),
+           detourctl_text (facts, "group"), detourctl_text (facts, "key"),
+           detourctl_style (self, DETOURCTL_PLAIN), detourctl_text (facts, "summary"));
+  ctl_config_print_line (_ ("type"), detourctl_text (facts, "type"));
   if (g_variant_lookup (facts, "words", "^a&s", &words))
     {
       g_autofree char *all = g_strjoinv (", ", (char **) words);
 
-      ctl_config_print_line (_("words"), all);
+      ctl_config_print_line (_ ("words"), all);
     }
   if (*detourctl_text (facts, "maximum") != '\0')
     {
-      g_autofree char *range = g_strdup_printf (_("%s to %s"), detourctl_text (facts, "minimum"),
+      g_autofree char *range = g_strdup_printf (_ ("%s to %s"), detourctl_text (facts, "minimum"),
                                                 detourctl_text (facts, "maximum"));
 
-      ctl_config_print_line (_("range"), range);
+      ctl_config_print_line (_ ("range"), range);
     }
-  ctl_config_print_line (_("value"), g_variant_lookup (facts, "value", "&s", &value) ? value : _("not set"));
+  ctl_config_print_line (_ ("value"),
+                         g_variant_lookup (facts, "value", "&s", &value) ? value : _ ("not set"));
   if (*detourctl_text (facts, "origin") != '\0')
-    ctl_config_print_line (_("set in"), detourctl_text (facts, "origin"));
+    ctl_config_print_line (_ ("set in"), detourctl_text (facts, "origin"));
   if (*detourctl_text (facts, "fallback") != '\0')
-    ctl_config_print_line (_("otherwise"), detourctl_text (facts, "fallback"));
+    ctl_config_print_line (_ ("otherwise"), detourctl_text (facts, "fallback"));
   if (detourctl_flag (facts, "required"))
-    ctl_config_print_line (_("note"), _("must be set"));
+    ctl_config_print_line (_ ("note"), _ ("must be set"));
   if (detourctl_flag (facts, "restart"))
-    ctl_config_print_line (_("note"), _("a change counts after a restart of the daemon"));
+    ctl_config_print_line (_ ("note"), _ ("a change counts after a restart of the daemon"));
 }
 
 static DetourctlExit
@@ -221,8 +227,8 @@ ctl_config_run_explain (Detourctl *self, char **arguments)
     }
   else
     {
-      g_autoptr (GVariant) reply = detourctl_call (self, "", "Manager", "ExplainKey",
-                                                   g_variant_new ("(s)", arguments[0]), "(a{sv})", &exit);
+      g_autoptr (GVariant) reply = detourctl_call (
+          self, "", "Manager", "ExplainKey", g_variant_new ("(s)", arguments[0]), "(a{sv})", &exit);
 
       if (reply == NULL)
         return exit;
@@ -237,19 +243,20 @@ ctl_config_run_explain (Detourctl *self, char **arguments)
 const DetourctlCommand detourctl_config_commands[] = {
   { .name = "config check",
     .arguments = "",
-    .summary = N_("Whether the files of the configuration are right"),
-    .details = N_("Nothing is changed. The daemon need not run when --config says which file to look at."),
+    .summary = N_ ("Whether the files of the configuration are right"),
+    .details = N_ (
+        "Nothing is changed. The daemon need not run when --config says which file to look at."),
     .options = file_options,
     .run = ctl_config_run_check },
   { .name = "config dump",
     .arguments = "",
-    .summary = N_("All settings, and where each comes from"),
+    .summary = N_ ("All settings, and where each comes from"),
     .options = file_options,
     .run = ctl_config_run_dump },
   { .name = "config explain",
-    .arguments = N_("KEY"),
-    .summary = N_("What a key means and what it is set to"),
-    .details = N_("KEY is GROUP.KEY, as in limits.write-timeout or service/stun.listen."),
+    .arguments = N_ ("KEY"),
+    .summary = N_ ("What a key means and what it is set to"),
+    .details = N_ ("KEY is GROUP.KEY, as in limits.write-timeout or service/stun.listen."),
     .options = file_options,
     .run = ctl_config_run_explain,
     .n_min = 1,

@@ -45,11 +45,11 @@ ctl_daemon_run_reload (Detourctl *self, char **arguments)
       g_printerr ("%s\n", safe);
     }
   if (good)
-    g_print (_("Reloaded.\n"));
+    g_print (_ ("Reloaded.\n"));
   else if (strcmp (outcome, "partly") == 0)
-    detourctl_complain (_("reloaded, but not everything could follow"));
+    detourctl_complain (_ ("reloaded, but not everything could follow"));
   else
-    detourctl_complain (_("not reloaded; the daemon goes on as it was"));
+    detourctl_complain (_ ("not reloaded; the daemon goes on as it was"));
   return good ? DETOURCTL_GOOD : DETOURCTL_FAILED;
 }
 
@@ -58,8 +58,8 @@ ctl_daemon_run_log_level (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   const char *level = strcmp (arguments[0], "configured") == 0 ? "" : arguments[0];
-  g_autoptr (GVariant) reply
-      = detourctl_call (self, "", "Manager", "SetLogLevel", g_variant_new ("(s)", level), NULL, &exit);
+  g_autoptr (GVariant) reply = detourctl_call (self, "", "Manager", "SetLogLevel",
+                                               g_variant_new ("(s)", level), NULL, &exit);
   g_autoptr (GVariant) value = NULL;
 
   if (reply == NULL)
@@ -88,7 +88,8 @@ ctl_daemon_describe_labels (GVariant *labels)
 }
 
 static void
-ctl_daemon_write_counter (DetourctlJson *json, const char *name, GVariant *labels, guint64 value, const char *help)
+ctl_daemon_write_counter (DetourctlJson *json, const char *name, GVariant *labels, guint64 value,
+                          const char *help)
 {
   GVariantIter iter;
   const char *label, *text;
@@ -108,7 +109,7 @@ ctl_daemon_write_counter (DetourctlJson *json, const char *name, GVariant *label
 static gboolean show_zeros;
 
 static const GOptionEntry counters_options[] = {
-  { "all", 0, 0, G_OPTION_ARG_NONE, &show_zeros, N_("Show those that are zero, too"), NULL },
+  { "all", 0, 0, G_OPTION_ARG_NONE, &show_zeros, N_ ("Show those that are zero, too"), NULL },
   { NULL },
 };
 
@@ -137,12 +138,15 @@ static DetourctlExit
 ctl_daemon_run_counters (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
-    { _("NAME"), DETOURCTL_COLUMN_LEFT },   { _("OF"), DETOURCTL_COLUMN_LEFT },
-    { _("VALUE"), DETOURCTL_COLUMN_RIGHT }, { _("WHAT"), DETOURCTL_COLUMN_LEFT },
+    { _ ("NAME"), DETOURCTL_COLUMN_LEFT },
+    { _ ("OF"), DETOURCTL_COLUMN_LEFT },
+    { _ ("VALUE"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("WHAT"), DETOURCTL_COLUMN_LEFT },
     { NULL },
   };
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) reply = detourctl_call (self, "", "Manager", "GetCounters", NULL, "(a(sa{ss}ts))", &exit);
+  g_autoptr (GVariant)
+      reply = detourctl_call (self, "", "Manager", "GetCounters", NULL, "(a(sa{ss}ts))", &exit);
   g_autoptr (GVariant) counters = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
   g_autoptr (DetourctlTable) table = NULL;
   DetourctlJson *json;
@@ -183,25 +187,33 @@ ctl_daemon_run_version (Detourctl *self, char **arguments)
     }
   json = detourctl_json_begin_document ();
   detourctl_json_text (json, "detourctl", DETOUR_VERSION);
-  detourctl_json_text (json, "detourd", manager != NULL ? detourctl_text (manager, "Version") : NULL);
+  detourctl_json_text (json, "detourd",
+                       manager != NULL ? detourctl_text (manager, "Version") : NULL);
   return detourctl_json_end_document (json, exit);
 }
 
 const DetourctlCommand detourctl_daemon_commands[] = {
-  { .name = "reload", .arguments = "", .summary = N_("Read the configuration again"), .run = ctl_daemon_run_reload },
+  { .name = "reload",
+    .arguments = "",
+    .summary = N_ ("Read the configuration again"),
+    .run = ctl_daemon_run_reload },
   { .name = "log-level",
-    .arguments = N_("LEVEL"),
-    .summary = N_("Write more or less to all logs"),
-    .details = N_("LEVEL is debug, info, message, warning or critical, and counts until the daemon ends; with\n"
-                  "\"configured\", each log goes by its configuration again."),
+    .arguments = N_ ("LEVEL"),
+    .summary = N_ ("Write more or less to all logs"),
+    .details = N_ ("LEVEL is debug, info, message, warning or critical, and counts until the "
+                   "daemon ends; with\n"
+                   "\"configured\", each log goes by its configuration again."),
     .run = ctl_daemon_run_log_level,
     .n_min = 1,
     .n_max = 1 },
   { .name = "counters",
     .arguments = "",
-    .summary = N_("Every number there is"),
+    .summary = N_ ("Every number there is"),
     .options = counters_options,
     .run = ctl_daemon_run_counters },
-  { .name = "version", .arguments = "", .summary = N_("The versions of this program and of the daemon"), .run = ctl_daemon_run_version },
+  { .name = "version",
+    .arguments = "",
+    .summary = N_ ("The versions of this program and of the daemon"),
+    .run = ctl_daemon_run_version },
   { NULL },
 };

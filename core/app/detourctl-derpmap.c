@@ -18,15 +18,17 @@ static gint64 region = REGION_DEFAULT;
 static char *code, *name, *format, *hostname, *ipv4, *ipv6;
 
 static const GOptionEntry options[] = {
-  { "region", 0, 0, G_OPTION_ARG_INT64, &region, N_("Number of the region; 900 when not given"), N_("NUMBER") },
-  { "code", 0, 0, G_OPTION_ARG_STRING, &code, N_("Short name of the region"), N_("WORD") },
-  { "name", 0, 0, G_OPTION_ARG_STRING, &name, N_("Long name of the region"), N_("TEXT") },
-  { "format", 0, 0, G_OPTION_ARG_STRING, &format, N_("tailscale (a policy file), headscale (YAML), or json"), N_("FORMAT") },
-  { "hostname", 0, 0, G_OPTION_ARG_STRING, &hostname, N_("Name or address of the relay instead of the configured one"),
-    N_("HOST") },
-  { "ipv4", 0, 0, G_OPTION_ARG_STRING, &ipv4, N_("IPv4 address, so that clients need no DNS; none: not to be used"),
-    N_("ADDRESS") },
-  { "ipv6", 0, 0, G_OPTION_ARG_STRING, &ipv6, N_("IPv6 address, likewise"), N_("ADDRESS") },
+  { "region", 0, 0, G_OPTION_ARG_INT64, &region, N_ ("Number of the region; 900 when not given"),
+    N_ ("NUMBER") },
+  { "code", 0, 0, G_OPTION_ARG_STRING, &code, N_ ("Short name of the region"), N_ ("WORD") },
+  { "name", 0, 0, G_OPTION_ARG_STRING, &name, N_ ("Long name of the region"), N_ ("TEXT") },
+  { "format", 0, 0, G_OPTION_ARG_STRING, &format,
+    N_ ("tailscale (a policy file), headscale (YAML), or json"), N_ ("FORMAT") },
+  { "hostname", 0, 0, G_OPTION_ARG_STRING, &hostname,
+    N_ ("Name or address of the relay instead of the configured one"), N_ ("HOST") },
+  { "ipv4", 0, 0, G_OPTION_ARG_STRING, &ipv4,
+    N_ ("IPv4 address, so that clients need no DNS; none: not to be used"), N_ ("ADDRESS") },
+  { "ipv6", 0, 0, G_OPTION_ARG_STRING, &ipv6, N_ ("IPv6 address, likewise"), N_ ("ADDRESS") },
   { NULL },
 };
 
@@ -35,9 +37,10 @@ ctl_derpmap_is_address_or_none (const char *option, const char *text, GSocketFam
 {
   g_autoptr (GInetAddress) address = text != NULL ? g_inet_address_new_from_string (text) : NULL;
 
-  if (text == NULL || strcmp (text, "none") == 0 || (address != NULL && g_inet_address_get_family (address) == family))
+  if (text == NULL || strcmp (text, "none") == 0
+      || (address != NULL && g_inet_address_get_family (address) == family))
     return TRUE;
-  detourctl_complain (_("%s: \"%s\" is no such address; write one, or none"), option, text);
+  detourctl_complain (_ ("%s: \"%s\" is no such address; write one, or none"), option, text);
   return FALSE;
 }
 
@@ -46,21 +49,22 @@ ctl_derpmap_options_are_good (DetourctlRegionFormat *out)
 {
   if (region < 1 || region > REGION_MAX)
     {
-      detourctl_complain (_("--region: write a number from 1; 900 to 999 are for relays of one's own"));
+      detourctl_complain (
+          _ ("--region: write a number from 1; 900 to 999 are for relays of one's own"));
       return FALSE;
     }
   if (format != NULL && !detourctl_region_format_from_name (format, out))
     {
-      detourctl_complain (_("--format=%s: write tailscale, headscale or json"), format);
+      detourctl_complain (_ ("--format=%s: write tailscale, headscale or json"), format);
       return FALSE;
     }
   if (g_strcmp0 (ipv4, "none") == 0 && g_strcmp0 (ipv6, "none") == 0)
     {
-      detourctl_complain (_("with neither IPv4 nor IPv6 no client could connect"));
+      detourctl_complain (_ ("with neither IPv4 nor IPv6 no client could connect"));
       return FALSE;
     }
   return ctl_derpmap_is_address_or_none ("--ipv4", ipv4, G_SOCKET_FAMILY_IPV4)
-         && ctl_derpmap_is_address_or_none ("--ipv6", ipv6, G_SOCKET_FAMILY_IPV6);
+      && ctl_derpmap_is_address_or_none ("--ipv6", ipv6, G_SOCKET_FAMILY_IPV6);
 }
 
 /* First label of a host name; an address has none. */
@@ -93,7 +97,8 @@ ctl_derpmap_run_derpmap (Detourctl *self, char **arguments)
   self_region.hostname = hostname != NULL ? hostname : detourctl_text (manager, "Hostname");
   if (*self_region.hostname == '\0')
     {
-      detourctl_complain (_("the relay does not know its own name; set hostname in [core], or give --hostname"));
+      detourctl_complain (
+          _ ("the relay does not know its own name; set hostname in [core], or give --hostname"));
       return DETOURCTL_FAILED;
     }
   own_code = ctl_derpmap_default_code (self_region.hostname);
@@ -101,8 +106,9 @@ ctl_derpmap_run_derpmap (Detourctl *self, char **arguments)
   self_region.code = code != NULL ? code : own_code;
   self_region.name = name != NULL ? name : self_region.hostname;
   if (!detourctl_region_learn (&self_region, objects, texts))
-    detourctl_complain (_("no listener speaks TLS; clients will expect something in front of the relay that does, on "
-                          "port 443"));
+    detourctl_complain (_ (
+        "no listener speaks TLS; clients will expect something in front of the relay that does, on "
+        "port 443"));
   text = detourctl_region_format (&self_region, wanted);
   g_print ("%s", text);
   return DETOURCTL_GOOD;
@@ -111,9 +117,10 @@ ctl_derpmap_run_derpmap (Detourctl *self, char **arguments)
 const DetourctlCommand detourctl_derpmap_commands[] = {
   { .name = "derpmap",
     .arguments = "",
-    .summary = N_("This relay's entry for a DERP map"),
-    .details = N_("Out of what the relay really does now: ports, addresses that it is bound to, a pin for a self-signed\n"
-                  "certificate, and whether port 80 answers checks for captive portals."),
+    .summary = N_ ("This relay's entry for a DERP map"),
+    .details = N_ ("Out of what the relay really does now: ports, addresses that it is bound to, a "
+                   "pin for a self-signed\n"
+                   "certificate, and whether port 80 answers checks for captive portals."),
     .options = options,
     .run = ctl_derpmap_run_derpmap },
   { NULL },

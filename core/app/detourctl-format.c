@@ -11,14 +11,14 @@
 
 #define SECOND G_GUINT64_CONSTANT (1000000)
 #define MINUTE (60 * SECOND)
-#define HOUR (60 * MINUTE)
-#define DAY (24 * HOUR)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
 
 char *
 detourctl_format_count (guint64 value)
 {
   /* TRANSLATORS: stands between groups of three digits. */
-  const char *separator = C_("thousands", ",");
+  const char *separator = C_ ("thousands", ",");
   g_autofree char *digits = g_strdup_printf ("%" G_GUINT64_FORMAT, value);
   gsize n = strlen (digits);
   GString *out = g_string_new (NULL);
@@ -56,7 +56,7 @@ ctl_format_decimal (double value, guint decimals)
     if (point[1] == '\0')
       return g_steal_pointer (&whole);
     /* TRANSLATORS: the decimal point. */
-    return g_strconcat (whole, C_("decimal", "."), point + 1, NULL);
+    return g_strconcat (whole, C_ ("decimal", "."), point + 1, NULL);
   }
 }
 
@@ -70,7 +70,8 @@ ctl_format_three (double value)
 char *
 detourctl_format_rate (guint64 bytes, guint64 duration_us)
 {
-  static const char *const units[] = { N_("bit/s"), N_("kbit/s"), N_("Mbit/s"), N_("Gbit/s"), N_("Tbit/s") };
+  static const char *const units[] = { N_ ("bit/s"), N_ ("kbit/s"), N_ ("Mbit/s"), N_ ("Gbit/s"),
+                                       N_ ("Tbit/s") };
   double value = (double) bytes * 8 * SECOND / (double) MAX (duration_us, 1);
   g_autofree char *number = NULL;
   guint unit = 0;
@@ -78,21 +79,23 @@ detourctl_format_rate (guint64 bytes, guint64 duration_us)
   for (; value >= 999.5 && unit + 1 < G_N_ELEMENTS (units); unit++)
     value /= 1000;
   number = unit == 0 ? ctl_format_decimal (value, 0) : ctl_format_three (value);
-  return g_strdup_printf ("%s %s", number, _(units[unit]));
+  return g_strdup_printf ("%s %s", number, _ (units[unit]));
 }
 
 char *
 detourctl_format_size (guint64 bytes)
 {
-  static const char *const units[] = { N_("B"), N_("KiB"), N_("MiB"), N_("GiB"), N_("TiB"), N_("PiB") };
+  static const char *const units[] = { N_ ("B"),   N_ ("KiB"), N_ ("MiB"),
+                                       N_ ("GiB"), N_ ("TiB"), N_ ("PiB") };
   double value = (double) bytes;
   g_autofree char *number = NULL;
   guint unit = 0;
 
   for (; value >= 1023.5 && unit + 1 < G_N_ELEMENTS (units); unit++)
     value /= 1024;
-  number = unit == 0 ? detourctl_format_count (bytes) : ctl_format_decimal (value, value >= 100 ? 0 : 1);
-  return g_strdup_printf ("%s %s", number, _(units[unit]));
+  number = unit == 0 ? detourctl_format_count (bytes)
+                     : ctl_format_decimal (value, value >= 100 ? 0 : 1);
+  return g_strdup_printf ("%s %s", number, _ (units[unit]));
 }
 
 char *
@@ -111,7 +114,7 @@ detourctl_format_share (guint64 part, guint64 whole)
 
   if (part > 0 && share < 0.01)
     /* TRANSLATORS: of a hundred; the number has the form of the ones beside it. */
-    return g_strdup (_("< 0.01 %"));
+    return g_strdup (_ ("< 0.01 %"));
   number = ctl_format_decimal (share, share >= 10 ? 0 : 2);
   return g_strdup_printf ("%s %%", number);
 }
@@ -145,22 +148,24 @@ char *
 detourctl_format_latency (guint64 us)
 {
   double ms = (double) us / 1000;
-  g_autofree char *number = ms < 1000 ? ctl_format_decimal (ms, ms >= 100 ? 0 : 1) : ctl_format_decimal (ms / 1000, 1);
+  g_autofree char *number = ms < 1000 ? ctl_format_decimal (ms, ms >= 100 ? 0 : 1)
+                                      : ctl_format_decimal (ms / 1000, 1);
 
-  return g_strdup_printf (ms < 1000 ? _("%s ms") : _("%s s"), number);
+  return g_strdup_printf (ms < 1000 ? _ ("%s ms") : _ ("%s s"), number);
 }
 
 char *
 detourctl_format_age (guint64 us)
 {
-  /* TRANSLATORS: short forms of days, hours, minutes and seconds, for a narrow column of a table. */
+  /* TRANSLATORS: short forms of days, hours, minutes and seconds, for a narrow column of a table.
+   */
   if (us >= DAY)
-    return g_strdup_printf (_("%ud %uh"), (guint) (us / DAY), (guint) (us % DAY / HOUR));
+    return g_strdup_printf (_ ("%ud %uh"), (guint) (us / DAY), (guint) (us % DAY / HOUR));
   if (us >= HOUR)
-    return g_strdup_printf (_("%uh %um"), (guint) (us / HOUR), (guint) (us % HOUR / MINUTE));
+    return g_strdup_printf (_ ("%uh %um"), (guint) (us / HOUR), (guint) (us % HOUR / MINUTE));
   if (us >= MINUTE)
-    return g_strdup_printf (_("%um %us"), (guint) (us / MINUTE), (guint) (us % MINUTE / SECOND));
-  return g_strdup_printf (_("%us"), (guint) (us / SECOND));
+    return g_strdup_printf (_ ("%um %us"), (guint) (us / MINUTE), (guint) (us % MINUTE / SECOND));
+  return g_strdup_printf (_ ("%us"), (guint) (us / SECOND));
 }
 
 char *
@@ -205,7 +210,9 @@ detourctl_format_wrap (const char *text, guint first, guint indent, guint width)
       guint n = detourctl_format_width (words[i]);
 
       /* Blanks that would end a line, or begin one, are left out. */
-      if (n == 0 && (at_start || words[i + 1] == NULL || column + 2 + detourctl_format_width (words[i + 1]) > width))
+      if (n == 0
+          && (at_start || words[i + 1] == NULL
+              || column + 2 + detourctl_format_width (words[i + 1]) > width))
         continue;
       if (!at_start && column + 1 + n > width)
         {

@@ -33,8 +33,8 @@ char *detourctl_format_safe (const char *text);
 /* Columns that @text takes. */
 guint detourctl_format_width (const char *text);
 
-/* @text broken into lines of at most @width columns, all but the first with @indent blanks in front, which count. A
- * word that is longer has a line of its own. */
+/* @text broken into lines of at most @width columns, all but the first with @indent blanks in
+ * front, which count. A word that is longer has a line of its own. */
 char *detourctl_format_wrap (const char *text, guint first, guint indent, guint width);
 
 G_END_DECLS

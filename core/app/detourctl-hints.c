@@ -51,8 +51,8 @@ ctl_hints_look_at_plugin (const char *path, GVariant *properties, gpointer user)
 
   if (strcmp (state, "failed") == 0)
     ctl_hints_add (context, "plugin_failed", id,
-         g_strdup_printf (_("%s failed: %s. Then: detourctl plugins enable %s"), id, detourctl_text (properties, "Error"),
-                          id));
+                   g_strdup_printf (_ ("%s failed: %s. Then: detourctl plugins enable %s"), id,
+                                    detourctl_text (properties, "Error"), id));
   else if (*trouble != '\0')
     ctl_hints_add (context, "plugin_trouble", id, g_strdup_printf ("%s: %s", id, trouble));
   if (strcmp (state, "running") == 0 && strcmp (detourctl_text (properties, "Kind"), "auth") == 0)
@@ -68,7 +68,8 @@ ctl_hints_look_at_listener (const char *path, GVariant *properties, gpointer use
   context->has_derp_listener |= detourctl_flag (properties, "Derp");
 }
 
-/* Certificates of some authorities live for days, others for months: what counts is how much of that is left. */
+/* Certificates of some authorities live for days, others for months: what counts is how much of
+ * that is left. */
 static void
 ctl_hints_look_at_certificate (const char *path, GVariant *properties, gpointer user)
 {
@@ -84,30 +85,38 @@ ctl_hints_look_at_certificate (const char *path, GVariant *properties, gpointer 
   if (g_variant_lookup (properties, "Names", "^a&s", &names) && names[0] != NULL)
     name = names[0];
   if (left_us <= 0)
-    ctl_hints_add (context, "certificate_expired", instance,
-         g_strdup_printf (_("the certificate of %s has expired; clients cannot connect. See: detourctl certs"), name));
+    ctl_hints_add (
+        context, "certificate_expired", instance,
+        g_strdup_printf (
+            _ ("the certificate of %s has expired; clients cannot connect. See: detourctl certs"),
+            name));
   else if (left_us < life_us / 5)
     {
       g_autofree char *left = detourctl_format_duration ((guint64) left_us);
 
-      ctl_hints_add (context, "certificate_expires", instance,
-           g_strdup_printf (_("the certificate of %s expires in %s. See: detourctl certs"), name, left));
+      ctl_hints_add (
+          context, "certificate_expires", instance,
+          g_strdup_printf (_ ("the certificate of %s expires in %s. See: detourctl certs"), name,
+                           left));
     }
 }
 
 static void
 ctl_hints_look_at_admission (Context *context, GVariant *manager)
 {
-  g_autoptr (GVariant) admission = g_variant_lookup_value (manager, "AdmissionSummary", G_VARIANT_TYPE_VARDICT);
+  g_autoptr (GVariant)
+      admission = g_variant_lookup_value (manager, "AdmissionSummary", G_VARIANT_TYPE_VARDICT);
 
   if (admission == NULL)
     return;
   if (!detourctl_flag (admission, "open") && context->n_running_auth == 0)
-    ctl_hints_add (context, "admission_stopped", "",
-         g_strdup (_("no auth instance runs, so nobody new is let in. See: detourctl plugins")));
+    ctl_hints_add (
+        context, "admission_stopped", "",
+        g_strdup (_ ("no auth instance runs, so nobody new is let in. See: detourctl plugins")));
   if (detourctl_flag (admission, "dry_run"))
-    ctl_hints_add (context, "admission_dry_run", "",
-         g_strdup (_("admission is in a dry run: refusals are only logged ([admission] dry-run)")));
+    ctl_hints_add (
+        context, "admission_dry_run", "",
+        g_strdup (_ ("admission is in a dry run: refusals are only logged ([admission] dry-run)")));
 }
 
 static void
@@ -121,26 +130,34 @@ ctl_hints_look_at_traffic (Context *context, GVariant *manager)
   n_packets = detourctl_number (recent, "packets_received");
   n_slow = detourctl_number (recent, "packets_dropped_slow");
   if (n_packets >= 1000 && n_slow * 100 > n_packets * DROPPED_PERCENT)
-    ctl_hints_add (context, "slow_readers", "",
-         g_strdup (_("many packets are dropped because their receivers do not read. Who: detourctl clients "
-                     "--sort dropped")));
+    ctl_hints_add (
+        context, "slow_readers", "",
+        g_strdup (_ (
+            "many packets are dropped because their receivers do not read. Who: detourctl clients "
+            "--sort dropped")));
 }
 
 GPtrArray *
 detourctl_hints (GVariant *manager, GVariant *objects, gint64 now_us)
 {
-  Context context = { .hints = g_ptr_array_new_with_free_func (ctl_hints_hint_free), .now_us = now_us };
+  Context context = { .hints = g_ptr_array_new_with_free_func (ctl_hints_hint_free),
+                      .now_us = now_us };
 
   if (detourctl_flag (manager, "Draining"))
-    ctl_hints_add (&context, "draining", "", g_strdup (_("draining: no new connections are taken until the daemon is restarted")));
+    ctl_hints_add (
+        &context, "draining", "",
+        g_strdup (_ ("draining: no new connections are taken until the daemon is restarted")));
   detourctl_each_object (objects, "Plugin", ctl_hints_look_at_plugin, &context);
   detourctl_each_object (objects, "Listener", ctl_hints_look_at_listener, &context);
   detourctl_each_object (objects, "Certificate", ctl_hints_look_at_certificate, &context);
   if (!context.has_derp_listener && !detourctl_flag (manager, "Draining"))
-    ctl_hints_add (&context, "no_listener", "", g_strdup (_("no listener takes clients. See: detourctl plugins")));
+    ctl_hints_add (&context, "no_listener", "",
+                   g_strdup (_ ("no listener takes clients. See: detourctl plugins")));
   if (context.has_secure_listener && !context.has_certificate)
-    ctl_hints_add (&context, "no_certificate", "",
-         g_strdup (_("there is no certificate, so TLS turns everyone away; add a [cert NAME] group")));
+    ctl_hints_add (
+        &context, "no_certificate", "",
+        g_strdup (
+            _ ("there is no certificate, so TLS turns everyone away; add a [cert NAME] group")));
   ctl_hints_look_at_admission (&context, manager);
   ctl_hints_look_at_traffic (&context, manager);
   return context.hints;

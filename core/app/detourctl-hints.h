@@ -12,7 +12,8 @@ typedef struct {
   char *text;       /* for people, with the next step; translated */
 } DetourctlHint;
 
-/* Pure. @manager: a{sv}; @objects: a{oa{sa{sv}}}; @now_us: Unix time. Of DetourctlHint, what matters most first. */
+/* Pure. @manager: a{sv}; @objects: a{oa{sa{sv}}}; @now_us: Unix time. Of DetourctlHint, what
+ * matters most first. */
 GPtrArray *detourctl_hints (GVariant *manager, GVariant *objects, gint64 now_us);
 
 G_END_DECLS

@@ -10,7 +10,7 @@
 
 #include "detourctl-format.h"
 
-#define DEPTH_MAX 32u
+#define DEPTH_MAX   32u
 #define FLUSH_BYTES 32768u
 
 struct _DetourctlJson {
@@ -192,7 +192,8 @@ detourctl_json_time (DetourctlJson *self, const char *name, guint64 us)
 }
 
 static void
-ctl_json_write_dict (DetourctlJson *self, const char *name, GVariant *dict, const char *const *times)
+ctl_json_write_dict (DetourctlJson *self, const char *name, GVariant *dict,
+                     const char *const *times)
 {
   GVariantIter iter;
   const char *key;
@@ -206,7 +207,8 @@ ctl_json_write_dict (DetourctlJson *self, const char *name, GVariant *dict, cons
 }
 
 static void
-ctl_json_write_array (DetourctlJson *self, const char *name, GVariant *array, const char *const *times)
+ctl_json_write_array (DetourctlJson *self, const char *name, GVariant *array,
+                      const char *const *times)
 {
   gsize n = g_variant_n_children (array);
 
@@ -221,7 +223,8 @@ ctl_json_write_array (DetourctlJson *self, const char *name, GVariant *array, co
 }
 
 void
-detourctl_json_variant (DetourctlJson *self, const char *name, GVariant *value, const char *const *times)
+detourctl_json_variant (DetourctlJson *self, const char *name, GVariant *value,
+                        const char *const *times)
 {
   if (g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
     detourctl_json_text (self, name, g_variant_get_string (value, NULL));
@@ -293,7 +296,8 @@ ctl_json_write_object (const char *path, GVariant *properties, gpointer user)
 }
 
 void
-detourctl_json_objects (DetourctlJson *json, const char *name, GVariant *objects, const char *interface)
+detourctl_json_objects (DetourctlJson *json, const char *name, GVariant *objects,
+                        const char *interface)
 {
   detourctl_json_begin_array (json, name);
   detourctl_each_object (objects, interface, ctl_json_write_object, json);

@@ -44,9 +44,9 @@ static void
 ctl_link_tell_how_to_start (void)
 {
   if (g_file_test ("/run/systemd/system", G_FILE_TEST_IS_DIR))
-    g_printerr (_("Start it with: %s\n"), "systemctl start detour");
+    g_printerr (_ ("Start it with: %s\n"), "systemctl start detour");
   else
-    g_printerr (_("Start it with: %s\n"), "detourd --config " DETOUR_SYSCONF_DIR "/detour.conf");
+    g_printerr (_ ("Start it with: %s\n"), "detourd --config " DETOUR_SYSCONF_DIR "/detour.conf");
 }
 
 static DetourctlExit
@@ -54,10 +54,10 @@ ctl_link_explain_no_connection (const char *where, const GError *error)
 {
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
     {
-      detourctl_complain (_("%s: you may not talk to this daemon; try it with sudo"), where);
+      detourctl_complain (_ ("%s: you may not talk to this daemon; try it with sudo"), where);
       return DETOURCTL_FAILED;
     }
-  detourctl_complain (_("no daemon answers on %s: %s"), where, error->message);
+  detourctl_complain (_ ("no daemon answers on %s: %s"), where, error->message);
   ctl_link_tell_how_to_start ();
   return DETOURCTL_NO_DAEMON;
 }
@@ -83,10 +83,12 @@ ctl_link_connect_to_bus (Detourctl *self, DetourctlExit *exit)
   gboolean session = strcmp (self->bus, "session") == 0;
   g_autoptr (GError) error = NULL;
 
-  self->connection = g_bus_get_sync (session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, &error);
+  self->connection = g_bus_get_sync (session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL,
+                                     &error);
   if (self->connection == NULL)
     {
-      *exit = ctl_link_explain_no_connection (session ? _("the session bus") : _("the system bus"), error);
+      *exit = ctl_link_explain_no_connection (
+          session ? _ ("the session bus") : _ ("the system bus"), error);
       return FALSE;
     }
   g_dbus_connection_set_exit_on_close (self->connection, FALSE);
@@ -101,7 +103,7 @@ ctl_link_explain_failure (GError *error)
   if (g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
       || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))
     {
-      detourctl_complain (_("nobody on the bus is called %s"), DETOUR_BUS_NAME);
+      detourctl_complain (_ ("nobody on the bus is called %s"), DETOUR_BUS_NAME);
       ctl_link_tell_how_to_start ();
       return DETOURCTL_NO_DAEMON;
     }
@@ -110,25 +112,31 @@ ctl_link_explain_failure (GError *error)
   /* What the daemon says without a name or a number in it is in our catalogue, too. */
   detourctl_complain ("%s", *error->message != '\0' ? gettext (error->message) : "");
   /* A value that cannot be is a wrong command line, whoever noticed. */
-  return g_strcmp0 (name, DETOUR_BUS_NAME ".Error.BadArgument") == 0 ? DETOURCTL_USAGE : DETOURCTL_FAILED;
+  return g_strcmp0 (name, DETOUR_BUS_NAME ".Error.BadArgument") == 0 ? DETOURCTL_USAGE
+                                                                     : DETOURCTL_FAILED;
 }
 
 GVariant *
-detourctl_call (Detourctl *self, const char *path, const char *interface, const char *method, GVariant *arguments,
-                const char *reply, DetourctlExit *exit)
+detourctl_call (Detourctl *self, const char *path, const char *interface, const char *method,
+                GVariant *arguments, const char *reply, DetourctlExit *exit)
 {
   g_autoptr (GVariant) held = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
-  g_autofree char *full_path = *path != '\0' ? g_strconcat (ROOT, "/", path, NULL) : g_strdup (ROOT);
-  g_autofree char *full_interface = strchr (interface, '.') != NULL ? g_strdup (interface)
-                                                                    : g_strconcat (DETOUR_BUS_NAME, ".", interface, NULL);
+  g_autofree char *full_path = *path != '\0' ? g_strconcat (ROOT, "/", path, NULL)
+                                             : g_strdup (ROOT);
+  g_autofree char *full_interface = strchr (interface, '.') != NULL
+                                      ? g_strdup (interface)
+                                      : g_strconcat (DETOUR_BUS_NAME, ".", interface, NULL);
   g_autoptr (GError) error = NULL;
   GVariant *result;
 
-  if (self->connection == NULL && !(self->bus != NULL ? ctl_link_connect_to_bus (self, exit) : ctl_link_connect_to_socket (self, exit)))
+  if (self->connection == NULL
+      && !(self->bus != NULL ? ctl_link_connect_to_bus (self, exit)
+                             : ctl_link_connect_to_socket (self, exit)))
     return NULL;
-  result = g_dbus_connection_call_sync (self->connection, self->bus != NULL ? DETOUR_BUS_NAME : NULL, full_path,
-                                        full_interface, method, held, reply != NULL ? G_VARIANT_TYPE (reply) : NULL,
-                                        G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, NULL, &error);
+  result = g_dbus_connection_call_sync (
+      self->connection, self->bus != NULL ? DETOUR_BUS_NAME : NULL, full_path, full_interface,
+      method, held, reply != NULL ? G_VARIANT_TYPE (reply) : NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START,
+      -1, NULL, &error);
   if (result == NULL)
     *exit = ctl_link_explain_failure (error);
   return result;
@@ -137,8 +145,9 @@ detourctl_call (Detourctl *self, const char *path, const char *interface, const 
 GVariant *
 detourctl_manager (Detourctl *self, DetourctlExit *exit)
 {
-  g_autoptr (GVariant) reply = detourctl_call (self, "", "org.freedesktop.DBus.Properties", "GetAll",
-                                               g_variant_new ("(s)", DETOUR_BUS_NAME ".Manager"), "(a{sv})", exit);
+  g_autoptr (GVariant)
+      reply = detourctl_call (self, "", "org.freedesktop.DBus.Properties", "GetAll",
+                              g_variant_new ("(s)", DETOUR_BUS_NAME ".Manager"), "(a{sv})", exit);
 
   return reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
 }
@@ -146,14 +155,15 @@ detourctl_manager (Detourctl *self, DetourctlExit *exit)
 GVariant *
 detourctl_objects (Detourctl *self, DetourctlExit *exit)
 {
-  g_autoptr (GVariant) reply = detourctl_call (self, "", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL,
-                                               "(a{oa{sa{sv}}})", exit);
+  g_autoptr (GVariant) reply = detourctl_call (self, "", "org.freedesktop.DBus.ObjectManager",
+                                               "GetManagedObjects", NULL, "(a{oa{sa{sv}}})", exit);
 
   return reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
 }
 
 void
-detourctl_each_object (GVariant *objects, const char *interface, DetourctlObjectFunc func, gpointer user)
+detourctl_each_object (GVariant *objects, const char *interface, DetourctlObjectFunc func,
+                       gpointer user)
 {
   g_autofree char *full = g_strconcat (DETOUR_BUS_NAME, ".", interface, NULL);
   GVariantIter iter;
@@ -163,7 +173,8 @@ detourctl_each_object (GVariant *objects, const char *interface, DetourctlObject
   g_variant_iter_init (&iter, objects);
   while (g_variant_iter_loop (&iter, "{&o@a{sa{sv}}}", &path, &interfaces))
     {
-      g_autoptr (GVariant) properties = g_variant_lookup_value (interfaces, full, G_VARIANT_TYPE_VARDICT);
+      g_autoptr (GVariant)
+          properties = g_variant_lookup_value (interfaces, full, G_VARIANT_TYPE_VARDICT);
 
       if (properties != NULL)
         func (path, properties, user);

@@ -7,8 +7,8 @@
 #include "detourctl-json.h"
 
 DetourctlExit
-detourctl_list_objects (Detourctl *self, const char *member, const char *interface, const DetourctlColumn *columns,
-                        DetourctlObjectFunc add_row)
+detourctl_list_objects (Detourctl *self, const char *member, const char *interface,
+                        const DetourctlColumn *columns, DetourctlObjectFunc add_row)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GVariant) objects = detourctl_objects (self, &exit);

@@ -17,20 +17,24 @@ ctl_listeners_add_listener (const char *path, GVariant *properties, gpointer use
 
   if (g_variant_lookup (properties, "Addresses", "^a&s", &addresses))
     all = g_strjoinv (" ", (char **) addresses);
-  detourctl_table_add (user, detourctl_text (properties, "Instance"), detourctl_text (properties, "Protocol"),
-                       detourctl_flag (properties, "Derp") ? _("yes") : _("no"), all != NULL ? all : "", NULL);
+  detourctl_table_add (
+      user, detourctl_text (properties, "Instance"), detourctl_text (properties, "Protocol"),
+      detourctl_flag (properties, "Derp") ? _ ("yes") : _ ("no"), all != NULL ? all : "", NULL);
 }
 
 static DetourctlExit
 ctl_listeners_run_listeners (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
-    { _("INSTANCE"), DETOURCTL_COLUMN_LEFT }, { _("PROTOCOL"), DETOURCTL_COLUMN_LEFT },
-    { _("DERP"), DETOURCTL_COLUMN_LEFT },     { _("ADDRESSES"), DETOURCTL_COLUMN_LEFT },
+    { _ ("INSTANCE"), DETOURCTL_COLUMN_LEFT },
+    { _ ("PROTOCOL"), DETOURCTL_COLUMN_LEFT },
+    { _ ("DERP"), DETOURCTL_COLUMN_LEFT },
+    { _ ("ADDRESSES"), DETOURCTL_COLUMN_LEFT },
     { NULL },
   };
 
-  return detourctl_list_objects (self, "listeners", "Listener", columns, ctl_listeners_add_listener);
+  return detourctl_list_objects (self, "listeners", "Listener", columns,
+                                 ctl_listeners_add_listener);
 }
 
 static void
@@ -38,30 +42,39 @@ ctl_listeners_add_certificate (const char *path, GVariant *properties, gpointer 
 {
   gint64 left_us = (gint64) detourctl_number (properties, "NotAfter") - g_get_real_time ();
   g_autofree char *until = detourctl_format_time (detourctl_number (properties, "NotAfter"));
-  g_autofree char *left = left_us > 0 ? detourctl_format_duration ((guint64) left_us) : g_strdup (_("EXPIRED"));
+  g_autofree char *left = left_us > 0 ? detourctl_format_duration ((guint64) left_us)
+                                      : g_strdup (_ ("EXPIRED"));
   g_autofree const char **names = NULL;
   g_autofree char *all = NULL;
 
   if (g_variant_lookup (properties, "Names", "^a&s", &names))
     all = g_strjoinv (" ", (char **) names);
   detourctl_table_add (user, detourctl_text (properties, "Instance"), until, left,
-                       detourctl_flag (properties, "SelfSigned") ? _("yes") : _("no"), all != NULL ? all : "", NULL);
+                       detourctl_flag (properties, "SelfSigned") ? _ ("yes") : _ ("no"),
+                       all != NULL ? all : "", NULL);
 }
 
 static DetourctlExit
 ctl_listeners_run_certs (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
-    { _("INSTANCE"), DETOURCTL_COLUMN_LEFT },    { _("VALID UNTIL"), DETOURCTL_COLUMN_LEFT },
-    { _("LEFT"), DETOURCTL_COLUMN_RIGHT },       { _("SELF-SIGNED"), DETOURCTL_COLUMN_LEFT },
-    { _("NAMES"), DETOURCTL_COLUMN_LEFT },       { NULL },
+    { _ ("INSTANCE"), DETOURCTL_COLUMN_LEFT }, { _ ("VALID UNTIL"), DETOURCTL_COLUMN_LEFT },
+    { _ ("LEFT"), DETOURCTL_COLUMN_RIGHT },    { _ ("SELF-SIGNED"), DETOURCTL_COLUMN_LEFT },
+    { _ ("NAMES"), DETOURCTL_COLUMN_LEFT },    { NULL },
   };
 
-  return detourctl_list_objects (self, "certificates", "Certificate", columns, ctl_listeners_add_certificate);
+  return detourctl_list_objects (self, "certificates", "Certificate", columns,
+                                 ctl_listeners_add_certificate);
 }
 
 const DetourctlCommand detourctl_listeners_commands[] = {
-  { .name = "listeners", .arguments = "", .summary = N_("Where clients arrive"), .run = ctl_listeners_run_listeners },
-  { .name = "certs", .arguments = "", .summary = N_("Certificates that clients are shown"), .run = ctl_listeners_run_certs },
+  { .name = "listeners",
+    .arguments = "",
+    .summary = N_ ("Where clients arrive"),
+    .run = ctl_listeners_run_listeners },
+  { .name = "certs",
+    .arguments = "",
+    .summary = N_ ("Certificates that clients are shown"),
+    .run = ctl_listeners_run_certs },
   { NULL },
 };

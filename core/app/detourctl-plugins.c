@@ -30,17 +30,18 @@ ctl_plugins_add_row (const char *path, GVariant *properties, gpointer user)
     words = detourctl_text (properties, "Summary");
   if (*words == '\0')
     words = detourctl_text (properties, "About");
-  detourctl_table_add (user, detourctl_text (properties, "Id"), detourctl_text (properties, "Plugin"),
-                       detourctl_text (properties, "State"), age, words, NULL);
+  detourctl_table_add (user, detourctl_text (properties, "Id"),
+                       detourctl_text (properties, "Plugin"), detourctl_text (properties, "State"),
+                       age, words, NULL);
 }
 
 static DetourctlExit
 ctl_plugins_run_list (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
-    { _("ID"), DETOURCTL_COLUMN_LEFT },    { _("PLUGIN"), DETOURCTL_COLUMN_LEFT },
-    { _("STATE"), DETOURCTL_COLUMN_LEFT }, { _("SINCE"), DETOURCTL_COLUMN_RIGHT },
-    { _("WHAT"), DETOURCTL_COLUMN_LEFT },  { NULL },
+    { _ ("ID"), DETOURCTL_COLUMN_LEFT },    { _ ("PLUGIN"), DETOURCTL_COLUMN_LEFT },
+    { _ ("STATE"), DETOURCTL_COLUMN_LEFT }, { _ ("SINCE"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("WHAT"), DETOURCTL_COLUMN_LEFT },  { NULL },
   };
 
   return detourctl_list_objects (self, "plugins", "Plugin", columns, ctl_plugins_add_row);
@@ -92,15 +93,16 @@ ctl_plugins_find (GVariant *objects, const char *wanted, char **path, char **id)
   g_free (search.id);
   if (search.n_found > 1)
     {
-      detourctl_complain (_("\"%s\" is the name of several instances; write KIND/NAME"), wanted);
+      detourctl_complain (_ ("\"%s\" is the name of several instances; write KIND/NAME"), wanted);
       return FALSE;
     }
   g_ptr_array_add (ids, NULL);
   nearest = detour_nearest (wanted, (const char *const *) ids->pdata);
   if (nearest != NULL)
-    detourctl_complain (_("there is no instance \"%s\"; did you mean \"%s\"?"), wanted, nearest);
+    detourctl_complain (_ ("there is no instance \"%s\"; did you mean \"%s\"?"), wanted, nearest);
   else
-    detourctl_complain (_("there is no instance \"%s\"; \"detourctl plugins\" lists them"), wanted);
+    detourctl_complain (_ ("there is no instance \"%s\"; \"detourctl plugins\" lists them"),
+                        wanted);
   return FALSE;
 }
 
@@ -113,7 +115,8 @@ typedef enum {
 static gboolean persist;
 
 static const GOptionEntry switch_options[] = {
-  { "persist", 0, 0, G_OPTION_ARG_NONE, &persist, N_("Let it be so after the next start of the daemon, too"), NULL },
+  { "persist", 0, 0, G_OPTION_ARG_NONE, &persist,
+    N_ ("Let it be so after the next start of the daemon, too"), NULL },
   { NULL },
 };
 
@@ -123,13 +126,13 @@ ctl_plugins_report (Switch what, const char *id)
   switch (what)
     {
     case SWITCH_ENABLE:
-      g_print (_("%s runs\n"), id);
+      g_print (_ ("%s runs\n"), id);
       break;
     case SWITCH_DISABLE:
-      g_print (_("%s is stopped\n"), id);
+      g_print (_ ("%s is stopped\n"), id);
       break;
     default:
-      g_print (_("%s was restarted\n"), id);
+      g_print (_ ("%s was restarted\n"), id);
       break;
     }
 }
@@ -138,7 +141,9 @@ static DetourctlExit
 ctl_plugins_switch_all (Detourctl *self, char **names, Switch what)
 {
   static const char *const methods[] = {
-    [SWITCH_ENABLE] = "Enable", [SWITCH_DISABLE] = "Disable", [SWITCH_RESTART] = "Restart",
+    [SWITCH_ENABLE] = "Enable",
+    [SWITCH_DISABLE] = "Disable",
+    [SWITCH_RESTART] = "Restart",
   };
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GVariant) objects = detourctl_objects (self, &exit);
@@ -156,7 +161,8 @@ ctl_plugins_switch_all (Detourctl *self, char **names, Switch what)
 
       if (ctl_plugins_find (objects, *names, &path, &id))
         reply = detourctl_call (self, path, "Plugin", methods[what],
-                                what == SWITCH_RESTART ? NULL : g_variant_new ("(b)", persist), NULL, &one);
+                                what == SWITCH_RESTART ? NULL : g_variant_new ("(b)", persist),
+                                NULL, &one);
       if (json != NULL)
         detourctl_json_flag (json, id != NULL ? id : *names, reply != NULL);
       else if (reply != NULL)
@@ -186,26 +192,31 @@ ctl_plugins_run_restart (Detourctl *self, char **arguments)
 }
 
 const DetourctlCommand detourctl_plugins_commands[] = {
-  { .name = "plugins", .arguments = "", .summary = N_("The running instances of plugins"), .run = ctl_plugins_run_list },
+  { .name = "plugins",
+    .arguments = "",
+    .summary = N_ ("The running instances of plugins"),
+    .run = ctl_plugins_run_list },
   { .name = "plugins enable",
-    .arguments = N_("ID…"),
-    .summary = N_("Start some of them"),
-    .details = N_("An ID is KIND/NAME, as in service/stun; a NAME will do where it is the only one."),
+    .arguments = N_ ("ID…"),
+    .summary = N_ ("Start some of them"),
+    .details = N_ (
+        "An ID is KIND/NAME, as in service/stun; a NAME will do where it is the only one."),
     .options = switch_options,
     .run = ctl_plugins_run_enable,
     .n_min = 1,
     .n_max = ARGUMENTS_MAX },
   { .name = "plugins disable",
-    .arguments = N_("ID…"),
-    .summary = N_("Stop some of them; clients stay"),
-    .details = N_("Clients stay connected, also those that came through a listener that is stopped."),
+    .arguments = N_ ("ID…"),
+    .summary = N_ ("Stop some of them; clients stay"),
+    .details = N_ (
+        "Clients stay connected, also those that came through a listener that is stopped."),
     .options = switch_options,
     .run = ctl_plugins_run_disable,
     .n_min = 1,
     .n_max = ARGUMENTS_MAX },
   { .name = "plugins restart",
-    .arguments = N_("ID…"),
-    .summary = N_("Stop and start some of them"),
+    .arguments = N_ ("ID…"),
+    .summary = N_ ("Stop and start some of them"),
     .run = ctl_plugins_run_restart,
     .n_min = 1,
     .n_max = ARGUMENTS_MAX },

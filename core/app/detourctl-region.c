@@ -10,15 +10,17 @@
 #include "detour-address.h"
 #include "detourctl-json.h"
 
-#define DERP_PORT 443u
-#define STUN_PORT 3478u
+#define DERP_PORT    443u
+#define STUN_PORT    3478u
 #define CAPTIVE_PORT 80u
 
 gboolean
 detourctl_region_format_from_name (const char *name, DetourctlRegionFormat *out)
 {
   static const char *const names[] = {
-    [DETOURCTL_REGION_TAILSCALE] = "tailscale", [DETOURCTL_REGION_HEADSCALE] = "headscale", [DETOURCTL_REGION_JSON] = "json",
+    [DETOURCTL_REGION_TAILSCALE] = "tailscale",
+    [DETOURCTL_REGION_HEADSCALE] = "headscale",
+    [DETOURCTL_REGION_JSON] = "json",
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
@@ -40,15 +42,16 @@ enum {
 
 typedef struct {
   const char *hostname;
-  guint tls_port;   /* 0: none */
-  guint stun_port;  /* 0: none */
+  guint tls_port;  /* 0: none */
+  guint stun_port; /* 0: none */
   gboolean has_plain_port80;
   gboolean has_captive;
-  gboolean has_cert;   /* any */
-  gboolean cert_fits;  /* the one below is for the host name */
+  gboolean has_cert;  /* any */
+  gboolean cert_fits; /* the one below is for the host name */
   gboolean self_signed;
   char *pin;
-  char *listen[N_FAMILIES]; /* addresses that TLS is listened on; NULL: any, or none that the world could use */
+  char *listen[N_FAMILIES]; /* addresses that TLS is listened on; NULL: any, or none that the world
+                               could use */
   char *named[N_FAMILIES];  /* addresses of the certificate */
 } Facts;
 
@@ -65,11 +68,11 @@ ctl_region_is_private (GInetAddress *address)
 {
   const guint8 *bytes = g_inet_address_to_bytes (address);
   gboolean is_shared = g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV4
-                           ? bytes[0] == 100 && (bytes[1] & 0xc0) == 64
-                           : (bytes[0] & 0xfe) == 0xfc;
+                         ? bytes[0] == 100 && (bytes[1] & 0xc0) == 64
+                         : (bytes[0] & 0xfe) == 0xfc;
 
-  return is_shared || g_inet_address_get_is_any (address) || g_inet_address_get_is_link_local (address)
-         || g_inet_address_get_is_site_local (address);
+  return is_shared || g_inet_address_get_is_any (address)
+      || g_inet_address_get_is_link_local (address) || g_inet_address_get_is_site_local (address);
 }
 
 /* Keeps the first one of each family. */
@@ -108,7 +111,8 @@ ctl_region_look_at_listener (const char *path, GVariant *properties, gpointer us
         }
       else if (strcmp (detourctl_text (properties, "Protocol"), "stun") == 0)
         ctl_region_note_port (&facts->stun_port, address.port, STUN_PORT);
-      else if (!secure && address.port == CAPTIVE_PORT && strcmp (detourctl_text (properties, "Protocol"), "http") == 0)
+      else if (!secure && address.port == CAPTIVE_PORT
+               && strcmp (detourctl_text (properties, "Protocol"), "http") == 0)
         facts->has_plain_port80 = TRUE;
     }
 }
@@ -128,7 +132,7 @@ ctl_region_name_fits (const char *name, const char *hostname)
   if (g_ascii_strcasecmp (name, hostname) == 0)
     return TRUE;
   return g_str_has_prefix (name, "*.") && strchr (hostname, '.') != NULL
-         && g_ascii_strcasecmp (name + 1, strchr (hostname, '.')) == 0;
+      && g_ascii_strcasecmp (name + 1, strchr (hostname, '.')) == 0;
 }
 
 static void
@@ -200,9 +204,12 @@ detourctl_region_learn (DetourctlRegion *self, GVariant *objects, GPtrArray *tex
 
   ctl_region_learn_addresses (self, &facts, texts);
   self->derp_port = facts.tls_port == DERP_PORT ? 0 : facts.tls_port;
-  self->stun_port = facts.stun_port == 0 ? -1 : facts.stun_port == STUN_PORT ? 0 : (int) facts.stun_port;
+  self->stun_port = facts.stun_port == 0         ? -1
+                  : facts.stun_port == STUN_PORT ? 0
+                                                 : (int) facts.stun_port;
   /* The check goes to the IPv4 address, whatever that key says. */
-  self->can_port80 = facts.has_plain_port80 && facts.has_captive && g_strcmp0 (self->ipv4, "none") != 0;
+  self->can_port80 = facts.has_plain_port80 && facts.has_captive
+                  && g_strcmp0 (self->ipv4, "none") != 0;
   if (facts.tls_port != 0 && facts.self_signed)
     self->cert_name = ctl_region_keep (texts, &facts.pin);
   g_free (facts.pin);
@@ -299,7 +306,8 @@ ctl_region_format_headscale (const DetourctlRegion *self)
   GString *text = g_string_new ("regions:\n");
   g_autofree char *node = g_strdup_printf ("%" G_GUINT64_FORMAT "a", self->id);
 
-  g_string_append_printf (text, "  %" G_GUINT64_FORMAT ":\n    regionid: %" G_GUINT64_FORMAT "\n", self->id, self->id);
+  g_string_append_printf (text, "  %" G_GUINT64_FORMAT ":\n    regionid: %" G_GUINT64_FORMAT "\n",
+                          self->id, self->id);
   ctl_region_append_yaml (text, "    ", "regioncode", self->code);
   ctl_region_append_yaml (text, "    ", "regionname", self->name);
   g_string_append (text, "    nodes:\n");

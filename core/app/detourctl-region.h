@@ -11,10 +11,10 @@ typedef struct {
   guint64 id;
   const char *code, *name;
   const char *hostname;
-  const char *ipv4, *ipv6;  /* NULL: clients look the name up; "none": that family is not used */
-  const char *cert_name;    /* NULL: the certificate is for the host name */
-  guint derp_port;          /* 0: 443 */
-  int stun_port;            /* 0: 3478; -1: no STUN */
+  const char *ipv4, *ipv6; /* NULL: clients look the name up; "none": that family is not used */
+  const char *cert_name;   /* NULL: the certificate is for the host name */
+  guint derp_port;         /* 0: 443 */
+  int stun_port;           /* 0: 3478; -1: no STUN */
   gboolean can_port80;
 } DetourctlRegion;
 
@@ -30,15 +30,15 @@ gboolean detourctl_region_format_from_name (const char *name, DetourctlRegionFor
 /**
  * detourctl_region_learn:
  * @objects: a{oa{sa{sv}}} of the daemon
- * @self: (inout): with `hostname`; ports, pin and port 80 are filled in, and of the addresses those that are not set:
- *   from the host name, when it is one; from listeners that are bound to one that is not private; and for a host name
- *   that is an address, from the certificate
+ * @self: (inout): with `hostname`; ports, pin and port 80 are filled in, and of the addresses those
+ * that are not set: from the host name, when it is one; from listeners that are bound to one that
+ * is not private; and for a host name that is an address, from the certificate
  * @texts: (inout): array with g_free() as free function that keeps what @self points to
  *
  * Pure.
  *
- * Returns: FALSE when no listener speaks TLS: then the port is what clients expect, and something in front must listen
- *   there.
+ * Returns: FALSE when no listener speaks TLS: then the port is what clients expect, and something
+ * in front must listen there.
  */
 gboolean detourctl_region_learn (DetourctlRegion *self, GVariant *objects, GPtrArray *texts);
 

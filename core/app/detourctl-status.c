@@ -24,8 +24,9 @@ ctl_status_print_fact (const Detourctl *self, const char *title, const char *tex
   g_autofree char *lines = detourctl_format_wrap (safe, FACTS, FACTS, WIDTH);
   guint width = detourctl_format_width (title);
 
-  g_print ("  %s%s%s%*s%s\n", detourctl_style (self, DETOURCTL_BOLD), title, detourctl_style (self, DETOURCTL_PLAIN),
-           (int) (FACTS - 2 - MIN (width, FACTS - 3)), "", lines);
+  g_print ("  %s%s%s%*s%s\n", detourctl_style (self, DETOURCTL_BOLD), title,
+           detourctl_style (self, DETOURCTL_PLAIN), (int) (FACTS - 2 - MIN (width, FACTS - 3)), "",
+           lines);
 }
 
 static void
@@ -34,18 +35,22 @@ ctl_status_print_title (const Detourctl *self, GVariant *manager)
   const char *hostname = detourctl_text (manager, "Hostname");
   g_autofree char *duration = detourctl_format_duration (detourctl_number (manager, "Uptime"));
   guint64 n_workers = detourctl_number (manager, "Workers");
-  g_autofree char *workers = g_strdup_printf (ngettext ("%u worker", "%u workers", n_workers), (guint) n_workers);
-  g_autofree char *safe = detourctl_format_safe (*hostname != '\0' ? hostname : _("this relay"));
+  g_autofree char *workers = g_strdup_printf (ngettext ("%u worker", "%u workers", n_workers),
+                                              (guint) n_workers);
+  g_autofree char *safe = detourctl_format_safe (*hostname != '\0' ? hostname : _ ("this relay"));
 
-  g_print ("%s%s%s   ", detourctl_style (self, DETOURCTL_BOLD), safe, detourctl_style (self, DETOURCTL_PLAIN));
+  g_print ("%s%s%s   ", detourctl_style (self, DETOURCTL_BOLD), safe,
+           detourctl_style (self, DETOURCTL_PLAIN));
   /* TRANSLATORS: a duration, a version, "2 workers". */
-  g_print (_("running %s, detour %s, %s\n"), duration, detourctl_text (manager, "Version"), workers);
+  g_print (_ ("running %s, detour %s, %s\n"), duration, detourctl_text (manager, "Version"),
+           workers);
 }
 
 static void
 ctl_status_print_clients (const Detourctl *self, GVariant *manager)
 {
-  g_autoptr (GVariant) minute = g_variant_lookup_value (manager, "LastMinute", G_VARIANT_TYPE_VARDICT);
+  g_autoptr (GVariant)
+      minute = g_variant_lookup_value (manager, "LastMinute", G_VARIANT_TYPE_VARDICT);
   g_autofree char *count = detourctl_format_count (detourctl_number (manager, "ClientCount"));
   g_autofree char *joined = detourctl_format_count (detourctl_number (minute, "joined"));
   g_autofree char *left = detourctl_format_count (detourctl_number (minute, "left"));
@@ -54,21 +59,24 @@ ctl_status_print_clients (const Detourctl *self, GVariant *manager)
   GString *text = g_string_new (NULL);
 
   /* TRANSLATORS: numbers of clients. */
-  g_string_printf (text, _("%s connected (%s joined, %s left in the last minute)"), count, joined, left);
+  g_string_printf (text, _ ("%s connected (%s joined, %s left in the last minute)"), count, joined,
+                   left);
   if (n_duplicates > 0)
     {
       g_autofree char *duplicates = detourctl_format_count (n_duplicates);
 
-      g_string_append_printf (text, ngettext (", %s of them several times", ", %s of them several times", n_duplicates),
-                              duplicates);
+      g_string_append_printf (
+          text, ngettext (", %s of them several times", ", %s of them several times", n_duplicates),
+          duplicates);
     }
   if (n_held > 0)
     {
       g_autofree char *held = detourctl_format_count (n_held);
 
-      g_string_append_printf (text, ngettext (", %s refused and held", ", %s refused and held", n_held), held);
+      g_string_append_printf (
+          text, ngettext (", %s refused and held", ", %s refused and held", n_held), held);
     }
-  ctl_status_print_fact (self, _("clients"), text->str);
+  ctl_status_print_fact (self, _ ("clients"), text->str);
   g_string_free (text, TRUE);
 }
 
@@ -79,7 +87,8 @@ ctl_status_print_traffic (const Detourctl *self, GVariant *manager)
   guint64 duration = detourctl_number (recent, "duration_us");
   guint64 n_packets = detourctl_number (recent, "packets_received");
   guint64 n_dropped = detourctl_number (recent, "packets_dropped");
-  g_autofree char *in = detourctl_format_rate (detourctl_number (recent, "bytes_received"), duration);
+  g_autofree char *in = detourctl_format_rate (detourctl_number (recent, "bytes_received"),
+                                               duration);
   g_autofree char *out = detourctl_format_rate (detourctl_number (recent, "bytes_sent"), duration);
   g_autofree char *packets = detourctl_format_per_second (n_packets, duration);
   g_autofree char *share = detourctl_format_share (n_dropped, MAX (n_packets, n_dropped));
@@ -87,10 +96,11 @@ ctl_status_print_traffic (const Detourctl *self, GVariant *manager)
 
   if (n_dropped > 0 && detourctl_number (recent, "packets_dropped_slow") * 2 > n_dropped)
     /* TRANSLATORS: rates in and out, packets a second, and a share of the packets. */
-    text = g_strdup_printf (_("%s in, %s out, %s packets/s; %s dropped (slow readers)"), in, out, packets, share);
+    text = g_strdup_printf (_ ("%s in, %s out, %s packets/s; %s dropped (slow readers)"), in, out,
+                            packets, share);
   else
-    text = g_strdup_printf (_("%s in, %s out, %s packets/s; %s dropped"), in, out, packets, share);
-  ctl_status_print_fact (self, _("traffic"), text);
+    text = g_strdup_printf (_ ("%s in, %s out, %s packets/s; %s dropped"), in, out, packets, share);
+  ctl_status_print_fact (self, _ ("traffic"), text);
 }
 
 static void
@@ -102,28 +112,30 @@ ctl_status_append_source (GString *text, GVariant *source)
 
   g_string_append_printf (text, "%s%s", text->len > 0 ? "; " : "", name);
   if (!detourctl_flag (source, "takes_part"))
-    g_string_append (text, _(": stopped"));
+    g_string_append (text, _ (": stopped"));
   else if (detourctl_flag (source, "is_down"))
-    g_string_append (text, _(": not answering"));
+    g_string_append (text, _ (": not answering"));
   else if (latency_us > 0)
     {
       g_autofree char *latency = detourctl_format_latency (latency_us);
 
-      g_string_append_printf (text, _(": answering in %s"), latency);
+      g_string_append_printf (text, _ (": answering in %s"), latency);
     }
 }
 
 static void
 ctl_status_print_admission (const Detourctl *self, GVariant *manager)
 {
-  g_autoptr (GVariant) admission = g_variant_lookup_value (manager, "AdmissionSummary", G_VARIANT_TYPE_VARDICT);
+  g_autoptr (GVariant)
+      admission = g_variant_lookup_value (manager, "AdmissionSummary", G_VARIANT_TYPE_VARDICT);
   g_autoptr (GVariant) hour = g_variant_lookup_value (manager, "LastHour", G_VARIANT_TYPE_VARDICT);
   g_autoptr (GString) text = g_string_new (NULL);
-  g_autoptr (GVariant) sources = g_variant_lookup_value (manager, "AdmissionSources", G_VARIANT_TYPE ("aa{sv}"));
+  g_autoptr (GVariant)
+      sources = g_variant_lookup_value (manager, "AdmissionSources", G_VARIANT_TYPE ("aa{sv}"));
   guint64 n_refused = detourctl_number (hour, "refused");
 
   if (detourctl_flag (admission, "open"))
-    g_string_append (text, _("open to everyone"));
+    g_string_append (text, _ ("open to everyone"));
   else
     for (gsize i = 0; sources != NULL && i < g_variant_n_children (sources); i++)
       {
@@ -135,10 +147,12 @@ ctl_status_print_admission (const Detourctl *self, GVariant *manager)
     {
       g_autofree char *refused = detourctl_format_count (n_refused);
 
-      g_string_append_printf (text, ngettext ("; %s refused in the last hour", "; %s refused in the last hour", n_refused),
-                              refused);
+      g_string_append_printf (
+          text,
+          ngettext ("; %s refused in the last hour", "; %s refused in the last hour", n_refused),
+          refused);
     }
-  ctl_status_print_fact (self, _("admission"), text->str);
+  ctl_status_print_fact (self, _ ("admission"), text->str);
 }
 
 /* The plugin of an instance. */
@@ -175,16 +189,18 @@ ctl_status_print_certificate (const char *path, GVariant *properties, gpointer u
   const char *from;
 
   detourctl_each_object (context->objects, "Plugin", ctl_status_find_plugin, &search);
-  from = search.plugin != NULL && strchr (search.plugin, '-') != NULL ? strchr (search.plugin, '-') + 1 : search.id;
+  from = search.plugin != NULL && strchr (search.plugin, '-') != NULL
+           ? strchr (search.plugin, '-') + 1
+           : search.id;
   if (g_variant_lookup (properties, "Names", "^a&s", &names))
     all = g_strjoinv (" ", (char **) names);
   left = detourctl_format_duration ((guint64) MAX (left_us, 0));
   if (left_us > 0)
     /* TRANSLATORS: names of a certificate, a duration, where it comes from. */
-    text = g_strdup_printf (_("%s, %s left, from %s"), all != NULL ? all : "", left, from);
+    text = g_strdup_printf (_ ("%s, %s left, from %s"), all != NULL ? all : "", left, from);
   else
-    text = g_strdup_printf (_("%s, EXPIRED, from %s"), all != NULL ? all : "", from);
-  ctl_status_print_fact (context->self, context->n++ == 0 ? _("certificate") : "", text);
+    text = g_strdup_printf (_ ("%s, EXPIRED, from %s"), all != NULL ? all : "", from);
+  ctl_status_print_fact (context->self, context->n++ == 0 ? _ ("certificate") : "", text);
   g_free (search.plugin);
 }
 
@@ -216,7 +232,8 @@ ctl_status_count_plugin (const char *path, GVariant *properties, gpointer user)
   if (strcmp (detourctl_text (properties, "State"), context->state) != 0)
     return;
   context->n++;
-  g_string_append_printf (context->names, "%s%s", context->names->len > 0 ? " " : "", detourctl_text (properties, "Id"));
+  g_string_append_printf (context->names, "%s%s", context->names->len > 0 ? " " : "",
+                          detourctl_text (properties, "Id"));
 }
 
 static char *
@@ -249,7 +266,7 @@ ctl_status_print_plugins (const Detourctl *self, GVariant *objects)
       part = ctl_status_describe_state (states[i], context.n, names->str);
       g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", part);
     }
-  ctl_status_print_fact (self, _("plugins"), text->str);
+  ctl_status_print_fact (self, _ ("plugins"), text->str);
 }
 
 static void
@@ -261,12 +278,14 @@ ctl_status_print_hints (const Detourctl *self, GPtrArray *hints)
       g_autofree char *safe = detourctl_format_safe (hint->text);
       g_autofree char *lines = detourctl_format_wrap (safe, 2, 2, WIDTH);
 
-      g_print ("%s!%s %s\n", detourctl_style (self, DETOURCTL_YELLOW), detourctl_style (self, DETOURCTL_PLAIN), lines);
+      g_print ("%s!%s %s\n", detourctl_style (self, DETOURCTL_YELLOW),
+               detourctl_style (self, DETOURCTL_PLAIN), lines);
     }
 }
 
 static void
-ctl_status_print_status (const Detourctl *self, GVariant *manager, GVariant *objects, GPtrArray *hints)
+ctl_status_print_status (const Detourctl *self, GVariant *manager, GVariant *objects,
+                         GPtrArray *hints)
 {
   CertContext certs = { self, objects, 0 };
   g_autoptr (GString) listeners = g_string_new (NULL);
@@ -277,7 +296,7 @@ ctl_status_print_status (const Detourctl *self, GVariant *manager, GVariant *obj
   ctl_status_print_admission (self, manager);
   detourctl_each_object (objects, "Certificate", ctl_status_print_certificate, &certs);
   detourctl_each_object (objects, "Listener", ctl_status_add_listener, listeners);
-  ctl_status_print_fact (self, _("listeners"), listeners->len > 0 ? listeners->str : _("none"));
+  ctl_status_print_fact (self, _ ("listeners"), listeners->len > 0 ? listeners->str : _ ("none"));
   ctl_status_print_plugins (self, objects);
   ctl_status_print_hints (self, hints);
 }
@@ -325,6 +344,9 @@ ctl_status_run_status (Detourctl *self, char **arguments)
 }
 
 const DetourctlCommand detourctl_status_commands[] = {
-  { .name = "status", .arguments = "", .summary = N_("How the relay is doing; the default"), .run = ctl_status_run_status },
+  { .name = "status",
+    .arguments = "",
+    .summary = N_ ("How the relay is doing; the default"),
+    .run = ctl_status_run_status },
   { NULL },
 };

@@ -150,7 +150,8 @@ detourctl_table_take (DetourctlTable *self, guint width, const char *bold, const
 void
 detourctl_print_table (const Detourctl *ctl, DetourctlTable *self)
 {
-  g_autofree char *text = detourctl_table_take (self, ctl->width, detourctl_style (ctl, DETOURCTL_BOLD),
+  g_autofree char *text = detourctl_table_take (self, ctl->width,
+                                                detourctl_style (ctl, DETOURCTL_BOLD),
                                                 detourctl_style (ctl, DETOURCTL_PLAIN));
 
   g_print ("%s", text);

@@ -32,8 +32,8 @@ void detourctl_table_add (DetourctlTable *self, ...) G_GNUC_NULL_TERMINATED;
  * @width: columns to keep within, by cutting the last column; 0: any
  * @bold: (nullable): what stands before the heading, and @plain behind it
  *
- * The rows added since the last call, under a heading the first time. Columns only grow from one call to the next, so a
- * long table can be printed page by page.
+ * The rows added since the last call, under a heading the first time. Columns only grow from one
+ * call to the next, so a long table can be printed page by page.
  *
  * Returns: the text; "" when there was no row.
  */

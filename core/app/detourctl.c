@@ -19,9 +19,9 @@
 #define HELP_COLUMN 26u
 
 const DetourctlCommand *const detourctl_commands[] = {
-  detourctl_status_commands, detourctl_plugins_commands, detourctl_listeners_commands,   detourctl_clients_commands,
-  detourctl_daemon_commands, detourctl_config_commands,  detourctl_derpmap_commands, detourctl_complete_commands,
-  NULL,
+  detourctl_status_commands,  detourctl_plugins_commands,  detourctl_listeners_commands,
+  detourctl_clients_commands, detourctl_daemon_commands,   detourctl_config_commands,
+  detourctl_derpmap_commands, detourctl_complete_commands, NULL,
 };
 
 /* Global options: before the command as well as behind it. */
@@ -29,11 +29,14 @@ static void
 detourctl_add_global_options (Detourctl *self, GOptionContext *context)
 {
   const GOptionEntry entries[] = {
-    { "json", 0, 0, G_OPTION_ARG_NONE, &self->json, N_("Print one JSON document, for programs"), NULL },
-    { "color", 0, 0, G_OPTION_ARG_STRING, &self->color, N_("Use colour: auto, always or never"), N_("WHEN") },
-    { "socket", 0, 0, G_OPTION_ARG_FILENAME, &self->socket, N_("Find the daemon on this control socket"), N_("PATH") },
-    { "bus", 0, 0, G_OPTION_ARG_STRING, &self->bus, N_("Find the daemon on the system or the session bus"),
-      N_("WHICH") },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &self->json, N_ ("Print one JSON document, for programs"),
+      NULL },
+    { "color", 0, 0, G_OPTION_ARG_STRING, &self->color, N_ ("Use colour: auto, always or never"),
+      N_ ("WHEN") },
+    { "socket", 0, 0, G_OPTION_ARG_FILENAME, &self->socket,
+      N_ ("Find the daemon on this control socket"), N_ ("PATH") },
+    { "bus", 0, 0, G_OPTION_ARG_STRING, &self->bus,
+      N_ ("Find the daemon on the system or the session bus"), N_ ("WHICH") },
     { NULL },
   };
 
@@ -47,7 +50,7 @@ detourctl_describe_commands (void)
 {
   GString *text = g_string_new (NULL);
 
-  g_string_append (text, _("Commands:"));
+  g_string_append (text, _ ("Commands:"));
   for (guint i = 0; detourctl_commands[i] != NULL; i++)
     for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
       {
@@ -57,15 +60,18 @@ detourctl_describe_commands (void)
         if (command->summary == NULL)
           continue;
         call = g_strconcat (command->name, *command->arguments != '\0' ? " " : "",
-                            *command->arguments != '\0' ? _(command->arguments) : "", NULL);
+                            *command->arguments != '\0' ? _ (command->arguments) : "", NULL);
         width = detourctl_format_width (call);
-        g_string_append_printf (text, "\n  %s%*s%s", call, (int) (HELP_COLUMN - MIN (width, HELP_COLUMN - 1)), "",
-                                _(command->summary));
+        g_string_append_printf (text, "\n  %s%*s%s", call,
+                                (int) (HELP_COLUMN - MIN (width, HELP_COLUMN - 1)), "",
+                                _ (command->summary));
       }
   g_string_append (text, "\n\n");
-  g_string_append (text, _("\"detourctl COMMAND --help\" says more about a command. Exit status: 0 done, 1 failed, "
-                           "2 wrong\ncommand line, 3 no daemon. The daemon is looked for on $DETOUR_SOCKET or, "
-                           "if that is not set, on\nthe socket of an installed one."));
+  g_string_append (
+      text,
+      _ ("\"detourctl COMMAND --help\" says more about a command. Exit status: 0 done, 1 failed, "
+         "2 wrong\ncommand line, 3 no daemon. The daemon is looked for on $DETOUR_SOCKET or, "
+         "if that is not set, on\nthe socket of an installed one."));
   return g_string_free (text, FALSE);
 }
 
@@ -77,7 +83,8 @@ detourctl_find_command (char **arguments, guint *n_words)
 {
   for (guint words = 2; words > 0; words--)
     for (guint i = 0; detourctl_commands[i] != NULL; i++)
-      for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
+      for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL;
+           command++)
         {
           g_auto (GStrv) parts = g_strsplit (command->name, " ", 2);
 
@@ -125,11 +132,13 @@ detourctl_refuse_command (char **arguments)
     nearest = detour_nearest (arguments[0], (const char *const *) names->pdata);
   if (*second != '\0' && arguments[1] == NULL)
     /* TRANSLATORS: a command, and a list of words that may follow it. */
-    detourctl_complain (_("what about \"%s\"? Write one of these behind it: %s"), arguments[0], second);
+    detourctl_complain (_ ("what about \"%s\"? Write one of these behind it: %s"), arguments[0],
+                        second);
   else if (nearest != NULL)
-    detourctl_complain (_("there is no command \"%s\"; did you mean \"%s\"?"), written, nearest);
+    detourctl_complain (_ ("there is no command \"%s\"; did you mean \"%s\"?"), written, nearest);
   else
-    detourctl_complain (_("there is no command \"%s\"; \"detourctl --help\" lists them"), arguments[0]);
+    detourctl_complain (_ ("there is no command \"%s\"; \"detourctl --help\" lists them"),
+                        arguments[0]);
   return DETOURCTL_USAGE;
 }
 
@@ -143,24 +152,25 @@ detourctl_settle_options (Detourctl *self)
 
   if (strcmp (when, "auto") != 0 && strcmp (when, "always") != 0 && strcmp (when, "never") != 0)
     {
-      detourctl_complain (_("--color=%s: write auto, always or never"), when);
+      detourctl_complain (_ ("--color=%s: write auto, always or never"), when);
       return FALSE;
     }
   if (self->bus != NULL && strcmp (self->bus, "system") != 0 && strcmp (self->bus, "session") != 0)
     {
-      detourctl_complain (_("--bus=%s: write system or session"), self->bus);
+      detourctl_complain (_ ("--bus=%s: write system or session"), self->bus);
       return FALSE;
     }
   if (self->bus != NULL && self->socket != NULL)
     {
-      detourctl_complain (_("--bus and --socket exclude each other"));
+      detourctl_complain (_ ("--bus and --socket exclude each other"));
       return FALSE;
     }
   if (isatty (STDOUT_FILENO) && ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
     self->width = size.ws_col;
   if (strcmp (when, "auto") == 0)
-    self->use_color = self->width > 0 && (g_getenv ("NO_COLOR") == NULL || *g_getenv ("NO_COLOR") == '\0')
-                      && g_strcmp0 (g_getenv ("TERM"), "dumb") != 0;
+    self->use_color = self->width > 0
+                   && (g_getenv ("NO_COLOR") == NULL || *g_getenv ("NO_COLOR") == '\0')
+                   && g_strcmp0 (g_getenv ("TERM"), "dumb") != 0;
   else
     self->use_color = strcmp (when, "always") == 0;
   return TRUE;
@@ -174,10 +184,12 @@ detourctl_takes_everything (const DetourctlCommand *command)
 }
 
 static DetourctlExit
-detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n_words, char **arguments)
+detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n_words,
+                       char **arguments)
 {
   g_autofree char *usage = g_strconcat (command->name, *command->arguments != '\0' ? " " : "",
-                                        *command->arguments != '\0' ? _(command->arguments) : "", NULL);
+                                        *command->arguments != '\0' ? _ (command->arguments) : "",
+                                        NULL);
   g_autoptr (GOptionContext) context = g_option_context_new (usage);
   g_auto (GStrv) rest = g_strdupv (arguments + n_words - 1);
   g_autoptr (GError) error = NULL;
@@ -208,7 +220,7 @@ detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n
       /* A word too many may be meant as the second of a command. */
       if (n > command->n_max && second != NULL && *second != '\0')
         return detourctl_refuse_command (arguments);
-      g_printerr (_("Usage: detourctl %s\n"), usage);
+      g_printerr (_ ("Usage: detourctl %s\n"), usage);
       return DETOURCTL_USAGE;
     }
   if (!detourctl_settle_options (self))
@@ -219,20 +231,22 @@ detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n
 static DetourctlExit
 detourctl_run (Detourctl *self, char **arguments)
 {
-  g_autoptr (GOptionContext) context = g_option_context_new (_("[COMMAND]"));
+  g_autoptr (GOptionContext) context = g_option_context_new (_ ("[COMMAND]"));
   g_autofree char *commands = detourctl_describe_commands ();
   g_auto (GStrv) rest = g_strdupv (arguments);
   g_autoptr (GError) error = NULL;
   const DetourctlCommand *command;
   guint n_words = 1;
   gboolean version = FALSE;
-  const GOptionEntry entries[]
-      = { { "version", 0, 0, G_OPTION_ARG_NONE, &version, N_("Print the version and exit"), NULL }, { NULL } };
+  const GOptionEntry entries[] = { { "version", 0, 0, G_OPTION_ARG_NONE, &version,
+                                     N_ ("Print the version and exit"), NULL },
+                                   { NULL } };
 
   /* What stands behind the command is the command's. */
   g_option_context_set_strict_posix (context, TRUE);
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
-  g_option_context_set_summary (context, N_("Asks the running relay how it is, and tells it what to do."));
+  g_option_context_set_summary (context,
+                                N_ ("Asks the running relay how it is, and tells it what to do."));
   g_option_context_set_description (context, commands);
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   detourctl_add_global_options (self, context);
@@ -250,7 +264,8 @@ detourctl_run (Detourctl *self, char **arguments)
     {
       char *status[] = { (char *) "status", NULL };
 
-      return detourctl_run_command (self, detourctl_find_command (status, &n_words), n_words, status);
+      return detourctl_run_command (self, detourctl_find_command (status, &n_words), n_words,
+                                    status);
     }
   if (strcmp (rest[1], "help") == 0 && rest[2] == NULL)
     {
@@ -260,7 +275,8 @@ detourctl_run (Detourctl *self, char **arguments)
       return DETOURCTL_GOOD;
     }
   command = detourctl_find_command (rest + 1, &n_words);
-  return command != NULL ? detourctl_run_command (self, command, n_words, rest + 1) : detourctl_refuse_command (rest + 1);
+  return command != NULL ? detourctl_run_command (self, command, n_words, rest + 1)
+                         : detourctl_refuse_command (rest + 1);
 }
 
 int

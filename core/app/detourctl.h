@@ -24,7 +24,7 @@ typedef struct {
 
   /* What follows from them. */
   gboolean use_color;
-  guint width; /* columns of the terminal; 0: standard output is none */
+  guint width;                 /* columns of the terminal; 0: standard output is none */
   GDBusConnection *connection; /* NULL before the first call */
 } Detourctl;
 
@@ -32,12 +32,13 @@ typedef struct _DetourctlCommand DetourctlCommand;
 struct _DetourctlCommand {
   const char *name;      /* "config dump" has two words */
   const char *arguments; /* "[ID…]"; translatable */
-  const char *summary;   /* a clause without a full stop; translatable. NULL: not in --help, and its words are its own */
+  const char *summary;   /* a clause without a full stop; translatable. NULL: not in --help, and its
+                            words are its own */
   const char *details;   /* (nullable) for --help of the command; translatable */
   const GOptionEntry *options; /* (nullable) of the command */
   /* @arguments: what is left behind options, NULL-terminated. */
   DetourctlExit (*run) (Detourctl *self, char **arguments);
-  guint n_min, n_max;    /* arguments it takes */
+  guint n_min, n_max; /* arguments it takes */
 };
 
 /* Tables of commands, each ends with { NULL }. */
@@ -64,8 +65,9 @@ extern const DetourctlCommand *const detourctl_commands[];
  *
  * Returns: (nullable): the answer.
  */
-GVariant *detourctl_call (Detourctl *self, const char *path, const char *interface, const char *method,
-                          GVariant *arguments, const char *reply, DetourctlExit *exit);
+GVariant *detourctl_call (Detourctl *self, const char *path, const char *interface,
+                          const char *method, GVariant *arguments, const char *reply,
+                          DetourctlExit *exit);
 
 /* All properties of the Manager: a{sv}. */
 GVariant *detourctl_manager (Detourctl *self, DetourctlExit *exit);
@@ -74,9 +76,11 @@ GVariant *detourctl_objects (Detourctl *self, DetourctlExit *exit);
 
 /* Calls @func for the properties of each object with @interface, "Plugin". */
 typedef void (*DetourctlObjectFunc) (const char *path, GVariant *properties, gpointer user);
-void detourctl_each_object (GVariant *objects, const char *interface, DetourctlObjectFunc func, gpointer user);
+void detourctl_each_object (GVariant *objects, const char *interface, DetourctlObjectFunc func,
+                            gpointer user);
 
-/* Values of a dictionary a{sv}; nothing of that name and type gives "", 0 and FALSE. The text is borrowed. */
+/* Values of a dictionary a{sv}; nothing of that name and type gives "", 0 and FALSE. The text is
+ * borrowed. */
 const char *detourctl_text (GVariant *dict, const char *name);
 guint64 detourctl_number (GVariant *dict, const char *name);
 gboolean detourctl_flag (GVariant *dict, const char *name);

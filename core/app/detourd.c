@@ -49,7 +49,8 @@ detourd_list_plugins (DetourPlugins *plugins)
   return DETOUR_EXIT_GOOD;
 }
 
-/* A plugin that is there but cannot be used costs its instance, not the relay, and is no error of the file. */
+/* A plugin that is there but cannot be used costs its instance, not the relay, and is no error of
+ * the file. */
 static void
 detourd_print_broken (const DetourConfig *config)
 {
@@ -69,8 +70,9 @@ detourd_run (const DetourOptions *options)
   const char *directories[] = { plugin_directory, NULL };
   g_autoptr (DetourPlugins) plugins = detour_plugins_new (directories);
   g_autofree char *vendor_file = detour_paths_vendor_file ();
-  g_autofree char *main_file = options->config != NULL ? g_canonicalize_filename (options->config, NULL)
-                                                       : detour_paths_main_file ();
+  g_autofree char *main_file = options->config != NULL
+                                 ? g_canonicalize_filename (options->config, NULL)
+                                 : detour_paths_main_file ();
   DetourConfigSources sources = { .vendor_file = vendor_file, .main_file = main_file };
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_autoptr (DetourDev) dev = NULL;
@@ -117,13 +119,14 @@ detourd_run (const DetourOptions *options)
   if (options->check_config)
     {
       detourd_print_broken (config);
-      g_print (_("the configuration is good\n"));
+      g_print (_ ("the configuration is good\n"));
       return DETOUR_EXIT_GOOD;
     }
   return detour_daemon_run (config, &sources, plugins, options->dev);
 }
 
-/* Help and the errors of a configuration that somebody checks are for people; what the daemon says is for its log. */
+/* Help and the errors of a configuration that somebody checks are for people; what the daemon says
+ * is for its log. */
 static void
 detourd_speak_to_people (void)
 {
@@ -145,7 +148,7 @@ main (int argc, char **argv)
   detourd_speak_to_people ();
   if (!detour_options_parse (&options, &argc, &argv, &error))
     {
-      g_printerr (_("%s\nTry \"detourd --help\".\n"), error->message);
+      g_printerr (_ ("%s\nTry \"detourd --help\".\n"), error->message);
       return DETOUR_EXIT_BAD_CONFIG;
     }
   if (!options.check_config)

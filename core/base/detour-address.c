@@ -8,14 +8,15 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-G_DEFINE_QUARK (detour-address-error-quark, detour_address_error)
+G_DEFINE_QUARK (detour - address - error - quark, detour_address_error)
 
 static const guint8 v4_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 static gboolean
 address_refuse (GError **error, const char *text, const char *why)
 {
-  g_set_error (error, DETOUR_ADDRESS_ERROR, DETOUR_ADDRESS_ERROR_SYNTAX, _("\"%s\" is not an address: %s"), text, why);
+  g_set_error (error, DETOUR_ADDRESS_ERROR, DETOUR_ADDRESS_ERROR_SYNTAX,
+               _ ("\"%s\" is not an address: %s"), text, why);
   return FALSE;
 }
 
@@ -73,18 +74,22 @@ detour_address_parse (const char *text, DetourAddress *out, GError **error)
       const char *path = text + strlen ("unix:");
 
       if (path[0] != '/')
-        return address_refuse (error, text, _("the path of a Unix socket must be absolute, as in unix:/run/detour/http"));
+        return address_refuse (
+            error, text,
+            _ ("the path of a Unix socket must be absolute, as in unix:/run/detour/http"));
       if (strlen (path) >= sizeof out->path)
-        return address_refuse (error, text, _("the path of a Unix socket may have 107 bytes at most"));
+        return address_refuse (error, text,
+                               _ ("the path of a Unix socket may have 107 bytes at most"));
       g_strlcpy (out->path, path, sizeof out->path);
       return TRUE;
     }
 
   colon = strrchr (text, ':');
   if (colon == NULL)
-    return address_refuse (error, text, _("write HOST:PORT, [V6]:PORT, :PORT or unix:/path"));
+    return address_refuse (error, text, _ ("write HOST:PORT, [V6]:PORT, :PORT or unix:/path"));
   if (!address_parse_number (colon + 1, G_MAXUINT16, &port))
-    return address_refuse (error, text, _("the port after the last colon must be a number from 0 to 65535"));
+    return address_refuse (error, text,
+                           _ ("the port after the last colon must be a number from 0 to 65535"));
 
   n_host = (gsize) (colon - text);
   bracketed = n_host >= 2 && text[0] == '[' && colon[-1] == ']';
@@ -94,7 +99,7 @@ detour_address_parse (const char *text, DetourAddress *out, GError **error)
       n_host -= 2;
     }
   if (n_host >= sizeof out->host)
-    return address_refuse (error, text, _("the host is too long"));
+    return address_refuse (error, text, _ ("the host is too long"));
   memcpy (out->host, host, n_host);
   out->port = (guint16) port;
 
@@ -103,15 +108,17 @@ detour_address_parse (const char *text, DetourAddress *out, GError **error)
       struct in6_addr v6;
 
       if (inet_pton (AF_INET6, out->host, &v6) != 1)
-        return address_refuse (error, text, _("there is no IPv6 address between the brackets"));
+        return address_refuse (error, text, _ ("there is no IPv6 address between the brackets"));
       if (IN6_IS_ADDR_UNSPECIFIED (&v6))
         out->host[0] = '\0';
       return TRUE;
     }
   if (strchr (out->host, ':') != NULL)
-    return address_refuse (error, text, _("an IPv6 address needs brackets, as in [2001:db8::1]:443"));
+    return address_refuse (error, text,
+                           _ ("an IPv6 address needs brackets, as in [2001:db8::1]:443"));
   if (!address_host_is_sane (out->host))
-    return address_refuse (error, text, _("the host must be a name, an IPv4 address or an IPv6 address in brackets"));
+    return address_refuse (
+        error, text, _ ("the host must be a name, an IPv4 address or an IPv6 address in brackets"));
   return TRUE;
 }
 
@@ -175,7 +182,8 @@ address_format (const struct sockaddr *address, gboolean with_port, char *out)
     {
       const struct sockaddr_un *un = (const struct sockaddr_un *) (const void *) address;
 
-      g_snprintf (out, DETOUR_ADDRESS_TEXT_MAX, "unix:%.*s", (int) sizeof un->sun_path, un->sun_path);
+      g_snprintf (out, DETOUR_ADDRESS_TEXT_MAX, "unix:%.*s", (int) sizeof un->sun_path,
+                  un->sun_path);
       return out;
     }
   if (!detour_address_bytes (address, bytes))
@@ -184,8 +192,9 @@ address_format (const struct sockaddr *address, gboolean with_port, char *out)
       return out;
     }
 
-  port = ntohs (address->sa_family == AF_INET ? ((const struct sockaddr_in *) (const void *) address)->sin_port
-                                              : ((const struct sockaddr_in6 *) (const void *) address)->sin6_port);
+  port = ntohs (address->sa_family == AF_INET
+                    ? ((const struct sockaddr_in *) (const void *) address)->sin_port
+                    : ((const struct sockaddr_in6 *) (const void *) address)->sin6_port);
   if (memcmp (bytes, v4_prefix, sizeof v4_prefix) == 0)
     {
       inet_ntop (AF_INET, bytes + 12, host, sizeof host);
@@ -225,7 +234,8 @@ gboolean
 detour_cidr_parse (const char *text, DetourCidr *out, GError **error)
 {
   const char *slash = strchr (text, '/');
-  g_autofree char *host = slash != NULL ? g_strndup (text, (gsize) (slash - text)) : g_strdup (text);
+  g_autofree char *host = slash != NULL ? g_strndup (text, (gsize) (slash - text))
+                                        : g_strdup (text);
   guint max;
   guint bits;
 
@@ -240,7 +250,8 @@ detour_cidr_parse (const char *text, DetourCidr *out, GError **error)
   else
     {
       g_set_error (error, DETOUR_ADDRESS_ERROR, DETOUR_ADDRESS_ERROR_SYNTAX,
-                   _("\"%s\" is not a network: write ADDRESS or ADDRESS/BITS, as in 192.0.2.0/24 or 2001:db8::/32"),
+                   _ ("\"%s\" is not a network: write ADDRESS or ADDRESS/BITS, as in 192.0.2.0/24 "
+                      "or 2001:db8::/32"),
                    text);
       return FALSE;
     }
@@ -249,7 +260,8 @@ detour_cidr_parse (const char *text, DetourCidr *out, GError **error)
   if (slash != NULL && !address_parse_number (slash + 1, max, &bits))
     {
       g_set_error (error, DETOUR_ADDRESS_ERROR, DETOUR_ADDRESS_ERROR_SYNTAX,
-                   _("\"%s\" is not a network: the number after the slash goes from 0 to %u"), text, max);
+                   _ ("\"%s\" is not a network: the number after the slash goes from 0 to %u"),
+                   text, max);
       return FALSE;
     }
   out->bits = (guint8) (bits + 128 - max);
@@ -258,7 +270,8 @@ detour_cidr_parse (const char *text, DetourCidr *out, GError **error)
     if ((out->bytes[i / 8] & (0x80 >> i % 8)) != 0)
       {
         g_set_error (error, DETOUR_ADDRESS_ERROR, DETOUR_ADDRESS_ERROR_SYNTAX,
-                     _("\"%s\" is not a network: the address has bits set beyond the first %u"), text, bits);
+                     _ ("\"%s\" is not a network: the address has bits set beyond the first %u"),
+                     text, bits);
         return FALSE;
       }
   return TRUE;
@@ -269,5 +282,6 @@ detour_cidr_contains (const DetourCidr *self, const struct sockaddr *address)
 {
   guint8 bytes[16];
 
-  return detour_address_bytes (address, bytes) && address_same_bits (self->bytes, bytes, self->bits);
+  return detour_address_bytes (address, bytes)
+      && address_same_bits (self->bytes, bytes, self->bits);
 }

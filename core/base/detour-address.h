@@ -21,8 +21,8 @@ typedef enum {
 
 /* A written address. Either @path is set, or @port with a @host that may be empty. */
 typedef struct {
-  char host[256];                                /* literal without brackets, or a name; "": every address, both families */
-  guint16 port;                                  /* 0: the system chooses */
+  char host[256]; /* literal without brackets, or a name; "": every address, both families */
+  guint16 port;   /* 0: the system chooses */
   char path[sizeof ((struct sockaddr_un *) 0)->sun_path]; /* of a Unix socket; "" otherwise */
 } DetourAddress;
 
@@ -30,8 +30,8 @@ typedef struct {
  * detour_address_parse:
  * @text: `HOST:PORT`, `V4:PORT`, `[V6]:PORT`, `:PORT` or `unix:/path`
  *
- * Pure; looks nothing up. `[::]` and the empty host both mean every address of both families and give an
- * empty @host.
+ * Pure; looks nothing up. `[::]` and the empty host both mean every address of both families and
+ * give an empty @host.
  */
 gboolean detour_address_parse (const char *text, DetourAddress *out, GError **error);
 
@@ -42,19 +42,22 @@ gboolean detour_address_parse (const char *text, DetourAddress *out, GError **er
  *
  * Returns: FALSE when the host is a name, which somebody must look up.
  */
-gboolean detour_address_to_sockaddr (const DetourAddress *self, struct sockaddr_storage *out, socklen_t *len);
+gboolean detour_address_to_sockaddr (const DetourAddress *self, struct sockaddr_storage *out,
+                                     socklen_t *len);
 
-/* `1.2.3.4:80`, `[2001:db8::1]:80`, `unix:/path`, `unix:` for an unnamed socket; an IPv4 address inside IPv6 is
- * written as IPv4. @out has DETOUR_ADDRESS_TEXT_MAX bytes; returns @out. */
+/* `1.2.3.4:80`, `[2001:db8::1]:80`, `unix:/path`, `unix:` for an unnamed socket; an IPv4 address
+ * inside IPv6 is written as IPv4. @out has DETOUR_ADDRESS_TEXT_MAX bytes; returns @out. */
 const char *detour_address_format (const struct sockaddr *address, char *out);
 
 /* Likewise without port and brackets. */
 const char *detour_address_format_host (const struct sockaddr *address, char *out);
 
-/* 16 bytes in network order, IPv4 as ::ffff:a.b.c.d, so that both families compare alike. FALSE for other families. */
+/* 16 bytes in network order, IPv4 as ::ffff:a.b.c.d, so that both families compare alike. FALSE for
+ * other families. */
 gboolean detour_address_bytes (const struct sockaddr *address, guint8 out[16]);
 
-/* A network: an address and the number of leading bits that count, both as in detour_address_bytes(). */
+/* A network: an address and the number of leading bits that count, both as in
+ * detour_address_bytes(). */
 typedef struct {
   guint8 bytes[16];
   guint8 bits; /* 0 to 128; of an IPv4 network 96 to 128 */

@@ -37,7 +37,8 @@ detour_block_append (DetourBlockStore *store, DetourBlock **block, const guint8 
     return;
   if (*block == NULL || (*block)->cap - old_len < len)
     {
-      DetourBlock *larger = block_new_block (store, *block != NULL ? MAX (old_len + len, 2 * (gsize) (*block)->cap) : len);
+      DetourBlock *larger = block_new_block (
+          store, *block != NULL ? MAX (old_len + len, 2 * (gsize) (*block)->cap) : len);
 
       if (*block != NULL)
         memcpy (larger->data, (*block)->data, old_len);

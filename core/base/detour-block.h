@@ -26,7 +26,8 @@ typedef struct {
 } DetourBlockStore;
 
 /* Appends to *@block, which is made when NULL and moves when it grows. */
-void detour_block_append (DetourBlockStore *store, DetourBlock **block, const guint8 *data, gsize len);
+void detour_block_append (DetourBlockStore *store, DetourBlock **block, const guint8 *data,
+                          gsize len);
 
 /* @block: (nullable) */
 void detour_block_release (DetourBlockStore *store, DetourBlock *block);

@@ -12,13 +12,14 @@ G_BEGIN_DECLS
 /**
  * DetourBucket:
  *
- * Rate and size are not kept, as many buckets share them; they may change between calls. Tokens are counted
- * in millionths, so that a microsecond at one token a second is a whole number and no call rounds.
+ * Rate and size are not kept, as many buckets share them; they may change between calls. Tokens are
+ * counted in millionths, so that a microsecond at one token a second is a whole number and no call
+ * rounds.
  *
  * Thread: one owner.
  */
 typedef struct {
-  gint64 at_us;      /* when `millionths` was right */
+  gint64 at_us; /* when `millionths` was right */
   gint64 millionths;
 } DetourBucket;
 

@@ -33,7 +33,8 @@ json_scan_fail (Scan *scan, const char *reason)
 static void
 json_scan_space (Scan *scan)
 {
-  while (scan->p < scan->end && (*scan->p == ' ' || *scan->p == '\t' || *scan->p == '\n' || *scan->p == '\r'))
+  while (scan->p < scan->end
+         && (*scan->p == ' ' || *scan->p == '\t' || *scan->p == '\n' || *scan->p == '\r'))
     scan->p++;
 }
 
@@ -101,7 +102,8 @@ json_hex_quad (const char *text, gsize len)
   return value;
 }
 
-/* The character of an escape, whose `\u` is at *@text; moves *@text behind it. 0 when it is not one to take. */
+/* The character of an escape, whose `\u` is at *@text; moves *@text behind it. 0 when it is not one
+ * to take. */
 static gunichar
 json_unicode_escape (const char **text, const char *end)
 {
@@ -208,7 +210,7 @@ json_walk_name (Walk *walk)
   if (!json_scan_string (&walk->scan))
     return FALSE;
   if (walk->depth == 1)
-    walk->name = (DetourJsonValue){ DETOUR_JSON_STRING, start, (gsize) (walk->scan.p - start) };
+    walk->name = (DetourJsonValue) { DETOUR_JSON_STRING, start, (gsize) (walk->scan.p - start) };
   json_scan_space (&walk->scan);
   if (json_scan_peek (&walk->scan) != ':')
     return json_scan_fail (&walk->scan, "expected a colon");
@@ -221,9 +223,9 @@ static void
 json_walk_note (Walk *walk, DetourJsonType type, const char *start)
 {
   if (walk->depth == 0)
-    *walk->root = (DetourJsonValue){ type, start, 0 };
+    *walk->root = (DetourJsonValue) { type, start, 0 };
   else if (walk->depth == 1)
-    walk->member = (DetourJsonValue){ type, start, 0 };
+    walk->member = (DetourJsonValue) { type, start, 0 };
 }
 
 /* Goes up to the next comma, closing what ends before it. Sets *@done when the root ended. */
@@ -312,8 +314,8 @@ json_walk_value (Walk *walk, DetourJsonMemberFunc func, gpointer user)
 }
 
 gboolean
-detour_json_scan (const char *text, gsize len, guint depth_max, DetourJsonValue *root, DetourJsonMemberFunc func,
-                  gpointer user, const char **reason, gsize *offset)
+detour_json_scan (const char *text, gsize len, guint depth_max, DetourJsonValue *root,
+                  DetourJsonMemberFunc func, gpointer user, const char **reason, gsize *offset)
 {
   Walk walk = { .depth_max = depth_max, .root = root };
   const char *fault;
@@ -323,7 +325,7 @@ detour_json_scan (const char *text, gsize len, guint depth_max, DetourJsonValue 
   /* No text may have no address, which nothing may be added to. */
   if (len == 0)
     text = "";
-  walk.scan = (Scan){ text, text + len, NULL };
+  walk.scan = (Scan) { text, text + len, NULL };
   if (len > 0 && !g_utf8_validate_len (text, len, &fault))
     {
       walk.scan.p = fault;
@@ -349,13 +351,14 @@ detour_json_check (const char *text, gsize len, gsize len_max, GError **error)
   if (len > len_max)
     {
       g_set_error (error, detour_json_error_quark (), 0,
-                   "JSON of %" G_GSIZE_FORMAT " bytes, expected at most %" G_GSIZE_FORMAT, len, len_max);
+                   "JSON of %" G_GSIZE_FORMAT " bytes, expected at most %" G_GSIZE_FORMAT, len,
+                   len_max);
       return FALSE;
     }
   if (!detour_json_scan (text, len, CHECK_DEPTH_MAX, &root, NULL, NULL, &reason, &offset))
     {
-      g_set_error (error, detour_json_error_quark (), 0, "not JSON at byte %" G_GSIZE_FORMAT ": %s", offset,
-                   reason);
+      g_set_error (error, detour_json_error_quark (), 0, "not JSON at byte %" G_GSIZE_FORMAT ": %s",
+                   offset, reason);
       return FALSE;
     }
   return TRUE;

@@ -31,28 +31,35 @@ typedef struct {
   gsize len;
 } DetourJsonValue;
 
-/* A member of the outermost object, in the order of the text; a name may come several times. Returns: FALSE to stop. */
-typedef gboolean (*DetourJsonMemberFunc) (const DetourJsonValue *name, const DetourJsonValue *value, gpointer user);
+/* A member of the outermost object, in the order of the text; a name may come several times.
+ * Returns: FALSE to stop. */
+typedef gboolean (*DetourJsonMemberFunc) (const DetourJsonValue *name, const DetourJsonValue *value,
+                                          gpointer user);
 
 /**
  * detour_json_scan:
  * @text: one JSON value, white space around it allowed; need not be terminated
  * @depth_max: how deep arrays and objects may lie in each other, 0 to 64
  * @root: (out): the value
- * @func: (nullable): called for each member of @root when that is an object. It may be called before a fault further
- *   on is found
+ * @func: (nullable): called for each member of @root when that is an object. It may be called
+ * before a fault further on is found
  * @reason: (out): static text on failure; NULL when @func stopped it
  * @offset: (out) (nullable): where in @text the fault is
  *
  * Returns: TRUE when all of @text is well-formed.
  */
 gboolean detour_json_scan (const char *text, gsize len, guint depth_max, DetourJsonValue *root,
-                           DetourJsonMemberFunc func, gpointer user, const char **reason, gsize *offset);
+                           DetourJsonMemberFunc func, gpointer user, const char **reason,
+                           gsize *offset);
 
-/* Decodes a STRING into @out, which has @size bytes, and terminates it. FALSE when it does not fit. */
-gboolean detour_json_get_string (const DetourJsonValue *value, char *out, gsize size) G_GNUC_WARN_UNUSED_RESULT;
+/* Decodes a STRING into @out, which has @size bytes, and terminates it. FALSE when it does not fit.
+ */
+gboolean detour_json_get_string (const DetourJsonValue *value, char *out, gsize size)
+    G_GNUC_WARN_UNUSED_RESULT;
 
-/* Reads a NUMBER that is written as an integer (no point, no exponent). FALSE for others and what does not fit. */
-gboolean detour_json_get_integer (const DetourJsonValue *value, gint64 *out) G_GNUC_WARN_UNUSED_RESULT;
+/* Reads a NUMBER that is written as an integer (no point, no exponent). FALSE for others and what
+ * does not fit. */
+gboolean detour_json_get_integer (const DetourJsonValue *value, gint64 *out)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS

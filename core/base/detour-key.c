@@ -35,8 +35,10 @@ detour_key_parse (DetourKey *self, const char *text, const char *prefix)
 
   if (strncmp (text, prefix, n_prefix) != 0 || strlen (text + n_prefix) != DETOUR_KEY_HEX_SIZE)
     return FALSE;
-  return sodium_hex2bin (self->bytes, DETOUR_KEY_SIZE, text + n_prefix, DETOUR_KEY_HEX_SIZE, NULL, &n_bytes, NULL) == 0
-         && n_bytes == DETOUR_KEY_SIZE;
+  return sodium_hex2bin (self->bytes, DETOUR_KEY_SIZE, text + n_prefix, DETOUR_KEY_HEX_SIZE, NULL,
+                         &n_bytes, NULL)
+          == 0
+      && n_bytes == DETOUR_KEY_SIZE;
 }
 
 void

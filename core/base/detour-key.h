@@ -38,7 +38,8 @@ char *detour_key_to_text (const DetourKey *self);
  *
  * Returns: FALSE when the text has another form; @self is undefined then.
  */
-gboolean detour_key_parse (DetourKey *self, const char *text, const char *prefix) G_GNUC_WARN_UNUSED_RESULT;
+gboolean detour_key_parse (DetourKey *self, const char *text, const char *prefix)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 /* The first eight hex digits, for logs; @out gets a NUL. */
 void detour_key_to_short (const DetourKey *self, char out[9]);

@@ -7,7 +7,7 @@
 
 /* So many at once, then one a second. */
 #define BURST 5
-#define RATE 1
+#define RATE  1
 
 void
 detour_log_limit_init (DetourLogLimit *self, gint64 now_us)

@@ -20,7 +20,8 @@ void detour_log_limit_init (DetourLogLimit *self, gint64 now_us);
 /**
  * detour_log_limit_level:
  *
- * Asked before each line. Says first how many lines were left out since the last one that was shown.
+ * Asked before each line. Says first how many lines were left out since the last one that was
+ * shown.
  *
  * Returns: the level of the line: MESSAGE, or DEBUG when there were too many of them lately.
  */

@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct {
-  _Alignas (64) _Atomic uint64_t seen; /* epoch at the last quiet point; 0: away */
+  _Alignas(64) _Atomic uint64_t seen; /* epoch at the last quiet point; 0: away */
 } Reader;
 
 typedef struct {
@@ -22,9 +22,10 @@ typedef struct {
 } Retired;
 
 struct _DetourQuiesce {
-  _Alignas (64) _Atomic uint64_t epoch; /* begins at 1, grows with each thing retired; readers look at it often */
+  _Alignas(64) _Atomic uint64_t
+      epoch; /* begins at 1, grows with each thing retired; readers look at it often */
 
-  _Alignas (64) Reader *readers;
+  _Alignas(64) Reader *readers;
   unsigned n_readers;
   Retired *retired; /* under the caller's lock; in the order of their epochs */
   size_t n_retired, cap_retired;
@@ -97,9 +98,11 @@ detour_qsbr_retire (DetourQsbr *self, DetourQsbrFreeFunc func, void *owner, void
   if (self->n_retired == self->cap_retired)
     {
       self->cap_retired = self->cap_retired > 0 ? 2 * self->cap_retired : 16;
-      self->retired = qsbr_quiesce_insist (realloc (self->retired, self->cap_retired * sizeof self->retired[0]));
+      self->retired = qsbr_quiesce_insist (
+          realloc (self->retired, self->cap_retired * sizeof self->retired[0]));
     }
-  self->retired[self->n_retired++] = (Retired){ atomic_fetch_add (&self->epoch, 1) + 1, func, owner, memory };
+  self->retired[self->n_retired++] = (Retired) { atomic_fetch_add (&self->epoch, 1) + 1, func,
+                                                 owner, memory };
 }
 
 void

@@ -26,8 +26,8 @@ DetourQsbr *detour_qsbr_new (unsigned n_readers);
 /* Every reader is away; frees what was retired. */
 void detour_qsbr_free (DetourQsbr *self);
 
-/* Reader @reader only. Both return true when they saw something retired since the last call: then a call of
- * detour_qsbr_reclaim() may be worth it. Nearly free when they did not. */
+/* Reader @reader only. Both return true when they saw something retired since the last call: then a
+ * call of detour_qsbr_reclaim() may be worth it. Nearly free when they did not. */
 bool detour_qsbr_point (DetourQsbr *self, unsigned reader);
 bool detour_qsbr_offline (DetourQsbr *self, unsigned reader);
 void detour_qsbr_online (DetourQsbr *self, unsigned reader);

@@ -16,26 +16,26 @@
 #define SKIP UINT32_MAX
 
 typedef struct {
-  _Alignas (DETOUR_RING_OVERHEAD) uint32_t len; /* SKIP: nothing up to the end of the memory */
+  _Alignas(DETOUR_RING_OVERHEAD) uint32_t len; /* SKIP: nothing up to the end of the memory */
 } Head;
 
-_Static_assert (sizeof (Head) == DETOUR_RING_OVERHEAD, "messages stay aligned");
+_Static_assert(sizeof (Head) == DETOUR_RING_OVERHEAD, "messages stay aligned");
 
 struct _DetourRing {
   char *memory;
   uint64_t capacity;
 
   /* Written by the producer. */
-  _Alignas (64) _Atomic uint64_t tail; /* published up to here */
-  uint64_t reserved;                   /* reserved up to here */
-  uint64_t known_head;                 /* `head`, some time ago */
+  _Alignas(64) _Atomic uint64_t tail; /* published up to here */
+  uint64_t reserved;                  /* reserved up to here */
+  uint64_t known_head;                /* `head`, some time ago */
   _Atomic uint64_t n_refused;
   atomic_bool wants_room; /* cleared by the consumer */
 
   /* Written by the consumer. */
-  _Alignas (64) _Atomic uint64_t head; /* released up to here */
-  uint64_t taken;                      /* given out up to here */
-  uint64_t known_tail;                 /* `tail`, some time ago */
+  _Alignas(64) _Atomic uint64_t head; /* released up to here */
+  uint64_t taken;                     /* given out up to here */
+  uint64_t known_tail;                /* `tail`, some time ago */
 };
 
 DetourRing *
@@ -121,7 +121,8 @@ detour_ring_reserve (DetourRing *self, size_t len)
 void
 detour_ring_want_room (DetourRing *self)
 {
-  /* Ordered before the next look at `head`; pairs with the store of `head` in detour_ring_release(). */
+  /* Ordered before the next look at `head`; pairs with the store of `head` in
+   * detour_ring_release(). */
   atomic_store (&self->wants_room, true);
   self->known_head = atomic_load (&self->head);
 }

@@ -16,7 +16,8 @@
 #endif
 #if defined(SLAB_ASAN) || defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
-/* Free objects are out of bounds, so that a use after release is found as it would be with malloc(). */
+/* Free objects are out of bounds, so that a use after release is found as it would be with
+ * malloc(). */
 #define SLAB_HIDE(p, n) __asan_poison_memory_region (p, n)
 #define SLAB_SHOW(p, n) __asan_unpoison_memory_region (p, n)
 #else
@@ -28,16 +29,17 @@ typedef struct Free {
   struct Free *next;
 } Free;
 
-/* At the start of each chunk, which is aligned to its size: an object leads to it. One cache line. */
+/* At the start of each chunk, which is aligned to its size: an object leads to it. One cache line.
+ */
 typedef struct Chunk {
   struct Chunk *prev, *next; /* in a list of chunks with room; a full chunk is in none */
   Free *free;                /* released objects */
   uint32_t n_used;
-  uint32_t n_fresh;          /* objects never used lie behind this many; their pages are not touched */
+  uint32_t n_fresh; /* objects never used lie behind this many; their pages are not touched */
 } Chunk;
 
 #define CHUNK_HEAD 64
-_Static_assert (sizeof (Chunk) <= CHUNK_HEAD, "objects begin behind the head");
+_Static_assert(sizeof (Chunk) <= CHUNK_HEAD, "objects begin behind the head");
 
 struct _DetourSlab {
   Chunk *room;  /* chunks with at least one used and one free object */
@@ -74,7 +76,8 @@ slab_chunk_map (void)
   size_t before;
 
   /* Twice as much holds an aligned chunk somewhere; the rest goes back at once. */
-  area = mmap (NULL, 2 * DETOUR_SLAB_CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  area = mmap (NULL, 2 * DETOUR_SLAB_CHUNK_SIZE, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (area == MAP_FAILED)
     return NULL;
   before = -(uintptr_t) area & (DETOUR_SLAB_CHUNK_SIZE - 1);

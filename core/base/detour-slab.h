@@ -4,15 +4,16 @@
 
 #include <stddef.h>
 
-/* Objects come from chunks of this many bytes, which are given back to the system when they are empty; one
- * empty chunk is kept. Nothing else lies in a chunk, so what lives shortly elsewhere pins no page here. */
+/* Objects come from chunks of this many bytes, which are given back to the system when they are
+ * empty; one empty chunk is kept. Nothing else lies in a chunk, so what lives shortly elsewhere
+ * pins no page here. */
 #define DETOUR_SLAB_CHUNK_SIZE ((size_t) 65536)
 
 /* The largest object. */
 #define DETOUR_SLAB_OBJECT_MAX (DETOUR_SLAB_CHUNK_SIZE / 8)
 
-/* Free of GLib, because the table of peers, which has a test of its own under ThreadSanitizer, uses it.
- * Thread: one owner, or one lock around all calls. */
+/* Free of GLib, because the table of peers, which has a test of its own under ThreadSanitizer, uses
+ * it. Thread: one owner, or one lock around all calls. */
 typedef struct _DetourSlab DetourSlab;
 
 typedef struct {

@@ -6,7 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* Laid out like struct iovec, so that an array of spans is what sendmsg() and DetourChannelClass.seal() take. */
+/* Laid out like struct iovec, so that an array of spans is what sendmsg() and
+ * DetourChannelClass.seal() take. */
 typedef struct {
   guint8 *data;
   gsize len;

@@ -42,10 +42,13 @@ bus_stub_answer (const char *method, const char *name)
 }
 
 static void
-bus_stub_on_call (GDBusConnection *connection, const char *sender, const char *path, const char *interface_name,
-         const char *method, GVariant *arguments, GDBusMethodInvocation *call, gpointer data)
+bus_stub_on_call (GDBusConnection *connection, const char *sender, const char *path,
+                  const char *interface_name, const char *method, GVariant *arguments,
+                  GDBusMethodInvocation *call, gpointer data)
 {
-  g_autoptr (GVariant) first = g_variant_n_children (arguments) > 0 ? g_variant_get_child_value (arguments, 0) : NULL;
+  g_autoptr (GVariant) first = g_variant_n_children (arguments) > 0
+                                 ? g_variant_get_child_value (arguments, 0)
+                                 : NULL;
   const char *name = first != NULL ? g_variant_get_string (first, NULL) : "";
   GVariant *result = bus_stub_answer (method, name);
 
@@ -62,8 +65,9 @@ static const GDBusInterfaceVTable vtable = { .method_call = bus_stub_on_call };
 gboolean
 detour_bus_stub_register (GDBusConnection *connection, GError **error)
 {
-  return g_dbus_connection_register_object (connection, "/org/freedesktop/DBus",
-                                            (GDBusInterfaceInfo *) &detour_bus_org_freedesktop_dbus_interface, &vtable,
-                                            NULL, NULL, error)
-         != 0;
+  return g_dbus_connection_register_object (
+             connection, "/org/freedesktop/DBus",
+             (GDBusInterfaceInfo *) &detour_bus_org_freedesktop_dbus_interface, &vtable, NULL, NULL,
+             error)
+      != 0;
 }

@@ -6,7 +6,7 @@
 #include "detour-bus.h"
 
 #define RETRY_FIRST_S 1u
-#define RETRY_MAX_S 60u
+#define RETRY_MAX_S   60u
 
 struct _DetourBus {
   DetourBusKind kind;
@@ -69,7 +69,8 @@ bus_tell_trouble (DetourBus *self, const char *text)
   if (self->told)
     return;
   self->told = TRUE;
-  g_log_structured (G_LOG_DOMAIN, level, "MESSAGE", "not on the %s, which is tried again: %s", bus_name_of (self), text);
+  g_log_structured (G_LOG_DOMAIN, level, "MESSAGE", "not on the %s, which is tried again: %s",
+                    bus_name_of (self), text);
 }
 
 static void
@@ -107,21 +108,23 @@ bus_on_name_acquired (GDBusConnection *connection, const char *name, gpointer da
   g_message ("on the %s as %s", bus_name_of (self), name);
 }
 
-/* Somebody else has it, and we are in the queue; or the bus's policy does not let us have it. Callers that know our
- * unique name are served all the same. */
+/* Somebody else has it, and we are in the queue; or the bus's policy does not let us have it.
+ * Callers that know our unique name are served all the same. */
 static void
 bus_on_name_lost (GDBusConnection *connection, const char *name, gpointer data)
 {
   if (connection != NULL)
-    g_message ("not called %s on the %s: somebody else is, or the policy of the bus does not allow it", name,
-               bus_name_of (data));
+    g_message (
+        "not called %s on the %s: somebody else is, or the policy of the bus does not allow it",
+        name, bus_name_of (data));
 }
 
 static void
 bus_on_connected (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GDBusConnection) connection = g_dbus_connection_new_for_address_finish (result, &error);
+  g_autoptr (GDBusConnection)
+      connection = g_dbus_connection_new_for_address_finish (result, &error);
   DetourBus *self = data;
 
   /* Cancelled: there is no bus object any more. */
@@ -137,8 +140,9 @@ bus_on_connected (GObject *source, GAsyncResult *result, gpointer data)
   self->connection = g_steal_pointer (&connection);
   g_dbus_connection_set_exit_on_close (self->connection, FALSE);
   g_signal_connect (self->connection, "closed", G_CALLBACK (bus_on_closed), self);
-  self->owner = g_bus_own_name_on_connection (self->connection, DETOUR_BUS_NAME, G_BUS_NAME_OWNER_FLAGS_NONE,
-                                              bus_on_name_acquired, bus_on_name_lost, self, NULL);
+  self->owner = g_bus_own_name_on_connection (self->connection, DETOUR_BUS_NAME,
+                                              G_BUS_NAME_OWNER_FLAGS_NONE, bus_on_name_acquired,
+                                              bus_on_name_lost, self, NULL);
 }
 
 static void
@@ -154,9 +158,10 @@ bus_try_now (DetourBus *self)
       return;
     }
   self->cancellable = g_cancellable_new ();
-  g_dbus_connection_new_for_address (
-      address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL,
-      self->cancellable, bus_on_connected, self);
+  g_dbus_connection_new_for_address (address,
+                                     G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT
+                                         | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                                     NULL, self->cancellable, bus_on_connected, self);
 }
 
 DetourBus *

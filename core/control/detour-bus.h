@@ -10,12 +10,13 @@ G_BEGIN_DECLS
 typedef struct _DetourBus DetourBus;
 
 typedef enum {
-  DETOUR_BUS_AUTO,    /* the system bus; its absence is not worth a warning */
+  DETOUR_BUS_AUTO, /* the system bus; its absence is not worth a warning */
   DETOUR_BUS_SYSTEM,
   DETOUR_BUS_SESSION,
 } DetourBusKind;
 
-/* Never fails: what is not there is looked for again, after a second at first and every minute in the end. */
+/* Never fails: what is not there is looked for again, after a second at first and every minute in
+ * the end. */
 DetourBus *detour_bus_new (DetourBusKind kind, DetourTree *tree);
 void detour_bus_free (DetourBus *self);
 

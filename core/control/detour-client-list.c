@@ -11,11 +11,11 @@
 #include "detour-control-error.h"
 
 #define LIMIT_DEFAULT 100u
-#define LIMIT_MAX 1000u
+#define LIMIT_MAX     1000u
 
 /* Lists that are kept for their next page: the one that was used longest ago goes first. */
 #define KEPT_MAX 4u
-#define KEEP_US (60 * G_USEC_PER_SEC)
+#define KEEP_US  (60 * G_USEC_PER_SEC)
 /* Calls that wait for the workers. */
 #define ASKING_MAX 16u
 
@@ -95,12 +95,14 @@ client_list_make_row (const DetourSnapshotRow *row)
   g_variant_builder_add (&out, "{sv}", "blocked", g_variant_new_boolean (row->is_blocked));
   g_variant_builder_add (&out, "{sv}", "listener", g_variant_new_string (row->listener));
   g_variant_builder_add (&out, "{sv}", "connection", g_variant_new_uint64 (row->number));
-  g_variant_builder_add (&out, "{sv}", "worker", g_variant_new_uint32 (DETOUR_HANDLE_WORKER (row->handle)));
+  g_variant_builder_add (&out, "{sv}", "worker",
+                         g_variant_new_uint32 (DETOUR_HANDLE_WORKER (row->handle)));
   g_variant_builder_add (&out, "{sv}", "packets_received", g_variant_new_uint64 (row->rx_packets));
   g_variant_builder_add (&out, "{sv}", "bytes_received", g_variant_new_uint64 (row->rx_bytes));
   g_variant_builder_add (&out, "{sv}", "packets_sent", g_variant_new_uint64 (row->tx_packets));
   g_variant_builder_add (&out, "{sv}", "bytes_sent", g_variant_new_uint64 (row->tx_bytes));
-  g_variant_builder_add (&out, "{sv}", "packets_dropped", g_variant_new_uint64 (row->dropped_packets));
+  g_variant_builder_add (&out, "{sv}", "packets_dropped",
+                         g_variant_new_uint64 (row->dropped_packets));
   g_variant_builder_add (&out, "{sv}", "waiting_bytes", g_variant_new_uint64 (row->waiting_bytes));
   return g_variant_builder_end (&out);
 }
@@ -131,7 +133,8 @@ client_list_on_forget (gpointer data)
   DetourClientList *self = data;
   gint64 now_us = g_get_monotonic_time ();
 
-  while (!g_queue_is_empty (&self->kept) && now_us - ((Kept *) g_queue_peek_tail (&self->kept))->used_us >= KEEP_US)
+  while (!g_queue_is_empty (&self->kept)
+         && now_us - ((Kept *) g_queue_peek_tail (&self->kept))->used_us >= KEEP_US)
     client_list_kept_free (g_queue_pop_tail (&self->kept));
   if (!g_queue_is_empty (&self->kept))
     return G_SOURCE_CONTINUE;
@@ -169,7 +172,8 @@ client_list_find_kept (DetourClientList *self, guint64 number)
 
 /* Answers with rows from @first on; forgets a list that was given to its end. */
 static void
-client_list_answer_page (DetourClientList *self, Kept *kept, guint first, guint limit, GDBusMethodInvocation *call)
+client_list_answer_page (DetourClientList *self, Kept *kept, guint first, guint limit,
+                         GDBusMethodInvocation *call)
 {
   GPtrArray *rows = detour_snapshot_rows (kept->snapshot);
   guint n = MIN (limit, rows->len - MIN (first, rows->len));
@@ -178,7 +182,8 @@ client_list_answer_page (DetourClientList *self, Kept *kept, guint first, guint 
   if (first + n < rows->len)
     next = g_strdup_printf ("%" G_GUINT64_FORMAT ":%u", kept->number, first + n);
   g_dbus_method_invocation_return_value (
-      call, g_variant_new ("(@aa{sv}s)", client_list_make_rows (rows, first, n), next != NULL ? next : ""));
+      call, g_variant_new ("(@aa{sv}s)", client_list_make_rows (rows, first, n),
+                           next != NULL ? next : ""));
   kept->used_us = g_get_monotonic_time ();
   if (next == NULL)
     {
@@ -188,7 +193,8 @@ client_list_answer_page (DetourClientList *self, Kept *kept, guint first, guint 
 }
 
 static void
-client_list_answer_next_page (DetourClientList *self, const char *after, guint limit, GDBusMethodInvocation *call)
+client_list_answer_next_page (DetourClientList *self, const char *after, guint limit,
+                              GDBusMethodInvocation *call)
 {
   g_auto (GStrv) parts = g_strsplit (after, ":", 2);
   guint64 number, first;
@@ -197,14 +203,16 @@ client_list_answer_next_page (DetourClientList *self, const char *after, guint l
   if (!g_ascii_string_to_unsigned (parts[0], 10, 1, G_MAXUINT64, &number, NULL) || parts[1] == NULL
       || !g_ascii_string_to_unsigned (parts[1], 10, 1, G_MAXUINT, &first, NULL))
     {
-      g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
-                                             "after: \"%s\" is not what ListClients gave as next", after);
+      g_dbus_method_invocation_return_error (
+          call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
+          "after: \"%s\" is not what ListClients gave as next", after);
       return;
     }
   kept = client_list_find_kept (self, number);
   if (kept == NULL)
-    g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_EXPIRED,
-                                           "that list is not kept any more; begin again without after");
+    g_dbus_method_invocation_return_error (
+        call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_EXPIRED,
+        "that list is not kept any more; begin again without after");
   else
     client_list_answer_page (self, kept, (guint) first, limit, call);
 }
@@ -218,22 +226,23 @@ client_list_may_answer (Request *request, DetourSnapshot *snapshot)
   request->list->n_asking--;
   if (!request->list->is_stopping)
     return TRUE;
-  g_dbus_method_invocation_return_error (request->call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_AVAILABLE,
-                                         "the daemon stops");
+  g_dbus_method_invocation_return_error (request->call, DETOUR_CONTROL_ERROR,
+                                         DETOUR_CONTROL_ERROR_NOT_AVAILABLE, "the daemon stops");
   detour_snapshot_free (snapshot);
   g_free (request);
   return FALSE;
 }
 
 static void
-client_list_ask (DetourClientList *self, const Request *model, GDBusMethodInvocation *call, DetourSnapshotDone done)
+client_list_ask (DetourClientList *self, const Request *model, GDBusMethodInvocation *call,
+                 DetourSnapshotDone done)
 {
   Request *request;
 
   if (self->is_stopping)
     {
-      g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_AVAILABLE,
-                                             "the daemon stops");
+      g_dbus_method_invocation_return_error (
+          call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_AVAILABLE, "the daemon stops");
       return;
     }
   if (self->n_asking >= ASKING_MAX)
@@ -260,19 +269,21 @@ client_list_on_listed (DetourSnapshot *snapshot, gpointer user)
   request = user;
   rows = detour_snapshot_rows (snapshot);
   detour_client_sort (rows, request->sort, request->reverse);
-  client_list_answer_page (request->list, client_list_keep (request->list, snapshot), 0, request->limit, request->call);
+  client_list_answer_page (request->list, client_list_keep (request->list, snapshot), 0,
+                           request->limit, request->call);
 }
 
 static gboolean
-client_list_read_option (Request *request, char **after, const char *name, GVariant *value, GError **error)
+client_list_read_option (Request *request, char **after, const char *name, GVariant *value,
+                         GError **error)
 {
   if (g_str_equal (name, "limit") && g_variant_is_of_type (value, G_VARIANT_TYPE_UINT32))
     {
       request->limit = g_variant_get_uint32 (value);
       if (request->limit >= 1 && request->limit <= LIMIT_MAX)
         return TRUE;
-      g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT, "limit: %u is not from 1 to %u",
-                   request->limit, LIMIT_MAX);
+      g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
+                   "limit: %u is not from 1 to %u", request->limit, LIMIT_MAX);
       return FALSE;
     }
   if (g_str_equal (name, "sort") && g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
@@ -334,15 +345,18 @@ detour_client_list_parse_key (const char *text, DetourSnapshotFilter *filter, GE
       gsize i = 0;
 
       for (; g_ascii_isxdigit (digits[i]); i++)
-        filter->key.bytes[i / 2] |= (guint8) (g_ascii_xdigit_value (digits[i]) << (i % 2 == 0 ? 4 : 0));
+        filter->key.bytes[i / 2] |= (guint8) (g_ascii_xdigit_value (digits[i])
+                                              << (i % 2 == 0 ? 4 : 0));
       if (i == n)
         {
           filter->n_digits = (guint) n;
           return TRUE;
         }
     }
-  g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
-               _("\"%s\" is not a key: write nodekey: and 64 hex digits, or the first %u of them or more"), text, DIGITS_MIN);
+  g_set_error (
+      error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
+      _ ("\"%s\" is not a key: write nodekey: and 64 hex digits, or the first %u of them or more"),
+      text, DIGITS_MIN);
   return FALSE;
 }
 
@@ -354,10 +368,11 @@ client_list_is_one_client (const Request *request, GPtrArray *rows)
 
   if (first == NULL)
     {
-      g_dbus_method_invocation_return_error (request->call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NO_SUCH_CLIENT,
-                                             request->filter.n_digits < DETOUR_KEY_HEX_SIZE
-                                                 ? N_("no client with a key that begins so is connected")
-                                                 : N_("the client is not connected"));
+      g_dbus_method_invocation_return_error (
+          request->call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NO_SUCH_CLIENT,
+          request->filter.n_digits < DETOUR_KEY_HEX_SIZE
+              ? N_ ("no client with a key that begins so is connected")
+              : N_ ("the client is not connected"));
       return FALSE;
     }
   for (guint i = 1; i < rows->len; i++)
@@ -369,9 +384,9 @@ client_list_is_one_client (const Request *request, GPtrArray *rows)
           g_autofree char *one = detour_key_to_text (&first->key);
           g_autofree char *other = detour_key_to_text (&row->key);
 
-          g_dbus_method_invocation_return_error (request->call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_AMBIGUOUS,
-                                                 "several keys begin so, %s and %s among them; write more digits", one,
-                                                 other);
+          g_dbus_method_invocation_return_error (
+              request->call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_AMBIGUOUS,
+              "several keys begin so, %s and %s among them; write more digits", one, other);
           return FALSE;
         }
     }
@@ -398,7 +413,7 @@ client_list_on_found (DetourSnapshot *snapshot, gpointer user)
 /* @key: one, or the beginning of one that is connected */
 static void
 client_list_ask_for_one (DetourClientList *self, const char *key, GDBusMethodInvocation *call,
-             void (*answer) (const Request *request, GPtrArray *rows))
+                         void (*answer) (const Request *request, GPtrArray *rows))
 {
   Request request = { .answer = answer };
   g_autoptr (GError) error = NULL;
@@ -412,7 +427,8 @@ client_list_ask_for_one (DetourClientList *self, const char *key, GDBusMethodInv
 static void
 client_list_answer_rows (const Request *request, GPtrArray *rows)
 {
-  g_dbus_method_invocation_return_value (request->call, g_variant_new ("(@aa{sv})", client_list_make_rows (rows, 0, rows->len)));
+  g_dbus_method_invocation_return_value (
+      request->call, g_variant_new ("(@aa{sv})", client_list_make_rows (rows, 0, rows->len)));
 }
 
 void
@@ -427,7 +443,9 @@ static void
 client_list_add_verdict (const DetourVerdictNote *note, gpointer data)
 {
   static const char *const results[] = {
-    [DETOUR_AUTH_ALLOW] = "allow", [DETOUR_AUTH_DENY] = "deny", [DETOUR_AUTH_UNAVAILABLE] = "unavailable",
+    [DETOUR_AUTH_ALLOW] = "allow",
+    [DETOUR_AUTH_DENY] = "deny",
+    [DETOUR_AUTH_UNAVAILABLE] = "unavailable",
   };
   static const struct {
     const char *name;
@@ -452,7 +470,8 @@ client_list_add_verdict (const DetourVerdictNote *note, gpointer data)
   g_variant_builder_add (&row, "{sv}", "last", g_variant_new_uint64 ((guint64) note->last_us));
   g_variant_builder_add (&row, "{sv}", "count", g_variant_new_uint64 (note->count));
   for (guint i = 0; i < G_N_ELEMENTS (flags); i++)
-    g_variant_builder_add (&row, "{sv}", flags[i].name, g_variant_new_boolean ((note->flags & flags[i].flag) != 0));
+    g_variant_builder_add (&row, "{sv}", flags[i].name,
+                           g_variant_new_boolean ((note->flags & flags[i].flag) != 0));
   g_variant_builder_add_value (data, g_variant_builder_end (&row));
 }
 
@@ -469,7 +488,8 @@ client_list_answer_why (DetourClientList *self, const DetourKey *key, GDBusMetho
 static void
 client_list_answer_why_found (const Request *request, GPtrArray *rows)
 {
-  client_list_answer_why (request->list, &((const DetourSnapshotRow *) rows->pdata[0])->key, request->call);
+  client_list_answer_why (request->list, &((const DetourSnapshotRow *) rows->pdata[0])->key,
+                          request->call);
 }
 
 void
@@ -505,8 +525,9 @@ client_list_disconnect (const Request *request, GPtrArray *rows)
     {
       const DetourSnapshotRow *row = rows->pdata[i];
 
-      detour_worker_close (detour_server_carrier (request->list->server, DETOUR_HANDLE_WORKER (row->handle)),
-                            row->handle, DETOUR_CLOSE_KICKED);
+      detour_worker_close (
+          detour_server_carrier (request->list->server, DETOUR_HANDLE_WORKER (row->handle)),
+          row->handle, DETOUR_CLOSE_KICKED);
     }
   g_dbus_method_invocation_return_value (request->call, g_variant_new ("(u)", rows->len));
 }

@@ -18,10 +18,12 @@ DetourClientList *detour_client_list_new (DetourServer *server);
 void detour_client_list_free (DetourClientList *self);
 
 /* Each answers @call, now or later. */
-void detour_client_list_page (DetourClientList *self, GVariant *options, GDBusMethodInvocation *call);
+void detour_client_list_page (DetourClientList *self, GVariant *options,
+                              GDBusMethodInvocation *call);
 void detour_client_list_get (DetourClientList *self, const char *key, GDBusMethodInvocation *call);
 void detour_client_list_why (DetourClientList *self, const char *key, GDBusMethodInvocation *call);
-void detour_client_list_disconnect (DetourClientList *self, const char *key, GDBusMethodInvocation *call);
+void detour_client_list_disconnect (DetourClientList *self, const char *key,
+                                    GDBusMethodInvocation *call);
 
 /**
  * detour_client_list_parse_key:
@@ -29,6 +31,7 @@ void detour_client_list_disconnect (DetourClientList *self, const char *key, GDB
  *
  * Pure.
  */
-gboolean detour_client_list_parse_key (const char *text, DetourSnapshotFilter *filter, GError **error);
+gboolean detour_client_list_parse_key (const char *text, DetourSnapshotFilter *filter,
+                                       GError **error);
 
 G_END_DECLS

@@ -53,7 +53,8 @@ client_sort_compare_labels (const char *a, const char *b)
 }
 
 static int
-client_sort_compare_by (const DetourSnapshotRow *a, const DetourSnapshotRow *b, DetourClientSort sort)
+client_sort_compare_by (const DetourSnapshotRow *a, const DetourSnapshotRow *b,
+                        DetourClientSort sort)
 {
   switch (sort)
     {
@@ -71,11 +72,11 @@ client_sort_compare_by (const DetourSnapshotRow *a, const DetourSnapshotRow *b, 
       return client_sort_compare_numbers ((guint64) a->login_us, (guint64) b->login_us);
     case DETOUR_CLIENT_SORT_KEY:
       return memcmp (a->key.bytes, b->key.bytes, sizeof a->key.bytes);
-    case DETOUR_CLIENT_SORT_ADDRESS:
-      {
+      case DETOUR_CLIENT_SORT_ADDRESS: {
         int order = memcmp (a->presence.ip, b->presence.ip, sizeof a->presence.ip);
 
-        return order != 0 ? order : client_sort_compare_numbers (a->presence.port, b->presence.port);
+        return order != 0 ? order
+                          : client_sort_compare_numbers (a->presence.port, b->presence.port);
       }
     case DETOUR_CLIENT_SORT_LABEL:
       return client_sort_compare_labels (a->label, b->label);

@@ -16,7 +16,7 @@ typedef enum {
   DETOUR_CLIENT_SORT_SINCE,
   DETOUR_CLIENT_SORT_KEY,
   DETOUR_CLIENT_SORT_ADDRESS,
-  DETOUR_CLIENT_SORT_LABEL,      /* those without one come last */
+  DETOUR_CLIENT_SORT_LABEL, /* those without one come last */
   DETOUR_N_CLIENT_SORTS,
 } DetourClientSort;
 

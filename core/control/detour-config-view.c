@@ -15,15 +15,16 @@
 typedef struct {
   const char *group;
   const DetourConfigKey *key;
-  const DetourSettings *settings;        /* NULL for `plugin` and `enabled` of an instance */
-  const DetourConfigInstance *instance;  /* NULL in a fixed group */
+  const DetourSettings *settings;       /* NULL for `plugin` and `enabled` of an instance */
+  const DetourConfigInstance *instance; /* NULL in a fixed group */
 } Item;
 
 /* Returns: FALSE to stop. */
 typedef gboolean (*ItemFunc) (const Item *item, gpointer user);
 
 static gboolean
-config_view_each_of_group (const DetourSettings *settings, const DetourConfigInstance *instance, ItemFunc func, gpointer user)
+config_view_each_of_group (const DetourSettings *settings, const DetourConfigInstance *instance,
+                           ItemFunc func, gpointer user)
 {
   for (const DetourConfigKey *key = detour_settings_table (settings); key->key != NULL; key++)
     {
@@ -38,7 +39,8 @@ config_view_each_of_group (const DetourSettings *settings, const DetourConfigIns
 static void
 config_view_each_key (const DetourConfig *config, ItemFunc func, gpointer user)
 {
-  if (!config_view_each_of_group (config->core, NULL, func, user) || !config_view_each_of_group (config->limits, NULL, func, user)
+  if (!config_view_each_of_group (config->core, NULL, func, user)
+      || !config_view_each_of_group (config->limits, NULL, func, user)
       || !config_view_each_of_group (config->admission, NULL, func, user))
     return;
   for (guint i = 0; i < config->instances->len; i++)
@@ -66,7 +68,8 @@ config_view_text_of (const Item *item)
         return item->instance->plugin_name;
       return item->instance->enabled ? "true" : "false";
     }
-  if ((item->key->flags & DETOUR_CONFIG_SECRET) != 0 && detour_settings_is_written (item->settings, item->key->key))
+  if ((item->key->flags & DETOUR_CONFIG_SECRET) != 0
+      && detour_settings_is_written (item->settings, item->key->key))
     return "********";
   return detour_settings_text (item->settings, item->key->key);
 }
@@ -76,7 +79,8 @@ config_view_type_of (const DetourConfigKey *key)
 {
   const char *name = detour_config_type_name (key->type);
 
-  return (key->flags & DETOUR_CONFIG_LIST) != 0 ? g_strconcat ("list of ", name, NULL) : g_strdup (name);
+  return (key->flags & DETOUR_CONFIG_LIST) != 0 ? g_strconcat ("list of ", name, NULL)
+                                                : g_strdup (name);
 }
 
 static gboolean
@@ -85,8 +89,9 @@ config_view_describe_one (const Item *item, gpointer user)
   const char *text = config_view_text_of (item);
   g_autofree char *type = config_view_type_of (item->key);
 
-  g_variant_builder_add (user, "(ssssss)", item->group, item->key->key, type, text != NULL ? text : "",
-                         item->key->fallback != NULL ? item->key->fallback : "", item->key->summary);
+  g_variant_builder_add (
+      user, "(ssssss)", item->group, item->key->key, type, text != NULL ? text : "",
+      item->key->fallback != NULL ? item->key->fallback : "", item->key->summary);
   return TRUE;
 }
 
@@ -139,7 +144,9 @@ config_view_refuse (const DetourConfig *config, const char *name, GError **error
                  "there is no key \"%s\"; did you mean \"%s\"?", name, nearest);
   else
     g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NO_SUCH_KEY,
-                 "there is no key \"%s\"; write GROUP.KEY, as in limits.write-timeout or service/stun.listen", name);
+                 "there is no key \"%s\"; write GROUP.KEY, as in limits.write-timeout or "
+                 "service/stun.listen",
+                 name);
 }
 
 static void
@@ -150,7 +157,8 @@ config_view_add_text (GVariantBuilder *out, const char *name, const char *text)
 }
 
 static void
-config_view_add_flag (GVariantBuilder *out, const char *name, const Item *item, DetourConfigFlags flag)
+config_view_add_flag (GVariantBuilder *out, const char *name, const Item *item,
+                      DetourConfigFlags flag)
 {
   g_variant_builder_add (out, "{sv}", name, g_variant_new_boolean ((item->key->flags & flag) != 0));
 }
@@ -170,7 +178,8 @@ config_view_facts_of (const Item *item)
   config_view_add_text (&out, "summary", item->key->summary);
   config_view_add_text (&out, "value", config_view_text_of (item));
   config_view_add_text (&out, "fallback", item->key->fallback);
-  if (item->settings != NULL && detour_settings_origin (item->settings, item->key->key, &file, &line))
+  if (item->settings != NULL
+      && detour_settings_origin (item->settings, item->key->key, &file, &line))
     {
       g_autofree char *origin = g_strdup_printf ("%s:%u", file, line);
 
@@ -180,7 +189,8 @@ config_view_facts_of (const Item *item)
     {
       g_auto (GStrv) words = g_strsplit (item->key->words, "|", -1);
 
-      g_variant_builder_add (&out, "{sv}", "words", g_variant_new_strv ((const char *const *) words, -1));
+      g_variant_builder_add (&out, "{sv}", "words",
+                             g_variant_new_strv ((const char *const *) words, -1));
     }
   if (item->key->min != 0 || item->key->max != 0)
     {

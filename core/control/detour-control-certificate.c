@@ -67,18 +67,24 @@ control_certificate_get_pin (gpointer data)
 }
 
 static const DetourTreeProperty properties[] = {
-  { "Instance", control_certificate_get_instance },  { "Names", control_certificate_get_names },           { "NotBefore", control_certificate_get_not_before },
-  { "NotAfter", control_certificate_get_not_after }, { "SelfSigned", control_certificate_get_self_signed }, { "Pin", control_certificate_get_pin },
+  { "Instance", control_certificate_get_instance },
+  { "Names", control_certificate_get_names },
+  { "NotBefore", control_certificate_get_not_before },
+  { "NotAfter", control_certificate_get_not_after },
+  { "SelfSigned", control_certificate_get_self_signed },
+  { "Pin", control_certificate_get_pin },
   { NULL },
 };
 
-static const DetourTreeInterface interface = { &detour_bus_certificate_interface, properties, NULL };
+static const DetourTreeInterface interface = { &detour_bus_certificate_interface, properties,
+                                               NULL };
 
 void
 detour_control_list_certificates (DetourControl *self, GPtrArray *nodes)
 {
   g_auto (GStrv) instances = NULL;
-  g_autoptr (GPtrArray) certs = detour_cert_store_list (detour_roster_certs (self->parts.roster), &instances);
+  g_autoptr (GPtrArray)
+      certs = detour_cert_store_list (detour_roster_certs (self->parts.roster), &instances);
 
   for (guint i = 0; i < certs->len; i++)
     {
@@ -90,6 +96,7 @@ detour_control_list_certificates (DetourControl *self, GPtrArray *nodes)
           n++;
       view->instance = g_strdup (instances[i]);
       view->cert = detour_cert_ref (certs->pdata[i]);
-      detour_tree_add (nodes, detour_control_node_name ("certificate", instances[i], n), &interface, view, control_certificate_view_free);
+      detour_tree_add (nodes, detour_control_node_name ("certificate", instances[i], n), &interface,
+                       view, control_certificate_view_free);
     }
 }

@@ -28,6 +28,7 @@ detour_control_error_quark (void)
 {
   static gsize quark;
 
-  g_dbus_error_register_error_domain ("detour-control-error", &quark, entries, G_N_ELEMENTS (entries));
+  g_dbus_error_register_error_domain ("detour-control-error", &quark, entries,
+                                      G_N_ELEMENTS (entries));
   return (GQuark) quark;
 }

@@ -58,8 +58,9 @@ control_listener_get_secure (gpointer data)
 }
 
 static const DetourTreeProperty properties[] = {
-  { "Instance", control_listener_get_instance }, { "Protocol", control_listener_get_protocol }, { "Addresses", control_listener_get_addresses },
-  { "Derp", control_listener_get_derp },         { "Secure", control_listener_get_secure },     { NULL },
+  { "Instance", control_listener_get_instance },   { "Protocol", control_listener_get_protocol },
+  { "Addresses", control_listener_get_addresses }, { "Derp", control_listener_get_derp },
+  { "Secure", control_listener_get_secure },       { NULL },
 };
 
 static const DetourTreeInterface interface = { &detour_bus_listener_interface, properties, NULL };
@@ -76,7 +77,8 @@ control_listener_add_transports (DetourControl *self, GPtrArray *nodes)
       guint n = 0;
 
       for (guint k = 0; k < i; k++)
-        if (strcmp (((const DetourListener *) listeners->pdata[k])->instance, listener->instance) == 0)
+        if (strcmp (((const DetourListener *) listeners->pdata[k])->instance, listener->instance)
+            == 0)
           n++;
       view->instance = g_strdup (listener->instance);
       view->protocol = g_strdup (listener->protocol);
@@ -84,7 +86,8 @@ control_listener_add_transports (DetourControl *self, GPtrArray *nodes)
       for (guint k = 0; k < listener->addresses->len; k++)
         view->addresses[k] = g_strdup (listener->addresses->pdata[k]);
       view->flags = listener->flags;
-      detour_tree_add (nodes, detour_control_node_name ("listener", listener->instance, n), &interface, view, control_listener_view_free);
+      detour_tree_add (nodes, detour_control_node_name ("listener", listener->instance, n),
+                       &interface, view, control_listener_view_free);
     }
 }
 
@@ -109,7 +112,8 @@ control_listener_add_service (DetourInstance *instance, GPtrArray *nodes)
       view->addresses = g_new0 (char *, 2);
       view->addresses[0] = g_strdup (detour_settings_string (settings, "listen"));
     }
-  detour_tree_add (nodes, detour_control_node_name ("listener", view->instance, 0), &interface, view, control_listener_view_free);
+  detour_tree_add (nodes, detour_control_node_name ("listener", view->instance, 0), &interface,
+                   view, control_listener_view_free);
 }
 
 void

@@ -28,7 +28,8 @@ control_manager_get_server_key (gpointer data)
 {
   DetourControl *self = data;
 
-  return g_variant_new_take_string (detour_key_to_text (detour_server_key_public (self->parts.key)));
+  return g_variant_new_take_string (
+      detour_key_to_text (detour_server_key_public (self->parts.key)));
 }
 
 static GVariant *
@@ -54,7 +55,8 @@ control_manager_get_start_time (gpointer data)
 static GVariant *
 control_manager_get_uptime (gpointer data)
 {
-  return g_variant_new_uint64 ((guint64) (g_get_monotonic_time () - ((DetourControl *) data)->start_us));
+  return g_variant_new_uint64 (
+      (guint64) (g_get_monotonic_time () - ((DetourControl *) data)->start_us));
 }
 
 static GVariant *
@@ -97,9 +99,12 @@ control_manager_get_admission (gpointer data)
 
   g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&out, "{sv}", "open", g_variant_new_boolean (open));
-  g_variant_builder_add (&out, "{sv}", "chain", g_variant_new_strv ((const char *const *) chain->pdata, chain->len));
-  g_variant_builder_add (&out, "{sv}", "match", g_variant_new_string (detour_settings_string (admission, "match")));
-  g_variant_builder_add (&out, "{sv}", "dry_run", g_variant_new_boolean (detour_settings_bool (admission, "dry-run")));
+  g_variant_builder_add (&out, "{sv}", "chain",
+                         g_variant_new_strv ((const char *const *) chain->pdata, chain->len));
+  g_variant_builder_add (&out, "{sv}", "match",
+                         g_variant_new_string (detour_settings_string (admission, "match")));
+  g_variant_builder_add (&out, "{sv}", "dry_run",
+                         g_variant_new_boolean (detour_settings_bool (admission, "dry-run")));
   return g_variant_builder_end (&out);
 }
 
@@ -131,7 +136,8 @@ control_manager_get_admission_sources (gpointer data)
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE ("aa{sv}"));
-  detour_admission_foreach_source (detour_server_admission (((DetourControl *) data)->parts.server), control_manager_add_source, &out);
+  detour_admission_foreach_source (detour_server_admission (((DetourControl *) data)->parts.server),
+                                   control_manager_add_source, &out);
   return g_variant_builder_end (&out);
 }
 
@@ -165,13 +171,15 @@ control_manager_get_duplicate_count (gpointer data)
 static GVariant *
 control_manager_get_half_open_count (gpointer data)
 {
-  return g_variant_new_uint64 (detour_handshake_pool_n_half_open (detour_server_pool (((DetourControl *) data)->parts.server)));
+  return g_variant_new_uint64 (detour_handshake_pool_n_half_open (
+      detour_server_pool (((DetourControl *) data)->parts.server)));
 }
 
 static GVariant *
 control_manager_get_held_count (gpointer data)
 {
-  return g_variant_new_uint64 (detour_handshake_pool_n_held (detour_server_pool (((DetourControl *) data)->parts.server)));
+  return g_variant_new_uint64 (
+      detour_handshake_pool_n_held (detour_server_pool (((DetourControl *) data)->parts.server)));
 }
 
 static DetourTotals
@@ -218,7 +226,8 @@ control_manager_growth (DetourControl *self, DetourHistorySpan span)
 {
   DetourTotals now = control_manager_totals (self);
   DetourTotals grown;
-  gint64 duration_us = detour_history_growth (self->history, span, g_get_monotonic_time (), &now, &grown);
+  gint64 duration_us = detour_history_growth (self->history, span, g_get_monotonic_time (), &now,
+                                              &grown);
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
@@ -294,7 +303,8 @@ control_manager_list_clients (gpointer data, GVariant *arguments, GDBusMethodInv
 /* For the methods whose only argument is a key. */
 static void
 control_manager_with_key (gpointer data, GVariant *arguments, GDBusMethodInvocation *call,
-          void (*func) (DetourClientList *clients, const char *key, GDBusMethodInvocation *call))
+                          void (*func) (DetourClientList *clients, const char *key,
+                                        GDBusMethodInvocation *call))
 {
   const char *key;
 
@@ -321,8 +331,9 @@ control_manager_disconnect_client (gpointer data, GVariant *arguments, GDBusMeth
 }
 
 static void
-control_manager_add_counter (const char *name, const char *label_name, const char *label, const char *label2_name, const char *label2,
-             guint64 value, const char *help, gpointer user)
+control_manager_add_counter (const char *name, const char *label_name, const char *label,
+                             const char *label2_name, const char *label2, guint64 value,
+                             const char *help, gpointer user)
 {
   GVariantBuilder *out = user;
   GVariantBuilder labels;
@@ -341,11 +352,13 @@ typedef struct {
 } InstanceCounters;
 
 static void
-control_manager_add_instance_counter (const char *name, const char *help, guint64 value, gpointer user)
+control_manager_add_instance_counter (const char *name, const char *help, guint64 value,
+                                      gpointer user)
 {
   const InstanceCounters *counters = user;
 
-  control_manager_add_counter (name, "instance", counters->instance, NULL, NULL, value, help, counters->out);
+  control_manager_add_counter (name, "instance", counters->instance, NULL, NULL, value, help,
+                               counters->out);
 }
 
 static void
@@ -370,13 +383,16 @@ static void
 control_manager_reload (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
   static const char *const outcomes[] = {
-    [DETOUR_RELOAD_DONE] = "reloaded", [DETOUR_RELOAD_PARTLY] = "partly", [DETOUR_RELOAD_REFUSED] = "refused",
+    [DETOUR_RELOAD_DONE] = "reloaded",
+    [DETOUR_RELOAD_PARTLY] = "partly",
+    [DETOUR_RELOAD_REFUSED] = "refused",
   };
   DetourControl *self = data;
   g_auto (GStrv) problems = NULL;
   DetourReload outcome = self->parts.funcs->reload (self->parts.user, &problems);
 
-  g_dbus_method_invocation_return_value (call, g_variant_new ("(s^as)", outcomes[outcome], problems));
+  g_dbus_method_invocation_return_value (call,
+                                         g_variant_new ("(s^as)", outcomes[outcome], problems));
 }
 
 static void
@@ -388,11 +404,12 @@ control_manager_set_log_level (gpointer data, GVariant *arguments, GDBusMethodIn
   g_variant_get (arguments, "(&s)", &name);
   if (*name != '\0' && !detour_log_level_from_name (name, &level))
     {
-      g_dbus_method_invocation_return_error (
-          call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
-          "\"%s\" is no level; there are debug, info, message, warning and critical, or nothing for what each log's "
-          "configuration says",
-          name);
+      g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR,
+                                             DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
+                                             "\"%s\" is no level; there are debug, info, message, "
+                                             "warning and critical, or nothing for what each log's "
+                                             "configuration says",
+                                             name);
       return;
     }
   detour_log_set_override (level);
@@ -413,7 +430,8 @@ control_manager_check_config (gpointer data, GVariant *arguments, GDBusMethodInv
 static void
 control_manager_dump_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
-  g_autofree char *text = detour_config_dump (detour_roster_config (((DetourControl *) data)->parts.roster));
+  g_autofree char *text = detour_config_dump (
+      detour_roster_config (((DetourControl *) data)->parts.roster));
 
   g_dbus_method_invocation_return_value (call, g_variant_new ("(s)", text));
 }
@@ -423,7 +441,8 @@ control_manager_describe_config (gpointer data, GVariant *arguments, GDBusMethod
 {
   const DetourConfig *config = detour_roster_config (((DetourControl *) data)->parts.roster);
 
-  g_dbus_method_invocation_return_value (call, g_variant_new ("(@a(ssssss))", detour_config_view_describe (config)));
+  g_dbus_method_invocation_return_value (
+      call, g_variant_new ("(@a(ssssss))", detour_config_view_describe (config)));
 }
 
 static void
@@ -457,4 +476,5 @@ static const DetourTreeMethod methods[] = {
   { NULL },
 };
 
-const DetourTreeInterface detour_control_manager_interface = { &detour_bus_manager_interface, properties, methods };
+const DetourTreeInterface detour_control_manager_interface = { &detour_bus_manager_interface,
+                                                               properties, methods };

@@ -79,10 +79,11 @@ control_plugin_get_summary (gpointer data)
 }
 
 static const DetourTreeProperty properties[] = {
-  { "Id", control_plugin_get_id },         { "Kind", control_plugin_get_kind },       { "Plugin", control_plugin_get_plugin },
-  { "About", control_plugin_get_about },   { "State", control_plugin_get_state },     { "Since", control_plugin_get_since },
-  { "Error", control_plugin_get_error },   { "Trouble", control_plugin_get_trouble }, { "Summary", control_plugin_get_summary },
-  { NULL },
+  { "Id", control_plugin_get_id },           { "Kind", control_plugin_get_kind },
+  { "Plugin", control_plugin_get_plugin },   { "About", control_plugin_get_about },
+  { "State", control_plugin_get_state },     { "Since", control_plugin_get_since },
+  { "Error", control_plugin_get_error },     { "Trouble", control_plugin_get_trouble },
+  { "Summary", control_plugin_get_summary }, { NULL },
 };
 
 /* Switching ------------------------------------------------------------------------------------ */
@@ -90,16 +91,19 @@ static const DetourTreeProperty properties[] = {
 static void
 control_plugin_tell (DetourInstance *instance, const char *what)
 {
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE, detour_instance_id (instance), "MESSAGE",
-                    "%s: %s by the operator", detour_instance_id (instance), what);
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE,
+                    detour_instance_id (instance), "MESSAGE", "%s: %s by the operator",
+                    detour_instance_id (instance), what);
 }
 
 /* Answers with @error, which says why it did not start. */
 static void
-control_plugin_answer_start_failed (GDBusMethodInvocation *call, DetourInstance *instance, const GError *error)
+control_plugin_answer_start_failed (GDBusMethodInvocation *call, DetourInstance *instance,
+                                    const GError *error)
 {
-  g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_START_FAILED,
-                                         "%s did not start: %s", detour_instance_id (instance), error->message);
+  g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR,
+                                         DETOUR_CONTROL_ERROR_START_FAILED, "%s did not start: %s",
+                                         detour_instance_id (instance), error->message);
 }
 
 /* The change is made already; says how it went to write it down. */
@@ -113,10 +117,10 @@ control_plugin_answer (View *view, gboolean persist, gboolean enabled, GDBusMeth
                                detour_instance_id (view->instance), enabled, &error))
     g_dbus_method_invocation_return_value (call, NULL);
   else
-    g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_LASTING,
-                                           "%s is %s now, but not after the next start: %s",
-                                           detour_instance_id (view->instance), enabled ? "running" : "stopped",
-                                           error->message);
+    g_dbus_method_invocation_return_error (
+        call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_LASTING,
+        "%s is %s now, but not after the next start: %s", detour_instance_id (view->instance),
+        enabled ? "running" : "stopped", error->message);
 }
 
 /* Draining ends with the daemon: nothing may listen again. */
@@ -125,8 +129,9 @@ control_plugin_refuse_draining (View *view, GDBusMethodInvocation *call)
 {
   if (!view->control->parts.funcs->is_draining (view->control->parts.user))
     return FALSE;
-  g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_AVAILABLE,
-                                         "the daemon is draining, which only ends with it; nothing starts any more");
+  g_dbus_method_invocation_return_error (
+      call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_AVAILABLE,
+      "the daemon is draining, which only ends with it; nothing starts any more");
   return TRUE;
 }
 
@@ -191,7 +196,8 @@ detour_control_list_plugins (DetourControl *self, GPtrArray *nodes)
       View *view = g_new (View, 1);
 
       *view = (View) { self, detour_roster_nth (self->parts.roster, i) };
-      detour_tree_add (nodes, detour_control_node_name ("plugin", detour_instance_id (view->instance), 0), &interface,
-                       view, g_free);
+      detour_tree_add (nodes,
+                       detour_control_node_name ("plugin", detour_instance_id (view->instance), 0),
+                       &interface, view, g_free);
     }
 }

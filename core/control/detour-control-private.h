@@ -32,7 +32,8 @@ void detour_control_list_plugins (DetourControl *self, GPtrArray *nodes);
 void detour_control_list_listeners (DetourControl *self, GPtrArray *nodes);
 void detour_control_list_certificates (DetourControl *self, GPtrArray *nodes);
 
-/* "transport_https": the id of an instance as a part of a path; from the second of one instance on with a number. */
+/* "transport_https": the id of an instance as a part of a path; from the second of one instance on
+ * with a number. */
 char *detour_control_node_name (const char *folder, const char *instance, guint n);
 
 G_END_DECLS

@@ -50,14 +50,15 @@ control_socket_prepare_place (const char *path, GError **error)
 
   if (strlen (path) >= sizeof ((struct sockaddr_un *) NULL)->sun_path)
     {
-      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NAMETOOLONG, "the path of a socket may have %u bytes",
+      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NAMETOOLONG,
+                   "the path of a socket may have %u bytes",
                    (guint) sizeof ((struct sockaddr_un *) NULL)->sun_path - 1);
       return FALSE;
     }
   if (g_mkdir_with_parents (directory, 0755) < 0)
     {
-      g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno), "%s cannot be made: %s", directory,
-                   g_strerror (errno));
+      g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno), "%s cannot be made: %s",
+                   directory, g_strerror (errno));
       return FALSE;
     }
   if (lstat (path, &st) < 0)
@@ -77,7 +78,8 @@ control_socket_prepare_place (const char *path, GError **error)
 }
 
 static void
-control_socket_on_closed (GDBusConnection *connection, gboolean vanished, GError *error, gpointer data)
+control_socket_on_closed (GDBusConnection *connection, gboolean vanished, GError *error,
+                          gpointer data)
 {
   DetourControlSocket *self = data;
 
@@ -94,10 +96,12 @@ control_socket_on_connection (GDBusServer *server, GDBusConnection *connection, 
 
   if (self->peers->len >= PEERS_MAX)
     {
-      g_warning ("%s: more than %d connections at a time; another one was turned away", self->path, PEERS_MAX);
+      g_warning ("%s: more than %d connections at a time; another one was turned away", self->path,
+                 PEERS_MAX);
       return FALSE;
     }
-  if (!detour_bus_stub_register (connection, &error) || !detour_tree_serve (self->tree, connection, TRUE, &error))
+  if (!detour_bus_stub_register (connection, &error)
+      || !detour_tree_serve (self->tree, connection, TRUE, &error))
     {
       g_warning ("%s: %s", self->path, error->message);
       return FALSE;
@@ -110,14 +114,16 @@ control_socket_on_connection (GDBusServer *server, GDBusConnection *connection, 
 
 /* The kernel's word for who the peer is; anything else could be claimed. */
 static gboolean
-control_socket_on_allow_mechanism (GDBusAuthObserver *observer, const char *mechanism, gpointer data)
+control_socket_on_allow_mechanism (GDBusAuthObserver *observer, const char *mechanism,
+                                   gpointer data)
 {
   return strcmp (mechanism, "EXTERNAL") == 0;
 }
 
 /* Whoever the socket's mode lets in may read. */
 static gboolean
-control_socket_on_authorize (GDBusAuthObserver *observer, GIOStream *stream, GCredentials *credentials, gpointer data)
+control_socket_on_authorize (GDBusAuthObserver *observer, GIOStream *stream,
+                             GCredentials *credentials, gpointer data)
 {
   return credentials != NULL;
 }
@@ -136,8 +142,10 @@ detour_control_socket_new (const char *path, DetourTree *tree, GError **error)
 
   if (!control_socket_prepare_place (path, error))
     return NULL;
-  g_signal_connect (observer, "allow-mechanism", G_CALLBACK (control_socket_on_allow_mechanism), NULL);
-  g_signal_connect (observer, "authorize-authenticated-peer", G_CALLBACK (control_socket_on_authorize), NULL);
+  g_signal_connect (observer, "allow-mechanism", G_CALLBACK (control_socket_on_allow_mechanism),
+                    NULL);
+  g_signal_connect (observer, "authorize-authenticated-peer",
+                    G_CALLBACK (control_socket_on_authorize), NULL);
 
   /* From its first moment it has the mode that it keeps. */
   mask = umask (0117);
@@ -147,7 +155,8 @@ detour_control_socket_new (const char *path, DetourTree *tree, GError **error)
     return NULL;
   if (lstat (path, &st) < 0)
     {
-      g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno), "it is gone already: %s", g_strerror (errno));
+      g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno), "it is gone already: %s",
+                   g_strerror (errno));
       return NULL;
     }
 
@@ -158,7 +167,8 @@ detour_control_socket_new (const char *path, DetourTree *tree, GError **error)
   self->peers = g_ptr_array_new_with_free_func (g_object_unref);
   self->device = st.st_dev;
   self->inode = st.st_ino;
-  g_signal_connect (self->server, "new-connection", G_CALLBACK (control_socket_on_connection), self);
+  g_signal_connect (self->server, "new-connection", G_CALLBACK (control_socket_on_connection),
+                    self);
   g_dbus_server_start (self->server);
   return self;
 }
@@ -169,7 +179,8 @@ detour_control_socket_free (DetourControlSocket *self)
   struct stat st;
 
   g_signal_handlers_disconnect_by_data (self->server, self);
-  /* Stopping removes the path, whoever it belongs to; without that, only our descriptor is closed. */
+  /* Stopping removes the path, whoever it belongs to; without that, only our descriptor is closed.
+   */
   if (lstat (self->path, &st) == 0 && st.st_dev == self->device && st.st_ino == self->inode)
     g_dbus_server_stop (self->server);
   for (guint i = self->peers->len; i-- > 0;)

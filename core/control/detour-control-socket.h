@@ -11,7 +11,8 @@ typedef struct _DetourControlSocket DetourControlSocket;
 
 /**
  * detour_control_socket_new:
- * @path: of the socket; its directory is made when missing, and a socket that nobody answers on is replaced
+ * @path: of the socket; its directory is made when missing, and a socket that nobody answers on is
+ * replaced
  * @tree: served to every peer that the socket's mode lets in
  *
  * The socket has mode 0660.

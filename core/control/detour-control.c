@@ -67,7 +67,8 @@ control_open_socket (DetourControl *self, const DetourSettings *core)
     path = g_build_filename (run, "control", NULL);
   self->socket = detour_control_socket_new (path, self->tree, &error);
   if (self->socket == NULL)
-    g_warning ("detourctl will not find this daemon: [core] control-socket: %s: %s", path, error->message);
+    g_warning ("detourctl will not find this daemon: [core] control-socket: %s: %s", path,
+               error->message);
 }
 
 static void
@@ -97,9 +98,11 @@ detour_control_new (const DetourControlParts *parts)
   self->start_us = g_get_monotonic_time ();
   detour_totals_read (&now, parts->server);
   self->history = detour_history_new (self->start_us, &now);
-  self->history_timer = g_timeout_add_seconds (DETOUR_HISTORY_STEP_US / G_USEC_PER_SEC, control_on_history, self);
+  self->history_timer = g_timeout_add_seconds (DETOUR_HISTORY_STEP_US / G_USEC_PER_SEC,
+                                               control_on_history, self);
   self->clients = detour_client_list_new (parts->server);
-  self->tree = detour_tree_new (ROOT, &detour_control_manager_interface, folders, control_list, self);
+  self->tree = detour_tree_new (ROOT, &detour_control_manager_interface, folders, control_list,
+                                self);
   detour_server_set_observer (parts->server, control_on_instance_changed, self);
   control_open_socket (self, core);
   control_open_bus (self, core);

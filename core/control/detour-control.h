@@ -37,8 +37,8 @@ typedef struct {
 /**
  * detour_control_new:
  *
- * Serves on the socket and the bus that [core] names. What is not there, or cannot be made, costs a warning and not
- * the relay.
+ * Serves on the socket and the bus that [core] names. What is not there, or cannot be made, costs a
+ * warning and not the relay.
  */
 DetourControl *detour_control_new (const DetourControlParts *parts);
 /* Before the server stops. Runs the main context until no worker owes an answer. */

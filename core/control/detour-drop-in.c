@@ -22,7 +22,8 @@ drop_in_dup_path (const char *main_file, const char *id)
 static gboolean
 drop_in_refuse (GError **error, const char *path, int number)
 {
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (number), "%s: %s", path, g_strerror (number));
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (number), "%s: %s", path,
+               g_strerror (number));
   return FALSE;
 }
 
@@ -36,7 +37,8 @@ drop_in_is_ours_or_absent (const char *path, gboolean *exists, GError **error)
   *exists = g_file_get_contents (path, &text, NULL, &local);
   if (*exists && !g_str_has_prefix (text, MARK))
     {
-      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST, "%s is there already and was not written by detourctl", path);
+      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
+                   "%s is there already and was not written by detourctl", path);
       return FALSE;
     }
   if (!*exists && !g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT))
@@ -47,10 +49,11 @@ drop_in_is_ours_or_absent (const char *path, gboolean *exists, GError **error)
   return TRUE;
 }
 
-/* Whether the files say that the instance is to be as wanted; they may be wrong for other reasons. */
+/* Whether the files say that the instance is to be as wanted; they may be wrong for other reasons.
+ */
 static gboolean
-drop_in_files_agree (const DetourConfigSources *sources, DetourPlugins *plugins, const char *id, gboolean enabled,
-             gboolean when_wrong)
+drop_in_files_agree (const DetourConfigSources *sources, DetourPlugins *plugins, const char *id,
+                     gboolean enabled, gboolean when_wrong)
 {
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_autoptr (DetourConfig) config = detour_config_load (sources, plugins, errors);
@@ -69,21 +72,22 @@ drop_in_write_file (const char *path, const char *id, gboolean enabled, GError *
 
   if (g_mkdir_with_parents (directory, 0755) < 0)
     return drop_in_refuse (error, directory, errno);
-  return g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644,
-                                   error);
+  return g_file_set_contents_full (
+      path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644, error);
 }
 
 gboolean
-detour_drop_in_write (const DetourConfigSources *sources, DetourPlugins *plugins, const char *id, gboolean enabled,
-                      GError **error)
+detour_drop_in_write (const DetourConfigSources *sources, DetourPlugins *plugins, const char *id,
+                      gboolean enabled, GError **error)
 {
   g_autofree char *path = NULL;
   gboolean exists;
 
   if (sources->main_file == NULL)
     {
-      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "the daemon runs without a configuration file, so there is "
-                                                            "no conf.d beside it");
+      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NOENT,
+                   "the daemon runs without a configuration file, so there is "
+                   "no conf.d beside it");
       return FALSE;
     }
   path = drop_in_dup_path (sources->main_file, id);
@@ -101,6 +105,7 @@ detour_drop_in_write (const DetourConfigSources *sources, DetourPlugins *plugins
     return TRUE;
   if (unlink (path) < 0)
     return drop_in_refuse (error, path, errno);
-  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "a file that is read after %s says otherwise", path);
+  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+               "a file that is read after %s says otherwise", path);
   return FALSE;
 }

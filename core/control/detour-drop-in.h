@@ -11,10 +11,10 @@ G_BEGIN_DECLS
  * @sources: of the daemon; the file goes to `conf.d` beside the main one
  * @id: "service/stun"
  *
- * Makes, changes or removes `90-KIND-NAME.conf`, whichever lets the configuration say what is wanted. Files that
- * somebody else wrote are left alone.
+ * Makes, changes or removes `90-KIND-NAME.conf`, whichever lets the configuration say what is
+ * wanted. Files that somebody else wrote are left alone.
  */
-gboolean detour_drop_in_write (const DetourConfigSources *sources, DetourPlugins *plugins, const char *id,
-                               gboolean enabled, GError **error);
+gboolean detour_drop_in_write (const DetourConfigSources *sources, DetourPlugins *plugins,
+                               const char *id, gboolean enabled, GError **error);
 
 G_END_DECLS

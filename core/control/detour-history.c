@@ -82,20 +82,23 @@ detour_history_note (DetourHistory *self, gint64 now_us, const DetourTotals *tot
 {
   history_line_note (&self->seconds, now_us, totals);
   /* Half a step earlier will do, or timers that are late would make it every seventh. */
-  if (now_us - history_line_nth_newest (&self->minutes, 0)->at_us >= self->minutes.step_us - self->seconds.step_us / 2)
+  if (now_us - history_line_nth_newest (&self->minutes, 0)->at_us
+      >= self->minutes.step_us - self->seconds.step_us / 2)
     history_line_note (&self->minutes, now_us, totals);
 }
 
 gint64
-detour_history_growth (const DetourHistory *self, DetourHistorySpan span, gint64 now_us, const DetourTotals *now,
-                       DetourTotals *growth)
+detour_history_growth (const DetourHistory *self, DetourHistorySpan span, gint64 now_us,
+                       const DetourTotals *now, DetourTotals *growth)
 {
   const Note *note;
 
   if (span == DETOUR_HISTORY_HOUR)
     note = history_line_find (&self->minutes, now_us, G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC);
   else
-    note = history_line_find (&self->seconds, now_us, span == DETOUR_HISTORY_MINUTE ? 60 * G_USEC_PER_SEC : 10 * G_USEC_PER_SEC);
+    note = history_line_find (&self->seconds, now_us,
+                              span == DETOUR_HISTORY_MINUTE ? 60 * G_USEC_PER_SEC
+                                                            : 10 * G_USEC_PER_SEC);
 
   *growth = (DetourTotals) {
     .joined = now->joined - note->totals.joined,

@@ -29,9 +29,10 @@ void detour_history_note (DetourHistory *self, gint64 now_us, const DetourTotals
  * @now: the totals at @now_us
  * @growth: (out): what was added since
  *
- * Returns: the time it is about in microseconds, at least 1; less than asked for soon after the start.
+ * Returns: the time it is about in microseconds, at least 1; less than asked for soon after the
+ * start.
  */
-gint64 detour_history_growth (const DetourHistory *self, DetourHistorySpan span, gint64 now_us, const DetourTotals *now,
-                              DetourTotals *growth);
+gint64 detour_history_growth (const DetourHistory *self, DetourHistorySpan span, gint64 now_us,
+                              const DetourTotals *now, DetourTotals *growth);
 
 G_END_DECLS

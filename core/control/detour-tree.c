@@ -23,8 +23,8 @@ typedef struct {
   GArray *subtrees; /* of guint */
 } Served;
 
-/* What GDBus calls back with for a folder. The path it gives is sometimes that of the folder and sometimes that of the
- * object, so it is not looked at. */
+/* What GDBus calls back with for a folder. The path it gives is sometimes that of the folder and
+ * sometimes that of the object, so it is not looked at. */
 typedef struct {
   Served *served;
   char *name;
@@ -36,7 +36,7 @@ struct _DetourTree {
   DetourTreeList list;
   gpointer user;
   GStrv folders;
-  GPtrArray *served; /* of Served */
+  GPtrArray *served;   /* of Served */
   GVariant *announced; /* a{oa{sa{sv}}}: what all connections were told; NULL while there is none */
   GVariant *announced_root; /* a{sv} */
   gint64 announced_us;
@@ -130,12 +130,13 @@ tree_properties_of (const DetourTreeInterface *interface, gpointer object, gbool
   GVariantDict dict;
 
   g_variant_dict_init (&dict, NULL);
-  for (const DetourTreeProperty *property = interface->properties; property->name != NULL; property++)
+  for (const DetourTreeProperty *property = interface->properties; property->name != NULL;
+       property++)
     {
-      const GDBusPropertyInfo *info = g_dbus_interface_info_lookup_property ((GDBusInterfaceInfo *) interface->info,
-                                                                             property->name);
-      const char *emits
-          = g_dbus_annotation_info_lookup (info->annotations, "org.freedesktop.DBus.Property.EmitsChangedSignal");
+      const GDBusPropertyInfo *info = g_dbus_interface_info_lookup_property (
+          (GDBusInterfaceInfo *) interface->info, property->name);
+      const char *emits = g_dbus_annotation_info_lookup (
+          info->annotations, "org.freedesktop.DBus.Property.EmitsChangedSignal");
 
       if (!announced_only || g_strcmp0 (emits, "false") != 0)
         g_variant_dict_insert_value (&dict, property->name, property->get (object));
@@ -183,8 +184,9 @@ tree_may_change (const Served *served)
 }
 
 static void
-tree_on_call (GDBusConnection *connection, const char *sender, const char *path, const char *interface_name,
-         const char *name, GVariant *arguments, GDBusMethodInvocation *call, gpointer data)
+tree_on_call (GDBusConnection *connection, const char *sender, const char *path,
+              const char *interface_name, const char *name, GVariant *arguments,
+              GDBusMethodInvocation *call, gpointer data)
 {
   Served *served = data;
   DetourTree *self = served->tree;
@@ -194,7 +196,8 @@ tree_on_call (GDBusConnection *connection, const char *sender, const char *path,
 
   if (strcmp (interface_name, OBJECT_MANAGER) == 0)
     {
-      g_dbus_method_invocation_return_value (call, g_variant_new ("(@a{oa{sa{sv}}})", tree_managed_objects (self, FALSE)));
+      g_dbus_method_invocation_return_value (
+          call, g_variant_new ("(@a{oa{sa{sv}}})", tree_managed_objects (self, FALSE)));
       return;
     }
 
@@ -206,19 +209,21 @@ tree_on_call (GDBusConnection *connection, const char *sender, const char *path,
       if (strcmp (method->name, name) != 0)
         continue;
       if (method->changes && !tree_may_change (served))
-        g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_ALLOWED,
-                                               "%s needs root or the user that detourd runs as; try it with sudo", name);
+        g_dbus_method_invocation_return_error (
+            call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_ALLOWED,
+            "%s needs root or the user that detourd runs as; try it with sudo", name);
       else
         method->call (object, arguments, call);
       return;
     }
   /* It went away between its dispatch and now. */
-  g_dbus_method_invocation_return_error (call, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT, "%s is gone", path);
+  g_dbus_method_invocation_return_error (call, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT,
+                                         "%s is gone", path);
 }
 
 static GVariant *
-tree_on_get (GDBusConnection *connection, const char *sender, const char *path, const char *interface_name,
-        const char *name, GError **error, gpointer data)
+tree_on_get (GDBusConnection *connection, const char *sender, const char *path,
+             const char *interface_name, const char *name, GError **error, gpointer data)
 {
   DetourTree *self = ((Served *) data)->tree;
   g_autoptr (GPtrArray) nodes = tree_list_nodes (self);
@@ -233,7 +238,8 @@ tree_on_get (GDBusConnection *connection, const char *sender, const char *path, 
   return NULL;
 }
 
-static const GDBusInterfaceVTable interface_vtable = { .method_call = tree_on_call, .get_property = tree_on_get };
+static const GDBusInterfaceVTable interface_vtable = { .method_call = tree_on_call,
+                                                       .get_property = tree_on_get };
 
 /* Folders -------------------------------------------------------------------------------------- */
 
@@ -257,7 +263,8 @@ tree_on_enumerate (GDBusConnection *connection, const char *sender, const char *
 }
 
 static GDBusInterfaceInfo **
-tree_on_introspect (GDBusConnection *connection, const char *sender, const char *path, const char *node_name, gpointer data)
+tree_on_introspect (GDBusConnection *connection, const char *sender, const char *path,
+                    const char *node_name, gpointer data)
 {
   const Folder *folder = data;
   g_autoptr (GPtrArray) nodes = tree_list_nodes (folder->served->tree);
@@ -277,8 +284,9 @@ tree_on_introspect (GDBusConnection *connection, const char *sender, const char 
 }
 
 static const GDBusInterfaceVTable *
-tree_on_dispatch (GDBusConnection *connection, const char *sender, const char *path, const char *interface_name,
-             const char *node_name, gpointer *out_data, gpointer data)
+tree_on_dispatch (GDBusConnection *connection, const char *sender, const char *path,
+                  const char *interface_name, const char *node_name, gpointer *out_data,
+                  gpointer data)
 {
   *out_data = ((Folder *) data)->served;
   return &interface_vtable;
@@ -307,9 +315,11 @@ tree_served_free (gpointer data)
   Served *served = data;
 
   for (guint i = 0; i < served->objects->len; i++)
-    g_dbus_connection_unregister_object (served->connection, g_array_index (served->objects, guint, i));
+    g_dbus_connection_unregister_object (served->connection,
+                                         g_array_index (served->objects, guint, i));
   for (guint i = 0; i < served->subtrees->len; i++)
-    g_dbus_connection_unregister_subtree (served->connection, g_array_index (served->subtrees, guint, i));
+    g_dbus_connection_unregister_subtree (served->connection,
+                                          g_array_index (served->subtrees, guint, i));
   g_array_unref (served->objects);
   g_array_unref (served->subtrees);
   g_object_unref (served->connection);
@@ -319,8 +329,9 @@ tree_served_free (gpointer data)
 static gboolean
 tree_register_object (Served *served, const GDBusInterfaceInfo *info, GError **error)
 {
-  guint id = g_dbus_connection_register_object (served->connection, served->tree->path, (GDBusInterfaceInfo *) info,
-                                                &interface_vtable, served, NULL, error);
+  guint id = g_dbus_connection_register_object (served->connection, served->tree->path,
+                                                (GDBusInterfaceInfo *) info, &interface_vtable,
+                                                served, NULL, error);
 
   if (id != 0)
     g_array_append_val (served->objects, id);
@@ -335,8 +346,9 @@ tree_register_folder (Served *served, const char *name, GError **error)
   guint id;
 
   *folder = (Folder) { served, g_strdup (name) };
-  id = g_dbus_connection_register_subtree (served->connection, path, &subtree_vtable, G_DBUS_SUBTREE_FLAGS_NONE, folder,
-                                           tree_folder_free, error);
+  id = g_dbus_connection_register_subtree (served->connection, path, &subtree_vtable,
+                                           G_DBUS_SUBTREE_FLAGS_NONE, folder, tree_folder_free,
+                                           error);
   if (id == 0)
     tree_folder_free (folder);
   else
@@ -371,7 +383,8 @@ detour_tree_serve (DetourTree *self, GDBusConnection *connection, gboolean is_pe
   served->subtrees = g_array_new (FALSE, FALSE, sizeof (guint));
 
   good = tree_register_object (served, self->root->info, error)
-         && tree_register_object (served, &detour_bus_org_freedesktop_dbus_object_manager_interface, error);
+      && tree_register_object (served, &detour_bus_org_freedesktop_dbus_object_manager_interface,
+                               error);
   for (guint i = 0; good && self->folders[i] != NULL; i++)
     good = tree_register_folder (served, self->folders[i], error);
   if (!good)
@@ -403,7 +416,8 @@ detour_tree_leave (DetourTree *self, GDBusConnection *connection)
 /* Announcements -------------------------------------------------------------------------------- */
 
 static void
-tree_emit (DetourTree *self, const char *path, const char *interface, const char *signal, GVariant *arguments)
+tree_emit (DetourTree *self, const char *path, const char *interface, const char *signal,
+           GVariant *arguments)
 {
   g_variant_ref_sink (arguments);
   for (guint i = 0; i < self->served->len; i++)
@@ -415,13 +429,15 @@ tree_emit (DetourTree *self, const char *path, const char *interface, const char
       if (served->is_peer)
         g_dbus_message_set_sender (message, DETOUR_STAND_IN_DAEMON);
       g_dbus_message_set_body (message, arguments);
-      g_dbus_connection_send_message (served->connection, message, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
+      g_dbus_connection_send_message (served->connection, message, G_DBUS_SEND_MESSAGE_FLAGS_NONE,
+                                      NULL, NULL);
     }
   g_variant_unref (arguments);
 }
 
 static void
-tree_announce_properties (DetourTree *self, const char *path, const char *interface, GVariant *before, GVariant *now)
+tree_announce_properties (DetourTree *self, const char *path, const char *interface,
+                          GVariant *before, GVariant *now)
 {
   GVariantBuilder changed;
   GVariantIter iter;
@@ -442,12 +458,13 @@ tree_announce_properties (DetourTree *self, const char *path, const char *interf
     }
   if (any)
     tree_emit (self, path, "org.freedesktop.DBus.Properties", "PropertiesChanged",
-          g_variant_new ("(sa{sv}as)", interface, &changed, NULL));
+               g_variant_new ("(sa{sv}as)", interface, &changed, NULL));
   else
     g_variant_builder_clear (&changed);
 }
 
-/* Compares objects that were there with those that are. Called the other way round, it finds those that are gone. */
+/* Compares objects that were there with those that are. Called the other way round, it finds those
+ * that are gone. */
 static void
 tree_announce_objects (DetourTree *self, GVariant *before, GVariant *now, gboolean backwards)
 {
@@ -458,21 +475,25 @@ tree_announce_objects (DetourTree *self, GVariant *before, GVariant *now, gboole
   g_variant_iter_init (&iter, now);
   while (g_variant_iter_loop (&iter, "{&o@a{sa{sv}}}", &path, &interfaces))
     {
-      g_autoptr (GVariant) old = g_variant_lookup_value (before, path, G_VARIANT_TYPE ("a{sa{sv}}"));
+      g_autoptr (GVariant)
+          old = g_variant_lookup_value (before, path, G_VARIANT_TYPE ("a{sa{sv}}"));
       GVariantIter each;
       const char *interface;
       GVariant *properties;
 
       if (old == NULL && !backwards)
-        tree_emit (self, self->path, OBJECT_MANAGER, "InterfacesAdded", g_variant_new ("(o@a{sa{sv}})", path, interfaces));
+        tree_emit (self, self->path, OBJECT_MANAGER, "InterfacesAdded",
+                   g_variant_new ("(o@a{sa{sv}})", path, interfaces));
       g_variant_iter_init (&each, interfaces);
       while (g_variant_iter_loop (&each, "{&s@a{sv}}", &interface, &properties))
         {
-          g_autoptr (GVariant) was = old != NULL ? g_variant_lookup_value (old, interface, G_VARIANT_TYPE_VARDICT) : NULL;
+          g_autoptr (GVariant)
+              was = old != NULL ? g_variant_lookup_value (old, interface, G_VARIANT_TYPE_VARDICT)
+                                : NULL;
 
           if (old == NULL && backwards)
             tree_emit (self, self->path, OBJECT_MANAGER, "InterfacesRemoved",
-                  g_variant_new ("(o^as)", path, (const char *const[]){ interface, NULL }));
+                       g_variant_new ("(o^as)", path, (const char *const[]) { interface, NULL }));
           else if (was != NULL && !backwards)
             tree_announce_properties (self, path, interface, was, properties);
         }
@@ -491,7 +512,8 @@ tree_announce (gpointer data)
     return G_SOURCE_REMOVE;
   tree_note_state (self);
   self->announced_us = g_get_monotonic_time ();
-  tree_announce_properties (self, self->path, self->root->info->name, root_before, self->announced_root);
+  tree_announce_properties (self, self->path, self->root->info->name, root_before,
+                            self->announced_root);
   tree_announce_objects (self, self->announced, before, TRUE);
   tree_announce_objects (self, before, self->announced, FALSE);
   return G_SOURCE_REMOVE;
@@ -512,8 +534,8 @@ detour_tree_changed (DetourTree *self)
 /* ---------------------------------------------------------------------------------------------- */
 
 DetourTree *
-detour_tree_new (const char *path, const DetourTreeInterface *root, const char *const *folders, DetourTreeList list,
-                 gpointer user)
+detour_tree_new (const char *path, const DetourTreeInterface *root, const char *const *folders,
+                 DetourTreeList list, gpointer user)
 {
   DetourTree *self = g_new0 (DetourTree, 1);
 

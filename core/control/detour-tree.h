@@ -43,8 +43,8 @@ typedef struct _DetourTree DetourTree;
 /* Adds all objects of all folders to @nodes, with detour_tree_add(). */
 typedef void (*DetourTreeList) (gpointer user, GPtrArray *nodes);
 
-void detour_tree_add (GPtrArray *nodes, char *name, const DetourTreeInterface *interface, gpointer self,
-                      GDestroyNotify free_self);
+void detour_tree_add (GPtrArray *nodes, char *name, const DetourTreeInterface *interface,
+                      gpointer self, GDestroyNotify free_self);
 
 /* @text with all bytes but letters and digits written as `_` and two hex digits: part of a path. */
 char *detour_tree_escape (const char *text);
@@ -56,20 +56,22 @@ char *detour_tree_escape (const char *text);
  * @folders: (array zero-terminated=1): "plugin"
  * @user: for @root and @list
  */
-DetourTree *detour_tree_new (const char *path, const DetourTreeInterface *root, const char *const *folders,
-                             DetourTreeList list, gpointer user);
+DetourTree *detour_tree_new (const char *path, const DetourTreeInterface *root,
+                             const char *const *folders, DetourTreeList list, gpointer user);
 /* No connection is left. */
 void detour_tree_free (DetourTree *self);
 
 /**
  * detour_tree_serve:
- * @is_peer: it is no message bus, whose policy says who may do what: here only root and the daemon's own user may
- *   change something
+ * @is_peer: it is no message bus, whose policy says who may do what: here only root and the
+ * daemon's own user may change something
  */
-gboolean detour_tree_serve (DetourTree *self, GDBusConnection *connection, gboolean is_peer, GError **error);
+gboolean detour_tree_serve (DetourTree *self, GDBusConnection *connection, gboolean is_peer,
+                            GError **error);
 void detour_tree_leave (DetourTree *self, GDBusConnection *connection);
 
-/* Something is different now: tells all connections what, at once or a second after the last time. */
+/* Something is different now: tells all connections what, at once or a second after the last time.
+ */
 void detour_tree_changed (DetourTree *self);
 
 G_END_DECLS

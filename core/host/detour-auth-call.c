@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* Two may hold a call: the plugin until it answers, and the instance's list until the answer is delivered. */
+/* Two may hold a call: the plugin until it answers, and the instance's list until the answer is
+ * delivered. */
 struct _DetourAuthCall {
   gatomicrefcount refs;
   DetourAuthQuestion question;
@@ -87,7 +88,8 @@ auth_call_answer_unavailable (DetourAuthCall *self, const char *reason)
 }
 
 void
-detour_instance_verify (DetourInstance *self, const DetourAuthQuestion *question, DetourAuthDone done, gpointer data)
+detour_instance_verify (DetourInstance *self, const DetourAuthQuestion *question,
+                        DetourAuthDone done, gpointer data)
 {
   DetourAuthCall *call = g_new0 (DetourAuthCall, 1);
 
@@ -113,7 +115,8 @@ detour_instance_verify (DetourInstance *self, const DetourAuthQuestion *question
 void
 detour_auth_call_abandon_all (DetourInstance *self)
 {
-  static const DetourAuthVerdict stopped = { .result = DETOUR_AUTH_UNAVAILABLE, .reason = "the instance stopped" };
+  static const DetourAuthVerdict stopped = { .result = DETOUR_AUTH_UNAVAILABLE,
+                                             .reason = "the instance stopped" };
 
   while (self->auth_calls->len > 0)
     auth_call_deliver (self->auth_calls->pdata[self->auth_calls->len - 1], &stopped);

@@ -46,7 +46,8 @@ cert_store_shelf_new (const char *instance, DetourCert *const *certs, guint n)
 static Shelf *
 cert_store_shelf_copy (const Shelf *shelf)
 {
-  return cert_store_shelf_new (shelf->instance, (DetourCert *const *) shelf->certs->pdata, shelf->certs->len);
+  return cert_store_shelf_new (shelf->instance, (DetourCert *const *) shelf->certs->pdata,
+                               shelf->certs->len);
 }
 
 DetourCertStore *
@@ -80,7 +81,8 @@ cert_store_take (DetourCertStore *self)
 }
 
 void
-detour_cert_store_publish (DetourCertStore *self, const char *instance, DetourCert *const *certs, guint n)
+detour_cert_store_publish (DetourCertStore *self, const char *instance, DetourCert *const *certs,
+                           guint n)
 {
   GPtrArray *shelves = g_ptr_array_new_with_free_func (cert_store_shelf_free);
   g_autoptr (GPtrArray) before = NULL;
@@ -126,7 +128,8 @@ cert_store_same_address (const char *name, const guint8 local[16])
 {
   DetourCidr cidr;
 
-  return strchr (name, '/') == NULL && detour_cidr_parse (name, &cidr, NULL) && memcmp (cidr.bytes, local, 16) == 0;
+  return strchr (name, '/') == NULL && detour_cidr_parse (name, &cidr, NULL)
+      && memcmp (cidr.bytes, local, 16) == 0;
 }
 
 static Fit
@@ -156,11 +159,13 @@ static gboolean
 cert_store_is_instance (const Shelf *shelf, const char *instance)
 {
   return instance == NULL || strcmp (shelf->instance, instance) == 0
-         || (g_str_has_prefix (shelf->instance, "cert/") && strcmp (shelf->instance + strlen ("cert/"), instance) == 0);
+      || (g_str_has_prefix (shelf->instance, "cert/")
+          && strcmp (shelf->instance + strlen ("cert/"), instance) == 0);
 }
 
 DetourCert *
-detour_cert_store_find (DetourCertStore *self, const char *instance, const char *sni, const struct sockaddr *local)
+detour_cert_store_find (DetourCertStore *self, const char *instance, const char *sni,
+                        const struct sockaddr *local)
 {
   g_autoptr (GPtrArray) shelves = cert_store_take (self);
   g_autofree char *name = g_strdup (sni);

@@ -11,8 +11,10 @@ typedef struct _DetourCertStore DetourCertStore; /* any thread */
 DetourCertStore *detour_cert_store_new (void);
 void detour_cert_store_free (DetourCertStore *self);
 
-/* Replaces what @instance ("cert/main") published before; @n 0 takes it back. Takes references of its own. */
-void detour_cert_store_publish (DetourCertStore *self, const char *instance, DetourCert *const *certs, guint n);
+/* Replaces what @instance ("cert/main") published before; @n 0 takes it back. Takes references of
+ * its own. */
+void detour_cert_store_publish (DetourCertStore *self, const char *instance,
+                                DetourCert *const *certs, guint n);
 
 /* Changes whenever the store does; one relaxed read. */
 guint64 detour_cert_store_generation (const DetourCertStore *self);

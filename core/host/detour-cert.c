@@ -19,8 +19,8 @@ struct _DetourCert {
 };
 
 DetourCert *
-detour_cert_new (GBytes *const *chain, guint n_chain, const guint8 *key, gsize key_len, const char *const *names,
-                 gint64 not_before, gint64 not_after)
+detour_cert_new (GBytes *const *chain, guint n_chain, const guint8 *key, gsize key_len,
+                 const char *const *names, gint64 not_before, gint64 not_after)
 {
   DetourCert *self = g_new0 (DetourCert, 1);
   guint8 *copy;

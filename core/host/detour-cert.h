@@ -6,7 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* The `CertName` by which a DERP map pins the leaf: `sha256-raw:` and 64 hex digits; free with g_free(). */
+/* The `CertName` by which a DERP map pins the leaf: `sha256-raw:` and 64 hex digits; free with
+ * g_free(). */
 char *detour_cert_pin (const DetourCert *self);
 
 G_END_DECLS

@@ -13,12 +13,12 @@
 #include "detour-server-key.h"
 
 /* Says of @key, which is set, what is wrong with it. */
-static void
-config_check_complain (DetourConfigErrors *errors, const DetourSettings *settings, const char *key, const char *format, ...)
-  G_GNUC_PRINTF (4, 5);
+static void config_check_complain (DetourConfigErrors *errors, const DetourSettings *settings,
+                                   const char *key, const char *format, ...) G_GNUC_PRINTF (4, 5);
 
 static void
-config_check_complain (DetourConfigErrors *errors, const DetourSettings *settings, const char *key, const char *format, ...)
+config_check_complain (DetourConfigErrors *errors, const DetourSettings *settings, const char *key,
+                       const char *format, ...)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *text = NULL;
@@ -57,22 +57,26 @@ config_check_core (const DetourSettings *core, DetourConfigErrors *errors)
 
   if (hostname != NULL)
     {
-      g_autofree char *as_address = g_strdup_printf (strchr (hostname, ':') != NULL ? "[%s]:0" : "%s:0", hostname);
+      g_autofree char *as_address = g_strdup_printf (
+          strchr (hostname, ':') != NULL ? "[%s]:0" : "%s:0", hostname);
       g_autofree char *quoted = detour_config_quote (hostname);
       DetourAddress address;
 
       if (hostname[0] == '\0' || !detour_address_parse (as_address, &address, NULL))
-        config_check_complain (errors, core, "hostname",
-                  _("\"%s\" is neither a host name nor an address; write relay.example.com or "
-                    "203.0.113.5"),
-                  quoted);
+        config_check_complain (
+            errors, core, "hostname",
+            _ ("\"%s\" is neither a host name nor an address; write relay.example.com or "
+               "203.0.113.5"),
+            quoted);
     }
-  if (strcmp (workers, "auto") != 0 && !g_ascii_string_to_unsigned (workers, 10, 1, DETOUR_CONFIG_WORKERS_MAX, NULL, NULL))
+  if (strcmp (workers, "auto") != 0
+      && !g_ascii_string_to_unsigned (workers, 10, 1, DETOUR_CONFIG_WORKERS_MAX, NULL, NULL))
     {
       g_autofree char *quoted = detour_config_quote (workers);
 
-      config_check_complain (errors, core, "workers", _("\"%s\" is neither auto nor a number from 1 to %d"), quoted,
-                DETOUR_CONFIG_WORKERS_MAX);
+      config_check_complain (errors, core, "workers",
+                             _ ("\"%s\" is neither auto nor a number from 1 to %d"), quoted,
+                             DETOUR_CONFIG_WORKERS_MAX);
     }
   config_check_key_file (core, errors);
 }
@@ -90,8 +94,8 @@ config_check_limits (const DetourSettings *limits, DetourConfigErrors *errors)
 
 /* There is no [cert @name]. */
 static void
-config_check_refuse_cert (const DetourConfig *config, const DetourSettings *settings, const char *key, const char *name,
-             DetourConfigErrors *errors)
+config_check_refuse_cert (const DetourConfig *config, const DetourSettings *settings,
+                          const char *key, const char *name, DetourConfigErrors *errors)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   g_autofree char *quoted = detour_config_quote (name);
@@ -107,17 +111,22 @@ config_check_refuse_cert (const DetourConfig *config, const DetourSettings *sett
     }
   g_ptr_array_add (names, NULL);
   nearest = detour_nearest (name, (const char *const *) names->pdata);
-  there = names->len > 1 ? g_strjoinv (", ", (char **) names->pdata) : g_strdup (_("none of this kind"));
+  there = names->len > 1 ? g_strjoinv (", ", (char **) names->pdata)
+                         : g_strdup (_ ("none of this kind"));
   if (nearest != NULL)
-    config_check_complain (errors, settings, key, _("there is no [cert %s]; did you mean \"%s\"?"), quoted, nearest);
+    config_check_complain (errors, settings, key, _ ("there is no [cert %s]; did you mean \"%s\"?"),
+                           quoted, nearest);
   else
-    config_check_complain (errors, settings, key, _("there is no [cert %s]; there are %s"), quoted, there);
+    config_check_complain (errors, settings, key, _ ("there is no [cert %s]; there are %s"), quoted,
+                           there);
 }
 
 static void
-config_check_instance (const DetourConfig *config, const DetourConfigInstance *instance, DetourConfigErrors *errors)
+config_check_instance (const DetourConfig *config, const DetourConfigInstance *instance,
+                       DetourConfigErrors *errors)
 {
-  for (const DetourConfigKey *key = instance->plugin->config; key != NULL && key->key != NULL; key++)
+  for (const DetourConfigKey *key = instance->plugin->config; key != NULL && key->key != NULL;
+       key++)
     {
       g_autofree char *id = NULL;
       const char *name;

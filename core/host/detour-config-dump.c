@@ -36,7 +36,8 @@ config_dump_group (GString *out, const DetourSettings *settings)
 char *
 detour_config_dump (const DetourConfig *self)
 {
-  GString *out = g_string_new ("# Merged from all files. What no file sets is shown as a comment.\n");
+  GString *out = g_string_new (
+      "# Merged from all files. What no file sets is shown as a comment.\n");
 
   config_dump_group (out, self->core);
   config_dump_group (out, self->limits);
@@ -45,8 +46,9 @@ detour_config_dump (const DetourConfig *self)
     {
       const DetourConfigInstance *instance = self->instances->pdata[i];
 
-      g_string_append_printf (out, "\n[%s]\nplugin = %s\nenabled = %s\n", detour_settings_group (instance->settings),
-                              instance->plugin_name, instance->enabled ? "true" : "false");
+      g_string_append_printf (out, "\n[%s]\nplugin = %s\nenabled = %s\n",
+                              detour_settings_group (instance->settings), instance->plugin_name,
+                              instance->enabled ? "true" : "false");
       if (instance->problem != NULL)
         g_string_append_printf (out, "# %s\n", instance->problem);
       config_dump_keys (out, instance->settings);

@@ -24,7 +24,7 @@ struct _DetourConfigErrors {
   guint n_errors;   /* may be more than there are lines */
 };
 
-G_DEFINE_QUARK (detour-config-error-quark, detour_config_error)
+G_DEFINE_QUARK (detour - config - error - quark, detour_config_error)
 
 static void
 config_errors_error_line_clear (gpointer data)
@@ -113,7 +113,8 @@ config_errors_escape_controls (const char *text, guint max)
 }
 
 void
-detour_config_errors_add_line (DetourConfigErrors *self, const char *file, guint line, const char *text)
+detour_config_errors_add_line (DetourConfigErrors *self, const char *file, guint line,
+                               const char *text)
 {
   ErrorLine entry = { config_errors_rank (self, file), line, self->n_errors, NULL };
 
@@ -125,8 +126,8 @@ detour_config_errors_add_line (DetourConfigErrors *self, const char *file, guint
 }
 
 void
-detour_config_errors_add (DetourConfigErrors *self, const char *file, guint line, const char *group, const char *key,
-                          const char *format, ...)
+detour_config_errors_add (DetourConfigErrors *self, const char *file, guint line, const char *group,
+                          const char *key, const char *format, ...)
 {
   g_autofree char *place = detour_config_place (file, line, group, key);
   g_autofree char *what = NULL;
@@ -170,11 +171,13 @@ detour_config_errors_lines (const DetourConfigErrors *self)
   for (guint i = 0; i < self->lines->len; i++)
     g_ptr_array_add (texts, g_strdup (g_array_index (self->lines, ErrorLine, i).text));
   if (self->n_errors > self->lines->len)
-    g_ptr_array_add (texts, g_strdup_printf (_("and %u more"), self->n_errors - self->lines->len));
+    g_ptr_array_add (texts, g_strdup_printf (_ ("and %u more"), self->n_errors - self->lines->len));
   if (self->n_errors > 0)
-    g_ptr_array_add (texts, g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u error; the configuration was not used",
-                                                          "%u errors; the configuration was not used", self->n_errors),
-                                             self->n_errors));
+    g_ptr_array_add (
+        texts,
+        g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u error; the configuration was not used",
+                                      "%u errors; the configuration was not used", self->n_errors),
+                         self->n_errors));
   g_ptr_array_add (texts, NULL);
   return (GStrv) g_ptr_array_free (texts, FALSE);
 }

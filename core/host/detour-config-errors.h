@@ -32,21 +32,25 @@ void detour_config_errors_add_file (DetourConfigErrors *self, const char *file);
  *
  * Adds `file:line: [group] key: text`.
  */
-void detour_config_errors_add (DetourConfigErrors *self, const char *file, guint line, const char *group,
-                               const char *key, const char *format, ...) G_GNUC_PRINTF (6, 7);
+void detour_config_errors_add (DetourConfigErrors *self, const char *file, guint line,
+                               const char *group, const char *key, const char *format, ...)
+    G_GNUC_PRINTF (6, 7);
 
 /* Adds a line that has its place already, as detour_settings_error() makes them. */
-void detour_config_errors_add_line (DetourConfigErrors *self, const char *file, guint line, const char *text);
+void detour_config_errors_add_line (DetourConfigErrors *self, const char *file, guint line,
+                                    const char *text);
 
 guint detour_config_errors_count (const DetourConfigErrors *self);
 
-/* All lines in the order of files and lines, then `N errors; the configuration was not used`; NULL-terminated. */
+/* All lines in the order of files and lines, then `N errors; the configuration was not used`;
+ * NULL-terminated. */
 GStrv detour_config_errors_lines (const DetourConfigErrors *self);
 
 /* `file:line: [group] key: ` with the parts that are there. */
 char *detour_config_place (const char *file, guint line, const char *group, const char *key);
 
-/* @text short enough for a line, with its control characters written as \xNN; free with g_free(). */
+/* @text short enough for a line, with its control characters written as \xNN; free with g_free().
+ */
 char *detour_config_quote (const char *text);
 
 G_END_DECLS

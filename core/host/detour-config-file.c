@@ -52,8 +52,8 @@ detour_config_file_free (DetourConfigFile *self)
 static void
 config_file_complain (Reader *reader, guint line, const char *key, const char *what)
 {
-  detour_config_errors_add (reader->errors, reader->file->name, line, reader->group != NULL ? reader->group->name : NULL,
-                            key, "%s", what);
+  detour_config_errors_add (reader->errors, reader->file->name, line,
+                            reader->group != NULL ? reader->group->name : NULL, key, "%s", what);
 }
 
 /* The words of @text with one blank between them. */
@@ -94,14 +94,16 @@ config_file_read_header (Reader *reader, char *text, guint line)
   reader->skipping = TRUE;
   if (n < 2 || text[n - 1] != ']')
     {
-      config_file_complain (reader, line, NULL, _("a group has the form [NAME] and nothing behind it"));
+      config_file_complain (reader, line, NULL,
+                            _ ("a group has the form [NAME] and nothing behind it"));
       return;
     }
   text[n - 1] = '\0';
   name = config_file_squeeze (text + 1);
   if (!config_file_group_name_is_sane (name))
     {
-      config_file_complain (reader, line, NULL, _("between the brackets there must be the name of a group"));
+      config_file_complain (reader, line, NULL,
+                            _ ("between the brackets there must be the name of a group"));
       return;
     }
   for (guint i = 0; i < reader->file->groups->len; i++)
@@ -110,7 +112,8 @@ config_file_read_header (Reader *reader, char *text, guint line)
       if (strcmp (group->name, name) == 0)
         {
           detour_config_errors_add (reader->errors, reader->file->name, line, name, NULL,
-                                    _("this group is already on line %u; a file has it once"), group->line);
+                                    _ ("this group is already on line %u; a file has it once"),
+                                    group->line);
           return;
         }
     }
@@ -147,7 +150,7 @@ config_file_read_pair (Reader *reader, char *text, guint line)
   if (reader->group == NULL)
     {
       if (!reader->told_no_group)
-        config_file_complain (reader, line, NULL, _("text before the first [group]"));
+        config_file_complain (reader, line, NULL, _ ("text before the first [group]"));
       reader->told_no_group = TRUE;
       return;
     }
@@ -155,8 +158,9 @@ config_file_read_pair (Reader *reader, char *text, guint line)
     {
       g_autofree char *quoted = detour_config_quote (text);
 
-      detour_config_errors_add (reader->errors, reader->file->name, line, reader->group->name, NULL,
-                                _("\"%s\" has no \"=\"; write key = value, or begin a comment with #"), quoted);
+      detour_config_errors_add (
+          reader->errors, reader->file->name, line, reader->group->name, NULL,
+          _ ("\"%s\" has no \"=\"; write key = value, or begin a comment with #"), quoted);
       return;
     }
   *equals = '\0';
@@ -166,17 +170,20 @@ config_file_read_pair (Reader *reader, char *text, guint line)
       g_autofree char *quoted = detour_config_quote (text);
 
       detour_config_errors_add (reader->errors, reader->file->name, line, reader->group->name, NULL,
-                                _("\"%s\" cannot be a key; keys are letters, digits and \"-\""), quoted);
+                                _ ("\"%s\" cannot be a key; keys are letters, digits and \"-\""),
+                                quoted);
       return;
     }
   for (guint i = 0; i < reader->group->entries->len; i++)
     {
-      const DetourConfigEntry *before = &g_array_index (reader->group->entries, DetourConfigEntry, i);
+      const DetourConfigEntry *before = &g_array_index (reader->group->entries, DetourConfigEntry,
+                                                        i);
 
       if (strcmp (before->key, text) == 0)
         {
-          detour_config_errors_add (reader->errors, reader->file->name, line, reader->group->name, text,
-                                    _("already set on line %u; only one of them can count"), before->line);
+          detour_config_errors_add (reader->errors, reader->file->name, line, reader->group->name,
+                                    text, _ ("already set on line %u; only one of them can count"),
+                                    before->line);
           return;
         }
     }
@@ -194,17 +201,18 @@ config_file_read_line (Reader *reader, const char *data, gsize len, guint line)
 
   if (len > DETOUR_CONFIG_LINE_MAX)
     {
-      config_file_complain (reader, line, NULL, _("a line may have 16384 bytes at most"));
+      config_file_complain (reader, line, NULL, _ ("a line may have 16384 bytes at most"));
       return;
     }
   if (memchr (data, '\0', len) != NULL)
     {
-      config_file_complain (reader, line, NULL, _("there is a NUL byte in this line; is this a text file?"));
+      config_file_complain (reader, line, NULL,
+                            _ ("there is a NUL byte in this line; is this a text file?"));
       return;
     }
   if (!g_utf8_validate (data, (gssize) len, NULL))
     {
-      config_file_complain (reader, line, NULL, _("this line is not UTF-8"));
+      config_file_complain (reader, line, NULL, _ ("this line is not UTF-8"));
       return;
     }
   text = g_strndup (data, len);
@@ -230,11 +238,13 @@ detour_config_file_parse (const char *name, const char *data, gsize len, DetourC
 
   if (len > DETOUR_CONFIG_FILE_MAX)
     {
-      detour_config_errors_add (errors, name, 0, NULL, NULL, _("a configuration file may have %u bytes at most"),
+      detour_config_errors_add (errors, name, 0, NULL, NULL,
+                                _ ("a configuration file may have %u bytes at most"),
                                 DETOUR_CONFIG_FILE_MAX);
       return self;
     }
-  if (len >= 3 && memcmp (data, "\xef\xbb\xbf", 3) == 0) /* some editors begin with a byte order mark */
+  if (len >= 3
+      && memcmp (data, "\xef\xbb\xbf", 3) == 0) /* some editors begin with a byte order mark */
     {
       data += 3;
       len -= 3;
@@ -264,23 +274,26 @@ detour_config_file_load (const char *path, DetourConfigErrors *errors)
   /* A pipe could make a reload wait for ever. */
   if (fd >= 0 && fstat (fd, &st) == 0 && !S_ISREG (st.st_mode) && !S_ISCHR (st.st_mode))
     {
-      detour_config_errors_add (errors, path, 0, NULL, NULL, _("cannot be read: not a file"));
+      detour_config_errors_add (errors, path, 0, NULL, NULL, _ ("cannot be read: not a file"));
       close (fd);
       return NULL;
     }
   if (fd < 0)
     {
-      detour_config_errors_add (errors, path, 0, NULL, NULL, _("cannot be read: %s"), g_strerror (errno));
+      detour_config_errors_add (errors, path, 0, NULL, NULL, _ ("cannot be read: %s"),
+                                g_strerror (errno));
       return NULL;
     }
   /* One byte more than allowed, so that a file that is too long is seen as such. */
   while (len <= DETOUR_CONFIG_FILE_MAX
-         && ((n = read (fd, data + len, DETOUR_CONFIG_FILE_MAX + 1 - len)) > 0 || (n < 0 && errno == EINTR)))
+         && ((n = read (fd, data + len, DETOUR_CONFIG_FILE_MAX + 1 - len)) > 0
+             || (n < 0 && errno == EINTR)))
     len += n > 0 ? (gsize) n : 0;
   close (fd);
   if (n < 0)
     {
-      detour_config_errors_add (errors, path, 0, NULL, NULL, _("cannot be read: %s"), g_strerror (errno));
+      detour_config_errors_add (errors, path, 0, NULL, NULL, _ ("cannot be read: %s"),
+                                g_strerror (errno));
       return NULL;
     }
   return detour_config_file_parse (path, data, len, errors);

@@ -32,12 +32,13 @@ typedef struct {
  * @data: (array length=len): anything; nothing is trusted
  * @errors: what is wrong is added here
  *
- * Pure. The syntax of key files: `[group]`, `key=value`, lines that begin with `#` or `;` are comments. A group
- * or key that comes twice is an error, because only one of them would count.
+ * Pure. The syntax of key files: `[group]`, `key=value`, lines that begin with `#` or `;` are
+ * comments. A group or key that comes twice is an error, because only one of them would count.
  *
  * Returns: (transfer full): what could be read, also when there were errors.
  */
-DetourConfigFile *detour_config_file_parse (const char *name, const char *data, gsize len, DetourConfigErrors *errors);
+DetourConfigFile *detour_config_file_parse (const char *name, const char *data, gsize len,
+                                            DetourConfigErrors *errors);
 
 /**
  * detour_config_file_load:

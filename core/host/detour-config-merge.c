@@ -106,7 +106,8 @@ config_merge_forget_other_plugin (DetourMergedGroup *group, const DetourConfigGr
     {
       const DetourConfigEntry *entry = &g_array_index (from->entries, DetourConfigEntry, i);
 
-      if (strcmp (entry->key, "plugin") == 0 && strcmp (entry->value, config_merge_plugin_of (group)) != 0)
+      if (strcmp (entry->key, "plugin") == 0
+          && strcmp (entry->value, config_merge_plugin_of (group)) != 0)
         for (guint j = group->keys->len; j-- > 0;)
           if (strcmp (((DetourMergedKey *) group->keys->pdata[j])->key, "enabled") != 0)
             g_ptr_array_remove_index (group->keys, j);
@@ -119,7 +120,8 @@ detour_config_merge_add (DetourConfigMerge *self, const DetourConfigFile *file)
   for (guint i = 0; i < file->groups->len; i++)
     {
       const DetourConfigGroup *from = file->groups->pdata[i];
-      DetourMergedGroup *group = detour_config_merge_group (self, from->name, file->name, from->line);
+      DetourMergedGroup *group = detour_config_merge_group (self, from->name, file->name,
+                                                            from->line);
 
       config_merge_forget_other_plugin (group, from);
       for (guint j = 0; j < from->entries->len; j++)

@@ -28,12 +28,13 @@ DetourConfigMerge *detour_config_merge_new (void);
 void detour_config_merge_free (DetourConfigMerge *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourConfigMerge, detour_config_merge_free)
 
-/* Lays @file over what is there. A file that gives a group another `plugin` begins it anew: the keys that earlier
- * files wrote for the other plugin would only be wrong now. */
+/* Lays @file over what is there. A file that gives a group another `plugin` begins it anew: the
+ * keys that earlier files wrote for the other plugin would only be wrong now. */
 void detour_config_merge_add (DetourConfigMerge *self, const DetourConfigFile *file);
 
 /* The group, made when missing; @file and @line are where it came from. */
-DetourMergedGroup *detour_config_merge_group (DetourConfigMerge *self, const char *name, const char *file, guint line);
+DetourMergedGroup *detour_config_merge_group (DetourConfigMerge *self, const char *name,
+                                              const char *file, guint line);
 const DetourMergedGroup *detour_config_merge_find (const DetourConfigMerge *self, const char *name);
 const DetourMergedKey *detour_merged_group_find (const DetourMergedGroup *self, const char *key);
 

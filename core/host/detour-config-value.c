@@ -18,7 +18,7 @@ typedef struct {
 } Unit;
 
 static const Unit duration_units[] = {
-  { "ms", 1 },        { "s", 1000 },         { "m", 60 * 1000 },
+  { "ms", 1 },          { "s", 1000 },         { "m", 60 * 1000 },
   { "h", 3600 * 1000 }, { "d", 86400 * 1000 }, { NULL, 0 },
 };
 
@@ -30,17 +30,18 @@ const char *
 detour_config_type_name (DetourConfigType type)
 {
   static const char *const names[] = {
-    [DETOUR_CONFIG_STRING] = "text",         [DETOUR_CONFIG_BOOL] = "boolean", [DETOUR_CONFIG_UINT] = "number",
-    [DETOUR_CONFIG_DURATION] = "duration",   [DETOUR_CONFIG_SIZE] = "size",    [DETOUR_CONFIG_RATE] = "rate",
-    [DETOUR_CONFIG_PATH] = "path",           [DETOUR_CONFIG_ENUM] = "word",    [DETOUR_CONFIG_ADDRESS] = "address",
-    [DETOUR_CONFIG_CIDR] = "network",
+    [DETOUR_CONFIG_STRING] = "text",     [DETOUR_CONFIG_BOOL] = "boolean",
+    [DETOUR_CONFIG_UINT] = "number",     [DETOUR_CONFIG_DURATION] = "duration",
+    [DETOUR_CONFIG_SIZE] = "size",       [DETOUR_CONFIG_RATE] = "rate",
+    [DETOUR_CONFIG_PATH] = "path",       [DETOUR_CONFIG_ENUM] = "word",
+    [DETOUR_CONFIG_ADDRESS] = "address", [DETOUR_CONFIG_CIDR] = "network",
   };
 
   return (guint) type < G_N_ELEMENTS (names) ? names[type] : NULL;
 }
 
-static gboolean
-config_value_refuse (GError **error, const char *text, const char *format, ...) G_GNUC_PRINTF (3, 4);
+static gboolean config_value_refuse (GError **error, const char *text, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
 
 static gboolean
 config_value_refuse (GError **error, const char *text, const char *format, ...)
@@ -121,14 +122,16 @@ config_value_parse_bool (const char *text, guint64 *out, GError **error)
           *out = value;
           return TRUE;
         }
-  return config_value_refuse (error, text, _("is neither true nor false; write true, yes, on, false, no or off"));
+  return config_value_refuse (
+      error, text, _ ("is neither true nor false; write true, yes, on, false, no or off"));
 }
 
 static gboolean
-config_value_parse_number (const DetourConfigKey *key, const char *text, guint64 *out, GError **error)
+config_value_parse_number (const DetourConfigKey *key, const char *text, guint64 *out,
+                           GError **error)
 {
   gboolean limit = (key->flags & DETOUR_CONFIG_LIMIT) != 0;
-  const char *off = limit ? _(", or off") : "";
+  const char *off = limit ? _ (", or off") : "";
 
   *out = 0;
   if (limit && (strcmp (text, "off") == 0 || strcmp (text, "0") == 0))
@@ -138,19 +141,22 @@ config_value_parse_number (const DetourConfigKey *key, const char *text, guint64
     {
     case DETOUR_CONFIG_DURATION:
       if (!config_value_parse_scaled (text, duration_units, out) || *out > G_MAXINT64 / 1000)
-        return config_value_refuse (error, text, _("is not a duration; write 2s, 500ms, 10m%s"), off);
+        return config_value_refuse (error, text, _ ("is not a duration; write 2s, 500ms, 10m%s"),
+                                    off);
       break;
     case DETOUR_CONFIG_SIZE:
       if (!config_value_parse_scaled (text, size_units, out))
-        return config_value_refuse (error, text, _("is not a size; write 4096, 64K, 2M, 1G%s"), off);
+        return config_value_refuse (error, text, _ ("is not a size; write 4096, 64K, 2M, 1G%s"),
+                                    off);
       break;
     case DETOUR_CONFIG_RATE:
       if (!config_value_parse_scaled (text, size_units, out))
-        return config_value_refuse (error, text, _("is not a rate; write bytes a second: 65536, 512K, 2M%s"), off);
+        return config_value_refuse (
+            error, text, _ ("is not a rate; write bytes a second: 65536, 512K, 2M%s"), off);
       break;
     default:
       if (!g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, out, NULL))
-        return config_value_refuse (error, text, _("is not a number; write digits only%s"), off);
+        return config_value_refuse (error, text, _ ("is not a number; write digits only%s"), off);
       break;
     }
 
@@ -161,7 +167,8 @@ config_value_parse_number (const DetourConfigKey *key, const char *text, guint64
       g_autofree char *min = detour_config_format_number (key->type, key->min);
       g_autofree char *max = detour_config_format_number (key->type, key->max);
 
-      return config_value_refuse (error, text, _("is out of range; it goes from %s to %s%s"), min, max, off);
+      return config_value_refuse (error, text, _ ("is out of range; it goes from %s to %s%s"), min,
+                                  max, off);
     }
   return TRUE;
 }
@@ -178,8 +185,9 @@ config_value_check_enum (const DetourConfigKey *key, const char *text, GError **
   nearest = detour_nearest (text, (const char *const *) words);
   all = g_strjoinv (", ", words);
   if (nearest != NULL)
-    return config_value_refuse (error, text, _("is not one of %s; did you mean \"%s\"?"), all, nearest);
-  return config_value_refuse (error, text, _("is not one of %s"), all);
+    return config_value_refuse (error, text, _ ("is not one of %s; did you mean \"%s\"?"), all,
+                                nearest);
+  return config_value_refuse (error, text, _ ("is not one of %s"), all);
 }
 
 /* One value that stays text, escapes resolved. */
@@ -193,7 +201,8 @@ config_value_check_string (const DetourConfigKey *key, const char *text, GError 
     {
     case DETOUR_CONFIG_PATH:
       if (!g_path_is_absolute (text))
-        return config_value_refuse (error, text, _("is not an absolute path; it must begin with \"/\""));
+        return config_value_refuse (error, text,
+                                    _ ("is not an absolute path; it must begin with \"/\""));
       return TRUE;
     case DETOUR_CONFIG_ENUM:
       return config_value_check_enum (key, text, error);
@@ -207,7 +216,8 @@ config_value_check_string (const DetourConfigKey *key, const char *text, GError 
 }
 
 static gboolean
-config_value_check_one (const DetourConfigKey *key, const char *text, guint64 *number, GError **error)
+config_value_check_one (const DetourConfigKey *key, const char *text, guint64 *number,
+                        GError **error)
 {
   switch (key->type)
     {
@@ -246,7 +256,9 @@ config_value_unescape (const char **text, char separator, const char *whole, GEr
       if (code == NULL)
         {
           g_string_free (out, TRUE);
-          config_value_refuse (error, whole, _("has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;"));
+          config_value_refuse (
+              error, whole,
+              _ ("has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;"));
           return NULL;
         }
       g_string_append_c (out, meanings[code - codes]);
@@ -261,7 +273,8 @@ config_value_unescape (const char **text, char separator, const char *whole, GEr
 
 /* All that is wrong is told at once. */
 static gboolean
-config_value_parse_list (const DetourConfigKey *key, const char *text, DetourConfigValue *out, GError **error)
+config_value_parse_list (const DetourConfigKey *key, const char *text, DetourConfigValue *out,
+                         GError **error)
 {
   g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GString) problems = g_string_new (NULL);
@@ -295,7 +308,8 @@ config_value_parse_list (const DetourConfigKey *key, const char *text, DetourCon
 }
 
 gboolean
-detour_config_value_parse (const DetourConfigKey *key, const char *text, DetourConfigValue *out, GError **error)
+detour_config_value_parse (const DetourConfigKey *key, const char *text, DetourConfigValue *out,
+                           GError **error)
 {
   g_autofree char *plain = NULL;
   const char *p = text;

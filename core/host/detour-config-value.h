@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 typedef struct {
   char *string;   /* STRING, PATH, ENUM, ADDRESS, CIDR without LIST: escapes resolved */
   GStrv list;     /* keys with LIST */
-  guint64 number; /* BOOL 0 or 1; UINT; DURATION in milliseconds; SIZE and RATE in bytes; 0 for a limit that is off */
+  guint64 number; /* BOOL 0 or 1; UINT; DURATION in milliseconds; SIZE and RATE in bytes; 0 for a
+                     limit that is off */
 } DetourConfigValue;
 
 /**
@@ -22,8 +23,8 @@ typedef struct {
  *
  * Pure. @error says what was found and what was expected, without the place.
  */
-gboolean detour_config_value_parse (const DetourConfigKey *key, const char *text, DetourConfigValue *out,
-                                    GError **error);
+gboolean detour_config_value_parse (const DetourConfigKey *key, const char *text,
+                                    DetourConfigValue *out, GError **error);
 void detour_config_value_clear (DetourConfigValue *self);
 
 /* A word for the type, for people: "duration". */

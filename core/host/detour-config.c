@@ -79,14 +79,15 @@ config_add_error (Build *build, GError *error, const char *file, guint line)
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
-/* The keys of @group into settings; unknown keys and bad values are added to the errors. @core_keys is a second
- * table whose keys are somebody else's business, or NULL. */
+/* The keys of @group into settings; unknown keys and bad values are added to the errors. @core_keys
+ * is a second table whose keys are somebody else's business, or NULL. */
 static DetourSettings *
 config_read_settings (Build *build, const DetourMergedGroup *group, const DetourConfigKey *table,
-               const DetourConfigKey *core_keys)
+                      const DetourConfigKey *core_keys)
 {
   DetourSettings *settings = detour_settings_new (group->name, table, group->file, group->line);
-  g_autoptr (DetourSettings) others = detour_settings_new (group->name, core_keys, group->file, group->line);
+  g_autoptr (DetourSettings)
+      others = detour_settings_new (group->name, core_keys, group->file, group->line);
   g_autoptr (GPtrArray) known = g_ptr_array_new ();
 
   for (guint i = 0; table != NULL && table[i].key != NULL; i++)
@@ -108,9 +109,10 @@ config_read_settings (Build *build, const DetourMergedGroup *group, const Detour
 
           if (nearest != NULL)
             detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
-                                      _("no such key; did you mean \"%s\"?"), nearest);
+                                      _ ("no such key; did you mean \"%s\"?"), nearest);
           else
-            detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key, _("no such key"));
+            detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
+                                      _ ("no such key"));
         }
       else if (!detour_settings_set (settings, key->key, key->value, key->file, key->line, &error))
         config_add_error (build, error, key->file, key->line);
@@ -131,7 +133,9 @@ config_read_fixed (Build *build, const char *name, const DetourConfigKey *table)
 static gboolean
 config_name_is_sane (const char *name)
 {
-  return *name != '\0' && strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == strlen (name);
+  return *name != '\0'
+      && strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+             == strlen (name);
 }
 
 static void
@@ -158,18 +162,21 @@ config_refuse_unknown_group (Build *build, const DetourMergedGroup *group)
   nearest = detour_nearest (words[0], (const char *const *) candidates->pdata);
 
   if (nearest != NULL && detour_kind_from_name (nearest, &kind))
-    text = g_strdup_printf (_("no such group; did you mean [%s %s]?"), nearest, words[1] != NULL ? words[1] : "NAME");
+    text = g_strdup_printf (_ ("no such group; did you mean [%s %s]?"), nearest,
+                            words[1] != NULL ? words[1] : "NAME");
   else if (nearest != NULL)
-    text = g_strdup_printf (_("no such group; did you mean [%s]?"), nearest);
+    text = g_strdup_printf (_ ("no such group; did you mean [%s]?"), nearest);
   else
-    text = g_strdup (_("no such group; there are [core], [limits], [admission] and [KIND NAME] with a KIND out of "
-                       "transport, cert, auth, service, http, log"));
+    text = g_strdup (_ (
+        "no such group; there are [core], [limits], [admission] and [KIND NAME] with a KIND out of "
+        "transport, cert, auth, service, http, log"));
   config_refuse_group (build, group, text);
 }
 
 /* ---- instances ------------------------------------------------------------------------------- */
 
-/* `auto` among the log plugins: the journal when standard error leads there anyway, so that fields are kept. */
+/* `auto` among the log plugins: the journal when standard error leads there anyway, so that fields
+ * are kept. */
 static char *
 config_resolve_plugin (Build *build, DetourKind kind, const char *written)
 {
@@ -179,7 +186,7 @@ config_resolve_plugin (Build *build, DetourKind kind, const char *written)
     {
       g_auto (GStrv) names = detour_plugins_names (build->plugins, kind);
       gboolean journal = g_log_writer_is_journald (fileno (stderr))
-                         && g_strv_contains ((const char *const *) names, "log-journal");
+                      && g_strv_contains ((const char *const *) names, "log-journal");
 
       return g_strdup (journal ? "log-journal" : "log-stderr");
     }
@@ -189,28 +196,31 @@ config_resolve_plugin (Build *build, DetourKind kind, const char *written)
 }
 
 static void
-config_refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind, const char *plugin_name)
+config_refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind,
+                      const char *plugin_name)
 {
   const DetourMergedKey *key = detour_merged_group_find (group, "plugin");
   g_auto (GStrv) names = detour_plugins_names (build->plugins, kind);
   g_autofree char *quoted = detour_config_quote (plugin_name);
-  g_autofree char *there = names[0] != NULL ? g_strjoinv (", ", names) : g_strdup (_("none of this kind"));
+  g_autofree char *there = names[0] != NULL ? g_strjoinv (", ", names)
+                                            : g_strdup (_ ("none of this kind"));
 
   detour_config_errors_add (build->errors, key != NULL ? key->file : group->file,
                             key != NULL ? key->line : group->line, group->name, "plugin",
-                            _("no plugin \"%s\"; there are %s"), quoted, there);
+                            _ ("no plugin \"%s\"; there are %s"), quoted, there);
 }
 
 /* Only the plugin can judge some things; asked when the tables had nothing to say. */
 static void
-config_ask_plugin (Build *build, const DetourConfigInstance *instance, const DetourMergedGroup *group)
+config_ask_plugin (Build *build, const DetourConfigInstance *instance,
+                   const DetourMergedGroup *group)
 {
   const char *missing = detour_settings_missing (instance->settings);
   g_autoptr (GError) error = NULL;
 
   if (missing != NULL)
     detour_config_errors_add (build->errors, group->file, group->line, group->name, missing,
-                              _("not set, but needed: %s"),
+                              _ ("not set, but needed: %s"),
                               detour_settings_find_key (instance->settings, missing)->summary);
   else if (instance->plugin->check != NULL && !instance->plugin->check (instance->settings, &error))
     config_add_error (build, error, group->file, group->line);
@@ -223,13 +233,15 @@ config_is_only_offered (const Build *build, const DetourMergedGroup *group)
   if (g_strcmp0 (group->file, build->vendor_file) != 0)
     return FALSE;
   for (guint i = 0; i < group->keys->len; i++)
-    if (g_strcmp0 (((const DetourMergedKey *) group->keys->pdata[i])->file, build->vendor_file) != 0)
+    if (g_strcmp0 (((const DetourMergedKey *) group->keys->pdata[i])->file, build->vendor_file)
+        != 0)
       return FALSE;
   return TRUE;
 }
 
 static void
-config_read_instance (Build *build, const DetourMergedGroup *group, DetourKind kind, const char *name)
+config_read_instance (Build *build, const DetourMergedGroup *group, DetourKind kind,
+                      const char *name)
 {
   DetourConfigInstance *instance = g_new0 (DetourConfigInstance, 1);
   g_autoptr (DetourSettings) own = NULL;
@@ -243,7 +255,8 @@ config_read_instance (Build *build, const DetourMergedGroup *group, DetourKind k
       const DetourMergedKey *key = detour_merged_group_find (group, detour_schema_instance[i].key);
       g_autoptr (GError) bad = NULL;
 
-      if (key != NULL && !detour_settings_set (own, key->key, key->value, key->file, key->line, &bad))
+      if (key != NULL
+          && !detour_settings_set (own, key->key, key->value, key->file, key->line, &bad))
         config_add_error (build, bad, key->file, key->line);
     }
   if (detour_settings_has (own, "plugin"))
@@ -257,7 +270,8 @@ config_read_instance (Build *build, const DetourMergedGroup *group, DetourKind k
 
   instance->plugin = detour_plugins_load (build->plugins, instance->plugin_name, &error);
   /* A plugin may be left out of an installation; the vendor's file does not insist on it. */
-  if (g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING) && config_is_only_offered (build, group))
+  if (g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING)
+      && config_is_only_offered (build, group))
     {
       config_instance_free (instance);
       return;
@@ -265,14 +279,17 @@ config_read_instance (Build *build, const DetourMergedGroup *group, DetourKind k
   g_ptr_array_add (build->config->instances, instance);
   if (instance->plugin == NULL)
     {
-      /* A plugin that is there but broken costs its instance, not the relay; one that is not there is a slip. */
-      if (instance->enabled && g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING))
+      /* A plugin that is there but broken costs its instance, not the relay; one that is not there
+       * is a slip. */
+      if (instance->enabled
+          && g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING))
         config_refuse_plugin (build, group, kind, instance->plugin_name);
       instance->problem = g_strdup (error->message);
       instance->settings = detour_settings_new (group->name, NULL, group->file, group->line);
       return;
     }
-  instance->settings = config_read_settings (build, group, instance->plugin->config, detour_schema_instance);
+  instance->settings = config_read_settings (build, group, instance->plugin->config,
+                                             detour_schema_instance);
   if (instance->enabled && detour_config_errors_count (build->errors) == n_errors)
     config_ask_plugin (build, instance, group);
 }
@@ -294,12 +311,14 @@ config_read_groups (Build *build)
 
       if (strcmp (words[0], "peer") == 0)
         config_refuse_group (build, group,
-                      _("no such group yet; this version waits for other relays and does not connect to them"));
+                             _ ("no such group yet; this version waits for other relays and does "
+                                "not connect to them"));
       else if (!detour_kind_from_name (words[0], &kind))
         config_refuse_unknown_group (build, group);
       else if (words[1] == NULL || !config_name_is_sane (words[1]))
         config_refuse_group (build, group,
-                      _("an instance is called [KIND NAME] with a NAME of letters, digits, \"-\", \"_\" and \".\""));
+                             _ ("an instance is called [KIND NAME] with a NAME of letters, digits, "
+                                "\"-\", \"_\" and \".\""));
       else
         config_read_instance (build, group, kind, words[1]);
     }
@@ -349,10 +368,10 @@ config_refuse_chain_name (Build *build, const char *name, const char *file, guin
   there = g_strjoinv (", ", (char **) names->pdata);
   if (nearest != NULL)
     detour_config_errors_add (build->errors, file, line, "admission", "chain",
-                              _("there is no [auth %s]; did you mean \"%s\"?"), quoted, nearest);
+                              _ ("there is no [auth %s]; did you mean \"%s\"?"), quoted, nearest);
   else
-    detour_config_errors_add (build->errors, file, line, "admission", "chain", _("there is no [auth %s]; there are %s"),
-                              quoted, there);
+    detour_config_errors_add (build->errors, file, line, "admission", "chain",
+                              _ ("there is no [auth %s]; there are %s"), quoted, there);
 }
 
 static void
@@ -369,9 +388,10 @@ config_check_admission (Build *build)
 
       /* A value that was refused has an error of its own. */
       if (group == NULL || detour_merged_group_find (group, "chain") == NULL || chain[0] == NULL)
-        detour_config_errors_add (build->errors, file, line, "admission", "chain",
-                                  _("not set. Say who may use this relay: \"tailscaled\", \"url\", \"keys\", or "
-                                    "\"open\" for everyone"));
+        detour_config_errors_add (
+            build->errors, file, line, "admission", "chain",
+            _ ("not set. Say who may use this relay: \"tailscaled\", \"url\", \"keys\", or "
+               "\"open\" for everyone"));
       return;
     }
   for (guint i = 0; chain[i] != NULL; i++)
@@ -380,13 +400,13 @@ config_check_admission (Build *build)
 
       for (guint j = 0; j < i; j++)
         if (strcmp (chain[i], chain[j]) == 0)
-          detour_config_errors_add (build->errors, file, line, "admission", "chain", _("\"%s\" is there twice"),
-                                    chain[i]);
+          detour_config_errors_add (build->errors, file, line, "admission", "chain",
+                                    _ ("\"%s\" is there twice"), chain[i]);
       if (strcmp (chain[i], "open") == 0)
         {
           if (chain[1] != NULL)
             detour_config_errors_add (build->errors, file, line, "admission", "chain",
-                                      _("\"open\" lets everyone in and must stand alone"));
+                                      _ ("\"open\" lets everyone in and must stand alone"));
         }
       else if (detour_config_find (build->config, id) == NULL)
         config_refuse_chain_name (build, chain[i], file, line);
@@ -398,15 +418,16 @@ detour_config_workers (const DetourConfig *self)
 {
   guint64 n = 0;
 
-  g_ascii_string_to_unsigned (detour_settings_string (self->core, "workers"), 10, 1, DETOUR_CONFIG_WORKERS_MAX, &n, NULL);
+  g_ascii_string_to_unsigned (detour_settings_string (self->core, "workers"), 10, 1,
+                              DETOUR_CONFIG_WORKERS_MAX, &n, NULL);
   return (guint) n;
 }
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
 static DetourConfig *
-config_build_config (DetourConfigMerge *merge, const char *vendor_file, const char *main_name, DetourPlugins *plugins,
-              DetourConfigErrors *errors)
+config_build_config (DetourConfigMerge *merge, const char *vendor_file, const char *main_name,
+                     DetourPlugins *plugins, DetourConfigErrors *errors)
 {
   DetourConfig *config = g_new0 (DetourConfig, 1);
   Build build = { config, merge, plugins, errors, vendor_file, main_name };
@@ -474,7 +495,8 @@ config_add_drop_ins (DetourConfigMerge *merge, const char *main_file, DetourConf
 }
 
 DetourConfig *
-detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins, DetourConfigErrors *errors)
+detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins,
+                    DetourConfigErrors *errors)
 {
   g_autoptr (DetourConfigMerge) merge = detour_config_merge_new ();
 
@@ -482,8 +504,8 @@ detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins, 
     config_add_file (merge, sources->vendor_file, errors);
   if (sources->built_in != NULL)
     {
-      g_autoptr (DetourConfigFile) file
-          = detour_config_file_parse ("built-in", sources->built_in, strlen (sources->built_in), errors);
+      g_autoptr (DetourConfigFile) file = detour_config_file_parse (
+          "built-in", sources->built_in, strlen (sources->built_in), errors);
 
       detour_config_merge_add (merge, file);
     }
@@ -494,6 +516,7 @@ detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins, 
         config_add_file (merge, sources->main_file, errors);
       config_add_drop_ins (merge, sources->main_file, errors);
     }
-  return config_build_config (merge, sources->vendor_file, sources->main_file != NULL ? sources->main_file : "built-in", plugins,
-                       errors);
+  return config_build_config (merge, sources->vendor_file,
+                              sources->main_file != NULL ? sources->main_file : "built-in", plugins,
+                              errors);
 }

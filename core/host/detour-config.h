@@ -18,7 +18,7 @@ typedef struct {
   const DetourPlugin *plugin; /* NULL: it cannot be loaded */
   char *problem;              /* why not */
   gboolean enabled;
-  DetourSettings *settings;   /* no keys without @plugin */
+  DetourSettings *settings; /* no keys without @plugin */
 } DetourConfigInstance;
 
 typedef struct {
@@ -32,9 +32,9 @@ typedef struct {
 /* Where a configuration comes from, in the order of merging. All may be NULL. */
 typedef struct {
   const char *vendor_file;
-  const char *built_in;         /* text, not a path */
+  const char *built_in; /* text, not a path */
   const char *main_file;
-  gboolean main_file_optional;  /* it is no error when it does not exist */
+  gboolean main_file_optional; /* it is no error when it does not exist */
 } DetourConfigSources;
 
 /**
@@ -42,8 +42,8 @@ typedef struct {
  * @plugins: asked for the tables of the instances; plugins are loaded, never started
  * @errors: everything that is wrong is added here
  *
- * Reads the files of @sources and the `conf.d` folder beside the main file, merges them key by key, and checks
- * everything, the plugins' own check() included. Main thread.
+ * Reads the files of @sources and the `conf.d` folder beside the main file, merges them key by key,
+ * and checks everything, the plugins' own check() included. Main thread.
  *
  * Returns: (transfer full) (nullable): NULL when there are errors.
  */
@@ -51,8 +51,8 @@ DetourConfig *detour_config_load (const DetourConfigSources *sources, DetourPlug
                                   DetourConfigErrors *errors);
 
 /* The same for one text, without files; @name is for messages. */
-DetourConfig *detour_config_load_text (const char *name, const char *text, gsize len, DetourPlugins *plugins,
-                                       DetourConfigErrors *errors);
+DetourConfig *detour_config_load_text (const char *name, const char *text, gsize len,
+                                       DetourPlugins *plugins, DetourConfigErrors *errors);
 
 DetourConfig *detour_config_ref (DetourConfig *self);
 void detour_config_unref (DetourConfig *self);
@@ -64,7 +64,8 @@ DetourConfigInstance *detour_config_find (const DetourConfig *self, const char *
 /* [core] workers: 0 for auto. */
 guint detour_config_workers (const DetourConfig *self);
 
-/* The whole configuration as a file, with the origin of each value; secrets are masked. Free with g_free(). */
+/* The whole configuration as a file, with the origin of each value; secrets are masked. Free with
+ * g_free(). */
 char *detour_config_dump (const DetourConfig *self);
 
 G_END_DECLS

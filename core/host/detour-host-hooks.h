@@ -14,13 +14,14 @@ typedef struct {
   /* detour_host_listen(). The spec is borrowed for the call. */
   gboolean (*listen) (gpointer data, DetourInstance *instance, const DetourSettings *settings,
                       const DetourListenerSpec *spec, GError **error);
-  /* Closes what the instance listens on; its connections live on. Called for an instance that stops, and for one
-   * whose start failed half-way. Must call the specs' release() at the latest when the last accept() is over. */
+  /* Closes what the instance listens on; its connections live on. Called for an instance that
+   * stops, and for one whose start failed half-way. Must call the specs' release() at the latest
+   * when the last accept() is over. */
   void (*unlisten) (gpointer data, DetourInstance *instance);
 
   /* Adds the routes of an instance of kind http; @self is what their handlers get. */
-  gboolean (*add_routes) (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes, gpointer self,
-                          GError **error);
+  gboolean (*add_routes) (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes,
+                          gpointer self, GError **error);
   /* When it returns, none of their handlers runs. */
   void (*remove_routes) (gpointer data, DetourInstance *instance);
 
@@ -29,13 +30,13 @@ typedef struct {
   /* detour_host_set_mesh_key(); NULL when the instance that set it stops. */
   void (*set_mesh_key) (gpointer data, const guint8 *key);
 
-  /* At the first start and after each reload. Instances named in the chain exist by then, and those it does not
-   * name any more are freed afterwards. */
+  /* At the first start and after each reload. Instances named in the chain exist by then, and those
+   * it does not name any more are freed afterwards. */
   void (*apply_limits) (gpointer data, DetourSettings *limits);
   void (*apply_admission) (gpointer data, DetourSettings *admission);
 
-  /* State, error, trouble, certificates or settings of an instance are different now. An instance that goes away is reported for
-   * the last time with @gone set. */
+  /* State, error, trouble, certificates or settings of an instance are different now. An instance
+   * that goes away is reported for the last time with @gone set. */
   void (*instance_changed) (gpointer data, DetourInstance *instance, gboolean gone);
 } DetourHostHooks;
 

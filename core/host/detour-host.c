@@ -115,7 +115,8 @@ detour_host_counter (DetourHost *host, const char *name, const char *help)
 }
 
 gboolean
-detour_host_listen (DetourHost *host, const DetourSettings *settings, const DetourListenerSpec *spec, GError **error)
+detour_host_listen (DetourHost *host, const DetourSettings *settings,
+                    const DetourListenerSpec *spec, GError **error)
 {
   const DetourHostHooks *hooks = host->context->hooks;
 
@@ -141,7 +142,8 @@ detour_host_cert_generation (DetourHost *host)
 }
 
 DetourCert *
-detour_host_find_cert (DetourHost *host, const char *instance, const char *sni, const struct sockaddr *local)
+detour_host_find_cert (DetourHost *host, const char *instance, const char *sni,
+                       const struct sockaddr *local)
 {
   return detour_cert_store_find (host->context->certs, instance, sni, local);
 }

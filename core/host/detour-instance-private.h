@@ -40,21 +40,22 @@ struct _DetourHost {
   DetourInstanceState state;
   gint64 since_us;
   char *error;
-  gpointer self;          /* from start(); NULL unless it runs */
+  gpointer self; /* from start(); NULL unless it runs */
   gboolean has_mesh_key;
-  GPtrArray *auth_calls;  /* DetourAuthCall that nobody answered yet */
+  GPtrArray *auth_calls; /* DetourAuthCall that nobody answered yet */
 
-  GMutex lock;            /* of what follows; any thread */
+  GMutex lock; /* of what follows; any thread */
   char *summary;
   char *trouble;
-  GSource *trouble_told;  /* runs on the main thread soon; NULL: none is under way */
-  GPtrArray *counters;    /* DetourInstanceCounter; only grows, entries never move */
+  GSource *trouble_told; /* runs on the main thread soon; NULL: none is under way */
+  GPtrArray *counters;   /* DetourInstanceCounter; only grows, entries never move */
 };
 
 /* Tells the floors above that something about it is different. Main thread. */
 void detour_instance_changed (DetourInstance *self, gboolean gone);
 
-DetourInstance *detour_instance_new (DetourHostContext *context, const DetourConfigInstance *config);
+DetourInstance *detour_instance_new (DetourHostContext *context,
+                                     const DetourConfigInstance *config);
 /* Must not run. */
 void detour_instance_free (DetourInstance *self);
 

@@ -125,15 +125,18 @@ instance_present (DetourInstance *self, GError **error)
   const DetourHostHooks *hooks = self->context->hooks;
 
   if (self->kind == DETOUR_KIND_LOG)
-    detour_log_add_sink (self->plugin->funcs.log, self->self, instance_least_level (self->settings));
+    detour_log_add_sink (self->plugin->funcs.log, self->self,
+                         instance_least_level (self->settings));
   if (self->kind != DETOUR_KIND_HTTP)
     return TRUE;
   if (hooks->add_routes == NULL)
     {
-      g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN, "there is no HTTP to add routes to");
+      g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN,
+                   "there is no HTTP to add routes to");
       return FALSE;
     }
-  return hooks->add_routes (self->context->hooks_data, self, self->plugin->funcs.http->routes, self->self, error);
+  return hooks->add_routes (self->context->hooks_data, self, self->plugin->funcs.http->routes,
+                            self->self, error);
 }
 
 /* Nobody calls into the plugin any more when it returns, and nobody new comes in. */
@@ -185,7 +188,8 @@ detour_instance_start (DetourInstance *self, GError **error)
     {
       self->self = self->plugin->start (self, self->settings, &local);
       if (self->self == NULL && local == NULL)
-        g_set_error (&local, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN, "start() failed and gave no reason");
+        g_set_error (&local, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN,
+                     "start() failed and gave no reason");
       else if (self->self != NULL)
         {
           g_clear_error (&local);
@@ -217,7 +221,8 @@ instance_stop (DetourInstance *self)
       self->plugin->stop (g_steal_pointer (&self->self));
     }
   instance_clear_words (self);
-  instance_set_state (self, self->enabled ? DETOUR_INSTANCE_STOPPED : DETOUR_INSTANCE_DISABLED, NULL);
+  instance_set_state (self, self->enabled ? DETOUR_INSTANCE_STOPPED : DETOUR_INSTANCE_DISABLED,
+                      NULL);
 }
 
 void
@@ -339,7 +344,8 @@ detour_instance_dup_trouble (DetourInstance *self)
 }
 
 void
-detour_instance_foreach_counter (DetourInstance *self, DetourInstanceCounterFunc func, gpointer data)
+detour_instance_foreach_counter (DetourInstance *self, DetourInstanceCounterFunc func,
+                                 gpointer data)
 {
   g_mutex_lock (&self->lock);
   for (guint i = 0; i < self->counters->len; i++)

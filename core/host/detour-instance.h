@@ -10,32 +10,40 @@ typedef enum {
   DETOUR_INSTANCE_DISABLED, /* the configuration says so */
   DETOUR_INSTANCE_STARTING,
   DETOUR_INSTANCE_RUNNING,
-  DETOUR_INSTANCE_FAILED,   /* see detour_instance_error() */
-  DETOUR_INSTANCE_STOPPED,  /* not started yet, or stopped while the daemon runs */
+  DETOUR_INSTANCE_FAILED,  /* see detour_instance_error() */
+  DETOUR_INSTANCE_STOPPED, /* not started yet, or stopped while the daemon runs */
 } DetourInstanceState;
 
 /* All main thread. */
-const char *detour_instance_id (const DetourInstance *self);          /* "auth/friends" */
+const char *detour_instance_id (const DetourInstance *self); /* "auth/friends" */
 DetourKind detour_instance_kind (const DetourInstance *self);
 const char *detour_instance_plugin_name (const DetourInstance *self); /* "auth-keys" */
-const char *detour_instance_about (const DetourInstance *self);       /* the plugin's own line; "" when it is not loaded */
+const char *detour_instance_about (
+    const DetourInstance *self); /* the plugin's own line; "" when it is not loaded */
 DetourInstanceState detour_instance_state (const DetourInstance *self);
-const char *detour_instance_state_name (const DetourInstance *self);  /* "running" */
-gint64 detour_instance_since_us (const DetourInstance *self);         /* real time of the last change of state */
-const char *detour_instance_error (const DetourInstance *self);       /* of FAILED; NULL otherwise */
+const char *detour_instance_state_name (const DetourInstance *self); /* "running" */
+gint64 detour_instance_since_us (
+    const DetourInstance *self); /* real time of the last change of state */
+const char *detour_instance_error (const DetourInstance *self); /* of FAILED; NULL otherwise */
 DetourSettings *detour_instance_settings (const DetourInstance *self);
-char *detour_instance_dup_summary (DetourInstance *self); /* (nullable); any thread; free with g_free() */
-char *detour_instance_dup_trouble (DetourInstance *self); /* (nullable); any thread; free with g_free() */
+char *detour_instance_dup_summary (
+    DetourInstance *self); /* (nullable); any thread; free with g_free() */
+char *detour_instance_dup_trouble (
+    DetourInstance *self); /* (nullable); any thread; free with g_free() */
 
-/* TRUE when the fault is the module itself and not its start(): missing, of another interface, broken. */
+/* TRUE when the fault is the module itself and not its start(): missing, of another interface,
+ * broken. */
 gboolean detour_instance_module_is_broken (const DetourInstance *self);
 
-typedef void (*DetourInstanceCounterFunc) (const char *name, const char *help, guint64 value, gpointer data);
+typedef void (*DetourInstanceCounterFunc) (const char *name, const char *help, guint64 value,
+                                           gpointer data);
 /* Any thread; @func must not call back. */
-void detour_instance_foreach_counter (DetourInstance *self, DetourInstanceCounterFunc func, gpointer data);
+void detour_instance_foreach_counter (DetourInstance *self, DetourInstanceCounterFunc func,
+                                      gpointer data);
 
-/* At run time, whatever the configuration says. Starting one that runs and stopping one that does not are no
- * errors. A restart keeps the certificates that were published until the new run publishes its own. */
+/* At run time, whatever the configuration says. Starting one that runs and stopping one that does
+ * not are no errors. A restart keeps the certificates that were published until the new run
+ * publishes its own. */
 gboolean detour_instance_start (DetourInstance *self, GError **error);
 void detour_instance_stop (DetourInstance *self);
 gboolean detour_instance_restart (DetourInstance *self, GError **error);
@@ -48,10 +56,11 @@ typedef void (*DetourAuthDone) (const DetourAuthVerdict *verdict, gpointer data)
  * @self: of kind auth
  * @question: copied
  *
- * Asks. @done is called exactly once on the main thread, from its loop or from detour_instance_stop(), never from
- * inside this call. An instance that does not run, or stops before it answered, answers UNAVAILABLE.
+ * Asks. @done is called exactly once on the main thread, from its loop or from
+ * detour_instance_stop(), never from inside this call. An instance that does not run, or stops
+ * before it answered, answers UNAVAILABLE.
  */
-void detour_instance_verify (DetourInstance *self, const DetourAuthQuestion *question, DetourAuthDone done,
-                             gpointer data);
+void detour_instance_verify (DetourInstance *self, const DetourAuthQuestion *question,
+                             DetourAuthDone done, gpointer data);
 
 G_END_DECLS

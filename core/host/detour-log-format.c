@@ -29,9 +29,9 @@ void
 detour_log_style_init (DetourLogStyle *self, const char *level, const char *privacy,
                        const char *format)
 {
-  *self = (DetourLogStyle){
+  *self = (DetourLogStyle) {
     .level = G_LOG_LEVEL_DEBUG >> log_format_word_index (level_words, level),
-    .privacy = (DetourLogPrivacy)log_format_word_index ("full|prefix|hash|none", privacy),
+    .privacy = (DetourLogPrivacy) log_format_word_index ("full|prefix|hash|none", privacy),
     .json = format != NULL && log_format_word_index ("text|json", format) == 1,
   };
 }
@@ -59,8 +59,7 @@ log_format_level_name (GLogLevelFlags level)
 /* ---- privacy: what stands in a private field is looked for in every text of the record ------- */
 
 /* One text that must not be seen, and what is seen instead. */
-typedef struct
-{
+typedef struct {
   char *secret;
   char *mask;
 } Hidden;
@@ -98,7 +97,7 @@ log_format_hash_word (const char *text)
       randombytes_buf (salt, sizeof salt);
       g_once_init_leave (&ready, 1);
     }
-  crypto_shorthash (hash, (const guint8 *)text, strlen (text), salt);
+  crypto_shorthash (hash, (const guint8 *) text, strlen (text), salt);
   sodium_bin2hex (hex, sizeof hex, hash, sizeof hash);
   return g_strdup_printf ("#%.12s", hex);
 }
@@ -111,9 +110,9 @@ log_format_address_host (const char *address)
   const char *bracket = strchr (address, ']');
 
   if (*address == '[' && bracket != NULL)
-    return g_strndup (address + 1, (gsize)(bracket - address - 1));
+    return g_strndup (address + 1, (gsize) (bracket - address - 1));
   if (colon != NULL && strchr (address, ':') == colon)
-    return g_strndup (address, (gsize)(colon - address));
+    return g_strndup (address, (gsize) (colon - address));
   return g_strdup (address);
 }
 
@@ -129,7 +128,7 @@ log_format_address_network (const char *host)
     return g_strdup_printf ("%u.%u.%u.0/24", bytes[0], bytes[1], bytes[2]);
   if (inet_pton (AF_INET6, plain, bytes) != 1)
     return g_strdup ("-");
-  if (IN6_IS_ADDR_V4MAPPED ((const struct in6_addr *)bytes))
+  if (IN6_IS_ADDR_V4MAPPED ((const struct in6_addr *) bytes))
     return g_strdup_printf ("%u.%u.%u.0/24", bytes[12], bytes[13], bytes[14]);
   memset (bytes + 6, 0, 10);
   return g_strdup_printf ("%s/48", inet_ntop (AF_INET6, bytes, text, sizeof text));
@@ -172,7 +171,7 @@ static char *
 log_format_field_dup (const GLogField *field)
 {
   return field->length < 0 ? g_strdup (field->value)
-                           : g_strndup (field->value, (gsize)field->length);
+                           : g_strndup (field->value, (gsize) field->length);
 }
 
 static gboolean
@@ -186,7 +185,7 @@ log_format_find_hidden (const DetourLogStyle *self, const DetourLogRecord *recor
 {
   GArray *list = g_array_new (FALSE, FALSE, sizeof (Hidden));
 
-  g_array_set_clear_func (list, (GDestroyNotify)log_format_hidden_clear);
+  g_array_set_clear_func (list, (GDestroyNotify) log_format_hidden_clear);
   for (gsize i = 0; self->privacy != DETOUR_LOG_PRIVACY_FULL && i < record->n_fields; i++)
     {
       g_autofree char *value = NULL;
@@ -226,15 +225,15 @@ detour_log_each_field (const DetourLogStyle *self, const DetourLogRecord *record
     {
       const GLogField *field = &record->fields[i];
 
-      if (g_str_equal (field->key, "MESSAGE") || g_str_equal (field->key, "PRIORITY") ||
-          g_str_equal (field->key, "GLIB_DOMAIN"))
+      if (g_str_equal (field->key, "MESSAGE") || g_str_equal (field->key, "PRIORITY")
+          || g_str_equal (field->key, "GLIB_DOMAIN"))
         continue;
       if (self->privacy == DETOUR_LOG_PRIVACY_NONE && log_format_is_private (field->key))
         continue;
 
       g_string_truncate (text, 0);
       g_string_append_len (text, field->value,
-                           field->length < 0 ? (gssize)strlen (field->value) : field->length);
+                           field->length < 0 ? (gssize) strlen (field->value) : field->length);
       /* Bytes behind a NUL are no text that could show a peer. */
       if (list->len > 0 && memchr (text->str, '\0', text->len) == NULL)
         log_format_mask_text (text, list);
@@ -244,8 +243,7 @@ detour_log_each_field (const DetourLogStyle *self, const DetourLogRecord *record
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-typedef struct
-{
+typedef struct {
   GString *line;
   gboolean json;
 } Line;
@@ -255,7 +253,7 @@ typedef struct
 static void
 log_format_append_escaped (GString *out, const char *text, gsize len, gboolean quoted)
 {
-  g_autofree char *valid = g_utf8_make_valid (text, (gssize)len);
+  g_autofree char *valid = g_utf8_make_valid (text, (gssize) len);
 
   for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p))
     {
@@ -283,13 +281,13 @@ log_format_short_name (const char *name)
   static const char *const taken[] = { "time", "level", "domain", "message", NULL };
   g_autofree char *lower = NULL;
 
-  if (g_str_has_prefix (name, "CODE_") || g_str_has_prefix (name, "SYSLOG_") ||
-      g_str_has_prefix (name, "GLIB_"))
+  if (g_str_has_prefix (name, "CODE_") || g_str_has_prefix (name, "SYSLOG_")
+      || g_str_has_prefix (name, "GLIB_"))
     return NULL;
   if (name[strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] != '\0')
     return NULL;
-  lower =
-      g_ascii_strdown (g_str_has_prefix (name, "DETOUR_") ? name + strlen ("DETOUR_") : name, -1);
+  lower = g_ascii_strdown (g_str_has_prefix (name, "DETOUR_") ? name + strlen ("DETOUR_") : name,
+                           -1);
   return g_strv_contains (taken, lower) ? g_strconcat (lower, "_", NULL) : g_steal_pointer (&lower);
 }
 
@@ -327,12 +325,12 @@ log_format_append_time (GString *line, const DetourLogStyle *self, gint64 real_u
   struct tm tm = { 0 };
   gboolean local = self->terminal && !self->json;
 
-  if ((local ? localtime_r (&seconds, &tm) : gmtime_r (&seconds, &tm)) == NULL ||
-      strftime (text, sizeof text, local ? "%H:%M:%S" : "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+  if ((local ? localtime_r (&seconds, &tm) : gmtime_r (&seconds, &tm)) == NULL
+      || strftime (text, sizeof text, local ? "%H:%M:%S" : "%Y-%m-%dT%H:%M:%S", &tm) == 0)
     text[0] = '\0';
   g_string_append (line, text);
   if (self->json)
-    g_string_append_printf (line, ".%06d", real_us > 0 ? (int)(real_us % G_USEC_PER_SEC) : 0);
+    g_string_append_printf (line, ".%06d", real_us > 0 ? (int) (real_us % G_USEC_PER_SEC) : 0);
   if (!local)
     g_string_append_c (line, 'Z');
 }

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The same warning again within this time is counted and not written. What is normal life is always written: people
- * and tools wait for it. */
+/* The same warning again within this time is counted and not written. What is normal life is always
+ * written: people and tools wait for it. */
 #define FOLD_US (10 * G_USEC_PER_SEC)
 
 typedef struct {
@@ -136,12 +136,14 @@ log_tell_repeats (void)
 
   if (last.again == 0)
     return;
-  text = g_strdup_printf ("last message repeated %u time%s", last.again, last.again == 1 ? "" : "s");
+  text = g_strdup_printf ("last message repeated %u time%s", last.again,
+                          last.again == 1 ? "" : "s");
   last.again = 0;
 
   {
     GLogField fields[] = { { "MESSAGE", text, -1 }, { "GLIB_DOMAIN", last.domain, -1 } };
-    DetourLogRecord record = { last.level, last.domain, text, g_get_real_time (), fields, G_N_ELEMENTS (fields) };
+    DetourLogRecord record = { last.level,         last.domain, text,
+                               g_get_real_time (), fields,      G_N_ELEMENTS (fields) };
 
     log_write_everywhere (&record);
   }
@@ -153,8 +155,9 @@ log_is_repeat (const DetourLogRecord *record)
   static const GLogLevelFlags folded = G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING;
   gint64 now_us = g_get_monotonic_time ();
 
-  if (last.message != NULL && (record->level & folded) != 0 && record->level == last.level && now_us - last.since_us < FOLD_US
-      && strcmp (record->domain, last.domain) == 0 && strcmp (record->message, last.message) == 0)
+  if (last.message != NULL && (record->level & folded) != 0 && record->level == last.level
+      && now_us - last.since_us < FOLD_US && strcmp (record->domain, last.domain) == 0
+      && strcmp (record->message, last.message) == 0)
     {
       last.again++;
       return TRUE;
@@ -172,7 +175,8 @@ log_is_repeat (const DetourLogRecord *record)
 static char *
 log_dup_field (const GLogField *field)
 {
-  return field->length < 0 ? g_strdup (field->value) : g_strndup (field->value, (gsize) field->length);
+  return field->length < 0 ? g_strdup (field->value)
+                           : g_strndup (field->value, (gsize) field->length);
 }
 
 static GLogWriterOutput

@@ -16,9 +16,9 @@ void detour_log_init (void);
  * @self: what they are called with
  * @least: the least grave level it wants, one bit; graver ones are smaller
  *
- * Any thread, like everything here. What no sink wants costs next to nothing. A sink may get less grave messages as
- * well, when another one wants them. What a sink
- * itself logs as a structured message goes to standard error; with g_log() GLib would end the program.
+ * Any thread, like everything here. What no sink wants costs next to nothing. A sink may get less
+ * grave messages as well, when another one wants them. What a sink itself logs as a structured
+ * message goes to standard error; with g_log() GLib would end the program.
  */
 void detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self, GLogLevelFlags least);
 
@@ -33,11 +33,13 @@ void detour_log_set_override (GLogLevelFlags level);
 GLogLevelFlags detour_log_override (void);
 
 /* "debug" to "critical". */
-gboolean detour_log_level_from_name (const char *name, GLogLevelFlags *level) G_GNUC_WARN_UNUSED_RESULT;
+gboolean detour_log_level_from_name (const char *name, GLogLevelFlags *level)
+    G_GNUC_WARN_UNUSED_RESULT;
 /* "debug", "info", "message", "warning", "critical" or "error". */
 const char *detour_log_level_name (GLogLevelFlags level);
 
-/* @text (array length=len) as one line: control characters and what is not UTF-8 as \xNN; free with g_free(). */
+/* @text (array length=len) as one line: control characters and what is not UTF-8 as \xNN; free with
+ * g_free(). */
 char *detour_log_escape (const char *text, gssize len);
 
 G_END_DECLS

@@ -11,8 +11,8 @@ G_BEGIN_DECLS
  * @word: what was written
  * @candidates: (array zero-terminated=1): what would have been right
  *
- * Returns: (nullable): the candidate with the fewest slips between it and @word; NULL when even that one has
- *   more than a third of its letters wrong.
+ * Returns: (nullable): the candidate with the fewest slips between it and @word; NULL when even
+ * that one has more than a third of its letters wrong.
  */
 const char *detour_nearest (const char *word, const char *const *candidates);
 

@@ -16,7 +16,7 @@ struct _DetourPlugins {
   GHashTable *known; /* name → const DetourPlugin, checked */
 };
 
-G_DEFINE_QUARK (detour-plugins-error-quark, detour_plugins_error)
+G_DEFINE_QUARK (detour - plugins - error - quark, detour_plugins_error)
 
 DetourPlugins *
 detour_plugins_new (const char *const *directories)
@@ -42,7 +42,8 @@ void
 detour_plugins_set_directories (DetourPlugins *self, const char *const *directories)
 {
   g_strfreev (self->directories);
-  self->directories = g_strdupv (directories != NULL ? (GStrv) directories : self->first_directories);
+  self->directories = g_strdupv (directories != NULL ? (GStrv) directories
+                                                     : self->first_directories);
 }
 
 const char *const *
@@ -57,8 +58,8 @@ detour_plugins_add_static (DetourPlugins *self, const DetourPlugin *plugin)
   g_hash_table_insert (self->known, g_strdup (plugin->name), (gpointer) plugin);
 }
 
-static gboolean
-plugins_broken (GError **error, const char *where, const char *format, ...) G_GNUC_PRINTF (3, 4);
+static gboolean plugins_broken (GError **error, const char *where, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
 
 static gboolean
 plugins_broken (GError **error, const char *where, const char *format, ...)
@@ -80,7 +81,8 @@ plugins_check_key (const DetourConfigKey *key, const char *where, GError **error
   g_autoptr (GError) local = NULL;
 
   if (detour_config_type_name (key->type) == NULL)
-    return plugins_broken (error, where, "its key \"%s\" has the unknown type %d", key->key, (int) key->type);
+    return plugins_broken (error, where, "its key \"%s\" has the unknown type %d", key->key,
+                           (int) key->type);
   for (guint i = 0; detour_schema_instance[i].key != NULL; i++)
     if (strcmp (detour_schema_instance[i].key, key->key) == 0)
       return plugins_broken (error, where, "its key \"%s\" belongs to core", key->key);
@@ -90,13 +92,16 @@ plugins_check_key (const DetourConfigKey *key, const char *where, GError **error
     return plugins_broken (error, where, "its key \"%s\" has no words to choose from", key->key);
   if ((key->flags & DETOUR_CONFIG_CERT) != 0
       && (key->type != DETOUR_CONFIG_STRING || (key->flags & DETOUR_CONFIG_LIST) != 0))
-    return plugins_broken (error, where, "its key \"%s\" names a certificate, but is not one text", key->key);
+    return plugins_broken (error, where, "its key \"%s\" names a certificate, but is not one text",
+                           key->key);
   if (key->min > key->max)
-    return plugins_broken (error, where, "its key \"%s\" has a minimum above its maximum", key->key);
+    return plugins_broken (error, where, "its key \"%s\" has a minimum above its maximum",
+                           key->key);
   if (key->fallback == NULL)
     return TRUE;
   if (!detour_config_value_parse (key, key->fallback, &value, &local))
-    return plugins_broken (error, where, "its key \"%s\" has a bad fallback: %s", key->key, local->message);
+    return plugins_broken (error, where, "its key \"%s\" has a bad fallback: %s", key->key,
+                           local->message);
   detour_config_value_clear (&value);
   return TRUE;
 }
@@ -116,7 +121,8 @@ plugins_check_table (const DetourConfigKey *table, const char *where, GError **e
 }
 
 gboolean
-detour_plugins_check (const DetourPlugin *plugin, const char *name, const char *where, GError **error)
+detour_plugins_check (const DetourPlugin *plugin, const char *name, const char *where,
+                      GError **error)
 {
   const char *dash = strchr (name, '-');
   g_autofree char *kind = dash != NULL ? g_strndup (name, (gsize) (dash - name)) : NULL;
@@ -124,27 +130,33 @@ detour_plugins_check (const DetourPlugin *plugin, const char *name, const char *
 
   /* A different number may mean a different struct: nothing else is read before these two. */
   if (plugin->abi != DETOUR_PLUGIN_ABI)
-    return plugins_broken (error, where, "made for plugin interface %u, this is %u", plugin->abi, DETOUR_PLUGIN_ABI);
+    return plugins_broken (error, where, "made for plugin interface %u, this is %u", plugin->abi,
+                           DETOUR_PLUGIN_ABI);
   if (plugin->size != sizeof (DetourPlugin))
-    return plugins_broken (error, where, "its descriptor has %u bytes, this interface has %u", plugin->size,
-                   (guint) sizeof (DetourPlugin));
+    return plugins_broken (error, where, "its descriptor has %u bytes, this interface has %u",
+                           plugin->size, (guint) sizeof (DetourPlugin));
 
   if (plugin->name == NULL || strcmp (plugin->name, name) != 0)
     return plugins_broken (error, where, "it calls itself \"%s\", its file says \"%s\"",
-                   plugin->name != NULL ? plugin->name : "", name);
+                           plugin->name != NULL ? plugin->name : "", name);
   if (kind == NULL || !detour_kind_from_name (kind, &expected) || plugin->kind != expected)
     return plugins_broken (error, where, "its kind is \"%s\", its name says \"%s\"",
-                   (guint) plugin->kind < DETOUR_N_KINDS ? detour_kind_names[plugin->kind] : "unknown",
-                   kind != NULL ? kind : "");
+                           (guint) plugin->kind < DETOUR_N_KINDS ? detour_kind_names[plugin->kind]
+                                                                 : "unknown",
+                           kind != NULL ? kind : "");
   if (plugin->summary == NULL)
     return plugins_broken (error, where, "it has no summary");
   if (plugin->start == NULL || plugin->stop == NULL)
-    return plugins_broken (error, where, "it has no %s()", plugin->start == NULL ? "start" : "stop");
-  if (plugin->kind == DETOUR_KIND_AUTH && (plugin->funcs.auth == NULL || plugin->funcs.auth->verify == NULL))
+    return plugins_broken (error, where, "it has no %s()",
+                           plugin->start == NULL ? "start" : "stop");
+  if (plugin->kind == DETOUR_KIND_AUTH
+      && (plugin->funcs.auth == NULL || plugin->funcs.auth->verify == NULL))
     return plugins_broken (error, where, "it has no verify()");
-  if (plugin->kind == DETOUR_KIND_HTTP && (plugin->funcs.http == NULL || plugin->funcs.http->routes == NULL))
+  if (plugin->kind == DETOUR_KIND_HTTP
+      && (plugin->funcs.http == NULL || plugin->funcs.http->routes == NULL))
     return plugins_broken (error, where, "it has no routes");
-  if (plugin->kind == DETOUR_KIND_LOG && (plugin->funcs.log == NULL || plugin->funcs.log->write == NULL))
+  if (plugin->kind == DETOUR_KIND_LOG
+      && (plugin->funcs.log == NULL || plugin->funcs.log->write == NULL))
     return plugins_broken (error, where, "it has no write()");
   return plugins_check_table (plugin->config, where, error);
 }
@@ -169,7 +181,8 @@ plugins_open_module (const char *path, const char *name, GError **error)
       return NULL;
     }
   if (!g_module_symbol (module, DETOUR_PLUGIN_SYMBOL, &symbol) || symbol == NULL)
-    plugins_broken (error, path, "it does not export \"%s\"; is this a plugin of Detour?", DETOUR_PLUGIN_SYMBOL);
+    plugins_broken (error, path, "it does not export \"%s\"; is this a plugin of Detour?",
+                    DETOUR_PLUGIN_SYMBOL);
   else if (detour_plugins_check (symbol, name, path, error))
     {
       g_module_make_resident (module);
@@ -194,7 +207,8 @@ plugins_find_and_open (DetourPlugins *self, const char *name, GError **error)
           return plugins_open_module (path, name, error);
       }
   where = g_strjoinv (", ", self->directories);
-  g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING, "no plugin \"%s\" in %s", name, where);
+  g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING, "no plugin \"%s\" in %s",
+               name, where);
   return NULL;
 }
 
@@ -219,7 +233,8 @@ plugins_is_of_kind (const char *name, DetourKind kind)
     {
       gsize n = strlen (detour_kind_names[i]);
 
-      if ((kind == DETOUR_N_KINDS || kind == i) && strncmp (name, detour_kind_names[i], n) == 0 && name[n] == '-')
+      if ((kind == DETOUR_N_KINDS || kind == i) && strncmp (name, detour_kind_names[i], n) == 0
+          && name[n] == '-')
         return TRUE;
     }
   return FALSE;

@@ -32,17 +32,19 @@ void detour_plugins_add_static (DetourPlugins *self, const DetourPlugin *plugin)
  * detour_plugins_load:
  * @name: KIND-PLUGIN
  *
- * A good module stays resident for the life of the process; one that was missing or bad is looked at again by the
- * next call, so that a reload can bring it in.
+ * A good module stays resident for the life of the process; one that was missing or bad is looked
+ * at again by the next call, so that a reload can bring it in.
  *
  * Returns: (nullable): the checked descriptor, or NULL and @error in one line with path and reason.
  */
 const DetourPlugin *detour_plugins_load (DetourPlugins *self, const char *name, GError **error);
 
-/* Names of the plugins there are, of one kind or (DETOUR_N_KINDS) of all, sorted; nothing is loaded. */
+/* Names of the plugins there are, of one kind or (DETOUR_N_KINDS) of all, sorted; nothing is
+ * loaded. */
 GStrv detour_plugins_names (DetourPlugins *self, DetourKind kind);
 
 /* Everything the loader checks of a descriptor found under @name; @where is for the message. */
-gboolean detour_plugins_check (const DetourPlugin *plugin, const char *name, const char *where, GError **error);
+gboolean detour_plugins_check (const DetourPlugin *plugin, const char *name, const char *where,
+                               GError **error);
 
 G_END_DECLS

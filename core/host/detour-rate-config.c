@@ -6,10 +6,10 @@
 
 #include "detour-json.h"
 
-#define FILE_MAX 65536u
+#define FILE_MAX  65536u
 #define DEPTH_MAX 32u
 
-G_DEFINE_QUARK (detour-rate-config-error-quark, detour_rate_config_error)
+G_DEFINE_QUARK (detour - rate - config - error - quark, detour_rate_config_error)
 
 typedef struct {
   DetourRateConfig config;
@@ -32,7 +32,8 @@ rate_config_on_member (const DetourJsonValue *name, const DetourJsonValue *value
   if (!is_rate && g_ascii_strcasecmp (text, burst_name) != 0)
     return TRUE;
   if (value->type != DETOUR_JSON_NULL
-      && (value->type != DETOUR_JSON_NUMBER || !detour_json_get_integer (value, &number) || number < 0))
+      && (value->type != DETOUR_JSON_NUMBER || !detour_json_get_integer (value, &number)
+          || number < 0))
     {
       self->wrong = is_rate ? rate_name : burst_name;
       return FALSE;
@@ -50,15 +51,18 @@ detour_rate_config_parse (const char *text, gsize len, DetourRateConfig *config,
   Reader reader = { 0 };
   DetourJsonValue root;
   const char *reason = NULL;
-  gboolean good = detour_json_scan (text, len, DEPTH_MAX, &root, rate_config_on_member, &reader, &reason, NULL);
+  gboolean good = detour_json_scan (text, len, DEPTH_MAX, &root, rate_config_on_member, &reader,
+                                    &reason, NULL);
 
   if (reader.wrong != NULL)
     g_set_error (error, DETOUR_RATE_CONFIG_ERROR, DETOUR_RATE_CONFIG_ERROR_FORM,
                  "%s is not a whole number of bytes, 0 or more", reader.wrong);
   else if (!good)
-    g_set_error (error, DETOUR_RATE_CONFIG_ERROR, DETOUR_RATE_CONFIG_ERROR_FORM, "not JSON: %s", reason);
+    g_set_error (error, DETOUR_RATE_CONFIG_ERROR, DETOUR_RATE_CONFIG_ERROR_FORM, "not JSON: %s",
+                 reason);
   else if (root.type != DETOUR_JSON_OBJECT)
-    g_set_error (error, DETOUR_RATE_CONFIG_ERROR, DETOUR_RATE_CONFIG_ERROR_FORM, "not a JSON object");
+    g_set_error (error, DETOUR_RATE_CONFIG_ERROR, DETOUR_RATE_CONFIG_ERROR_FORM,
+                 "not a JSON object");
   else
     {
       *config = reader.config;
@@ -79,7 +83,8 @@ detour_rate_config_load (const char *path, DetourRateConfig *config, GError **er
     return FALSE;
   if (len > FILE_MAX)
     {
-      g_set_error (error, DETOUR_RATE_CONFIG_ERROR, DETOUR_RATE_CONFIG_ERROR_FORM, "%s: longer than %u bytes", path, FILE_MAX);
+      g_set_error (error, DETOUR_RATE_CONFIG_ERROR, DETOUR_RATE_CONFIG_ERROR_FORM,
+                   "%s: longer than %u bytes", path, FILE_MAX);
       return FALSE;
     }
   if (!detour_rate_config_parse (text, len, config, error))

@@ -20,11 +20,14 @@ typedef struct {
 
 /**
  * detour_rate_config_parse:
- * @text: (array length=len): one JSON object; names count without regard to case, unknown ones are skipped
+ * @text: (array length=len): one JSON object; names count without regard to case, unknown ones are
+ * skipped
  *
- * Pure. Returns: FALSE with @error set when it is no such object, or a value is no whole number from 0 up.
+ * Pure. Returns: FALSE with @error set when it is no such object, or a value is no whole number
+ * from 0 up.
  */
-gboolean detour_rate_config_parse (const char *text, gsize len, DetourRateConfig *config, GError **error);
+gboolean detour_rate_config_parse (const char *text, gsize len, DetourRateConfig *config,
+                                   GError **error);
 
 /* Reads a file of at most 64 KiB. */
 gboolean detour_rate_config_load (const char *path, DetourRateConfig *config, GError **error);

@@ -15,9 +15,11 @@ struct _DetourRoster {
   GPtrArray *instances; /* DetourInstance, in the order of the files */
 };
 
-/* Whoever needs another comes after it: listeners are last, when everything they lead to is there. */
+/* Whoever needs another comes after it: listeners are last, when everything they lead to is there.
+ */
 static const DetourKind start_order[DETOUR_N_KINDS] = {
-  DETOUR_KIND_LOG, DETOUR_KIND_CERT, DETOUR_KIND_AUTH, DETOUR_KIND_HTTP, DETOUR_KIND_SERVICE, DETOUR_KIND_TRANSPORT,
+  DETOUR_KIND_LOG,  DETOUR_KIND_CERT,    DETOUR_KIND_AUTH,
+  DETOUR_KIND_HTTP, DETOUR_KIND_SERVICE, DETOUR_KIND_TRANSPORT,
 };
 
 static const DetourHostHooks no_hooks;
@@ -46,7 +48,8 @@ detour_roster_new (DetourConfig *config, const char *state_directory, const guin
   self->context.hooks_data = hooks_data;
   self->instances = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_instance_free);
   for (guint i = 0; i < config->instances->len; i++)
-    g_ptr_array_add (self->instances, detour_instance_new (&self->context, config->instances->pdata[i]));
+    g_ptr_array_add (self->instances,
+                     detour_instance_new (&self->context, config->instances->pdata[i]));
   return self;
 }
 
@@ -73,8 +76,8 @@ roster_apply_fixed (DetourRoster *self)
     hooks->apply_admission (self->context.hooks_data, self->config->admission);
 }
 
-static void
-roster_tell (const DetourInstance *instance, GLogLevelFlags level, const char *format, ...) G_GNUC_PRINTF (3, 4);
+static void roster_tell (const DetourInstance *instance, GLogLevelFlags level, const char *format,
+                         ...) G_GNUC_PRINTF (3, 4);
 
 static void
 roster_tell (const DetourInstance *instance, GLogLevelFlags level, const char *format, ...)
@@ -138,8 +141,8 @@ detour_roster_stop (DetourRoster *self)
 
 /* ---- going over to another configuration ----------------------------------------------------- */
 
-/* Names the keys that changed but only count after a restart of the daemon. TRUE when there are others that
- * changed as well. */
+/* Names the keys that changed but only count after a restart of the daemon. TRUE when there are
+ * others that changed as well. */
 static gboolean
 roster_report_restart_keys (const DetourSettings *old, const DetourSettings *new)
 {
@@ -150,7 +153,8 @@ roster_report_restart_keys (const DetourSettings *old, const DetourSettings *new
       if (detour_settings_same_value (old, new, key->key))
         continue;
       if ((key->flags & DETOUR_CONFIG_RESTART) != 0)
-        g_warning ("[%s] %s: changed; it counts after a restart of the daemon", detour_settings_group (new), key->key);
+        g_warning ("[%s] %s: changed; it counts after a restart of the daemon",
+                   detour_settings_group (new), key->key);
       else
         others = TRUE;
     }
@@ -163,7 +167,8 @@ roster_needs_restart (const DetourInstance *self, const DetourConfigInstance *ne
 {
   if (self->plugin != new->plugin || g_strcmp0 (self->plugin_name, new->plugin_name) != 0)
     return TRUE;
-  return !detour_settings_equal (self->settings, new->settings) && roster_report_restart_keys (self->settings, new->settings);
+  return !detour_settings_equal (self->settings, new->settings)
+      && roster_report_restart_keys (self->settings, new->settings);
 }
 
 /* With its new settings, or else with those it had. */
@@ -174,7 +179,10 @@ roster_change_one (DetourInstance *instance, const DetourConfigInstance *new)
   g_autofree char *problem = g_strdup (instance->problem);
   g_autoptr (DetourSettings) settings = detour_settings_ref (instance->settings);
   DetourConfigInstance old = {
-    .plugin = instance->plugin, .plugin_name = plugin_name, .problem = problem, .settings = settings,
+    .plugin = instance->plugin,
+    .plugin_name = plugin_name,
+    .problem = problem,
+    .settings = settings,
   };
   g_autoptr (GError) error = NULL;
   g_autoptr (GError) again = NULL;
@@ -187,10 +195,12 @@ roster_change_one (DetourInstance *instance, const DetourConfigInstance *new)
     }
   detour_instance_configure (instance, &old);
   if (detour_instance_start (instance, &again))
-    roster_tell (instance, G_LOG_LEVEL_WARNING, "%s goes on with its old settings: %s", instance->id, error->message);
+    roster_tell (instance, G_LOG_LEVEL_WARNING, "%s goes on with its old settings: %s",
+                 instance->id, error->message);
   else
-    roster_tell (instance, G_LOG_LEVEL_WARNING, "%s does not run any more: %s; nor with its old settings: %s", instance->id,
-          error->message, again->message);
+    roster_tell (instance, G_LOG_LEVEL_WARNING,
+                 "%s does not run any more: %s; nor with its old settings: %s", instance->id,
+                 error->message, again->message);
   return FALSE;
 }
 
@@ -202,8 +212,8 @@ typedef enum {
   STEP_RELOAD,
 } Step;
 
-/* Decides, and stops what has to stop: all of that comes before anything starts, because a socket may move from
- * one instance to another. */
+/* Decides, and stops what has to stop: all of that comes before anything starts, because a socket
+ * may move from one instance to another. */
 static Step
 roster_prepare (DetourInstance *instance, const DetourConfigInstance *new)
 {
@@ -252,7 +262,8 @@ roster_take_step (DetourInstance *instance, Step step, const DetourConfigInstanc
 gboolean
 detour_roster_apply (DetourRoster *self, DetourConfig *config)
 {
-  g_autoptr (GPtrArray) gone = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_instance_free);
+  g_autoptr (GPtrArray)
+      gone = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_instance_free);
   g_autofree Step *steps = g_new0 (Step, config->instances->len + 1);
   GPtrArray *instances = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_instance_free);
   gboolean good = TRUE;

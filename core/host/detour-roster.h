@@ -19,8 +19,9 @@ typedef struct _DetourRoster DetourRoster; /* main thread */
  *
  * Makes all instances and starts none.
  */
-DetourRoster *detour_roster_new (DetourConfig *config, const char *state_directory, const guint8 *server_key,
-                                 const DetourHostHooks *hooks, gpointer hooks_data);
+DetourRoster *detour_roster_new (DetourConfig *config, const char *state_directory,
+                                 const guint8 *server_key, const DetourHostHooks *hooks,
+                                 gpointer hooks_data);
 /* Stops what still runs. */
 void detour_roster_free (DetourRoster *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourRoster, detour_roster_free)
@@ -28,11 +29,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourRoster, detour_roster_free)
 /**
  * detour_roster_start:
  *
- * Gives the hooks limits and admission, then starts every enabled instance: logs, certificates, auth, pages,
- * services, transports. Each that fails leaves one line on the log and does not keep the others from starting.
+ * Gives the hooks limits and admission, then starts every enabled instance: logs, certificates,
+ * auth, pages, services, transports. Each that fails leaves one line on the log and does not keep
+ * the others from starting.
  *
- * Returns: FALSE when the daemon should not go on like this: an instance did not start for another reason than a
- *   broken module, or no transport runs.
+ * Returns: FALSE when the daemon should not go on like this: an instance did not start for another
+ * reason than a broken module, or no transport runs.
  */
 gboolean detour_roster_start (DetourRoster *self);
 /* Stops all in the reverse order. */
@@ -42,10 +44,10 @@ void detour_roster_stop (DetourRoster *self);
  * detour_roster_apply:
  * @config: loaded and checked
  *
- * Goes over to another configuration: stops what is gone, restarts what changed, starts what is new, asks
- * everything else to look at its files again. An instance that does not start with its new settings goes back to
- * the old ones. Changes that need a restart of the daemon are named on the log and left for then. An instance that
- * somebody stopped at run time stays so.
+ * Goes over to another configuration: stops what is gone, restarts what changed, starts what is
+ * new, asks everything else to look at its files again. An instance that does not start with its
+ * new settings goes back to the old ones. Changes that need a restart of the daemon are named on
+ * the log and left for then. An instance that somebody stopped at run time stays so.
  *
  * Returns: FALSE when an instance could not follow; the log says which.
  */

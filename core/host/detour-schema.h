@@ -10,7 +10,8 @@ G_BEGIN_DECLS
 extern const DetourConfigKey detour_schema_core[];
 extern const DetourConfigKey detour_schema_limits[];
 extern const DetourConfigKey detour_schema_admission[];
-extern const DetourConfigKey detour_schema_instance[]; /* `plugin` and `enabled` of each [KIND NAME] */
+extern const DetourConfigKey
+    detour_schema_instance[]; /* `plugin` and `enabled` of each [KIND NAME] */
 
 /* The fixed groups with their tables; ends with { NULL, NULL }. */
 typedef struct {

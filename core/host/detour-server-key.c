@@ -13,16 +13,16 @@
 
 #include "detour-json.h"
 
-#define FILE_MAX 16384
+#define FILE_MAX  16384
 #define DEPTH_MAX 8
-#define MEMBER "PrivateKey"
+#define MEMBER    "PrivateKey"
 
 struct _DetourServerKey {
   guint8 private_key[DETOUR_KEY_SIZE];
   DetourKey public_key;
 };
 
-G_DEFINE_QUARK (detour-server-key-error-quark, detour_server_key_error)
+G_DEFINE_QUARK (detour - server - key - error - quark, detour_server_key_error)
 
 static DetourServerKey *
 server_key_allocate (void)
@@ -51,7 +51,8 @@ detour_server_key_new (void)
   DetourServerKey *self = server_key_allocate ();
 
   randombytes_buf (self->private_key, sizeof self->private_key);
-  /* Clamped as derper writes it. The multiplication clamps again, but others who read the file may not. */
+  /* Clamped as derper writes it. The multiplication clamps again, but others who read the file may
+   * not. */
   self->private_key[0] &= 248;
   self->private_key[DETOUR_KEY_SIZE - 1] = (self->private_key[DETOUR_KEY_SIZE - 1] & 127) | 64;
   return server_key_seal (self);
@@ -75,8 +76,8 @@ detour_server_key_private (const DetourServerKey *self)
   return self->private_key;
 }
 
-static gboolean
-server_key_refuse (GError **error, int code, const char *format, ...) G_GNUC_PRINTF (3, 4);
+static gboolean server_key_refuse (GError **error, int code, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
 
 static gboolean
 server_key_refuse (GError **error, int code, const char *format, ...)
@@ -91,7 +92,8 @@ server_key_refuse (GError **error, int code, const char *format, ...)
   return FALSE;
 }
 
-/* What the object holds under the name, the last one if it comes again; @user is a DetourJsonValue. */
+/* What the object holds under the name, the last one if it comes again; @user is a DetourJsonValue.
+ */
 static gboolean
 server_key_take_member (const DetourJsonValue *name, const DetourJsonValue *value, gpointer user)
 {
@@ -114,28 +116,34 @@ detour_server_key_parse (const char *data, gsize len, GError **error)
 
   if (len > FILE_MAX)
     {
-      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no key file: it has more than %d bytes", FILE_MAX);
+      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FORM,
+                         "this is no key file: it has more than %d bytes", FILE_MAX);
       return NULL;
     }
-  if (!detour_json_scan (data, len, DEPTH_MAX, &root, server_key_take_member, &member, &reason, NULL))
+  if (!detour_json_scan (data, len, DEPTH_MAX, &root, server_key_take_member, &member, &reason,
+                         NULL))
     {
-      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "this is no JSON (%s); expected an object with \"" MEMBER "\"", reason);
+      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FORM,
+                         "this is no JSON (%s); expected an object with \"" MEMBER "\"", reason);
       return NULL;
     }
   if (member.type != DETOUR_JSON_STRING)
     {
-      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "it has no text \"" MEMBER "\", which would be the key");
+      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FORM,
+                         "it has no text \"" MEMBER "\", which would be the key");
       return NULL;
     }
 
   self = server_key_allocate ();
-  good = detour_json_get_string (&member, text, sizeof text) && detour_key_parse (&self->public_key, text, "privkey:")
-         && !detour_key_is_zero (&self->public_key);
+  good = detour_json_get_string (&member, text, sizeof text)
+      && detour_key_parse (&self->public_key, text, "privkey:")
+      && !detour_key_is_zero (&self->public_key);
   sodium_memzero (text, sizeof text);
   if (!good)
     {
       sodium_free (self);
-      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FORM, "\"" MEMBER "\" must be \"privkey:\" and 64 hex digits, not all zero");
+      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FORM,
+                         "\"" MEMBER "\" must be \"privkey:\" and 64 hex digits, not all zero");
       return NULL;
     }
   memcpy (self->private_key, self->public_key.bytes, DETOUR_KEY_SIZE);
@@ -153,7 +161,8 @@ detour_server_key_load (const char *path, GError **error)
 
   if (fd < 0 || fstat (fd, &st) < 0)
     {
-      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror (errno));
+      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: %s", path,
+                         g_strerror (errno));
       if (fd >= 0)
         close (fd);
       return NULL;
@@ -162,10 +171,11 @@ detour_server_key_load (const char *path, GError **error)
     server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: not a file", path);
   else if ((st.st_mode & S_IRWXO) != 0)
     server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_OPEN,
-            "%s: everybody may use this private key (mode %04o); run: chmod 600 %s", path,
-            (guint) st.st_mode & 07777, path);
+                       "%s: everybody may use this private key (mode %04o); run: chmod 600 %s",
+                       path, (guint) st.st_mode & 07777, path);
   else if ((n = read (fd, data, sizeof data)) < 0)
-    server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror (errno));
+    server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: %s", path,
+                       g_strerror (errno));
   else
     {
       self = detour_server_key_parse (data, (gsize) n, error);
@@ -187,7 +197,8 @@ server_key_to_text (const DetourServerKey *self, gsize *len)
   char *text = g_malloc (size);
 
   memcpy (text, before, sizeof before);
-  sodium_bin2hex (text + sizeof before - 1, 2 * DETOUR_KEY_SIZE + 1, self->private_key, DETOUR_KEY_SIZE);
+  sodium_bin2hex (text + sizeof before - 1, 2 * DETOUR_KEY_SIZE + 1, self->private_key,
+                  DETOUR_KEY_SIZE);
   memcpy (text + sizeof before - 1 + 2 * DETOUR_KEY_SIZE, after, sizeof after);
   *len = strlen (text);
   return text;
@@ -204,21 +215,26 @@ detour_server_key_save (const DetourServerKey *self, const char *path, GError **
   int fd;
 
   if (g_mkdir_with_parents (directory, 0700) < 0)
-    return server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", directory, g_strerror (errno));
+    return server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s",
+                              directory, g_strerror (errno));
   fd = g_mkstemp_full (temporary, O_WRONLY | O_CLOEXEC, 0600);
   if (fd < 0)
-    return server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", path, g_strerror (errno));
+    return server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", path,
+                              g_strerror (errno));
 
   text = server_key_to_text (self, &len);
   /* link() and not rename(): whoever made a key meanwhile keeps it. */
   if (write (fd, text, len) != (gssize) len || fsync (fd) < 0)
-    server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be written: %s", path, g_strerror (errno));
+    server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be written: %s", path,
+                       g_strerror (errno));
   else if (link (temporary, path) < 0)
     {
       if (errno == EEXIST)
-        server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_EXISTS, "%s: exists already and is not replaced", path);
+        server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_EXISTS,
+                           "%s: exists already and is not replaced", path);
       else
-        server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", path, g_strerror (errno));
+        server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be made: %s", path,
+                           g_strerror (errno));
     }
   else
     saved = TRUE;

@@ -29,7 +29,8 @@ const guint8 *detour_server_key_private (const DetourServerKey *self); /* DETOUR
 
 /**
  * detour_server_key_parse:
- * @data: (array length=len): a JSON object with `PrivateKey`, as derper writes it; nothing is trusted
+ * @data: (array length=len): a JSON object with `PrivateKey`, as derper writes it; nothing is
+ * trusted
  *
  * Pure.
  */
@@ -38,11 +39,12 @@ DetourServerKey *detour_server_key_parse (const char *data, gsize len, GError **
 /* Reads a key file. One that everybody may read is refused. */
 DetourServerKey *detour_server_key_load (const char *path, GError **error);
 
-/* Makes a file of mode 0600 that appears whole or not at all, and the directory it lies in (0700). Never
- * replaces one that exists. */
+/* Makes a file of mode 0600 that appears whole or not at all, and the directory it lies in (0700).
+ * Never replaces one that exists. */
 gboolean detour_server_key_save (const DetourServerKey *self, const char *path, GError **error);
 
 /* Reads the file, or makes it with a fresh key when there is none; @created says which. */
-DetourServerKey *detour_server_key_load_or_create (const char *path, gboolean *created, GError **error);
+DetourServerKey *detour_server_key_load_or_create (const char *path, gboolean *created,
+                                                   GError **error);
 
 G_END_DECLS

@@ -28,7 +28,8 @@ struct _DetourSettings {
 static const DetourConfigKey no_keys[] = { { NULL } };
 
 static void
-settings_setting_set (Setting *self, const DetourConfigValue *value, const char *text, const char *file, guint line)
+settings_setting_set (Setting *self, const DetourConfigValue *value, const char *text,
+                      const char *file, guint line)
 {
   detour_config_value_clear (&self->value);
   g_free (self->text);
@@ -56,7 +57,8 @@ detour_settings_new (const char *group, const DetourConfigKey *table, const char
     if (self->table[i].fallback != NULL)
       {
         DetourConfigValue value;
-        gboolean sane = detour_config_value_parse (&self->table[i], self->table[i].fallback, &value, NULL);
+        gboolean sane = detour_config_value_parse (&self->table[i], self->table[i].fallback, &value,
+                                                   NULL);
 
         g_assert (sane);
         settings_setting_set (&self->settings[i], &value, self->table[i].fallback, NULL, 0);
@@ -106,9 +108,11 @@ settings_expect (const DetourSettings *self, const char *key, guint types, gbool
 {
   const DetourConfigKey *entry = detour_settings_find_key (self, key);
 
-  if (entry == NULL || (types & (1u << entry->type)) == 0 || ((entry->flags & DETOUR_CONFIG_LIST) != 0) != list)
+  if (entry == NULL || (types & (1u << entry->type)) == 0
+      || ((entry->flags & DETOUR_CONFIG_LIST) != 0) != list)
     {
-      g_autofree char *text = g_strdup_printf ("[%s] %s: the table has no such key of this type", self->group, key);
+      g_autofree char *text = g_strdup_printf ("[%s] %s: the table has no such key of this type",
+                                               self->group, key);
 
       g_assertion_message (G_LOG_DOMAIN, __FILE__, __LINE__, G_STRFUNC, text);
     }
@@ -125,8 +129,8 @@ detour_settings_find_key (const DetourSettings *self, const char *key)
 }
 
 gboolean
-detour_settings_set (DetourSettings *self, const char *key, const char *text, const char *file, guint line,
-                     GError **error)
+detour_settings_set (DetourSettings *self, const char *key, const char *text, const char *file,
+                     guint line, GError **error)
 {
   Setting *setting = settings_find (self, key);
   const DetourConfigKey *entry = &self->table[setting - self->settings];
@@ -216,9 +220,10 @@ const char *
 detour_settings_string (const DetourSettings *self, const char *key)
 {
   return settings_expect (self, key,
-                 1u << DETOUR_CONFIG_STRING | 1u << DETOUR_CONFIG_PATH | 1u << DETOUR_CONFIG_ENUM
-                     | 1u << DETOUR_CONFIG_ADDRESS | 1u << DETOUR_CONFIG_CIDR,
-                 FALSE)
+                          1u << DETOUR_CONFIG_STRING | 1u << DETOUR_CONFIG_PATH
+                              | 1u << DETOUR_CONFIG_ENUM | 1u << DETOUR_CONFIG_ADDRESS
+                              | 1u << DETOUR_CONFIG_CIDR,
+                          FALSE)
       ->value.string;
 }
 
@@ -231,14 +236,17 @@ detour_settings_bool (const DetourSettings *self, const char *key)
 guint64
 detour_settings_uint (const DetourSettings *self, const char *key)
 {
-  return settings_expect (self, key, 1u << DETOUR_CONFIG_UINT | 1u << DETOUR_CONFIG_SIZE | 1u << DETOUR_CONFIG_RATE, FALSE)
+  return settings_expect (
+             self, key,
+             1u << DETOUR_CONFIG_UINT | 1u << DETOUR_CONFIG_SIZE | 1u << DETOUR_CONFIG_RATE, FALSE)
       ->value.number;
 }
 
 gint64
 detour_settings_duration_us (const DetourSettings *self, const char *key)
 {
-  return (gint64) settings_expect (self, key, 1u << DETOUR_CONFIG_DURATION, FALSE)->value.number * 1000;
+  return (gint64) settings_expect (self, key, 1u << DETOUR_CONFIG_DURATION, FALSE)->value.number
+       * 1000;
 }
 
 const char *const *
@@ -251,7 +259,8 @@ detour_settings_list (const DetourSettings *self, const char *key)
 }
 
 void
-detour_settings_error (const DetourSettings *self, const char *key, GError **error, const char *format, ...)
+detour_settings_error (const DetourSettings *self, const char *key, GError **error,
+                       const char *format, ...)
 {
   const Setting *setting = key != NULL ? settings_find (self, key) : NULL;
   const char *file = setting != NULL && setting->file != NULL ? setting->file : self->file;

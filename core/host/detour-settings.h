@@ -16,13 +16,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourSettings, detour_settings_unref)
  * @file: (nullable): where to point for what no line is at fault for
  * @line: line of the group's header, or 0
  *
- * Every key has its fallback. Main thread, like detour_settings_set(), which is over before anyone else sees it.
+ * Every key has its fallback. Main thread, like detour_settings_set(), which is over before anyone
+ * else sees it.
  */
-DetourSettings *detour_settings_new (const char *group, const DetourConfigKey *table, const char *file, guint line);
+DetourSettings *detour_settings_new (const char *group, const DetourConfigKey *table,
+                                     const char *file, guint line);
 
 /* @error has the form of every configuration error. @key must be in the table. */
-gboolean detour_settings_set (DetourSettings *self, const char *key, const char *text, const char *file, guint line,
-                              GError **error);
+gboolean detour_settings_set (DetourSettings *self, const char *key, const char *text,
+                              const char *file, guint line, GError **error);
 
 /* The key's entry in the table, or NULL. */
 const DetourConfigKey *detour_settings_find_key (const DetourSettings *self, const char *key);
@@ -34,10 +36,12 @@ const DetourConfigKey *detour_settings_table (const DetourSettings *self); /* ne
 /* As written in a file, or the fallback; NULL when absent. */
 const char *detour_settings_text (const DetourSettings *self, const char *key);
 /* Where the value was written; FALSE when nowhere. */
-gboolean detour_settings_origin (const DetourSettings *self, const char *key, const char **file, guint *line);
+gboolean detour_settings_origin (const DetourSettings *self, const char *key, const char **file,
+                                 guint *line);
 
 /* Both have the same table and mean the same. */
 gboolean detour_settings_equal (const DetourSettings *a, const DetourSettings *b);
-gboolean detour_settings_same_value (const DetourSettings *a, const DetourSettings *b, const char *key);
+gboolean detour_settings_same_value (const DetourSettings *a, const DetourSettings *b,
+                                     const char *key);
 
 G_END_DECLS

@@ -8,7 +8,8 @@
 #include <string.h>
 
 static DetourChannelResult
-channel_plain_handshake (gpointer self, const guint8 *in, gsize len, gsize *used, DetourBuffer *out, const char **reason)
+channel_plain_handshake (gpointer self, const guint8 *in, gsize len, gsize *used, DetourBuffer *out,
+                         const char **reason)
 {
   *used = 0;
   return DETOUR_CHANNEL_OK;
@@ -65,7 +66,8 @@ detour_channel_seal (DetourChannel *channel, const struct iovec *plain, guint n,
 }
 
 DetourChannelResult
-detour_channel_feed (DetourChannel *channel, const guint8 *in, gsize len, DetourBuffer *plain, gboolean *reply)
+detour_channel_feed (DetourChannel *channel, const guint8 *in, gsize len, DetourBuffer *plain,
+                     gboolean *reply)
 {
   *reply = FALSE;
   if (channel->cls->feed != NULL)

@@ -23,13 +23,15 @@ detour_channel_is_plain (const DetourChannel *channel)
   return channel->cls->feed == NULL;
 }
 
-/* Appends sealed spans to @out, which has DETOUR_CHANNEL_SEAL_BOUND() of room. FALSE: the channel is broken. */
+/* Appends sealed spans to @out, which has DETOUR_CHANNEL_SEAL_BOUND() of room. FALSE: the channel
+ * is broken. */
 gboolean detour_channel_seal (DetourChannel *channel, const struct iovec *plain, guint n,
                               DetourBuffer *out) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Opens @len bytes into @plain, which has room for them and DETOUR_CHANNEL_FEED_SLACK more. */
-DetourChannelResult detour_channel_feed (DetourChannel *channel, const guint8 *in, gsize len, DetourBuffer *plain,
-                                         gboolean *reply) G_GNUC_WARN_UNUSED_RESULT;
+DetourChannelResult detour_channel_feed (DetourChannel *channel, const guint8 *in, gsize len,
+                                         DetourBuffer *plain, gboolean *reply)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 void detour_channel_info (const DetourChannel *channel, DetourChannelInfo *info);
 void detour_channel_close (DetourChannel *channel, DetourBuffer *out);

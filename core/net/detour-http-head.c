@@ -106,7 +106,7 @@ http_head_is_name (guint8 c)
 static DetourHttpSpan
 http_head_span (gsize start, gsize end)
 {
-  return (DetourHttpSpan){ .start = (guint16) start, .len = (guint16) (end - start) };
+  return (DetourHttpSpan) { .start = (guint16) start, .len = (guint16) (end - start) };
 }
 
 static gboolean
@@ -186,7 +186,8 @@ http_head_split_target (DetourHttpHead *self)
     {
       self->form = DETOUR_HTTP_TARGET_AUTHORITY;
       self->path = self->query = http_head_span (end, end);
-      return http_head_is_authority (target, self->target.len, TRUE) || http_head_fail (self, 400, "CONNECT needs HOST:PORT");
+      return http_head_is_authority (target, self->target.len, TRUE)
+          || http_head_fail (self, 400, "CONNECT needs HOST:PORT");
     }
   if (target[0] == '/')
     {
@@ -222,8 +223,8 @@ http_head_end_line (DetourHttpHead *self)
   return http_head_split_target (self);
 }
 
-/* One byte of the version: "HTTP/", a digit, a point, a digit. Judged at once, so that a peer that speaks another
- * protocol is not waited for. */
+/* One byte of the version: "HTTP/", a digit, a point, a digit. Judged at once, so that a peer that
+ * speaks another protocol is not waited for. */
 static gboolean
 http_head_is_version (gsize at, guint8 c)
 {
@@ -236,7 +237,9 @@ static gboolean
 http_head_name_is (const DetourHttpHead *self, const DetourHttpHeader *header, const char *name)
 {
   return header->name.len == strlen (name)
-         && g_ascii_strncasecmp ((const char *) self->data + header->name.start, name, header->name.len) == 0;
+      && g_ascii_strncasecmp ((const char *) self->data + header->name.start, name,
+                              header->name.len)
+             == 0;
 }
 
 static gboolean
@@ -354,7 +357,7 @@ http_head_step (DetourHttpHead *self, guint8 c)
           return http_head_end_line (self);
         }
       return http_head_is_version (self->pos - self->mark, c)
-             || http_head_fail (self, 400, "the request line does not end with an HTTP version");
+          || http_head_fail (self, 400, "the request line does not end with an HTTP version");
 
     case STATE_LINE_LF:
     case STATE_VALUE_LF:
@@ -371,7 +374,8 @@ http_head_step (DetourHttpHead *self, guint8 c)
           self->state = STATE_BLANK;
           return TRUE;
         }
-      return http_head_is_token (c) || http_head_fail (self, 400, "the name of a header is malformed");
+      return http_head_is_token (c)
+          || http_head_fail (self, 400, "the name of a header is malformed");
 
     case STATE_BLANK:
       if (c == ' ' || c == '\t')
@@ -385,10 +389,12 @@ http_head_step (DetourHttpHead *self, guint8 c)
           self->state = STATE_VALUE_LF;
           return http_head_end_header (self);
         }
-      return http_head_is_value (c) || http_head_fail (self, 400, "the value of a header has a control byte");
+      return http_head_is_value (c)
+          || http_head_fail (self, 400, "the value of a header has a control byte");
 
     case STATE_END_LF:
-      return c == '\n' ? http_head_end_head (self) : http_head_fail (self, 400, "a carriage return without a line feed");
+      return c == '\n' ? http_head_end_head (self)
+                       : http_head_fail (self, 400, "a carriage return without a line feed");
 
     default:
       g_assert_not_reached ();
@@ -473,7 +479,8 @@ detour_http_head_has_token (const DetourHttpHead *self, const char *name, const 
       const DetourHttpHeader *header = &self->headers[i];
 
       if (http_head_name_is (self, header, name)
-          && http_head_list_has_token ((const char *) self->data + header->value.start, header->value.len, token))
+          && http_head_list_has_token ((const char *) self->data + header->value.start,
+                                       header->value.len, token))
         return TRUE;
     }
   return FALSE;

@@ -11,10 +11,11 @@
 
 G_BEGIN_DECLS
 
-#define DETOUR_HTTP_HEAD_MAX 16384u       /* bytes of the whole head, the empty line included; past it 431 */
-#define DETOUR_HTTP_HEAD_HEADERS_MAX 64u  /* past it 431 */
-#define DETOUR_HTTP_HEAD_TARGET_MAX 8192u /* bytes of the request target; past it 414 */
-#define DETOUR_HTTP_HEAD_METHOD_MAX 32u   /* bytes of the method; past it 400 */
+#define DETOUR_HTTP_HEAD_MAX \
+  16384u /* bytes of the whole head, the empty line included; past it 431 */
+#define DETOUR_HTTP_HEAD_HEADERS_MAX 64u   /* past it 431 */
+#define DETOUR_HTTP_HEAD_TARGET_MAX  8192u /* bytes of the request target; past it 414 */
+#define DETOUR_HTTP_HEAD_METHOD_MAX  32u   /* bytes of the method; past it 400 */
 
 typedef enum {
   DETOUR_HTTP_HEAD_OK,   /* the head is complete */
@@ -37,7 +38,8 @@ typedef struct {
   DetourHttpSpan name, value; /* without the blanks around the value */
 } DetourHttpHeader;
 
-/* Lives wherever the caller likes. Spans refer to `data`, which is borrowed from the last call of parse. */
+/* Lives wherever the caller likes. Spans refer to `data`, which is borrowed from the last call of
+ * parse. */
 typedef struct {
   const guint8 *data;
 
@@ -50,17 +52,19 @@ typedef struct {
   const char *reason; /* static, one line without a full stop */
 
   /* After OK. */
-  guint16 len;                  /* of the head; what comes behind it belongs to the next protocol */
-  guint8 minor;                 /* 0 or 1 of HTTP/1.x; a higher one counts as 1 */
+  guint16 len;  /* of the head; what comes behind it belongs to the next protocol */
+  guint8 minor; /* 0 or 1 of HTTP/1.x; a higher one counts as 1 */
   guint8 n_headers;
   DetourHttpTargetForm form;
-  DetourHttpSpan method;        /* a token, compared with regard to case */
-  DetourHttpSpan target;        /* as it was received */
-  DetourHttpSpan path;          /* begins with `/`, or is empty: for CONNECT, and for an absolute form without a path */
-  DetourHttpSpan query;         /* behind the first `?`; empty when there is none */
-  DetourHttpSpan host;          /* NAME, NAME:PORT, ADDRESS, [V6]:PORT…: only bytes legal there; may be empty */
+  DetourHttpSpan method; /* a token, compared with regard to case */
+  DetourHttpSpan target; /* as it was received */
+  DetourHttpSpan
+      path; /* begins with `/`, or is empty: for CONNECT, and for an absolute form without a path */
+  DetourHttpSpan query; /* behind the first `?`; empty when there is none */
+  DetourHttpSpan
+      host; /* NAME, NAME:PORT, ADDRESS, [V6]:PORT…: only bytes legal there; may be empty */
   gboolean has_content_length;
-  guint64 content_length;       /* bytes of the body; 0 without that header */
+  guint64 content_length; /* bytes of the body; 0 without that header */
   DetourHttpHeader headers[DETOUR_HTTP_HEAD_HEADERS_MAX];
 } DetourHttpHead;
 
@@ -70,12 +74,12 @@ void detour_http_head_init (DetourHttpHead *self);
 /**
  * detour_http_head_parse:
  * @self: begun with detour_http_head_init()
- * @data: (array length=len): everything received since the first byte of the request. Between calls it may grow and
- *   move, but bytes once shown must stay the same.
+ * @data: (array length=len): everything received since the first byte of the request. Between calls
+ * it may grow and move, but bytes once shown must stay the same.
  * @len: may lie behind the end of the head
  *
- * Looks at each byte once, however often it is called. The answer does not depend on how the bytes were cut. After
- * OK and BAD further calls give the same answer.
+ * Looks at each byte once, however often it is called. The answer does not depend on how the bytes
+ * were cut. After OK and BAD further calls give the same answer.
  */
 DetourHttpHeadResult detour_http_head_parse (DetourHttpHead *self, const guint8 *data, gsize len)
     G_GNUC_WARN_UNUSED_RESULT;
@@ -88,11 +92,14 @@ gboolean detour_http_head_is (const DetourHttpHead *self, DetourHttpSpan part, c
 /* First header of that name, compared without regard to case; NULL when absent. */
 const DetourHttpHeader *detour_http_head_find (const DetourHttpHead *self, const char *name);
 
-/* TRUE when one of the headers @name, read as lists separated by commas, has @token, without regard to case. */
-gboolean detour_http_head_has_token (const DetourHttpHead *self, const char *name, const char *token);
+/* TRUE when one of the headers @name, read as lists separated by commas, has @token, without regard
+ * to case. */
+gboolean detour_http_head_has_token (const DetourHttpHead *self, const char *name,
+                                     const char *token);
 
-/* TRUE when the peer expects the connection to stay open: HTTP/1.1 without `close`, 1.0 with `keep-alive`. A body
- * that nobody reads makes it FALSE as well, because its bytes would be taken for the next request. */
+/* TRUE when the peer expects the connection to stay open: HTTP/1.1 without `close`, 1.0 with
+ * `keep-alive`. A body that nobody reads makes it FALSE as well, because its bytes would be taken
+ * for the next request. */
 gboolean detour_http_head_keep_alive (const DetourHttpHead *self);
 
 G_END_DECLS

@@ -25,7 +25,8 @@ struct _DetourHttpResponse {
   GByteArray *body;
 };
 
-/* Everything a part can be followed by is a delimiter: a blank, `?`, `:`, or the end of the line. */
+/* Everything a part can be followed by is a delimiter: a blank, `?`, `:`, or the end of the line.
+ */
 static void
 http_message_end_string (DetourHttpRequest *self, DetourHttpSpan part)
 {
@@ -39,7 +40,8 @@ http_message_string_of (const DetourHttpRequest *self, DetourHttpSpan part)
 }
 
 DetourHttpRequest *
-detour_http_request_new (const DetourHttpHead *head, const struct sockaddr_storage *peer, DetourListenerFlags flags)
+detour_http_request_new (const DetourHttpHead *head, const struct sockaddr_storage *peer,
+                         DetourListenerFlags flags)
 {
   DetourHttpRequest *self = g_malloc0 (sizeof *self + head->len);
 
@@ -198,8 +200,8 @@ http_message_append_header (DetourHttpResponse *self, const char *name, const ch
   g_autofree char *escaped_value = g_strescape (value, NULL);
 
   self->broken = TRUE;
-  g_warning ("A response header \"%s: %s\" has bytes that may not stand there; answering 500", escaped_name,
-             escaped_value);
+  g_warning ("A response header \"%s: %s\" has bytes that may not stand there; answering 500",
+             escaped_name, escaped_value);
 }
 
 void
@@ -218,7 +220,8 @@ void
 detour_http_response_add_header (DetourHttpResponse *self, const char *name, const char *value)
 {
   /* These frame the message; two voices about them would be two messages. */
-  static const char *const own[] = { "Connection", "Content-Length", "Transfer-Encoding", "Date", "Upgrade", "Trailer" };
+  static const char *const own[] = { "Connection", "Content-Length", "Transfer-Encoding",
+                                     "Date",       "Upgrade",        "Trailer" };
 
   if (g_ascii_strcasecmp (name, "Connection") == 0 && g_ascii_strcasecmp (value, "close") == 0)
     {
@@ -238,7 +241,8 @@ detour_http_response_add_header (DetourHttpResponse *self, const char *name, con
 }
 
 void
-detour_http_response_set_body (DetourHttpResponse *self, const char *content_type, const char *body, gssize len)
+detour_http_response_set_body (DetourHttpResponse *self, const char *content_type, const char *body,
+                               gssize len)
 {
   g_return_if_fail (body != NULL || len == 0);
 
@@ -251,16 +255,19 @@ detour_http_response_set_body (DetourHttpResponse *self, const char *content_typ
   self->has_type = TRUE;
   http_message_append_header (self, "Content-Type", content_type);
   if (len != 0)
-    g_byte_array_append (self->body, (const guint8 *) body, len < 0 ? (guint) strlen (body) : (guint) len);
+    g_byte_array_append (self->body, (const guint8 *) body,
+                         len < 0 ? (guint) strlen (body) : (guint) len);
 }
 
 void
 detour_http_response_add_browser_headers (DetourHttpResponse *self)
 {
-  http_message_append_header (self, "Strict-Transport-Security", "max-age=63072000; includeSubDomains");
-  http_message_append_header (self, "Content-Security-Policy",
-                 "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'; "
-                 "block-all-mixed-content; object-src 'none'");
+  http_message_append_header (self, "Strict-Transport-Security",
+                              "max-age=63072000; includeSubDomains");
+  http_message_append_header (
+      self, "Content-Security-Policy",
+      "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'; "
+      "block-all-mixed-content; object-src 'none'");
   http_message_append_header (self, "X-Frame-Options", "DENY");
   http_message_append_header (self, "X-Content-Type-Options", "nosniff");
 }
@@ -347,13 +354,14 @@ http_message_append_date (GByteArray *out, gint64 real_us)
 
   if (gmtime_r (&seconds, &tm) == NULL)
     return;
-  n = g_snprintf (line, sizeof line, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday], tm.tm_mday,
-                  months[tm.tm_mon], 1900 + tm.tm_year, tm.tm_hour, tm.tm_min, tm.tm_sec);
+  n = g_snprintf (line, sizeof line, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
+                  days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], 1900 + tm.tm_year, tm.tm_hour,
+                  tm.tm_min, tm.tm_sec);
   g_byte_array_append (out, (const guint8 *) line, (guint) n);
 }
 
-static void
-http_message_append_format (GByteArray *out, const char *format, ...) G_GNUC_PRINTF (2, 3);
+static void http_message_append_format (GByteArray *out, const char *format, ...)
+    G_GNUC_PRINTF (2, 3);
 
 static void
 http_message_append_format (GByteArray *out, const char *format, ...)
@@ -370,11 +378,13 @@ http_message_append_format (GByteArray *out, const char *format, ...)
 }
 
 GByteArray *
-detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpRequest *request, gint64 real_us)
+detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpRequest *request,
+                               gint64 real_us)
 {
   GByteArray *out;
   gboolean has_body = self->status != 204 && self->status != 304;
-  gboolean is_head = request != NULL && detour_http_head_is (&request->head, request->head.method, "HEAD");
+  gboolean is_head = request != NULL
+                  && detour_http_head_is (&request->head, request->head.method, "HEAD");
 
   if (self->broken)
     {
@@ -386,7 +396,8 @@ detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpR
     }
 
   out = g_byte_array_sized_new ((guint) (256 + self->headers->len + self->body->len));
-  http_message_append_format (out, "HTTP/1.1 %u %s\r\n", self->status, http_message_phrase_of (self->status));
+  http_message_append_format (out, "HTTP/1.1 %u %s\r\n", self->status,
+                              http_message_phrase_of (self->status));
   http_message_append_date (out, real_us);
   g_byte_array_append (out, (const guint8 *) self->headers->str, (guint) self->headers->len);
   if (has_body)

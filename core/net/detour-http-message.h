@@ -21,15 +21,18 @@ G_BEGIN_DECLS
  *
  * Free with detour_http_request_free().
  */
-DetourHttpRequest *detour_http_request_new (const DetourHttpHead *head, const struct sockaddr_storage *peer,
+DetourHttpRequest *detour_http_request_new (const DetourHttpHead *head,
+                                            const struct sockaddr_storage *peer,
                                             DetourListenerFlags flags);
 void detour_http_request_free (DetourHttpRequest *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourHttpRequest, detour_http_request_free)
 
 DetourListenerFlags detour_http_request_flags (const DetourHttpRequest *self);
-/* Its `data` is a copy in which strings were ended with NUL: good for offsets and flags, not for parsing again. */
+/* Its `data` is a copy in which strings were ended with NUL: good for offsets and flags, not for
+ * parsing again. */
 const DetourHttpHead *detour_http_request_head (const DetourHttpRequest *self);
-/* Host of an absolute target, else the header; "" when there is none. Only bytes legal in a host and port. */
+/* Host of an absolute target, else the header; "" when there is none. Only bytes legal in a host
+ * and port. */
 const char *detour_http_request_host (const DetourHttpRequest *self);
 
 /* Status 200, no headers, no body. Free with detour_http_response_free(). */
@@ -42,7 +45,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourHttpResponse, detour_http_response_free)
  * @status: 400 to 599
  * @text: one line without its end
  *
- * Makes @self the plain-text response of an error. Headers and body it had are forgotten; more may be added.
+ * Makes @self the plain-text response of an error. Headers and body it had are forgotten; more may
+ * be added.
  */
 void detour_http_response_set_error (DetourHttpResponse *self, guint status, const char *text);
 
@@ -54,17 +58,18 @@ guint detour_http_response_status (const DetourHttpResponse *self);
  *
  * Returns: TRUE when the connection stays open after the response, by the wish of peer and handler.
  */
-gboolean detour_http_response_keeps_alive (const DetourHttpResponse *self, const DetourHttpRequest *request);
+gboolean detour_http_response_keeps_alive (const DetourHttpResponse *self,
+                                           const DetourHttpRequest *request);
 
 /**
  * detour_http_response_to_bytes:
  * @request: (nullable): what is answered; NULL: it could not be parsed
  * @real_us: Unix time in microseconds, for Date
  *
- * Returns: (transfer full): status line, headers and body as they go on the wire; what they say of the
- *   connection is detour_http_response_keeps_alive().
+ * Returns: (transfer full): status line, headers and body as they go on the wire; what they say of
+ * the connection is detour_http_response_keeps_alive().
  */
-GByteArray *detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpRequest *request,
-                                           gint64 real_us);
+GByteArray *detour_http_response_to_bytes (const DetourHttpResponse *self,
+                                           const DetourHttpRequest *request, gint64 real_us);
 
 G_END_DECLS

@@ -19,11 +19,12 @@
 /* Rounds in the source before the context gets a turn. */
 #define ROUNDS_MAX 64
 
-/* At such a rate a worker that is not yet overloaded would wait for each event by itself, and a wait costs as much as
- * the packet. Then it lets some gather, as network cards do: for at most a tenth of a millisecond. Whether there is
- * cause is looked at now and then, while nothing gathers. */
-#define GATHER_FROM 30 /* events a millisecond */
-#define GATHER_NS (100 * 1000)
+/* At such a rate a worker that is not yet overloaded would wait for each event by itself, and a
+ * wait costs as much as the packet. Then it lets some gather, as network cards do: for at most a
+ * tenth of a millisecond. Whether there is cause is looked at now and then, while nothing gathers.
+ */
+#define GATHER_FROM    30 /* events a millisecond */
+#define GATHER_NS      (100 * 1000)
 #define GATHER_LOOK_US (50 * 1000)
 #define GATHER_HOLD_US (450 * 1000)
 /* A round with so many has enough to share the cost of a wait. */
@@ -49,16 +50,16 @@ struct _DetourWorker {
   gboolean quit;
   gboolean has_own_mail; /* the worker posted to itself, and is awake to see it */
   gboolean gathers;
-  gboolean is_full;    /* the last round was not a small one */
-  gint64 look_us;      /* when @gathers was decided */
-  guint64 n_seen;      /* events since then */
+  gboolean is_full; /* the last round was not a small one */
+  gint64 look_us;   /* when @gathers was decided */
+  guint64 n_seen;   /* events since then */
   struct epoll_event events[EVENTS_MAX];
 
   /* Shared: written by whoever posts or wakes. */
-  _Alignas (64) atomic_int sleeps;
+  _Alignas(64) atomic_int sleeps;
   GMutex lock;
-  GArray *inbox;  /* of Message; under the lock */
-  GArray *spare;  /* the other inbox; worker's thread */
+  GArray *inbox; /* of Message; under the lock */
+  GArray *spare; /* the other inbox; worker's thread */
 };
 
 typedef struct {
@@ -113,8 +114,9 @@ loop_run_timers (DetourLoop *self)
     self->funcs->timer (self, timer, self->user);
 }
 
-/* Milliseconds from the start of this round to the next timer, rounded up; -1: for ever. The clock is not read again:
- * a round that took long makes the timer late by as much, which is less than a tick. */
+/* Milliseconds from the start of this round to the next timer, rounded up; -1: for ever. The clock
+ * is not read again: a round that took long makes the timer late by as much, which is less than a
+ * tick. */
 static int
 loop_timeout_ms (DetourLoop *self)
 {
@@ -150,7 +152,7 @@ loop_wait_events (DetourLoop *self)
 
   loop_decide_to_gather (self);
   if (self->gathers && !self->is_full && self->deferred->len == 0 && !self->has_own_mail)
-    clock_nanosleep (CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = GATHER_NS }, NULL);
+    clock_nanosleep (CLOCK_MONOTONIC, 0, &(struct timespec) { .tv_nsec = GATHER_NS }, NULL);
 
   atomic_store (&self->sleeps, 1);
   if (self->deferred->len > 0 || self->has_own_mail || loop_poll_owner (self))
@@ -264,12 +266,13 @@ loop_open_descriptors (DetourLoop *self, GError **error)
 
   self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   self->event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (self->epoll_fd < 0 || self->event_fd < 0 || epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, self->event_fd, &event) < 0)
+  if (self->epoll_fd < 0 || self->event_fd < 0
+      || epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, self->event_fd, &event) < 0)
     {
       int saved = errno;
 
-      g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved), "cannot watch descriptors: %s",
-                   g_strerror (saved));
+      g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved),
+                   "cannot watch descriptors: %s", g_strerror (saved));
       return FALSE;
     }
   return TRUE;
@@ -296,7 +299,8 @@ loop_worker_destroy (DetourLoop *self)
 }
 
 DetourLoop *
-detour_loop_new (const char *name, int nice, const DetourLoopFuncs *funcs, gpointer user, GError **error)
+detour_loop_new (const char *name, int nice, const DetourLoopFuncs *funcs, gpointer user,
+                 GError **error)
 {
   DetourLoop *self = g_aligned_alloc0 (1, sizeof *self, 64);
 
@@ -464,7 +468,8 @@ detour_loop_wake (DetourLoop *self)
 {
   guint64 one = 1;
 
-  /* Orders the producer's publication before the look at the flag; pairs with the store before poll(). */
+  /* Orders the producer's publication before the look at the flag; pairs with the store before
+   * poll(). */
   atomic_thread_fence (memory_order_seq_cst);
   if (!atomic_load_explicit (&self->sleeps, memory_order_relaxed))
     return;

@@ -33,15 +33,17 @@ struct _DetourIo {
 /* A message; runs on the worker's thread. */
 typedef void (*DetourLoopFunc) (DetourLoop *loop, gpointer data);
 
-/* What the owner of a worker does at fixed points of a round. All run on the worker's thread; each may be NULL,
+/* What the owner of a worker does at fixed points of a round. All run on the worker's thread; each
+ * may be NULL,
  * @timer if no timer is ever set. */
 typedef struct {
   /* The clock was read, nothing else has happened. */
   void (*begin) (DetourLoop *loop, gpointer user);
   void (*timer) (DetourLoop *loop, DetourTimer *timer, gpointer user);
   void (*round) (DetourLoop *loop, gpointer user);
-  /* Work that no descriptor announces, such as a ring filled by another worker. Returns TRUE when there was some;
-   * is asked again after the worker has said that it sleeps, so a producer that saw it awake is never missed. */
+  /* Work that no descriptor announces, such as a ring filled by another worker. Returns TRUE when
+   * there was some; is asked again after the worker has said that it sleeps, so a producer that saw
+   * it awake is never missed. */
   gboolean (*poll) (DetourLoop *loop, gpointer user);
   /* Around a wait that may be long. */
   void (*sleeping) (DetourLoop *loop, gboolean sleeps, gpointer user);
@@ -54,8 +56,10 @@ typedef struct {
  *
  * Starts the thread. Main thread.
  */
-DetourLoop *detour_loop_new (const char *name, int nice, const DetourLoopFuncs *funcs, gpointer user, GError **error);
-/* Runs what is in the inbox, ends the thread and frees the worker. Not from the worker's own thread. */
+DetourLoop *detour_loop_new (const char *name, int nice, const DetourLoopFuncs *funcs,
+                             gpointer user, GError **error);
+/* Runs what is in the inbox, ends the thread and frees the worker. Not from the worker's own
+ * thread. */
 void detour_loop_free (DetourLoop *self);
 
 gpointer detour_loop_user (const DetourLoop *self);
@@ -69,8 +73,8 @@ DetourWheel *detour_loop_wheel (DetourLoop *self);
 /* Worker's thread. FALSE with errno when the kernel refuses. */
 gboolean detour_loop_add (DetourLoop *self, DetourIo *io) G_GNUC_WARN_UNUSED_RESULT;
 void detour_loop_modify (DetourLoop *self, DetourIo *io, guint32 events);
-/* Stops watching; does not close. @io may still be named by an event of this round, which is then skipped: keep its
- * memory until a deferred call. */
+/* Stops watching; does not close. @io may still be named by an event of this round, which is then
+ * skipped: keep its memory until a deferred call. */
 void detour_loop_remove (DetourLoop *self, DetourIo *io);
 /* Worker's thread: runs @func once the round is over. */
 void detour_loop_defer (DetourLoop *self, DetourLoopFunc func, gpointer data);
@@ -79,7 +83,8 @@ void detour_loop_defer (DetourLoop *self, DetourLoopFunc func, gpointer data);
 void detour_loop_post (DetourLoop *self, DetourLoopFunc func, gpointer data);
 /* Any other thread: the same, and waits until @func has run. */
 void detour_loop_call (DetourLoop *self, DetourLoopFunc func, gpointer data);
-/* Any thread: makes the worker call poll() soon if it sleeps. Costs one atomic read when it does not. */
+/* Any thread: makes the worker call poll() soon if it sleeps. Costs one atomic read when it does
+ * not. */
 void detour_loop_wake (DetourLoop *self);
 
 G_END_DECLS

@@ -16,7 +16,7 @@
 
 /* Between probes, and how many unanswered ones end a connection. */
 #define KEEP_ALIVE_INTERVAL_S 15
-#define KEEP_ALIVE_PROBES 9
+#define KEEP_ALIVE_PROBES     9
 
 static void
 socket_set_int (int fd, int level, int option, int value)
@@ -46,11 +46,13 @@ socket_fail (int fd, const char *what, GError **error)
 
   if (fd >= 0)
     close (fd);
-  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved), "%s: %s", what, g_strerror (saved));
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved), "%s: %s", what,
+               g_strerror (saved));
   return -1;
 }
 
-/* Takes away what a process that is gone has left at @path; what somebody still serves stays, and bind() fails. */
+/* Takes away what a process that is gone has left at @path; what somebody still serves stays, and
+ * bind() fails. */
 static void
 socket_remove_stale (const struct sockaddr_un *address)
 {
@@ -85,7 +87,8 @@ socket_listen_unix (const DetourAddress *address, GError **error)
 }
 
 static int
-socket_listen_tcp (const struct sockaddr *sockaddr, socklen_t len, gboolean dual, const DetourSocketOptions *options, GError **error)
+socket_listen_tcp (const struct sockaddr *sockaddr, socklen_t len, gboolean dual,
+                   const DetourSocketOptions *options, GError **error)
 {
   int fd = socket (sockaddr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -107,7 +110,8 @@ socket_listen_tcp (const struct sockaddr *sockaddr, socklen_t len, gboolean dual
 }
 
 static int
-socket_listen_everywhere (guint16 port, int family, const DetourSocketOptions *options, GError **error)
+socket_listen_everywhere (guint16 port, int family, const DetourSocketOptions *options,
+                          GError **error)
 {
   const struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = g_htons (port) };
   const struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_port = g_htons (port) };
@@ -126,9 +130,12 @@ socket_listen_everywhere (guint16 port, int family, const DetourSocketOptions *o
 }
 
 static int
-socket_listen_by_name (const DetourAddress *address, int family, const DetourSocketOptions *options, GError **error)
+socket_listen_by_name (const DetourAddress *address, int family, const DetourSocketOptions *options,
+                       GError **error)
 {
-  struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+  struct addrinfo hints = { .ai_family = family,
+                            .ai_socktype = SOCK_STREAM,
+                            .ai_flags = AI_PASSIVE };
   struct addrinfo *found = NULL;
   char port[8];
   int code, fd;
@@ -137,7 +144,8 @@ socket_listen_by_name (const DetourAddress *address, int family, const DetourSoc
   code = getaddrinfo (address->host, port, &hints, &found);
   if (code != 0)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_HOST_NOT_FOUND, "cannot look up %s: %s", address->host, gai_strerror (code));
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_HOST_NOT_FOUND, "cannot look up %s: %s",
+                   address->host, gai_strerror (code));
       return -1;
     }
   fd = socket_listen_tcp (found->ai_addr, found->ai_addrlen, FALSE, options, error);
@@ -146,7 +154,8 @@ socket_listen_by_name (const DetourAddress *address, int family, const DetourSoc
 }
 
 int
-detour_socket_listen (const DetourAddress *address, int family, const DetourSocketOptions *options, GError **error)
+detour_socket_listen (const DetourAddress *address, int family, const DetourSocketOptions *options,
+                      GError **error)
 {
   struct sockaddr_storage storage;
   socklen_t len;

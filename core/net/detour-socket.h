@@ -9,26 +9,28 @@
 
 G_BEGIN_DECLS
 
-/* Unsent bytes after which the kernel says that a socket is not writable: what it takes for a receiver that does not
- * read falls from megabytes to this and the peer's window. */
+/* Unsent bytes after which the kernel says that a socket is not writable: what it takes for a
+ * receiver that does not read falls from megabytes to this and the peer's window. */
 #define DETOUR_SOCKET_NOTSENT_LOWAT (128 * 1024)
 
 typedef struct {
-  guint user_timeout_ms;  /* TCP_USER_TIMEOUT; 0: the kernel's own */
-  guint keep_alive_s;     /* idle seconds before TCP probes; 0: no probes */
+  guint user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the kernel's own */
+  guint keep_alive_s;    /* idle seconds before TCP probes; 0: no probes */
 } DetourSocketOptions;
 
 /**
  * detour_socket_listen:
  * @family: AF_INET or AF_INET6 for that one alone, AF_UNSPEC for both; a Unix socket has neither
- * @options: set on the listening socket, from which accepted ones inherit them; ignored for Unix sockets
+ * @options: set on the listening socket, from which accepted ones inherit them; ignored for Unix
+ * sockets
  *
- * Binds and listens, dual stack for the empty host and both families. A stale Unix socket that nobody serves is
- * replaced. Main thread: looks up a host name.
+ * Binds and listens, dual stack for the empty host and both families. A stale Unix socket that
+ * nobody serves is replaced. Main thread: looks up a host name.
  *
  * Returns: a non-blocking descriptor, or -1 with @error set.
  */
-int detour_socket_listen (const DetourAddress *address, int family, const DetourSocketOptions *options, GError **error);
+int detour_socket_listen (const DetourAddress *address, int family,
+                          const DetourSocketOptions *options, GError **error);
 
 /* Changes the options of a listening socket for those that come after. */
 void detour_socket_set_options (int fd, const DetourSocketOptions *options);

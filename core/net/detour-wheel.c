@@ -8,7 +8,8 @@
 
 #define SLOT_MASK (DETOUR_WHEEL_SLOTS - 1u)
 
-/* A timer keeps the low bits of its tick; they wrap after nine years of uptime, differences do not mind. */
+/* A timer keeps the low bits of its tick; they wrap after nine years of uptime, differences do not
+ * mind. */
 static inline gint32
 wheel_ticks_until (gint64 from, guint32 to)
 {
@@ -32,8 +33,8 @@ wheel_push (DetourTimer **head, DetourTimer *timer)
   timer->link = head;
 }
 
-/* Slot of @timer, which is due after the current tick; beyond the last slot it waits in the last one and is
- * put back when that comes round. */
+/* Slot of @timer, which is due after the current tick; beyond the last slot it waits in the last
+ * one and is put back when that comes round. */
 static void
 wheel_insert (DetourWheel *self, DetourTimer *timer)
 {
@@ -72,7 +73,8 @@ detour_wheel_clear (DetourWheel *self, DetourTimer *timer)
     return;
 
   /* The last one of a slot takes the slot's bit with it, or the worker would wake for nothing. */
-  if (timer->next == NULL && timer->link >= self->slots && timer->link < self->slots + DETOUR_WHEEL_SLOTS)
+  if (timer->next == NULL && timer->link >= self->slots
+      && timer->link < self->slots + DETOUR_WHEEL_SLOTS)
     {
       guint slot = (guint) (timer->link - self->slots);
 

@@ -12,8 +12,8 @@ G_BEGIN_DECLS
 
 /* One tick is 2^16 microseconds, about 65 ms. */
 #define DETOUR_WHEEL_TICK_BITS 16
-#define DETOUR_WHEEL_TICK_US (G_GINT64_CONSTANT (1) << DETOUR_WHEEL_TICK_BITS)
-#define DETOUR_WHEEL_SLOTS 1024u
+#define DETOUR_WHEEL_TICK_US   (G_GINT64_CONSTANT (1) << DETOUR_WHEEL_TICK_BITS)
+#define DETOUR_WHEEL_SLOTS     1024u
 
 /* Embedded in what it is for; all zero means not set. */
 typedef struct _DetourTimer DetourTimer;
@@ -40,8 +40,8 @@ void detour_wheel_clear (DetourWheel *self, DetourTimer *timer);
 /* The next timer that is due at @now_us, cleared; NULL when there is none. Call until NULL. */
 DetourTimer *detour_wheel_pop (DetourWheel *self, gint64 now_us);
 
-/* When detour_wheel_pop() may have something; G_MAXINT64 when no timer is set. A timer further away than the wheel is
- * round makes this too early, never too late. */
+/* When detour_wheel_pop() may have something; G_MAXINT64 when no timer is set. A timer further away
+ * than the wheel is round makes this too early, never too late. */
 gint64 detour_wheel_next_us (const DetourWheel *self);
 
 G_END_DECLS

@@ -17,7 +17,8 @@ typedef struct {
 } Parse;
 
 static gboolean
-clientinfo_parse_flag (Parse *parse, const DetourJsonValue *value, gboolean *flag, const char *reason)
+clientinfo_parse_flag (Parse *parse, const DetourJsonValue *value, gboolean *flag,
+                       const char *reason)
 {
   if (value->type == DETOUR_JSON_NULL)
     return TRUE;
@@ -47,8 +48,9 @@ clientinfo_parse_mesh_key (Parse *parse, const DetourJsonValue *value)
 {
   char text[DETOUR_KEY_HEX_SIZE + 1];
   DetourKey key;
-  gboolean is_good = value->type == DETOUR_JSON_STRING && detour_json_get_string (value, text, sizeof text)
-                     && detour_key_parse (&key, text, "");
+  gboolean is_good = value->type == DETOUR_JSON_STRING
+                  && detour_json_get_string (value, text, sizeof text)
+                  && detour_key_parse (&key, text, "");
 
   if (is_good)
     {
@@ -101,9 +103,11 @@ clientinfo_parse_member (const DetourJsonValue *name, const DetourJsonValue *val
   if (g_ascii_strcasecmp (text, "version") == 0)
     return clientinfo_parse_version (parse, value);
   if (g_ascii_strcasecmp (text, "CanAckPings") == 0)
-    return clientinfo_parse_flag (parse, value, &parse->info->can_ack_pings, "CanAckPings is not true or false");
+    return clientinfo_parse_flag (parse, value, &parse->info->can_ack_pings,
+                                  "CanAckPings is not true or false");
   if (g_ascii_strcasecmp (text, "IsProber") == 0)
-    return clientinfo_parse_flag (parse, value, &parse->info->is_prober, "IsProber is not true or false");
+    return clientinfo_parse_flag (parse, value, &parse->info->is_prober,
+                                  "IsProber is not true or false");
   if (g_ascii_strcasecmp (text, "AppName") == 0)
     return clientinfo_parse_app_name (parse, value);
   return TRUE;
@@ -116,11 +120,12 @@ detour_clientinfo_parse (const char *text, gsize len, DetourClientInfo *info, co
   DetourJsonValue root;
   gboolean is_good;
 
-  *info = (DetourClientInfo){ 0 };
+  *info = (DetourClientInfo) { 0 };
   *reason = "ClientInfo is longer than 16384 bytes";
   if (len > DETOUR_CLIENTINFO_TEXT_MAX)
     return FALSE;
-  is_good = detour_json_scan (text, len, DEPTH_MAX, &root, clientinfo_parse_member, &parse, reason, NULL);
+  is_good = detour_json_scan (text, len, DEPTH_MAX, &root, clientinfo_parse_member, &parse, reason,
+                              NULL);
   if (is_good && root.type != DETOUR_JSON_OBJECT && root.type != DETOUR_JSON_NULL)
     parse.reason = "ClientInfo is not a JSON object";
   if (is_good && parse.reason == NULL && parse.name_reason != NULL)

@@ -20,7 +20,8 @@ typedef struct {
 static const FrameRule frame_rules[] = {
   [DETOUR_FRAME_SEND_PACKET] = { DETOUR_KEY_SIZE, DETOUR_FRAME_SEND_MAX, ANYONE, TRUE },
   [DETOUR_FRAME_NOTE_PREFERRED] = { 1, 1, ANYONE, TRUE },
-  [DETOUR_FRAME_FORWARD_PACKET] = { 2 * DETOUR_KEY_SIZE, DETOUR_FRAME_FORWARD_MAX, MESH_FIRST, TRUE },
+  [DETOUR_FRAME_FORWARD_PACKET] = { 2 * DETOUR_KEY_SIZE, DETOUR_FRAME_FORWARD_MAX, MESH_FIRST,
+                                    TRUE },
   [DETOUR_FRAME_WATCH_CONNS] = { 0, 0, MESH_LAST, TRUE },
   [DETOUR_FRAME_CLOSE_PEER] = { DETOUR_KEY_SIZE, DETOUR_KEY_SIZE, MESH_LAST, TRUE },
   [DETOUR_FRAME_PING] = { DETOUR_FRAME_PING_SIZE, 1000, ANYONE, TRUE },
@@ -55,7 +56,7 @@ detour_frame_parse (guint8 *data, gsize len, gboolean is_mesh, DetourFrame *fram
 {
   DetourFrameVerdict verdict;
 
-  *frame = (DetourFrame){ 0 };
+  *frame = (DetourFrame) { 0 };
   if (len < DETOUR_FRAME_HEADER_SIZE)
     return DETOUR_FRAME_MORE;
   frame->type = data[0];
@@ -85,7 +86,8 @@ detour_frame_put_peer_present (guint8 *out, const DetourKey *peer, const DetourP
   gsize size = DETOUR_FRAME_PEER_PRESENT_SIZE (presence->name_len);
 
   g_assert (presence->name_len <= DETOUR_FRAME_APP_NAME_MAX);
-  detour_frame_put_header (out, DETOUR_FRAME_PEER_PRESENT, (guint32) (size - DETOUR_FRAME_HEADER_SIZE));
+  detour_frame_put_header (out, DETOUR_FRAME_PEER_PRESENT,
+                           (guint32) (size - DETOUR_FRAME_HEADER_SIZE));
   memcpy (p, peer->bytes, DETOUR_KEY_SIZE);
   memcpy (p + 32, presence->ip, 16);
   p[48] = (guint8) (presence->port >> 8);

@@ -11,31 +11,33 @@ G_BEGIN_DECLS
 
 #define DETOUR_FRAME_HEADER_SIZE 5u
 /* "DERP" and the key emoji, at the start of ServerKey. */
-#define DETOUR_FRAME_MAGIC "\x44\x45\x52\x50\xf0\x9f\x94\x91"
-#define DETOUR_FRAME_MAGIC_SIZE 8u
+#define DETOUR_FRAME_MAGIC            "\x44\x45\x52\x50\xf0\x9f\x94\x91"
+#define DETOUR_FRAME_MAGIC_SIZE       8u
 #define DETOUR_FRAME_PROTOCOL_VERSION 2
 
-/* The longest packet, without keys; the longest payload of the frames that carry one, and of any frame a client
- * may send after login. */
-#define DETOUR_FRAME_PACKET_MAX 65536u
-#define DETOUR_FRAME_SEND_MAX (DETOUR_KEY_SIZE + DETOUR_FRAME_PACKET_MAX)
+/* The longest packet, without keys; the longest payload of the frames that carry one, and of any
+ * frame a client may send after login. */
+#define DETOUR_FRAME_PACKET_MAX  65536u
+#define DETOUR_FRAME_SEND_MAX    (DETOUR_KEY_SIZE + DETOUR_FRAME_PACKET_MAX)
 #define DETOUR_FRAME_FORWARD_MAX (2 * DETOUR_KEY_SIZE + DETOUR_FRAME_PACKET_MAX)
 #define DETOUR_FRAME_UNKNOWN_MAX 65568u
 #define DETOUR_FRAME_PAYLOAD_MAX DETOUR_FRAME_FORWARD_MAX
 /* Clients break the connection on a longer payload. */
 #define DETOUR_FRAME_CLIENT_MAX 1048576u
 
-#define DETOUR_FRAME_PING_SIZE 8u
+#define DETOUR_FRAME_PING_SIZE    8u
 #define DETOUR_FRAME_APP_NAME_MAX 32u
 
 /* Whole frames, header included. */
-#define DETOUR_FRAME_SERVER_KEY_SIZE (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_MAGIC_SIZE + DETOUR_KEY_SIZE)
-#define DETOUR_FRAME_RECV_HEAD_SIZE (DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE)
+#define DETOUR_FRAME_SERVER_KEY_SIZE \
+  (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_MAGIC_SIZE + DETOUR_KEY_SIZE)
+#define DETOUR_FRAME_RECV_HEAD_SIZE  (DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE)
 #define DETOUR_FRAME_KEEP_ALIVE_SIZE DETOUR_FRAME_HEADER_SIZE
-#define DETOUR_FRAME_PEER_GONE_SIZE (DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE + 1u)
-#define DETOUR_FRAME_PEER_PRESENT_SIZE(name_len) (DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE + 20u + (name_len))
+#define DETOUR_FRAME_PEER_GONE_SIZE  (DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE + 1u)
+#define DETOUR_FRAME_PEER_PRESENT_SIZE(name_len) \
+  (DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE + 20u + (name_len))
 #define DETOUR_FRAME_PEER_PRESENT_MAX DETOUR_FRAME_PEER_PRESENT_SIZE (DETOUR_FRAME_APP_NAME_MAX)
-#define DETOUR_FRAME_PONG_SIZE (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_PING_SIZE)
+#define DETOUR_FRAME_PONG_SIZE        (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_PING_SIZE)
 
 typedef enum {
   DETOUR_FRAME_SERVER_KEY = 0x01,
@@ -96,26 +98,28 @@ typedef struct {
  * @len: payload length in its header
  * @is_mesh: the client showed the mesh key
  *
- * Judges a header before a byte of the payload has come. OK for types a server does not handle, up to
- * DETOUR_FRAME_UNKNOWN_MAX: they are skipped.
+ * Judges a header before a byte of the payload has come. OK for types a server does not handle, up
+ * to DETOUR_FRAME_UNKNOWN_MAX: they are skipped.
  *
  * Returns: OK, BAD or FORBIDDEN.
  */
-DetourFrameVerdict detour_frame_check (guint8 type, guint32 len, gboolean is_mesh) G_GNUC_WARN_UNUSED_RESULT;
+DetourFrameVerdict detour_frame_check (guint8 type, guint32 len, gboolean is_mesh)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * detour_frame_parse:
  * @data: what a client sent after login, from the first byte of a frame
- * @frame: where to put the frame. `type` and `len` are set as soon as the header is there, on MORE too (else
- *   `type` is 0 and `len` is 0), so that the caller can make room
+ * @frame: where to put the frame. `type` and `len` are set as soon as the header is there, on MORE
+ * too (else `type` is 0 and `len` is 0), so that the caller can make room
  *
- * Takes no notice of bytes behind the frame. A frame is DETOUR_FRAME_HEADER_SIZE + len bytes. A header that is
- * refused is refused at once, its payload is not waited for.
+ * Takes no notice of bytes behind the frame. A frame is DETOUR_FRAME_HEADER_SIZE + len bytes. A
+ * header that is refused is refused at once, its payload is not waited for.
  */
-DetourFrameVerdict detour_frame_parse (guint8 *data, gsize len, gboolean is_mesh, DetourFrame *frame)
-    G_GNUC_WARN_UNUSED_RESULT;
+DetourFrameVerdict detour_frame_parse (guint8 *data, gsize len, gboolean is_mesh,
+                                       DetourFrame *frame) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Builders write a whole frame, or its head, to @out, which has room for it, and return its length. */
+/* Builders write a whole frame, or its head, to @out, which has room for it, and return its length.
+ */
 
 static inline guint32
 detour_frame_get_u32 (const guint8 *in)
@@ -140,8 +144,8 @@ detour_frame_put_header (guint8 *out, DetourFrameType type, guint32 len)
   detour_frame_put_u32 (out + 1, len);
 }
 
-/* Header and source key in front of a packet of @packet_len bytes; DETOUR_FRAME_RECV_HEAD_SIZE. A SendPacket has
- * as long a head, so it becomes a RecvPacket where it lies. */
+/* Header and source key in front of a packet of @packet_len bytes; DETOUR_FRAME_RECV_HEAD_SIZE. A
+ * SendPacket has as long a head, so it becomes a RecvPacket where it lies. */
 static inline gsize
 detour_frame_put_recv_head (guint8 *out, const DetourKey *source, guint32 packet_len)
 {
@@ -176,7 +180,8 @@ detour_frame_put_peer_gone (guint8 *out, const DetourKey *peer, DetourFrameGone 
 
 gsize detour_frame_put_server_key (guint8 *out, const DetourKey *server);
 /* At most DETOUR_FRAME_PEER_PRESENT_MAX. */
-gsize detour_frame_put_peer_present (guint8 *out, const DetourKey *peer, const DetourPresence *presence);
+gsize detour_frame_put_peer_present (guint8 *out, const DetourKey *peer,
+                                     const DetourPresence *presence);
 
 /* A packet that finds peers rather than carries their data: it has a queue of its own. */
 static inline gboolean

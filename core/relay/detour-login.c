@@ -14,7 +14,7 @@ G_STATIC_ASSERT (sizeof (((DetourLogin *) NULL)->shared) == crypto_box_BEFORENMB
 DetourFrameVerdict
 detour_login_parse (guint8 *data, gsize len, DetourFrame *frame)
 {
-  *frame = (DetourFrame){ 0 };
+  *frame = (DetourFrame) { 0 };
   if (len < DETOUR_FRAME_HEADER_SIZE)
     return DETOUR_FRAME_MORE;
   frame->type = data[0];
@@ -40,7 +40,8 @@ login_is_mesh (const DetourClientInfo *info, const guint8 *mesh_key)
 }
 
 static gboolean
-login_read_info (const guint8 *text, gsize len, const guint8 *mesh_key, DetourLogin *login, const char **reason)
+login_read_info (const guint8 *text, gsize len, const guint8 *mesh_key, DetourLogin *login,
+                 const char **reason)
 {
   DetourClientInfo info;
   gboolean is_good = detour_clientinfo_parse ((const char *) text, len, &info, reason);
@@ -56,15 +57,15 @@ login_read_info (const guint8 *text, gsize len, const guint8 *mesh_key, DetourLo
 }
 
 gboolean
-detour_login_open (const guint8 *payload, gsize len, const guint8 *server_secret, const guint8 *mesh_key,
-                   DetourLogin *login, const char **reason)
+detour_login_open (const guint8 *payload, gsize len, const guint8 *server_secret,
+                   const guint8 *mesh_key, DetourLogin *login, const char **reason)
 {
   const guint8 *nonce = payload + DETOUR_KEY_SIZE, *box = nonce + DETOUR_LOGIN_NONCE_SIZE;
   gsize text_len;
   guint8 *text;
   gboolean is_good;
 
-  *login = (DetourLogin){ 0 };
+  *login = (DetourLogin) { 0 };
   *reason = "ClientInfo has a length that none can have";
   if (len < DETOUR_LOGIN_CLIENT_INFO_MIN || len > DETOUR_LOGIN_CLIENT_INFO_MAX)
     return FALSE;
@@ -81,7 +82,8 @@ detour_login_open (const guint8 *payload, gsize len, const guint8 *server_secret
 
   text_len = len - DETOUR_LOGIN_CLIENT_INFO_MIN;
   text = g_malloc (text_len + 1);
-  if (crypto_box_open_easy_afternm (text, box, len - DETOUR_KEY_SIZE - DETOUR_LOGIN_NONCE_SIZE, nonce, login->shared)
+  if (crypto_box_open_easy_afternm (text, box, len - DETOUR_KEY_SIZE - DETOUR_LOGIN_NONCE_SIZE,
+                                    nonce, login->shared)
       == 0)
     {
       is_good = login_read_info (text, text_len, mesh_key, login, reason);
@@ -105,12 +107,15 @@ detour_login_server_info (const DetourLogin *login, const guint8 *nonce, guint8 
   static const char text[] = DETOUR_LOGIN_SERVER_INFO_TEXT;
   guint8 *out_nonce = out + DETOUR_FRAME_HEADER_SIZE, *box = out_nonce + DETOUR_LOGIN_NONCE_SIZE;
 
-  detour_frame_put_header (out, DETOUR_FRAME_SERVER_INFO, DETOUR_LOGIN_SERVER_INFO_SIZE - DETOUR_FRAME_HEADER_SIZE);
+  detour_frame_put_header (out, DETOUR_FRAME_SERVER_INFO,
+                           DETOUR_LOGIN_SERVER_INFO_SIZE - DETOUR_FRAME_HEADER_SIZE);
   if (nonce != NULL)
     memcpy (out_nonce, nonce, DETOUR_LOGIN_NONCE_SIZE);
   else
     randombytes_buf (out_nonce, DETOUR_LOGIN_NONCE_SIZE);
-  g_assert (crypto_box_easy_afternm (box, (const guint8 *) text, sizeof text - 1, out_nonce, login->shared) == 0);
+  g_assert (crypto_box_easy_afternm (box, (const guint8 *) text, sizeof text - 1, out_nonce,
+                                     login->shared)
+            == 0);
 }
 
 void

@@ -5,8 +5,9 @@
 
 #include "detour-relay-private.h"
 
-/* A receiver that took something so lately is slow, not stalled: it may have as many long packets waiting as short ones,
- * for a bandwidth probe keeps 30 of them on their way and takes a lost one for a fault. */
+/* A receiver that took something so lately is slow, not stalled: it may have as many long packets
+ * waiting as short ones, for a bandwidth probe keeps 30 of them on their way and takes a lost one
+ * for a fault. */
 #define STALLED_US (G_USEC_PER_SEC / 2)
 
 /* Control frames that may wait for one client. A mesh watcher of 100,000 clients needs 5.7 MB. */
@@ -24,7 +25,8 @@ outgoing_on_queue_drop (const DetourQueued *packet, gpointer user)
   const DropContext *context = user;
 
   context->client->dropped_packets++;
-  detour_relay_count_drop (context->relay, context->reason, packet->kind, detour_queued_packet_len (packet), 1);
+  detour_relay_count_drop (context->relay, context->reason, packet->kind,
+                           detour_queued_packet_len (packet), 1);
 }
 
 void
@@ -91,7 +93,8 @@ detour_relay_source_gone (DetourRelay *self, guint64 source_id, const DetourKey 
 
 /* The receiver of a packet hears when its source leaves. */
 static void
-outgoing_note_source (DetourRelay *self, DetourClient *client, guint64 source_id, const guint8 *frame)
+outgoing_note_source (DetourRelay *self, DetourClient *client, guint64 source_id,
+                      const guint8 *frame)
 {
   guint32 slot = DETOUR_HANDLE_SLOT (client->handle);
   DetourKey source;
@@ -103,7 +106,8 @@ outgoing_note_source (DetourRelay *self, DetourClient *client, guint64 source_id
   if (!detour_watch_add (self->watch, source_id, slot))
     return;
 
-  /* A packet may have been on its way between workers while its source left and the notice went out. */
+  /* A packet may have been on its way between workers while its source left and the notice went
+   * out. */
   memcpy (source.bytes, frame + DETOUR_FRAME_HEADER_SIZE, DETOUR_KEY_SIZE);
   peer = detour_registry_find (self->registry, &source);
   if (peer == NULL || peer->id != source_id)
@@ -114,18 +118,21 @@ outgoing_note_source (DetourRelay *self, DetourClient *client, guint64 source_id
 }
 
 static void
-outgoing_keep_copy (DetourRelay *self, DetourClient *client, DetourQueueKind kind, const guint8 *frame, gsize len)
+outgoing_keep_copy (DetourRelay *self, DetourClient *client, DetourQueueKind kind,
+                    const guint8 *frame, gsize len)
 {
   DropContext drop = { self, client, DETOUR_DROP_QUEUE_HEAD };
   DetourQueueLimits limits = self->limits.queue;
 
   if (self->now_us - client->progress_us < STALLED_US)
-    limits.bytes = MAX (limits.bytes, limits.packets * (gsize) (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX));
+    limits.bytes = MAX (
+        limits.bytes, limits.packets * (gsize) (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX));
   detour_queue_push (&client->queue, &limits, kind, frame, len, outgoing_on_queue_drop, &drop);
 }
 
 static void
-outgoing_append_segment (DetourRelay *self, DetourClient *client, DetourQueueKind kind, guint8 *frame, gsize len)
+outgoing_append_segment (DetourRelay *self, DetourClient *client, DetourQueueKind kind,
+                         guint8 *frame, gsize len)
 {
   DetourSegment *segment;
 
@@ -158,8 +165,8 @@ outgoing_append_segment (DetourRelay *self, DetourClient *client, DetourQueueKin
 }
 
 void
-detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 source_id, DetourQueueKind kind,
-                         guint8 *frame, gsize len)
+detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 source_id,
+                         DetourQueueKind kind, guint8 *frame, gsize len)
 {
   outgoing_note_source (self, client, source_id, frame);
   if (G_UNLIKELY (client->is_blocked))
@@ -201,7 +208,7 @@ gboolean
 detour_relay_has_output (const DetourClient *client)
 {
   return client->first != 0 || client->queue != NULL || client->control != NULL || client->has_pong
-         || client->has_keep_alive;
+      || client->has_keep_alive;
 }
 
 /* Pong and keep-alive, before everything but the answer to the login. */
@@ -245,7 +252,8 @@ outgoing_count_handed (DetourRelay *self, DetourClient *client)
 }
 
 guint
-detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans, guint max, gsize limit, gsize *bytes)
+detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans, guint max,
+                     gsize limit, gsize *bytes)
 {
   guint n = 0;
   gsize total = 0;
@@ -255,9 +263,10 @@ detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans,
   memset (self->handed_n, 0, sizeof self->handed_n);
   memset (self->handed_bytes, 0, sizeof self->handed_bytes);
 
-  /* A control frame that was cut at the limit goes on before anything else. Clients may ping before they were
-   * answered, and take any frame before the answer for a fault. */
-  if (!client->owes_greeting && client->control_at == 0 && (small = outgoing_gather_small (self, client)) > 0)
+  /* A control frame that was cut at the limit goes on before anything else. Clients may ping before
+   * they were answered, and take any frame before the answer for a fault. */
+  if (!client->owes_greeting && client->control_at == 0
+      && (small = outgoing_gather_small (self, client)) > 0)
     {
       spans[n++] = (DetourSpan) { self->handed_small, small };
       total += small;
@@ -317,7 +326,8 @@ detour_outgoing_forget (DetourRelay *self, DetourClient *client)
       const DetourSegment *segment = &self->segments[i - 1];
 
       detour_relay_count_drop (self, DETOUR_DROP_GONE, segment->kind,
-                               segment->len - segment->n_frames * DETOUR_FRAME_RECV_HEAD_SIZE, segment->n_frames);
+                               segment->len - segment->n_frames * DETOUR_FRAME_RECV_HEAD_SIZE,
+                               segment->n_frames);
     }
   client->first = client->last = 0;
 }
@@ -380,5 +390,6 @@ detour_relay_end (DetourRelay *self)
 gsize
 detour_relay_waiting_bytes (const DetourClient *client)
 {
-  return detour_queue_n_bytes (client->queue) + (client->control != NULL ? client->control->len - client->control_at : 0);
+  return detour_queue_n_bytes (client->queue)
+       + (client->control != NULL ? client->control->len - client->control_at : 0);
 }

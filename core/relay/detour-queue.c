@@ -50,20 +50,22 @@ queue_next_kind (const DetourQueue *self)
 }
 
 void
-detour_queue_push (DetourQueue **self, const DetourQueueLimits *limits, DetourQueueKind kind, const guint8 *frame,
-                   gsize len, DetourQueueDropFunc drop, gpointer user)
+detour_queue_push (DetourQueue **self, const DetourQueueLimits *limits, DetourQueueKind kind,
+                   const guint8 *frame, gsize len, DetourQueueDropFunc drop, gpointer user)
 {
   DetourQueue *queue;
   DetourQueued *packet;
   Line *line;
 
-  g_assert (len >= DETOUR_FRAME_RECV_HEAD_SIZE && len <= DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX);
+  g_assert (len >= DETOUR_FRAME_RECV_HEAD_SIZE
+            && len <= DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX);
   if (*self == NULL)
     *self = queue_new ();
   queue = *self;
   line = &queue->lines[kind];
 
-  while (line->first != NULL && (line->n_packets >= limits->packets || queue->n_bytes + len > limits->bytes))
+  while (line->first != NULL
+         && (line->n_packets >= limits->packets || queue->n_bytes + len > limits->bytes))
     {
       DetourQueued *oldest = queue_take (queue, kind);
 
@@ -121,7 +123,9 @@ detour_queue_clear (DetourQueue **self, DetourQueueDropFunc drop, gpointer user)
 guint
 detour_queue_n_packets (const DetourQueue *self)
 {
-  return self != NULL ? self->lines[DETOUR_QUEUE_DATA].n_packets + self->lines[DETOUR_QUEUE_DISCO].n_packets : 0;
+  return self != NULL
+           ? self->lines[DETOUR_QUEUE_DATA].n_packets + self->lines[DETOUR_QUEUE_DISCO].n_packets
+           : 0;
 }
 
 gsize

@@ -57,10 +57,10 @@ detour_queue_kind_of (const guint8 *packet, gsize len)
  * @frame: (array length=len): a whole RecvPacket frame, copied
  * @drop: (nullable): called for each packet that is pushed out, oldest first
  *
- * Puts the frame at the end of its line. While the line is full, or both lines together would hold too many bytes,
- * the oldest packet of the same line goes; the other line is never touched. A frame whose line is empty is always
- * taken, so that neither line starves and a frame longer than the limit still passes: at most one frame above
- * the limit is held.
+ * Puts the frame at the end of its line. While the line is full, or both lines together would hold
+ * too many bytes, the oldest packet of the same line goes; the other line is never touched. A frame
+ * whose line is empty is always taken, so that neither line starves and a frame longer than the
+ * limit still passes: at most one frame above the limit is held.
  */
 void detour_queue_push (DetourQueue **self, const DetourQueueLimits *limits, DetourQueueKind kind,
                         const guint8 *frame, gsize len, DetourQueueDropFunc drop, gpointer user);

@@ -20,11 +20,12 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define TAG_MASK ((uintptr_t) 63)
-#define GRAVE ((uintptr_t) 1) /* a tag without a peer */
+#define TAG_MASK     ((uintptr_t) 63)
+#define GRAVE        ((uintptr_t) 1) /* a tag without a peer */
 #define CAPACITY_MIN 64u
 
-_Static_assert (sizeof (DetourPeer) == 64, "a peer is one cache line, and its address has room for the tag");
+_Static_assert(sizeof (DetourPeer) == 64,
+               "a peer is one cache line, and its address has room for the tag");
 
 typedef struct {
   gsize mask;
@@ -36,8 +37,9 @@ typedef struct {
   const DetourPresence *presence;
 } DupConn;
 
-/* All connections of a key that has several: first those in the history, least recent speaker first, then the
- * others. The one that logged in second is among the others until it first speaks. */
+/* All connections of a key that has several: first those in the history, least recent speaker
+ * first, then the others. The one that logged in second is among the others until it first speaks.
+ */
 typedef struct _DetourRegistryDup {
   guint32 cap;
   DupConn conns[];
@@ -48,7 +50,7 @@ struct _DetourRegistry {
   guint64 seed[4];
   DetourQsbr *qsbr;
 
-  _Alignas (64) pthread_mutex_t mutex; /* for all below, and every change of what is above */
+  _Alignas(64) pthread_mutex_t mutex; /* for all below, and every change of what is above */
   DetourRegistryObserver observer;
   DetourSlab *peers;
   gsize n_filled; /* entries that are not empty, graves included */
@@ -89,8 +91,9 @@ registry_hash (const DetourRegistry *self, const DetourKey *key)
   guint64 w[4];
 
   memcpy (w, key->bytes, sizeof w);
-  return registry_hash_mix (registry_hash_mix (w[0] ^ self->seed[0], w[1] ^ self->seed[1]) ^ self->seed[1],
-                   registry_hash_mix (w[2] ^ self->seed[2], w[3] ^ self->seed[3]) ^ self->seed[2]);
+  return registry_hash_mix (
+      registry_hash_mix (w[0] ^ self->seed[0], w[1] ^ self->seed[1]) ^ self->seed[1],
+      registry_hash_mix (w[2] ^ self->seed[2], w[3] ^ self->seed[3]) ^ self->seed[2]);
 }
 
 /* The tag is taken from bits that do not choose the place. */
@@ -117,7 +120,8 @@ registry_table_find (Table *table, guint64 hash, const DetourKey *key, gsize *pl
 
       if (entry == 0)
         return NULL;
-      if ((entry & TAG_MASK) == registry_hash_tag (hash) && peer != NULL && detour_key_equal (&peer->key, key))
+      if ((entry & TAG_MASK) == registry_hash_tag (hash) && peer != NULL
+          && detour_key_equal (&peer->key, key))
         {
           *place = i;
           return peer;
@@ -199,10 +203,12 @@ registry_table_put (Table *table, guint64 hash, DetourPeer *peer)
 
   while (registry_table_entry (table, i) != 0)
     i = (i + 1) & table->mask;
-  atomic_store_explicit (&table->entries[i], (uintptr_t) peer | registry_hash_tag (hash), memory_order_relaxed);
+  atomic_store_explicit (&table->entries[i], (uintptr_t) peer | registry_hash_tag (hash),
+                         memory_order_relaxed);
 }
 
-/* Moves all peers to an array with room for twice as many; at most three quarters of one are ever filled. */
+/* Moves all peers to an array with room for twice as many; at most three quarters of one are ever
+ * filled. */
 static void
 registry_rebuild (DetourRegistry *self)
 {
@@ -256,7 +262,8 @@ registry_remove (DetourRegistry *self, DetourPeer *peer)
   Table *table = registry_table (self);
   gsize i = 0;
 
-  registry_insist (registry_table_find (table, registry_hash (self, &peer->key), &peer->key, &i) == peer);
+  registry_insist (registry_table_find (table, registry_hash (self, &peer->key), &peer->key, &i)
+                   == peer);
   atomic_store (&table->entries[i], GRAVE);
   /* Graves in front of an empty entry lead nowhere. */
   if (registry_table_entry (table, (i + 1) & table->mask) == 0)
@@ -382,7 +389,8 @@ registry_peer_add_dup (DetourRegistry *self, DetourPeer *peer, DupConn conn)
   registry_peer_set_n_conns (peer, n_conns + 1);
 }
 
-/* The active connection is also the last one that logged in or spoke, so that one is not kept apart. */
+/* The active connection is also the last one that logged in or spoke, so that one is not kept
+ * apart. */
 static void
 registry_peer_remove_dup (DetourRegistry *self, DetourPeer *peer, DetourHandle handle)
 {
@@ -454,7 +462,8 @@ detour_registry_free (DetourRegistry *self)
 }
 
 DetourPeer *
-detour_registry_join (DetourRegistry *self, const DetourKey *key, DetourHandle handle, const DetourPresence *presence)
+detour_registry_join (DetourRegistry *self, const DetourKey *key, DetourHandle handle,
+                      const DetourPresence *presence)
 {
   DetourPeer *peer;
   gsize place;
@@ -465,7 +474,7 @@ detour_registry_join (DetourRegistry *self, const DetourKey *key, DetourHandle h
   peer = registry_table_find (registry_table (self), registry_hash (self, key), key, &place);
   if (peer != NULL)
     {
-      registry_peer_add_dup (self, peer, (DupConn){ handle, presence });
+      registry_peer_add_dup (self, peer, (DupConn) { handle, presence });
       atomic_store (&peer->active, handle);
     }
   else
@@ -513,7 +522,8 @@ detour_registry_speak (DetourRegistry *self, DetourPeer *peer, DetourHandle hand
   n_conns = registry_peer_n_conns (peer);
   if (n_conns > 1)
     {
-      DupConn conn = registry_dup_take (peer, n_conns, registry_dup_index (peer->dup, n_conns, handle));
+      DupConn conn = registry_dup_take (peer, n_conns,
+                                        registry_dup_index (peer->dup, n_conns, handle));
 
       registry_dup_append_history (peer, n_conns - 1, conn);
       atomic_store (&peer->active, handle);
@@ -540,14 +550,17 @@ detour_registry_each_key (DetourRegistry *self, DetourRegistryFunc func, gpointe
       if (registry_peer_n_conns (peer) == 1)
         presence = peer->presence;
       else
-        presence = peer->dup->conns[registry_dup_index (peer->dup, registry_peer_n_conns (peer), active)].presence;
+        presence = peer->dup
+                       ->conns[registry_dup_index (peer->dup, registry_peer_n_conns (peer), active)]
+                       .presence;
       func (peer, active, presence, user);
     }
   pthread_mutex_unlock (&self->mutex);
 }
 
 guint
-detour_registry_each_conn (DetourRegistry *self, const DetourKey *key, DetourRegistryFunc func, gpointer user)
+detour_registry_each_conn (DetourRegistry *self, const DetourKey *key, DetourRegistryFunc func,
+                           gpointer user)
 {
   DetourPeer *peer;
   gsize place;

@@ -16,27 +16,28 @@
 
 G_BEGIN_DECLS
 
-/* A connection: worker (8 bits), slot (24 bits), generation (32 bits). 0 is none, so generations begin at 1. */
+/* A connection: worker (8 bits), slot (24 bits), generation (32 bits). 0 is none, so generations
+ * begin at 1. */
 typedef guint64 DetourHandle;
 
 #define DETOUR_HANDLE_NONE 0u
-#define DETOUR_HANDLE_MAKE(worker, slot, generation)                                                                   \
+#define DETOUR_HANDLE_MAKE(worker, slot, generation) \
   ((guint64) (guint8) (worker) << 56 | (guint64) ((slot) &0xffffffu) << 32 | (guint32) (generation))
-#define DETOUR_HANDLE_WORKER(handle) ((guint8) ((handle) >> 56))
-#define DETOUR_HANDLE_SLOT(handle) ((guint32) ((handle) >> 32) & 0xffffffu)
+#define DETOUR_HANDLE_WORKER(handle)     ((guint8) ((handle) >> 56))
+#define DETOUR_HANDLE_SLOT(handle)       ((guint32) ((handle) >> 32) & 0xffffffu)
 #define DETOUR_HANDLE_GENERATION(handle) ((guint32) (handle))
 
 #define DETOUR_REGISTRY_WORKERS_MAX 256
 
-/* A key with one connection or more. One cache line; what lies in it is read for every packet and written when a
- * connection comes, goes or takes over from a duplicate. */
+/* A key with one connection or more. One cache line; what lies in it is read for every packet and
+ * written when a connection comes, goes or takes over from a duplicate. */
 typedef struct {
   DetourKey key;
-  guint64 id;                /* below 2^40; never given to another peer */
-  _Atomic guint64 active;    /* handle of the connection that gets the packets */
+  guint64 id;             /* below 2^40; never given to another peer */
+  _Atomic guint64 active; /* handle of the connection that gets the packets */
   _Atomic guint32 n_conns;
-  _Atomic guint32 n_history; /* connections in the history of `dup` */
-  union {                    /* under the mutex */
+  _Atomic guint32 n_history;        /* connections in the history of `dup` */
+  union {                           /* under the mutex */
     const DetourPresence *presence; /* n_conns is 1 */
     struct _DetourRegistryDup *dup; /* n_conns is 2 or more */
   };
@@ -44,26 +45,29 @@ typedef struct {
 
 typedef struct _DetourRegistry DetourRegistry;
 
-/* Called with the mutex held: be quick, call nothing of the registry, keep nothing of the arguments. */
+/* Called with the mutex held: be quick, call nothing of the registry, keep nothing of the
+ * arguments. */
 typedef struct {
   /* A connection logged in, the first of its key or another one. */
-  void (*joined) (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user);
-  /* The last connection of a key left: the key is not in the region any more. It cannot be looked up already. */
+  void (*joined) (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
+                  gpointer user);
+  /* The last connection of a key left: the key is not in the region any more. It cannot be looked
+   * up already. */
   void (*gone) (const DetourPeer *peer, gpointer user);
   gpointer user;
 } DetourRegistryObserver;
 
 /* Called with the mutex held, as above. */
-typedef void (*DetourRegistryFunc) (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
-                                    gpointer user);
+typedef void (*DetourRegistryFunc) (const DetourPeer *peer, DetourHandle handle,
+                                    const DetourPresence *presence, gpointer user);
 
 typedef struct {
   guint64 n_keys;
   guint64 n_conns;
-  guint64 n_dup_keys;    /* with two connections or more */
-  guint64 n_dup_conns;   /* their connections */
-  guint64 total_dups;    /* connections that found their key in use; only grows */
-  guint64 n_retired;     /* pieces of memory that wait for a quiet point */
+  guint64 n_dup_keys;  /* with two connections or more */
+  guint64 n_dup_conns; /* their connections */
+  guint64 total_dups;  /* connections that found their key in use; only grows */
+  guint64 n_retired;   /* pieces of memory that wait for a quiet point */
 } DetourRegistryStats;
 
 /**
@@ -80,12 +84,13 @@ void detour_registry_free (DetourRegistry *self);
  * detour_registry_find:
  *
  * Thread: a worker that is online.
- * Returns: (transfer none) (nullable): the peer, good until this worker's next quiet point; or longer, for as long as
- *   a connection of the caller is joined to it.
+ * Returns: (transfer none) (nullable): the peer, good until this worker's next quiet point; or
+ * longer, for as long as a connection of the caller is joined to it.
  */
 DetourPeer *detour_registry_find (DetourRegistry *self, const DetourKey *key);
 
-/* The worker holds no peer that it looked up. Nearly free when nothing was removed since the last call. */
+/* The worker holds no peer that it looked up. Nearly free when nothing was removed since the last
+ * call. */
 void detour_registry_quiescent (DetourRegistry *self, guint worker);
 /* The same, and it will look up nothing before detour_registry_online(): call around sleeping. */
 void detour_registry_offline (DetourRegistry *self, guint worker);
@@ -111,8 +116,8 @@ void detour_registry_leave (DetourRegistry *self, DetourPeer *peer, DetourHandle
  * detour_registry_note_speech(). */
 void detour_registry_speak (DetourRegistry *self, DetourPeer *peer, DetourHandle handle);
 
-/* For every frame of every connection, right after its header: takes the lock only among duplicates, when another
- * one takes over or when one of them has not spoken yet. */
+/* For every frame of every connection, right after its header: takes the lock only among
+ * duplicates, when another one takes over or when one of them has not spoken yet. */
 static inline void
 detour_registry_note_speech (DetourRegistry *self, DetourPeer *peer, DetourHandle handle)
 {
@@ -136,7 +141,8 @@ detour_peer_active (DetourPeer *peer)
 void detour_registry_each_key (DetourRegistry *self, DetourRegistryFunc func, gpointer user);
 
 /* Calls @func for every connection of @key. Any thread. Returns: how many there were. */
-guint detour_registry_each_conn (DetourRegistry *self, const DetourKey *key, DetourRegistryFunc func, gpointer user);
+guint detour_registry_each_conn (DetourRegistry *self, const DetourKey *key,
+                                 DetourRegistryFunc func, gpointer user);
 
 /* Any thread. */
 void detour_registry_stats (DetourRegistry *self, DetourRegistryStats *stats);

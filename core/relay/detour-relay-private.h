@@ -44,18 +44,20 @@ struct _DetourRelay {
 };
 
 static inline void
-detour_relay_count_drop (DetourRelay *self, DetourDrop reason, DetourQueueKind kind, gsize bytes, guint n)
+detour_relay_count_drop (DetourRelay *self, DetourDrop reason, DetourQueueKind kind, gsize bytes,
+                         guint n)
 {
   detour_counter_add (&self->counters.packets_dropped[reason][kind], n);
   detour_counter_add (&self->counters.bytes_dropped[reason][kind], bytes);
 }
 
-/* A client of this worker has something to get: it is on the list of this round, unless it is blocked. */
+/* A client of this worker has something to get: it is on the list of this round, unless it is
+ * blocked. */
 void detour_outgoing_mark (DetourRelay *self, DetourClient *client);
 
 /* A whole RecvPacket frame for a client of this worker; borrowed until detour_relay_end(). */
-void detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 source_id, DetourQueueKind kind,
-                              guint8 *frame, gsize len);
+void detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 source_id,
+                              DetourQueueKind kind, guint8 *frame, gsize len);
 
 /* Drops all that waits for a client that leaves. */
 void detour_outgoing_forget (DetourRelay *self, DetourClient *client);

@@ -7,14 +7,14 @@
 
 /* Notices that a peer is not here: so many at once, then one a second. */
 #define NOT_HERE_BURST 3
-#define NOT_HERE_RATE 1
+#define NOT_HERE_RATE  1
 
 /* A change of home within this time after the login is the client finding its place, not a move. */
 #define HOME_SETTLE_US (5 * G_USEC_PER_SEC)
 
 DetourRelay *
-detour_relay_new (DetourRegistry *registry, guint worker, const DetourKey *server_key, const DetourRelayLimits *limits,
-                  const DetourRelayPort *port, gpointer user)
+detour_relay_new (DetourRegistry *registry, guint worker, const DetourKey *server_key,
+                  const DetourRelayLimits *limits, const DetourRelayPort *port, gpointer user)
 {
   DetourRelay *self = g_new0 (DetourRelay, 1);
 
@@ -70,7 +70,8 @@ detour_relay_counters (const DetourRelay *self)
 /* Who is here ---------------------------------------------------------------------------------- */
 
 void
-detour_relay_join (DetourRelay *self, DetourClient *client, const DetourKey *key, DetourHandle handle)
+detour_relay_join (DetourRelay *self, DetourClient *client, const DetourKey *key,
+                   DetourHandle handle)
 {
   guint32 slot = DETOUR_HANDLE_SLOT (handle);
 
@@ -111,7 +112,8 @@ detour_relay_find (DetourRelay *self, DetourHandle handle)
 /* From clients --------------------------------------------------------------------------------- */
 
 void
-detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id, guint8 *frame, gsize len)
+detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id, guint8 *frame,
+                      gsize len)
 {
   gsize n_packet = len - DETOUR_FRAME_RECV_HEAD_SIZE;
   DetourQueueKind kind = detour_queue_kind_of (frame + DETOUR_FRAME_RECV_HEAD_SIZE, n_packet);
@@ -123,10 +125,11 @@ detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id,
     detour_outgoing_deliver (self, client, source_id, kind, frame, len);
 }
 
-/* Where the packets of one read went last: they come in runs. Good within one call of detour_relay_input(). */
+/* Where the packets of one read went last: they come in runs. Good within one call of
+ * detour_relay_input(). */
 typedef struct {
   DetourKey key;
-  DetourHandle handle; /* NONE: unknown */
+  DetourHandle handle;  /* NONE: unknown */
   DetourClient *client; /* NULL: of another worker, or left */
   gboolean is_known;
 } Destination;
@@ -143,14 +146,16 @@ relay_look_up (DetourRelay *self, Destination *destination, const guint8 *key)
   peer = detour_registry_find (self->registry, &destination->key);
   destination->handle = peer != NULL ? detour_peer_active (peer) : DETOUR_HANDLE_NONE;
   destination->client = NULL;
-  if (destination->handle != DETOUR_HANDLE_NONE && DETOUR_HANDLE_WORKER (destination->handle) == self->worker)
+  if (destination->handle != DETOUR_HANDLE_NONE
+      && DETOUR_HANDLE_WORKER (destination->handle) == self->worker)
     destination->client = detour_relay_find (self, destination->handle);
   destination->is_known = TRUE;
 }
 
 /* Only who looks for a path is told that the way is in vain, and not too often. */
 static void
-relay_say_not_here (DetourRelay *self, DetourClient *client, DetourQueueKind kind, const DetourKey *key)
+relay_say_not_here (DetourRelay *self, DetourClient *client, DetourQueueKind kind,
+                    const DetourKey *key)
 {
   guint8 frame[DETOUR_FRAME_PEER_GONE_SIZE];
 
@@ -173,7 +178,8 @@ typedef struct {
 
 /* FALSE: the worker of the destination has no room now; nothing was changed. */
 static inline gboolean
-relay_route (DetourRelay *self, DetourClient *client, const Destination *destination, const Packet *packet, DetourDrop unknown)
+relay_route (DetourRelay *self, DetourClient *client, const Destination *destination,
+             const Packet *packet, DetourDrop unknown)
 {
   DetourForward forward;
 
@@ -195,15 +201,16 @@ relay_route (DetourRelay *self, DetourClient *client, const Destination *destina
 
   forward = DETOUR_FORWARD_NOWHERE;
   if (DETOUR_HANDLE_WORKER (destination->handle) != self->worker)
-    forward = self->port->forward (self->user, destination->handle, packet->source_id, packet->source, packet->data,
-                                   packet->len);
+    forward = self->port->forward (self->user, destination->handle, packet->source_id,
+                                   packet->source, packet->data, packet->len);
   if (forward == DETOUR_FORWARD_NOWHERE)
     detour_relay_count_drop (self, DETOUR_DROP_GONE, packet->kind, packet->len, 1);
   return forward != DETOUR_FORWARD_FULL;
 }
 
 static inline gboolean
-relay_on_send_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize len, Destination *destination)
+relay_on_send_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize len,
+                      Destination *destination)
 {
   Packet packet = {
     .data = payload + DETOUR_KEY_SIZE,
@@ -226,7 +233,8 @@ relay_on_send_packet (DetourRelay *self, DetourClient *client, guint8 *payload, 
 
 /* Only to clients of this server: a forwarded packet is never forwarded again. */
 static gboolean
-relay_on_forward_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize len, Destination *destination)
+relay_on_forward_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize len,
+                         Destination *destination)
 {
   DetourKey source;
   Packet packet = {
@@ -263,7 +271,8 @@ relay_on_note_preferred (DetourRelay *self, DetourClient *client, gboolean prefe
     return;
   client->is_preferred = preferred;
   if (self->now_us - client->login_us > HOME_SETTLE_US)
-    detour_counter_add (preferred ? &self->counters.home_moves_in : &self->counters.home_moves_out, 1);
+    detour_counter_add (preferred ? &self->counters.home_moves_in : &self->counters.home_moves_out,
+                        1);
 }
 
 /* One answer at a time: who floods gets no more than one pong a round. */
@@ -287,7 +296,8 @@ relay_on_watch_conns (DetourRelay *self, DetourClient *client)
 }
 
 static void
-relay_close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
+relay_close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
+                  gpointer user)
 {
   DetourRelay *self = user;
 
@@ -305,7 +315,8 @@ relay_on_close_peer (DetourRelay *self, const guint8 *payload)
 
 /* FALSE: the frame must come again. */
 static gboolean
-relay_on_frame (DetourRelay *self, DetourClient *client, const DetourFrame *parsed, Destination *destination)
+relay_on_frame (DetourRelay *self, DetourClient *client, const DetourFrame *parsed,
+                Destination *destination)
 {
   switch (parsed->type)
     {
@@ -339,8 +350,8 @@ detour_relay_begin (DetourRelay *self, gint64 now_us)
 }
 
 DetourInput
-detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize len, gsize *used, gint64 *resume_us,
-                    DetourClose *why)
+detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize len, gsize *used,
+                    gint64 *resume_us, DetourClose *why)
 {
   Destination destination = { .is_known = FALSE };
   gsize at = 0;
@@ -349,7 +360,8 @@ detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize
   while (TRUE)
     {
       DetourFrame frame;
-      DetourFrameVerdict verdict = detour_frame_parse (data + at, len - at, client->is_mesh, &frame);
+      DetourFrameVerdict verdict = detour_frame_parse (data + at, len - at, client->is_mesh,
+                                                       &frame);
 
       if (verdict == DETOUR_FRAME_MORE)
         break;
@@ -362,10 +374,11 @@ detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize
           break;
         }
       if (G_UNLIKELY (self->limits.receive_rate > 0) && !client->is_mesh
-          && !detour_bucket_take (&client->rate, self->limits.receive_rate, self->limits.receive_burst, frame.len,
-                                  self->now_us))
+          && !detour_bucket_take (&client->rate, self->limits.receive_rate,
+                                  self->limits.receive_burst, frame.len, self->now_us))
         {
-          *resume_us = self->now_us + detour_bucket_wait_us (&client->rate, self->limits.receive_rate, frame.len);
+          *resume_us = self->now_us
+                     + detour_bucket_wait_us (&client->rate, self->limits.receive_rate, frame.len);
           detour_counter_add (&self->counters.rate_waits, 1);
           result = DETOUR_INPUT_PAUSE;
           break;

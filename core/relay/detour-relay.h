@@ -5,11 +5,12 @@
  * Pure protocol: spans of bytes and a clock come in, verdicts and spans go out. A round goes so:
  *
  *   detour_relay_begin()                     the clock
- *   detour_relay_input() for each client     packets are rewritten where they lie and noted for their destination
- *   detour_relay_next() until NULL           each client that has something to get
+ *   detour_relay_input() for each client     packets are rewritten where they lie and noted for
+ * their destination detour_relay_next() until NULL           each client that has something to get
  *     detour_relay_gather() until nothing    spans for one record, ready to be sealed and sent
- *     detour_relay_park()                    the client's socket is full: copies of what is left, within limits
- *   detour_relay_end()                       the bytes that came in are not needed any more
+ *     detour_relay_park()                    the client's socket is full: copies of what is left,
+ * within limits detour_relay_end()                       the bytes that came in are not needed any
+ * more
  *
  * Everything of one DetourRelay belongs to one worker's thread. Nothing is allocated for a packet
  * unless its destination is blocked. */
@@ -31,7 +32,8 @@ typedef struct _DetourRelay DetourRelay;
 
 /* Limits of a client; a copy is kept. */
 typedef struct {
-  DetourQueueLimits queue; /* of a blocked client; the limit in bytes counts once it has taken nothing for a while */
+  DetourQueueLimits queue; /* of a blocked client; the limit in bytes counts once it has taken
+                              nothing for a while */
   guint64 receive_rate;    /* bytes a second from one client; 0: no limit */
   guint64 receive_burst;   /* bytes; raised to the longest frame */
 } DetourRelayLimits;
@@ -39,11 +41,12 @@ typedef struct {
 typedef enum {
   DETOUR_DROP_UNKNOWN_DEST,
   DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD,
-  DETOUR_DROP_GONE,        /* the destination closed while the packet waited */
-  DETOUR_DROP_QUEUE_HEAD,  /* displaced by a newer packet */
-  DETOUR_DROP_QUEUE_TAIL,  /* a queue without room for a single packet: never, as the oldest makes room */
+  DETOUR_DROP_GONE,       /* the destination closed while the packet waited */
+  DETOUR_DROP_QUEUE_HEAD, /* displaced by a newer packet */
+  DETOUR_DROP_QUEUE_TAIL, /* a queue without room for a single packet: never, as the oldest makes
+                             room */
   DETOUR_DROP_WRITE_ERROR,
-  DETOUR_DROP_DUP_CLIENT,  /* several connections, none active */
+  DETOUR_DROP_DUP_CLIENT, /* several connections, none active */
   DETOUR_N_DROPS,
 } DetourDrop;
 
@@ -64,27 +67,29 @@ typedef struct {
   DetourCounter rate_waits;
 } DetourRelayCounters;
 
-/* One registered connection, as the protocol sees it; embedded in the connection. All zero to begin with. */
+/* One registered connection, as the protocol sees it; embedded in the connection. All zero to begin
+ * with. */
 typedef struct _DetourClient DetourClient;
 struct _DetourClient {
   /* Touched for each packet. */
   DetourPeer *peer;
   DetourHandle handle;
-  guint32 first, last; /* segments of this round, index + 1; 0: none */
-  guint64 noted_source; /* the peer that sent last, whose leaving this client will hear of; ids do not come again */
-  guint is_dirty : 1;  /* is on the list of this round */
+  guint32 first, last;  /* segments of this round, index + 1; 0: none */
+  guint64 noted_source; /* the peer that sent last, whose leaving this client will hear of; ids do
+                           not come again */
+  guint is_dirty : 1;   /* is on the list of this round */
   guint is_blocked : 1;
-  guint is_gone : 1;   /* left in this round */
+  guint is_gone : 1; /* left in this round */
   guint is_mesh : 1;
   guint is_preferred : 1;
   guint is_watcher : 1;
   guint has_pong : 1;
   guint has_keep_alive : 1;
-  guint is_overfull : 1; /* control frames passed their limit: to be closed */
+  guint is_overfull : 1;   /* control frames passed their limit: to be closed */
   guint owes_greeting : 1; /* the first of the control frames was not handed out yet */
-  DetourQueue *queue;  /* NULL: empty */
-  GByteArray *control; /* frames that go before packets; NULL: none */
-  guint32 control_at;  /* so many of its bytes were handed out */
+  DetourQueue *queue;      /* NULL: empty */
+  GByteArray *control;     /* frames that go before packets; NULL: none */
+  guint32 control_at;      /* so many of its bytes were handed out */
   guint64 rx_packets, rx_bytes;
   guint64 tx_packets, tx_bytes;
   guint64 dropped_packets;
@@ -93,25 +98,27 @@ struct _DetourClient {
   guint8 pong[DETOUR_FRAME_PING_SIZE];
   DetourPresence presence; /* not changed while joined */
   gint64 login_us;
-  gint64 progress_us; /* while blocked: since when, or when its socket took something last, which the session notes */
+  gint64 progress_us; /* while blocked: since when, or when its socket took something last, which
+                         the session notes */
   DetourBucket not_here;
   DetourBucket rate;
 };
 
 typedef enum {
   DETOUR_FORWARD_DONE,
-  DETOUR_FORWARD_FULL,    /* the other worker is behind: try again later, nothing is lost meanwhile */
+  DETOUR_FORWARD_FULL, /* the other worker is behind: try again later, nothing is lost meanwhile */
   DETOUR_FORWARD_NOWHERE, /* no such worker */
 } DetourForward;
 
 /* What lies outside of this worker. */
 typedef struct {
   /* A packet for a client of another worker; copied, with @source in front. */
-  DetourForward (*forward) (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source,
-                            const guint8 *packet, gsize len);
+  DetourForward (*forward) (gpointer user, DetourHandle handle, guint64 source_id,
+                            const DetourKey *source, const guint8 *packet, gsize len);
   /* A mesh peer wants this connection closed; its worker may be any. The registry is locked. */
   void (*close) (gpointer user, DetourHandle handle);
-  /* @client, a mesh connection, wants to hear of all that come and go from now on, after those who are here. */
+  /* @client, a mesh connection, wants to hear of all that come and go from now on, after those who
+   * are here. */
   void (*watch) (gpointer user, DetourClient *client);
 } DetourRelayPort;
 
@@ -121,10 +128,12 @@ typedef struct {
  * @server_key: its connections are never told of who comes and goes
  */
 DetourRelay *detour_relay_new (DetourRegistry *registry, guint worker, const DetourKey *server_key,
-                               const DetourRelayLimits *limits, const DetourRelayPort *port, gpointer user);
+                               const DetourRelayLimits *limits, const DetourRelayPort *port,
+                               gpointer user);
 void detour_relay_free (DetourRelay *self);
 void detour_relay_set_limits (DetourRelay *self, const DetourRelayLimits *limits);
-const DetourRelayCounters *detour_relay_counters (const DetourRelay *self); /* any thread may read */
+const DetourRelayCounters *detour_relay_counters (
+    const DetourRelay *self); /* any thread may read */
 
 /**
  * detour_relay_join:
@@ -134,9 +143,10 @@ const DetourRelayCounters *detour_relay_counters (const DetourRelay *self); /* a
  *
  * Makes the client reachable under its key, the newest connection first.
  */
-void detour_relay_join (DetourRelay *self, DetourClient *client, const DetourKey *key, DetourHandle handle);
-/* Takes it out, frees what waits for it and counts that as dropped. The client's memory must stay until
- * detour_relay_end(). */
+void detour_relay_join (DetourRelay *self, DetourClient *client, const DetourKey *key,
+                        DetourHandle handle);
+/* Takes it out, frees what waits for it and counts that as dropped. The client's memory must stay
+ * until detour_relay_end(). */
 void detour_relay_leave (DetourRelay *self, DetourClient *client);
 /* The client with that handle, or NULL when it has left. */
 DetourClient *detour_relay_find (DetourRelay *self, DetourHandle handle);
@@ -152,16 +162,19 @@ typedef enum {
 
 /**
  * detour_relay_input:
- * @data: (inout): bytes of @client; packets are rewritten in place and borrowed until detour_relay_end()
+ * @data: (inout): bytes of @client; packets are rewritten in place and borrowed until
+ * detour_relay_end()
  * @used: (out): bytes of whole frames; the rest must come again, in front of what follows
  * @resume_us: (out): set with PAUSE
  * @why: (out): set with CLOSE
  */
-DetourInput detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize len, gsize *used,
-                                gint64 *resume_us, DetourClose *why) G_GNUC_WARN_UNUSED_RESULT;
+DetourInput detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize len,
+                                gsize *used, gint64 *resume_us, DetourClose *why)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 /* A packet that another worker forwarded; @frame is borrowed until detour_relay_end(). */
-void detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id, guint8 *frame, gsize len);
+void detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id, guint8 *frame,
+                           gsize len);
 
 /* The answer to the login, copied: goes before everything else. Right after the client joined. */
 void detour_relay_greet (DetourRelay *self, DetourClient *client, const guint8 *frame, gsize len);
@@ -181,21 +194,25 @@ DetourClient *detour_relay_next (DetourRelay *self);
  * @limit: bytes; only a single longer frame passes it
  * @bytes: (out): sum of the spans
  *
- * Hands out what @client gets next: pong, keep-alive and control frames, then what waited, then this round's packets.
- * What was handed out counts as sent; the spans live until the next call for any client or detour_relay_park().
+ * Hands out what @client gets next: pong, keep-alive and control frames, then what waited, then
+ * this round's packets. What was handed out counts as sent; the spans live until the next call for
+ * any client or detour_relay_park().
  *
  * Returns: number of spans, 0 when nothing is left.
  */
-guint detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans, guint max, gsize limit, gsize *bytes);
+guint detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans, guint max,
+                           gsize limit, gsize *bytes);
 
 /* Whether detour_relay_gather() would give something. */
 gboolean detour_relay_has_output (const DetourClient *client);
 
-/* The client is blocked from now on: keeps copies of what was not handed out. Undone with detour_relay_unblock(). */
+/* The client is blocked from now on: keeps copies of what was not handed out. Undone with
+ * detour_relay_unblock(). */
 void detour_relay_park (DetourRelay *self, DetourClient *client);
 void detour_relay_unblock (DetourRelay *self, DetourClient *client);
 
-/* What the last detour_relay_gather() handed out could not be written: those packets were dropped, not sent. */
+/* What the last detour_relay_gather() handed out could not be written: those packets were dropped,
+ * not sent. */
 void detour_relay_write_failed (DetourRelay *self, DetourClient *client);
 
 void detour_relay_end (DetourRelay *self);

@@ -10,14 +10,14 @@
 #include "detour-watch.h"
 
 /* A node's key is its source and its slot; heads have one that no relation has. */
-#define SLOT_BITS 24
-#define NO_SLOT G_GUINT64_CONSTANT (0xffffff)
-#define KEY(source, slot) ((guint64) (source) << SLOT_BITS | (slot))
-#define KEY_SLOT(key) ((guint32) ((key) & NO_SLOT))
+#define SLOT_BITS           24
+#define NO_SLOT             G_GUINT64_CONSTANT (0xffffff)
+#define KEY(source, slot)   ((guint64) (source) << SLOT_BITS | (slot))
+#define KEY_SLOT(key)       ((guint32) ((key) &NO_SLOT))
 #define SOURCE_HEAD(source) KEY (source, NO_SLOT)
 #define RECEIVER_HEAD(slot) KEY (0, slot) /* ids of peers begin at 1 */
 
-#define NONE 0u /* the index of no node */
+#define NONE      0u /* the index of no node */
 #define NODES_MIN 64u
 #define TABLE_MIN 128u
 
@@ -29,21 +29,23 @@ enum { BY_SOURCE, BY_RECEIVER };
 
 typedef struct {
   guint64 key;
-  Link link[2]; /* of a head only the one of its ring is used; of a free node link[0].next is the next one */
+  Link link[2]; /* of a head only the one of its ring is used; of a free node link[0].next is the
+                   next one */
 } Node;
 
 struct _DetourWatch {
   guint32 *table; /* hash table of node indices, probed one after the other; NONE is empty */
   guint32 mask;
-  guint32 shift; /* 64 - log2 of the table's size */
-  Node *nodes;   /* nodes[0] is not used */
+  guint32 shift;              /* 64 - log2 of the table's size */
+  Node *nodes;                /* nodes[0] is not used */
   guint32 n_nodes, cap_nodes; /* touched so far; room */
   guint32 free_node;
   guint32 n_used; /* heads included */
   guint n_relations;
 };
 
-/* Fibonacci hashing: the high bits of the product depend on all bits below. Strangers choose neither ids nor slots. */
+/* Fibonacci hashing: the high bits of the product depend on all bits below. Strangers choose
+ * neither ids nor slots. */
 static inline guint32
 watch_place (const DetourWatch *self, guint64 key)
 {
@@ -171,9 +173,9 @@ watch_shrink (DetourWatch *self)
       for (guint ring = 0; ring < 2; ring++)
         {
           /* The ring that a head is not in was never written. */
-          gboolean is_in = KEY_SLOT (node->key) == NO_SLOT      ? ring == BY_SOURCE
-                           : node->key < (1 << SLOT_BITS)       ? ring == BY_RECEIVER
-                                                                : TRUE;
+          gboolean is_in = KEY_SLOT (node->key) == NO_SLOT ? ring == BY_SOURCE
+                         : node->key < (1 << SLOT_BITS)    ? ring == BY_RECEIVER
+                                                           : TRUE;
 
           node->link[ring].next = is_in ? moved[old[i].link[ring].next] : NONE;
           node->link[ring].prev = is_in ? moved[old[i].link[ring].prev] : NONE;
@@ -198,10 +200,10 @@ watch_link (DetourWatch *self, guint ring, guint64 head_key, guint32 index)
   if (head == NONE)
     {
       head = watch_new_node (self, head_key);
-      self->nodes[head].link[ring] = (Link){ head, head };
+      self->nodes[head].link[ring] = (Link) { head, head };
     }
   link = &self->nodes[head].link[ring];
-  self->nodes[index].link[ring] = (Link){ .next = link->next, .prev = head };
+  self->nodes[index].link[ring] = (Link) { .next = link->next, .prev = head };
   self->nodes[link->next].link[ring].prev = index;
   link->next = index;
 }
@@ -278,7 +280,8 @@ detour_watch_source_gone (DetourWatch *self, guint64 source, DetourWatchFunc fun
 {
   guint32 place, head, next;
 
-  for (head = watch_find (self, SOURCE_HEAD (source), &place); head != NONE; head = next == head ? NONE : head)
+  for (head = watch_find (self, SOURCE_HEAD (source), &place); head != NONE;
+       head = next == head ? NONE : head)
     {
       guint32 index = self->nodes[head].link[BY_SOURCE].next;
 
@@ -294,7 +297,8 @@ detour_watch_receiver_left (DetourWatch *self, guint32 slot)
 {
   guint32 place, head, next;
 
-  for (head = watch_find (self, RECEIVER_HEAD (slot), &place); head != NONE; head = next == head ? NONE : head)
+  for (head = watch_find (self, RECEIVER_HEAD (slot), &place); head != NONE;
+       head = next == head ? NONE : head)
     {
       guint32 index = self->nodes[head].link[BY_RECEIVER].next;
 

@@ -9,7 +9,7 @@
 /* Inquiries at a time; what comes beyond is not asked about. */
 #define INQUIRIES_MAX 8192u
 /* How exactly time limits are kept. */
-#define TICK_MS 50
+#define TICK_MS         50
 #define PATIENCE_MAX_US G_USEC_PER_SEC
 
 struct _DetourAdmission {
@@ -18,11 +18,11 @@ struct _DetourAdmission {
   gboolean is_open; /* atomic */
 
   GMutex inbox_lock;
-  GQueue inbox;     /* of Request, under the lock */
+  GQueue inbox;          /* of Request, under the lock */
   GSource *inbox_source; /* under the lock; NULL: the inbox is empty */
 
   /* Main thread, all that follows. */
-  GPtrArray *chain;    /* of DetourAuthSource; none: open */
+  GPtrArray *chain; /* of DetourAuthSource; none: open */
   gboolean match_all;
   gboolean dry_run;
   gint64 timeout_us, grace_us, recheck_us;
@@ -48,8 +48,8 @@ typedef struct {
   DetourAdmission *admission;
   DetourInquiry *inquiry;
   gint64 deadline_us;
-  gboolean let_in;  /* by a first word */
-  char *label;      /* of that word */
+  gboolean let_in; /* by a first word */
+  char *label;     /* of that word */
   char *source;
   GQueue requests;
 } Flight;
@@ -70,7 +70,8 @@ admission_request_free (Request *request)
 /* Verdicts ------------------------------------------------------------------------------------- */
 
 static void
-admission_conclude (DetourAdmission *self, const DetourQuestion *question, DetourAdmissionVerdict *verdict, guint n)
+admission_conclude (DetourAdmission *self, const DetourQuestion *question,
+                    DetourAdmissionVerdict *verdict, guint n)
 {
   detour_tally_verdict (self->tally, question, verdict, n, self->dry_run, admission_now_us (self));
 }
@@ -87,7 +88,8 @@ admission_answer (DetourAdmission *self, Request *request, DetourAdmissionVerdic
 
 /* What is clear without asking a source; FALSE: nothing. */
 static gboolean
-admission_judge_alone (const DetourAdmission *self, const DetourQuestion *question, DetourAdmissionVerdict *verdict)
+admission_judge_alone (const DetourAdmission *self, const DetourQuestion *question,
+                       DetourAdmissionVerdict *verdict)
 {
   if (g_strv_contains ((const char *const *) self->disallowed_app_names, question->app_name))
     *verdict = (DetourAdmissionVerdict) { DETOUR_AUTH_DENY, .source = "admission",
@@ -112,7 +114,8 @@ admission_flight_equal (gconstpointer a, gconstpointer b)
 {
   const Flight *one = a, *other = b;
 
-  return one->is_recheck == other->is_recheck && detour_question_equal (&one->question, &other->question);
+  return one->is_recheck == other->is_recheck
+      && detour_question_equal (&one->question, &other->question);
 }
 
 static void
@@ -128,7 +131,8 @@ admission_flight_free (gpointer data)
   g_free (flight);
 }
 
-/* Everyone who waits now is told; what their callbacks do may be anything but the end of the flight. */
+/* Everyone who waits now is told; what their callbacks do may be anything but the end of the
+ * flight. */
 static void
 admission_tell (Flight *flight, const DetourAdmissionVerdict *verdict)
 {
@@ -169,7 +173,8 @@ static void
 admission_on_word (const DetourInquiryWord *word, gboolean is_last, gpointer data)
 {
   Flight *flight = data;
-  DetourAdmissionVerdict verdict = { word->result, word->flags, word->label, word->source, word->reason };
+  DetourAdmissionVerdict verdict = { word->result, word->flags, word->label, word->source,
+                                     word->reason };
 
   if (is_last)
     admission_land (flight, verdict);
@@ -212,7 +217,8 @@ admission_launch (Flight *flight)
     g_ptr_array_add (sources, self->chain->pdata[i]);
   terms.patience_us = MIN (self->timeout_us / (sources->len + 1), PATIENCE_MAX_US);
 
-  flight->inquiry = detour_inquiry_new (&flight->question, (DetourAuthSource *const *) sources->pdata, sources->len,
+  flight->inquiry = detour_inquiry_new (&flight->question,
+                                        (DetourAuthSource *const *) sources->pdata, sources->len,
                                         &terms, admission_on_word, flight);
   detour_inquiry_start (flight->inquiry, admission_now_us (self));
 }
@@ -266,14 +272,17 @@ admission_begin (DetourAdmission *self, Request *request)
   if (flight != NULL)
     {
       /* The last word is on its way, and revokes if need be. */
-      admission_answer (self, request, (DetourAdmissionVerdict) { DETOUR_AUTH_ALLOW, DETOUR_VERDICT_GRACE, flight->label,
-                                                        flight->source, "allowed before, and now: no answer yet" });
+      admission_answer (self, request,
+                        (DetourAdmissionVerdict) { DETOUR_AUTH_ALLOW, DETOUR_VERDICT_GRACE,
+                                                   flight->label, flight->source,
+                                                   "allowed before, and now: no answer yet" });
       return;
     }
   if (g_hash_table_size (self->inquiries) >= INQUIRIES_MAX)
     {
-      admission_answer (self, request, (DetourAdmissionVerdict) { DETOUR_AUTH_UNAVAILABLE, .source = "admission",
-                                                        .reason = "too many questions wait" });
+      admission_answer (self, request,
+                        (DetourAdmissionVerdict) { DETOUR_AUTH_UNAVAILABLE, .source = "admission",
+                                                   .reason = "too many questions wait" });
       return;
     }
 
@@ -310,7 +319,8 @@ admission_on_inbox (gpointer data)
 }
 
 static Request *
-admission_request_new (const DetourQuestion *question, gboolean is_recheck, DetourAdmissionDone done, gpointer data)
+admission_request_new (const DetourQuestion *question, gboolean is_recheck,
+                       DetourAdmissionDone done, gpointer data)
 {
   Request *request = g_new (Request, 1);
 
@@ -337,14 +347,15 @@ admission_put (DetourAdmission *self, Request *request)
 }
 
 void
-detour_admission_ask (DetourAdmission *self, const DetourQuestion *question, DetourAdmissionDone done, gpointer data)
+detour_admission_ask (DetourAdmission *self, const DetourQuestion *question,
+                      DetourAdmissionDone done, gpointer data)
 {
   admission_put (self, admission_request_new (question, FALSE, done, data));
 }
 
 void
-detour_admission_recheck (DetourAdmission *self, const DetourQuestion *question, DetourAdmissionDone done,
-                          gpointer data)
+detour_admission_recheck (DetourAdmission *self, const DetourQuestion *question,
+                          DetourAdmissionDone done, gpointer data)
 {
   admission_put (self, admission_request_new (question, TRUE, done, data));
 }
@@ -377,7 +388,8 @@ detour_admission_new (const DetourAuthPort *port, gpointer user)
   g_queue_init (&self->inbox);
   self->chain = admission_chain_new ();
   self->disallowed_app_names = g_new0 (char *, 1);
-  self->inquiries = g_hash_table_new_full (admission_flight_hash, admission_flight_equal, admission_flight_free, NULL);
+  self->inquiries = g_hash_table_new_full (admission_flight_hash, admission_flight_equal,
+                                           admission_flight_free, NULL);
   self->tally = detour_tally_new (admission_now_us (self));
   return self;
 }
@@ -385,8 +397,8 @@ detour_admission_new (const DetourAuthPort *port, gpointer user)
 void
 detour_admission_free (DetourAdmission *self)
 {
-  static const DetourAdmissionVerdict stopping
-      = { DETOUR_AUTH_UNAVAILABLE, 0, NULL, "admission", "the daemon stops" };
+  static const DetourAdmissionVerdict stopping = { DETOUR_AUTH_UNAVAILABLE, 0, NULL, "admission",
+                                                   "the daemon stops" };
   guint n = 0;
   g_autofree gpointer *flights = g_hash_table_get_keys_as_array (self->inquiries, &n);
 
@@ -442,7 +454,8 @@ admission_make_chain (const DetourAdmission *self, const DetourSettings *setting
       source = admission_find_source (self, instance);
       source = source != NULL ? detour_auth_source_ref (source)
                               : detour_auth_source_new (instance, self->port, self->user);
-      detour_auth_source_set_negative_ttl (source, detour_settings_duration_us (settings, "negative-ttl"));
+      detour_auth_source_set_negative_ttl (source,
+                                           detour_settings_duration_us (settings, "negative-ttl"));
       g_ptr_array_add (chain, source);
     }
   return chain;
@@ -461,7 +474,8 @@ admission_read_app_names (const DetourSettings *settings)
     else
       g_ptr_array_add (kept, g_strdup (*names));
   if (has_empty)
-    g_warning ("[admission] disallow-app-names: an empty name is left out; it would mean every client without one");
+    g_warning ("[admission] disallow-app-names: an empty name is left out; it would mean every "
+               "client without one");
   g_ptr_array_add (kept, NULL);
   return (GStrv) g_ptr_array_steal (kept, NULL);
 }
@@ -541,7 +555,8 @@ detour_admission_foreach_source (DetourAdmission *self, DetourAuthSourceFunc fun
 }
 
 guint
-detour_admission_why (DetourAdmission *self, const DetourKey *key, DetourVerdictNoteFunc func, gpointer data)
+detour_admission_why (DetourAdmission *self, const DetourKey *key, DetourVerdictNoteFunc func,
+                      gpointer data)
 {
   return detour_tally_why (self->tally, key, func, data);
 }

@@ -30,21 +30,24 @@ void detour_admission_apply (DetourAdmission *self, DetourSettings *settings);
 /* Everyone is let in: there is no need to ask. Any thread. */
 gboolean detour_admission_is_open (const DetourAdmission *self);
 
-/* Any thread; @question is copied. Answers exactly once, on the main thread, in no more than the configured time. */
-void detour_admission_ask (DetourAdmission *self, const DetourQuestion *question, DetourAdmissionDone done,
-                           gpointer data);
+/* Any thread; @question is copied. Answers exactly once, on the main thread, in no more than the
+ * configured time. */
+void detour_admission_ask (DetourAdmission *self, const DetourQuestion *question,
+                           DetourAdmissionDone done, gpointer data);
 
-/* About a client that is connected: no verdict is taken from memory, and only the last word counts, so that a client
- * is not told by grace of what will be known in a moment. */
-void detour_admission_recheck (DetourAdmission *self, const DetourQuestion *question, DetourAdmissionDone done,
-                               gpointer data);
+/* About a client that is connected: no verdict is taken from memory, and only the last word counts,
+ * so that a client is not told by grace of what will be known in a moment. */
+void detour_admission_recheck (DetourAdmission *self, const DetourQuestion *question,
+                               DetourAdmissionDone done, gpointer data);
 /* Of [admission] recheck: how often that should be; 0: never. */
 gint64 detour_admission_recheck_us (const DetourAdmission *self);
 
-/* Verdicts of an instance ("auth/friends") may be different now, or it takes part now, or not any more. */
+/* Verdicts of an instance ("auth/friends") may be different now, or it takes part now, or not any
+ * more. */
 void detour_admission_forget (DetourAdmission *self, const char *instance);
 
-/* Ends what has taken too long. Runs by itself while somebody waits; tests with a clock of their own call it. */
+/* Ends what has taken too long. Runs by itself while somebody waits; tests with a clock of their
+ * own call it. */
 void detour_admission_tick (DetourAdmission *self);
 
 /* For status ----------------------------------------------------------------------------------- */
@@ -52,9 +55,11 @@ void detour_admission_tick (DetourAdmission *self);
 const DetourAdmissionStats *detour_admission_stats (const DetourAdmission *self);
 
 /* In the order of the chain; none when it is open. */
-void detour_admission_foreach_source (DetourAdmission *self, DetourAuthSourceFunc func, gpointer data);
+void detour_admission_foreach_source (DetourAdmission *self, DetourAuthSourceFunc func,
+                                      gpointer data);
 
 /* The last verdicts on @key, the latest first; returns how many there were. */
-guint detour_admission_why (DetourAdmission *self, const DetourKey *key, DetourVerdictNoteFunc func, gpointer data);
+guint detour_admission_why (DetourAdmission *self, const DetourKey *key, DetourVerdictNoteFunc func,
+                            gpointer data);
 
 G_END_DECLS

@@ -21,9 +21,9 @@ struct _DetourAuthSource {
   guint64 generation; /* counts what was forgotten */
   GQueue waiting;     /* of DetourAuthAsk */
   char *trouble;
-  gint64 warned_us;   /* 0: never */
+  gint64 warned_us; /* 0: never */
   gint64 down_since_us;
-  gboolean has_hope;  /* was down, and then said that verdicts changed */
+  gboolean has_hope;         /* was down, and then said that verdicts changed */
   DetourAuthSourceInfo info; /* without its texts */
 };
 
@@ -34,16 +34,17 @@ struct _DetourAuthAsk {
   guint64 hash;
   DetourAuthAskDone done; /* NULL: withdrawn */
   gpointer data;
-  gboolean is_counted;    /* among those that are out */
+  gboolean is_counted; /* among those that are out */
   gint64 sent_us;
   guint64 generation;
-  GList link;             /* while it waits */
+  GList link; /* while it waits */
 };
 
 static gint64
 auth_source_now_us (const DetourAuthSource *self)
 {
-  return self->port != NULL && self->port->now_us != NULL ? self->port->now_us (self->user) : g_get_monotonic_time ();
+  return self->port != NULL && self->port->now_us != NULL ? self->port->now_us (self->user)
+                                                          : g_get_monotonic_time ();
 }
 
 DetourAuthSource *
@@ -55,7 +56,8 @@ detour_auth_source_new (const char *instance, const DetourAuthPort *port, gpoint
   self->instance = g_strdup (instance);
   self->port = port;
   self->user = user;
-  self->cache = detour_verdict_cache_new (DETOUR_AUTH_SOURCE_ALLOWED_MAX, DETOUR_AUTH_SOURCE_DENIED_MAX);
+  self->cache = detour_verdict_cache_new (DETOUR_AUTH_SOURCE_ALLOWED_MAX,
+                                          DETOUR_AUTH_SOURCE_DENIED_MAX);
   g_queue_init (&self->waiting);
   return self;
 }
@@ -129,8 +131,9 @@ auth_source_set_down (DetourAuthSource *self, const char *trouble)
   if (self->warned_us != 0 && now - self->warned_us < WARN_EVERY_US)
     return;
   self->warned_us = now;
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE, self->instance, DETOUR_LOG_REASON,
-                    self->trouble, "MESSAGE", "%s cannot say who may come in: %s", self->instance, self->trouble);
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE, self->instance,
+                    DETOUR_LOG_REASON, self->trouble, "MESSAGE",
+                    "%s cannot say who may come in: %s", self->instance, self->trouble);
 }
 
 static void
@@ -142,8 +145,8 @@ auth_source_set_up (DetourAuthSource *self)
   g_clear_pointer (&self->trouble, g_free);
   /* Who was told of the trouble is told of its end. */
   if (self->warned_us >= self->down_since_us)
-    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE, self->instance, "MESSAGE",
-                      "%s answers again, after %" G_GINT64_FORMAT " s", self->instance,
+    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE, self->instance,
+                      "MESSAGE", "%s answers again, after %" G_GINT64_FORMAT " s", self->instance,
                       (auth_source_now_us (self) - self->down_since_us) / G_USEC_PER_SEC);
 }
 
@@ -185,15 +188,17 @@ auth_source_count (DetourAuthSource *self, const DetourAuthAsk *ask, DetourAuthR
   else
     self->info.unavailable++;
   self->info.latency_mean_us = self->info.latency_mean_us == 0
-                                   ? latency_us
-                                   : self->info.latency_mean_us + (latency_us - self->info.latency_mean_us) / 8;
+                                 ? latency_us
+                                 : self->info.latency_mean_us
+                                       + (latency_us - self->info.latency_mean_us) / 8;
 }
 
 static gint64
 auth_source_time_to_live (const DetourAuthSource *self, const DetourAuthVerdict *verdict)
 {
   if (verdict->result == DETOUR_AUTH_ALLOW)
-    return verdict->ttl_us > 0 ? MIN (verdict->ttl_us, DETOUR_AUTH_SOURCE_TTL_MAX_US) : DETOUR_AUTH_SOURCE_TTL_US;
+    return verdict->ttl_us > 0 ? MIN (verdict->ttl_us, DETOUR_AUTH_SOURCE_TTL_MAX_US)
+                               : DETOUR_AUTH_SOURCE_TTL_US;
   return verdict->ttl_us > 0 ? MIN (verdict->ttl_us, self->negative_ttl_us) : self->negative_ttl_us;
 }
 
@@ -254,7 +259,8 @@ auth_source_on_answer (const DetourAuthVerdict *verdict, gpointer data)
 
       auth_source_set_up (self);
       if (ask->generation == self->generation)
-        detour_verdict_cache_put (self->cache, &ask->key, ask->hash, &tidy, now, now + auth_source_time_to_live (self, verdict));
+        detour_verdict_cache_put (self->cache, &ask->key, ask->hash, &tidy, now,
+                                  now + auth_source_time_to_live (self, verdict));
     }
   if (ask->done != NULL)
     ask->done (&tidy, ask->data);
@@ -262,7 +268,8 @@ auth_source_on_answer (const DetourAuthVerdict *verdict, gpointer data)
 }
 
 DetourAuthAsk *
-detour_auth_source_ask (DetourAuthSource *self, const DetourQuestion *question, DetourAuthAskDone done, gpointer data)
+detour_auth_source_ask (DetourAuthSource *self, const DetourQuestion *question,
+                        DetourAuthAskDone done, gpointer data)
 {
   DetourAuthAsk *ask = g_new0 (DetourAuthAsk, 1);
 
@@ -304,18 +311,23 @@ detour_auth_source_withdraw (DetourAuthSource *self, DetourAuthAsk *ask, gboolea
 /* Memory --------------------------------------------------------------------------------------- */
 
 gboolean
-detour_auth_source_recall (DetourAuthSource *self, const DetourQuestion *question, DetourRemembered *out)
+detour_auth_source_recall (DetourAuthSource *self, const DetourQuestion *question,
+                           DetourRemembered *out)
 {
-  if (!detour_verdict_cache_find (self->cache, &question->key, detour_question_hash (question), auth_source_now_us (self), out))
+  if (!detour_verdict_cache_find (self->cache, &question->key, detour_question_hash (question),
+                                  auth_source_now_us (self), out))
     return FALSE;
   self->info.cached++;
   return TRUE;
 }
 
 gboolean
-detour_auth_source_allowed_lately (DetourAuthSource *self, const DetourKey *key, gint64 grace_us, DetourRemembered *out)
+detour_auth_source_allowed_lately (DetourAuthSource *self, const DetourKey *key, gint64 grace_us,
+                                   DetourRemembered *out)
 {
-  return grace_us > 0 && detour_verdict_cache_find_allowed (self->cache, key, auth_source_now_us (self) - grace_us, out);
+  return grace_us > 0
+      && detour_verdict_cache_find_allowed (self->cache, key, auth_source_now_us (self) - grace_us,
+                                            out);
 }
 
 void

@@ -14,15 +14,18 @@ G_BEGIN_DECLS
 
 typedef struct _DetourConn DetourConn;
 
-/* What an idle connection owns is this and its channel. `client` comes first: the relay knows connections by it. */
+/* What an idle connection owns is this and its channel. `client` comes first: the relay knows
+ * connections by it. */
 struct _DetourConn {
   DetourClient client;
   DetourIo io;
   DetourChannel channel;
-  guint8 *out;    /* sealed bytes that the socket did not take; NULL: none, and the client is not blocked */
-  DetourBlock *in; /* plain bytes that are not a whole frame yet, or wait for rate or room; NULL: none */
+  guint8 *out; /* sealed bytes that the socket did not take; NULL: none, and the client is not
+                  blocked */
+  DetourBlock
+      *in; /* plain bytes that are not a whole frame yet, or wait for rate or room; NULL: none */
   guint32 out_len, out_at;
-  DetourTimer timer;     /* the earliest of these three */
+  DetourTimer timer; /* the earliest of these three */
   gint64 keep_alive_us;
   gint64 write_limit_us; /* 0: not blocked */
   gint64 resume_us;      /* 0: reads; else paused by its rate until then */
@@ -42,17 +45,17 @@ struct _DetourCarrier {
   DetourWorkerLimits limits;
   guint index;
 
-  guint8 *cipher;      /* one read, before it is opened */
-  DetourBuffer arena;  /* opened bytes of this round; the relay borrows from it */
-  DetourBuffer sealed; /* one send */
+  guint8 *cipher;       /* one read, before it is opened */
+  DetourBuffer arena;   /* opened bytes of this round; the relay borrows from it */
+  DetourBuffer sealed;  /* one send */
   DetourBlock *retired; /* blocks the relay borrows from, released with the round */
   DetourBlockStore blocks;
 
   DetourSlab *slab;
-  GPtrArray *conns;    /* by slot; NULL: free */
-  GArray *free_slots;  /* of guint32 */
-  GPtrArray *replies;  /* connections whose channel owes a reply */
-  GPtrArray *stalled;  /* connections that wait for room in a ring */
+  GPtrArray *conns;   /* by slot; NULL: free */
+  GArray *free_slots; /* of guint32 */
+  GPtrArray *replies; /* connections whose channel owes a reply */
+  GPtrArray *stalled; /* connections that wait for room in a ring */
   guint32 generation;
   GPtrArray *watchers; /* mesh connections that hear of all who come and go */
   guint n_watchers;    /* their number; written here, read by everyone */
@@ -76,7 +79,8 @@ detour_conn_of_client (DetourClient *client)
 }
 
 /* @sealed: (nullable): goes first; @input: (nullable): plain bytes that came already. */
-void detour_conn_start (DetourWorker *worker, DetourConn *conn, const GByteArray *sealed, const GByteArray *input);
+void detour_conn_start (DetourWorker *worker, DetourConn *conn, const GByteArray *sealed,
+                        const GByteArray *input);
 void detour_conn_ready (DetourLoop *loop, DetourIo *io, guint32 events);
 /* Of a stalled or paused connection: goes on with what it has sent. */
 void detour_conn_retry (DetourWorker *worker, DetourConn *conn);

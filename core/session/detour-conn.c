@@ -20,7 +20,8 @@ typedef union {
 
 /* Added to every interval, so that clients that came together do not stay together. */
 #define KEEP_ALIVE_JITTER_US (5 * G_USEC_PER_SEC)
-/* Keep-alives fall due on common points in time, about a second apart: an idle worker wakes once for all of them. */
+/* Keep-alives fall due on common points in time, about a second apart: an idle worker wakes once
+ * for all of them. */
 #define KEEP_ALIVE_GRAIN_US (G_GINT64_CONSTANT (1) << 20)
 
 /* Timers --------------------------------------------------------------------------------------- */
@@ -55,7 +56,8 @@ conn_plan_keep_alive (DetourWorker *worker, DetourConn *conn)
 static gint64
 conn_write_limit (DetourWorker *worker, DetourConn *conn)
 {
-  gint64 timeout_us = conn->client.is_mesh ? MESH_WRITE_TIMEOUT_US : worker->limits.write_timeout_us;
+  gint64 timeout_us = conn->client.is_mesh ? MESH_WRITE_TIMEOUT_US
+                                           : worker->limits.write_timeout_us;
 
   return timeout_us > 0 ? detour_loop_now_us (worker->loop) + timeout_us : G_MAXINT64;
 }
@@ -92,14 +94,16 @@ conn_retire_input (DetourWorker *worker, DetourConn *conn)
   return conn_block;
 }
 
-/* Gives whole frames to the relay and keeps the rest. FALSE: the connection is closed, paused or stalled. */
+/* Gives whole frames to the relay and keeps the rest. FALSE: the connection is closed, paused or
+ * stalled. */
 static gboolean
 conn_give (DetourWorker *worker, DetourConn *conn, guint8 *data, gsize len)
 {
   DetourClose why = DETOUR_CLOSE_FRAME;
   gint64 resume_us = 0;
   gsize used;
-  DetourInput result = detour_relay_input (worker->relay, &conn->client, data, len, &used, &resume_us, &why);
+  DetourInput result = detour_relay_input (worker->relay, &conn->client, data, len, &used,
+                                           &resume_us, &why);
 
   if (result == DETOUR_INPUT_CLOSE)
     {
@@ -137,7 +141,8 @@ conn_fill_input (DetourWorker *worker, DetourConn *conn, gsize wanted, guint8 **
   return conn->in->len >= wanted;
 }
 
-/* The frame that was cut by the end of the last read is completed where it is kept; all others stay where they lie. */
+/* The frame that was cut by the end of the last read is completed where it is kept; all others stay
+ * where they lie. */
 static void
 conn_take (DetourWorker *worker, DetourConn *conn, guint8 *data, gsize len)
 {
@@ -150,7 +155,8 @@ conn_take (DetourWorker *worker, DetourConn *conn, guint8 *data, gsize len)
         return;
 
       /* What the header alone condemns is not waited for. */
-      if (detour_frame_parse (conn->in->data, conn->in->len, conn->client.is_mesh, &frame) == DETOUR_FRAME_MORE
+      if (detour_frame_parse (conn->in->data, conn->in->len, conn->client.is_mesh, &frame)
+              == DETOUR_FRAME_MORE
           && !conn_fill_input (worker, conn, DETOUR_FRAME_HEADER_SIZE + frame.len, &data, &len))
         return;
 
@@ -212,7 +218,8 @@ conn_read_some (DetourWorker *worker, DetourConn *conn)
   if (plain)
     worker->arena.len += (gsize) n;
   else
-    result = detour_channel_feed (&conn->channel, worker->cipher, (gsize) n, &worker->arena, &reply);
+    result = detour_channel_feed (&conn->channel, worker->cipher, (gsize) n, &worker->arena,
+                                  &reply);
 
   if (reply && !conn->owes_reply)
     {
@@ -221,13 +228,14 @@ conn_read_some (DetourWorker *worker, DetourConn *conn)
     }
   conn_take (worker, conn, start, (gsize) (worker->arena.data + worker->arena.len - start));
   if (result != DETOUR_CHANNEL_OK && !conn->is_closed)
-    detour_worker_end_conn (worker, conn, result == DETOUR_CHANNEL_CLOSED ? DETOUR_CLOSE_PEER : DETOUR_CLOSE_RECORD);
+    detour_worker_end_conn (
+        worker, conn, result == DETOUR_CHANNEL_CLOSED ? DETOUR_CLOSE_PEER : DETOUR_CLOSE_RECORD);
 }
 
 /* Output --------------------------------------------------------------------------------------- */
 
-/* The socket is full. What it did not take is sealed and can only wait; what comes from now on is copied, within
- * limits. */
+/* The socket is full. What it did not take is sealed and can only wait; what comes from now on is
+ * copied, within limits. */
 static void
 conn_block (DetourWorker *worker, DetourConn *conn, const struct iovec *rest, guint n, gsize skip)
 {
@@ -244,7 +252,8 @@ conn_block (DetourWorker *worker, DetourConn *conn, const struct iovec *rest, gu
     {
       gsize cut = MIN (skip, rest[i].iov_len);
 
-      memcpy (conn->out + conn->out_len, (const guint8 *) rest[i].iov_base + cut, rest[i].iov_len - cut);
+      memcpy (conn->out + conn->out_len, (const guint8 *) rest[i].iov_base + cut,
+              rest[i].iov_len - cut);
       conn->out_len += (guint32) (rest[i].iov_len - cut);
       skip -= cut;
     }
@@ -264,7 +273,8 @@ conn_send_spans (DetourWorker *worker, DetourConn *conn, struct iovec *spans, gu
   if (n == 1) /* the kernel has less to copy and to check */
     sent = send (conn->io.fd, spans->iov_base, len, MSG_NOSIGNAL | MSG_DONTWAIT);
   else
-    sent = sendmsg (conn->io.fd, &(struct msghdr){ .msg_iov = spans, .msg_iovlen = n }, MSG_NOSIGNAL | MSG_DONTWAIT);
+    sent = sendmsg (conn->io.fd, &(struct msghdr) { .msg_iov = spans, .msg_iovlen = n },
+                    MSG_NOSIGNAL | MSG_DONTWAIT);
 
   detour_counter_add (&worker->counters.sends, 1);
   if (sent == (gssize) len)
@@ -294,8 +304,9 @@ conn_flush_plain (DetourWorker *worker, DetourConn *conn)
   gsize len;
   guint n;
 
-  while ((n = detour_relay_gather (worker->relay, &conn->client, spans.span, G_N_ELEMENTS (spans.span),
-                                   DETOUR_CONN_SEND_MAX, &len)) > 0)
+  while ((n = detour_relay_gather (worker->relay, &conn->client, spans.span,
+                                   G_N_ELEMENTS (spans.span), DETOUR_CONN_SEND_MAX, &len))
+         > 0)
     if (!conn_send_spans (worker, conn, spans.vector, n, len))
       return;
 }
@@ -348,7 +359,8 @@ detour_conn_flush (DetourWorker *worker, DetourConn *conn)
 static void
 conn_write_some (DetourWorker *worker, DetourConn *conn)
 {
-  gssize sent = send (conn->io.fd, conn->out + conn->out_at, conn->out_len - conn->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+  gssize sent = send (conn->io.fd, conn->out + conn->out_at, conn->out_len - conn->out_at,
+                      MSG_NOSIGNAL | MSG_DONTWAIT);
 
   detour_counter_add (&worker->counters.sends, 1);
   if (sent < 0)
@@ -404,7 +416,8 @@ detour_conn_retry (DetourWorker *worker, DetourConn *conn)
 void
 detour_conn_timer (DetourWorker *worker, DetourTimer *timer)
 {
-  DetourConn *conn = (DetourConn *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DetourConn, timer));
+  DetourConn *conn = (DetourConn *) (gpointer) ((guint8 *) timer
+                                                - G_STRUCT_OFFSET (DetourConn, timer));
   gint64 now_us = detour_loop_now_us (worker->loop);
 
   if (conn->write_limit_us != 0 && conn->write_limit_us <= now_us)
@@ -428,7 +441,8 @@ detour_conn_timer (DetourWorker *worker, DetourTimer *timer)
 }
 
 void
-detour_conn_start (DetourWorker *worker, DetourConn *conn, const GByteArray *sealed, const GByteArray *input)
+detour_conn_start (DetourWorker *worker, DetourConn *conn, const GByteArray *sealed,
+                   const GByteArray *input)
 {
   conn_plan_keep_alive (worker, conn);
   conn_set_timer (worker, conn);
@@ -456,8 +470,10 @@ detour_conn_clear (DetourWorker *worker, DetourConn *conn, gboolean say_goodbye)
       DetourBuffer goodbye = { bytes, 0, sizeof bytes };
 
       detour_channel_close (&conn->channel, &goodbye);
-      if (goodbye.len > 0 && send (conn->io.fd, bytes, goodbye.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        g_debug ("connection %" G_GUINT64_FORMAT ": no goodbye: %s", conn->number, g_strerror (errno));
+      if (goodbye.len > 0
+          && send (conn->io.fd, bytes, goodbye.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        g_debug ("connection %" G_GUINT64_FORMAT ": no goodbye: %s", conn->number,
+                 g_strerror (errno));
     }
   close (conn->io.fd);
   conn->io.fd = -1;

@@ -40,9 +40,11 @@ detour_guest_after_answer (DetourGuest *self)
 
 /* FALSE: closed, or the response is not out yet. */
 static gboolean
-guest_http_answer (DetourGuest *self, DetourHttpResponse *response, const DetourHttpRequest *request)
+guest_http_answer (DetourGuest *self, DetourHttpResponse *response,
+                   const DetourHttpRequest *request)
 {
-  g_autoptr (GByteArray) bytes = detour_http_response_to_bytes (response, request, g_get_real_time ());
+  g_autoptr (GByteArray)
+      bytes = detour_http_response_to_bytes (response, request, g_get_real_time ());
 
   self->close_after = !detour_http_response_keeps_alive (response, request);
   detour_guest_set_state (self, DETOUR_GUEST_ANSWERING);
@@ -80,7 +82,8 @@ guest_http_begin_derp (DetourGuest *self, gboolean fast_start)
 gboolean
 detour_guest_on_head (DetourGuest *self)
 {
-  DetourHttpHeadResult result = detour_http_head_parse (&self->head, self->plain->data, self->plain->len);
+  DetourHttpHeadResult result = detour_http_head_parse (&self->head, self->plain->data,
+                                                        self->plain->len);
   g_autoptr (DetourHttpResponse) response = NULL;
   g_autoptr (DetourHttpRequest) request = NULL;
   gboolean on_derp_path;
@@ -101,7 +104,7 @@ detour_guest_on_head (DetourGuest *self)
     }
 
   on_derp_path = (self->listener->flags & DETOUR_LISTENER_DERP) != 0
-                 && detour_http_head_is (&self->head, self->head.path, DETOUR_HTTP_UPGRADE_PATH);
+              && detour_http_head_is (&self->head, self->head.path, DETOUR_HTTP_UPGRADE_PATH);
   if (on_derp_path)
     {
       upgrade = detour_http_upgrade_of (&self->head);

@@ -11,8 +11,8 @@
 struct _DetourTicket {
   gatomicrefcount refs;
   GMutex lock;
-  DetourLoop *loop; /* under the lock; NULL: the guest is gone */
-  DetourGuest *guest;   /* the thread of the pool only */
+  DetourLoop *loop;   /* under the lock; NULL: the guest is gone */
+  DetourGuest *guest; /* the thread of the pool only */
   DetourAuthResult result;
   char *label;
   char *source;
@@ -66,8 +66,8 @@ guest_login_fill_presence (const DetourGuest *self, DetourPresence *presence)
 {
   if (detour_address_bytes ((const struct sockaddr *) &self->peer, presence->ip))
     presence->port = self->peer.ss_family == AF_INET6
-                         ? g_ntohs (((const struct sockaddr_in6 *) &self->peer)->sin6_port)
-                         : g_ntohs (((const struct sockaddr_in *) &self->peer)->sin_port);
+                       ? g_ntohs (((const struct sockaddr_in6 *) &self->peer)->sin6_port)
+                       : g_ntohs (((const struct sockaddr_in *) &self->peer)->sin_port);
   presence->flags = guest_login_present_flags (self);
   presence->name_len = (guint8) strlen (self->login.app_name);
   memcpy (presence->name, self->login.app_name, presence->name_len);
@@ -93,9 +93,10 @@ guest_login_log_login (const DetourGuest *self, const char *label)
 
   detour_key_to_short (&self->login.key, short_key);
   detour_address_format ((const struct sockaddr *) &self->peer, address);
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_DEBUG, DETOUR_LOG_KEY, key, DETOUR_LOG_ADDRESS, address,
-                    DETOUR_LOG_LISTENER, self->listener->instance, "MESSAGE", "client %s%s%s: connected from %s",
-                    short_key, label != NULL ? " " : "", label != NULL ? label : "", address);
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_DEBUG, DETOUR_LOG_KEY, key, DETOUR_LOG_ADDRESS,
+                    address, DETOUR_LOG_LISTENER, self->listener->instance, "MESSAGE",
+                    "client %s%s%s: connected from %s", short_key, label != NULL ? " " : "",
+                    label != NULL ? label : "", address);
 }
 
 static void
@@ -133,12 +134,13 @@ guest_login_log_refusal (DetourGuest *self, const DetourTicket *ticket)
   DetourHandshakeThread *thread = self->thread;
   g_autofree char *key = detour_key_to_text (&self->login.key);
   char address[DETOUR_ADDRESS_TEXT_MAX];
-  GLogLevelFlags level = detour_log_limit_level (&thread->refusals, detour_loop_now_us (thread->loop));
+  GLogLevelFlags level = detour_log_limit_level (&thread->refusals,
+                                                 detour_loop_now_us (thread->loop));
 
   detour_address_format ((struct sockaddr *) &self->peer, address);
-  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, key, DETOUR_LOG_ADDRESS, address, DETOUR_LOG_LISTENER,
-                    self->listener->instance, DETOUR_LOG_INSTANCE, ticket->source, "MESSAGE",
-                    "refused %s from %s: %s (%s)", key, address,
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, key, DETOUR_LOG_ADDRESS, address,
+                    DETOUR_LOG_LISTENER, self->listener->instance, DETOUR_LOG_INSTANCE,
+                    ticket->source, "MESSAGE", "refused %s from %s: %s (%s)", key, address,
                     ticket->reason != NULL ? ticket->reason : "no reason given", ticket->source);
 }
 
@@ -225,7 +227,8 @@ guest_login_ask (DetourGuest *self)
   question.sni = (char *) info.sni;
   question.listener = self->listener->instance;
   g_strlcpy (question.app_name, self->login.app_name, sizeof question.app_name);
-  detour_admission_ask (self->thread->pool->parts.admission, &question, guest_login_on_admission, self->ticket);
+  detour_admission_ask (self->thread->pool->parts.admission, &question, guest_login_on_admission,
+                        self->ticket);
 }
 
 void
@@ -253,7 +256,8 @@ detour_guest_on_login (DetourGuest *self)
       || !detour_login_open (frame.payload, frame.len, parts->server_secret,
                              thread->has_mesh_key ? thread->mesh_key : NULL, &self->login, &reason))
     {
-      g_debug ("login refused: %s", reason != NULL ? reason : "not a ClientInfo frame of an acceptable length");
+      g_debug ("login refused: %s",
+               reason != NULL ? reason : "not a ClientInfo frame of an acceptable length");
       detour_guest_close (self, DETOUR_CLOSE_LOGIN);
       return FALSE;
     }

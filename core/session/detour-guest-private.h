@@ -11,11 +11,15 @@ G_BEGIN_DECLS
 
 /* What may arrive in each state, and the time limit that runs. */
 typedef enum {
-  DETOUR_GUEST_WAITING,   /* its first bytes, which are not read: too many are half open; see detour-guest-turn.c */
-  DETOUR_GUEST_HANDSHAKE, /* bytes of the record layer's handshake; handshake-timeout from its beginning */
-  DETOUR_GUEST_HEAD,      /* an HTTP head; the same limit goes on, or starts anew for a further request */
+  DETOUR_GUEST_WAITING,   /* its first bytes, which are not read: too many are half open; see
+                             detour-guest-turn.c */
+  DETOUR_GUEST_HANDSHAKE, /* bytes of the record layer's handshake; handshake-timeout from its
+                             beginning */
+  DETOUR_GUEST_HEAD, /* an HTTP head; the same limit goes on, or starts anew for a further request
+                      */
   DETOUR_GUEST_ANSWERING, /* nothing: the response is being written; handshake-timeout */
-  DETOUR_GUEST_LINGERING, /* anything, thrown away, so that the peer still reads the response; see detour-guest-http.c */
+  DETOUR_GUEST_LINGERING, /* anything, thrown away, so that the peer still reads the response; see
+                             detour-guest-http.c */
   DETOUR_GUEST_LOGIN,     /* the ClientInfo frame; login-timeout */
   DETOUR_GUEST_ASKING,    /* nothing is read; the admission has its own limit */
   DETOUR_GUEST_HELD,      /* nothing is read: refused; refuse-hold */
@@ -43,16 +47,16 @@ struct _DetourGuest {
   gboolean is_half_open; /* counted as such */
   gboolean has_spoken;
   gboolean has_been_told; /* something was sent to it */
-  DetourTurn turn; /* while it waits: why */
-  gint64 active_us; /* when something came last */
+  DetourTurn turn;        /* while it waits: why */
+  gint64 active_us;       /* when something came last */
   guint64 number;
   struct sockaddr_storage peer;
   DetourSource half_open, source;
   GList link;           /* of all */
   GList half_open_link; /* of those that are half open */
   GList queue_link;     /* of those that wait, or of those that are held */
-  GByteArray *plain; /* opened, not used yet */
-  GByteArray *out;   /* sealed, not sent yet */
+  GByteArray *plain;    /* opened, not used yet */
+  GByteArray *out;      /* sealed, not sent yet */
   gboolean close_after;
   gboolean is_bad_head; /* the last answer says what is wrong with the request */
   gboolean not_ideal;
@@ -61,8 +65,8 @@ struct _DetourGuest {
   DetourTicket *ticket; /* the question that is out; NULL: none */
 };
 
-/* In detour-guest.c. Functions that return gboolean give FALSE when the guest was closed on the way, or waits for
- * something: the caller stops at once. */
+/* In detour-guest.c. Functions that return gboolean give FALSE when the guest was closed on the
+ * way, or waits for something: the caller stops at once. */
 void detour_guest_set_state (DetourGuest *self, DetourGuestState next);
 /* 0: no limit. */
 void detour_guest_set_limit (DetourGuest *self, gint64 after_us);

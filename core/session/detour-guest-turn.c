@@ -17,7 +17,8 @@
 #define SILENT_US (G_USEC_PER_SEC / 4)
 /* Its first message comes in one go. */
 #define HALF_SAID_US G_USEC_PER_SEC
-/* Later in a handshake or a login the peer has to think, and a crowd of peers may share a processor. */
+/* Later in a handshake or a login the peer has to think, and a crowd of peers may share a
+ * processor. */
 #define RESTING_US (5 * G_USEC_PER_SEC)
 /* How long a waiting guest may take for its first word. */
 #define FIRST_WORD_US (3 * G_USEC_PER_SEC)
@@ -38,8 +39,8 @@ guest_turn_enter (DetourGuest *self)
 
   if (limits->half_open > 0 && detour_handshake_pool_n_half_open (pool) >= limits->half_open)
     return DETOUR_TURN_TOO_MANY;
-  if (!detour_sources_enter (pool->half_open_sources, (const struct sockaddr *) &self->peer, limits->half_open_per_source,
-                             &self->half_open))
+  if (!detour_sources_enter (pool->half_open_sources, (const struct sockaddr *) &self->peer,
+                             limits->half_open_per_source, &self->half_open))
     return DETOUR_TURN_TOO_MANY_HERE;
 
   detour_handshake_pool_adjust (&pool->n_half_open, 1);
@@ -49,12 +50,14 @@ guest_turn_enter (DetourGuest *self)
   return DETOUR_TURN_NOW;
 }
 
-/* Nothing came for so long that its place is free for others. Not while it is the relay that thinks, and not when the
- * relay itself was slow to read. */
+/* Nothing came for so long that its place is free for others. Not while it is the relay that
+ * thinks, and not when the relay itself was slow to read. */
 static gboolean
 guest_turn_gives_way (DetourGuest *self, gint64 idle_us)
 {
-  gint64 patience_us = self->has_been_told ? RESTING_US : self->has_spoken ? HALF_SAID_US : SILENT_US;
+  gint64 patience_us = self->has_been_told ? RESTING_US
+                     : self->has_spoken    ? HALF_SAID_US
+                                           : SILENT_US;
   char byte;
 
   if (self->state == DETOUR_GUEST_ASKING || idle_us < patience_us)
@@ -73,7 +76,8 @@ guest_turn_come_from_one (const struct sockaddr_storage *a, const struct sockadd
 
 /* Closes the guest of @thread that rests longest, of all or of those that come from @source. */
 static gboolean
-guest_turn_make_place (DetourHandshakeThread *thread, const struct sockaddr_storage *source, DetourTurn turn)
+guest_turn_make_place (DetourHandshakeThread *thread, const struct sockaddr_storage *source,
+                       DetourTurn turn)
 {
   gint64 now_us = detour_loop_now_us (thread->loop);
   GList *link = thread->half_open.head;
@@ -86,7 +90,8 @@ guest_turn_make_place (DetourHandshakeThread *thread, const struct sockaddr_stor
       link = link->next;
       if (idle_us < SILENT_US)
         break;
-      if ((turn == DETOUR_TURN_TOO_MANY || guest_turn_come_from_one (source, &other->peer)) && guest_turn_gives_way (other, idle_us))
+      if ((turn == DETOUR_TURN_TOO_MANY || guest_turn_come_from_one (source, &other->peer))
+          && guest_turn_gives_way (other, idle_us))
         {
           detour_guest_close (other, DETOUR_CLOSE_LIMIT);
           return TRUE;
@@ -100,7 +105,8 @@ static gboolean
 guest_turn_try (DetourGuest *self)
 {
   self->turn = guest_turn_enter (self);
-  if (self->turn != DETOUR_TURN_NOW && guest_turn_make_place (self->thread, &self->peer, self->turn))
+  if (self->turn != DETOUR_TURN_NOW
+      && guest_turn_make_place (self->thread, &self->peer, self->turn))
     self->turn = guest_turn_enter (self);
   return self->turn == DETOUR_TURN_NOW;
 }
@@ -151,7 +157,8 @@ guest_turn_serve (DetourLoop *loop, gpointer data)
       DetourGuest *guest = link->data;
 
       link = link->next;
-      if (!guest->has_spoken || (failed != NULL && guest_turn_come_from_one (&guest->peer, &failed->peer)))
+      if (!guest->has_spoken
+          || (failed != NULL && guest_turn_come_from_one (&guest->peer, &failed->peer)))
         continue;
       if (guest_turn_try (guest))
         {
@@ -171,13 +178,15 @@ guest_turn_waiting_max (void)
 {
   struct rlimit limit;
 
-  return getrlimit (RLIMIT_NOFILE, &limit) == 0 ? (guint) MIN (limit.rlim_cur / 4, WAITING_MAX) : WAITING_MAX;
+  return getrlimit (RLIMIT_NOFILE, &limit) == 0 ? (guint) MIN (limit.rlim_cur / 4, WAITING_MAX)
+                                                : WAITING_MAX;
 }
 
 static void
 guest_turn_look_later (DetourHandshakeThread *thread)
 {
-  detour_wheel_set (detour_loop_wheel (thread->loop), &thread->look, detour_loop_now_us (thread->loop) + LOOK_US);
+  detour_wheel_set (detour_loop_wheel (thread->loop), &thread->look,
+                    detour_loop_now_us (thread->loop) + LOOK_US);
 }
 
 typedef struct {

@@ -50,8 +50,8 @@ detour_guest_set_limit (DetourGuest *self, gint64 after_us)
 static gboolean
 guest_reads (const DetourGuest *self)
 {
-  return self->state == DETOUR_GUEST_HANDSHAKE || self->state == DETOUR_GUEST_HEAD || self->state == DETOUR_GUEST_LOGIN
-         || self->state == DETOUR_GUEST_LINGERING;
+  return self->state == DETOUR_GUEST_HANDSHAKE || self->state == DETOUR_GUEST_HEAD
+      || self->state == DETOUR_GUEST_LOGIN || self->state == DETOUR_GUEST_LINGERING;
 }
 
 void
@@ -77,8 +77,8 @@ detour_guest_leave_held (DetourGuest *self)
 
 /* The end -------------------------------------------------------------------------------------- */
 
-/* Handshakes leave behind memory that the C library keeps, some 20 KB each, when many went on at a time: what is left
- * of a storm is given back when it is over. */
+/* Handshakes leave behind memory that the C library keeps, some 20 KB each, when many went on at a
+ * time: what is left of a storm is given back when it is over. */
 static void
 guest_give_memory_back (DetourHandshakeThread *thread)
 {
@@ -143,10 +143,11 @@ detour_guest_close (DetourGuest *self, DetourClose reason)
 
   detour_counter_add (&self->thread->counters.closed[reason], 1);
   detour_address_format ((struct sockaddr *) &self->peer, address);
-  g_log_structured (G_LOG_DOMAIN, detour_close_is_noise (reason) ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_INFO,
-                    DETOUR_LOG_ADDRESS, address, DETOUR_LOG_LISTENER, self->listener->instance, DETOUR_LOG_REASON,
-                    detour_close_name (reason), "MESSAGE", "%s: connection closed before it was registered, %s", address,
-                    detour_close_text (reason));
+  g_log_structured (
+      G_LOG_DOMAIN, detour_close_is_noise (reason) ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_INFO,
+      DETOUR_LOG_ADDRESS, address, DETOUR_LOG_LISTENER, self->listener->instance, DETOUR_LOG_REASON,
+      detour_close_name (reason), "MESSAGE", "%s: connection closed before it was registered, %s",
+      address, detour_close_text (reason));
 
   guest_say_goodbye (self);
   detour_guest_retire (self);
@@ -240,7 +241,8 @@ guest_open_bytes (DetourGuest *self, const guint8 *data, gsize len)
     return FALSE;
   if (result != DETOUR_CHANNEL_OK)
     {
-      detour_guest_close (self, result == DETOUR_CHANNEL_CLOSED ? DETOUR_CLOSE_PEER : DETOUR_CLOSE_RECORD);
+      detour_guest_close (self, result == DETOUR_CHANNEL_CLOSED ? DETOUR_CLOSE_PEER
+                                                                : DETOUR_CLOSE_RECORD);
       return FALSE;
     }
   return TRUE;
@@ -262,12 +264,14 @@ guest_handshake (DetourGuest *self, const guint8 *data, gsize len)
       gsize n = 0;
 
       out->len = 0;
-      result = self->channel.cls->handshake (self->channel.self, data + used, len - used, &n, out, &reason);
+      result = self->channel.cls->handshake (self->channel.self, data + used, len - used, &n, out,
+                                             &reason);
       used += n;
       g_byte_array_append (self->out, out->data, (guint) out->len);
     }
   while (result == DETOUR_CHANNEL_MORE && used < len);
-  detour_counter_add (&thread->counters.handshake_us, (guint64) (g_get_monotonic_time () - start_us));
+  detour_counter_add (&thread->counters.handshake_us,
+                      (guint64) (g_get_monotonic_time () - start_us));
 
   if (!guest_flush_out (self))
     return FALSE;
@@ -303,14 +307,16 @@ guest_read_some (DetourGuest *self)
     return;
   if (n <= 0)
     {
-      detour_guest_close (self, n < 0 ? DETOUR_CLOSE_RESET
-                                      : self->state == DETOUR_GUEST_LINGERING ? guest_answered (self) : DETOUR_CLOSE_PEER);
+      detour_guest_close (self, n < 0                                   ? DETOUR_CLOSE_RESET
+                                : self->state == DETOUR_GUEST_LINGERING ? guest_answered (self)
+                                                                        : DETOUR_CLOSE_PEER);
       return;
     }
   if (self->state == DETOUR_GUEST_LINGERING)
     return;
   detour_guest_note_activity (self);
-  if (self->state == DETOUR_GUEST_HANDSHAKE ? guest_handshake (self, in->data, (gsize) n) : guest_open_bytes (self, in->data, (gsize) n))
+  if (self->state == DETOUR_GUEST_HANDSHAKE ? guest_handshake (self, in->data, (gsize) n)
+                                            : guest_open_bytes (self, in->data, (gsize) n))
     guest_process (self);
 }
 
@@ -346,13 +352,17 @@ detour_guest_timer (DetourTimer *timer)
 {
   static const DetourClose reasons[DETOUR_GUEST_N_STATES] = {
     [DETOUR_GUEST_WAITING] = DETOUR_CLOSE_LIMIT,
-    [DETOUR_GUEST_HANDSHAKE] = DETOUR_CLOSE_HANDSHAKE_TIME, [DETOUR_GUEST_HEAD] = DETOUR_CLOSE_HANDSHAKE_TIME,
-    [DETOUR_GUEST_ANSWERING] = DETOUR_CLOSE_WRITE_TIME,     [DETOUR_GUEST_LOGIN] = DETOUR_CLOSE_LOGIN_TIME,
+    [DETOUR_GUEST_HANDSHAKE] = DETOUR_CLOSE_HANDSHAKE_TIME,
+    [DETOUR_GUEST_HEAD] = DETOUR_CLOSE_HANDSHAKE_TIME,
+    [DETOUR_GUEST_ANSWERING] = DETOUR_CLOSE_WRITE_TIME,
+    [DETOUR_GUEST_LOGIN] = DETOUR_CLOSE_LOGIN_TIME,
     [DETOUR_GUEST_HELD] = DETOUR_CLOSE_REFUSED,
   };
-  DetourGuest *self = (DetourGuest *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DetourGuest, timer));
+  DetourGuest *self = (DetourGuest *) (gpointer) ((guint8 *) timer
+                                                  - G_STRUCT_OFFSET (DetourGuest, timer));
 
-  detour_guest_close (self, self->state == DETOUR_GUEST_LINGERING ? guest_answered (self) : reasons[self->state]);
+  detour_guest_close (self, self->state == DETOUR_GUEST_LINGERING ? guest_answered (self)
+                                                                  : reasons[self->state]);
 }
 
 /* FALSE: the transport would not have it. */
@@ -385,15 +395,15 @@ detour_guest_begin (DetourGuest *self)
   detour_guest_set_limit (self, self->thread->limits.handshake_timeout_us);
   detour_guest_set_events (self);
 
-  /* Some channels need nothing of the peer, or speak first. An empty text and not NULL: nothing may be added to NULL,
-   * not even zero. */
+  /* Some channels need nothing of the peer, or speak first. An empty text and not NULL: nothing may
+   * be added to NULL, not even zero. */
   if (guest_handshake (self, (const guint8 *) "", 0))
     guest_process (self);
 }
 
 void
-detour_guest_new (DetourHandshakeThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer,
-                  DetourSource source)
+detour_guest_new (DetourHandshakeThread *thread, DetourListener *listener, int fd,
+                  const struct sockaddr_storage *peer, DetourSource source)
 {
   DetourGuest *self = g_new0 (DetourGuest, 1);
 

@@ -62,8 +62,8 @@ detour_handshake_pool_adjust (guint *counter, gint n)
  *
  * Begins with a connection that was let in by number and rate, or lets it wait for its turn.
  */
-void detour_guest_new (DetourHandshakeThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer,
-                       DetourSource source);
+void detour_guest_new (DetourHandshakeThread *thread, DetourListener *listener, int fd,
+                       const struct sockaddr_storage *peer, DetourSource source);
 /* Those who wait for their turn look for a place. */
 void detour_guest_look (DetourHandshakeThread *thread);
 void detour_guest_timer (DetourTimer *timer);

@@ -45,24 +45,28 @@ handshake_pool_rate_allows (DetourHandshakeThread *thread)
     return TRUE;
   g_mutex_lock (&pool->accept_lock);
   allowed = detour_bucket_take (&pool->accept_bucket, thread->limits.accept_rate,
-                                MAX (thread->limits.accept_burst, 1), 1, detour_loop_now_us (thread->loop));
+                                MAX (thread->limits.accept_burst, 1), 1,
+                                detour_loop_now_us (thread->loop));
   g_mutex_unlock (&pool->accept_lock);
   return allowed;
 }
 
 static gboolean
-handshake_pool_numbers_allow (DetourHandshakeThread *thread, const struct sockaddr_storage *peer, DetourSource *source)
+handshake_pool_numbers_allow (DetourHandshakeThread *thread, const struct sockaddr_storage *peer,
+                              DetourSource *source)
 {
   DetourHandshakePool *pool = thread->pool;
   const DetourHandshakePoolLimits *limits = &thread->limits;
 
   if (limits->connections > 0 && detour_handshake_pool_n_connections (pool) >= limits->connections)
     return FALSE;
-  return detour_sources_enter (pool->parts.sources, (const struct sockaddr *) peer, limits->connections_per_source, source);
+  return detour_sources_enter (pool->parts.sources, (const struct sockaddr *) peer,
+                               limits->connections_per_source, source);
 }
 
 static void
-handshake_pool_take_connection (DetourHandshakeThread *thread, DetourListener *listener, int fd, const struct sockaddr_storage *peer)
+handshake_pool_take_connection (DetourHandshakeThread *thread, DetourListener *listener, int fd,
+                                const struct sockaddr_storage *peer)
 {
   DetourSource source;
 
@@ -90,7 +94,8 @@ handshake_pool_tell_full (DetourHandshakeThread *thread)
   if (thread->told_full_us != 0 && now_us - thread->told_full_us < TELL_FULL_US)
     return;
   thread->told_full_us = now_us;
-  g_warning ("no descriptor is free and connections are turned away; allow more open files (LimitNOFILE= of the "
+  g_warning ("no descriptor is free and connections are turned away; allow more open files "
+             "(LimitNOFILE= of the "
              "service), or fewer connections ([limits])");
 }
 
@@ -142,7 +147,8 @@ handshake_pool_add_listener (DetourLoop *loop, gpointer data)
     {
       ListenSocket *socket = g_new0 (ListenSocket, 1);
 
-      socket->io = (DetourIo) { handshake_pool_on_acceptable, g_array_index (listener->fds, int, i), EPOLLIN | EPOLLEXCLUSIVE };
+      socket->io = (DetourIo) { handshake_pool_on_acceptable, g_array_index (listener->fds, int, i),
+                                EPOLLIN | EPOLLEXCLUSIVE };
       socket->listener = detour_listener_ref (listener);
       socket->spare_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
       g_ptr_array_add (thread->sockets, socket);
@@ -209,7 +215,8 @@ handshake_pool_set_limits (DetourLoop *loop, gpointer data)
 }
 
 void
-detour_handshake_pool_set_limits (DetourHandshakePool *self, const DetourHandshakePoolLimits *limits)
+detour_handshake_pool_set_limits (DetourHandshakePool *self,
+                                  const DetourHandshakePoolLimits *limits)
 {
   for (guint i = 0; i < self->n_threads; i++)
     detour_loop_call (self->threads[i].loop, handshake_pool_set_limits, (gpointer) limits);
@@ -288,7 +295,8 @@ handshake_pool_on_timer (DetourLoop *loop, DetourTimer *timer, gpointer user)
 static const DetourLoopFuncs loop_funcs = { .timer = handshake_pool_on_timer };
 
 static gboolean
-handshake_pool_start_thread (DetourHandshakePool *self, guint index, const DetourHandshakePoolLimits *limits, GError **error)
+handshake_pool_start_thread (DetourHandshakePool *self, guint index,
+                             const DetourHandshakePoolLimits *limits, GError **error)
 {
   DetourHandshakeThread *thread = &self->threads[index];
   char name[16];
@@ -299,7 +307,8 @@ handshake_pool_start_thread (DetourHandshakePool *self, guint index, const Detou
   thread->in = (DetourBuffer) { g_malloc (READ_SIZE), 0, READ_SIZE };
   thread->plain.cap = READ_SIZE + DETOUR_CHANNEL_FEED_SLACK;
   thread->plain.data = g_malloc (thread->plain.cap);
-  thread->out.cap = DETOUR_CHANNEL_SEAL_BOUND (2 * DETOUR_CHANNEL_RECORD_MAX) + DETOUR_CHANNEL_FEED_SLACK;
+  thread->out.cap = DETOUR_CHANNEL_SEAL_BOUND (2 * DETOUR_CHANNEL_RECORD_MAX)
+                  + DETOUR_CHANNEL_FEED_SLACK;
   thread->out.data = g_malloc (thread->out.cap);
   g_queue_init (&thread->guests);
   g_queue_init (&thread->half_open);
@@ -313,7 +322,8 @@ handshake_pool_start_thread (DetourHandshakePool *self, guint index, const Detou
 }
 
 DetourHandshakePool *
-detour_handshake_pool_new (guint n_threads, const DetourHandshakePoolParts *parts, const DetourHandshakePoolLimits *limits, GError **error)
+detour_handshake_pool_new (guint n_threads, const DetourHandshakePoolParts *parts,
+                           const DetourHandshakePoolLimits *limits, GError **error)
 {
   DetourHandshakePool *self = g_new0 (DetourHandshakePool, 1);
 

@@ -19,24 +19,25 @@ typedef struct _DetourPool DetourHandshakePool;
 
 /* 0 means no limit, where nothing else is said. */
 typedef struct {
-  guint connections;            /* in all, registered ones included */
+  guint connections; /* in all, registered ones included */
   guint connections_per_source;
-  guint half_open;              /* not registered yet, refused ones that are held excluded */
+  guint half_open; /* not registered yet, refused ones that are held excluded */
   guint half_open_per_source;
-  guint64 accept_rate;          /* connections a second */
+  guint64 accept_rate; /* connections a second */
   guint64 accept_burst;
-  gint64 handshake_timeout_us;  /* record layer and HTTP head together */
+  gint64 handshake_timeout_us; /* record layer and HTTP head together */
   gint64 login_timeout_us;
 } DetourHandshakePoolLimits;
 
 typedef struct {
-  DetourCounter accepted;     /* connections */
-  DetourCounter over_limit;   /* closed at once; those that were closed later count as DETOUR_CLOSE_LIMIT */
-  DetourCounter waited;       /* for their turn */
+  DetourCounter accepted; /* connections */
+  DetourCounter
+      over_limit; /* closed at once; those that were closed later count as DETOUR_CLOSE_LIMIT */
+  DetourCounter waited; /* for their turn */
   DetourCounter over_rate;
-  DetourCounter requests;     /* HTTP */
-  DetourCounter derp;         /* DERP connections begun */
-  DetourCounter logins;       /* that hold */
+  DetourCounter requests; /* HTTP */
+  DetourCounter derp;     /* DERP connections begun */
+  DetourCounter logins;   /* that hold */
   DetourCounter refused;
   DetourCounter handshake_us; /* time in handshake(), for the mean */
   DetourCounter closed[DETOUR_N_CLOSES];
@@ -53,12 +54,18 @@ typedef struct {
   DetourKey server_key;
 } DetourHandshakePoolParts;
 
-/* Main thread, like all that is not marked otherwise. @parts is copied; what it points to outlives the pool. */
-DetourHandshakePool *detour_handshake_pool_new (guint n_threads, const DetourHandshakePoolParts *parts, const DetourHandshakePoolLimits *limits, GError **error);
-/* Closes what is not registered and ends the threads. No question to the admission is answered any more. */
+/* Main thread, like all that is not marked otherwise. @parts is copied; what it points to outlives
+ * the pool. */
+DetourHandshakePool *detour_handshake_pool_new (guint n_threads,
+                                                const DetourHandshakePoolParts *parts,
+                                                const DetourHandshakePoolLimits *limits,
+                                                GError **error);
+/* Closes what is not registered and ends the threads. No question to the admission is answered any
+ * more. */
 void detour_handshake_pool_free (DetourHandshakePool *self);
 
-void detour_handshake_pool_set_limits (DetourHandshakePool *self, const DetourHandshakePoolLimits *limits);
+void detour_handshake_pool_set_limits (DetourHandshakePool *self,
+                                       const DetourHandshakePoolLimits *limits);
 /* A refused client is held silently for so long; 0: it is closed at once. */
 void detour_handshake_pool_set_refuse_hold (DetourHandshakePool *self, gint64 hold_us);
 /* NULL: no connection is a mesh connection. */
@@ -75,9 +82,11 @@ void detour_handshake_pool_ask_again (DetourHandshakePool *self);
 /* In all: half open, held, registered. Any thread. */
 guint detour_handshake_pool_n_connections (const DetourHandshakePool *self);
 guint detour_handshake_pool_n_half_open (const DetourHandshakePool *self); /* any thread */
-guint detour_handshake_pool_n_waiting (const DetourHandshakePool *self);   /* for their turn, in no other number; any thread */
-guint detour_handshake_pool_n_held (const DetourHandshakePool *self);      /* any thread */
+guint detour_handshake_pool_n_waiting (
+    const DetourHandshakePool *self); /* for their turn, in no other number; any thread */
+guint detour_handshake_pool_n_held (const DetourHandshakePool *self); /* any thread */
 guint detour_handshake_pool_n_threads (const DetourHandshakePool *self);
-const DetourHandshakePoolCounters *detour_handshake_pool_counters (const DetourHandshakePool *self, guint thread);
+const DetourHandshakePoolCounters *detour_handshake_pool_counters (const DetourHandshakePool *self,
+                                                                   guint thread);
 
 G_END_DECLS

@@ -21,8 +21,9 @@ typedef struct {
   RouteOwner *owner;
 } RouteEntry;
 
-/* The lock is held for a look-up, never while a handler runs: a slow handler delays the end of its own instance only,
- * and a stream of requests cannot keep the main thread from changing the table. */
+/* The lock is held for a look-up, never while a handler runs: a slow handler delays the end of its
+ * own instance only, and a stream of requests cannot keep the main thread from changing the table.
+ */
 struct _DetourHttpRoutes {
   GMutex lock;
   GCond idle;           /* n_running of some owner came to 0 */
@@ -30,10 +31,11 @@ struct _DetourHttpRoutes {
   GHashTable *by_owner; /* name (borrowed) -> RouteOwner */
 };
 
-G_DEFINE_QUARK (detour-http-routes-error-quark, detour_http_routes_error)
+G_DEFINE_QUARK (detour - http - routes - error - quark, detour_http_routes_error)
 
 static void
-http_routes_probe_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response)
+http_routes_probe_handle (gpointer self, const DetourHttpRequest *request,
+                          DetourHttpResponse *response)
 {
   /* Clients in a browser measure from pages of any origin. */
   detour_http_response_add_header (response, "Access-Control-Allow-Origin", "*");
@@ -64,7 +66,8 @@ detour_http_routes_new (void)
   g_mutex_init (&self->lock);
   g_cond_init (&self->idle);
   self->by_path = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
-  self->by_owner = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, http_routes_route_owner_free);
+  self->by_owner = g_hash_table_new_full (g_str_hash, g_str_equal, NULL,
+                                          http_routes_route_owner_free);
   if (!detour_http_routes_add (self, "core", probe_routes, NULL, NULL))
     g_assert_not_reached ();
   return self;
@@ -103,7 +106,8 @@ http_routes_check_path (DetourHttpRoutes *self, const char *path, GError **error
       g_autofree char *escaped = g_strescape (path, NULL);
 
       g_set_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_PATH,
-                   "route \"%s\": expected a path that begins with / and has no blank, ? or #", escaped);
+                   "route \"%s\": expected a path that begins with / and has no blank, ? or #",
+                   escaped);
       return FALSE;
     }
   if (strcmp (path, DETOUR_HTTP_UPGRADE_PATH) == 0)
@@ -115,7 +119,8 @@ http_routes_check_path (DetourHttpRoutes *self, const char *path, GError **error
   if (entry != NULL)
     {
       g_set_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_TAKEN,
-                   "route \"%s\" is answered by %s already; expected a path of its own", path, entry->owner->name);
+                   "route \"%s\" is answered by %s already; expected a path of its own", path,
+                   entry->owner->name);
       return FALSE;
     }
   return TRUE;
@@ -123,7 +128,8 @@ http_routes_check_path (DetourHttpRoutes *self, const char *path, GError **error
 
 /* Under the lock. */
 static gboolean
-http_routes_put_in (DetourHttpRoutes *self, RouteOwner *owner, const DetourHttpRoute *route, GError **error)
+http_routes_put_in (DetourHttpRoutes *self, RouteOwner *owner, const DetourHttpRoute *route,
+                    GError **error)
 {
   RouteEntry *entry;
 
@@ -152,8 +158,8 @@ http_routes_take_out (DetourHttpRoutes *self, const RouteOwner *owner)
 }
 
 gboolean
-detour_http_routes_add (DetourHttpRoutes *self, const char *instance, const DetourHttpRoute *routes, gpointer plugin,
-                        GError **error)
+detour_http_routes_add (DetourHttpRoutes *self, const char *instance, const DetourHttpRoute *routes,
+                        gpointer plugin, GError **error)
 {
   RouteOwner *owner = g_new0 (RouteOwner, 1);
   gboolean ok = TRUE;
@@ -195,7 +201,8 @@ detour_http_routes_remove (DetourHttpRoutes *self, const char *instance)
 
 /* The route for @path, with its owner held back from going; NULL: none. */
 static const DetourHttpRoute *
-http_routes_enter (DetourHttpRoutes *self, const char *path, gboolean plain_only, RouteOwner **owner)
+http_routes_enter (DetourHttpRoutes *self, const char *path, gboolean plain_only,
+                   RouteOwner **owner)
 {
   const DetourHttpRoute *route = NULL;
   const RouteEntry *entry;
@@ -236,7 +243,8 @@ http_routes_takes_method (const DetourHttpRoute *route, const DetourHttpRequest 
     return TRUE;
   if ((route->methods & DETOUR_HTTP_GET) != 0 && http_routes_method_is_get (request))
     return TRUE;
-  return (route->methods & DETOUR_HTTP_POST) != 0 && strcmp (detour_http_request_method (request), "POST") == 0;
+  return (route->methods & DETOUR_HTTP_POST) != 0
+      && strcmp (detour_http_request_method (request), "POST") == 0;
 }
 
 static void
@@ -246,10 +254,14 @@ http_routes_refuse_method (const DetourHttpRoute *route, DetourHttpResponse *res
   gboolean post = (route->methods & DETOUR_HTTP_POST) != 0;
 
   detour_http_response_set_error (response, 405, "This method is not allowed here");
-  detour_http_response_add_header (response, "Allow", get && post ? "GET, HEAD, POST" : get ? "GET, HEAD" : "POST");
+  detour_http_response_add_header (response, "Allow",
+                                   get && post ? "GET, HEAD, POST"
+                                   : get       ? "GET, HEAD"
+                                               : "POST");
 }
 
-/* On a listener that sends everything to https. The parser let only bytes pass that may stand in a header. */
+/* On a listener that sends everything to https. The parser let only bytes pass that may stand in a
+ * header. */
 static void
 http_routes_redirect (const DetourHttpRequest *request, DetourHttpResponse *response)
 {
@@ -276,14 +288,15 @@ http_routes_redirect (const DetourHttpRequest *request, DetourHttpResponse *resp
 }
 
 void
-detour_http_routes_answer (DetourHttpRoutes *self, const DetourHttpRequest *request, DetourHttpResponse *response)
+detour_http_routes_answer (DetourHttpRoutes *self, const DetourHttpRequest *request,
+                           DetourHttpResponse *response)
 {
   gboolean redirects = (detour_http_request_flags (request) & DETOUR_LISTENER_REDIRECT_HTTPS) != 0;
   const DetourHttpRoute *route;
   RouteOwner *owner;
 
-  /* CONNECT names a host, not a path. Encrypted listeners are where a proxy would be, so there it is forbidden, and
-   * elsewhere it is unknown. */
+  /* CONNECT names a host, not a path. Encrypted listeners are where a proxy would be, so there it
+   * is forbidden, and elsewhere it is unknown. */
   if (detour_http_request_head (request)->form == DETOUR_HTTP_TARGET_AUTHORITY)
     {
       if (detour_http_request_secure (request))

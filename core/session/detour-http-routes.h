@@ -20,7 +20,8 @@ typedef struct _DetourHttpRoutes DetourHttpRoutes;
 GQuark detour_http_routes_error_quark (void);
 
 typedef enum {
-  DETOUR_HTTP_ROUTES_ERROR_PATH,  /* a path that no request could have, or one that core keeps for itself */
+  DETOUR_HTTP_ROUTES_ERROR_PATH,  /* a path that no request could have, or one that core keeps for
+                                     itself */
   DETOUR_HTTP_ROUTES_ERROR_TAKEN, /* another instance answers that path */
 } DetourHttpRoutesError;
 
@@ -31,7 +32,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourHttpRoutes, detour_http_routes_free)
 
 /**
  * detour_http_routes_add:
- * @instance: "http/home", for messages and for detour_http_routes_remove(); copied; not in the table already
+ * @instance: "http/home", for messages and for detour_http_routes_remove(); copied; not in the
+ * table already
  * @routes: ends with { NULL }; must live until it was removed
  * @plugin: first argument of the handlers
  *
@@ -40,15 +42,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourHttpRoutes, detour_http_routes_free)
  * Thread: main.
  * Returns: FALSE with @error set.
  */
-gboolean detour_http_routes_add (DetourHttpRoutes *self, const char *instance, const DetourHttpRoute *routes,
-                                 gpointer plugin, GError **error);
+gboolean detour_http_routes_add (DetourHttpRoutes *self, const char *instance,
+                                 const DetourHttpRoute *routes, gpointer plugin, GError **error);
 
 /**
  * detour_http_routes_remove:
  * @instance: may be unknown
  *
- * Takes the routes of an instance out and waits until none of its handlers is running. Handlers of other instances
- * go on. Never called from a handler.
+ * Takes the routes of an instance out and waits until none of its handlers is running. Handlers of
+ * other instances go on. Never called from a handler.
  *
  * Thread: main.
  */
@@ -58,10 +60,12 @@ void detour_http_routes_remove (DetourHttpRoutes *self, const char *instance);
  * detour_http_routes_answer:
  * @response: new
  *
- * Fills @response with what the right handler says, or with the error or redirection that takes its place.
+ * Fills @response with what the right handler says, or with the error or redirection that takes its
+ * place.
  *
  * Thread: any; several at once.
  */
-void detour_http_routes_answer (DetourHttpRoutes *self, const DetourHttpRequest *request, DetourHttpResponse *response);
+void detour_http_routes_answer (DetourHttpRoutes *self, const DetourHttpRequest *request,
+                                DetourHttpResponse *response);
 
 G_END_DECLS

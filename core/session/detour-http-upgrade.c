@@ -10,7 +10,9 @@ static gboolean
 http_upgrade_value_is (const DetourHttpHead *head, const DetourHttpHeader *header, const char *text)
 {
   return header->value.len == strlen (text)
-         && g_ascii_strncasecmp ((const char *) head->data + header->value.start, text, header->value.len) == 0;
+      && g_ascii_strncasecmp ((const char *) head->data + header->value.start, text,
+                              header->value.len)
+             == 0;
 }
 
 DetourHttpUpgrade
@@ -29,10 +31,12 @@ detour_http_upgrade_of (const DetourHttpHead *head)
   if (!is_websocket && !http_upgrade_value_is (head, upgrade, "derp"))
     return self;
 
-  /* Very early clients asked for WebSocket and spoke DERP, so it takes a subprotocol to mean it: those letters, in
-   * lower case, anywhere in the first such header. */
+  /* Very early clients asked for WebSocket and spoke DERP, so it takes a subprotocol to mean it:
+   * those letters, in lower case, anywhere in the first such header. */
   if (is_websocket && protocol != NULL
-      && g_strstr_len ((const char *) head->data + protocol->value.start, protocol->value.len, "derp") != NULL)
+      && g_strstr_len ((const char *) head->data + protocol->value.start, protocol->value.len,
+                       "derp")
+             != NULL)
     {
       self.protocol = DETOUR_HTTP_UPGRADE_WEBSOCKET;
       return self;
@@ -55,7 +59,8 @@ detour_http_upgrade_answer (const DetourKey *server_key, DetourBuffer *out)
   char hex[DETOUR_KEY_HEX_SIZE + 1];
   guint8 *at = out->data + out->len;
 
-  G_STATIC_ASSERT (sizeof front - 1 + DETOUR_KEY_HEX_SIZE + sizeof end - 1 == DETOUR_HTTP_UPGRADE_ANSWER_SIZE);
+  G_STATIC_ASSERT (sizeof front - 1 + DETOUR_KEY_HEX_SIZE + sizeof end - 1
+                   == DETOUR_HTTP_UPGRADE_ANSWER_SIZE);
   g_assert (out->cap - out->len >= DETOUR_HTTP_UPGRADE_ANSWER_SIZE);
 
   detour_key_to_hex (server_key, hex);

@@ -22,14 +22,16 @@ typedef enum {
 typedef struct {
   DetourHttpUpgradeProtocol protocol;
   gboolean fast_start; /* DERP only: write no response, the peer does not wait for one */
-  gboolean not_ideal;  /* DERP only: the peer would rather be connected to another node of the region */
+  gboolean
+      not_ideal; /* DERP only: the peer would rather be connected to another node of the region */
 } DetourHttpUpgrade;
 
 /**
  * detour_http_upgrade_of:
  * @head: parsed OK
  *
- * Looks at headers only: method, version and the Connection header do not matter to clients in the field.
+ * Looks at headers only: method, version and the Connection header do not matter to clients in the
+ * field.
  */
 DetourHttpUpgrade detour_http_upgrade_of (const DetourHttpHead *head);
 

@@ -5,7 +5,7 @@
 #include "detour-inquiry.h"
 
 typedef enum {
-  STEP_NEXT,     /* not asked yet */
+  STEP_NEXT, /* not asked yet */
   STEP_ASKED,
   STEP_ANSWERED, /* `result` is there */
 } StepState;
@@ -15,7 +15,7 @@ typedef struct {
   DetourInquiry *inquiry;
   DetourAuthSource *source;
   StepState state;
-  DetourAuthAsk *ask;  /* of ASKED */
+  DetourAuthAsk *ask; /* of ASKED */
   gint64 asked_us;
   gboolean is_late;
   DetourAuthResult result;
@@ -93,7 +93,8 @@ inquiry_standing (const Step *step, gboolean early)
     return step->result == DETOUR_AUTH_ALLOW ? STANDS_ALLOW : STANDS_DENY;
   if (step->state != STEP_ANSWERED && !(early && step->is_late))
     return STANDS_OPEN;
-  if (detour_auth_source_allowed_lately (step->source, &inquiry->question.key, inquiry->terms.grace_us, &before))
+  if (detour_auth_source_allowed_lately (step->source, &inquiry->question.key,
+                                         inquiry->terms.grace_us, &before))
     return STANDS_GRACE;
   return step->state == STEP_ANSWERED ? STANDS_UNAVAILABLE : STANDS_OPEN;
 }
@@ -106,9 +107,11 @@ inquiry_speak_grace (DetourInquiry *self, const Step *step, gboolean is_last)
   DetourRemembered before;
   DetourInquiryWord word = { DETOUR_AUTH_ALLOW, DETOUR_VERDICT_GRACE, NULL, NULL, NULL };
 
-  if (detour_auth_source_allowed_lately (step->source, &self->question.key, self->terms.grace_us, &before))
+  if (detour_auth_source_allowed_lately (step->source, &self->question.key, self->terms.grace_us,
+                                         &before))
     label = g_strdup (before.label);
-  reason = g_strdup_printf ("allowed before, and now: %s", step->reason != NULL ? step->reason : "no answer yet");
+  reason = g_strdup_printf ("allowed before, and now: %s",
+                            step->reason != NULL ? step->reason : "no answer yet");
   word.label = label;
   word.source = detour_auth_source_instance (step->source);
   word.reason = reason;
@@ -247,8 +250,10 @@ inquiry_ask (Step *step)
   DetourRemembered remembered;
 
   if (self->terms.is_stopped)
-    inquiry_set_answer (step, DETOUR_AUTH_UNAVAILABLE, NULL, "it does not run, and no other one of the chain does");
-  else if (!self->terms.asks_anew && detour_auth_source_recall (step->source, &self->question, &remembered))
+    inquiry_set_answer (step, DETOUR_AUTH_UNAVAILABLE, NULL,
+                        "it does not run, and no other one of the chain does");
+  else if (!self->terms.asks_anew
+           && detour_auth_source_recall (step->source, &self->question, &remembered))
     {
       inquiry_set_answer (step, remembered.result, remembered.label, remembered.reason);
       step->is_cached = TRUE;

@@ -27,7 +27,8 @@ typedef struct {
   gboolean asks_anew;  /* takes nothing from memory, except for grace */
   gboolean is_stopped; /* nobody takes part: every source cannot say */
   gint64 grace_us;
-  gint64 patience_us;  /* a source without an answer is late then; one that is down is late at once */
+  gint64
+      patience_us; /* a source without an answer is late then; one that is down is late at once */
   gint64 deadline_us;
 } DetourInquiryTerms;
 
@@ -37,10 +38,11 @@ typedef struct {
   DetourVerdictFlags flags; /* CACHED, GRACE */
   const char *label;        /* (nullable) */
   const char *source;
-  const char *reason;       /* (nullable) */
+  const char *reason; /* (nullable) */
 } DetourInquiryWord;
 
-/* @is_last: the inquiry is over; @func may free it, and nothing else happens to it. A first word is always ALLOW. */
+/* @is_last: the inquiry is over; @func may free it, and nothing else happens to it. A first word is
+ * always ALLOW. */
 typedef void (*DetourInquiryFunc) (const DetourInquiryWord *word, gboolean is_last, gpointer user);
 
 /**
@@ -49,8 +51,9 @@ typedef void (*DetourInquiryFunc) (const DetourInquiryWord *word, gboolean is_la
  * @sources: (array length=n): referenced; one or more
  * @terms: copied
  */
-DetourInquiry *detour_inquiry_new (const DetourQuestion *question, DetourAuthSource *const *sources, guint n,
-                                   const DetourInquiryTerms *terms, DetourInquiryFunc func, gpointer user);
+DetourInquiry *detour_inquiry_new (const DetourQuestion *question, DetourAuthSource *const *sources,
+                                   guint n, const DetourInquiryTerms *terms, DetourInquiryFunc func,
+                                   gpointer user);
 /* Withdraws what it asked. */
 void detour_inquiry_free (DetourInquiry *self);
 /* May say its words at once. */

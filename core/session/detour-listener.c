@@ -24,13 +24,15 @@ listener_add_socket (DetourListener *self, int fd)
   if (getsockname (fd, (struct sockaddr *) &bound, &len) < 0)
     bound.ss_family = AF_UNSPEC;
   g_array_append_val (self->fds, fd);
-  g_ptr_array_add (self->addresses, g_strdup (detour_address_format ((struct sockaddr *) &bound, text)));
+  g_ptr_array_add (self->addresses,
+                   g_strdup (detour_address_format ((struct sockaddr *) &bound, text)));
 }
 
-/* Sockets stay with the service manager, so a later start of the instance finds them again: duplicates are used. */
+/* Sockets stay with the service manager, so a later start of the instance finds them again:
+ * duplicates are used. */
 static gboolean
-listener_take_passed (DetourListener *self, const DetourSettings *settings, const char *name, const DetourSocketOptions *options,
-             GError **error)
+listener_take_passed (DetourListener *self, const DetourSettings *settings, const char *name,
+                      const DetourSocketOptions *options, GError **error)
 {
   const char *pid = g_getenv ("LISTEN_PID");
   const char *n_text = g_getenv ("LISTEN_FDS");
@@ -47,7 +49,8 @@ listener_take_passed (DetourListener *self, const DetourSettings *settings, cons
 
         if (fd < 0 || fcntl (fd, F_SETFL, O_NONBLOCK) < 0)
           {
-            detour_settings_error (settings, "socket", error, "cannot take over the socket \"%s\": %s", name,
+            detour_settings_error (settings, "socket", error,
+                                   "cannot take over the socket \"%s\": %s", name,
                                    g_strerror (errno));
             if (fd >= 0)
               close (fd);
@@ -58,12 +61,13 @@ listener_take_passed (DetourListener *self, const DetourSettings *settings, cons
       }
 
   if (self->fds->len == 0)
-    detour_settings_error (settings, "socket", error, "the service manager passed no socket named \"%s\"", name);
+    detour_settings_error (settings, "socket", error,
+                           "the service manager passed no socket named \"%s\"", name);
   return self->fds->len > 0;
 }
 
-/* The family of the address at @index. What stands for everything leaves an IPv4 address with the same port to the
- * entry that names it. */
+/* The family of the address at @index. What stands for everything leaves an IPv4 address with the
+ * same port to the entry that names it. */
 static int
 listener_family_of (const char *const *addresses, guint index, DetourListenerFlags flags)
 {
@@ -80,16 +84,17 @@ listener_family_of (const char *const *addresses, guint index, DetourListenerFla
       struct sockaddr_storage storage;
       socklen_t len;
 
-      if (detour_address_parse (addresses[i], &other, NULL) && other.host[0] != '\0' && other.port == own.port
-          && detour_address_to_sockaddr (&other, &storage, &len) && storage.ss_family == AF_INET)
+      if (detour_address_parse (addresses[i], &other, NULL) && other.host[0] != '\0'
+          && other.port == own.port && detour_address_to_sockaddr (&other, &storage, &len)
+          && storage.ss_family == AF_INET)
         return AF_INET6;
     }
   return AF_UNSPEC;
 }
 
 static gboolean
-listener_bind_all (DetourListener *self, const DetourSettings *settings, const char *const *addresses,
-          const DetourSocketOptions *options, GError **error)
+listener_bind_all (DetourListener *self, const DetourSettings *settings,
+                   const char *const *addresses, const DetourSocketOptions *options, GError **error)
 {
   for (guint i = 0; addresses[i] != NULL; i++)
     {
@@ -98,22 +103,26 @@ listener_bind_all (DetourListener *self, const DetourSettings *settings, const c
       int fd = -1;
 
       if (detour_address_parse (addresses[i], &address, &problem))
-        fd = detour_socket_listen (&address, listener_family_of (addresses, i, self->flags), options, &problem);
+        fd = detour_socket_listen (&address, listener_family_of (addresses, i, self->flags),
+                                   options, &problem);
       if (fd < 0)
         {
-          detour_settings_error (settings, "listen", error, "%s: %s", addresses[i], problem->message);
+          detour_settings_error (settings, "listen", error, "%s: %s", addresses[i],
+                                 problem->message);
           return FALSE;
         }
       listener_add_socket (self, fd);
     }
   if (self->fds->len == 0)
-    detour_settings_error (settings, "listen", error, "no address to listen on; write one such as [::]:443");
+    detour_settings_error (settings, "listen", error,
+                           "no address to listen on; write one such as [::]:443");
   return self->fds->len > 0;
 }
 
 DetourListener *
-detour_listener_new (const char *instance, const DetourSettings *settings, const DetourListenerSpec *spec,
-                     const DetourSocketOptions *options, GError **error)
+detour_listener_new (const char *instance, const DetourSettings *settings,
+                     const DetourListenerSpec *spec, const DetourSocketOptions *options,
+                     GError **error)
 {
   DetourListener *self = g_new0 (DetourListener, 1);
   gboolean bound;
@@ -127,8 +136,9 @@ detour_listener_new (const char *instance, const DetourSettings *settings, const
   self->fds = g_array_new (FALSE, FALSE, sizeof (int));
   self->addresses = g_ptr_array_new_with_free_func (g_free);
 
-  bound = spec->socket_name != NULL ? listener_take_passed (self, settings, spec->socket_name, options, error)
-                                    : listener_bind_all (self, settings, spec->addresses, options, error);
+  bound = spec->socket_name != NULL
+            ? listener_take_passed (self, settings, spec->socket_name, options, error)
+            : listener_bind_all (self, settings, spec->addresses, options, error);
   if (!bound)
     {
       detour_listener_close (self);
@@ -172,8 +182,8 @@ detour_listener_close (DetourListener *self)
       socklen_t len = sizeof un;
 
       /* The name of a Unix socket of our own goes with it. */
-      if (!self->is_passed && getsockname (fd, (struct sockaddr *) &un, &len) == 0 && un.sun_family == AF_UNIX
-          && un.sun_path[0] == '/')
+      if (!self->is_passed && getsockname (fd, (struct sockaddr *) &un, &len) == 0
+          && un.sun_family == AF_UNIX && un.sun_path[0] == '/')
         unlink (un.sun_path);
       close (fd);
     }
@@ -186,6 +196,7 @@ detour_listener_dup_addresses (const DetourListener *self)
   GString *text = g_string_new (NULL);
 
   for (guint i = 0; i < self->addresses->len; i++)
-    g_string_append_printf (text, "%s%s", i > 0 ? " " : "", (const char *) g_ptr_array_index (self->addresses, i));
+    g_string_append_printf (text, "%s%s", i > 0 ? " " : "",
+                            (const char *) g_ptr_array_index (self->addresses, i));
   return g_string_free (text, FALSE);
 }

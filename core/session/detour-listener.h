@@ -10,7 +10,8 @@
 
 G_BEGIN_DECLS
 
-/* Reference-counted: connections that came in keep it, so that its channel factory lives. Immutable, any thread. */
+/* Reference-counted: connections that came in keep it, so that its channel factory lives.
+ * Immutable, any thread. */
 typedef struct {
   gatomicrefcount refs;
   char *instance; /* "transport/https" */
@@ -30,10 +31,11 @@ typedef struct {
  * @instance: "transport/https"
  * @settings: for the place of an error
  *
- * Binds every address of @spec, or takes over the descriptors that the service manager passed under the name it gives.
- * Takes @spec->user only on success. Main thread.
+ * Binds every address of @spec, or takes over the descriptors that the service manager passed under
+ * the name it gives. Takes @spec->user only on success. Main thread.
  */
-DetourListener *detour_listener_new (const char *instance, const DetourSettings *settings, const DetourListenerSpec *spec,
+DetourListener *detour_listener_new (const char *instance, const DetourSettings *settings,
+                                     const DetourListenerSpec *spec,
                                      const DetourSocketOptions *options, GError **error);
 DetourListener *detour_listener_ref (DetourListener *self);
 void detour_listener_unref (DetourListener *self);

@@ -57,9 +57,9 @@ detour_question_free (DetourQuestion *self)
 gboolean
 detour_question_equal (const DetourQuestion *a, const DetourQuestion *b)
 {
-  return detour_key_equal (&a->key, &b->key) && strcmp (a->source, b->source) == 0 && g_strcmp0 (a->sni, b->sni) == 0
-         && g_strcmp0 (a->listener, b->listener) == 0 && strcmp (a->app_name, b->app_name) == 0
-         && a->prober == b->prober;
+  return detour_key_equal (&a->key, &b->key) && strcmp (a->source, b->source) == 0
+      && g_strcmp0 (a->sni, b->sni) == 0 && g_strcmp0 (a->listener, b->listener) == 0
+      && strcmp (a->app_name, b->app_name) == 0 && a->prober == b->prober;
 }
 
 guint64

@@ -11,9 +11,9 @@ G_BEGIN_DECLS
 
 typedef struct {
   DetourKey key;
-  char source[64];   /* address without port; "" when unknown */
-  char *sni;         /* NULL: none */
-  char *listener;    /* "transport/https"; NULL: not known any more */
+  char source[64];                              /* address without port; "" when unknown */
+  char *sni;                                    /* NULL: none */
+  char *listener;                               /* "transport/https"; NULL: not known any more */
   char app_name[DETOUR_FRAME_APP_NAME_MAX + 1]; /* "" when none */
   gboolean prober;
 } DetourQuestion;
@@ -27,7 +27,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourQuestion, detour_question_free)
 /* Everything is the same, the key included. */
 gboolean detour_question_equal (const DetourQuestion *a, const DetourQuestion *b);
 
-/* Of everything but the key: clients choose these words, so the hash has a secret of the process. */
+/* Of everything but the key: clients choose these words, so the hash has a secret of the process.
+ */
 guint64 detour_question_hash (const DetourQuestion *self);
 /* Of a key, for tables; with the same secret. */
 guint detour_question_hash_key (gconstpointer key);

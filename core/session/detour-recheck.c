@@ -8,7 +8,7 @@
 #include "detour-log-limit.h"
 
 /* The interval is cut into so many parts, none of them shorter or longer than that. */
-#define PARTS 60
+#define PARTS      60
 #define PART_MIN_S 1
 #define PART_MAX_S 10
 
@@ -16,13 +16,13 @@ struct _DetourRecheck {
   DetourAdmission *admission; /* NULL: stopped */
   const DetourRecheckPort *port;
   gpointer user;
-  guint worker;  /* the one that is surveyed next */
-  guint32 slot;   /* in it */
-  gboolean is_all;   /* goes on to the end of the round without a pause */
+  guint worker;       /* the one that is surveyed next */
+  guint32 slot;       /* in it */
+  gboolean is_all;    /* goes on to the end of the round without a pause */
   gboolean found_any; /* in this round */
-  double due;     /* clients it is time to ask about */
-  gpointer survey; /* NULL: none is out */
-  guint n_open;   /* questions that are out */
+  double due;         /* clients it is time to ask about */
+  gpointer survey;    /* NULL: none is out */
+  guint n_open;       /* questions that are out */
   guint timer;
   guint part_s;
   DetourLogLimit ends;
@@ -70,9 +70,9 @@ recheck_log_end (DetourRecheck *self, const DetourKey *key, const DetourAdmissio
   g_autofree char *text = detour_key_to_text (key);
   GLogLevelFlags level = detour_log_limit_level (&self->ends, g_get_monotonic_time ());
 
-  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, text, DETOUR_LOG_INSTANCE, verdict->source, "MESSAGE",
-                    "closing %s, which is not admitted any more: %s (%s)",
-                    text, verdict->reason != NULL ? verdict->reason : "no reason given", verdict->source);
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, text, DETOUR_LOG_INSTANCE, verdict->source,
+                    "MESSAGE", "closing %s, which is not admitted any more: %s (%s)", text,
+                    verdict->reason != NULL ? verdict->reason : "no reason given", verdict->source);
 }
 
 static void
@@ -146,7 +146,8 @@ recheck_go_on (DetourRecheck *self)
       self->due = 0;
       return;
     }
-  self->survey = self->port->survey (self->user, self->worker, self->slot, max, recheck_on_survey, self);
+  self->survey = self->port->survey (self->user, self->worker, self->slot, max, recheck_on_survey,
+                                     self);
 }
 
 void

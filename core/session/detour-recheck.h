@@ -23,16 +23,19 @@ typedef struct {
   guint (*n_workers) (gpointer user);
   guint (*n_clients) (gpointer user);
   /* Like detour_survey_start() and _cancel(). */
-  gpointer (*survey) (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone done, gpointer data);
+  gpointer (*survey) (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone done,
+                      gpointer data);
   void (*cancel) (gpointer user, gpointer survey);
   void (*close) (gpointer user, DetourHandle handle);
 } DetourRecheckPort;
 
-/* Clients that are asked about at a time; half of what a source takes, so that those who come are not held up. */
+/* Clients that are asked about at a time; half of what a source takes, so that those who come are
+ * not held up. */
 #define DETOUR_RECHECK_BATCH 32u
 
 /* @admission and @port outlive the recheck, or detour_recheck_stop(). */
-DetourRecheck *detour_recheck_new (DetourAdmission *admission, const DetourRecheckPort *port, gpointer user);
+DetourRecheck *detour_recheck_new (DetourAdmission *admission, const DetourRecheckPort *port,
+                                   gpointer user);
 /* Asks nobody any more; answers may still come until the admission is freed. */
 void detour_recheck_stop (DetourRecheck *self);
 /* Stopped, and the admission is freed. */

@@ -30,7 +30,8 @@ struct _DetourServer {
 
 /* Limits --------------------------------------------------------------------------------------- */
 
-/* FALSE with @error set when the file of rates cannot be used; @out has what the file does not say then. */
+/* FALSE with @error set when the file of rates cannot be used; @out has what the file does not say
+ * then. */
 static gboolean
 server_read_carrier_limits (const DetourSettings *limits, DetourWorkerLimits *out, GError **error)
 {
@@ -48,11 +49,13 @@ server_read_carrier_limits (const DetourSettings *limits, DetourWorkerLimits *ou
     .write_timeout_us = detour_settings_duration_us (limits, "write-timeout"),
     .keep_alive_us = detour_settings_duration_us (limits, "keep-alive"),
   };
-  out->relay.receive_burst = detour_settings_has (limits, "receive-burst") ? detour_settings_uint (limits, "receive-burst")
-                                                                           : out->relay.receive_rate;
+  out->relay.receive_burst = detour_settings_has (limits, "receive-burst")
+                               ? detour_settings_uint (limits, "receive-burst")
+                               : out->relay.receive_rate;
   if (!detour_settings_has (limits, "rate-config-file"))
     return TRUE;
-  if (!detour_rate_config_load (detour_settings_string (limits, "rate-config-file"), &rates, &problem))
+  if (!detour_rate_config_load (detour_settings_string (limits, "rate-config-file"), &rates,
+                                &problem))
     {
       detour_settings_error (limits, "rate-config-file", error, "%s", problem->message);
       return FALSE;
@@ -74,8 +77,9 @@ server_read_pool_limits (const DetourSettings *limits, DetourHandshakePoolLimits
     .handshake_timeout_us = detour_settings_duration_us (limits, "handshake-timeout"),
     .login_timeout_us = detour_settings_duration_us (limits, "login-timeout"),
   };
-  out->accept_burst = detour_settings_has (limits, "accept-burst") ? detour_settings_uint (limits, "accept-burst")
-                                                                   : out->accept_rate;
+  out->accept_burst = detour_settings_has (limits, "accept-burst")
+                        ? detour_settings_uint (limits, "accept-burst")
+                        : out->accept_rate;
 }
 
 static void
@@ -83,7 +87,8 @@ server_read_socket_options (const DetourSettings *limits, DetourSocketOptions *o
 {
   *out = (DetourSocketOptions) {
     .user_timeout_ms = (guint) (detour_settings_duration_us (limits, "tcp-user-timeout") / 1000),
-    .keep_alive_s = (guint) (detour_settings_duration_us (limits, "tcp-keep-alive") / G_USEC_PER_SEC),
+    .keep_alive_s = (guint) (detour_settings_duration_us (limits, "tcp-keep-alive")
+                             / G_USEC_PER_SEC),
   };
 }
 
@@ -123,12 +128,12 @@ server_apply_limits (gpointer data, DetourSettings *limits)
 /* Listeners ------------------------------------------------------------------------------------ */
 
 static gboolean
-server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings *settings, const DetourListenerSpec *spec,
-            GError **error)
+server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings *settings,
+                   const DetourListenerSpec *spec, GError **error)
 {
   DetourServer *self = data;
-  DetourListener *listener
-      = detour_listener_new (detour_instance_id (instance), settings, spec, &self->socket_options, error);
+  DetourListener *listener = detour_listener_new (detour_instance_id (instance), settings, spec,
+                                                  &self->socket_options, error);
   g_autofree char *addresses = NULL;
 
   if (listener == NULL)
@@ -140,8 +145,9 @@ server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings
     detour_host_set_summary (instance, "%s; %s", addresses, spec->note);
   else
     detour_host_set_summary (instance, "%s", addresses);
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_LISTENER, listener->instance, "MESSAGE",
-                    "%s: listening on %s (%s)", listener->instance, addresses, listener->protocol);
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_LISTENER, listener->instance,
+                    "MESSAGE", "%s: listening on %s (%s)", listener->instance, addresses,
+                    listener->protocol);
   return TRUE;
 }
 
@@ -179,9 +185,11 @@ detour_server_stop_listening (DetourServer *self)
 /* The other hooks ------------------------------------------------------------------------------ */
 
 static gboolean
-server_add_routes (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes, gpointer plugin, GError **error)
+server_add_routes (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes,
+                   gpointer plugin, GError **error)
 {
-  return detour_http_routes_add (((DetourServer *) data)->routes, detour_instance_id (instance), routes, plugin, error);
+  return detour_http_routes_add (((DetourServer *) data)->routes, detour_instance_id (instance),
+                                 routes, plugin, error);
 }
 
 static void
@@ -217,7 +225,8 @@ server_apply_admission (gpointer data, DetourSettings *settings)
   DetourServer *self = data;
 
   detour_admission_apply (self->admission, settings);
-  detour_handshake_pool_set_refuse_hold (self->pool, detour_settings_duration_us (settings, "refuse-hold"));
+  detour_handshake_pool_set_refuse_hold (self->pool,
+                                         detour_settings_duration_us (settings, "refuse-hold"));
   detour_handshake_pool_ask_again (self->pool);
   detour_recheck_apply (self->recheck);
 }
@@ -241,7 +250,7 @@ server_instance_changed (gpointer data, DetourInstance *instance, gboolean gone)
 
 static void
 server_verify (gpointer user, const char *id, const DetourAuthQuestion *question,
-        void (*done) (const DetourAuthVerdict *verdict, gpointer data), gpointer data)
+               void (*done) (const DetourAuthVerdict *verdict, gpointer data), gpointer data)
 {
   DetourInstance *instance = server_find_auth (user, id);
 
@@ -256,7 +265,7 @@ server_takes_part (gpointer user, const char *id)
   DetourInstance *instance = server_find_auth (user, id);
 
   return instance != NULL && detour_instance_state (instance) != DETOUR_INSTANCE_STOPPED
-         && detour_instance_state (instance) != DETOUR_INSTANCE_DISABLED;
+      && detour_instance_state (instance) != DETOUR_INSTANCE_DISABLED;
 }
 
 static gboolean
@@ -269,12 +278,14 @@ server_tells_trouble (gpointer user, const char *id)
 }
 
 static void
-server_close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
+server_close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
+                   gpointer user)
 {
   DetourServer *self = user;
 
   if ((presence->flags & DETOUR_FRAME_PRESENT_MESH) == 0)
-    detour_worker_close (self->workers[DETOUR_HANDLE_WORKER (handle)], handle, DETOUR_CLOSE_REVOKED);
+    detour_worker_close (self->workers[DETOUR_HANDLE_WORKER (handle)], handle,
+                         DETOUR_CLOSE_REVOKED);
 }
 
 static void
@@ -311,7 +322,8 @@ server_n_clients (gpointer user)
 }
 
 static gpointer
-server_survey (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone done, gpointer data)
+server_survey (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone done,
+               gpointer data)
 {
   return detour_survey_start (((DetourServer *) user)->workers[worker], first, max, done, data);
 }
@@ -325,7 +337,8 @@ server_cancel_survey (gpointer user, gpointer server_survey)
 static void
 server_close_client (gpointer user, DetourHandle handle)
 {
-  detour_worker_close (((DetourServer *) user)->workers[DETOUR_HANDLE_WORKER (handle)], handle, DETOUR_CLOSE_REVOKED);
+  detour_worker_close (((DetourServer *) user)->workers[DETOUR_HANDLE_WORKER (handle)], handle,
+                       DETOUR_CLOSE_REVOKED);
 }
 
 static const DetourRecheckPort recheck_port = {
@@ -364,7 +377,8 @@ detour_server_set_observer (DetourServer *self, void (*func) (gpointer user), gp
 /* The registry's observer: called with its lock held, from any worker -------------------------- */
 
 static void
-server_on_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
+server_on_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
+                  gpointer user)
 {
   DetourServer *self = user;
 
@@ -393,7 +407,8 @@ server_count_workers (const DetourConfig *config)
 }
 
 static gboolean
-server_start_workers (DetourServer *self, const DetourConfig *config, const DetourServerKey *key, GError **error)
+server_start_workers (DetourServer *self, const DetourConfig *config, const DetourServerKey *key,
+                      GError **error)
 {
   DetourRegistryObserver observer = { server_on_joined, server_on_gone, self };
   DetourWorkerLimits limits;
@@ -407,14 +422,15 @@ server_start_workers (DetourServer *self, const DetourConfig *config, const Deto
   self->rings = detour_worker_rings_new (n);
   if (self->rings == NULL)
     {
-      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NOMEM, "no memory for what workers send each other");
+      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NOMEM,
+                   "no memory for what workers send each other");
       return FALSE;
     }
   self->workers = g_new0 (DetourWorker *, n);
   for (guint i = 0; i < n; i++)
     {
-      self->workers[i] = detour_worker_new (i, self->rings, self->registry, self->sources, detour_server_key_public (key),
-                                              &limits, error);
+      self->workers[i] = detour_worker_new (i, self->rings, self->registry, self->sources,
+                                            detour_server_key_public (key), &limits, error);
       if (self->workers[i] == NULL)
         return FALSE;
       self->n_workers++;
@@ -448,7 +464,8 @@ detour_server_new (const DetourConfig *config, const DetourServerKey *key, GErro
         .server_secret = detour_server_key_private (key),
         .server_key = *detour_server_key_public (key),
       };
-      self->pool = detour_handshake_pool_new (g_get_num_processors () >= 4 ? 2 : 1, &parts, &limits, error);
+      self->pool = detour_handshake_pool_new (g_get_num_processors () >= 4 ? 2 : 1, &parts, &limits,
+                                              error);
     }
   if (self->pool == NULL)
     {

@@ -23,7 +23,8 @@ typedef struct _DetourServer DetourServer;
  *
  * Starts the threads; nothing is accepted before a transport listens.
  */
-DetourServer *detour_server_new (const DetourConfig *config, const DetourServerKey *key, GError **error);
+DetourServer *detour_server_new (const DetourConfig *config, const DetourServerKey *key,
+                                 GError **error);
 /* Stops accepting and closes every connection; the roster may be stopped afterwards. */
 void detour_server_stop (DetourServer *self);
 /* Stopped, and no instance of a plugin runs any more. */
@@ -34,7 +35,8 @@ extern const DetourHostHooks detour_server_hooks;
 /* The instances that the admission may ask; NULL when they are gone. */
 void detour_server_set_roster (DetourServer *self, DetourRoster *roster);
 
-/* @func is called whenever an instance of a plugin changes its state, its words or its certificates; NULL: nobody. */
+/* @func is called whenever an instance of a plugin changes its state, its words or its
+ * certificates; NULL: nobody. */
 void detour_server_set_observer (DetourServer *self, void (*func) (gpointer user), gpointer user);
 
 /* Closes the listeners for good and lets connections be; for draining. */

@@ -13,8 +13,8 @@
 typedef struct {
   DetourSnapshot *snapshot;
   DetourWorker *worker;
-  guint next;           /* slot */
-  GArray *rows;         /* of DetourSnapshotRow */
+  guint next;   /* slot */
+  GArray *rows; /* of DetourSnapshotRow */
   GStringChunk *texts;
 } Part;
 
@@ -35,7 +35,8 @@ snapshot_key_fits (const DetourKey *key, const DetourSnapshotFilter *filter)
 
   if (memcmp (key->bytes, filter->key.bytes, n_bytes) != 0)
     return FALSE;
-  return filter->n_digits % 2 == 0 || (key->bytes[n_bytes] & 0xf0) == (filter->key.bytes[n_bytes] & 0xf0);
+  return filter->n_digits % 2 == 0
+      || (key->bytes[n_bytes] & 0xf0) == (filter->key.bytes[n_bytes] & 0xf0);
 }
 
 static void
@@ -53,7 +54,8 @@ snapshot_copy_conn (Part *part, const DetourConn *conn)
     .tx_packets = client->tx_packets,
     .tx_bytes = client->tx_bytes,
     .dropped_packets = client->dropped_packets,
-    .waiting_bytes = detour_relay_waiting_bytes (client) + (conn->out != NULL ? conn->out_len - conn->out_at : 0),
+    .waiting_bytes = detour_relay_waiting_bytes (client)
+                   + (conn->out != NULL ? conn->out_len - conn->out_at : 0),
     .listener = conn->listener != NULL ? conn->listener : "",
     .is_home = client->is_preferred,
     .is_mesh = client->is_mesh,
@@ -101,7 +103,8 @@ snapshot_on_slice (DetourLoop *loop, gpointer data)
 }
 
 void
-detour_snapshot_take (DetourServer *server, const DetourSnapshotFilter *filter, DetourSnapshotDone done, gpointer user)
+detour_snapshot_take (DetourServer *server, const DetourSnapshotFilter *filter,
+                      DetourSnapshotDone done, gpointer user)
 {
   DetourSnapshot *self = g_new0 (DetourSnapshot, 1);
 
@@ -118,7 +121,8 @@ detour_snapshot_take (DetourServer *server, const DetourSnapshotFilter *filter, 
       DetourWorker *worker = detour_server_carrier (server, i);
       guint n_expected = self->filter.n_digits > 0 ? 1 : detour_worker_n_conns (worker);
 
-      *part = (Part) { self, worker, 0, g_array_sized_new (FALSE, FALSE, sizeof (DetourSnapshotRow), n_expected),
+      *part = (Part) { self, worker, 0,
+                       g_array_sized_new (FALSE, FALSE, sizeof (DetourSnapshotRow), n_expected),
                        g_string_chunk_new (1024) };
     }
   for (guint i = 0; i < self->n_parts; i++)

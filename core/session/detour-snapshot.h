@@ -15,13 +15,13 @@ typedef struct {
   DetourHandle handle;     /* for detour_worker_close() */
   DetourPresence presence; /* address, application name */
   guint64 number;
-  gint64 login_us;         /* monotonic */
+  gint64 login_us; /* monotonic */
   guint64 rx_packets, rx_bytes;
   guint64 tx_packets, tx_bytes;
   guint64 dropped_packets;
   gsize waiting_bytes;
-  const char *label;       /* NULL: none; lives as long as the snapshot */
-  const char *listener;    /* "transport/https"; static */
+  const char *label;    /* NULL: none; lives as long as the snapshot */
+  const char *listener; /* "transport/https"; static */
   guint is_home : 1;
   guint is_mesh : 1;
   guint is_watcher : 1;
@@ -44,10 +44,11 @@ typedef void (*DetourSnapshotDone) (DetourSnapshot *snapshot, gpointer user);
  * detour_snapshot_take:
  * @filter: (nullable): copied
  *
- * Calls @done once, when the last worker has answered. The server must not be stopped before that. Main thread.
+ * Calls @done once, when the last worker has answered. The server must not be stopped before that.
+ * Main thread.
  */
-void detour_snapshot_take (DetourServer *server, const DetourSnapshotFilter *filter, DetourSnapshotDone done,
-                           gpointer user);
+void detour_snapshot_take (DetourServer *server, const DetourSnapshotFilter *filter,
+                           DetourSnapshotDone done, gpointer user);
 void detour_snapshot_free (DetourSnapshot *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourSnapshot, detour_snapshot_free)
 

@@ -82,7 +82,8 @@ detour_sources_same (const struct sockaddr *a, const struct sockaddr *b)
 }
 
 gboolean
-detour_sources_enter (DetourSources *self, const struct sockaddr *peer, guint limit, DetourSource *source)
+detour_sources_enter (DetourSources *self, const struct sockaddr *peer, guint limit,
+                      DetourSource *source)
 {
   gboolean allowed;
   guint count;
@@ -95,7 +96,8 @@ detour_sources_enter (DetourSources *self, const struct sockaddr *peer, guint li
   count = GPOINTER_TO_UINT (g_hash_table_lookup (self->counts, source));
   allowed = count < limit;
   if (allowed)
-    g_hash_table_replace (self->counts, g_memdup2 (source, sizeof *source), GUINT_TO_POINTER (count + 1));
+    g_hash_table_replace (self->counts, g_memdup2 (source, sizeof *source),
+                          GUINT_TO_POINTER (count + 1));
   g_mutex_unlock (&self->lock);
 
   if (!allowed)
@@ -117,7 +119,8 @@ detour_sources_leave (DetourSources *self, DetourSource *source)
   if (count == 1)
     g_hash_table_remove (self->counts, source);
   else
-    g_hash_table_replace (self->counts, g_memdup2 (source, sizeof *source), GUINT_TO_POINTER (count - 1));
+    g_hash_table_replace (self->counts, g_memdup2 (source, sizeof *source),
+                          GUINT_TO_POINTER (count - 1));
   g_mutex_unlock (&self->lock);
   *source = (DetourSource) { 0, 0 };
 }

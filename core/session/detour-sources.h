@@ -27,8 +27,8 @@ void detour_sources_free (DetourSources *self);
  *
  * Returns: FALSE when the source has @limit connections already; nothing was counted then.
  */
-gboolean detour_sources_enter (DetourSources *self, const struct sockaddr *peer, guint limit, DetourSource *source)
-    G_GNUC_WARN_UNUSED_RESULT;
+gboolean detour_sources_enter (DetourSources *self, const struct sockaddr *peer, guint limit,
+                               DetourSource *source) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Once for each enter() that returned TRUE; @source is cleared. */
 void detour_sources_leave (DetourSources *self, DetourSource *source);

@@ -58,7 +58,8 @@ survey_add_client (DetourSurvey *self, const DetourConn *conn)
   survey_fill_source (presence, question.source, sizeof question.source);
   question.sni = (char *) info.sni;
   question.listener = (char *) conn->listener;
-  memcpy (question.app_name, presence->name, MIN (presence->name_len, sizeof question.app_name - 1));
+  memcpy (question.app_name, presence->name,
+          MIN (presence->name_len, sizeof question.app_name - 1));
   question.prober = (presence->flags & DETOUR_FRAME_PRESENT_PROBER) != 0;
   detour_question_copy (&client.question, &question);
   g_array_append_val (self->clients, client);
@@ -70,7 +71,8 @@ survey_deliver (gpointer data)
   DetourSurvey *self = data;
 
   if (self->done != NULL)
-    self->done ((const DetourSurveyClient *) (gpointer) self->clients->data, self->clients->len, self->next, self->data);
+    self->done ((const DetourSurveyClient *) (gpointer) self->clients->data, self->clients->len,
+                self->next, self->data);
   return G_SOURCE_REMOVE;
 }
 
@@ -100,7 +102,8 @@ survey_look (DetourLoop *loop, gpointer data)
 }
 
 DetourSurvey *
-detour_survey_start (DetourWorker *worker, guint32 first, guint max, DetourSurveyDone done, gpointer data)
+detour_survey_start (DetourWorker *worker, guint32 first, guint max, DetourSurveyDone done,
+                     gpointer data)
 {
   DetourSurvey *self = g_new0 (DetourSurvey, 1);
 

@@ -14,14 +14,16 @@ typedef struct _DetourSurvey DetourSurvey;
 
 typedef struct {
   DetourHandle handle;
-  DetourQuestion question; /* what the admission was asked at the login, as far as it is still known */
+  DetourQuestion
+      question; /* what the admission was asked at the login, as far as it is still known */
 } DetourSurveyClient;
 
 #define DETOUR_SURVEY_END G_MAXUINT32
 
-/* @clients: (array length=n): borrowed for the call; @next: slot to go on with, or DETOUR_SURVEY_END. The survey is
- * over and must not be touched. */
-typedef void (*DetourSurveyDone) (const DetourSurveyClient *clients, guint n, guint32 next, gpointer data);
+/* @clients: (array length=n): borrowed for the call; @next: slot to go on with, or
+ * DETOUR_SURVEY_END. The survey is over and must not be touched. */
+typedef void (*DetourSurveyDone) (const DetourSurveyClient *clients, guint n, guint32 next,
+                                  gpointer data);
 
 /**
  * detour_survey_start:
@@ -30,8 +32,8 @@ typedef void (*DetourSurveyDone) (const DetourSurveyClient *clients, guint n, gu
  *
  * Mesh connections are left out. The worker's part takes no longer than a packet or two.
  */
-DetourSurvey *detour_survey_start (DetourWorker *worker, guint32 first, guint max, DetourSurveyDone done,
-                                   gpointer data);
+DetourSurvey *detour_survey_start (DetourWorker *worker, guint32 first, guint max,
+                                   DetourSurveyDone done, gpointer data);
 /* @done is not called any more. */
 void detour_survey_cancel (DetourSurvey *self);
 

@@ -45,13 +45,14 @@ detour_tally_share (DetourTally *self)
 
 /* Everyone can produce keys without end, so the log takes only some of them. */
 static void
-tally_log_dry_run (DetourTally *self, const DetourKey *key, const DetourAdmissionVerdict *verdict, gint64 now_us)
+tally_log_dry_run (DetourTally *self, const DetourKey *key, const DetourAdmissionVerdict *verdict,
+                   gint64 now_us)
 {
   g_autofree char *text = detour_key_to_text (key);
   GLogLevelFlags level = detour_log_limit_level (&self->dry_runs, now_us);
 
-  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, text, DETOUR_LOG_INSTANCE, verdict->source, "MESSAGE",
-                    "would %s %s: %s (%s); let be because of dry-run",
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, text, DETOUR_LOG_INSTANCE, verdict->source,
+                    "MESSAGE", "would %s %s: %s (%s); let be because of dry-run",
                     verdict->flags & DETOUR_VERDICT_RECHECK ? "close" : "refuse", text,
                     verdict->reason != NULL ? verdict->reason : "no reason given", verdict->source);
 }
@@ -82,12 +83,13 @@ static gboolean
 tally_turns_away (const DetourAdmissionVerdict *verdict)
 {
   return verdict->result == DETOUR_AUTH_DENY
-         || (verdict->result == DETOUR_AUTH_UNAVAILABLE && (verdict->flags & DETOUR_VERDICT_RECHECK) == 0);
+      || (verdict->result == DETOUR_AUTH_UNAVAILABLE
+          && (verdict->flags & DETOUR_VERDICT_RECHECK) == 0);
 }
 
 void
-detour_tally_verdict (DetourTally *self, const DetourQuestion *question, DetourAdmissionVerdict *verdict, guint n,
-                      gboolean dry_run, gint64 now_us)
+detour_tally_verdict (DetourTally *self, const DetourQuestion *question,
+                      DetourAdmissionVerdict *verdict, guint n, gboolean dry_run, gint64 now_us)
 {
   DetourVerdictNote note = {
     .result = verdict->result,
@@ -117,7 +119,8 @@ detour_tally_stats (const DetourTally *self)
 }
 
 guint
-detour_tally_why (const DetourTally *self, const DetourKey *key, DetourVerdictNoteFunc func, gpointer data)
+detour_tally_why (const DetourTally *self, const DetourKey *key, DetourVerdictNoteFunc func,
+                  gpointer data)
 {
   return detour_verdict_log_each (self->log, key, func, data);
 }

@@ -13,23 +13,23 @@ G_BEGIN_DECLS
 typedef struct _DetourTally DetourTally;
 
 typedef struct {
-  DetourAuthResult result;  /* what is to be done: of the chain, but ALLOW in a dry run */
+  DetourAuthResult result; /* what is to be done: of the chain, but ALLOW in a dry run */
   DetourVerdictFlags flags;
-  const char *label;        /* (nullable) */
-  const char *source;       /* instance that decided, "open", or "admission" */
-  const char *reason;       /* (nullable) */
+  const char *label;  /* (nullable) */
+  const char *source; /* instance that decided, "open", or "admission" */
+  const char *reason; /* (nullable) */
 } DetourAdmissionVerdict;
 
 /* Since the start. */
 typedef struct {
-  guint64 asked;        /* by clients that came */
+  guint64 asked;                        /* by clients that came */
   guint64 allowed, denied, unavailable; /* how that ended */
-  guint64 by_grace;     /* of `allowed` */
-  guint64 cached;       /* of `allowed` and `denied`: without a question */
-  guint64 shared;       /* of `asked`: had their answer from another one's inquiry */
-  guint64 let_in;       /* refusals that a dry run did not carry out */
-  guint64 rechecked;    /* connected clients that were asked about again */
-  guint64 revoked;      /* of these, denied */
+  guint64 by_grace;                     /* of `allowed` */
+  guint64 cached;                       /* of `allowed` and `denied`: without a question */
+  guint64 shared;    /* of `asked`: had their answer from another one's inquiry */
+  guint64 let_in;    /* refusals that a dry run did not carry out */
+  guint64 rechecked; /* connected clients that were asked about again */
+  guint64 revoked;   /* of these, denied */
 } DetourAdmissionStats;
 
 DetourTally *detour_tally_new (gint64 now_us);
@@ -46,12 +46,15 @@ void detour_tally_share (DetourTally *self);
  * @verdict: (inout): of the chain; becomes what is to be done
  * @n: clients it is for
  *
- * Counts it, writes it down for who asks why, and in a dry run turns a refusal into a line of the log.
+ * Counts it, writes it down for who asks why, and in a dry run turns a refusal into a line of the
+ * log.
  */
-void detour_tally_verdict (DetourTally *self, const DetourQuestion *question, DetourAdmissionVerdict *verdict, guint n,
-                           gboolean dry_run, gint64 now_us);
+void detour_tally_verdict (DetourTally *self, const DetourQuestion *question,
+                           DetourAdmissionVerdict *verdict, guint n, gboolean dry_run,
+                           gint64 now_us);
 
 const DetourAdmissionStats *detour_tally_stats (const DetourTally *self);
-guint detour_tally_why (const DetourTally *self, const DetourKey *key, DetourVerdictNoteFunc func, gpointer data);
+guint detour_tally_why (const DetourTally *self, const DetourKey *key, DetourVerdictNoteFunc func,
+                        gpointer data);
 
 G_END_DECLS

@@ -31,9 +31,18 @@ typedef struct {
   gsize offset;
 } AdmissionEntry;
 
-#define RELAY(member, help) { #member, help, G_STRUCT_OFFSET (DetourRelayCounters, member) }
-#define WORKER(name, member, help) { name, help, G_STRUCT_OFFSET (DetourWorkerCounters, member) }
-#define POOL(name, member, help) { name, help, G_STRUCT_OFFSET (DetourHandshakePoolCounters, member) }
+#define RELAY(member, help)                                     \
+  {                                                             \
+#member, help, G_STRUCT_OFFSET(DetourRelayCounters, member) \
+  }
+#define WORKER(name, member, help)                             \
+  {                                                            \
+    name, help, G_STRUCT_OFFSET (DetourWorkerCounters, member) \
+  }
+#define POOL(name, member, help)                                      \
+  {                                                                   \
+    name, help, G_STRUCT_OFFSET (DetourHandshakePoolCounters, member) \
+  }
 
 static const Entry relay_entries[] = {
   RELAY (bytes_received, "bytes of packets from clients"),
@@ -60,9 +69,11 @@ static const Entry worker_entries[] = {
 
 static const Entry pool_entries[] = {
   POOL ("connections_accepted", accepted, "connections accepted"),
-  POOL ("connections_over_limit", over_limit, "connections closed at once because there were too many"),
+  POOL ("connections_over_limit", over_limit,
+        "connections closed at once because there were too many"),
   POOL ("connections_waited", waited, "connections that waited until others had logged in"),
-  POOL ("connections_over_rate", over_rate, "connections closed at once because they came too fast"),
+  POOL ("connections_over_rate", over_rate,
+        "connections closed at once because they came too fast"),
   POOL ("http_requests", requests, "HTTP requests"),
   POOL ("derp_upgrades", derp, "requests for DERP"),
   POOL ("logins", logins, "logins that hold"),
@@ -70,25 +81,31 @@ static const Entry pool_entries[] = {
   POOL ("handshake_microseconds", handshake_us, "time spent in handshakes"),
 };
 
-#define ADMISSION(name, result, member, help) { name, result, help, G_STRUCT_OFFSET (DetourAdmissionStats, member) }
+#define ADMISSION(name, result, member, help)                          \
+  {                                                                    \
+    name, result, help, G_STRUCT_OFFSET (DetourAdmissionStats, member) \
+  }
 
 static const AdmissionEntry admission_entries[] = {
   ADMISSION ("admission_questions", NULL, asked, "clients that came and were asked about"),
   ADMISSION ("admission_verdicts", "allow", allowed, "verdicts on clients that came"),
   ADMISSION ("admission_verdicts", "deny", denied, "verdicts on clients that came"),
   ADMISSION ("admission_verdicts", "unavailable", unavailable, "verdicts on clients that came"),
-  ADMISSION ("admission_by_grace", NULL, by_grace, "clients let in because they were allowed lately"),
+  ADMISSION ("admission_by_grace", NULL, by_grace,
+             "clients let in because they were allowed lately"),
   ADMISSION ("admission_cached", NULL, cached, "verdicts that were remembered"),
   ADMISSION ("admission_shared", NULL, shared, "clients that waited for the answer to another one"),
   ADMISSION ("admission_dry_run", NULL, let_in, "refusals that a dry run did not carry out"),
-  ADMISSION ("admission_rechecks", NULL, rechecked, "connected clients that were asked about again"),
+  ADMISSION ("admission_rechecks", NULL, rechecked,
+             "connected clients that were asked about again"),
   ADMISSION ("admission_revoked", NULL, revoked, "connected clients that were denied"),
 };
 
 static guint64
 totals_read_at (gconstpointer counters, gsize offset)
 {
-  return detour_counter_get ((const DetourCounter *) (gconstpointer) ((const guint8 *) counters + offset));
+  return detour_counter_get (
+      (const DetourCounter *) (gconstpointer) ((const guint8 *) counters + offset));
 }
 
 static guint64
@@ -97,7 +114,8 @@ totals_sum_relay (const DetourServer *server, gsize offset)
   guint64 sum = 0;
 
   for (guint i = 0; i < detour_server_n_carriers (server); i++)
-    sum += totals_read_at (detour_worker_relay_counters (detour_server_carrier (server, i)), offset);
+    sum += totals_read_at (detour_worker_relay_counters (detour_server_carrier (server, i)),
+                           offset);
   return sum;
 }
 
@@ -122,9 +140,12 @@ totals_sum_pool (const DetourServer *server, gsize offset)
   return sum;
 }
 
-#define SUM_RELAY(server, member) totals_sum_relay (server, G_STRUCT_OFFSET (DetourRelayCounters, member))
-#define SUM_CARRIER(server, member) totals_sum_worker (server, G_STRUCT_OFFSET (DetourWorkerCounters, member))
-#define SUM_POOL(server, member) totals_sum_pool (server, G_STRUCT_OFFSET (DetourHandshakePoolCounters, member))
+#define SUM_RELAY(server, member) \
+  totals_sum_relay (server, G_STRUCT_OFFSET (DetourRelayCounters, member))
+#define SUM_CARRIER(server, member) \
+  totals_sum_worker (server, G_STRUCT_OFFSET (DetourWorkerCounters, member))
+#define SUM_POOL(server, member) \
+  totals_sum_pool (server, G_STRUCT_OFFSET (DetourHandshakePoolCounters, member))
 
 void
 detour_totals_read (DetourTotals *self, const DetourServer *server)
@@ -143,7 +164,8 @@ detour_totals_read (DetourTotals *self, const DetourServer *server)
       self->packets_received += SUM_RELAY (server, packets_received[kind]);
       for (guint i = 0; i < DETOUR_N_DROPS; i++)
         self->packets_dropped += SUM_RELAY (server, packets_dropped[i][kind]);
-      self->packets_dropped_slow += SUM_RELAY (server, packets_dropped[DETOUR_DROP_QUEUE_HEAD][kind]);
+      self->packets_dropped_slow += SUM_RELAY (server,
+                                               packets_dropped[DETOUR_DROP_QUEUE_HEAD][kind]);
     }
 }
 
@@ -153,25 +175,26 @@ detour_totals_each (const DetourServer *server, DetourTotalsFunc func, gpointer 
   const DetourAdmissionStats *admission = detour_admission_stats (detour_server_admission (server));
 
   for (guint kind = 0; kind < DETOUR_QUEUE_N_KINDS; kind++)
-    func ("packets_received", "kind", kind_names[kind], NULL, NULL, SUM_RELAY (server, packets_received[kind]),
-          "packets from clients", user);
+    func ("packets_received", "kind", kind_names[kind], NULL, NULL,
+          SUM_RELAY (server, packets_received[kind]), "packets from clients", user);
   for (guint i = 0; i < DETOUR_N_DROPS; i++)
     for (guint kind = 0; kind < DETOUR_QUEUE_N_KINDS; kind++)
       {
         func ("packets_dropped", "reason", drop_names[i], "kind", kind_names[kind],
               SUM_RELAY (server, packets_dropped[i][kind]), "packets that were not relayed", user);
         func ("bytes_dropped", "reason", drop_names[i], "kind", kind_names[kind],
-              SUM_RELAY (server, bytes_dropped[i][kind]), "bytes of packets that were not relayed", user);
+              SUM_RELAY (server, bytes_dropped[i][kind]), "bytes of packets that were not relayed",
+              user);
       }
   for (guint i = 0; i < G_N_ELEMENTS (relay_entries); i++)
-    func (relay_entries[i].name, NULL, NULL, NULL, NULL, totals_sum_relay (server, relay_entries[i].offset),
-          relay_entries[i].help, user);
+    func (relay_entries[i].name, NULL, NULL, NULL, NULL,
+          totals_sum_relay (server, relay_entries[i].offset), relay_entries[i].help, user);
   for (guint i = 0; i < G_N_ELEMENTS (worker_entries); i++)
-    func (worker_entries[i].name, NULL, NULL, NULL, NULL, totals_sum_worker (server, worker_entries[i].offset),
-          worker_entries[i].help, user);
+    func (worker_entries[i].name, NULL, NULL, NULL, NULL,
+          totals_sum_worker (server, worker_entries[i].offset), worker_entries[i].help, user);
   for (guint i = 0; i < G_N_ELEMENTS (pool_entries); i++)
-    func (pool_entries[i].name, NULL, NULL, NULL, NULL, totals_sum_pool (server, pool_entries[i].offset), pool_entries[i].help,
-          user);
+    func (pool_entries[i].name, NULL, NULL, NULL, NULL,
+          totals_sum_pool (server, pool_entries[i].offset), pool_entries[i].help, user);
   for (guint i = 0; i < G_N_ELEMENTS (admission_entries); i++)
     {
       const AdmissionEntry *entry = &admission_entries[i];
@@ -181,9 +204,9 @@ detour_totals_each (const DetourServer *server, DetourTotalsFunc func, gpointer 
     }
   for (guint i = 0; i < DETOUR_N_CLOSES; i++)
     {
-      func ("connections_closed", "reason", detour_close_name ((DetourClose) i), "stage", "registered",
-            SUM_CARRIER (server, closed[i]), "connections that ended", user);
-      func ("connections_closed", "reason", detour_close_name ((DetourClose) i), "stage", "handshake",
-            SUM_POOL (server, closed[i]), "connections that ended", user);
+      func ("connections_closed", "reason", detour_close_name ((DetourClose) i), "stage",
+            "registered", SUM_CARRIER (server, closed[i]), "connections that ended", user);
+      func ("connections_closed", "reason", detour_close_name ((DetourClose) i), "stage",
+            "handshake", SUM_POOL (server, closed[i]), "connections that ended", user);
     }
 }

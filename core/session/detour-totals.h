@@ -19,9 +19,11 @@ typedef struct {
 /* Reads counters; waits for nobody. */
 void detour_totals_read (DetourTotals *self, const DetourServer *server);
 
-/* @label_name and @label are NULL for a number that stands alone; @label2_name and @label2 likewise. */
-typedef void (*DetourTotalsFunc) (const char *name, const char *label_name, const char *label, const char *label2_name,
-                                  const char *label2, guint64 value, const char *help, gpointer user);
+/* @label_name and @label are NULL for a number that stands alone; @label2_name and @label2
+ * likewise. */
+typedef void (*DetourTotalsFunc) (const char *name, const char *label_name, const char *label,
+                                  const char *label2_name, const char *label2, guint64 value,
+                                  const char *help, gpointer user);
 /* Every number that core counts. Main thread. */
 void detour_totals_each (const DetourServer *server, DetourTotalsFunc func, gpointer user);
 

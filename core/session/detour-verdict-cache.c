@@ -46,7 +46,8 @@ verdict_cache_entry_free (gpointer data)
 static void
 verdict_cache_half_init (Half *half, guint max)
 {
-  half->entries = g_hash_table_new_full (detour_question_hash_key, verdict_cache_keys_equal, verdict_cache_entry_free, NULL);
+  half->entries = g_hash_table_new_full (detour_question_hash_key, verdict_cache_keys_equal,
+                                         verdict_cache_entry_free, NULL);
   half->max = max;
   g_queue_init (&half->recent);
 }
@@ -147,8 +148,8 @@ verdict_cache_fill (const Entry *entry, DetourAuthResult result, DetourRemembere
 }
 
 gboolean
-detour_verdict_cache_find (DetourVerdictCache *self, const DetourKey *key, guint64 hash, gint64 now_us,
-                           DetourRemembered *out)
+detour_verdict_cache_find (DetourVerdictCache *self, const DetourKey *key, guint64 hash,
+                           gint64 now_us, DetourRemembered *out)
 {
   DetourAuthResult result = DETOUR_AUTH_ALLOW;
   Entry *entry = verdict_cache_half_find (&self->allowed, key);
@@ -158,7 +159,8 @@ detour_verdict_cache_find (DetourVerdictCache *self, const DetourKey *key, guint
       entry = verdict_cache_half_find (&self->denied, key);
       result = DETOUR_AUTH_DENY;
     }
-  if (entry == NULL || entry->hash != hash || entry->generation != self->generation || now_us >= entry->until_us)
+  if (entry == NULL || entry->hash != hash || entry->generation != self->generation
+      || now_us >= entry->until_us)
     return FALSE;
   verdict_cache_fill (entry, result, out);
   return TRUE;

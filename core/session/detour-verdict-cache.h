@@ -37,11 +37,12 @@ void detour_verdict_cache_put (DetourVerdictCache *self, const DetourKey *key, g
                                const DetourAuthVerdict *verdict, gint64 now_us, gint64 until_us);
 
 /* A verdict that holds. */
-gboolean detour_verdict_cache_find (DetourVerdictCache *self, const DetourKey *key, guint64 hash, gint64 now_us,
-                                    DetourRemembered *out);
-/* The last verdict on the key was ALLOW, whatever the question, and it was given at @since_us or later. */
-gboolean detour_verdict_cache_find_allowed (DetourVerdictCache *self, const DetourKey *key, gint64 since_us,
-                                            DetourRemembered *out);
+gboolean detour_verdict_cache_find (DetourVerdictCache *self, const DetourKey *key, guint64 hash,
+                                    gint64 now_us, DetourRemembered *out);
+/* The last verdict on the key was ALLOW, whatever the question, and it was given at @since_us or
+ * later. */
+gboolean detour_verdict_cache_find_allowed (DetourVerdictCache *self, const DetourKey *key,
+                                            gint64 since_us, DetourRemembered *out);
 
 /* No verdict holds any more; who was allowed stays known. */
 void detour_verdict_cache_forget (DetourVerdictCache *self);

@@ -7,7 +7,7 @@
 #define NOTES_MAX 4
 
 typedef struct {
-  DetourKey key;                    /* first: the table hashes it here */
+  DetourKey key;                      /* first: the table hashes it here */
   DetourVerdictNote notes[NOTES_MAX]; /* the latest first; their texts are owned */
   guint n;
   GList link;
@@ -50,7 +50,8 @@ detour_verdict_log_new (guint keys_max)
   DetourVerdictLog *self = g_new0 (DetourVerdictLog, 1);
 
   g_assert (keys_max > 0);
-  self->entries = g_hash_table_new_full (detour_question_hash_key, verdict_log_keys_equal, verdict_log_entry_free, NULL);
+  self->entries = g_hash_table_new_full (detour_question_hash_key, verdict_log_keys_equal,
+                                         verdict_log_entry_free, NULL);
   self->keys_max = keys_max;
   g_queue_init (&self->recent);
   return self;
@@ -94,12 +95,13 @@ static gboolean
 verdict_log_repeats (const DetourVerdictNote *a, const DetourVerdictNote *b)
 {
   return a->result == b->result && a->flags == b->flags && strcmp (a->source, b->source) == 0
-         && g_strcmp0 (a->label, b->label) == 0 && g_strcmp0 (a->reason, b->reason) == 0
-         && strcmp (a->address, b->address) == 0;
+      && g_strcmp0 (a->label, b->label) == 0 && g_strcmp0 (a->reason, b->reason) == 0
+      && strcmp (a->address, b->address) == 0;
 }
 
 void
-detour_verdict_log_add (DetourVerdictLog *self, const DetourKey *key, const DetourVerdictNote *note, gint64 now_us)
+detour_verdict_log_add (DetourVerdictLog *self, const DetourKey *key, const DetourVerdictNote *note,
+                        gint64 now_us)
 {
   Entry *entry = verdict_log_take_entry (self, key);
 
@@ -123,7 +125,8 @@ detour_verdict_log_add (DetourVerdictLog *self, const DetourKey *key, const Deto
 }
 
 guint
-detour_verdict_log_each (const DetourVerdictLog *self, const DetourKey *key, DetourVerdictNoteFunc func, gpointer data)
+detour_verdict_log_each (const DetourVerdictLog *self, const DetourKey *key,
+                         DetourVerdictNoteFunc func, gpointer data)
 {
   const Entry *entry = g_hash_table_lookup (self->entries, key);
 

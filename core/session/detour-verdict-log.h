@@ -25,10 +25,10 @@ typedef enum {
 typedef struct {
   DetourAuthResult result; /* of the chain, as it would be without dry-run */
   DetourVerdictFlags flags;
-  const char *source;      /* instance that decided, "open", or "admission" */
-  const char *label;       /* (nullable) */
-  const char *reason;      /* (nullable) */
-  const char *address;     /* of the client; "" when unknown */
+  const char *source;       /* instance that decided, "open", or "admission" */
+  const char *label;        /* (nullable) */
+  const char *reason;       /* (nullable) */
+  const char *address;      /* of the client; "" when unknown */
   gint64 first_us, last_us; /* Unix time in microseconds: given so the first time, and the last */
   guint64 count;
 } DetourVerdictNote;
@@ -41,10 +41,11 @@ void detour_verdict_log_free (DetourVerdictLog *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourVerdictLog, detour_verdict_log_free)
 
 /* @note: copied; its times and count are not looked at. @now_us: Unix time */
-void detour_verdict_log_add (DetourVerdictLog *self, const DetourKey *key, const DetourVerdictNote *note, gint64 now_us);
+void detour_verdict_log_add (DetourVerdictLog *self, const DetourKey *key,
+                             const DetourVerdictNote *note, gint64 now_us);
 
 /* Calls @func for each verdict on @key, the latest first; returns how many there were. */
-guint detour_verdict_log_each (const DetourVerdictLog *self, const DetourKey *key, DetourVerdictNoteFunc func,
-                               gpointer data);
+guint detour_verdict_log_each (const DetourVerdictLog *self, const DetourKey *key,
+                               DetourVerdictNoteFunc func, gpointer data);
 
 G_END_DECLS

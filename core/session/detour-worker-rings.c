@@ -19,7 +19,7 @@ typedef struct {
 
 /* What belongs to one worker, on cache lines of its own. */
 typedef struct {
-  _Alignas (64) DetourLoop *loop;
+  _Alignas(64) DetourLoop *loop;
   DetourRing **to;    /* by receiver; NULL for itself */
   gsize *unpublished; /* bytes in that ring which the receiver has not been told of */
   gboolean holds;     /* messages that it received, until release() */
@@ -102,8 +102,9 @@ worker_rings_publish (DetourWorkerRings *self, guint index, guint receiver)
 }
 
 DetourForward
-detour_worker_rings_send (DetourWorkerRings *self, guint index, DetourHandle handle, guint64 source_id, const DetourKey *source,
-                      const guint8 *packet, gsize len)
+detour_worker_rings_send (DetourWorkerRings *self, guint index, DetourHandle handle,
+                          guint64 source_id, const DetourKey *source, const guint8 *packet,
+                          gsize len)
 {
   Side *side = &self->sides[index];
   guint receiver = DETOUR_HANDLE_WORKER (handle);
@@ -155,7 +156,8 @@ detour_worker_rings_receive (DetourWorkerRings *self, guint index, DetourRelay *
         continue;
       while ((head = detour_ring_next (self->sides[i].to[index], &len)) != NULL)
         {
-          detour_relay_deliver (relay, head->handle, head->source_id, (guint8 *) (head + 1), len - sizeof *head);
+          detour_relay_deliver (relay, head->handle, head->source_id, (guint8 *) (head + 1),
+                                len - sizeof *head);
           found = TRUE;
         }
     }

@@ -29,12 +29,14 @@ DetourLoop *detour_worker_rings_loop (const DetourWorkerRings *self, guint index
 /* The calls below are for worker @index, from its own thread. */
 
 /* A packet for a client of another worker; copied, with its source in front. */
-DetourForward detour_worker_rings_send (DetourWorkerRings *self, guint index, DetourHandle handle, guint64 source_id,
-                                    const DetourKey *source, const guint8 *packet, gsize len);
+DetourForward detour_worker_rings_send (DetourWorkerRings *self, guint index, DetourHandle handle,
+                                        guint64 source_id, const DetourKey *source,
+                                        const guint8 *packet, gsize len);
 /* The round is over: what was sent can be had. */
 void detour_worker_rings_publish (DetourWorkerRings *self, guint index);
 
-/* Gives what came to @relay, which borrows it until detour_worker_rings_release(). TRUE: something came. */
+/* Gives what came to @relay, which borrows it until detour_worker_rings_release(). TRUE: something
+ * came. */
 gboolean detour_worker_rings_receive (DetourWorkerRings *self, guint index, DetourRelay *relay);
 void detour_worker_rings_release (DetourWorkerRings *self, guint index);
 

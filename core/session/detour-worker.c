@@ -22,8 +22,9 @@ worker_log_end (const DetourConn *conn, DetourClose reason)
     return;
   key = detour_key_to_text (&conn->client.peer->key);
   detour_key_to_short (&conn->client.peer->key, short_key);
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_INFO, DETOUR_LOG_KEY, key, DETOUR_LOG_REASON, detour_close_name (reason),
-                    "MESSAGE", "client %s: connection closed, %s", short_key, detour_close_text (reason));
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_INFO, DETOUR_LOG_KEY, key, DETOUR_LOG_REASON,
+                    detour_close_name (reason), "MESSAGE", "client %s: connection closed, %s",
+                    short_key, detour_close_text (reason));
 }
 
 /* Connections ---------------------------------------------------------------------------------- */
@@ -58,8 +59,8 @@ detour_worker_end_conn (DetourWorker *self, DetourConn *conn, DetourClose reason
   g_array_append_val (self->free_slots, slot);
   __atomic_store_n (&self->n_conns, self->n_conns - 1, __ATOMIC_RELAXED);
 
-  /* Events, the list of destinations and that of replies may still name it in this round; the list of stalled ones
-   * for longer. */
+  /* Events, the list of destinations and that of replies may still name it in this round; the list
+   * of stalled ones for longer. */
   if (conn->is_stalled)
     g_ptr_array_remove_fast (self->stalled, conn);
   detour_loop_defer (self->loop, worker_release_conn, conn);
@@ -179,7 +180,8 @@ static void
 worker_tell_watchers (DetourWorker *self, const guint8 *frame, gsize len)
 {
   for (guint i = 0; i < self->watchers->len; i++)
-    detour_relay_control (self->relay, &((DetourConn *) self->watchers->pdata[i])->client, frame, len);
+    detour_relay_control (self->relay, &((DetourConn *) self->watchers->pdata[i])->client, frame,
+                          len);
 }
 
 static void
@@ -216,7 +218,8 @@ detour_worker_peer_gone (DetourWorker *self, const DetourPeer *peer)
 }
 
 void
-detour_worker_peer_present (DetourWorker *self, const DetourKey *key, const DetourPresence *presence)
+detour_worker_peer_present (DetourWorker *self, const DetourKey *key,
+                            const DetourPresence *presence)
 {
   PeerMessage *message = g_new0 (PeerMessage, 1);
 
@@ -237,7 +240,8 @@ typedef struct {
 } FloodContext;
 
 static void
-worker_flood_one (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
+worker_flood_one (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
+                  gpointer user)
 {
   const FloodContext *context = user;
   guint8 frame[DETOUR_FRAME_PEER_PRESENT_MAX];
@@ -249,12 +253,13 @@ worker_flood_one (const DetourPeer *peer, DetourHandle handle, const DetourPrese
 /* What the relay asks of the other side -------------------------------------------------------- */
 
 static DetourForward
-worker_port_forward (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source, const guint8 *packet,
-              gsize len)
+worker_port_forward (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source,
+                     const guint8 *packet, gsize len)
 {
   DetourWorker *self = user;
 
-  return detour_worker_rings_send (self->rings, self->index, handle, source_id, source, packet, len);
+  return detour_worker_rings_send (self->rings, self->index, handle, source_id, source, packet,
+                                   len);
 }
 
 static void
@@ -262,7 +267,8 @@ worker_port_close (gpointer user, DetourHandle handle)
 {
   DetourWorker *self = user;
 
-  worker_post_close (detour_worker_rings_loop (self->rings, DETOUR_HANDLE_WORKER (handle)), handle, DETOUR_CLOSE_KICKED);
+  worker_post_close (detour_worker_rings_loop (self->rings, DETOUR_HANDLE_WORKER (handle)), handle,
+                     DETOUR_CLOSE_KICKED);
 }
 
 /* Who comes between the two steps is told of twice, which a set of keys does not mind. */
@@ -281,7 +287,8 @@ worker_port_watch (gpointer user, DetourClient *client)
   detour_registry_each_key (self->registry, worker_flood_one, &context);
 }
 
-static const DetourRelayPort relay_port = { worker_port_forward, worker_port_close, worker_port_watch };
+static const DetourRelayPort relay_port = { worker_port_forward, worker_port_close,
+                                            worker_port_watch };
 
 /* Rounds --------------------------------------------------------------------------------------- */
 
@@ -326,7 +333,8 @@ worker_on_timer (DetourLoop *loop, DetourTimer *timer, gpointer user)
   detour_conn_timer (user, timer);
 }
 
-/* Those that stall again are put at the end of the list, and are not tried twice. TRUE: one of them went on. */
+/* Those that stall again are put at the end of the list, and are not tried twice. TRUE: one of them
+ * went on. */
 static gboolean
 worker_retry_stalled (DetourWorker *self)
 {
@@ -386,8 +394,9 @@ static const DetourLoopFuncs loop_funcs = {
 /* ---------------------------------------------------------------------------------------------- */
 
 DetourWorker *
-detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *registry, DetourSources *sources,
-                    const DetourKey *server_key, const DetourWorkerLimits *limits, GError **error)
+detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *registry,
+                   DetourSources *sources, const DetourKey *server_key,
+                   const DetourWorkerLimits *limits, GError **error)
 {
   DetourWorker *self = g_new0 (DetourWorker, 1);
   char name[16];
@@ -400,7 +409,8 @@ detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *regist
   self->relay = detour_relay_new (registry, index, server_key, &limits->relay, &relay_port, self);
   self->cipher = g_malloc (DETOUR_CONN_READ_MAX);
   self->arena = (DetourBuffer) { g_malloc (ARENA_SIZE), 0, ARENA_SIZE };
-  self->sealed.cap = DETOUR_CHANNEL_SEAL_BOUND (DETOUR_CONN_SEND_MAX + DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_PAYLOAD_MAX);
+  self->sealed.cap = DETOUR_CHANNEL_SEAL_BOUND (DETOUR_CONN_SEND_MAX + DETOUR_FRAME_HEADER_SIZE
+                                                + DETOUR_FRAME_PAYLOAD_MAX);
   self->sealed.data = g_malloc (self->sealed.cap);
   self->replies = g_ptr_array_new ();
   self->stalled = g_ptr_array_new ();

@@ -31,12 +31,15 @@ typedef struct {
   DetourCounter rounds, reads, sends;
 } DetourWorkerCounters;
 
-/* Main thread. This is number @index of those that share @crossing and @registry; connections that end leave @sources. */
-DetourWorker *detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *registry, DetourSources *sources,
-                                   const DetourKey *server_key, const DetourWorkerLimits *limits, GError **error);
+/* Main thread. This is number @index of those that share @crossing and @registry; connections that
+ * end leave @sources. */
+DetourWorker *detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *registry,
+                                 DetourSources *sources, const DetourKey *server_key,
+                                 const DetourWorkerLimits *limits, GError **error);
 /* Closes every connection and takes no more. Main thread. */
 void detour_worker_stop (DetourWorker *self);
-/* Ends the thread. Carriers read each other's rings, so all are joined before the first is freed. Main thread. */
+/* Ends the thread. Carriers read each other's rings, so all are joined before the first is freed.
+ * Main thread. */
 void detour_worker_join (DetourWorker *self);
 /* Main thread. */
 void detour_worker_free (DetourWorker *self);
@@ -51,7 +54,8 @@ void detour_worker_close (DetourWorker *self, DetourHandle handle, DetourClose r
 /* Tells who received from the key that it has left the region, and every mesh watcher. */
 void detour_worker_peer_gone (DetourWorker *self, const DetourPeer *peer);
 /* Tells every mesh watcher of a connection. */
-void detour_worker_peer_present (DetourWorker *self, const DetourKey *key, const DetourPresence *presence);
+void detour_worker_peer_present (DetourWorker *self, const DetourKey *key,
+                                 const DetourPresence *presence);
 /* Whether a mesh watcher is among its clients. */
 gboolean detour_worker_has_watchers (const DetourWorker *self);
 

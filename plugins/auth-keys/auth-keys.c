@@ -15,8 +15,7 @@
 #define ERRORS_SHOWN 20
 
 /* Main thread. */
-typedef struct
-{
+typedef struct {
   DetourHost *host;
   DetourSettings *settings;
   const char *place; /* of the settings: the file or directory */
@@ -41,7 +40,7 @@ static const DetourConfigKey auth_keys_config[] = {
 static KeyList *
 auth_keys_read_list (const DetourSettings *settings)
 {
-  KeyList *list = key_list_new ((guint)detour_settings_uint (settings, "max-entries"));
+  KeyList *list = key_list_new ((guint) detour_settings_uint (settings, "max-entries"));
 
   if (detour_settings_has (settings, "file"))
     key_list_add_file (list, detour_settings_string (settings, "file"));
@@ -92,7 +91,8 @@ auth_keys_use_list (AuthKeys *self, KeyList *list)
 {
   g_clear_pointer (&self->list, key_list_free);
   self->list = list;
-  detour_host_set_summary (self->host, "%u key%s from %s", key_list_size (list), auth_keys_plural (list), self->place);
+  detour_host_set_summary (self->host, "%u key%s from %s", key_list_size (list),
+                           auth_keys_plural (list), self->place);
 }
 
 /* The old list stays in force while the new one has errors; the log hears of the same errors once.
@@ -123,7 +123,8 @@ auth_keys_reload (gpointer data)
     return;
   g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE,
                     detour_host_instance (self->host), "MESSAGE", "%u key%s from %s, %u before",
-                    key_list_size (list), auth_keys_plural (list), self->place, key_list_size (self->list));
+                    key_list_size (list), auth_keys_plural (list), self->place,
+                    key_list_size (self->list));
   auth_keys_use_list (self, g_steal_pointer (&list));
   detour_host_auth_changed (self->host);
 }
@@ -141,8 +142,8 @@ auth_keys_settled (gpointer data)
 /* The directory is watched, not the file: editors and tools put a new file in the place of the old
  * one. */
 static void
-auth_keys_directory_changed (GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event,
-                   gpointer data)
+auth_keys_directory_changed (GFileMonitor *monitor, GFile *file, GFile *other,
+                             GFileMonitorEvent event, gpointer data)
 {
   AuthKeys *self = data;
   gint64 now_us = g_get_monotonic_time ();
@@ -177,8 +178,8 @@ static void
 auth_keys_watch (AuthKeys *self)
 {
   g_autofree char *directory = detour_settings_has (self->settings, "file")
-                                   ? g_path_get_dirname (self->place)
-                                   : g_strdup (self->place);
+                                 ? g_path_get_dirname (self->place)
+                                 : g_strdup (self->place);
   g_autoptr (GFile) file = g_file_new_for_path (directory);
   g_autoptr (GError) error = NULL;
 
@@ -202,8 +203,8 @@ auth_keys_start (DetourHost *host, DetourSettings *settings, GError **error)
       settings, detour_settings_has (settings, "file") ? "file" : "directory");
   self->allowed = detour_host_counter (host, "allowed", "questions answered with allow");
   self->denied = detour_host_counter (host, "denied", "questions answered with deny");
-  self->reload_errors =
-      detour_host_counter (host, "reload_errors", "readings after a change that had errors");
+  self->reload_errors = detour_host_counter (host, "reload_errors",
+                                             "readings after a change that had errors");
   /* First the watch, then the reading: no change falls between them. */
   if (self->place != NULL)
     auth_keys_watch (self);

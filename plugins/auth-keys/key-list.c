@@ -12,16 +12,14 @@
 
 #define PREFIX "nodekey:"
 
-typedef struct
-{
+typedef struct {
   guint8 key[KEY_LIST_KEY_SIZE]; /* first: entries are found by a pointer to a bare key */
   guint line;
   const char *file; /* of the list */
   char *label;
 } Entry;
 
-struct _KeyList
-{
+struct _KeyList {
   guint max_entries;
   gboolean full; /* said so already */
   GHashTable *entries;
@@ -60,7 +58,8 @@ key_list_new (guint max_entries)
   KeyList *self = g_new0 (KeyList, 1);
 
   self->max_entries = max_entries;
-  self->entries = g_hash_table_new_full (key_list_entry_hash, key_list_entry_equal, key_list_entry_free, NULL);
+  self->entries = g_hash_table_new_full (key_list_entry_hash, key_list_entry_equal,
+                                         key_list_entry_free, NULL);
   self->files = g_ptr_array_new_with_free_func (g_free);
   self->errors = g_ptr_array_new_with_free_func (g_free);
   return self;
@@ -105,8 +104,8 @@ key_list_parse_key (const char *line, guint8 *key)
   if (digits[n] != '\0' && digits[n] != ' ' && digits[n] != '\t')
     return "something sticks to the key; leave a blank before the label";
   for (gsize i = 0; i < KEY_LIST_KEY_SIZE; i++)
-    key[i] = (guint8)(g_ascii_xdigit_value (digits[2 * i]) << 4 |
-                      g_ascii_xdigit_value (digits[2 * i + 1]));
+    key[i] = (guint8) (g_ascii_xdigit_value (digits[2 * i]) << 4
+                       | g_ascii_xdigit_value (digits[2 * i + 1]));
   return NULL;
 }
 
@@ -171,12 +170,12 @@ key_list_add_text (KeyList *self, const char *file, const char *text, gsize len)
   file = g_ptr_array_index (self->files, self->files->len - 1);
   while (text < end)
     {
-      const char *feed = memchr (text, '\n', (gsize)(end - text));
+      const char *feed = memchr (text, '\n', (gsize) (end - text));
       const char *stop = feed != NULL ? feed : end;
-      g_autofree char *line = g_strndup (text, (gsize)(stop - text));
+      g_autofree char *line = g_strndup (text, (gsize) (stop - text));
 
       number++;
-      if (memchr (text, '\0', (gsize)(stop - text)) != NULL)
+      if (memchr (text, '\0', (gsize) (stop - text)) != NULL)
         add_error (self, file, number, "not plain UTF-8 text");
       else if (*g_strstrip (line) != '\0' && *line != '#')
         key_list_add_line (self, file, number, line);
@@ -207,7 +206,7 @@ key_list_add_file (KeyList *self, const char *path)
 static int
 key_list_compare_names (gconstpointer a, gconstpointer b)
 {
-  return strcmp (*(const char *const *)a, *(const char *const *)b);
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
 
 void
@@ -245,7 +244,7 @@ key_list_errors (const KeyList *self, const char *separator, guint shown)
 
   for (guint i = 0; i < MIN (self->errors->len, shown); i++)
     g_string_append_printf (text, "%s%s", i > 0 ? separator : "",
-                            (const char *)g_ptr_array_index (self->errors, i));
+                            (const char *) g_ptr_array_index (self->errors, i));
   if (self->errors->len > shown)
     g_string_append_printf (text, "%s%u more", separator, self->errors->len - shown);
   return g_string_free (text, self->errors->len == 0);
@@ -271,8 +270,8 @@ key_list_equal (const KeyList *a, const KeyList *b)
     return FALSE;
   g_hash_table_iter_init (&iter, a->entries);
   while (g_hash_table_iter_next (&iter, &entry, NULL))
-    if (!key_list_find (b, ((const Entry *)entry)->key, &label) ||
-        g_strcmp0 (label, ((const Entry *)entry)->label) != 0)
+    if (!key_list_find (b, ((const Entry *) entry)->key, &label)
+        || g_strcmp0 (label, ((const Entry *) entry)->label) != 0)
       return FALSE;
   return TRUE;
 }

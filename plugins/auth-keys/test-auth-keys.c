@@ -9,8 +9,8 @@
 
 extern const DetourPlugin detour_plugin;
 
-#define HEX_OF(byte)                                                                               \
-  byte byte byte byte byte byte byte byte byte byte byte byte byte byte byte byte byte byte byte   \
+#define HEX_OF(byte)                                                                             \
+  byte byte byte byte byte byte byte byte byte byte byte byte byte byte byte byte byte byte byte \
       byte byte byte byte byte byte byte byte byte byte byte byte byte
 #define KEY_A "nodekey:" HEX_OF ("aa")
 #define KEY_B "nodekey:" HEX_OF ("BB")
@@ -26,8 +26,8 @@ ask (PluginBench *bench, guint8 byte)
 
   memset (key, byte, sizeof key);
   verdict = plugin_bench_verify (bench, key);
-  label = (char *)verdict.label;
-  reason = (char *)verdict.reason;
+  label = (char *) verdict.label;
+  reason = (char *) verdict.reason;
   switch (verdict.result)
     {
     case DETOUR_AUTH_ALLOW:
@@ -124,8 +124,7 @@ test_refused_lists (void)
 static void
 test_file_or_directory (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *keys, *error;
   } cases[] = {
     { "", "[auth keys] file: not set; name a file or a directory with node keys" },
@@ -164,7 +163,7 @@ test_gone_at_start (void)
 static gboolean
 has_changed (gpointer data)
 {
-  return ((PluginBench *)data)->n_auth_changed > 0;
+  return ((PluginBench *) data)->n_auth_changed > 0;
 }
 
 static gboolean

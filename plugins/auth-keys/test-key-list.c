@@ -21,8 +21,7 @@ static const guint8 raw_a[KEY_LIST_KEY_SIZE] = {
 static void
 test_lines (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *text;
     guint size;
     const char *label; /* of key A */
@@ -165,8 +164,7 @@ test_unreadable (void)
 static void
 test_equal (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *a, *b;
     gboolean equal;
   } cases[] = {

@@ -14,8 +14,7 @@
 /* A state that comes and goes is told of once a minute. */
 #define TELL_EVERY_US G_TIME_SPAN_MINUTE
 
-typedef struct
-{
+typedef struct {
   DetourHost *host;
   LocalApi *api;
   DetourCounter *allowed;
@@ -40,7 +39,8 @@ static const DetourConfigKey auth_tailscaled_config[] = {
   { NULL },
 };
 
-/* Where it is on other systems. None of these places may be one where everybody can put a socket. */
+/* Where it is on other systems. None of these places may be one where everybody can put a socket.
+ */
 static const char *const alternatives[] = {
   "/var/packages/Tailscale/var/tailscaled.sock", /* Synology, DSM 7 */
   "/var/packages/Tailscale/etc/tailscaled.sock", /* Synology, DSM 6 */
@@ -52,7 +52,7 @@ static gboolean
 auth_tailscaled_check (const DetourSettings *settings, GError **error)
 {
   const char *const *sockets = detour_settings_list (settings, "socket");
-  const gsize max = sizeof ((struct sockaddr_un *)NULL)->sun_path - 1;
+  const gsize max = sizeof ((struct sockaddr_un *) NULL)->sun_path - 1;
 
   if (*sockets == NULL)
     {
@@ -62,8 +62,9 @@ auth_tailscaled_check (const DetourSettings *settings, GError **error)
   for (; *sockets != NULL; sockets++)
     if (strlen (*sockets) > max)
       {
-        detour_settings_error (settings, "socket", error, "\"%s\" is longer than a socket's path may be, %u bytes",
-                               *sockets, (guint)max);
+        detour_settings_error (settings, "socket", error,
+                               "\"%s\" is longer than a socket's path may be, %u bytes", *sockets,
+                               (guint) max);
         return FALSE;
       }
   return TRUE;
@@ -75,7 +76,9 @@ static void
 auth_tailscaled_on_answer (gpointer user, gpointer question, const WhoisAnswer *answer)
 {
   AuthTailscaled *self = user;
-  DetourAuthVerdict verdict = { .result = answer->result, .label = answer->label, .reason = answer->reason };
+  DetourAuthVerdict verdict = { .result = answer->result,
+                                .label = answer->label,
+                                .reason = answer->reason };
 
   detour_counter_add (answer->result == DETOUR_AUTH_ALLOW  ? self->allowed
                       : answer->result == DETOUR_AUTH_DENY ? self->denied
@@ -93,14 +96,16 @@ auth_tailscaled_tell (AuthTailscaled *self, const char *trouble)
     {
       self->has_told = TRUE;
       self->told_us = now_us;
-      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE, detour_host_instance (self->host),
-                        "MESSAGE", "%s: %s", detour_host_instance (self->host), trouble);
+      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE,
+                        detour_host_instance (self->host), "MESSAGE", "%s: %s",
+                        detour_host_instance (self->host), trouble);
     }
   else if (trouble == NULL && self->has_told)
     {
       self->has_told = FALSE;
-      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE, detour_host_instance (self->host),
-                        "MESSAGE", "%s: tailscaled answers again", detour_host_instance (self->host));
+      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE,
+                        detour_host_instance (self->host), "MESSAGE",
+                        "%s: tailscaled answers again", detour_host_instance (self->host));
     }
 }
 
@@ -145,7 +150,8 @@ auth_tailscaled_on_changed (gpointer user)
   g_mutex_unlock (&self->lock);
 }
 
-static const LocalApiFuncs local_api_funcs = { auth_tailscaled_on_answer, auth_tailscaled_on_state, auth_tailscaled_on_changed };
+static const LocalApiFuncs local_api_funcs = { auth_tailscaled_on_answer, auth_tailscaled_on_state,
+                                               auth_tailscaled_on_changed };
 
 /* Main thread ---------------------------------------------------------------------------------- */
 
@@ -153,17 +159,25 @@ static gpointer
 auth_tailscaled_start (DetourHost *host, DetourSettings *settings, GError **error)
 {
   AuthTailscaled *self = g_new0 (AuthTailscaled, 1);
-  const char *const *elsewhere = detour_settings_is_written (settings, "socket") ? NULL : alternatives;
-  guint timeout_ms = (guint)(detour_settings_duration_us (settings, "timeout") / G_TIME_SPAN_MILLISECOND);
+  const char *const *elsewhere = detour_settings_is_written (settings, "socket") ? NULL
+                                                                                 : alternatives;
+  guint timeout_ms = (guint) (detour_settings_duration_us (settings, "timeout")
+                              / G_TIME_SPAN_MILLISECOND);
 
   self->host = host;
   g_mutex_init (&self->lock);
-  self->allowed = detour_host_counter (host, "allowed", "questions about a key that tailscaled knows");
-  self->denied = detour_host_counter (host, "denied", "questions about a key that tailscaled does not know");
-  self->unavailable = detour_host_counter (host, "unavailable", "questions that tailscaled did not answer");
-  self->recoveries = detour_host_counter (host, "changes", "times that answers had changed: tailscaled came back, or a "
-                                                           "denied key became known");
-  self->api = local_api_new (detour_settings_list (settings, "socket"), elsewhere, timeout_ms, &local_api_funcs, self);
+  self->allowed = detour_host_counter (host, "allowed",
+                                       "questions about a key that tailscaled knows");
+  self->denied = detour_host_counter (host, "denied",
+                                      "questions about a key that tailscaled does not know");
+  self->unavailable = detour_host_counter (host, "unavailable",
+                                           "questions that tailscaled did not answer");
+  self->recoveries = detour_host_counter (
+      host, "changes",
+      "times that answers had changed: tailscaled came back, or a "
+      "denied key became known");
+  self->api = local_api_new (detour_settings_list (settings, "socket"), elsewhere, timeout_ms,
+                             &local_api_funcs, self);
   return self;
 }
 
@@ -185,7 +199,7 @@ auth_tailscaled_stop (gpointer data)
 static void
 auth_tailscaled_verify (gpointer data, const DetourAuthQuestion *question, DetourAuthCall *call)
 {
-  local_api_ask (((AuthTailscaled *)data)->api, question->key, call);
+  local_api_ask (((AuthTailscaled *) data)->api, question->key, call);
 }
 
 static const DetourAuthFuncs auth_tailscaled_funcs = { .verify = auth_tailscaled_verify };

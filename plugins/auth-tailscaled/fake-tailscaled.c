@@ -12,15 +12,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-typedef struct
-{
+typedef struct {
   FakeManner manner;
   guint status;
   const char *body;
 } Reply;
 
-struct _FakeTailscaled
-{
+struct _FakeTailscaled {
   int listen_fd;
   int stop_fds[2]; /* readable at the end */
   GThread *thread;
@@ -32,8 +30,7 @@ struct _FakeTailscaled
   guint n_whois, n_connections;
 };
 
-typedef struct
-{
+typedef struct {
   FakeTailscaled *fake;
   int fd;
 } Conn;
@@ -57,12 +54,13 @@ fake_tailscaled_put (const FakeTailscaled *self, int fd, const char *data, gsize
 
       if (n <= 0)
         {
-          if (!fake_tailscaled_wait_for (self, fd, POLLOUT) || send (fd, data, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+          if (!fake_tailscaled_wait_for (self, fd, POLLOUT)
+              || send (fd, data, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
             return FALSE;
           n = 1;
         }
       data += n;
-      len -= (gsize)n;
+      len -= (gsize) n;
     }
   return TRUE;
 }
@@ -99,15 +97,18 @@ fake_tailscaled_reply (const FakeTailscaled *self, int fd, const Reply *what)
   switch (what->manner)
     {
     case FAKE_ANSWERS:
-      head = g_strdup_printf ("HTTP/1.1 %u Status\r\nTailscale-Version: 1.82.0\r\nContent-Length: %" G_GSIZE_FORMAT
-                              "\r\n\r\n",
-                              what->status, len);
-      return fake_tailscaled_put (self, fd, head, strlen (head)) && fake_tailscaled_put (self, fd, what->body, len);
+      head = g_strdup_printf (
+          "HTTP/1.1 %u Status\r\nTailscale-Version: 1.82.0\r\nContent-Length: %" G_GSIZE_FORMAT
+          "\r\n\r\n",
+          what->status, len);
+      return fake_tailscaled_put (self, fd, head, strlen (head))
+          && fake_tailscaled_put (self, fd, what->body, len);
     case FAKE_STOPS_HALFWAY:
     case FAKE_HANGS_HALFWAY:
-      head = g_strdup_printf ("HTTP/1.1 %u Status\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n\r\n", what->status, len + 10);
-      if (fake_tailscaled_put (self, fd, head, strlen (head)) && fake_tailscaled_put (self, fd, what->body, len)
-          && what->manner == FAKE_HANGS_HALFWAY)
+      head = g_strdup_printf ("HTTP/1.1 %u Status\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n\r\n",
+                              what->status, len + 10);
+      if (fake_tailscaled_put (self, fd, head, strlen (head))
+          && fake_tailscaled_put (self, fd, what->body, len) && what->manner == FAKE_HANGS_HALFWAY)
         fake_tailscaled_wait_for (self, fd, POLLIN);
       return FALSE;
     case FAKE_IS_ENDLESS:
@@ -188,13 +189,14 @@ fake_tailscaled_new (const char *path)
   g_strlcpy (address.sun_path, path, sizeof address.sun_path);
   g_remove (path);
   self->listen_fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  g_assert_cmpint (bind (self->listen_fd, (struct sockaddr *)&address, sizeof address), ==, 0);
+  g_assert_cmpint (bind (self->listen_fd, (struct sockaddr *) &address, sizeof address), ==, 0);
   g_assert_cmpint (listen (self->listen_fd, 128), ==, 0);
   g_assert_cmpint (pipe2 (self->stop_fds, O_CLOEXEC), ==, 0);
   g_mutex_init (&self->lock);
   self->conns = g_ptr_array_new ();
-  self->whois = (Reply){ FAKE_ANSWERS, 404, "no match for IP:port\n" };
-  self->status = (Reply){ FAKE_ANSWERS, 200, "{\"Version\":\"1.82.0\",\"BackendState\":\"Running\"}" };
+  self->whois = (Reply) { FAKE_ANSWERS, 404, "no match for IP:port\n" };
+  self->status = (Reply) { FAKE_ANSWERS, 200,
+                           "{\"Version\":\"1.82.0\",\"BackendState\":\"Running\"}" };
   self->thread = g_thread_new ("tailscaled", fake_tailscaled_run, self);
   return self;
 }
@@ -216,10 +218,11 @@ fake_tailscaled_free (FakeTailscaled *self)
 }
 
 static void
-fake_tailscaled_set (FakeTailscaled *self, Reply *which, FakeManner manner, guint status, const char *body)
+fake_tailscaled_set (FakeTailscaled *self, Reply *which, FakeManner manner, guint status,
+                     const char *body)
 {
   g_mutex_lock (&self->lock);
-  *which = (Reply){ manner, status, body };
+  *which = (Reply) { manner, status, body };
   g_mutex_unlock (&self->lock);
 }
 

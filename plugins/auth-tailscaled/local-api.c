@@ -13,20 +13,18 @@
 #define LOOKUPS_MAX 256u
 
 /* Denied keys that are asked about again, and for how long. */
-#define WATCHED_MAX 256u
-#define WATCH_US (10 * G_TIME_SPAN_MINUTE)
+#define WATCHED_MAX        256u
+#define WATCH_US           (10 * G_TIME_SPAN_MINUTE)
 #define WATCH_EVERY_MIN_US (2 * G_TIME_SPAN_SECOND)
 #define WATCH_EVERY_MAX_US (30 * G_TIME_SPAN_SECOND)
 
-typedef struct
-{
+typedef struct {
   guint8 key[DETOUR_KEY_SIZE];
   gpointer question;
 } Inquiry;
 
 /* A denied key. */
-typedef struct
-{
+typedef struct {
   guint8 key[DETOUR_KEY_SIZE];
   gint64 denied_us; /* the last time somebody asked */
   gint64 first_us;
@@ -35,8 +33,7 @@ typedef struct
 } Watched;
 
 /* One key at all tailscaleds. */
-typedef struct
-{
+typedef struct {
   LocalApi *api;
   guint8 key[DETOUR_KEY_SIZE];
   gpointer question; /* NULL: our own, about a key that is watched */
@@ -46,14 +43,12 @@ typedef struct
 } Lookup;
 
 /* Where a Lookup waits for one tailscaled. */
-typedef struct
-{
+typedef struct {
   Lookup *lookup;
   guint index;
 } Slot;
 
-struct _LocalApi
-{
+struct _LocalApi {
   LocalApiFuncs funcs;
   gpointer user;
   GThread *thread;
@@ -96,7 +91,7 @@ static GList *
 local_api_find_watched (LocalApi *self, const guint8 *key)
 {
   for (GList *link = self->watched.head; link != NULL; link = link->next)
-    if (memcmp (((Watched *)link->data)->key, key, DETOUR_KEY_SIZE) == 0)
+    if (memcmp (((Watched *) link->data)->key, key, DETOUR_KEY_SIZE) == 0)
       return link;
   return NULL;
 }
@@ -152,7 +147,9 @@ local_api_look_again (LocalApi *self, const guint8 *key, DetourAuthResult result
       return;
     }
   watched->is_asked = FALSE;
-  watched->next_us = now_us + CLAMP ((now_us - watched->first_us) / 4, WATCH_EVERY_MIN_US, WATCH_EVERY_MAX_US);
+  watched->next_us = now_us
+                   + CLAMP ((now_us - watched->first_us) / 4, WATCH_EVERY_MIN_US,
+                            WATCH_EVERY_MAX_US);
 }
 
 static void local_api_tell_state (LocalApi *self);
@@ -168,7 +165,8 @@ local_api_finish (Lookup *lookup)
     {
       if (lookup->answer.result == DETOUR_AUTH_DENY)
         local_api_watch (self, lookup->key);
-      /* Why there is no verdict is known before there is none: then core does not say it once more. */
+      /* Why there is no verdict is known before there is none: then core does not say it once more.
+       */
       if (lookup->answer.result == DETOUR_AUTH_UNAVAILABLE)
         local_api_tell_state (self);
       self->funcs.answer (self->user, lookup->question, &lookup->answer);
@@ -190,7 +188,7 @@ local_api_on_answer (WhoisAnswer *answer, gpointer data)
     {
       whois_answer_clear (&lookup->answer);
       lookup->answer = *answer;
-      *answer = (WhoisAnswer){ answer->result, NULL, NULL };
+      *answer = (WhoisAnswer) { answer->result, NULL, NULL };
     }
   if (lookup->answer.result == DETOUR_AUTH_ALLOW || lookup->n_open == 0)
     local_api_finish (lookup);
@@ -212,15 +210,16 @@ local_api_begin (LocalApi *self, const guint8 *key, gpointer question)
     {
       Slot *slot = g_new (Slot, 1);
 
-      *slot = (Slot){ lookup, i };
-      g_ptr_array_add (lookup->asks, tailscaled_ask (self->daemons->pdata[i], key, local_api_on_answer, slot));
+      *slot = (Slot) { lookup, i };
+      g_ptr_array_add (lookup->asks,
+                       tailscaled_ask (self->daemons->pdata[i], key, local_api_on_answer, slot));
     }
 }
 
 static void
 local_api_refuse (LocalApi *self, gpointer question, const char *reason)
 {
-  WhoisAnswer answer = { DETOUR_AUTH_UNAVAILABLE, (char *)reason, NULL };
+  WhoisAnswer answer = { DETOUR_AUTH_UNAVAILABLE, (char *) reason, NULL };
 
   self->funcs.answer (self->user, question, &answer);
 }
@@ -245,14 +244,15 @@ local_api_tell_state (LocalApi *self)
     }
   if (latency_us > 0)
     summary = g_strdup_printf ("answering in %" G_GINT64_FORMAT ".%d ms", latency_us / 1000,
-                               (int)(latency_us % 1000 / 100));
+                               (int) (latency_us % 1000 / 100));
   else
     summary = g_strdup ("no answer yet");
 
   turned |= latency_us > 0 && !self->has_latency;
   self->has_latency = latency_us > 0;
   turned |= g_strcmp0 (self->trouble, troubles->len > 0 ? troubles->str : NULL) != 0;
-  if (!turned && (g_strcmp0 (self->summary, summary) == 0 || now_us - self->told_us < G_USEC_PER_SEC))
+  if (!turned
+      && (g_strcmp0 (self->summary, summary) == 0 || now_us - self->told_us < G_USEC_PER_SEC))
     return;
   g_free (self->summary);
   self->summary = g_steal_pointer (&summary);
@@ -356,7 +356,8 @@ local_api_run (gpointer data)
       for (guint i = 0; i < self->daemons->len; i++)
         next_us = MIN (next_us, tailscaled_look_after (self->daemons->pdata[i], now_us));
       /* It returns at once when something was asked that has not begun yet. */
-      curl_multi_poll (self->multi, NULL, 0, (int)CLAMP ((next_us - now_us) / 1000 + 1, 0, 60000), NULL);
+      curl_multi_poll (self->multi, NULL, 0, (int) CLAMP ((next_us - now_us) / 1000 + 1, 0, 60000),
+                       NULL);
     }
 
   while (self->lookups->len > 0)
@@ -386,11 +387,12 @@ local_api_new (const char *const *sockets, const char *const *alternatives, guin
   g_mutex_init (&self->lock);
   g_queue_init (&self->inbox);
   g_queue_init (&self->watched);
-  self->daemons = g_ptr_array_new_with_free_func ((GDestroyNotify)tailscaled_free);
+  self->daemons = g_ptr_array_new_with_free_func ((GDestroyNotify) tailscaled_free);
   self->lookups = g_ptr_array_new_with_free_func (local_api_lookup_free);
   for (guint i = 0; sockets[i] != NULL; i++)
-    g_ptr_array_add (self->daemons, tailscaled_new (self->multi, sockets[i], i == 0 ? alternatives : NULL, timeout_ms,
-                                                    local_api_on_recovered, self));
+    g_ptr_array_add (self->daemons,
+                     tailscaled_new (self->multi, sockets[i], i == 0 ? alternatives : NULL,
+                                     timeout_ms, local_api_on_recovered, self));
   self->thread = g_thread_new ("tailscaled", local_api_run, self);
   return self;
 }

@@ -15,8 +15,7 @@ G_BEGIN_DECLS
 typedef struct _LocalApi LocalApi;
 
 /* All are called on the thread of the LocalApi, and must not call back. */
-typedef struct
-{
+typedef struct {
   /* Once for each question. */
   void (*answer) (gpointer user, gpointer question, const WhoisAnswer *answer);
   /* How it is going, when that has changed; @trouble: NULL when all is well. */
@@ -28,11 +27,12 @@ typedef struct
 /**
  * local_api_new:
  * @sockets: (array zero-terminated=1): paths, one or more; copied
- * @alternatives: (array zero-terminated=1) (nullable): static; where to look instead when the first of @sockets is not there
+ * @alternatives: (array zero-terminated=1) (nullable): static; where to look instead when the first
+ * of @sockets is not there
  * @timeout_ms: for each answer
  */
-LocalApi *local_api_new (const char *const *sockets, const char *const *alternatives, guint timeout_ms,
-                         const LocalApiFuncs *funcs, gpointer user);
+LocalApi *local_api_new (const char *const *sockets, const char *const *alternatives,
+                         guint timeout_ms, const LocalApiFuncs *funcs, gpointer user);
 /* Answers what is open with UNAVAILABLE and ends the thread; waits for nobody else. */
 void local_api_free (LocalApi *self);
 

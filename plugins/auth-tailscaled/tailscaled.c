@@ -10,11 +10,10 @@
 /* It answers 403 to any other name. */
 #define BASE "http://local-tailscaled.sock/localapi/v0/"
 
-#define LOOK_EVERY_US (30 * G_TIME_SPAN_SECOND)
+#define LOOK_EVERY_US            (30 * G_TIME_SPAN_SECOND)
 #define LOOK_EVERY_IN_TROUBLE_US (2 * G_TIME_SPAN_SECOND)
 
-typedef struct
-{
+typedef struct {
   Tailscaled *daemon;
   TailscaledAsk *ask; /* NULL: about itself */
   CURL *easy;
@@ -23,8 +22,7 @@ typedef struct
   gint64 start_us;
 } Request;
 
-struct _Tailscaled
-{
+struct _Tailscaled {
   CURLM *multi;
   char *socket;
   const char *const *alternatives;
@@ -32,20 +30,19 @@ struct _Tailscaled
   void (*recovered) (gpointer user);
   gpointer user;
 
-  Request *look;      /* at itself; NULL: none is out */
+  Request *look; /* at itself; NULL: none is out */
   gint64 next_look_us;
   gint64 connected_us; /* since when each look saw it connected; 0: the last one did not */
   GPtrArray *waiting; /* of TailscaledAsk: not known, and it is not sure that this means anything */
-  char *look_trouble;  /* it is not there, or not connected: until it says otherwise */
-  char *whois_trouble; /* it did not answer a question as it should: until it answers one */
+  char *look_trouble; /* it is not there, or not connected: until it says otherwise */
+  char *whois_trouble;     /* it did not answer a question as it should: until it answers one */
   gint64 trouble_since_us; /* Unix time */
   guint8 probe_key[DETOUR_KEY_SIZE]; /* of that question */
-  TailscaledAsk *probe; /* our own; NULL: none is out */
+  TailscaledAsk *probe;              /* our own; NULL: none is out */
   gint64 latency_us;
 };
 
-struct _TailscaledAsk
-{
+struct _TailscaledAsk {
   Tailscaled *daemon;
   Request *request; /* NULL: waits for a look */
   guint8 key[DETOUR_KEY_SIZE];
@@ -70,7 +67,7 @@ tailscaled_write_body (char *data, size_t size, size_t n, void *user)
       request->too_long = TRUE;
       return 0;
     }
-  g_byte_array_append (request->body, (const guint8 *)data, (guint)n);
+  g_byte_array_append (request->body, (const guint8 *) data, (guint) n);
   return n;
 }
 
@@ -102,8 +99,8 @@ tailscaled_request_new (Tailscaled *self, TailscaledAsk *ask, const char *url)
   curl_easy_setopt (easy, CURLOPT_PRIVATE, request);
   curl_easy_setopt (easy, CURLOPT_WRITEFUNCTION, tailscaled_write_body);
   curl_easy_setopt (easy, CURLOPT_WRITEDATA, request);
-  curl_easy_setopt (easy, CURLOPT_TIMEOUT_MS, (long)self->timeout_ms);
-  curl_easy_setopt (easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+  curl_easy_setopt (easy, CURLOPT_TIMEOUT_MS, (long) self->timeout_ms);
+  curl_easy_setopt (easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
   curl_easy_setopt (easy, CURLOPT_NOSIGNAL, 1L);
   /* Whatever the environment says, and whatever the answer does. */
   curl_easy_setopt (easy, CURLOPT_PROXY, "");
@@ -132,8 +129,9 @@ tailscaled_explain (const Request *request, CURLcode code)
     {
     case CURLE_COULDNT_CONNECT:
       curl_easy_getinfo (request->easy, CURLINFO_OS_ERRNO, &number);
-      return number != 0 ? g_strdup_printf ("cannot connect to %s: %s", path, g_strerror ((int)number))
-                         : g_strdup_printf ("cannot connect to %s", path);
+      return number != 0
+               ? g_strdup_printf ("cannot connect to %s: %s", path, g_strerror ((int) number))
+               : g_strdup_printf ("cannot connect to %s", path);
     case CURLE_OPERATION_TIMEDOUT:
       return g_strdup_printf ("no answer from %s within %u ms", path, request->daemon->timeout_ms);
     case CURLE_GOT_NOTHING:
@@ -145,7 +143,8 @@ tailscaled_explain (const Request *request, CURLcode code)
       return g_strdup_printf ("what answers at %s does not speak HTTP", path);
     default:
       if (request->too_long)
-        return g_strdup_printf ("an answer from %s is longer than %u KiB", path, WHOIS_ANSWER_MAX / 1024);
+        return g_strdup_printf ("an answer from %s is longer than %u KiB", path,
+                                WHOIS_ANSWER_MAX / 1024);
       return g_strdup_printf ("%s: %s", path, curl_easy_strerror (code));
     }
 }
@@ -164,7 +163,7 @@ tailscaled_done (CURL *easy, CURLcode code)
 {
   Request *request = NULL;
 
-  curl_easy_getinfo (easy, CURLINFO_PRIVATE, (char **)&request);
+  curl_easy_getinfo (easy, CURLINFO_PRIVATE, (char **) &request);
   if (request->ask != NULL)
     tailscaled_on_whois (request->ask, request, code);
   else
@@ -194,7 +193,8 @@ tailscaled_set_trouble (Tailscaled *self, char **which, char *trouble)
   if (was_well && !is_well)
     self->trouble_since_us = g_get_real_time ();
   if (trouble != NULL)
-    self->next_look_us = MIN (self->next_look_us, g_get_monotonic_time () + tailscaled_look_interval_us (self));
+    self->next_look_us = MIN (self->next_look_us,
+                              g_get_monotonic_time () + tailscaled_look_interval_us (self));
   if (is_well && !was_well)
     self->recovered (self->user);
 }
@@ -204,7 +204,8 @@ tailscaled_note_latency (Tailscaled *self, const Request *request)
 {
   gint64 latency_us = MAX (g_get_monotonic_time () - request->start_us, 1);
 
-  self->latency_us = self->latency_us == 0 ? latency_us : self->latency_us + (latency_us - self->latency_us) / 8;
+  self->latency_us = self->latency_us == 0 ? latency_us
+                                           : self->latency_us + (latency_us - self->latency_us) / 8;
 }
 
 char *
@@ -254,7 +255,7 @@ tailscaled_send_whois (TailscaledAsk *ask)
   gsize len = g_strlcpy (url, BASE "whois?addr=nodekey%3A", sizeof url);
 
   for (guint i = 0; i < DETOUR_KEY_SIZE; i++)
-    len += (gsize)g_snprintf (url + len, sizeof url - len, "%02x", ask->key[i]);
+    len += (gsize) g_snprintf (url + len, sizeof url - len, "%02x", ask->key[i]);
   ask->request = tailscaled_request_new (ask->daemon, ask, url);
   ask->asked_us = ask->request->start_us;
 }
@@ -284,10 +285,12 @@ tailscaled_on_whois (TailscaledAsk *ask, Request *request, CURLcode code)
       return;
     }
 
-  whois_answer_judge (&what, tailscaled_status_of (request), (const char *)request->body->data, request->body->len);
+  whois_answer_judge (&what, tailscaled_status_of (request), (const char *) request->body->data,
+                      request->body->len);
   tailscaled_note_latency (self, request);
   if (what.result == DETOUR_AUTH_UNAVAILABLE)
-    tailscaled_note_failure (ask, g_strdup_printf ("%s: %s", tailscaled_choose_socket (self), what.reason));
+    tailscaled_note_failure (
+        ask, g_strdup_printf ("%s: %s", tailscaled_choose_socket (self), what.reason));
   else if (what.result == DETOUR_AUTH_DENY && !ask->is_second)
     {
       /* One that has no map of its network knows nobody: first it must say that it is connected. */
@@ -343,8 +346,8 @@ tailscaled_settle_waiting (Tailscaled *self, DetourAuthResult result, const char
     }
 }
 
-/* A look that began at @look_us saw it connected. What it said in between holds, if it was connected before, too; those
- * whom it may have told so while it was not ask again. */
+/* A look that began at @look_us saw it connected. What it said in between holds, if it was
+ * connected before, too; those whom it may have told so while it was not ask again. */
 static void
 tailscaled_settle_connected (Tailscaled *self, gint64 look_us)
 {
@@ -355,7 +358,8 @@ tailscaled_settle_connected (Tailscaled *self, gint64 look_us)
     {
       TailscaledAsk *ask = waiting->pdata[i];
 
-      if (self->connected_us != 0 && ask->asked_us >= self->connected_us && ask->asked_us <= look_us)
+      if (self->connected_us != 0 && ask->asked_us >= self->connected_us
+          && ask->asked_us <= look_us)
         {
           WhoisAnswer what = { DETOUR_AUTH_DENY, g_strdup (WHOIS_ANSWER_UNKNOWN), NULL };
 
@@ -375,7 +379,7 @@ tailscaled_settle_connected (Tailscaled *self, gint64 look_us)
 static void
 tailscaled_on_probe (WhoisAnswer *what, gpointer data)
 {
-  ((Tailscaled *)data)->probe = NULL;
+  ((Tailscaled *) data)->probe = NULL;
 }
 
 /* It is connected, as far as it says. */
@@ -405,7 +409,9 @@ tailscaled_on_look (Tailscaled *self, Request *request, CURLcode code)
       tailscaled_settle_waiting (self, DETOUR_AUTH_UNAVAILABLE, reason);
     }
   else if (tailscaled_status_of (request) != 200
-           || (state = whois_answer_backend_state ((const char *)request->body->data, request->body->len)) == NULL)
+           || (state = whois_answer_backend_state ((const char *) request->body->data,
+                                                   request->body->len))
+                  == NULL)
     {
       /* It does not say how it is: what it says of keys must do. */
       tailscaled_after_look (self);
@@ -414,7 +420,8 @@ tailscaled_on_look (Tailscaled *self, Request *request, CURLcode code)
   else if (!g_str_equal (state, "Running"))
     {
       reason = g_strdup_printf ("tailscaled is not connected to its network (%.40s)", state);
-      tailscaled_set_trouble (self, &self->look_trouble, g_strdup_printf ("%s: %s", tailscaled_choose_socket (self), reason));
+      tailscaled_set_trouble (self, &self->look_trouble,
+                              g_strdup_printf ("%s: %s", tailscaled_choose_socket (self), reason));
       tailscaled_settle_waiting (self, DETOUR_AUTH_UNAVAILABLE, reason);
     }
   else

@@ -21,13 +21,14 @@ typedef void (*TailscaledAnswer) (WhoisAnswer *answer, gpointer data);
  * @alternatives: (nullable): static; places to look at while there is nothing at @socket
  * @recovered: called when it can say again, after it could not
  */
-Tailscaled *tailscaled_new (CURLM *multi, const char *socket, const char *const *alternatives, guint timeout_ms,
-                            void (*recovered) (gpointer user), gpointer user);
+Tailscaled *tailscaled_new (CURLM *multi, const char *socket, const char *const *alternatives,
+                            guint timeout_ms, void (*recovered) (gpointer user), gpointer user);
 /* Every question is answered or cancelled. */
 void tailscaled_free (Tailscaled *self);
 
 /* Asks who has that key; @done is called once unless the question is cancelled. */
-TailscaledAsk *tailscaled_ask (Tailscaled *self, const guint8 *key, TailscaledAnswer done, gpointer data);
+TailscaledAsk *tailscaled_ask (Tailscaled *self, const guint8 *key, TailscaledAnswer done,
+                               gpointer data);
 /* Returns the data. */
 gpointer tailscaled_cancel (TailscaledAsk *ask);
 

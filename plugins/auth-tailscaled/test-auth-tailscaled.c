@@ -12,12 +12,15 @@
 
 extern const DetourPlugin detour_plugin;
 
-#define NODE "{\"Node\":{\"ComputedName\":\"laptop\"},\"UserProfile\":{\"LoginName\":\"anna@example.com\"},\"CapMap\":null}"
+#define NODE                                                                                      \
+  "{\"Node\":{\"ComputedName\":\"laptop\"},\"UserProfile\":{\"LoginName\":\"anna@example.com\"}," \
+  "\"CapMap\":null}"
 #define RUNNING "{\"BackendState\":\"Running\"}"
-#define ONE "[auth tailscaled]\nsocket = @DIR@/a.sock\ntimeout = 200ms\n"
-#define TWO "[auth tailscaled]\nsocket = @DIR@/a.sock; @DIR@/b.sock\ntimeout = 200ms\n"
+#define ONE     "[auth tailscaled]\nsocket = @DIR@/a.sock\ntimeout = 200ms\n"
+#define TWO     "[auth tailscaled]\nsocket = @DIR@/a.sock; @DIR@/b.sock\ntimeout = 200ms\n"
 
-/* "allow LABEL", "deny REASON" or "unavailable REASON" of the key whose bytes are all @byte; free with g_free(). */
+/* "allow LABEL", "deny REASON" or "unavailable REASON" of the key whose bytes are all @byte; free
+ * with g_free(). */
 static char *
 ask (PluginBench *bench, guint8 byte)
 {
@@ -29,10 +32,11 @@ ask (PluginBench *bench, guint8 byte)
 
   memset (key, byte, sizeof key);
   verdict = plugin_bench_verify (bench, key);
-  label = (char *)verdict.label;
-  reason = (char *)verdict.reason;
+  label = (char *) verdict.label;
+  reason = (char *) verdict.reason;
   return g_strdup_printf ("%s %s", results[verdict.result],
-                          verdict.result == DETOUR_AUTH_ALLOW ? (label != NULL ? label : "-") : reason);
+                          verdict.result == DETOUR_AUTH_ALLOW ? (label != NULL ? label : "-")
+                                                              : reason);
 }
 
 /* The answer begins so, and has @part in it. */
@@ -64,8 +68,7 @@ fake_new (PluginBench *bench, const char *name)
   return fake_tailscaled_new (path);
 }
 
-static const struct
-{
+static const struct {
   const char *path;
   FakeManner manner;
   guint status;
@@ -75,30 +78,50 @@ static const struct
   const char *look_body;
   const char *result, *part;
 } cases[] = {
-  { "/auth-tailscaled/knows-it", FAKE_ANSWERS, 200, NODE, FAKE_ANSWERS, 200, RUNNING, "allow", "laptop (anna@example.com)" },
+  { "/auth-tailscaled/knows-it", FAKE_ANSWERS, 200, NODE, FAKE_ANSWERS, 200, RUNNING, "allow",
+    "laptop (anna@example.com)" },
   { "/auth-tailscaled/null", FAKE_ANSWERS, 200, "null", FAKE_ANSWERS, 200, RUNNING, "allow", "-" },
-  { "/auth-tailscaled/does-not-know-it", FAKE_ANSWERS, 404, "no match", FAKE_ANSWERS, 200, RUNNING, "deny", "does not know it" },
-  { "/auth-tailscaled/not-logged-in", FAKE_ANSWERS, 404, "no match", FAKE_ANSWERS, 200, "{\"BackendState\":\"NeedsLogin\"}", "unavailable",
+  { "/auth-tailscaled/does-not-know-it", FAKE_ANSWERS, 404, "no match", FAKE_ANSWERS, 200, RUNNING,
+    "deny", "does not know it" },
+  { "/auth-tailscaled/not-logged-in", FAKE_ANSWERS, 404, "no match", FAKE_ANSWERS, 200,
+    "{\"BackendState\":\"NeedsLogin\"}", "unavailable",
     "not connected to its network (NeedsLogin)" },
-  { "/auth-tailscaled/knows-it-while-starting", FAKE_ANSWERS, 200, NODE, FAKE_ANSWERS, 200, "{\"BackendState\":\"Starting\"}", "allow",
-    "laptop" },
-  { "/auth-tailscaled/does-not-say-how-it-is", FAKE_ANSWERS, 404, "no match", FAKE_ANSWERS, 500, "", "deny", "does not know it" },
-  { "/auth-tailscaled/dies-after-404", FAKE_ANSWERS, 404, "no match", FAKE_CLOSES, 200, "", "unavailable", "closed the connection" },
-  { "/auth-tailscaled/silent-after-404", FAKE_ANSWERS, 404, "no match", FAKE_SAYS_NOTHING, 200, "", "unavailable", "within 200 ms" },
-  { "/auth-tailscaled/too-old", FAKE_ANSWERS, 400, "invalid 'addr' parameter", FAKE_ANSWERS, 200, RUNNING, "unavailable", "too old" },
-  { "/auth-tailscaled/malformed", FAKE_ANSWERS, 400, "what?", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 400" },
-  { "/auth-tailscaled/in-use", FAKE_ANSWERS, 401, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 401" },
-  { "/auth-tailscaled/forbidden", FAKE_ANSWERS, 403, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 403" },
-  { "/auth-tailscaled/internal-error", FAKE_ANSWERS, 500, "{\"error\":\"x\"}", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 500" },
-  { "/auth-tailscaled/no-content", FAKE_ANSWERS, 204, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 204" },
-  { "/auth-tailscaled/redirect", FAKE_ANSWERS, 302, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "status 302" },
-  { "/auth-tailscaled/lies", FAKE_ANSWERS, 200, "<html>", FAKE_ANSWERS, 200, RUNNING, "unavailable", "not JSON" },
-  { "/auth-tailscaled/silent", FAKE_SAYS_NOTHING, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "no answer from" },
-  { "/auth-tailscaled/hangs-halfway", FAKE_HANGS_HALFWAY, 200, NODE, FAKE_ANSWERS, 200, RUNNING, "unavailable", "no answer from" },
-  { "/auth-tailscaled/stops-halfway", FAKE_STOPS_HALFWAY, 200, NODE, FAKE_ANSWERS, 200, RUNNING, "unavailable", "closed the connection" },
-  { "/auth-tailscaled/closes", FAKE_CLOSES, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "closed the connection" },
-  { "/auth-tailscaled/no-http", FAKE_SPEAKS_NO_HTTP, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "does not speak HTTP" },
-  { "/auth-tailscaled/endless", FAKE_IS_ENDLESS, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable", "longer than 256 KiB" },
+  { "/auth-tailscaled/knows-it-while-starting", FAKE_ANSWERS, 200, NODE, FAKE_ANSWERS, 200,
+    "{\"BackendState\":\"Starting\"}", "allow", "laptop" },
+  { "/auth-tailscaled/does-not-say-how-it-is", FAKE_ANSWERS, 404, "no match", FAKE_ANSWERS, 500, "",
+    "deny", "does not know it" },
+  { "/auth-tailscaled/dies-after-404", FAKE_ANSWERS, 404, "no match", FAKE_CLOSES, 200, "",
+    "unavailable", "closed the connection" },
+  { "/auth-tailscaled/silent-after-404", FAKE_ANSWERS, 404, "no match", FAKE_SAYS_NOTHING, 200, "",
+    "unavailable", "within 200 ms" },
+  { "/auth-tailscaled/too-old", FAKE_ANSWERS, 400, "invalid 'addr' parameter", FAKE_ANSWERS, 200,
+    RUNNING, "unavailable", "too old" },
+  { "/auth-tailscaled/malformed", FAKE_ANSWERS, 400, "what?", FAKE_ANSWERS, 200, RUNNING,
+    "unavailable", "status 400" },
+  { "/auth-tailscaled/in-use", FAKE_ANSWERS, 401, "", FAKE_ANSWERS, 200, RUNNING, "unavailable",
+    "status 401" },
+  { "/auth-tailscaled/forbidden", FAKE_ANSWERS, 403, "", FAKE_ANSWERS, 200, RUNNING, "unavailable",
+    "status 403" },
+  { "/auth-tailscaled/internal-error", FAKE_ANSWERS, 500, "{\"error\":\"x\"}", FAKE_ANSWERS, 200,
+    RUNNING, "unavailable", "status 500" },
+  { "/auth-tailscaled/no-content", FAKE_ANSWERS, 204, "", FAKE_ANSWERS, 200, RUNNING, "unavailable",
+    "status 204" },
+  { "/auth-tailscaled/redirect", FAKE_ANSWERS, 302, "", FAKE_ANSWERS, 200, RUNNING, "unavailable",
+    "status 302" },
+  { "/auth-tailscaled/lies", FAKE_ANSWERS, 200, "<html>", FAKE_ANSWERS, 200, RUNNING, "unavailable",
+    "not JSON" },
+  { "/auth-tailscaled/silent", FAKE_SAYS_NOTHING, 200, "", FAKE_ANSWERS, 200, RUNNING,
+    "unavailable", "no answer from" },
+  { "/auth-tailscaled/hangs-halfway", FAKE_HANGS_HALFWAY, 200, NODE, FAKE_ANSWERS, 200, RUNNING,
+    "unavailable", "no answer from" },
+  { "/auth-tailscaled/stops-halfway", FAKE_STOPS_HALFWAY, 200, NODE, FAKE_ANSWERS, 200, RUNNING,
+    "unavailable", "closed the connection" },
+  { "/auth-tailscaled/closes", FAKE_CLOSES, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable",
+    "closed the connection" },
+  { "/auth-tailscaled/no-http", FAKE_SPEAKS_NO_HTTP, 200, "", FAKE_ANSWERS, 200, RUNNING,
+    "unavailable", "does not speak HTTP" },
+  { "/auth-tailscaled/endless", FAKE_IS_ENDLESS, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable",
+    "longer than 256 KiB" },
 };
 
 static void
@@ -122,9 +145,10 @@ test_case (gconstpointer data)
 static void
 test_request (void)
 {
-  static const char expected[] = "GET /localapi/v0/whois?addr=nodekey%3A"
-                                 "abababababababababababababababababababababababababababababababab HTTP/1.1\r\n"
-                                 "Host: local-tailscaled.sock\r\n";
+  static const char
+      expected[] = "GET /localapi/v0/whois?addr=nodekey%3A"
+                   "abababababababababababababababababababababababababababababababab HTTP/1.1\r\n"
+                   "Host: local-tailscaled.sock\r\n";
   g_autoptr (PluginBench) bench = plugin_bench_new (&detour_plugin);
   g_autoptr (FakeTailscaled) fake = fake_new (bench, "a.sock");
   g_autofree char *head = NULL;
@@ -178,8 +202,7 @@ test_restart (void)
 static void
 test_several (void)
 {
-  static const struct
-  {
+  static const struct {
     guint a, b; /* statuses; 0: it is not there */
     const char *result, *part;
   } pairs[] = {
@@ -221,7 +244,8 @@ test_silent_and_well (void)
 
   fake_tailscaled_whois (a, FAKE_SAYS_NOTHING, 0, "");
   fake_tailscaled_whois (b, FAKE_ANSWERS, 200, NODE);
-  plugin_bench_load_good (bench, "[auth tailscaled]\nsocket = @DIR@/a.sock; @DIR@/b.sock\ntimeout = 1m\n");
+  plugin_bench_load_good (bench,
+                          "[auth tailscaled]\nsocket = @DIR@/a.sock; @DIR@/b.sock\ntimeout = 1m\n");
   plugin_bench_start (bench);
   expect (bench, "allow", "laptop");
 }
@@ -229,7 +253,7 @@ test_silent_and_well (void)
 static gboolean
 is_in_trouble (gpointer data)
 {
-  g_autofree char *trouble = detour_instance_dup_trouble (((PluginBench *)data)->instance);
+  g_autofree char *trouble = detour_instance_dup_trouble (((PluginBench *) data)->instance);
 
   return trouble != NULL;
 }
@@ -237,7 +261,7 @@ is_in_trouble (gpointer data)
 static gboolean
 is_well (gpointer data)
 {
-  g_autofree char *trouble = detour_instance_dup_trouble (((PluginBench *)data)->instance);
+  g_autofree char *trouble = detour_instance_dup_trouble (((PluginBench *) data)->instance);
 
   return trouble == NULL;
 }
@@ -280,10 +304,11 @@ test_stale_socket (void)
 static gboolean
 has_changed (gpointer data)
 {
-  return ((PluginBench *)data)->n_auth_changed > 0;
+  return ((PluginBench *) data)->n_auth_changed > 0;
 }
 
-/* Somebody is added to the tailnet: whoever was denied a moment ago is asked about again without being asked. */
+/* Somebody is added to the tailnet: whoever was denied a moment ago is asked about again without
+ * being asked. */
 static void
 test_changes_its_mind (void)
 {
@@ -310,7 +335,8 @@ test_one_question (void)
   plugin_bench_load_good (bench, ONE);
   plugin_bench_start (bench);
   expect (bench, "deny", "does not know it");
-  /* Now and then it is asked about the keys of before as well, which a slow machine may see here. */
+  /* Now and then it is asked about the keys of before as well, which a slow machine may see here.
+   */
   for (guint i = 0; i < 20 && !once; i++)
     {
       guint before = fake_tailscaled_n_whois (fake);
@@ -321,8 +347,7 @@ test_one_question (void)
   g_assert_true (once);
 }
 
-typedef struct
-{
+typedef struct {
   guint n_answers;
   DetourAuthResult result;
 } Answers;
@@ -339,7 +364,7 @@ count_answer (const DetourAuthVerdict *verdict, gpointer data)
 static gboolean
 has_thousand (gpointer data)
 {
-  return ((Answers *)data)->n_answers == 1000;
+  return ((Answers *) data)->n_answers == 1000;
 }
 
 static void

@@ -6,24 +6,29 @@
 
 #include <string.h>
 
-static const struct
-{
+static const struct {
   const char *path;
   long status;
   const char *body;
   const char *verdict; /* "allow LABEL", or a part of the reason behind its result */
 } cases[] = {
   { "/whois-answer/node", 200,
-    "{\n\t\"Node\": {\"ID\": 1, \"Name\": \"laptop.tail1234.ts.net.\", \"ComputedName\": \"laptop\"},\n"
+    "{\n\t\"Node\": {\"ID\": 1, \"Name\": \"laptop.tail1234.ts.net.\", \"ComputedName\": "
+    "\"laptop\"},\n"
     "\t\"UserProfile\": {\"LoginName\": \"anna@example.com\"},\n\t\"CapMap\": null\n}\n",
     "allow laptop (anna@example.com)" },
-  { "/whois-answer/node-without-computed-name", 200, "{\"Node\":{\"Name\":\"laptop.tail1234.ts.net.\"}}", "allow laptop" },
-  { "/whois-answer/user-only", 200, "{\"Node\":{},\"UserProfile\":{\"LoginName\":\"tagged-devices\"}}", "allow tagged-devices" },
+  { "/whois-answer/node-without-computed-name", 200,
+    "{\"Node\":{\"Name\":\"laptop.tail1234.ts.net.\"}}", "allow laptop" },
+  { "/whois-answer/user-only", 200,
+    "{\"Node\":{},\"UserProfile\":{\"LoginName\":\"tagged-devices\"}}", "allow tagged-devices" },
   { "/whois-answer/empty-object", 200, "{}", "allow -" },
   { "/whois-answer/null", 200, "null", "allow -" },
-  { "/whois-answer/null-members", 200, "{\"Node\":null,\"UserProfile\":null,\"CapMap\":null}", "allow -" },
-  { "/whois-answer/odd-names", 200, "{\"Node\":{\"Name\":7,\"ComputedName\":[]},\"UserProfile\":{\"LoginName\":null}}", "allow -" },
-  { "/whois-answer/cap-map", 200, "{\"CapMap\":{\"https://tailscale.com/cap/file-sharing\":[{\"a\":1}]}}", "allow -" },
+  { "/whois-answer/null-members", 200, "{\"Node\":null,\"UserProfile\":null,\"CapMap\":null}",
+    "allow -" },
+  { "/whois-answer/odd-names", 200,
+    "{\"Node\":{\"Name\":7,\"ComputedName\":[]},\"UserProfile\":{\"LoginName\":null}}", "allow -" },
+  { "/whois-answer/cap-map", 200,
+    "{\"CapMap\":{\"https://tailscale.com/cap/file-sharing\":[{\"a\":1}]}}", "allow -" },
   { "/whois-answer/member-of-a-later-version", 200, "{\"Node\":{},\"Else\":[1,2]}", "allow -" },
   { "/whois-answer/empty", 200, "", "unavailable not JSON" },
   { "/whois-answer/garbage", 200, "<html>welcome</html>", "unavailable not JSON" },
@@ -33,7 +38,8 @@ static const struct
   { "/whois-answer/string", 200, "\"yes\"", "unavailable not an object" },
   { "/whois-answer/true", 200, "true", "unavailable not an object" },
   { "/whois-answer/node-is-a-string", 200, "{\"Node\":\"yes\"}", "unavailable must be objects" },
-  { "/whois-answer/profile-is-a-list", 200, "{\"Node\":{},\"UserProfile\":[]}", "unavailable must be objects" },
+  { "/whois-answer/profile-is-a-list", 200, "{\"Node\":{},\"UserProfile\":[]}",
+    "unavailable must be objects" },
   { "/whois-answer/cap-map-is-a-number", 200, "{\"CapMap\":1}", "unavailable must be objects" },
   { "/whois-answer/bad-utf8", 200, "{\"Node\":{\"Name\":\"\xff\"}}", "unavailable not JSON" },
   { "/whois-answer/unknown", 404, "no match for IP:port", "deny does not know it" },
@@ -109,8 +115,7 @@ test_too_long_or_deep (void)
 static void
 test_backend_state (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *body, *state;
   } states[] = {
     { "{\"Version\":\"1.82.0\",\"BackendState\":\"Running\"}", "Running" },

@@ -55,9 +55,10 @@ static const char *
 whois_answer_get_string (JsonObject *object, const char *name)
 {
   JsonNode *node = object != NULL ? json_object_get_member (object, name) : NULL;
-  const char *text = node != NULL && JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_STRING
-                         ? json_node_get_string (node)
-                         : NULL;
+  const char *text = node != NULL && JSON_NODE_HOLDS_VALUE (node)
+                          && json_node_get_value_type (node) == G_TYPE_STRING
+                       ? json_node_get_string (node)
+                       : NULL;
 
   return text != NULL && *text != '\0' ? text : NULL;
 }
@@ -101,10 +102,12 @@ whois_answer_judge_found (WhoisAnswer *self, const char *body, gsize len)
       return;
     }
   object = json_node_get_object (root);
-  if (!whois_answer_get_object (object, "Node", &node) || !whois_answer_get_object (object, "UserProfile", &profile)
+  if (!whois_answer_get_object (object, "Node", &node)
+      || !whois_answer_get_object (object, "UserProfile", &profile)
       || !whois_answer_get_object (object, "CapMap", &caps))
     {
-      self->reason = g_strdup ("its answer is JSON, but not of a node: Node, UserProfile and CapMap must be objects");
+      self->reason = g_strdup (
+          "its answer is JSON, but not of a node: Node, UserProfile and CapMap must be objects");
       return;
     }
   self->result = DETOUR_AUTH_ALLOW;
@@ -126,14 +129,17 @@ whois_answer_judge (WhoisAnswer *self, long status, const char *body, gsize len)
       break;
     case 400:
       if (memmem (body, len, TOO_OLD, strlen (TOO_OLD)) != NULL)
-        whois_answer_set (self, DETOUR_AUTH_UNAVAILABLE, "tailscaled is too old, it must be 1.70 or newer");
+        whois_answer_set (self, DETOUR_AUTH_UNAVAILABLE,
+                          "tailscaled is too old, it must be 1.70 or newer");
       else
-        whois_answer_set (self, DETOUR_AUTH_UNAVAILABLE, "it did not understand the question (status 400)");
+        whois_answer_set (self, DETOUR_AUTH_UNAVAILABLE,
+                          "it did not understand the question (status 400)");
       break;
     case 401:
     case 403:
-      whois_answer_set (self, DETOUR_AUTH_UNAVAILABLE, status == 401 ? "another user of this machine has it in use (status 401)"
-                                                        : "it does not let us ask (status 403)");
+      whois_answer_set (self, DETOUR_AUTH_UNAVAILABLE,
+                        status == 401 ? "another user of this machine has it in use (status 401)"
+                                      : "it does not let us ask (status 403)");
       break;
     default:
       self->reason = g_strdup_printf ("it answered with status %ld", status);

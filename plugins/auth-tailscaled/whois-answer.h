@@ -14,8 +14,7 @@ G_BEGIN_DECLS
 /* The reason of DENY. */
 #define WHOIS_ANSWER_UNKNOWN "tailscaled does not know it"
 
-typedef struct
-{
+typedef struct {
   DetourAuthResult result;
   char *reason; /* of DENY and UNAVAILABLE; NULL for ALLOW */
   char *label;  /* of ALLOW: the node and its user; NULL when the answer does not say */
@@ -32,7 +31,8 @@ void whois_answer_clear (WhoisAnswer *self);
  */
 void whois_answer_judge (WhoisAnswer *self, long status, const char *body, gsize len);
 
-/* The member `BackendState` of a status answer: "Running", "NeedsLogin"; NULL when there is none. Free with g_free(). */
+/* The member `BackendState` of a status answer: "Running", "NeedsLogin"; NULL when there is none.
+ * Free with g_free(). */
 char *whois_answer_backend_state (const char *body, gsize len);
 
 G_END_DECLS

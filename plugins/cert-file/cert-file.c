@@ -12,7 +12,8 @@
 #include "cert-watch.h"
 
 #define SETTLE_MS 1000
-/* A link that leads to another file raises no event in the directory of the link: so look now and then. */
+/* A link that leads to another file raises no event in the directory of the link: so look now and
+ * then. */
 #define LOOK_S 3600
 #define SOON_S (7 * 86400)
 
@@ -25,9 +26,11 @@ typedef struct {
 } CertFile;
 
 static const DetourConfigKey cert_file_config[] = {
-  { "chain-file", DETOUR_CONFIG_PATH, .summary = "PEM file with the certificate and then its issuers" },
+  { "chain-file", DETOUR_CONFIG_PATH,
+    .summary = "PEM file with the certificate and then its issuers" },
   { "key-file", DETOUR_CONFIG_PATH, .summary = "PEM file with the certificate's key" },
-  { "directory", DETOUR_CONFIG_PATH, .summary = "instead of both: folder with NAME.crt and NAME.key for each name" },
+  { "directory", DETOUR_CONFIG_PATH,
+    .summary = "instead of both: folder with NAME.crt and NAME.key for each name" },
   { "names", DETOUR_CONFIG_STRING, .summary = "names in `directory`; without it [core] hostname",
     .flags = DETOUR_CONFIG_LIST },
   { NULL },
@@ -46,7 +49,8 @@ cert_file_stem (const char *name)
 }
 
 static gboolean
-cert_file_add_name (GPtrArray *places, const char *directory, const char *name, const DetourSettings *settings, GError **error)
+cert_file_add_name (GPtrArray *places, const char *directory, const char *name,
+                    const DetourSettings *settings, GError **error)
 {
   g_autofree char *stem = cert_file_stem (name);
   g_autofree char *chain = g_strconcat (directory, "/", stem, ".crt", NULL);
@@ -54,7 +58,8 @@ cert_file_add_name (GPtrArray *places, const char *directory, const char *name, 
 
   if (stem[0] == '\0')
     {
-      detour_settings_error (settings, "names", error, "\"%s\" is not a name; expected a host name or an address", name);
+      detour_settings_error (settings, "names", error,
+                             "\"%s\" is not a name; expected a host name or an address", name);
       return FALSE;
     }
   g_ptr_array_add (places, cert_place_new (chain, key, name));
@@ -79,19 +84,22 @@ cert_file_places_of (const DetourSettings *settings, const char *hostname, GErro
     }
   if (directory != NULL && (chain != NULL || key != NULL))
     {
-      detour_settings_error (settings, "directory", error,
-                             "set beside `%s`; expected either `chain-file` and `key-file`, or `directory`",
-                             chain != NULL ? "chain-file" : "key-file");
+      detour_settings_error (
+          settings, "directory", error,
+          "set beside `%s`; expected either `chain-file` and `key-file`, or `directory`",
+          chain != NULL ? "chain-file" : "key-file");
       return NULL;
     }
   if (directory == NULL && names[0] != NULL)
     {
-      detour_settings_error (settings, "names", error, "names choose files in `directory`, which is not set");
+      detour_settings_error (settings, "names", error,
+                             "names choose files in `directory`, which is not set");
       return NULL;
     }
   if (directory == NULL)
     g_ptr_array_add (places, cert_place_new (chain, key, NULL));
-  else if (names[0] == NULL && hostname != NULL && !cert_file_add_name (places, directory, hostname, settings, error))
+  else if (names[0] == NULL && hostname != NULL
+           && !cert_file_add_name (places, directory, hostname, settings, error))
     return NULL;
   for (guint i = 0; directory != NULL && names[i] != NULL; i++)
     if (!cert_file_add_name (places, directory, names[i], settings, error))
@@ -111,9 +119,10 @@ cert_file_load_all (GPtrArray *places, const DetourSettings *settings, GError **
 
       if (cert_place_look (places->pdata[i], TRUE, &why) != CERT_PLACE_TROUBLE)
         continue;
-      detour_settings_error (settings, !files                                ? "directory"
-                                       : why->code == CERT_PAIR_ERROR_CHAIN ? "chain-file"
-                                                                            : "key-file",
+      detour_settings_error (settings,
+                             !files                               ? "directory"
+                             : why->code == CERT_PAIR_ERROR_CHAIN ? "chain-file"
+                                                                  : "key-file",
                              error, "%s", why->message);
       return FALSE;
     }
@@ -157,7 +166,8 @@ static char *
 cert_file_place_trouble (const CertPlace *place, gint64 now_s)
 {
   if (cert_place_trouble (place) != NULL)
-    return g_strdup_printf ("%s; the certificate from before is still served", cert_place_trouble (place));
+    return g_strdup_printf ("%s; the certificate from before is still served",
+                            cert_place_trouble (place));
   return cert_file_date_trouble (cert_place_cert (place), cert_place_chain_path (place), now_s);
 }
 
@@ -180,9 +190,10 @@ cert_file_report (CertFile *self)
         first = cert;
     }
   until = cert_file_date_text (detour_cert_not_after (first));
-  detour_host_set_summary (self->host, "%u certificate%s, %s until %s", self->places->len,
-                           self->places->len == 1 ? "" : "s",
-                           detour_cert_names (first)[0] != NULL ? detour_cert_names (first)[0] : "no name", until);
+  detour_host_set_summary (
+      self->host, "%u certificate%s, %s until %s", self->places->len,
+      self->places->len == 1 ? "" : "s",
+      detour_cert_names (first)[0] != NULL ? detour_cert_names (first)[0] : "no name", until);
   if (trouble != NULL)
     detour_host_set_trouble (self->host, "%s", trouble);
   else
@@ -214,7 +225,8 @@ cert_file_look (CertFile *self, gboolean force)
 
       if (cert_place_look (place, force, NULL) != CERT_PLACE_NEW)
         continue;
-      g_message ("%s: new certificate in %s", detour_host_instance (self->host), cert_place_chain_path (place));
+      g_message ("%s: new certificate in %s", detour_host_instance (self->host),
+                 cert_place_chain_path (place));
       changed = TRUE;
     }
   if (changed)
@@ -253,7 +265,8 @@ cert_file_start_watching (CertFile *self)
 
       if (!cert_watch_add (self->watch, cert_place_chain_path (place), &error)
           || !cert_watch_add (self->watch, cert_place_key_path (place), &error))
-        g_warning ("%s: %s; changes are seen within the hour", detour_host_instance (self->host), error->message);
+        g_warning ("%s: %s; changes are seen within the hour", detour_host_instance (self->host),
+                   error->message);
       if (cert_place_exposed (place))
         g_warning ("%s: %s can be read by everyone; chmod 600 would keep it secret",
                    detour_host_instance (self->host), cert_place_key_path (place));
@@ -271,7 +284,8 @@ cert_file_start (DetourHost *host, DetourSettings *settings, GError **error)
     return NULL;
   if (places->len == 0)
     {
-      detour_settings_error (settings, "names", error, "not set, and [core] hostname neither; set one of them");
+      detour_settings_error (settings, "names", error,
+                             "not set, and [core] hostname neither; set one of them");
       return NULL;
     }
   if (!cert_file_load_all (places, settings, error))
@@ -298,6 +312,6 @@ cert_file_stop (gpointer ptr)
 }
 
 DETOUR_PLUGIN_DEFINE (.name = "cert-file", .kind = DETOUR_KIND_CERT,
-                      .summary = "certificates from files, read again when they change", .config = cert_file_config,
-                      .check = cert_file_check, .start = cert_file_start, .reload = cert_file_reload,
-                      .stop = cert_file_stop);
+                      .summary = "certificates from files, read again when they change",
+                      .config = cert_file_config, .check = cert_file_check,
+                      .start = cert_file_start, .reload = cert_file_reload, .stop = cert_file_stop);

@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX (1024 * 1024)
+#define FILE_MAX    (1024 * 1024)
 #define KEY_ID_SIZE 32
 
-G_DEFINE_QUARK (cert-pair-error-quark, cert_pair_error)
+G_DEFINE_QUARK (cert - pair - error - quark, cert_pair_error)
 
 /* Bytes of a file that may hold a key: wiped at the end. */
 typedef struct {
@@ -73,7 +73,8 @@ cert_pair_read_all (int fd, gsize size, Secret *content)
 
 /* Regular files only, so that a named pipe cannot stop the main thread. */
 static gboolean
-cert_pair_file_read (const char *path, CertPairError blame, Secret *content, struct stat *st, GError **error)
+cert_pair_file_read (const char *path, CertPairError blame, Secret *content, struct stat *st,
+                     GError **error)
 {
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   gboolean ok = FALSE;
@@ -83,7 +84,8 @@ cert_pair_file_read (const char *path, CertPairError blame, Secret *content, str
   else if (!S_ISREG (st->st_mode))
     g_set_error (error, CERT_PAIR_ERROR, blame, "%s: not a regular file", path);
   else if (st->st_size > FILE_MAX)
-    g_set_error (error, CERT_PAIR_ERROR, blame, "%s: %" G_GINT64_FORMAT " bytes; a PEM file has at most %d", path,
+    g_set_error (error, CERT_PAIR_ERROR, blame,
+                 "%s: %" G_GINT64_FORMAT " bytes; a PEM file has at most %d", path,
                  (gint64) st->st_size, FILE_MAX);
   else if (!cert_pair_read_all (fd, (gsize) st->st_size, content))
     g_set_error (error, CERT_PAIR_ERROR, blame, "%s: %s", path, g_strerror (errno));
@@ -104,14 +106,15 @@ cert_pair_chain_load (const char *path, Chain *chain, GError **error)
 
   if (!cert_pair_file_read (path, CERT_PAIR_ERROR_CHAIN, &content, &st, error))
     return FALSE;
-  pem = (gnutls_datum_t){ content.data, (unsigned) content.len };
+  pem = (gnutls_datum_t) { content.data, (unsigned) content.len };
   rc = gnutls_x509_crt_list_import2 (&chain->list, &chain->n, &pem, GNUTLS_X509_FMT_PEM, 0);
   if (rc < 0)
     {
       chain->n = 0;
       g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_CHAIN,
-                   "%s: no certificates that can be read (%s); expected PEM, \"-----BEGIN CERTIFICATE-----\"", path,
-                   gnutls_strerror (rc));
+                   "%s: no certificates that can be read (%s); expected PEM, \"-----BEGIN "
+                   "CERTIFICATE-----\"",
+                   path, gnutls_strerror (rc));
       return FALSE;
     }
   return TRUE;
@@ -135,17 +138,20 @@ cert_pair_key_load (const char *path, gnutls_x509_privkey_t *key, gboolean *expo
       return FALSE;
     }
   *exposed = (st.st_mode & S_IROTH) != 0;
-  pem = (gnutls_datum_t){ content.data, (unsigned) content.len };
+  pem = (gnutls_datum_t) { content.data, (unsigned) content.len };
   rc = gnutls_x509_privkey_init (key);
   if (rc >= 0)
     rc = gnutls_x509_privkey_import2 (*key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
   if (rc == GNUTLS_E_DECRYPTION_FAILED)
-    g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY,
-                 "%s: the key is encrypted; expected one in the clear, which only this daemon may read", path);
+    g_set_error (
+        error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY,
+        "%s: the key is encrypted; expected one in the clear, which only this daemon may read",
+        path);
   else if (rc < 0)
-    g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY,
-                 "%s: no private key that can be read (%s); expected PEM, \"-----BEGIN PRIVATE KEY-----\"", path,
-                 gnutls_strerror (rc));
+    g_set_error (
+        error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY,
+        "%s: no private key that can be read (%s); expected PEM, \"-----BEGIN PRIVATE KEY-----\"",
+        path, gnutls_strerror (rc));
   return rc >= 0;
 }
 
@@ -170,17 +176,18 @@ cert_pair_chain_find_key (const Chain *chain, gnutls_x509_privkey_t key)
 }
 
 static gboolean
-cert_pair_matches (const Chain *chain, gnutls_x509_privkey_t key, const char *chain_path, const char *key_path,
-              GError **error)
+cert_pair_matches (const Chain *chain, gnutls_x509_privkey_t key, const char *chain_path,
+                   const char *key_path, GError **error)
 {
   guint place = cert_pair_chain_find_key (chain, key);
 
   if (place == 0)
     return TRUE;
   if (place < chain->n)
-    g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_CHAIN,
-                 "%s: the certificate of the key %s is number %u; expected the first, its issuers after it",
-                 chain_path, key_path, place + 1);
+    g_set_error (
+        error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_CHAIN,
+        "%s: the certificate of the key %s is number %u; expected the first, its issuers after it",
+        chain_path, key_path, place + 1);
   else
     g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY,
                  "%s: the key does not belong to the certificate in %s", key_path, chain_path);
@@ -223,7 +230,8 @@ cert_pair_leaf_names (gnutls_x509_crt_t leaf)
       n++;
     }
   len = sizeof buffer - 1;
-  if (n == 0 && gnutls_x509_crt_get_dn_by_oid (leaf, GNUTLS_OID_X520_COMMON_NAME, 0, 0, buffer, &len) >= 0)
+  if (n == 0
+      && gnutls_x509_crt_get_dn_by_oid (leaf, GNUTLS_OID_X520_COMMON_NAME, 0, 0, buffer, &len) >= 0)
     {
       g_autofree char *name = g_strndup ((const char *) buffer, len);
 
@@ -233,7 +241,8 @@ cert_pair_leaf_names (gnutls_x509_crt_t leaf)
 }
 
 static DetourCert *
-cert_pair_to_cert (const Chain *chain, gnutls_x509_privkey_t key, const char *const *names, GError **error)
+cert_pair_to_cert (const Chain *chain, gnutls_x509_privkey_t key, const char *const *names,
+                   GError **error)
 {
   g_autoptr (GPtrArray) ders = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   gnutls_datum_t der = { NULL, 0 };
@@ -244,13 +253,16 @@ cert_pair_to_cert (const Chain *chain, gnutls_x509_privkey_t key, const char *co
     {
       rc = gnutls_x509_crt_export2 (chain->list[i], GNUTLS_X509_FMT_DER, &der);
       if (rc >= 0)
-        g_ptr_array_add (ders, g_bytes_new_with_free_func (der.data, der.size, gnutls_free, der.data));
+        g_ptr_array_add (ders,
+                         g_bytes_new_with_free_func (der.data, der.size, gnutls_free, der.data));
     }
   if (rc >= 0)
-    rc = gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN, &der);
+    rc = gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN,
+                                            &der);
   if (rc < 0)
     {
-      g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY, "cannot be written as DER: %s", gnutls_strerror (rc));
+      g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY, "cannot be written as DER: %s",
+                   gnutls_strerror (rc));
       return NULL;
     }
   cert = detour_cert_new ((GBytes *const *) ders->pdata, ders->len, der.data, der.size, names,
@@ -262,13 +274,15 @@ cert_pair_to_cert (const Chain *chain, gnutls_x509_privkey_t key, const char *co
 }
 
 DetourCert *
-cert_pair_load (const char *chain_path, const char *key_path, const char *name, gboolean *exposed, GError **error)
+cert_pair_load (const char *chain_path, const char *key_path, const char *name, gboolean *exposed,
+                GError **error)
 {
   g_auto (Chain) chain = { NULL };
   g_auto (gnutls_x509_privkey_t) key = NULL;
   g_auto (GStrv) names = NULL;
 
-  if (!cert_pair_chain_load (chain_path, &chain, error) || !cert_pair_key_load (key_path, &key, exposed, error)
+  if (!cert_pair_chain_load (chain_path, &chain, error)
+      || !cert_pair_key_load (key_path, &key, exposed, error)
       || !cert_pair_matches (&chain, key, chain_path, key_path, error))
     return NULL;
   names = cert_pair_leaf_names (chain.list[0]);
@@ -276,8 +290,8 @@ cert_pair_load (const char *chain_path, const char *key_path, const char *name, 
     {
       g_autofree char *found = g_strjoinv (", ", names);
 
-      g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_CHAIN, "%s: valid for %s; expected %s", chain_path,
-                   found[0] != '\0' ? found : "no name at all", name);
+      g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_CHAIN, "%s: valid for %s; expected %s",
+                   chain_path, found[0] != '\0' ? found : "no name at all", name);
       return NULL;
     }
   return cert_pair_to_cert (&chain, key, (const char *const *) names, error);

@@ -23,10 +23,11 @@ typedef enum {
  *
  * Reads at most 1 MiB of each. Dates are not judged. Any thread.
  *
- * Returns: (transfer full): or NULL with @error set, which names the file, what was found and what was expected.
+ * Returns: (transfer full): or NULL with @error set, which names the file, what was found and what
+ * was expected.
  */
-DetourCert *cert_pair_load (const char *chain_path, const char *key_path, const char *name, gboolean *exposed,
-                            GError **error);
+DetourCert *cert_pair_load (const char *chain_path, const char *key_path, const char *name,
+                            gboolean *exposed, GError **error);
 
 /* The same certificates and the same key. */
 gboolean cert_pair_equal (const DetourCert *a, const DetourCert *b);

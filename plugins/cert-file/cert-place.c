@@ -9,7 +9,8 @@
 
 #include "cert-pair.h"
 
-/* What changes when a file is rewritten or replaced. Symbolic links are followed: renewal tools switch those. */
+/* What changes when a file is rewritten or replaced. Symbolic links are followed: renewal tools
+ * switch those. */
 typedef struct {
   dev_t device;
   ino_t inode;
@@ -69,18 +70,20 @@ static gboolean
 cert_place_stamp_equal (const Stamp *a, const Stamp *b)
 {
   return a->device == b->device && a->inode == b->inode && a->size == b->size
-         && a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+      && a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
 CertPlaceLook
 cert_place_look (CertPlace *self, gboolean force, GError **error)
 {
   /* Before reading: what changes while it is read is seen the next time. */
-  const Stamp stamps[2] = { cert_place_stamp_of (self->chain_path), cert_place_stamp_of (self->key_path) };
+  const Stamp stamps[2] = { cert_place_stamp_of (self->chain_path),
+                            cert_place_stamp_of (self->key_path) };
   g_autoptr (DetourCert) cert = NULL;
   GError *why = NULL;
 
-  if (!force && cert_place_stamp_equal (&stamps[0], &self->stamps[0]) && cert_place_stamp_equal (&stamps[1], &self->stamps[1]))
+  if (!force && cert_place_stamp_equal (&stamps[0], &self->stamps[0])
+      && cert_place_stamp_equal (&stamps[1], &self->stamps[1]))
     return CERT_PLACE_SAME;
   memcpy (self->stamps, stamps, sizeof stamps);
   g_clear_pointer (&self->trouble, g_free);

@@ -28,10 +28,11 @@ void cert_place_free (CertPlace *self);
  */
 CertPlaceLook cert_place_look (CertPlace *self, gboolean force, GError **error);
 
-DetourCert *cert_place_cert (const CertPlace *self);        /* (nullable): before the first good look */
-const char *cert_place_trouble (const CertPlace *self);     /* of the last look that read the files; NULL: none */
+DetourCert *cert_place_cert (const CertPlace *self); /* (nullable): before the first good look */
+const char *cert_place_trouble (
+    const CertPlace *self); /* of the last look that read the files; NULL: none */
 const char *cert_place_chain_path (const CertPlace *self);
 const char *cert_place_key_path (const CertPlace *self);
-gboolean cert_place_exposed (const CertPlace *self);        /* everyone may read the key */
+gboolean cert_place_exposed (const CertPlace *self); /* everyone may read the key */
 
 G_END_DECLS

@@ -40,7 +40,8 @@ cert_watch_settled (gpointer ptr)
 }
 
 static void
-cert_watch_event (GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event, gpointer ptr)
+cert_watch_event (GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event,
+                  gpointer ptr)
 {
   CertWatch *self = ptr;
 

@@ -11,9 +11,11 @@ G_BEGIN_DECLS
 typedef struct _CertWatch CertWatch;
 typedef void (*CertWatchChanged) (gpointer user);
 
-/* @changed is called @settle_ms after the first event of a burst: by then a renewal has written both files. */
+/* @changed is called @settle_ms after the first event of a burst: by then a renewal has written
+ * both files. */
 CertWatch *cert_watch_new (guint settle_ms, CertWatchChanged changed, gpointer user);
-/* Watches the directory of @path; FALSE with @error when it cannot be watched. Twice the same is once. */
+/* Watches the directory of @path; FALSE with @error when it cannot be watched. Twice the same is
+ * once. */
 gboolean cert_watch_add (CertWatch *self, const char *path, GError **error);
 void cert_watch_free (CertWatch *self);
 

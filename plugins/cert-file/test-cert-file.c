@@ -61,8 +61,10 @@ configure (Fixture *f, const char *lines, const char *hostname)
 {
   g_auto (GStrv) parts = g_strsplit (lines, "%s", -1);
   g_autofree char *group = g_strjoinv (f->folder, parts);
-  g_autofree char *core = hostname != NULL ? g_strdup_printf ("[core]\nhostname = %s\n", hostname) : g_strdup ("");
-  g_autofree char *text = g_strdup_printf ("%s[admission]\nchain = open\n[cert main]\nplugin = file\n%s\n", core, group);
+  g_autofree char *core = hostname != NULL ? g_strdup_printf ("[core]\nhostname = %s\n", hostname)
+                                           : g_strdup ("");
+  g_autofree char *text = g_strdup_printf (
+      "%s[admission]\nchain = open\n[cert main]\nplugin = file\n%s\n", core, group);
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_auto (GStrv) complaints = NULL;
   const guint8 key[DETOUR_KEY_SIZE] = { 1 };
@@ -91,7 +93,8 @@ static char *
 published (Fixture *f)
 {
   g_auto (GStrv) instances = NULL;
-  g_autoptr (GPtrArray) certs = detour_cert_store_list (detour_roster_certs (f->roster), &instances);
+  g_autoptr (GPtrArray)
+      certs = detour_cert_store_list (detour_roster_certs (f->roster), &instances);
   GString *all = g_string_new (NULL);
 
   for (guint i = 0; i < certs->len; i++)
@@ -110,7 +113,8 @@ assert_published (Fixture *f, const char *expected)
 static void
 assert_trouble (Fixture *f, const char *part)
 {
-  g_autofree char *trouble = detour_instance_dup_trouble (detour_roster_find (f->roster, "cert/main"));
+  g_autofree char *trouble = detour_instance_dup_trouble (
+      detour_roster_find (f->roster, "cert/main"));
 
   if (part == NULL)
     g_assert_cmpstr (trouble, ==, NULL);
@@ -186,13 +190,16 @@ swap (Fixture *f, gconstpointer data)
 static void
 keep_old (Fixture *f, gconstpointer data)
 {
-  g_autoptr (TestPem) other = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", "other.example", -DAY, 60 * DAY);
+  g_autoptr (TestPem)
+      other = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", "other.example", -DAY, 60 * DAY);
 
   write_new (f, "relay", "old.example");
   start (f, one_pair);
-  g_free (test_folder_write (f->folder, "relay.crt", other->chain, 0644)); /* the key is still the old one */
-  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING,
-                         "*does not belong to the certificate*the certificate from before is still served");
+  g_free (test_folder_write (f->folder, "relay.crt", other->chain,
+                             0644)); /* the key is still the old one */
+  g_test_expect_message (
+      G_LOG_DOMAIN, G_LOG_LEVEL_WARNING,
+      "*does not belong to the certificate*the certificate from before is still served");
   reload (f);
   reload (f); /* said once */
   g_test_assert_expected_messages ();
@@ -215,7 +222,8 @@ apart (Fixture *f, gconstpointer data)
   g_free (test_folder_write (f->folder, "a.example.crt", "broken", 0644));
   write_new (f, "b.example", "b.example,new.example");
   g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "*new certificate in*b.example.crt");
-  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, "*a.example.crt: no certificates that can be read*");
+  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING,
+                         "*a.example.crt: no certificates that can be read*");
   reload (f);
   g_test_assert_expected_messages ();
   assert_published (f, "a.example b.example");
@@ -235,8 +243,8 @@ dates (Fixture *f, gconstpointer data)
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autoptr (TestPem) pem = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", "relay.example", cases[i].from_s,
-                                              cases[i].to_s);
+      g_autoptr (TestPem) pem = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", "relay.example",
+                                              cases[i].from_s, cases[i].to_s);
 
       write_pair (f, "relay", pem);
       g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, cases[i].warning);
@@ -252,7 +260,8 @@ dates (Fixture *f, gconstpointer data)
 static void
 exposed (Fixture *f, gconstpointer data)
 {
-  g_autoptr (TestPem) pem = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", "relay.example", -DAY, 60 * DAY);
+  g_autoptr (TestPem)
+      pem = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", "relay.example", -DAY, 60 * DAY);
 
   write_pair (f, "relay", pem);
   g_free (test_folder_write (f->folder, "relay.key", pem->key, 0644));
@@ -272,7 +281,8 @@ refused (Fixture *f, gconstpointer data)
     { "chain-file = %s/relay.crt", "[cert main] key-file: not set" },
     { "key-file = %s/relay.key", "[cert main] chain-file: not set" },
     { "directory = %s\nkey-file = %s/relay.key", "directory: set beside `key-file`" },
-    { "chain-file = %s/relay.crt\nkey-file = %s/relay.key\nnames = a", "names: names choose files" },
+    { "chain-file = %s/relay.crt\nkey-file = %s/relay.key\nnames = a",
+      "names: names choose files" },
     { "directory = %s\nnames = /", "names: \"/\" is not a name" },
     { "directory = %s\nnames = other.example", "other.example.crt: No such file" },
     { "directory = %s\nnames = relay", "relay.crt: valid for relay.example; expected relay" },

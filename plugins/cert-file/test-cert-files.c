@@ -23,9 +23,10 @@ static gnutls_x509_privkey_t
 key_new (gnutls_pk_algorithm_t algorithm)
 {
   gnutls_x509_privkey_t key;
-  unsigned bits = algorithm == GNUTLS_PK_RSA             ? 2048
-                  : algorithm == GNUTLS_PK_EDDSA_ED25519 ? GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_ED25519)
-                                                         : GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_SECP256R1);
+  unsigned bits = algorithm == GNUTLS_PK_RSA ? 2048
+                : algorithm == GNUTLS_PK_EDDSA_ED25519
+                    ? GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_ED25519)
+                    : GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_SECP256R1);
 
   gnutls_x509_privkey_init (&key);
   g_assert_cmpint (gnutls_x509_privkey_generate (key, algorithm, bits, 0), ==, 0);
@@ -40,17 +41,20 @@ set_names (gnutls_x509_crt_t crt, const char *names)
   for (guint i = 0; list[i] != NULL; i++)
     {
       guint8 bytes[16];
-      guint len = inet_pton (AF_INET, list[i], bytes) == 1 ? 4 : inet_pton (AF_INET6, list[i], bytes) == 1 ? 16 : 0;
+      guint len = inet_pton (AF_INET, list[i], bytes) == 1  ? 4
+                : inet_pton (AF_INET6, list[i], bytes) == 1 ? 16
+                                                            : 0;
 
-      gnutls_x509_crt_set_subject_alt_name (crt, len > 0 ? GNUTLS_SAN_IPADDRESS : GNUTLS_SAN_DNSNAME,
-                                            len > 0 ? (const void *) bytes : list[i],
-                                            len > 0 ? len : (guint) strlen (list[i]), GNUTLS_FSAN_APPEND);
+      gnutls_x509_crt_set_subject_alt_name (
+          crt, len > 0 ? GNUTLS_SAN_IPADDRESS : GNUTLS_SAN_DNSNAME,
+          len > 0 ? (const void *) bytes : list[i], len > 0 ? len : (guint) strlen (list[i]),
+          GNUTLS_FSAN_APPEND);
     }
 }
 
 static char *
-certificate_new (gnutls_x509_privkey_t key, gnutls_x509_privkey_t issuer_key, const char *common_name,
-                 const char *names, gint64 from_s, gint64 to_s)
+certificate_new (gnutls_x509_privkey_t key, gnutls_x509_privkey_t issuer_key,
+                 const char *common_name, const char *names, gint64 from_s, gint64 to_s)
 {
   gnutls_x509_crt_t crt, issuer;
   gnutls_datum_t pem;
@@ -64,7 +68,8 @@ certificate_new (gnutls_x509_privkey_t key, gnutls_x509_privkey_t issuer_key, co
   gnutls_x509_crt_set_key (crt, key);
   gnutls_x509_crt_set_activation_time (crt, time (NULL) + from_s);
   gnutls_x509_crt_set_expiration_time (crt, time (NULL) + to_s);
-  gnutls_x509_crt_set_dn_by_oid (crt, GNUTLS_OID_X520_COMMON_NAME, 0, common_name, (unsigned) strlen (common_name));
+  gnutls_x509_crt_set_dn_by_oid (crt, GNUTLS_OID_X520_COMMON_NAME, 0, common_name,
+                                 (unsigned) strlen (common_name));
   if (names != NULL)
     set_names (crt, names);
   g_assert_cmpint (gnutls_x509_crt_sign2 (crt, issuer, issuer_key, GNUTLS_DIG_SHA256, 0), ==, 0);
@@ -75,10 +80,11 @@ certificate_new (gnutls_x509_privkey_t key, gnutls_x509_privkey_t issuer_key, co
 }
 
 TestPem *
-test_pem_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *common_name, const char *names,
-              gint64 from_s, gint64 to_s)
+test_pem_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *common_name,
+              const char *names, gint64 from_s, gint64 to_s)
 {
-  static const char parameters[] = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+  static const char parameters
+      [] = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
   TestPem *self = g_new0 (TestPem, 1);
   gnutls_x509_privkey_t key = key_new (algorithm);
   gnutls_x509_privkey_t issuer_key = key_new (GNUTLS_PK_ECDSA);
@@ -88,14 +94,16 @@ test_pem_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *common
 
   for (guint i = 1; i < n_chain; i++)
     {
-      g_autofree char *issuer = certificate_new (issuer_key, issuer_key, "issuer", NULL, from_s, to_s);
+      g_autofree char *issuer = certificate_new (issuer_key, issuer_key, "issuer", NULL, from_s,
+                                                 to_s);
 
       g_string_append (chain, issuer);
     }
   self->chain = g_string_free (chain, FALSE);
   gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem);
   self->key = text_of (&pem);
-  gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_PEM, "secret", GNUTLS_PKCS_PBES2_AES_256, &pem);
+  gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_PEM, "secret", GNUTLS_PKCS_PBES2_AES_256,
+                                     &pem);
   self->locked_key = text_of (&pem);
   if (algorithm == GNUTLS_PK_ECDSA)
     {

@@ -6,15 +6,16 @@
 #include <gnutls/gnutls.h>
 
 typedef struct {
-  char *chain; /* PEM */
-  char *key;   /* PEM, PKCS #8 */
-  char *ec_key; /* the older form of an EC key, with parameters before it; NULL for others */
+  char *chain;      /* PEM */
+  char *key;        /* PEM, PKCS #8 */
+  char *ec_key;     /* the older form of an EC key, with parameters before it; NULL for others */
   char *locked_key; /* encrypted */
 } TestPem;
 
-/* @names: a comma between them; addresses become addresses. Valid from @from_s to @to_s after now. */
-TestPem *test_pem_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *common_name, const char *names,
-                       gint64 from_s, gint64 to_s);
+/* @names: a comma between them; addresses become addresses. Valid from @from_s to @to_s after now.
+ */
+TestPem *test_pem_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *common_name,
+                       const char *names, gint64 from_s, gint64 to_s);
 void test_pem_free (TestPem *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TestPem, test_pem_free)
 

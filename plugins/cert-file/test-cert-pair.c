@@ -13,7 +13,8 @@
 #define DAY 86400
 
 static DetourCert *
-load (const char *folder, const char *chain, const char *key, int key_mode, const char *name, GError **error)
+load (const char *folder, const char *chain, const char *key, int key_mode, const char *name,
+      GError **error)
 {
   g_autofree char *chain_path = test_folder_write (folder, "relay.crt", chain, 0644);
   g_autofree char *key_path = test_folder_write (folder, "relay.key", key, key_mode);
@@ -33,10 +34,10 @@ good (void)
     guint n_chain;
     const char *common_name, *names, *found, *name;
   } cases[] = {
-    { GNUTLS_PK_ECDSA, 1, "cn.example", "relay.example,*.relay.example", "relay.example *.relay.example",
-      "a.relay.example" },
-    { GNUTLS_PK_RSA, 3, "cn.example", "relay.example,192.0.2.7,2001:db8::7", "relay.example 192.0.2.7 2001:db8::7",
-      "192.0.2.7" },
+    { GNUTLS_PK_ECDSA, 1, "cn.example", "relay.example,*.relay.example",
+      "relay.example *.relay.example", "a.relay.example" },
+    { GNUTLS_PK_RSA, 3, "cn.example", "relay.example,192.0.2.7,2001:db8::7",
+      "relay.example 192.0.2.7 2001:db8::7", "192.0.2.7" },
     { GNUTLS_PK_EDDSA_ED25519, 2, "cn.example", NULL, "cn.example", NULL },
     { GNUTLS_PK_ECDSA, 2, "cn.example", "2001:db8::7", "2001:db8::7", "2001:db8::7" },
   };
@@ -44,10 +45,11 @@ good (void)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       char *folder = test_folder_new ();
-      g_autoptr (TestPem) pem = test_pem_new (cases[i].algorithm, cases[i].n_chain, cases[i].common_name,
-                                              cases[i].names, -DAY, DAY);
+      g_autoptr (TestPem) pem = test_pem_new (cases[i].algorithm, cases[i].n_chain,
+                                              cases[i].common_name, cases[i].names, -DAY, DAY);
       g_autoptr (GError) error = NULL;
-      g_autoptr (DetourCert) cert = load (folder, pem->chain, pem->key, 0600, cases[i].name, &error);
+      g_autoptr (DetourCert)
+          cert = load (folder, pem->chain, pem->key, 0600, cases[i].name, &error);
       g_autofree char *found = NULL;
       GBytes *const *chain;
 
@@ -66,7 +68,8 @@ static void
 other_forms (void)
 {
   char *folder = test_folder_new ();
-  g_autoptr (TestPem) pem = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example", "relay.example", -DAY, DAY);
+  g_autoptr (TestPem)
+      pem = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example", "relay.example", -DAY, DAY);
   g_autofree char *both = g_strconcat ("Some words before.\n", pem->key, pem->chain, NULL);
   g_autofree char *other_way = g_strconcat (pem->chain, pem->key, NULL);
   g_autoptr (GError) error = NULL;
@@ -86,8 +89,10 @@ static void
 bad (void)
 {
   char *folder = test_folder_new ();
-  g_autoptr (TestPem) pem = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example", "relay.example", -DAY, DAY);
-  g_autoptr (TestPem) other = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", "relay.example", -DAY, DAY);
+  g_autoptr (TestPem)
+      pem = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example", "relay.example", -DAY, DAY);
+  g_autoptr (TestPem)
+      other = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", "relay.example", -DAY, DAY);
   g_autofree char *leaf = test_pem_certificate (pem->chain, 0);
   g_autofree char *issuer = test_pem_certificate (pem->chain, 1);
   g_autofree char *reversed = g_strconcat (issuer, leaf, NULL);
@@ -99,28 +104,40 @@ bad (void)
     const char *name, *text;
     CertPairError code;
   } cases[] = {
-    { "", pem->key, 0600, NULL, "relay.crt: no certificates that can be read", CERT_PAIR_ERROR_CHAIN },
-    { "garbage\n", pem->key, 0600, NULL, "relay.crt: no certificates that can be read", CERT_PAIR_ERROR_CHAIN },
-    { cut, pem->key, 0600, NULL, "relay.crt: no certificates that can be read", CERT_PAIR_ERROR_CHAIN },
-    { large, pem->key, 0600, NULL, "relay.crt: 1048577 bytes", CERT_PAIR_ERROR_CHAIN },
-    { pem->key, pem->chain, 0600, NULL, "relay.crt: no certificates that can be read", CERT_PAIR_ERROR_CHAIN },
-    { pem->chain, "", 0600, NULL, "relay.key: no private key that can be read", CERT_PAIR_ERROR_KEY },
-    { pem->chain, pem->chain, 0600, NULL, "relay.key: no private key that can be read", CERT_PAIR_ERROR_KEY },
-    { pem->chain, pem->locked_key, 0600, NULL, "relay.key: the key is encrypted", CERT_PAIR_ERROR_KEY },
-    { pem->chain, pem->key, 0660, NULL, "relay.key: mode 0660 lets others write", CERT_PAIR_ERROR_KEY },
-    { pem->chain, pem->key, 0602, NULL, "relay.key: mode 0602 lets others write", CERT_PAIR_ERROR_KEY },
-    { pem->chain, other->key, 0600, NULL, "the key does not belong to the certificate in", CERT_PAIR_ERROR_KEY },
-    { reversed, pem->key, 0600, NULL, "is number 2; expected the first", CERT_PAIR_ERROR_CHAIN },
-    { pem->chain, pem->key, 0600, "other.example", "valid for relay.example; expected other.example",
+    { "", pem->key, 0600, NULL, "relay.crt: no certificates that can be read",
       CERT_PAIR_ERROR_CHAIN },
-    { pem->chain, pem->key, 0600, "192.0.2.7", "valid for relay.example; expected 192.0.2.7", CERT_PAIR_ERROR_CHAIN },
+    { "garbage\n", pem->key, 0600, NULL, "relay.crt: no certificates that can be read",
+      CERT_PAIR_ERROR_CHAIN },
+    { cut, pem->key, 0600, NULL, "relay.crt: no certificates that can be read",
+      CERT_PAIR_ERROR_CHAIN },
+    { large, pem->key, 0600, NULL, "relay.crt: 1048577 bytes", CERT_PAIR_ERROR_CHAIN },
+    { pem->key, pem->chain, 0600, NULL, "relay.crt: no certificates that can be read",
+      CERT_PAIR_ERROR_CHAIN },
+    { pem->chain, "", 0600, NULL, "relay.key: no private key that can be read",
+      CERT_PAIR_ERROR_KEY },
+    { pem->chain, pem->chain, 0600, NULL, "relay.key: no private key that can be read",
+      CERT_PAIR_ERROR_KEY },
+    { pem->chain, pem->locked_key, 0600, NULL, "relay.key: the key is encrypted",
+      CERT_PAIR_ERROR_KEY },
+    { pem->chain, pem->key, 0660, NULL, "relay.key: mode 0660 lets others write",
+      CERT_PAIR_ERROR_KEY },
+    { pem->chain, pem->key, 0602, NULL, "relay.key: mode 0602 lets others write",
+      CERT_PAIR_ERROR_KEY },
+    { pem->chain, other->key, 0600, NULL, "the key does not belong to the certificate in",
+      CERT_PAIR_ERROR_KEY },
+    { reversed, pem->key, 0600, NULL, "is number 2; expected the first", CERT_PAIR_ERROR_CHAIN },
+    { pem->chain, pem->key, 0600, "other.example",
+      "valid for relay.example; expected other.example", CERT_PAIR_ERROR_CHAIN },
+    { pem->chain, pem->key, 0600, "192.0.2.7", "valid for relay.example; expected 192.0.2.7",
+      CERT_PAIR_ERROR_CHAIN },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (GError) error = NULL;
 
-      g_assert_null (load (folder, cases[i].chain, cases[i].key, cases[i].key_mode, cases[i].name, &error));
+      g_assert_null (
+          load (folder, cases[i].chain, cases[i].key, cases[i].key_mode, cases[i].name, &error));
       g_assert_error (error, CERT_PAIR_ERROR, (int) cases[i].code);
       g_test_message ("%s", error->message);
       g_assert_nonnull (strstr (error->message, cases[i].text));

@@ -15,7 +15,7 @@
 
 #define DAY_S 86400
 /* Clocks of clients may be slow. */
-#define EARLY_S DAY_S
+#define EARLY_S     DAY_S
 #define SERIAL_SIZE 16
 /* X.520 */
 #define COMMON_NAME_MAX 64
@@ -62,8 +62,10 @@ cert_own_check_name (const char *name, GError **error)
         break;
     }
   if (!good)
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                 "\"%s\" is neither a host name nor an address; addresses stand without brackets and port", name);
+    g_set_error (
+        error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+        "\"%s\" is neither a host name nor an address; addresses stand without brackets and port",
+        name);
   return good;
 }
 
@@ -77,9 +79,11 @@ cert_own_to_cert (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *
   if (gnutls_x509_crt_export2 (crt, GNUTLS_X509_FMT_DER, &der) < 0)
     return NULL;
   chain = g_bytes_new_with_free_func (der.data, der.size, gnutls_free, der.data);
-  if (gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN, &der) < 0)
+  if (gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN, &der)
+      < 0)
     return NULL;
-  cert = detour_cert_new (&chain, 1, der.data, der.size, names, (gint64) gnutls_x509_crt_get_activation_time (crt),
+  cert = detour_cert_new (&chain, 1, der.data, der.size, names,
+                          (gint64) gnutls_x509_crt_get_activation_time (crt),
                           (gint64) gnutls_x509_crt_get_expiration_time (crt));
   gnutls_memset (der.data, 0, der.size);
   gnutls_free (der.data);
@@ -103,16 +107,18 @@ cert_own_has_names (gnutls_x509_crt_t crt, const char *const *names)
       if (names[i] == NULL || kind < 0)
         break;
       address_len = cert_own_parse_address (names[i], bytes);
-      if (address_len > 0
-              ? kind != GNUTLS_SAN_IPADDRESS || len != address_len || memcmp (found, bytes, len) != 0
-              : kind != GNUTLS_SAN_DNSNAME || len != strlen (names[i]) || memcmp (found, names[i], len) != 0)
+      if (address_len > 0 ? kind != GNUTLS_SAN_IPADDRESS || len != address_len
+                                || memcmp (found, bytes, len) != 0
+                          : kind != GNUTLS_SAN_DNSNAME || len != strlen (names[i])
+                                || memcmp (found, names[i], len) != 0)
         return FALSE;
     }
   {
     size_t len = sizeof found;
 
     return names[i] == NULL
-           && gnutls_x509_crt_get_subject_alt_name (crt, i, found, &len, NULL) == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE;
+        && gnutls_x509_crt_get_subject_alt_name (crt, i, found, &len, NULL)
+               == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE;
   }
 }
 
@@ -123,12 +129,13 @@ cert_own_belong_together (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key)
   size_t crt_len = sizeof of_crt, key_len = sizeof of_key;
 
   return gnutls_x509_crt_get_key_id (crt, GNUTLS_KEYID_USE_SHA256, of_crt, &crt_len) >= 0
-         && gnutls_x509_privkey_get_key_id (key, GNUTLS_KEYID_USE_SHA256, of_key, &key_len) >= 0
-         && memcmp (of_crt, of_key, sizeof of_crt) == 0;
+      && gnutls_x509_privkey_get_key_id (key, GNUTLS_KEYID_USE_SHA256, of_key, &key_len) >= 0
+      && memcmp (of_crt, of_key, sizeof of_crt) == 0;
 }
 
 static CertOwnWhy
-cert_own_judge (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names, gint64 now_s)
+cert_own_judge (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names,
+                gint64 now_s)
 {
   gint64 from_s = (gint64) gnutls_x509_crt_get_activation_time (crt);
   gint64 to_s = (gint64) gnutls_x509_crt_get_expiration_time (crt);
@@ -144,7 +151,8 @@ cert_own_judge (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *co
 
 /* NULL without an error: @why says why there is nothing to use. */
 static DetourCert *
-cert_own_read_back (const char *stem, const char *const *names, gint64 now_s, CertOwnWhy *why, GError **error)
+cert_own_read_back (const char *stem, const char *const *names, gint64 now_s, CertOwnWhy *why,
+                    GError **error)
 {
   g_autofree char *crt_path = g_strconcat (stem, ".crt", NULL);
   g_autofree char *key_path = g_strconcat (stem, ".key", NULL);
@@ -166,12 +174,14 @@ cert_own_read_back (const char *stem, const char *const *names, gint64 now_s, Ce
       return NULL;
     }
   parsed = gnutls_x509_crt_init (&crt) >= 0 && gnutls_x509_privkey_init (&key) >= 0
-           && gnutls_x509_crt_import (crt, &(gnutls_datum_t){ (unsigned char *) crt_pem, (unsigned) crt_len },
-                                      GNUTLS_X509_FMT_PEM)
-                  >= 0
-           && gnutls_x509_privkey_import (key, &(gnutls_datum_t){ (unsigned char *) key_pem, (unsigned) key_len },
-                                          GNUTLS_X509_FMT_PEM)
-                  >= 0;
+        && gnutls_x509_crt_import (
+               crt, &(gnutls_datum_t) { (unsigned char *) crt_pem, (unsigned) crt_len },
+               GNUTLS_X509_FMT_PEM)
+               >= 0
+        && gnutls_x509_privkey_import (
+               key, &(gnutls_datum_t) { (unsigned char *) key_pem, (unsigned) key_len },
+               GNUTLS_X509_FMT_PEM)
+               >= 0;
   gnutls_memset (key_pem, 0, key_len);
   *why = parsed ? cert_own_judge (crt, key, names, now_s) : CERT_OWN_DAMAGED;
   return *why == CERT_OWN_KEPT ? cert_own_to_cert (crt, key, names) : NULL;
@@ -191,8 +201,8 @@ cert_own_set_names (gnutls_x509_crt_t crt, const char *const *names)
         rc = gnutls_x509_crt_set_subject_alt_name (crt, GNUTLS_SAN_IPADDRESS, bytes, (unsigned) len,
                                                    GNUTLS_FSAN_APPEND);
       else
-        rc = gnutls_x509_crt_set_subject_alt_name (crt, GNUTLS_SAN_DNSNAME, names[i], (unsigned) strlen (names[i]),
-                                                   GNUTLS_FSAN_APPEND);
+        rc = gnutls_x509_crt_set_subject_alt_name (
+            crt, GNUTLS_SAN_DNSNAME, names[i], (unsigned) strlen (names[i]), GNUTLS_FSAN_APPEND);
     }
   return rc;
 }
@@ -207,15 +217,18 @@ cert_own_set_serial (gnutls_x509_crt_t crt)
   return rc < 0 ? rc : gnutls_x509_crt_set_serial (crt, serial, sizeof serial);
 }
 
-/* Clients take a certificate whose common name starts with "derpkey" for the meta certificate and skip it. */
+/* Clients take a certificate whose common name starts with "derpkey" for the meta certificate and
+ * skip it. */
 static const char *
 cert_own_common_name (const char *name)
 {
-  return strlen (name) > COMMON_NAME_MAX || g_ascii_strncasecmp (name, "derpkey", 7) == 0 ? "relay" : name;
+  return strlen (name) > COMMON_NAME_MAX || g_ascii_strncasecmp (name, "derpkey", 7) == 0 ? "relay"
+                                                                                          : name;
 }
 
 static int
-cert_own_fill (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names, guint days, gint64 now_s)
+cert_own_fill (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *const *names,
+               guint days, gint64 now_s)
 {
   const char *subject = cert_own_common_name (names[0]);
   int rc = gnutls_x509_crt_set_version (crt, 3);
@@ -223,7 +236,8 @@ cert_own_fill (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *con
   if (rc >= 0)
     rc = cert_own_set_serial (crt);
   if (rc >= 0)
-    rc = gnutls_x509_crt_set_dn_by_oid (crt, GNUTLS_OID_X520_COMMON_NAME, 0, subject, (unsigned) strlen (subject));
+    rc = gnutls_x509_crt_set_dn_by_oid (crt, GNUTLS_OID_X520_COMMON_NAME, 0, subject,
+                                        (unsigned) strlen (subject));
   if (rc >= 0)
     rc = gnutls_x509_crt_set_activation_time (crt, (time_t) (now_s - EARLY_S));
   if (rc >= 0)
@@ -246,8 +260,9 @@ cert_own_fill (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *con
 static gboolean
 cert_own_write_pem (const char *path, gnutls_datum_t *pem, GError **error)
 {
-  gboolean ok = g_file_set_contents_full (path, (const char *) pem->data, (gssize) pem->size,
-                                          G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, error);
+  gboolean ok = g_file_set_contents_full (
+      path, (const char *) pem->data, (gssize) pem->size,
+      G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, error);
 
   gnutls_memset (pem->data, 0, pem->size);
   gnutls_free (pem->data);
@@ -255,29 +270,34 @@ cert_own_write_pem (const char *path, gnutls_datum_t *pem, GError **error)
 }
 
 static gboolean
-cert_own_write_down (const char *stem, gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, GError **error)
+cert_own_write_down (const char *stem, gnutls_x509_crt_t crt, gnutls_x509_privkey_t key,
+                     GError **error)
 {
   g_autofree char *crt_path = g_strconcat (stem, ".crt", NULL);
   g_autofree char *key_path = g_strconcat (stem, ".key", NULL);
   gnutls_datum_t pem = { NULL, 0 };
 
-  if (gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem) < 0)
+  if (gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem)
+      < 0)
     {
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "the key cannot be written as PEM");
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                           "the key cannot be written as PEM");
       return FALSE;
     }
   if (!cert_own_write_pem (key_path, &pem, error))
     return FALSE;
   if (gnutls_x509_crt_export2 (crt, GNUTLS_X509_FMT_PEM, &pem) < 0)
     {
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "the certificate cannot be written as PEM");
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                           "the certificate cannot be written as PEM");
       return FALSE;
     }
   return cert_own_write_pem (crt_path, &pem, error);
 }
 
 static DetourCert *
-cert_own_make_new (const char *stem, const char *const *names, guint days, gint64 now_s, GError **error)
+cert_own_make_new (const char *stem, const char *const *names, guint days, gint64 now_s,
+                   GError **error)
 {
   g_auto (gnutls_x509_crt_t) crt = NULL;
   g_auto (gnutls_x509_privkey_t) key = NULL;
@@ -285,26 +305,30 @@ cert_own_make_new (const char *stem, const char *const *names, guint days, gint6
   int rc = gnutls_x509_privkey_init (&key);
 
   if (rc >= 0)
-    rc = gnutls_x509_privkey_generate (key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_SECP256R1), 0);
+    rc = gnutls_x509_privkey_generate (key, GNUTLS_PK_ECDSA,
+                                       GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_SECP256R1), 0);
   if (rc >= 0)
     rc = gnutls_x509_crt_init (&crt);
   if (rc >= 0)
     rc = cert_own_fill (crt, key, names, days, now_s);
   if (rc < 0)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "no certificate could be made: %s", gnutls_strerror (rc));
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "no certificate could be made: %s",
+                   gnutls_strerror (rc));
       return NULL;
     }
   if (!cert_own_write_down (stem, crt, key, error))
     return NULL;
   cert = cert_own_to_cert (crt, key, names);
   if (cert == NULL)
-    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "the certificate cannot be written as DER");
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                         "the certificate cannot be written as DER");
   return cert;
 }
 
 DetourCert *
-cert_own_obtain (const char *stem, const char *const *names, guint days, gint64 now_s, CertOwnWhy *why, GError **error)
+cert_own_obtain (const char *stem, const char *const *names, guint days, gint64 now_s,
+                 CertOwnWhy *why, GError **error)
 {
   GError *failed = NULL;
   DetourCert *cert = cert_own_read_back (stem, names, now_s, why, &failed);

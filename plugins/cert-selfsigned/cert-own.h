@@ -18,7 +18,8 @@ typedef enum {
 /**
  * cert_own_check_name:
  *
- * Returns: FALSE with @error set when @name is neither a DNS name (`*.` allowed in front) nor an address.
+ * Returns: FALSE with @error set when @name is neither a DNS name (`*.` allowed in front) nor an
+ * address.
  */
 gboolean cert_own_check_name (const char *name, GError **error);
 
@@ -29,12 +30,13 @@ gboolean cert_own_check_name (const char *name, GError **error);
  * @days: validity in days from @now_s
  * @why: (out): why there is a new one
  *
- * The certificate in the files, if it may be used again, else a new one that is written there: P-256, mode 0600.
+ * The certificate in the files, if it may be used again, else a new one that is written there:
+ * P-256, mode 0600.
  *
  * Returns: (transfer full): or NULL with @error set: the files cannot be read or written.
  */
-DetourCert *cert_own_obtain (const char *stem, const char *const *names, guint days, gint64 now_s, CertOwnWhy *why,
-                             GError **error);
+DetourCert *cert_own_obtain (const char *stem, const char *const *names, guint days, gint64 now_s,
+                             CertOwnWhy *why, GError **error);
 
 /* SHA-256 of the leaf's DER in lower-case hex; free with g_free(). */
 char *cert_own_pin (const DetourCert *cert);

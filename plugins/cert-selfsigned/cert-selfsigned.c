@@ -94,16 +94,22 @@ cert_selfsigned_announce (CertSelfsigned *self, const DetourCert *cert, CertOwnW
 {
   const char *instance = detour_host_instance (self->host);
   g_autoptr (GDateTime) until = g_date_time_new_from_unix_utc (detour_cert_not_after (cert));
-  g_autofree char *date = until != NULL ? g_date_time_format (until, "%Y-%m-%d") : g_strdup ("the end of time");
+  g_autofree char *date = until != NULL ? g_date_time_format (until, "%Y-%m-%d")
+                                        : g_strdup ("the end of time");
 
   /* Another pin than the one in people's maps locks clients out. */
   if (why == CERT_OWN_NONE || why == CERT_OWN_KEPT)
-    g_message ("%s: certificate %s, valid until %s", instance, cert_selfsigned_why_text (why), date);
+    g_message ("%s: certificate %s, valid until %s", instance, cert_selfsigned_why_text (why),
+               date);
   else
-    g_warning ("%s: certificate %s: clients need the new CertName", instance, cert_selfsigned_why_text (why));
-  g_message ("%s: for the DERP map: {\"Name\":\"900a\",\"RegionID\":900,\"HostName\":\"%s\",\"CertName\":\"sha256-raw:%s\"}",
-             instance, cert_selfsigned_dial_name (self->names), self->pin);
-  detour_host_set_summary (self->host, "%s until %s, sha256-raw:%s", self->names[0], date, self->pin);
+    g_warning ("%s: certificate %s: clients need the new CertName", instance,
+               cert_selfsigned_why_text (why));
+  g_message (
+      "%s: for the DERP map: "
+      "{\"Name\":\"900a\",\"RegionID\":900,\"HostName\":\"%s\",\"CertName\":\"sha256-raw:%s\"}",
+      instance, cert_selfsigned_dial_name (self->names), self->pin);
+  detour_host_set_summary (self->host, "%s until %s, sha256-raw:%s", self->names[0], date,
+                           self->pin);
 }
 
 /* The certificate that is to be served now; nothing happens when it is served already. */
@@ -111,8 +117,8 @@ static gboolean
 cert_selfsigned_refresh (CertSelfsigned *self, GError **error)
 {
   CertOwnWhy why;
-  g_autoptr (DetourCert) cert = cert_own_obtain (self->stem, (const char *const *) self->names, self->days,
-                                                 (gint64) time (NULL), &why, error);
+  g_autoptr (DetourCert) cert = cert_own_obtain (self->stem, (const char *const *) self->names,
+                                                 self->days, (gint64) time (NULL), &why, error);
   g_autofree char *pin = NULL;
 
   if (cert == NULL)
@@ -139,7 +145,8 @@ cert_selfsigned_reload (gpointer ptr)
       return;
     }
   detour_host_set_trouble (self->host, "%s", error->message);
-  g_warning ("%s: %s; the certificate from before is still served", detour_host_instance (self->host), error->message);
+  g_warning ("%s: %s; the certificate from before is still served",
+             detour_host_instance (self->host), error->message);
 }
 
 static gboolean
@@ -199,6 +206,8 @@ cert_selfsigned_stop (gpointer ptr)
 }
 
 DETOUR_PLUGIN_DEFINE (.name = "cert-selfsigned", .kind = DETOUR_KIND_CERT,
-                      .summary = "a certificate without an authority, which clients pin by its hash",
+                      .summary =
+                          "a certificate without an authority, which clients pin by its hash",
                       .config = cert_selfsigned_config, .check = cert_selfsigned_check,
-                      .start = cert_selfsigned_start, .reload = cert_selfsigned_reload, .stop = cert_selfsigned_stop);
+                      .start = cert_selfsigned_start, .reload = cert_selfsigned_reload,
+                      .stop = cert_selfsigned_stop);

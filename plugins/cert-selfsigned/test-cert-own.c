@@ -9,7 +9,7 @@
 
 #include "cert-own.h"
 
-#define DAY 86400
+#define DAY   86400
 #define NOW_S G_GINT64_CONSTANT (1767225600) /* 2026-01-01 */
 
 typedef struct {
@@ -37,7 +37,8 @@ teardown (Fixture *f, gconstpointer data)
   g_free (f->key);
 }
 
-static const char *const names[] = { "relay.example", "*.relay.example", "192.0.2.7", "2001:db8::7", NULL };
+static const char *const names[] = { "relay.example", "*.relay.example", "192.0.2.7", "2001:db8::7",
+                                     NULL };
 
 static DetourCert *
 obtain (Fixture *f, const char *const *for_names, gint64 now_s, CertOwnWhy expected)
@@ -74,7 +75,8 @@ common_name (const DetourCert *cert)
   char name[128];
   size_t len = sizeof name;
 
-  g_assert_cmpint (gnutls_x509_crt_get_dn_by_oid (crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len), ==, 0);
+  g_assert_cmpint (
+      gnutls_x509_crt_get_dn_by_oid (crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len), ==, 0);
   gnutls_x509_crt_deinit (crt);
   return g_strdup (name);
 }
@@ -93,7 +95,8 @@ fields (Fixture *f, gconstpointer data)
   g_assert_true (detour_cert_self_signed (cert));
   g_assert_cmpstr (subject, ==, "relay.example");
   for (guint i = 0; names[i] != NULL; i++)
-    g_assert_true (gnutls_x509_crt_check_hostname (crt, names[i][0] == '*' ? "a.relay.example" : names[i]));
+    g_assert_true (
+        gnutls_x509_crt_check_hostname (crt, names[i][0] == '*' ? "a.relay.example" : names[i]));
   g_assert_false (gnutls_x509_crt_check_hostname (crt, "192.0.2.8"));
   g_assert_cmpint (gnutls_x509_crt_get_pk_algorithm (crt, NULL), ==, GNUTLS_PK_ECDSA);
   g_assert_cmpint (gnutls_x509_crt_get_serial (crt, serial, &len), ==, 0);
@@ -111,8 +114,7 @@ fields (Fixture *f, gconstpointer data)
   gnutls_x509_crt_deinit (crt);
 }
 
-static void
-private (Fixture *f, gconstpointer data)
+static void private(Fixture *f, gconstpointer data)
 {
   g_autoptr (DetourCert) cert = obtain (f, names, NOW_S, CERT_OWN_NONE);
   struct stat st;
@@ -143,16 +145,19 @@ static void
 made_anew (Fixture *f, gconstpointer data)
 {
   static const char *const fewer[] = { "relay.example", NULL };
-  static const char *const other_address[] = { "relay.example", "*.relay.example", "192.0.2.8", "2001:db8::7", NULL };
-  static const char *const more[] = { "relay.example", "*.relay.example", "192.0.2.7", "2001:db8::7", "b", NULL };
+  static const char *const other_address[] = { "relay.example", "*.relay.example", "192.0.2.8",
+                                               "2001:db8::7", NULL };
+  static const char *const more[] = {
+    "relay.example", "*.relay.example", "192.0.2.7", "2001:db8::7", "b", NULL
+  };
   static const struct {
     const char *const *for_names;
     gint64 now_s;
     CertOwnWhy why;
   } cases[] = {
-    { names, NOW_S + 95 * DAY, CERT_OWN_ENDING },  { names, NOW_S + 200 * DAY, CERT_OWN_ENDING },
-    { names, NOW_S - 10 * DAY, CERT_OWN_ENDING },  { fewer, NOW_S, CERT_OWN_RENAMED },
-    { other_address, NOW_S, CERT_OWN_RENAMED },    { more, NOW_S, CERT_OWN_RENAMED },
+    { names, NOW_S + 95 * DAY, CERT_OWN_ENDING }, { names, NOW_S + 200 * DAY, CERT_OWN_ENDING },
+    { names, NOW_S - 10 * DAY, CERT_OWN_ENDING }, { fewer, NOW_S, CERT_OWN_RENAMED },
+    { other_address, NOW_S, CERT_OWN_RENAMED },   { more, NOW_S, CERT_OWN_RENAMED },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -218,7 +223,8 @@ subject (Fixture *f, gconstpointer data)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       const char *const one[] = { cases[i], NULL };
-      g_autoptr (DetourCert) cert = obtain (f, one, NOW_S, i == 0 ? CERT_OWN_NONE : CERT_OWN_RENAMED);
+      g_autoptr (DetourCert)
+          cert = obtain (f, one, NOW_S, i == 0 ? CERT_OWN_NONE : CERT_OWN_RENAMED);
       g_autofree char *found = common_name (cert);
 
       g_assert_cmpstr (found, ==, "relay");
@@ -232,11 +238,25 @@ check_names (void)
     const char *name;
     gboolean good;
   } cases[] = {
-    { "relay.example", TRUE }, { "localhost", TRUE },     { "*.relay.example", TRUE }, { "192.0.2.7", TRUE },
-    { "2001:db8::7", TRUE },   { "a-b_c.x1", TRUE },      { "xn--bcher-kva.example", TRUE },
-    { "", FALSE },             { "[2001:db8::7]", FALSE }, { "relay.example:443", FALSE }, { "a b", FALSE },
-    { ".example", FALSE },     { "a..b", FALSE },         { "a.", FALSE },              { "-a.b", FALSE },
-    { "*", FALSE },            { "a.*.b", FALSE },        { "\"", FALSE },              { "b\xc3\xbc.x", FALSE },
+    { "relay.example", TRUE },
+    { "localhost", TRUE },
+    { "*.relay.example", TRUE },
+    { "192.0.2.7", TRUE },
+    { "2001:db8::7", TRUE },
+    { "a-b_c.x1", TRUE },
+    { "xn--bcher-kva.example", TRUE },
+    { "", FALSE },
+    { "[2001:db8::7]", FALSE },
+    { "relay.example:443", FALSE },
+    { "a b", FALSE },
+    { ".example", FALSE },
+    { "a..b", FALSE },
+    { "a.", FALSE },
+    { "-a.b", FALSE },
+    { "*", FALSE },
+    { "a.*.b", FALSE },
+    { "\"", FALSE },
+    { "b\xc3\xbc.x", FALSE },
     { "a234567890123456789012345678901234567890123456789012345678901234.b", FALSE },
   };
 

@@ -51,8 +51,8 @@ teardown (Fixture *f, gconstpointer data)
 static DetourRoster *
 roster_new (Fixture *f, const char *core, const char *lines, char **complaint)
 {
-  g_autofree char *text = g_strdup_printf ("[core]\n%s\n[admission]\nchain = open\n[cert main]\nplugin = selfsigned\n%s\n",
-                                           core, lines);
+  g_autofree char *text = g_strdup_printf (
+      "[core]\n%s\n[admission]\nchain = open\n[cert main]\nplugin = selfsigned\n%s\n", core, lines);
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_autoptr (DetourConfig) config = NULL;
   const guint8 key[DETOUR_KEY_SIZE] = { 1 };
@@ -89,13 +89,15 @@ names (Fixture *f, gconstpointer data)
   } cases[] = {
     { "", "", "127.0.0.1 ::1 localhost" },
     { "hostname = relay.example", "", "relay.example" },
-    { "hostname = relay.example", "names = 192.0.2.7; 2001:db8::7; *.x.example", "192.0.2.7 2001:db8::7 *.x.example" },
+    { "hostname = relay.example", "names = 192.0.2.7; 2001:db8::7; *.x.example",
+      "192.0.2.7 2001:db8::7 *.x.example" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (DetourRoster) roster = start (f, cases[i].core, cases[i].lines);
-      g_autoptr (DetourCert) cert = detour_cert_store_find (detour_roster_certs (roster), "main", NULL, NULL);
+      g_autoptr (DetourCert)
+          cert = detour_cert_store_find (detour_roster_certs (roster), "main", NULL, NULL);
       g_autofree char *found = g_strjoinv (" ", (char **) detour_cert_names (cert));
 
       g_assert_cmpstr (found, ==, cases[i].names);
@@ -114,13 +116,16 @@ map_entry (Fixture *f, gconstpointer data)
 
   {
     g_autoptr (DetourRoster) roster = start (f, "", lines);
-    g_autoptr (DetourCert) cert = detour_cert_store_find (detour_roster_certs (roster), NULL, NULL, NULL);
+    g_autoptr (DetourCert)
+        cert = detour_cert_store_find (detour_roster_certs (roster), NULL, NULL, NULL);
 
     pin = cert_own_pin (cert);
   }
-  pattern = g_strdup_printf ("cert/main: for the DERP map: {*\"HostName\":\"2001:db8::7\",\"CertName\":\"sha256-raw:%s\"}",
-                             pin);
-  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "cert/main: certificate read, valid until 20*");
+  pattern = g_strdup_printf (
+      "cert/main: for the DERP map: {*\"HostName\":\"2001:db8::7\",\"CertName\":\"sha256-raw:%s\"}",
+      pin);
+  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE,
+                         "cert/main: certificate read, valid until 20*");
   g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, pattern);
   detour_roster_free (start (f, "", lines));
   g_test_assert_expected_messages ();
@@ -130,7 +135,8 @@ static void
 new_pin (Fixture *f, gconstpointer data)
 {
   detour_roster_free (start (f, "", "names = a.example"));
-  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, "*for other names: clients need the new CertName");
+  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING,
+                         "*for other names: clients need the new CertName");
   g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "*for the DERP map*");
   detour_roster_free (start (f, "", "names = b.example"));
   g_test_assert_expected_messages ();

@@ -63,7 +63,8 @@ http_captive_start (DetourHost *host, DetourSettings *settings, GError **error)
 
   g_mutex_init (&self->lock);
   self->requests = detour_host_counter (host, "requests", "requests answered with 204");
-  self->challenges = detour_host_counter (host, "challenges", "requests whose challenge was sent back");
+  self->challenges = detour_host_counter (host, "challenges",
+                                          "requests whose challenge was sent back");
   return self;
 }
 
@@ -84,5 +85,6 @@ static const DetourHttpRoute captive_routes[] = {
 static const DetourHttpFuncs captive_funcs = { .routes = captive_routes };
 
 DETOUR_PLUGIN_DEFINE (.name = "http-captive", .kind = DETOUR_KIND_HTTP,
-                      .summary = "answers the captive-portal check of clients", .start = http_captive_start,
-                      .stop = http_captive_stop, .funcs.http = &captive_funcs);
+                      .summary = "answers the captive-portal check of clients",
+                      .start = http_captive_start, .stop = http_captive_stop,
+                      .funcs.http = &captive_funcs);

@@ -24,8 +24,8 @@ detour_host_counter (DetourHost *host, const char *name, const char *help)
   return &host->challenges;
 }
 
-#define FRONT                                                                                                          \
-  "HTTP/1.1 204 No Content\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"                                                 \
+#define FRONT                                                          \
+  "HTTP/1.1 204 No Content\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n" \
   "Cache-Control: no-cache, no-store, must-revalidate, no-transform, max-age=0\r\n"
 #define TEN "0123456789"
 
@@ -37,7 +37,8 @@ static const struct {
   { "host-name", "X-Tailscale-Challenge: ts_derp1.example.com\r\n", "ts_derp1.example.com" },
   { "address", "X-Tailscale-Challenge: ts_192.0.2.1\r\n", "ts_192.0.2.1" },
   { "every-byte-allowed", "x-tailscale-challenge: azAZ09.-_:\r\n", "azAZ09.-_:" },
-  { "longest", "X-Tailscale-Challenge: " TEN TEN TEN TEN TEN TEN "0123\r\n", TEN TEN TEN TEN TEN TEN "0123" },
+  { "longest", "X-Tailscale-Challenge: " TEN TEN TEN TEN TEN TEN "0123\r\n",
+    TEN TEN TEN TEN TEN TEN "0123" },
   { "too-long", "X-Tailscale-Challenge: " TEN TEN TEN TEN TEN TEN "01234\r\n", NULL },
   { "empty", "X-Tailscale-Challenge:\r\n", NULL },
   { "blank-inside", "X-Tailscale-Challenge: a b\r\n", NULL },
@@ -56,13 +57,15 @@ test_answer (gconstpointer data)
   DetourHost host = { 0 };
   gpointer self = detour_plugin.start (&host, NULL, NULL);
   g_autofree char *expected = cases[i].echo == NULL
-                                  ? g_strdup (FRONT "\r\n")
-                                  : g_strdup_printf (FRONT "X-Tailscale-Response: response %s\r\n\r\n", cases[i].echo);
+                                ? g_strdup (FRONT "\r\n")
+                                : g_strdup_printf (FRONT
+                                                   "X-Tailscale-Response: response %s\r\n\r\n",
+                                                   cases[i].echo);
 
   for (gsize m = 0; m < G_N_ELEMENTS (methods); m++)
     {
-      g_autofree char *text
-          = g_strdup_printf ("%s /generate_204?t=1 HTTP/1.1\r\nHost: h\r\n%s\r\n", methods[m], cases[i].header);
+      g_autofree char *text = g_strdup_printf ("%s /generate_204?t=1 HTTP/1.1\r\nHost: h\r\n%s\r\n",
+                                               methods[m], cases[i].header);
       struct sockaddr_storage peer = { 0 };
       g_autoptr (DetourHttpRequest) request = NULL;
       g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
@@ -71,7 +74,8 @@ test_answer (gconstpointer data)
       DetourHttpHead head;
 
       detour_http_head_init (&head);
-      g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==, DETOUR_HTTP_HEAD_OK);
+      g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==,
+                       DETOUR_HTTP_HEAD_OK);
       request = detour_http_request_new (&head, &peer, 0);
       route->handle (self, request, response);
       bytes = detour_http_response_to_bytes (response, request, 0);
@@ -79,7 +83,8 @@ test_answer (gconstpointer data)
       g_assert_cmpstr (wire, ==, expected);
     }
   g_assert_cmpuint (detour_counter_get (&host.requests), ==, G_N_ELEMENTS (methods));
-  g_assert_cmpuint (detour_counter_get (&host.challenges), ==, cases[i].echo != NULL ? G_N_ELEMENTS (methods) : 0);
+  g_assert_cmpuint (detour_counter_get (&host.challenges), ==,
+                    cases[i].echo != NULL ? G_N_ELEMENTS (methods) : 0);
   detour_plugin.stop (self);
 }
 

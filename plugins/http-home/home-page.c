@@ -24,7 +24,8 @@ home_page_is_url (const char *text)
   uri = g_uri_parse (text, G_URI_FLAGS_ENCODED, NULL);
   if (uri == NULL || g_uri_get_host (uri) == NULL || g_uri_get_host (uri)[0] == '\0')
     return FALSE;
-  return strcmp (g_uri_get_scheme (uri), "http") == 0 || strcmp (g_uri_get_scheme (uri), "https") == 0;
+  return strcmp (g_uri_get_scheme (uri), "http") == 0
+      || strcmp (g_uri_get_scheme (uri), "https") == 0;
 }
 
 HomePage *
@@ -44,8 +45,9 @@ home_page_new (const char *text, char **problem)
       self->argument = g_strdup (text + strlen ("redirect:"));
       if (!home_page_is_url (self->argument))
         {
-          *problem = g_strdup_printf ("\"%s\" is not a whole http or https address; write redirect:https://HOST/PATH",
-                                      self->argument);
+          *problem = g_strdup_printf (
+              "\"%s\" is not a whole http or https address; write redirect:https://HOST/PATH",
+              self->argument);
           return NULL;
         }
     }
@@ -55,13 +57,15 @@ home_page_new (const char *text, char **problem)
       self->argument = g_strdup (text + strlen ("file:"));
       if (!g_path_is_absolute (self->argument))
         {
-          *problem = g_strdup_printf ("\"%s\" is not an absolute path; write file:/DIRECTORY/FILE", self->argument);
+          *problem = g_strdup_printf ("\"%s\" is not an absolute path; write file:/DIRECTORY/FILE",
+                                      self->argument);
           return NULL;
         }
     }
   else
     {
-      *problem = g_strdup_printf ("\"%s\" is no page; write blank, default, not-found, redirect:URL or file:PATH", text);
+      *problem = g_strdup_printf (
+          "\"%s\" is no page; write blank, default, not-found, redirect:URL or file:PATH", text);
       return NULL;
     }
   return g_steal_pointer (&self);

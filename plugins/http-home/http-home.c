@@ -16,25 +16,27 @@ typedef struct {
   GBytes *html; /* content of the file; NULL for other pages */
 } Home;
 
-static const char page_front[] = "<!doctype html>\n"
-                                 "<html lang=\"en\">\n"
-                                 "<meta charset=\"utf-8\">\n"
-                                 "<meta name=\"viewport\" content=\"width=device-width\">\n"
-                                 "<meta name=\"color-scheme\" content=\"light dark\">\n"
-                                 "<title>DERP relay</title>\n"
-                                 "<h1>DERP relay</h1>\n"
-                                 "<p>This server passes packets between devices of a Tailscale network that cannot\n"
-                                 "reach each other directly. The packets are encrypted from end to end: the relay\n"
-                                 "sees which devices talk, not what they say.</p>\n";
-static const char page_end[] = "<p>There is nothing else here for a browser.\n"
-                               "<a href=\"https://tailscale.com/kb/1232/derp-servers\">What is a DERP relay?</a></p>\n";
+static const char page_front
+    [] = "<!doctype html>\n"
+         "<html lang=\"en\">\n"
+         "<meta charset=\"utf-8\">\n"
+         "<meta name=\"viewport\" content=\"width=device-width\">\n"
+         "<meta name=\"color-scheme\" content=\"light dark\">\n"
+         "<title>DERP relay</title>\n"
+         "<h1>DERP relay</h1>\n"
+         "<p>This server passes packets between devices of a Tailscale network that cannot\n"
+         "reach each other directly. The packets are encrypted from end to end: the relay\n"
+         "sees which devices talk, not what they say.</p>\n";
+static const char page_end
+    [] = "<p>There is nothing else here for a browser.\n"
+         "<a href=\"https://tailscale.com/kb/1232/derp-servers\">What is a DERP relay?</a></p>\n";
 static const char page_off[] = "<p><strong>Relaying is disabled at this address.</strong></p>\n";
 
 static void
 http_home_serve_default (const DetourHttpRequest *request, DetourHttpResponse *response)
 {
-  g_autofree char *html
-      = g_strconcat (page_front, detour_http_request_derp (request) ? "" : page_off, page_end, NULL);
+  g_autofree char *html = g_strconcat (
+      page_front, detour_http_request_derp (request) ? "" : page_off, page_end, NULL);
 
   detour_http_response_set_body (response, HTML, html, -1);
 }
@@ -69,7 +71,8 @@ http_home_handle (gpointer data, const DetourHttpRequest *request, DetourHttpRes
       break;
     case HOME_PAGE_NOT_FOUND:
       detour_http_response_set_status (response, 404);
-      detour_http_response_set_body (response, "text/plain; charset=utf-8", "There is no such page\n", -1);
+      detour_http_response_set_body (response, "text/plain; charset=utf-8",
+                                     "There is no such page\n", -1);
       break;
     case HOME_PAGE_REDIRECT:
       detour_http_response_set_status (response, 302);
@@ -82,10 +85,12 @@ http_home_handle (gpointer data, const DetourHttpRequest *request, DetourHttpRes
 }
 
 static void
-http_home_robots_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response)
+http_home_robots_handle (gpointer self, const DetourHttpRequest *request,
+                         DetourHttpResponse *response)
 {
   detour_http_response_add_browser_headers (response);
-  detour_http_response_set_body (response, "text/plain; charset=utf-8", "User-agent: *\nDisallow: /\n", -1);
+  detour_http_response_set_body (response, "text/plain; charset=utf-8",
+                                 "User-agent: *\nDisallow: /\n", -1);
 }
 
 /* The page of @settings, with the content of its file in *@html. */
@@ -183,6 +188,8 @@ static const DetourHttpRoute home_routes[] = {
 
 static const DetourHttpFuncs home_funcs = { .routes = home_routes };
 
-DETOUR_PLUGIN_DEFINE (.name = "http-home", .kind = DETOUR_KIND_HTTP, .summary = "shows a home page to browsers",
-                      .config = home_config, .check = http_home_check, .start = http_home_start, .reload = http_home_reload,
-                      .stop = http_home_stop, .funcs.http = &home_funcs);
+DETOUR_PLUGIN_DEFINE (.name = "http-home", .kind = DETOUR_KIND_HTTP,
+                      .summary = "shows a home page to browsers", .config = home_config,
+                      .check = http_home_check, .start = http_home_start,
+                      .reload = http_home_reload, .stop = http_home_stop,
+                      .funcs.http = &home_funcs);

@@ -36,7 +36,8 @@ detour_host_set_trouble (DetourHost *host, const char *format, ...)
 static DetourSettings *
 settings_of (const char *page)
 {
-  DetourSettings *settings = detour_settings_new ("http home", detour_plugin.config, "test.conf", 1);
+  DetourSettings *settings = detour_settings_new ("http home", detour_plugin.config, "test.conf",
+                                                  1);
   GError *error = NULL;
 
   detour_settings_set (settings, "page", page, "test.conf", 2, &error);
@@ -58,11 +59,13 @@ start (DetourHost *host, const char *page)
   return self;
 }
 
-/* What goes on the wire for a GET of @path, without the end of the browser headers, which are the same everywhere. */
+/* What goes on the wire for a GET of @path, without the end of the browser headers, which are the
+ * same everywhere. */
 static char *
 ask (gpointer self, const char *path, DetourListenerFlags flags)
 {
-  static const char browser[] = "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nStrict-Transport-Security: ";
+  static const char
+      browser[] = "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nStrict-Transport-Security: ";
   static const char browser_end[] = "X-Content-Type-Options: nosniff\r\n";
   const DetourHttpRoute *route = detour_plugin.funcs.http->routes;
   g_autofree char *text = g_strdup_printf ("GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path);
@@ -76,7 +79,8 @@ ask (gpointer self, const char *path, DetourListenerFlags flags)
   while (strcmp (route->path, path) != 0)
     route++;
   detour_http_head_init (&head);
-  g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==, DETOUR_HTTP_HEAD_OK);
+  g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==,
+                   DETOUR_HTTP_HEAD_OK);
   request = detour_http_request_new (&head, &peer, flags);
   route->handle (self, request, response);
   bytes = detour_http_response_to_bytes (response, request, 0);
@@ -97,7 +101,8 @@ static const struct {
   const char *name, *page, *expected;
 } cases[] = {
   { "blank", "blank", "HTTP/1.1 200 OK\r\n" HTML "Content-Length: 0\r\n\r\n" },
-  { "not-found", "not-found", "HTTP/1.1 404 Not Found\r\n" TEXT "Content-Length: 22\r\n\r\nThere is no such page\n" },
+  { "not-found", "not-found",
+    "HTTP/1.1 404 Not Found\r\n" TEXT "Content-Length: 22\r\n\r\nThere is no such page\n" },
   { "redirect", "redirect:https://example.com/a?b=c",
     "HTTP/1.1 302 Found\r\nLocation: https://example.com/a?b=c\r\nContent-Length: 0\r\n\r\n" },
   { "redirect-http", "redirect:HTTP://[2001:db8::1]:81",
@@ -143,7 +148,9 @@ test_robots (void)
   gpointer self = start (&host, "not-found");
   g_autofree char *wire = ask (self, "/robots.txt", 0);
 
-  g_assert_cmpstr (wire, ==, "HTTP/1.1 200 OK\r\n" TEXT "Content-Length: 26\r\n\r\nUser-agent: *\nDisallow: /\n");
+  g_assert_cmpstr (wire, ==,
+                   "HTTP/1.1 200 OK\r\n" TEXT
+                   "Content-Length: 26\r\n\r\nUser-agent: *\nDisallow: /\n");
   detour_plugin.stop (self);
 }
 
@@ -162,7 +169,8 @@ static const struct {
   { "redirect-blank", "redirect:https://example.com/ x", "*whole http or https address*" },
   { "redirect-letters", "redirect:https://example.com/\xc3\xa4", "*whole http or https address*" },
   { "file-relative", "file:home.html", "*\"home.html\" is not an absolute path*" },
-  { "file-missing", "file:/nonexistent/home.html", "*cannot serve /nonexistent/home.html: No such file*" },
+  { "file-missing", "file:/nonexistent/home.html",
+    "*cannot serve /nonexistent/home.html: No such file*" },
   { "file-folder", "file:/", "*cannot serve /: not an ordinary file*" },
   { "file-device", "file:/dev/zero", "*cannot serve /dev/zero: not an ordinary file*" },
 };
@@ -215,8 +223,8 @@ static void
 assert_shows (gpointer self, const char *html)
 {
   g_autofree char *wire = ask (self, "/", 0);
-  g_autofree char *expected
-      = g_strdup_printf ("HTTP/1.1 200 OK\r\n" HTML "Content-Length: %zu\r\n\r\n%s", strlen (html), html);
+  g_autofree char *expected = g_strdup_printf (
+      "HTTP/1.1 200 OK\r\n" HTML "Content-Length: %zu\r\n\r\n%s", strlen (html), html);
 
   g_assert_cmpstr (wire, ==, expected);
 }
@@ -317,8 +325,10 @@ main (int argc, char **argv)
   g_test_add_func ("/http-home/page/default", test_default);
   g_test_add_func ("/http-home/robots", test_robots);
   TEST_ADD_ROWS ("/http-home/bad-page/", bad, test_bad_page);
-  g_test_add ("/http-home/file/read-again-on-reload", Fixture, NULL, set_up, test_file_reload, tear_down);
-  g_test_add ("/http-home/file/longer-than-limit", Fixture, NULL, set_up, test_file_size, tear_down);
+  g_test_add ("/http-home/file/read-again-on-reload", Fixture, NULL, set_up, test_file_reload,
+              tear_down);
+  g_test_add ("/http-home/file/longer-than-limit", Fixture, NULL, set_up, test_file_size,
+              tear_down);
   g_test_add ("/http-home/file/not-text", Fixture, NULL, set_up, test_file_not_text, tear_down);
   g_test_add ("/http-home/file/pipe", Fixture, NULL, set_up, test_file_pipe, tear_down);
   return g_test_run ();

@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct
-{
+typedef struct {
   DetourHost *host;
   DetourSettings *settings;
   DetourLogStyle style;
@@ -53,7 +52,7 @@ log_file_write_all (int fd, const char *data, gsize len)
       if (n <= 0)
         return FALSE;
       data += n;
-      len -= (gsize)n;
+      len -= (gsize) n;
     }
   return TRUE;
 }

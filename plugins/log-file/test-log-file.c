@@ -177,7 +177,7 @@ test_cut_line (void)
   signal (SIGXFSZ, SIG_IGN);
   g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &before), ==, 0);
   now = before;
-  now.rlim_cur = (rlim_t)info.st_size + 10;
+  now.rlim_cur = (rlim_t) info.st_size + 10;
   g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &now), ==, 0);
   say ("two");
   g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &before), ==, 0);
@@ -189,8 +189,7 @@ test_cut_line (void)
 static void
 test_cannot_open (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *path, *error;
   } cases[] = {
     { "/nonexistent/log", "bench.conf:2: [log file] path: cannot open /nonexistent/log for "

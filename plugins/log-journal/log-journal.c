@@ -15,8 +15,7 @@
 /* The journal takes no longer names. */
 #define NAME_MAX_BYTES 64
 
-typedef struct
-{
+typedef struct {
   DetourLogStyle style;
   struct sockaddr_un address;
   int fd;
@@ -37,15 +36,15 @@ static void
 log_journal_append_field (gpointer user, const char *name, const char *value, gsize len)
 {
   GString *out = user;
-  guint64 size = GUINT64_TO_LE ((guint64)len);
+  guint64 size = GUINT64_TO_LE ((guint64) len);
 
-  if (!g_ascii_isupper (*name) || strlen (name) > NAME_MAX_BYTES ||
-      name[strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] != '\0')
+  if (!g_ascii_isupper (*name) || strlen (name) > NAME_MAX_BYTES
+      || name[strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] != '\0')
     return;
   g_string_append (out, name);
   g_string_append_c (out, '\n');
-  g_string_append_len (out, (const char *)&size, sizeof size);
-  g_string_append_len (out, value, (gssize)len);
+  g_string_append_len (out, (const char *) &size, sizeof size);
+  g_string_append_len (out, value, (gssize) len);
   g_string_append_c (out, '\n');
 }
 
@@ -72,8 +71,7 @@ log_journal_syslog_priority (GLogLevelFlags level)
 static gboolean
 log_journal_send_as_file (LogJournal *self, const GString *data)
 {
-  union
-  {
+  union {
     struct cmsghdr header;
     guint8 bytes[CMSG_SPACE (sizeof (int))];
   } control = { 0 };
@@ -92,9 +90,9 @@ log_journal_send_as_file (LogJournal *self, const GString *data)
   control.header.cmsg_type = SCM_RIGHTS;
   control.header.cmsg_len = CMSG_LEN (sizeof fd);
   memcpy (CMSG_DATA (&control.header), &fd, sizeof fd);
-  sent = write (fd, data->str, data->len) == (gssize)data->len &&
-         fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0 &&
-         sendmsg (self->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+  sent = write (fd, data->str, data->len) == (gssize) data->len
+      && fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0
+      && sendmsg (self->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
   close (fd);
   return sent;
 }
@@ -104,7 +102,8 @@ static gboolean
 log_journal_send_record (LogJournal *self, const GString *data)
 {
   if (sendto (self->fd, data->str, data->len, MSG_DONTWAIT | MSG_NOSIGNAL,
-              (const struct sockaddr *)&self->address, sizeof self->address) >= 0)
+              (const struct sockaddr *) &self->address, sizeof self->address)
+      >= 0)
     return TRUE;
   return (errno == EMSGSIZE || errno == ENOBUFS) && log_journal_send_as_file (self, data);
 }
@@ -130,7 +129,7 @@ static gboolean
 log_journal_check (const DetourSettings *settings, GError **error)
 {
   const char *path = detour_settings_string (settings, "socket");
-  const gsize max = sizeof ((struct sockaddr_un *)NULL)->sun_path - 1;
+  const gsize max = sizeof ((struct sockaddr_un *) NULL)->sun_path - 1;
 
   if (strlen (path) <= max)
     return TRUE;
@@ -155,7 +154,7 @@ log_journal_start (DetourHost *host, DetourSettings *settings, GError **error)
 
   fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   /* Only to see that somebody is there. */
-  if (fd < 0 || connect (fd, (const struct sockaddr *)&address, sizeof address) != 0)
+  if (fd < 0 || connect (fd, (const struct sockaddr *) &address, sizeof address) != 0)
     {
       detour_settings_error (settings, "socket", error,
                              "no journal at %s: %s; where there is no systemd, use "

@@ -28,7 +28,7 @@ open_journal (PluginBench *bench)
   g_assert_cmpuint (g_strlcpy (address.sun_path, path, sizeof address.sun_path), <,
                     sizeof address.sun_path);
   g_remove (path);
-  g_assert_cmpint (bind (fd, (struct sockaddr *)&address, sizeof address), ==, 0);
+  g_assert_cmpint (bind (fd, (struct sockaddr *) &address, sizeof address), ==, 0);
   return fd;
 }
 
@@ -49,8 +49,7 @@ static GBytes *
 receive (int journal)
 {
   static guint8 buffer[1 << 18];
-  union
-  {
+  union {
     struct cmsghdr header;
     guint8 bytes[CMSG_SPACE (sizeof (int))];
   } control = { 0 };
@@ -69,7 +68,7 @@ receive (int journal)
 
   g_assert_cmpint (n, >=, 0);
   if (CMSG_FIRSTHDR (&message) == NULL)
-    return g_bytes_new (buffer, (gsize)n);
+    return g_bytes_new (buffer, (gsize) n);
 
   g_assert_cmpint (n, ==, 0);
   memcpy (&fd, CMSG_DATA (&control.header), sizeof fd);
@@ -77,9 +76,9 @@ receive (int journal)
   g_assert_cmphex (fcntl (fd, F_GET_SEALS), ==,
                    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
   g_assert_cmpint (fstat (fd, &info), ==, 0);
-  data = g_malloc ((gsize)info.st_size);
-  g_assert_cmpint (pread (fd, data, (gsize)info.st_size, 0), ==, info.st_size);
-  bytes = g_bytes_new_take (data, (gsize)info.st_size);
+  data = g_malloc ((gsize) info.st_size);
+  g_assert_cmpint (pread (fd, data, (gsize) info.st_size, 0), ==, info.st_size);
+  bytes = g_bytes_new_take (data, (gsize) info.st_size);
   close (fd);
   return bytes;
 }
@@ -99,7 +98,7 @@ parse (GBytes *bytes)
       guint64 len;
 
       g_assert_nonnull (end);
-      name_len = (gsize)(end - p);
+      name_len = (gsize) (end - p);
       g_assert_null (memchr (p, '=', name_len));
       g_assert_cmpuint (left - name_len - 1, >=, sizeof len);
       memcpy (&len, end + 1, sizeof len);
@@ -148,8 +147,7 @@ test_fields (void)
 static void
 test_priorities (void)
 {
-  static const struct
-  {
+  static const struct {
     GLogLevelFlags level;
     const char *priority;
   } cases[] = {
@@ -256,8 +254,7 @@ test_journal_restarts (void)
 static void
 test_full_journal (void)
 {
-  enum
-  {
+  enum {
     RECORDS = 10000,
   };
   int journal;

@@ -11,8 +11,7 @@
 /* A pipe that polls as writable takes this much at once (PIPE_BUF). */
 #define PIECE_BYTES 4096
 
-typedef struct
-{
+typedef struct {
   DetourLogStyle style;
   DetourCounter *lines;
   DetourCounter *lost;
@@ -50,7 +49,7 @@ log_stderr_write (gpointer data, const DetourLogRecord *record)
 
       if (n < 0 && errno != EINTR)
         break;
-      done += n > 0 ? (gsize)n : 0;
+      done += n > 0 ? (gsize) n : 0;
     }
   detour_counter_add (done == line->len ? self->lines : self->lost, 1);
   g_string_free (line, TRUE);

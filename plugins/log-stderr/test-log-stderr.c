@@ -13,8 +13,7 @@
 extern const DetourPlugin detour_plugin;
 
 /* Standard error is a pipe meanwhile; its read end does not block. */
-typedef struct
-{
+typedef struct {
   PluginBench *bench;
   int saved;
   int reader;
@@ -105,8 +104,7 @@ test_json (Fixture *self, gconstpointer keys)
 static void
 test_full_pipe (Fixture *self, gconstpointer keys)
 {
-  enum
-  {
+  enum {
     LINES = 4000,
   };
   g_autofree char *text = NULL;

@@ -13,8 +13,7 @@
 /* A key has 64 digits; the rest is white space around it. */
 #define FILE_MAX_BYTES 4096
 
-typedef struct
-{
+typedef struct {
   DetourHost *host;
   DetourSettings *settings;
 } ServiceMesh;
@@ -75,8 +74,8 @@ service_mesh_parse_key (const char *path, const char *text, guint8 *key, GError 
       return FALSE;
     }
   for (gsize i = 0; i < DETOUR_KEY_SIZE; i++)
-    key[i] = (guint8)(g_ascii_xdigit_value (digits[2 * i]) << 4 |
-                      g_ascii_xdigit_value (digits[2 * i + 1]));
+    key[i] = (guint8) (g_ascii_xdigit_value (digits[2 * i]) << 4
+                       | g_ascii_xdigit_value (digits[2 * i + 1]));
   return TRUE;
 }
 

@@ -54,8 +54,7 @@ test_good_files (void)
 static void
 test_bad_files (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *text; /* NULL: no file */
     int mode;
     const char *error;

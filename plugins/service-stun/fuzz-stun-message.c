@@ -22,7 +22,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
     g_assert (any == STUN_OK);
   if (any != STUN_OK)
     return 0;
-  len = stun_response_build (data, size, (const struct sockaddr *)&source, response);
+  len = stun_response_build (data, size, (const struct sockaddr *) &source, response);
   g_assert (len <= STUN_RESPONSE_MAX && 2 * len <= 3 * size);
   g_assert (len == 0 || memcmp (response + 4, data + 4, 16) == 0);
   return 0;

@@ -23,8 +23,7 @@
 #define READ_ERRORS_A_WARNING 600
 
 /* Belongs to the thread while that runs; start() and stop() have it before and after. */
-typedef struct
-{
+typedef struct {
   DetourHost *host;
   gboolean any;    /* compat=any */
   gboolean always; /* when-not-ready=answer */
@@ -71,8 +70,8 @@ service_stun_drop (ServiceStun *self, StunVerdict verdict)
 static gboolean
 service_stun_is_ipv4 (const struct sockaddr *source)
 {
-  return source->sa_family == AF_INET ||
-         IN6_IS_ADDR_V4MAPPED (&((const struct sockaddr_in6 *)(gconstpointer)source)->sin6_addr);
+  return source->sa_family == AF_INET
+      || IN6_IS_ADDR_V4MAPPED (&((const struct sockaddr_in6 *) (gconstpointer) source)->sin6_addr);
 }
 
 static void
@@ -92,7 +91,7 @@ service_stun_answer_one (ServiceStun *self, guint i)
     }
   if (stun_map_apply (self->map, source, &told))
     detour_counter_add (self->mapped, 1);
-  response_len = stun_response_build (data, len, (const struct sockaddr *)&told, response);
+  response_len = stun_response_build (data, len, (const struct sockaddr *) &told, response);
   if (response_len == 0)
     {
       service_stun_drop (self, STUN_SMALL);
@@ -117,18 +116,18 @@ service_stun_serve_socket (ServiceStun *self, int fd)
       if (n < 0)
         return FALSE;
       if (!self->always && !detour_host_is_ready (self->host))
-        detour_counter_add (self->not_ready, (guint)n);
+        detour_counter_add (self->not_ready, (guint) n);
       else
         {
           before = detour_counter_get (self->not_stun);
-          for (guint i = 0; i < (guint)n; i++)
+          for (guint i = 0; i < (guint) n; i++)
             service_stun_answer_one (self, i);
-          n_answers = (guint)n - (guint)(detour_counter_get (self->not_stun) - before);
+          n_answers = (guint) n - (guint) (detour_counter_get (self->not_stun) - before);
           n_sent = stun_batch_send (self->batch, fd);
           detour_counter_add (self->success, n_sent);
           detour_counter_add (self->write_error, n_answers - n_sent);
         }
-      if (n < (int)STUN_BATCH_SIZE)
+      if (n < (int) STUN_BATCH_SIZE)
         break;
     }
   return TRUE;
@@ -151,7 +150,7 @@ static gpointer
 service_stun_run (gpointer data)
 {
   ServiceStun *self = data;
-  struct pollfd *polls = (struct pollfd *)(gpointer)self->polls->data;
+  struct pollfd *polls = (struct pollfd *) (gpointer) self->polls->data;
   struct pollfd *stop = &polls[self->polls->len - 1];
 
   for (;;)
@@ -176,8 +175,8 @@ service_stun_run (gpointer data)
 static guint
 service_stun_port_of (const struct sockaddr_storage *address)
 {
-  return ntohs (address->ss_family == AF_INET ? ((const struct sockaddr_in *)address)->sin_port
-                                              : ((const struct sockaddr_in6 *)address)->sin6_port);
+  return ntohs (address->ss_family == AF_INET ? ((const struct sockaddr_in *) address)->sin_port
+                                              : ((const struct sockaddr_in6 *) address)->sin6_port);
 }
 
 /* Some entry asks for IPv4 on @port: a dual-stack socket beside it would be refused by the kernel.
@@ -189,8 +188,8 @@ service_stun_has_ipv4 (const char *const *list, guint port)
     {
       struct sockaddr_storage address;
 
-      if (stun_socket_parse (list[i], &address) && address.ss_family == AF_INET &&
-          service_stun_port_of (&address) == port && port != 0)
+      if (stun_socket_parse (list[i], &address) && address.ss_family == AF_INET
+          && service_stun_port_of (&address) == port && port != 0)
         return TRUE;
     }
   return FALSE;
@@ -209,7 +208,8 @@ service_stun_open_sockets (ServiceStun *self, const DetourSettings *settings, GE
       gboolean parsed = stun_socket_parse (list[i], &address);
 
       g_assert (parsed); /* service_stun_check() saw to it */
-      entry.fd = stun_socket_open (&address, service_stun_has_ipv4 (list, service_stun_port_of (&address)));
+      entry.fd = stun_socket_open (&address,
+                                   service_stun_has_ipv4 (list, service_stun_port_of (&address)));
       if (entry.fd < 0)
         {
           detour_settings_error (settings, "listen", error, "cannot bind UDP %s: %s%s", list[i],
@@ -225,7 +225,7 @@ service_stun_open_sockets (ServiceStun *self, const DetourSettings *settings, GE
 static void
 service_stun_close_descriptor (gpointer data)
 {
-  close (((struct pollfd *)data)->fd);
+  close (((struct pollfd *) data)->fd);
 }
 
 static void
@@ -241,8 +241,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (ServiceStun, service_stun_free)
 static void
 service_stun_find_counters (ServiceStun *self, DetourHost *host)
 {
-  static const struct
-  {
+  static const struct {
     const char *name, *help;
   } verdicts[STUN_N_VERDICTS] = {
     [STUN_SHORT] = { "not_stun_short", "datagrams shorter than a STUN header" },

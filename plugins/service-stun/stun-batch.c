@@ -12,22 +12,19 @@
 #include "stun-message.h"
 
 /* A dual-stack socket reports an IPv4 destination in both forms. */
-#define CONTROL_SIZE                                                                               \
+#define CONTROL_SIZE \
   (CMSG_SPACE (sizeof (struct in_pktinfo)) + CMSG_SPACE (sizeof (struct in6_pktinfo)))
 /* Whatever is this short fits into the first page of its slot. */
 #define SMALL_DATAGRAM 4096u
 
-typedef union
-{
+typedef union {
   struct cmsghdr align;
   guint8 bytes[CONTROL_SIZE];
 } Control;
 
 /* Where a datagram was sent to. */
-typedef struct
-{
-  enum
-  {
+typedef struct {
+  enum {
     LOCAL_UNKNOWN,
     LOCAL_UNUSABLE, /* told, but nothing to answer from */
     LOCAL_IPV4,
@@ -37,8 +34,7 @@ typedef struct
   struct in6_addr in6;
 } Local;
 
-struct _StunBatch
-{
+struct _StunBatch {
   struct mmsghdr received[STUN_BATCH_SIZE];
   struct mmsghdr answers[STUN_BATCH_SIZE];
   struct iovec received_iov[STUN_BATCH_SIZE];
@@ -91,8 +87,8 @@ stun_batch_local_read (Local *self, struct msghdr *message)
 {
   self->kind = LOCAL_UNKNOWN;
   for (struct cmsghdr *c = CMSG_FIRSTHDR (message); c != NULL; c = CMSG_NXTHDR (message, c))
-    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO &&
-        c->cmsg_len >= CMSG_LEN (sizeof (struct in_pktinfo)))
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO
+        && c->cmsg_len >= CMSG_LEN (sizeof (struct in_pktinfo)))
       {
         struct in_pktinfo info;
 
@@ -101,8 +97,8 @@ stun_batch_local_read (Local *self, struct msghdr *message)
         self->kind = stun_batch_usable_ipv4 (self->in) ? LOCAL_IPV4 : LOCAL_UNUSABLE;
         return;
       }
-    else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
-             c->cmsg_len >= CMSG_LEN (sizeof (struct in6_pktinfo)))
+    else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO
+             && c->cmsg_len >= CMSG_LEN (sizeof (struct in6_pktinfo)))
       {
         struct in6_pktinfo info;
 
@@ -115,8 +111,8 @@ stun_batch_local_read (Local *self, struct msghdr *message)
           }
         else
           self->kind = IN6_IS_ADDR_UNSPECIFIED (&self->in6) || IN6_IS_ADDR_MULTICAST (&self->in6)
-                           ? LOCAL_UNUSABLE
-                           : LOCAL_IPV6;
+                         ? LOCAL_UNUSABLE
+                         : LOCAL_IPV6;
       }
 }
 
@@ -140,7 +136,7 @@ stun_batch_local_write (const Local *self, struct msghdr *message, Control *cont
   c->cmsg_level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
   c->cmsg_type = ipv4 ? IP_PKTINFO : IPV6_PKTINFO;
   c->cmsg_len = CMSG_LEN (size);
-  memcpy (CMSG_DATA (c), ipv4 ? (gconstpointer)&in : (gconstpointer)&in6, size);
+  memcpy (CMSG_DATA (c), ipv4 ? (gconstpointer) &in : (gconstpointer) &in6, size);
   message->msg_control = control;
   message->msg_controllen = CMSG_SPACE (size);
 }
@@ -156,7 +152,7 @@ stun_batch_receive (StunBatch *self, int fd)
   self->grown = FALSE;
   self->n_answers = 0;
   for (guint i = 0; i < STUN_BATCH_SIZE; i++)
-    self->received[i].msg_hdr = (struct msghdr){
+    self->received[i].msg_hdr = (struct msghdr) {
       .msg_name = &self->sources[i],
       .msg_namelen = sizeof self->sources[i],
       .msg_iov = &self->received_iov[i],
@@ -187,7 +183,7 @@ stun_batch_data (const StunBatch *self, guint i, gsize *len)
 const struct sockaddr *
 stun_batch_source (const StunBatch *self, guint i)
 {
-  return (const struct sockaddr *)&self->sources[i];
+  return (const struct sockaddr *) &self->sources[i];
 }
 
 gboolean
@@ -203,8 +199,8 @@ stun_batch_answer (StunBatch *self, guint i, const guint8 *data, gsize len)
 
   g_assert (n < STUN_BATCH_SIZE && len <= STUN_RESPONSE_MAX);
   memcpy (self->answer_data[n], data, len);
-  self->answer_iov[n] = (struct iovec){ self->answer_data[n], len };
-  self->answers[n].msg_hdr = (struct msghdr){
+  self->answer_iov[n] = (struct iovec) { self->answer_data[n], len };
+  self->answers[n].msg_hdr = (struct msghdr) {
     .msg_name = &self->sources[i],
     .msg_namelen = self->received[i].msg_hdr.msg_namelen,
     .msg_iov = &self->answer_iov[n],
@@ -224,8 +220,8 @@ stun_batch_send (StunBatch *self, int fd)
     {
       int n = sendmmsg (fd, self->answers + next, self->n_answers - next, MSG_DONTWAIT);
 
-      next += n > 0 ? (guint)n : 1;
-      n_sent += n > 0 ? (guint)n : 0;
+      next += n > 0 ? (guint) n : 1;
+      n_sent += n > 0 ? (guint) n : 0;
     }
   self->n_answers = 0;
   return n_sent;

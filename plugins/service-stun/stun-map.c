@@ -8,16 +8,14 @@
 #include <netinet/in.h>
 #include <string.h>
 
-typedef struct
-{
+typedef struct {
   int family;
   guint bits;
   guint8 network[16];
   guint8 address[16];
 } Entry;
 
-struct _StunMap
-{
+struct _StunMap {
   GArray *entries; /* Entry, in the order of the file */
 };
 
@@ -64,7 +62,7 @@ stun_map_has_host_bits (const Entry *entry)
   memcpy (rest, entry->network, sizeof rest);
   memset (rest, 0, whole);
   if (entry->bits % 8 != 0)
-    rest[whole] &= (guint8)(0xff >> entry->bits % 8);
+    rest[whole] &= (guint8) (0xff >> entry->bits % 8);
   return memcmp (rest, zero, stun_map_size_of (entry->family)) != 0;
 }
 
@@ -80,7 +78,7 @@ stun_map_add (StunMap *self, const char *text)
 
   if (equals == NULL)
     return "write NETWORK/BITS=ADDRESS, such as 10.0.0.0/8=192.0.2.1";
-  network = g_strstrip (g_strndup (text, (gsize)(equals - text)));
+  network = g_strstrip (g_strndup (text, (gsize) (equals - text)));
   address = g_strstrip (g_strdup (equals + 1));
   slash = strchr (network, '/');
   if (slash != NULL)
@@ -96,7 +94,7 @@ stun_map_add (StunMap *self, const char *text)
     {
       if (!g_ascii_string_to_unsigned (slash + 1, 10, 0, entry.bits, &bits, NULL))
         return "a network has 0 to 32 bits in IPv4, 0 to 128 in IPv6";
-      entry.bits = (guint)bits;
+      entry.bits = (guint) bits;
     }
   if (stun_map_has_host_bits (&entry))
     return "the network has bits set behind its length";
@@ -104,8 +102,8 @@ stun_map_add (StunMap *self, const char *text)
     {
       const Entry *other = &g_array_index (self->entries, Entry, i);
 
-      if (other->family == entry.family && other->bits == entry.bits &&
-          memcmp (other->network, entry.network, sizeof entry.network) == 0)
+      if (other->family == entry.family && other->bits == entry.bits
+          && memcmp (other->network, entry.network, sizeof entry.network) == 0)
         return "the network comes twice";
     }
   g_array_append_val (self->entries, entry);
@@ -115,8 +113,8 @@ stun_map_add (StunMap *self, const char *text)
 gboolean
 stun_map_apply (const StunMap *self, const struct sockaddr *source, struct sockaddr_storage *told)
 {
-  struct sockaddr_in *in = (struct sockaddr_in *)told;
-  struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)told;
+  struct sockaddr_in *in = (struct sockaddr_in *) told;
+  struct sockaddr_in6 *in6 = (struct sockaddr_in6 *) told;
   const Entry *best = NULL;
   guint8 *address;
 
@@ -128,13 +126,14 @@ stun_map_apply (const StunMap *self, const struct sockaddr *source, struct socka
       memcpy (&plain.sin_addr, in6->sin6_addr.s6_addr + 12, sizeof plain.sin_addr);
       memcpy (told, &plain, sizeof plain);
     }
-  address = told->ss_family == AF_INET ? (guint8 *)&in->sin_addr : in6->sin6_addr.s6_addr;
+  address = told->ss_family == AF_INET ? (guint8 *) &in->sin_addr : in6->sin6_addr.s6_addr;
   for (guint i = 0; i < self->entries->len; i++)
     {
       const Entry *entry = &g_array_index (self->entries, Entry, i);
 
-      if (entry->family == told->ss_family && stun_map_has_prefix (address, entry->network, entry->bits) &&
-          (best == NULL || entry->bits > best->bits))
+      if (entry->family == told->ss_family
+          && stun_map_has_prefix (address, entry->network, entry->bits)
+          && (best == NULL || entry->bits > best->bits))
         best = entry;
     }
   if (best != NULL)

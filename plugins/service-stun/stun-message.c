@@ -21,20 +21,20 @@
 static inline guint16
 stun_message_get_u16 (const guint8 *p)
 {
-  return (guint16)(p[0] << 8 | p[1]);
+  return (guint16) (p[0] << 8 | p[1]);
 }
 
 static inline guint32
 stun_message_get_u32 (const guint8 *p)
 {
-  return (guint32)stun_message_get_u16 (p) << 16 | stun_message_get_u16 (p + 2);
+  return (guint32) stun_message_get_u16 (p) << 16 | stun_message_get_u16 (p + 2);
 }
 
 static inline void
 stun_message_put_u16 (guint8 *p, guint value)
 {
-  p[0] = (guint8)(value >> 8);
-  p[1] = (guint8)value;
+  p[0] = (guint8) (value >> 8);
+  p[1] = (guint8) value;
 }
 
 static inline void
@@ -63,8 +63,7 @@ stun_message_crc32 (const guint8 *data, gsize len)
 }
 
 /* What the list of attributes says. */
-typedef struct
-{
+typedef struct {
   gboolean marked; /* a SOFTWARE has the value of Tailscale's clients */
   guint last_type;
   const guint8 *fingerprint; /* value of the last FINGERPRINT of four bytes; NULL: none */
@@ -83,13 +82,13 @@ stun_message_attributes_read (Attributes *self, const guint8 *data, gsize len)
       if (len < 4)
         return FALSE;
       size = stun_message_get_u16 (data + 2);
-      padded = (size + 3) & ~(gsize)3;
+      padded = (size + 3) & ~(gsize) 3;
       if (len - 4 < padded)
         return FALSE;
 
       self->last_type = stun_message_get_u16 (data);
-      if (self->last_type == ATTRIBUTE_SOFTWARE && size == strlen (mark) &&
-          memcmp (data + 4, mark, size) == 0)
+      if (self->last_type == ATTRIBUTE_SOFTWARE && size == strlen (mark)
+          && memcmp (data + 4, mark, size) == 0)
         self->marked = TRUE;
       if (self->last_type == ATTRIBUTE_FINGERPRINT && size == 4)
         self->fingerprint = data + 4;
@@ -116,8 +115,9 @@ stun_request_parse (const guint8 *data, gsize len, gboolean any)
     return STUN_SOFTWARE;
   if (any && attributes.last_type != ATTRIBUTE_FINGERPRINT)
     return STUN_OK;
-  if (attributes.last_type != ATTRIBUTE_FINGERPRINT || attributes.fingerprint == NULL ||
-      stun_message_get_u32 (attributes.fingerprint) != (stun_message_crc32 (data, len - FINGERPRINT_SIZE) ^ FINGERPRINT_MASK))
+  if (attributes.last_type != ATTRIBUTE_FINGERPRINT || attributes.fingerprint == NULL
+      || stun_message_get_u32 (attributes.fingerprint)
+             != (stun_message_crc32 (data, len - FINGERPRINT_SIZE) ^ FINGERPRINT_MASK))
     return STUN_FINGERPRINT;
   return STUN_OK;
 }
@@ -131,15 +131,15 @@ stun_response_build (const guint8 *request, gsize len, const struct sockaddr *so
 
   if (source->sa_family == AF_INET)
     {
-      const struct sockaddr_in *in = (const struct sockaddr_in *)(gconstpointer)source;
+      const struct sockaddr_in *in = (const struct sockaddr_in *) (gconstpointer) source;
 
-      address = (const guint8 *)&in->sin_addr;
+      address = (const guint8 *) &in->sin_addr;
       address_size = 4;
       port = ntohs (in->sin_port);
     }
   else if (source->sa_family == AF_INET6)
     {
-      const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(gconstpointer)source;
+      const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) (gconstpointer) source;
       gboolean mapped = IN6_IS_ADDR_V4MAPPED (&in6->sin6_addr);
 
       address = in6->sin6_addr.s6_addr + (mapped ? 12 : 0);
@@ -154,11 +154,11 @@ stun_response_build (const guint8 *request, gsize len, const struct sockaddr *so
     return 0;
 
   stun_message_put_u16 (out, BINDING_SUCCESS);
-  stun_message_put_u16 (out + 2, (guint)size - STUN_HEADER_SIZE);
+  stun_message_put_u16 (out + 2, (guint) size - STUN_HEADER_SIZE);
   stun_message_put_u32 (out + 4, MAGIC_COOKIE);
   memcpy (out + 8, request + 8, STUN_TRANSACTION_SIZE);
   stun_message_put_u16 (out + 20, ATTRIBUTE_XOR_MAPPED);
-  stun_message_put_u16 (out + 22, (guint)address_size + 4);
+  stun_message_put_u16 (out + 22, (guint) address_size + 4);
   out[24] = 0;
   out[25] = address_size == 4 ? FAMILY_IPV4 : FAMILY_IPV6;
   stun_message_put_u16 (out + 26, port ^ MAGIC_COOKIE >> 16);

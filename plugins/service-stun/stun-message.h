@@ -14,8 +14,7 @@ G_BEGIN_DECLS
 
 /* What a datagram was found to be; everything but OK stays without an answer. In order of the
  * checks. */
-typedef enum
-{
+typedef enum {
   STUN_OK,
   STUN_SHORT,       /* shorter than a header */
   STUN_COOKIE,      /* top bits or magic cookie are not those of STUN */
@@ -36,8 +35,8 @@ typedef enum
  * The length field of the header is not looked at: clients and servers of this network never did.
  * On STUN_OK the transaction id is the twelve bytes at @data + 8.
  */
-StunVerdict stun_request_parse (const guint8 *data, gsize len,
-                                gboolean any) G_GNUC_WARN_UNUSED_RESULT;
+StunVerdict stun_request_parse (const guint8 *data, gsize len, gboolean any)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * stun_response_build:

@@ -30,9 +30,9 @@ stun_socket_parse (const char *text, struct sockaddr_storage *out)
   if (colon == text)
     host = g_strdup ("::");
   else if (*text == '[' && colon[-1] == ']')
-    host = g_strndup (text + 1, (gsize)(colon - text) - 2);
+    host = g_strndup (text + 1, (gsize) (colon - text) - 2);
   else
-    host = g_strndup (text, (gsize)(colon - text));
+    host = g_strndup (text, (gsize) (colon - text));
   /* An address of IPv6 without its brackets would be cut in the wrong place. */
   if (*text != '[' && colon != text && strchr (host, ':') != NULL)
     return FALSE;
@@ -47,7 +47,7 @@ stun_socket_parse (const char *text, struct sockaddr_storage *out)
 static gboolean
 stun_socket_is_any_ipv6 (const struct sockaddr_storage *address)
 {
-  const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+  const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) address;
 
   return address->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED (&in6->sin6_addr);
 }
@@ -65,7 +65,7 @@ stun_socket_open (const struct sockaddr_storage *address, gboolean only_ipv6)
     {
       struct sockaddr_in any = {
         .sin_family = AF_INET,
-        .sin_port = ((const struct sockaddr_in6 *)address)->sin6_port,
+        .sin_port = ((const struct sockaddr_in6 *) address)->sin6_port,
       };
 
       memcpy (&bound, &any, sizeof any);
@@ -85,7 +85,7 @@ stun_socket_open (const struct sockaddr_storage *address, gboolean only_ipv6)
     }
   setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
 
-  if (bind (fd, (const struct sockaddr *)&bound, size) != 0)
+  if (bind (fd, (const struct sockaddr *) &bound, size) != 0)
     {
       int saved = errno;
 
@@ -103,9 +103,10 @@ stun_socket_name (int fd)
   socklen_t size = sizeof address;
   char host[NI_MAXHOST], port[NI_MAXSERV];
 
-  if (getsockname (fd, (struct sockaddr *)&address, &size) != 0 ||
-      getnameinfo ((const struct sockaddr *)&address, size, host, sizeof host, port, sizeof port,
-                   NI_NUMERICHOST | NI_NUMERICSERV | NI_DGRAM) != 0)
+  if (getsockname (fd, (struct sockaddr *) &address, &size) != 0
+      || getnameinfo ((const struct sockaddr *) &address, size, host, sizeof host, port,
+                      sizeof port, NI_NUMERICHOST | NI_NUMERICSERV | NI_DGRAM)
+             != 0)
     return g_strdup ("?");
   return g_strdup_printf (address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }

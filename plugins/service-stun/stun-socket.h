@@ -13,8 +13,8 @@ G_BEGIN_DECLS
  *
  * Returns: FALSE when @text has another form; names are not looked up.
  */
-gboolean stun_socket_parse (const char *text,
-                            struct sockaddr_storage *out) G_GNUC_WARN_UNUSED_RESULT;
+gboolean stun_socket_parse (const char *text, struct sockaddr_storage *out)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * stun_socket_open:

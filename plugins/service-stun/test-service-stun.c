@@ -45,11 +45,10 @@ port_of (PluginBench *bench)
   g_autofree char *summary = detour_instance_dup_summary (bench->instance);
 
   g_assert_true (g_str_has_prefix (summary, "listening on "));
-  return (guint16)g_ascii_strtoull (strrchr (summary, ':') + 1, NULL, 10);
+  return (guint16) g_ascii_strtoull (strrchr (summary, ':') + 1, NULL, 10);
 }
 
-typedef union
-{
+typedef union {
   struct sockaddr any;
   struct sockaddr_in in;
   struct sockaddr_in6 in6;
@@ -93,7 +92,7 @@ ask (int fd, const char *host, guint16 port, const guint8 *data, gsize len)
 {
   Address address = make_address (host, port);
 
-  g_assert_cmpint (sendto (fd, data, len, 0, &address.any, sizeof address), ==, (gssize)len);
+  g_assert_cmpint (sendto (fd, data, len, 0, &address.any, sizeof address), ==, (gssize) len);
 }
 
 /* Receives the answer to @question, which must come from @host:@port and tell this socket's
@@ -108,7 +107,7 @@ expect (int fd, const char *host, guint16 port, const guint8 *question, gsize le
 
   if (n < 0)
     g_error ("no answer: %s", g_strerror (errno));
-  g_assert_cmpint (n, ==, (gssize)len);
+  g_assert_cmpint (n, ==, (gssize) len);
   g_assert_cmpmem (answer + 4, 16, question + 4, 16);
   g_assert_cmpint (getsockname (fd, &own.any, &own_size), ==, 0);
   g_assert_cmpint (from.any.sa_family, ==, expected.any.sa_family);
@@ -124,7 +123,7 @@ expect (int fd, const char *host, guint16 port, const guint8 *question, gsize le
     g_assert_cmpmem (&from.in6.sin6_addr, 16, &expected.in6.sin6_addr, 16);
   /* Both families have their port in the same place. */
   g_assert_cmpuint (from.in.sin_port, ==, expected.in.sin_port);
-  g_assert_cmpuint ((guint)(answer[26] << 8 | answer[27]) ^ 0x2112, ==, ntohs (own.in.sin_port));
+  g_assert_cmpuint ((guint) (answer[26] << 8 | answer[27]) ^ 0x2112, ==, ntohs (own.in.sin_port));
 }
 
 static gboolean
@@ -218,8 +217,8 @@ test_both_wildcards (void)
       g_autoptr (PluginBench) first = start ("listen = [::]:0\n");
       g_autoptr (PluginBench) bench = plugin_bench_new (&detour_plugin);
       guint16 port = port_of (first);
-      g_autofree char *text =
-          g_strdup_printf ("[service stun]\nlisten = 0.0.0.0:%u; [::]:%u\n", port, port);
+      g_autofree char *text = g_strdup_printf ("[service stun]\nlisten = 0.0.0.0:%u; [::]:%u\n",
+                                               port, port);
 
       detour_instance_stop (first->instance);
       plugin_bench_load_good (bench, text);
@@ -231,8 +230,7 @@ test_both_wildcards (void)
 static void
 test_any (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *compat;
     gboolean answered;
   } cases[] = { { "compat = tailscale\n", FALSE }, { "compat = any\n", TRUE } };
@@ -286,8 +284,7 @@ test_map (void)
 static void
 test_not_ready (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *keys;
     gboolean answered;
   } cases[] = { { "", FALSE }, { "when-not-ready = answer\n", TRUE } };
@@ -321,8 +318,7 @@ test_not_ready (void)
 static void
 test_garbage (void)
 {
-  enum
-  {
+  enum {
     ROUNDS = 1000,
     A_ROUND = 100,
   };
@@ -337,15 +333,15 @@ test_garbage (void)
     {
       for (guint i = 0; i < A_ROUND; i++)
         {
-          gsize len = (gsize)g_test_rand_int_range (0, sizeof garbage + 1);
-          gsize right = (gsize)g_test_rand_int_range (8, 39);
+          gsize len = (gsize) g_test_rand_int_range (0, sizeof garbage + 1);
+          gsize right = (gsize) g_test_rand_int_range (8, 39);
 
           /* Half of them begin like a request, for the later checks to have something to do. */
           for (gsize byte = 0; byte < len; byte++)
-            garbage[byte] = (guint8)g_test_rand_int ();
+            garbage[byte] = (guint8) g_test_rand_int ();
           if (i % 2 == 0)
             memcpy (garbage, request, MIN (len, right));
-          g_assert_cmpint (send (fd, garbage, len, 0), ==, (gssize)len);
+          g_assert_cmpint (send (fd, garbage, len, 0), ==, (gssize) len);
         }
       g_assert_cmpint (send (fd, request, sizeof request, 0), ==, sizeof request);
       expect (fd, "127.0.0.1", port, request, RESPONSE_IPV4_SIZE);
@@ -382,8 +378,8 @@ test_taken_port (void)
 {
   g_autoptr (PluginBench) first = start ("listen = 127.0.0.1:0\n");
   g_autoptr (PluginBench) bench = plugin_bench_new (&detour_plugin);
-  g_autofree char *text =
-      g_strdup_printf ("[service stun]\nlisten = 127.0.0.1:0; 127.0.0.1:%u\n", port_of (first));
+  g_autofree char *text = g_strdup_printf ("[service stun]\nlisten = 127.0.0.1:0; 127.0.0.1:%u\n",
+                                           port_of (first));
   g_autofree char *expected = g_strdup_printf (
       "bench.conf:2: [service stun] listen: cannot bind UDP 127.0.0.1:%u: Address already in use; "
       "see who has it: ss -ulnp",
@@ -417,8 +413,7 @@ test_restart (void)
 static void
 test_bad_settings (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *keys, *error;
   } cases[] = {
     { "listen = unix:/run/stun\n",

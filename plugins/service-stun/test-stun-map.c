@@ -45,8 +45,7 @@ test_apply (void)
     "10.0.0.0/8=192.0.2.1", "10.1.0.0/16=192.0.2.2",   " 10.1.2.3 = 192.0.2.3 ",
     "fd00::/8=2001:db8::1", "fd00:1::/33=2001:db8::2",
   };
-  static const struct
-  {
+  static const struct {
     const char *source, *told;
     gboolean mapped;
   } cases[] = {
@@ -62,8 +61,7 @@ test_apply (void)
     g_assert_cmpstr (stun_map_add (map, entries[i]), ==, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      union
-      {
+      union {
         struct sockaddr any;
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
@@ -80,11 +78,11 @@ test_apply (void)
         }
       source.in.sin_port = htons (4711); /* in the same place for both */
       g_assert_cmpint (stun_map_apply (map, &source.any, &told), ==, cases[i].mapped);
-      g_assert_cmpuint (((struct sockaddr_in *)&told)->sin_port, ==, htons (4711));
+      g_assert_cmpuint (((struct sockaddr_in *) &told)->sin_port, ==, htons (4711));
       inet_ntop (told.ss_family,
                  told.ss_family == AF_INET
-                     ? (gconstpointer) & ((struct sockaddr_in *)&told)->sin_addr
-                     : (gconstpointer) & ((struct sockaddr_in6 *)&told)->sin6_addr,
+                     ? (gconstpointer) & ((struct sockaddr_in *) &told)->sin_addr
+                     : (gconstpointer) & ((struct sockaddr_in6 *) &told)->sin6_addr,
                  text, sizeof text);
       g_assert_cmpstr (text, ==, cases[i].told);
     }

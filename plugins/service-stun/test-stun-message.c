@@ -37,7 +37,7 @@ add (GByteArray *self, const char *hex)
   for (const char *p = hex; *p != '\0'; p++)
     if (g_ascii_isxdigit (p[0]) && g_ascii_isxdigit (p[1]))
       {
-        guint8 byte = (guint8)(g_ascii_xdigit_value (p[0]) << 4 | g_ascii_xdigit_value (p[1]));
+        guint8 byte = (guint8) (g_ascii_xdigit_value (p[0]) << 4 | g_ascii_xdigit_value (p[1]));
 
         g_byte_array_append (self, &byte, 1);
         p++;
@@ -51,7 +51,7 @@ add_fingerprint (GByteArray *self)
   guint32 sum = GUINT32_TO_BE (slow_crc32 (self->data, self->len) ^ 0x5354554e);
 
   add (self, "80280004");
-  g_byte_array_append (self, (const guint8 *)&sum, 4);
+  g_byte_array_append (self, (const guint8 *) &sum, 4);
 }
 
 /* In a block of exactly that size, so that a sanitizer sees a read one byte too far. */
@@ -78,8 +78,7 @@ test_example (void)
 static void
 test_table (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *what, *head; /* everything before the fingerprint */
     gboolean fingerprint;    /* a right one follows */
     const char *tail;        /* everything behind it */
@@ -160,7 +159,7 @@ test_flipped_bits (void)
       guint8 copy[sizeof example];
 
       memcpy (copy, example, sizeof copy);
-      copy[bit / 8] ^= (guint8)(1 << bit % 8);
+      copy[bit / 8] ^= (guint8) (1 << bit % 8);
       g_assert_cmpint (parse (copy, sizeof copy, FALSE), !=, STUN_OK);
     }
 }
@@ -171,18 +170,18 @@ make_source (struct sockaddr_storage *out, const char *address, guint port)
   memset (out, 0, sizeof *out);
   if (strchr (address, ':') == NULL)
     {
-      struct sockaddr_in *in = (struct sockaddr_in *)out;
+      struct sockaddr_in *in = (struct sockaddr_in *) out;
 
       in->sin_family = AF_INET;
-      in->sin_port = htons ((guint16)port);
+      in->sin_port = htons ((guint16) port);
       g_assert_cmpint (inet_pton (AF_INET, address, &in->sin_addr), ==, 1);
     }
   else
     {
-      struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+      struct sockaddr_in6 *in6 = (struct sockaddr_in6 *) out;
 
       in6->sin6_family = AF_INET6;
-      in6->sin6_port = htons ((guint16)port);
+      in6->sin6_port = htons ((guint16) port);
       g_assert_cmpint (inet_pton (AF_INET6, address, &in6->sin6_addr), ==, 1);
     }
 }
@@ -190,8 +189,7 @@ make_source (struct sockaddr_storage *out, const char *address, guint port)
 static void
 test_response (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *address;
     guint port;
     const char *hex;
@@ -214,7 +212,7 @@ test_response (void)
 
       make_source (&source, cases[i].address, cases[i].port);
       add (expected, cases[i].hex);
-      len = stun_response_build (example, sizeof example, (struct sockaddr *)&source, response);
+      len = stun_response_build (example, sizeof example, (struct sockaddr *) &source, response);
       g_assert_cmpmem (response, len, expected->data, expected->len);
     }
 }
@@ -235,7 +233,7 @@ test_amplification (void)
         struct sockaddr_storage source;
 
         make_source (&source, addresses[i], 1);
-        g_assert_cmpuint (stun_response_build (request, len, (struct sockaddr *)&source, response),
+        g_assert_cmpuint (stun_response_build (request, len, (struct sockaddr *) &source, response),
                           ==, 2 * response_len <= 3 * len ? response_len : 0);
       }
 }

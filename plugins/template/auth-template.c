@@ -4,8 +4,7 @@
 
 /* All state of one [auth NAME] group. A module may run several times, so there are no other
  * variables. */
-typedef struct
-{
+typedef struct {
   DetourHost *host;
   DetourSettings *settings;
   DetourCounter *allowed;
@@ -45,7 +44,7 @@ auth_template_start (DetourHost *host, DetourSettings *settings, GError **error)
   self->allowed = detour_host_counter (host, "allowed", "questions answered with allow");
   self->denied = detour_host_counter (host, "denied", "questions answered with deny");
   detour_host_set_summary (host, "%u names",
-                           g_strv_length ((char **)detour_settings_list (settings, "names")));
+                           g_strv_length ((char **) detour_settings_list (settings, "names")));
   return self;
 }
 

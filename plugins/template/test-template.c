@@ -9,15 +9,13 @@
 
 /* ---- services of the daemon ------------------------------------------------------------------ */
 
-struct _DetourHost
-{
+struct _DetourHost {
   char *summary;
   DetourCounter counters[8];
   const char *counter_names[8];
 };
 
-struct _DetourSettings
-{
+struct _DetourSettings {
   int ref_count;
   const char *const *names;
 };
@@ -140,8 +138,7 @@ test_empty_name (void)
 
 /* ---- auth: what core asks -------------------------------------------------------------------- */
 
-struct _DetourAuthCall
-{
+struct _DetourAuthCall {
   guint n_answers;
   DetourAuthResult result;
   char *label;
@@ -161,8 +158,7 @@ static void
 test_auth_verdicts (void)
 {
   static const char *const names[] = { "derpprobe", "backup", NULL };
-  static const struct
-  {
+  static const struct {
     const char *app_name;
     DetourAuthResult result;
   } cases[] = {

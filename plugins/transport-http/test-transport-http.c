@@ -15,8 +15,8 @@ typedef struct {
 } Case;
 
 static gboolean
-note_listen (gpointer data, DetourInstance *instance, const DetourSettings *settings, const DetourListenerSpec *spec,
-             GError **error)
+note_listen (gpointer data, DetourInstance *instance, const DetourSettings *settings,
+             const DetourListenerSpec *spec, GError **error)
 {
   guint *flags = data;
 
@@ -33,7 +33,8 @@ static const DetourHostHooks hooks = { .listen = note_listen };
 static void
 try_case (DetourPlugins *plugins, const Case *test)
 {
-  g_autofree char *text = g_strdup_printf ("[admission]\nchain = open\n[transport http]\n%s\n", test->lines);
+  g_autofree char *text = g_strdup_printf ("[admission]\nchain = open\n[transport http]\n%s\n",
+                                           test->lines);
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_autoptr (DetourConfig) config = NULL;
   g_autoptr (DetourRoster) roster = NULL;
@@ -62,7 +63,8 @@ settings (void)
     { "listen = :80", DETOUR_LISTENER_DERP, NULL },
     { "listen = :80\nderp = no", 0, NULL },
     { "listen = :80\nderp = no\nredirect = https", DETOUR_LISTENER_REDIRECT_HTTPS, NULL },
-    { "listen = :80\nredirect = https", DETOUR_LISTENER_DERP | DETOUR_LISTENER_REDIRECT_HTTPS, NULL },
+    { "listen = :80\nredirect = https", DETOUR_LISTENER_DERP | DETOUR_LISTENER_REDIRECT_HTTPS,
+      NULL },
     { "listen = :80\nfamily = any", DETOUR_LISTENER_DERP, NULL },
     { "listen = :80\nfamily = ipv4", DETOUR_LISTENER_DERP | DETOUR_LISTENER_ONLY_IPV4, NULL },
     { "listen = :80\nfamily = ipv6", DETOUR_LISTENER_DERP | DETOUR_LISTENER_ONLY_IPV6, NULL },

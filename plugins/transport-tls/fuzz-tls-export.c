@@ -38,7 +38,8 @@ put_record (GByteArray *stream, TlsKeys *keys, const guint8 *inner, gsize len)
 
   g_byte_array_set_size (stream, (guint) (at + TLS_RECORD_HEAD_SIZE + len + TLS_AEAD_TAG_SIZE));
   tls_record_head (stream->data + at, len - 1);
-  g_assert (tls_thread_seal (tls_thread_get (), keys, stream->data + at, (TlsText){ &span, 0, len - 1 }, inner[len - 1],
+  g_assert (tls_thread_seal (tls_thread_get (), keys, stream->data + at,
+                             (TlsText) { &span, 0, len - 1 }, inner[len - 1],
                              stream->data + at + TLS_RECORD_HEAD_SIZE));
 }
 
@@ -147,8 +148,10 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   if (stream->len / step > 2000)
     step = stream->len / 2000;
 
-  whole = (Side){ tls_channel_export_new (&start), g_byte_array_new (), g_byte_array_new (), DETOUR_CHANNEL_OK };
-  cut = (Side){ tls_channel_export_new (&start), g_byte_array_new (), g_byte_array_new (), DETOUR_CHANNEL_OK };
+  whole = (Side) { tls_channel_export_new (&start), g_byte_array_new (), g_byte_array_new (),
+                   DETOUR_CHANNEL_OK };
+  cut = (Side) { tls_channel_export_new (&start), g_byte_array_new (), g_byte_array_new (),
+                 DETOUR_CHANNEL_OK };
   if (stream->len > 0)
     side_feed (&whole, stream->data, stream->len);
   for (gsize at = 0; at < stream->len && cut.result == DETOUR_CHANNEL_OK; at += step)
@@ -159,9 +162,11 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
     }
   g_assert (cut.result == whole.result);
   g_assert (cut.plain->len == whole.plain->len);
-  g_assert (cut.plain->len == 0 || memcmp (cut.plain->data, whole.plain->data, cut.plain->len) == 0);
+  g_assert (cut.plain->len == 0
+            || memcmp (cut.plain->data, whole.plain->data, cut.plain->len) == 0);
   g_assert (cut.sealed->len == whole.sealed->len);
-  g_assert (cut.sealed->len == 0 || memcmp (cut.sealed->data, whole.sealed->data, cut.sealed->len) == 0);
+  g_assert (cut.sealed->len == 0
+            || memcmp (cut.sealed->data, whole.sealed->data, cut.sealed->len) == 0);
 
   tls_thread_forget (&keys);
   side_clear (&whole);

@@ -18,12 +18,18 @@ typedef struct {
 } Shape;
 
 static const Shape shapes[] = {
-  { 0, { 1, 1, 1 } },      { 1, { 1, 1, 1 } },        { 2, { 1, 1, 1 } },        { 15, { 4, 0, 11 } },
-  { 16, { 16, 16, 16 } },  { 17, { 16, 1, 16 } },     { 31, { 15, 1, 15 } },     { 63, { 5, 32, 7 } },
-  { 64, { 64, 64, 64 } },  { 65, { 1, 63, 1 } },      { 127, { 100, 1, 26 } },   { 128, { 127, 1, 1 } },
-  { 255, { 3, 5, 7 } },    { 256, { 255, 1, 16 } },   { 257, { 1, 1, 255 } },    { 511, { 37, 0, 200 } },
-  { 1000, { 5, 13, 61 } }, { 1437, { 37, 1400, 1 } }, { 4096, { 1437, 37, 37 } }, { 11496, { 1437, 1437, 1437 } },
-  { 16383, { 16000, 1, 7 } }, { 16384, { 1437, 37, 1 } }, { 16384, { 16384, 1, 1 } },
+  { 0, { 1, 1, 1 } },         { 1, { 1, 1, 1 } },
+  { 2, { 1, 1, 1 } },         { 15, { 4, 0, 11 } },
+  { 16, { 16, 16, 16 } },     { 17, { 16, 1, 16 } },
+  { 31, { 15, 1, 15 } },      { 63, { 5, 32, 7 } },
+  { 64, { 64, 64, 64 } },     { 65, { 1, 63, 1 } },
+  { 127, { 100, 1, 26 } },    { 128, { 127, 1, 1 } },
+  { 255, { 3, 5, 7 } },       { 256, { 255, 1, 16 } },
+  { 257, { 1, 1, 255 } },     { 511, { 37, 0, 200 } },
+  { 1000, { 5, 13, 61 } },    { 1437, { 37, 1400, 1 } },
+  { 4096, { 1437, 37, 37 } }, { 11496, { 1437, 1437, 1437 } },
+  { 16383, { 16000, 1, 7 } }, { 16384, { 1437, 37, 1 } },
+  { 16384, { 16384, 1, 1 } },
 };
 
 typedef struct {
@@ -96,24 +102,27 @@ machine_clear (Machine *self)
 
 /* One shape with one library, against bytes that GnuTLS sealed. */
 static void
-check_shape (const Machine *machine, TlsCipher cipher, Input *input, const Shape *shape, const guint8 *sealed)
+check_shape (const Machine *machine, TlsCipher cipher, Input *input, const Shape *shape,
+             const guint8 *sealed)
 {
   g_autoptr (GArray) spans = scatter (input, shape);
   gsize sealed_len = shape->len + 1 + TLS_AEAD_TAG_SIZE;
   g_autofree guint8 *out = g_malloc (sealed_len); /* exactly what is promised */
   g_autofree guint8 *opened = g_malloc (sealed_len);
   g_autofree guint8 *tag = g_memdup2 (sealed + shape->len + 1, TLS_AEAD_TAG_SIZE);
-  struct iovec pieces[3] = { { out, shape->len / 3 }, { NULL, 0 },
+  struct iovec pieces[3] = { { out, shape->len / 3 },
+                             { NULL, 0 },
                              { out + shape->len / 3, shape->len + 1 - shape->len / 3 } };
   TlsText text = { (const struct iovec *) (gpointer) spans->data, 0, shape->len };
 
-  g_assert_true (machine->aead->seal (machine->engine, cipher, machine->expanded, input->nonce, input->head, text,
-                                      TLS_TYPE_DATA, out));
+  g_assert_true (machine->aead->seal (machine->engine, cipher, machine->expanded, input->nonce,
+                                      input->head, text, TLS_TYPE_DATA, out));
   g_assert_cmpmem (out, sealed_len, sealed, sealed_len);
 
   /* In pieces, the tag elsewhere. */
-  g_assert_true (machine->aead->open (machine->engine, cipher, machine->expanded, input->nonce, input->head,
-                                      (TlsText){ pieces, 0, shape->len + 1 }, tag, opened));
+  g_assert_true (machine->aead->open (machine->engine, cipher, machine->expanded, input->nonce,
+                                      input->head, (TlsText) { pieces, 0, shape->len + 1 }, tag,
+                                      opened));
   g_assert_cmpmem (opened, shape->len, input->text, shape->len);
   g_assert_cmpuint (opened[shape->len], ==, TLS_TYPE_DATA);
 
@@ -124,8 +133,9 @@ check_shape (const Machine *machine, TlsCipher cipher, Input *input, const Shape
       guint8 *to = i == 0 ? opened : out;
 
       memset (opened, 0, sealed_len);
-      g_assert_true (machine->aead->open (machine->engine, cipher, machine->expanded, input->nonce, input->head,
-                                          (TlsText){ pieces, 0, shape->len + 1 }, out + shape->len + 1, to));
+      g_assert_true (machine->aead->open (machine->engine, cipher, machine->expanded, input->nonce,
+                                          input->head, (TlsText) { pieces, 0, shape->len + 1 },
+                                          out + shape->len + 1, to));
       g_assert_cmpmem (to, shape->len, input->text, shape->len);
       g_assert_cmpuint (to[shape->len], ==, TLS_TYPE_DATA);
     }
@@ -154,8 +164,9 @@ each_equal (gconstpointer data)
               g_autofree guint8 *sealed = g_malloc (shapes[j].len + 1 + TLS_AEAD_TAG_SIZE);
               struct iovec whole = { input->text, shapes[j].len };
 
-              g_assert_true (oracle.aead->seal (NULL, cipher, oracle.expanded, input->nonce, input->head,
-                                                (TlsText){ &whole, 0, shapes[j].len }, TLS_TYPE_DATA, sealed));
+              g_assert_true (oracle.aead->seal (NULL, cipher, oracle.expanded, input->nonce,
+                                                input->head, (TlsText) { &whole, 0, shapes[j].len },
+                                                TLS_TYPE_DATA, sealed));
               check_shape (&machine, cipher, input, &shapes[j], sealed);
             }
           machine_clear (&machine);
@@ -187,8 +198,9 @@ every_length (gconstpointer data)
           const Shape one = { len, { len, len, len } };
           const Shape two = { len, { len / 3, len, len } };
 
-          g_assert_true (oracle.aead->seal (NULL, cipher, oracle.expanded, input->nonce, input->head,
-                                            (TlsText){ &whole, 0, len }, TLS_TYPE_DATA, sealed));
+          g_assert_true (oracle.aead->seal (NULL, cipher, oracle.expanded, input->nonce,
+                                            input->head, (TlsText) { &whole, 0, len },
+                                            TLS_TYPE_DATA, sealed));
           check_shape (&machine, cipher, input, &one, sealed);
           if (len >= 3)
             check_shape (&machine, cipher, input, &two, sealed);
@@ -217,11 +229,12 @@ forged (gconstpointer data)
 
       if (!machine_init (&machine, tls_aeads[i], cipher, input->key))
         continue;
-#define OPENS()                                                                                                        \
-  machine.aead->open (machine.engine, cipher, machine.expanded, input->nonce, input->head, (TlsText){ &body, 0, len + 1 }, \
-                      sealed + len + 1, opened)
-      g_assert_true (machine.aead->seal (machine.engine, cipher, machine.expanded, input->nonce, input->head,
-                                         (TlsText){ &whole, 0, len }, TLS_TYPE_DATA, sealed));
+#define OPENS()                                                                            \
+  machine.aead->open (machine.engine, cipher, machine.expanded, input->nonce, input->head, \
+                      (TlsText) { &body, 0, len + 1 }, sealed + len + 1, opened)
+      g_assert_true (machine.aead->seal (machine.engine, cipher, machine.expanded, input->nonce,
+                                         input->head, (TlsText) { &whole, 0, len }, TLS_TYPE_DATA,
+                                         sealed));
       for (guint bit = 0; bit < 8 * sizeof sealed; bit++)
         {
           sealed[bit / 8] ^= (guint8) (1u << bit % 8);

@@ -39,7 +39,8 @@ fixture_begin (Fixture *f)
 {
   f->channel = tls_channel_export_new (&f->start);
   g_assert_nonnull (f->channel);
-  test_forge_init (&f->forge, tls_channel_export_keys (f->channel, TRUE), tls_channel_export_keys (f->channel, FALSE));
+  test_forge_init (&f->forge, tls_channel_export_keys (f->channel, TRUE),
+                   tls_channel_export_keys (f->channel, FALSE));
 }
 
 static void
@@ -123,9 +124,11 @@ promises (void)
       DetourBuffer plain = { room, 0, sizeof room };
       gboolean reply;
 
-      g_assert_cmpint (cls->feed (f[i].channel, (const guint8 *) "\x17\3\3\x40\x11silent", 11, &plain, &reply), ==,
+      g_assert_cmpint (
+          cls->feed (f[i].channel, (const guint8 *) "\x17\3\3\x40\x11silent", 11, &plain, &reply),
+          ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (cls->feed (f[i].channel, (const guint8 *) "ce", 2, &plain, &reply), ==,
                        DETOUR_CHANNEL_OK);
-      g_assert_cmpint (cls->feed (f[i].channel, (const guint8 *) "ce", 2, &plain, &reply), ==, DETOUR_CHANNEL_OK);
     }
   after = mallinfo2 ().uordblks;
   g_assert_cmpuint (after, <=, before + N * 200);
@@ -155,13 +158,15 @@ goodbye_answered (Fixture *f, gconstpointer data)
   expect (f, "", DETOUR_CHANNEL_CLOSED, FALSE);
   test_forge_record (&f->forge, TLS_TYPE_DATA, "more", 4, 0);
   expect (f, "", DETOUR_CHANNEL_CLOSED, FALSE);
-  g_assert_true (test_forge_seal (&f->forge, cls, f->channel, "last", 4)); /* only one direction is closed */
+  g_assert_true (
+      test_forge_seal (&f->forge, cls, f->channel, "last", 4)); /* only one direction is closed */
   test_forge_close (&f->forge, cls, f->channel);
   g_assert_cmpuint (test_forge_read (&f->forge, f->forge.sent), ==, TLS_TYPE_DATA);
   test_forge_expect_alert (&f->forge, 1, TLS_ALERT_CLOSE_NOTIFY);
 }
 
-/* Core may close without having asked for the alert; then close() brings it, and no goodbye follows. */
+/* Core may close without having asked for the alert; then close() brings it, and no goodbye
+ * follows. */
 static void
 alert_instead_of_goodbye (Fixture *f, gconstpointer data)
 {
@@ -383,10 +388,12 @@ carried_at_any_byte (gconstpointer data)
       g_byte_array_append (rest, f.forge.sent->data + cut, (guint) (total - cut));
       g_byte_array_set_size (f.forge.sent, (guint) cut);
 
-      g_assert_cmpint (test_forge_feed (&f.forge, cls, f.channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (test_forge_feed (&f.forge, cls, f.channel, 0, plain, &reply), ==,
+                       DETOUR_CHANNEL_OK);
       f.channel = carry_over (f.channel);
       test_forge_raw (&f.forge, rest->data, rest->len);
-      g_assert_cmpint (test_forge_feed (&f.forge, cls, f.channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (test_forge_feed (&f.forge, cls, f.channel, 0, plain, &reply), ==,
+                       DETOUR_CHANNEL_OK);
       g_assert_cmpmem (plain->data, plain->len, "one two three", 13);
       g_assert_true (reply);
       f.channel = carry_over (f.channel);
@@ -413,7 +420,7 @@ carried_with_all_flags (Fixture *f, gconstpointer data)
   expect (f, "a", DETOUR_CHANNEL_OK, TRUE);
   f->channel = carry_over (f->channel);
   test_forge_record (&f->forge, TLS_TYPE_HANDSHAKE, "\x04\0\0\1x", 5, 0); /* the role */
-  expect (f, "", DETOUR_CHANNEL_OK, TRUE);                                 /* the debt */
+  expect (f, "", DETOUR_CHANNEL_OK, TRUE);                                /* the debt */
   g_assert_true (test_forge_seal (&f->forge, cls, f->channel, NULL, 0));
   g_assert_cmpuint (test_forge_read (&f->forge, text), ==, TLS_TYPE_HANDSHAKE);
   g_assert_cmpmem (text->data, text->len, "\x18\0\0\1\1", 5); /* the wish */
@@ -475,7 +482,8 @@ damaged_state (Fixture *f, gconstpointer data)
           DetourBuffer plain = { room, 0, sizeof room };
           gboolean reply = FALSE;
 
-          g_assert_cmpint (cls->feed (other, zeros, sizeof zeros, &plain, &reply), !=, DETOUR_CHANNEL_CLOSED);
+          g_assert_cmpint (cls->feed (other, zeros, sizeof zeros, &plain, &reply), !=,
+                           DETOUR_CHANNEL_CLOSED);
           cls->free (other);
         }
     }
@@ -483,7 +491,8 @@ damaged_state (Fixture *f, gconstpointer data)
 
 /* Threads and their keys ----------------------------------------------------------------------- */
 
-/* More connections than a thread keeps keys for, all busy at once, and addresses that come to belong to others. */
+/* More connections than a thread keeps keys for, all busy at once, and addresses that come to
+ * belong to others. */
 static void
 many_channels (void)
 {
@@ -567,7 +576,8 @@ main (int argc, char **argv)
   TEST ("/tls-export/tickets-are-passed-over", tickets);
   for (guint cipher = 0; cipher < TLS_N_CIPHERS; cipher++)
     {
-      g_autofree char *path = g_strconcat ("/tls-export/carried-over-at-any-byte", "/", tls_cipher_name (cipher), NULL);
+      g_autofree char *path = g_strconcat ("/tls-export/carried-over-at-any-byte", "/",
+                                           tls_cipher_name (cipher), NULL);
 
       g_test_add_data_func (path, GUINT_TO_POINTER (cipher), carried_at_any_byte);
     }

@@ -31,7 +31,8 @@ feed_bulk (TestLink *f, gconstpointer variant)
       gsize len = steps[i] == 0 || steps[i] > 1000 ? text->len : 20000;
 
       test_link_write (f, text->data, len);
-      g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, steps[i], plain, &reply), ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, steps[i], plain, &reply), ==,
+                       DETOUR_CHANNEL_OK);
       g_assert_cmpmem (plain->data, plain->len, text->data, len);
       g_assert_false (reply);
     }
@@ -84,7 +85,7 @@ seal_sizes (TestLink *f, gconstpointer variant)
 
       for (guint j = 0; j < 4; j++)
         {
-          spans[j] = (struct iovec){ text->data + sum, cases[i].spans[j] };
+          spans[j] = (struct iovec) { text->data + sum, cases[i].spans[j] };
           sum += cases[i].spans[j];
         }
       test_peer_seal (f->peer, f->cls, f->channel, spans, 4);
@@ -127,7 +128,8 @@ close_theirs (TestLink *f, gconstpointer variant)
   test_link_shake_hands (f);
   test_link_write (f, "last", 4);
   gnutls_bye (f->peer->session, GNUTLS_SHUT_WR);
-  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_CLOSED);
+  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==,
+                   DETOUR_CHANNEL_CLOSED);
   g_assert_cmpmem (plain->data, plain->len, "last", 4);
 }
 
@@ -148,7 +150,8 @@ key_update (TestLink *f, gconstpointer variant)
 
       g_assert_cmpint (gnutls_session_key_update (f->peer->session, flags[i]), ==, 0);
       test_link_write (f, "ping", 4);
-      g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==,
+                       DETOUR_CHANNEL_OK);
       g_assert_cmpmem (plain->data, plain->len, "ping", 4);
       test_peer_seal (f->peer, f->cls, f->channel, &span, 1);
       g_assert_cmpuint (count_records (f->peer->received), ==, flags[i] == GNUTLS_KU_PEER ? 2 : 1);
@@ -168,7 +171,8 @@ renegotiation (TestLink *f, gconstpointer variant)
 
   test_link_shake_hands (f);
   g_assert_cmpint (gnutls_handshake (f->peer->session), ==, GNUTLS_E_AGAIN);
-  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_BAD);
+  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==,
+                   DETOUR_CHANNEL_BAD);
   g_assert_true (reply);
   g_assert_cmpuint (test_peer_seal (f->peer, f->cls, f->channel, NULL, 0), >, 0);
   heard = test_peer_read (f->peer, &rc);
@@ -188,7 +192,8 @@ broken_record (TestLink *f, gconstpointer variant)
   test_link_write (f, "whole", 5);
   test_link_write (f, "broken", 6);
   f->peer->sent->data[f->peer->sent->len - 1] ^= 1;
-  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_BAD);
+  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==,
+                   DETOUR_CHANNEL_BAD);
   g_assert_cmpmem (plain->data, plain->len, "whole", 5);
   g_assert_true (reply);
   test_peer_seal (f->peer, f->cls, f->channel, NULL, 0);
@@ -204,7 +209,8 @@ write_useless (TestLink *f)
   if (gnutls_protocol_get_version (f->peer->session) == GNUTLS_TLS1_3)
     g_assert_cmpint (gnutls_record_send2 (f->peer->session, "", 0, 16, 0), ==, 0);
   else
-    g_assert_cmpint (gnutls_alert_send (f->peer->session, GNUTLS_AL_WARNING, GNUTLS_A_USER_CANCELED), ==, 0);
+    g_assert_cmpint (
+        gnutls_alert_send (f->peer->session, GNUTLS_AL_WARNING, GNUTLS_A_USER_CANCELED), ==, 0);
 }
 
 static void
@@ -217,7 +223,8 @@ useless_records (TestLink *f, gconstpointer variant)
   for (guint i = 0; i < 200; i++)
     write_useless (f);
   g_assert_cmpuint (f->peer->sent->len, >, 0);
-  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_BAD);
+  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==,
+                   DETOUR_CHANNEL_BAD);
   g_assert_cmpuint (plain->len, ==, 0);
 }
 
@@ -235,11 +242,13 @@ some_useless (TestLink *f, gconstpointer variant)
       write_useless (f);
       test_link_write (f, "x", 1);
     }
-  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
+  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==,
+                   DETOUR_CHANNEL_OK);
   g_assert_cmpuint (plain->len, ==, 40);
 }
 
-/* Refusing such a peer or splitting its records would be dearer than what the reference does: not to listen. */
+/* Refusing such a peer or splitting its records would be dearer than what the reference does: not
+ * to listen. */
 static void
 small_records (TestLink *f, gconstpointer variant)
 {

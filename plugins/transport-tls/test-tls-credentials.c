@@ -91,7 +91,8 @@ choice (void)
 static void
 order (void)
 {
-  static const gnutls_pk_algorithm_t algorithms[] = { GNUTLS_PK_ECDSA, GNUTLS_PK_RSA, GNUTLS_PK_EDDSA_ED25519 };
+  static const gnutls_pk_algorithm_t algorithms[] = { GNUTLS_PK_ECDSA, GNUTLS_PK_RSA,
+                                                      GNUTLS_PK_EDDSA_ED25519 };
   static const char *const versions[] = { TEST_PEER_TLS12, TEST_PEER_TLS13 };
   static const char *const names[] = { "leaf.example", NULL };
 
@@ -113,9 +114,10 @@ order (void)
           for (guint k = 0; k < 6; k++)
             sent[k] = test_peer_cert_name (peer, k);
           all = g_strjoinv (" ", sent);
-          g_assert_cmpstr (all, ==,
-                           "leaf.example issuer 1 issuer 2 "
-                           "derpkeya0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf");
+          g_assert_cmpstr (
+              all, ==,
+              "leaf.example issuer 1 issuer 2 "
+              "derpkeya0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf");
           for (guint k = 0; k < 4; k++)
             g_free (sent[k]);
           test_peer_free (peer);
@@ -158,7 +160,8 @@ none (void)
   int rc;
 
   g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, "no certificate to serve*");
-  g_assert_cmpint (test_peer_handshake (peer, cls, channel, (TestPace){ 0 }, &rc, &reason), ==, DETOUR_CHANNEL_BAD);
+  g_assert_cmpint (test_peer_handshake (peer, cls, channel, (TestPace) { 0 }, &rc, &reason), ==,
+                   DETOUR_CHANNEL_BAD);
   g_test_assert_expected_messages ();
   g_assert_nonnull (reason);
   g_assert_cmpint (rc, ==, GNUTLS_E_FATAL_ALERT_RECEIVED);
@@ -187,7 +190,8 @@ unusable (void)
   g_autoptr (DetourCert) cert = detour_cert_new (&junk, 1, (const guint8 *) "junk", 4, names, 0, 1);
 
   test_host_publish (host, &cert, 1);
-  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, "certificate for broken.example cannot be served*");
+  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING,
+                         "certificate for broken.example cannot be served*");
   g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, "no certificate to serve*");
   for (guint i = 0; i < 2; i++) /* said once, not for each client */
     {
@@ -196,7 +200,7 @@ unusable (void)
       const char *reason = NULL;
       int rc;
 
-      g_assert_cmpint (test_peer_handshake (peer, cls, channel, (TestPace){ 0 }, &rc, &reason), ==,
+      g_assert_cmpint (test_peer_handshake (peer, cls, channel, (TestPace) { 0 }, &rc, &reason), ==,
                        DETOUR_CHANNEL_BAD);
       test_peer_free (peer);
       cls->free (channel);
@@ -206,7 +210,8 @@ unusable (void)
   test_host_free (host);
 }
 
-/* The instance stops: its connections go on without it, and a hello that comes too late fails cleanly. */
+/* The instance stops: its connections go on without it, and a hello that comes too late fails
+ * cleanly. */
 static void
 outlives (void)
 {
@@ -233,8 +238,8 @@ outlives (void)
   test_peer_seal (peer, cls, channel, &span, 1);
   heard = test_peer_read (peer, &n);
   g_assert_cmpmem (heard->data, heard->len, "still here", 10);
-  g_assert_cmpint (test_peer_handshake (late, cls, late_channel, (TestPace){ 0 }, &rc, &reason), ==,
-                   DETOUR_CHANNEL_BAD);
+  g_assert_cmpint (test_peer_handshake (late, cls, late_channel, (TestPace) { 0 }, &rc, &reason),
+                   ==, DETOUR_CHANNEL_BAD);
   test_peer_free (peer);
   test_peer_free (late);
   cls->free (channel);

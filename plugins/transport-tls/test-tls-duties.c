@@ -16,15 +16,15 @@
 
 typedef enum {
   STEP_END,
-  STEP_RECORD, /* of type, with text */
-  STEP_BIG,    /* of type, with `size` bytes of text and `padding` */
-  STEP_RAW,    /* bytes as they are */
+  STEP_RECORD,  /* of type, with text */
+  STEP_BIG,     /* of type, with `size` bytes of text and `padding` */
+  STEP_RAW,     /* bytes as they are */
   STEP_VERSION, /* of the heads of records that follow */
-  STEP_UPDATE, /* the forger's keys change */
-  STEP_FLIP,   /* the last bit sent */
-  STEP_LOST,   /* the last record does not arrive */
-  STEP_AGAIN,  /* the bytes of the last step once more */
-  STEP_REPEAT, /* the last step, sealed anew, until there are `size` of them */
+  STEP_UPDATE,  /* the forger's keys change */
+  STEP_FLIP,    /* the last bit sent */
+  STEP_LOST,    /* the last record does not arrive */
+  STEP_AGAIN,   /* the bytes of the last step once more */
+  STEP_REPEAT,  /* the last step, sealed anew, until there are `size` of them */
 } StepKind;
 
 typedef struct {
@@ -46,118 +46,341 @@ typedef struct {
   const char *differs; /* why GnuTLS is not asked */
 } Case;
 
-#define RECORD(type, text) { STEP_RECORD, type, text, sizeof (text) - 1, 0 }
-#define PADDED(type, text, padding) { STEP_RECORD, type, text, sizeof (text) - 1, padding }
-#define BIG(type, size, padding) { STEP_BIG, type, NULL, size, padding }
-#define RAW(bytes) { STEP_RAW, 0, bytes, sizeof (bytes) - 1, 0 }
-#define VERSION(byte) { STEP_VERSION, byte, NULL, 0, 0 }
-#define UPDATE { STEP_UPDATE, 0, NULL, 0, 0 }
-#define FLIP { STEP_FLIP, 0, NULL, 0, 0 }
-#define AGAIN { STEP_AGAIN, 0, NULL, 0, 0 }
-#define LOST { STEP_LOST, 0, NULL, 0, 0 }
-#define TIMES(n) { STEP_REPEAT, 0, NULL, n, 0 }
+#define RECORD(type, text)                        \
+  {                                               \
+    STEP_RECORD, type, text, sizeof (text) - 1, 0 \
+  }
+#define PADDED(type, text, padding)                     \
+  {                                                     \
+    STEP_RECORD, type, text, sizeof (text) - 1, padding \
+  }
+#define BIG(type, size, padding)        \
+  {                                     \
+    STEP_BIG, type, NULL, size, padding \
+  }
+#define RAW(bytes)                            \
+  {                                           \
+    STEP_RAW, 0, bytes, sizeof (bytes) - 1, 0 \
+  }
+#define VERSION(byte)              \
+  {                                \
+    STEP_VERSION, byte, NULL, 0, 0 \
+  }
+#define UPDATE                 \
+  {                            \
+    STEP_UPDATE, 0, NULL, 0, 0 \
+  }
+#define FLIP                 \
+  {                          \
+    STEP_FLIP, 0, NULL, 0, 0 \
+  }
+#define AGAIN                 \
+  {                           \
+    STEP_AGAIN, 0, NULL, 0, 0 \
+  }
+#define LOST                 \
+  {                          \
+    STEP_LOST, 0, NULL, 0, 0 \
+  }
+#define TIMES(n)               \
+  {                            \
+    STEP_REPEAT, 0, NULL, n, 0 \
+  }
 
-#define DATA TLS_TYPE_DATA
-#define ALERT TLS_TYPE_ALERT
+#define DATA    TLS_TYPE_DATA
+#define ALERT   TLS_TYPE_ALERT
 #define MESSAGE TLS_TYPE_HANDSHAKE
 
-#define OK DETOUR_CHANNEL_OK
-#define BAD DETOUR_CHANNEL_BAD
+#define OK     DETOUR_CHANNEL_OK
+#define BAD    DETOUR_CHANNEL_BAD
 #define CLOSED DETOUR_CHANNEL_CLOSED
 
 static const Case cases[] = {
   /* Data */
   { "/tls-duties/data", { RECORD (DATA, "hello") }, "hello", OK, NO_ALERT },
-  { "/tls-duties/several-records", { RECORD (DATA, "he"), RECORD (DATA, "l"), RECORD (DATA, "lo") }, "hello", OK, NO_ALERT },
-  { "/tls-duties/padding", { PADDED (DATA, "he", 1), PADDED (DATA, "ll", 16), PADDED (DATA, "o", 1000) }, "hello", OK, NO_ALERT },
-  { "/tls-duties/text-that-ends-with-zeros", { RECORD (DATA, "a\0\0"), RECORD (DATA, "b") }, NULL, OK, NO_ALERT },
+  { "/tls-duties/several-records",
+    { RECORD (DATA, "he"), RECORD (DATA, "l"), RECORD (DATA, "lo") },
+    "hello",
+    OK,
+    NO_ALERT },
+  { "/tls-duties/padding",
+    { PADDED (DATA, "he", 1), PADDED (DATA, "ll", 16), PADDED (DATA, "o", 1000) },
+    "hello",
+    OK,
+    NO_ALERT },
+  { "/tls-duties/text-that-ends-with-zeros",
+    { RECORD (DATA, "a\0\0"), RECORD (DATA, "b") },
+    NULL,
+    OK,
+    NO_ALERT },
   { "/tls-duties/largest-text", { BIG (DATA, 16384, 0), RECORD (DATA, "x") }, NULL, OK, NO_ALERT },
-  { "/tls-duties/largest-padding", { BIG (DATA, 1, 16383), RECORD (DATA, "x") }, NULL, OK, NO_ALERT },
-  { "/tls-duties/version-of-a-record-says-nothing", { VERSION (1), RECORD (DATA, "x") }, "x", OK, NO_ALERT,
+  { "/tls-duties/largest-padding",
+    { BIG (DATA, 1, 16383), RECORD (DATA, "x") },
+    NULL,
+    OK,
+    NO_ALERT },
+  { "/tls-duties/version-of-a-record-says-nothing",
+    { VERSION (1), RECORD (DATA, "x") },
+    "x",
+    OK,
+    NO_ALERT,
     "it insists on the version" },
 
   /* Limits */
-  { "/tls-duties/text-too-long", { RECORD (DATA, "hello"), BIG (DATA, 16385, 0) }, "hello", BAD, TLS_ALERT_RECORD_OVERFLOW },
-  { "/tls-duties/padding-too-long", { RECORD (DATA, "hello"), BIG (DATA, 1, 16384) }, "hello", BAD, TLS_ALERT_RECORD_OVERFLOW },
+  { "/tls-duties/text-too-long",
+    { RECORD (DATA, "hello"), BIG (DATA, 16385, 0) },
+    "hello",
+    BAD,
+    TLS_ALERT_RECORD_OVERFLOW },
+  { "/tls-duties/padding-too-long",
+    { RECORD (DATA, "hello"), BIG (DATA, 1, 16384) },
+    "hello",
+    BAD,
+    TLS_ALERT_RECORD_OVERFLOW },
   { "/tls-duties/body-too-long", { RAW ("\x17\3\3\x41\1") }, "", BAD, TLS_ALERT_RECORD_OVERFLOW },
   { "/tls-duties/body-of-nothing", { RAW ("\x17\3\3\0\0") }, "", BAD, TLS_ALERT_BAD_RECORD_MAC },
-  { "/tls-duties/body-shorter-than-a-tag", { RAW ("\x17\3\3\0\x0f" "123456789012345") }, "", BAD, TLS_ALERT_BAD_RECORD_MAC },
-  { "/tls-duties/body-without-a-type", { RAW ("\x17\3\3\0\x10" "1234567890123456") }, "", BAD, TLS_ALERT_BAD_RECORD_MAC },
+  { "/tls-duties/body-shorter-than-a-tag",
+    { RAW ("\x17\3\3\0\x0f"
+           "123456789012345") },
+    "",
+    BAD,
+    TLS_ALERT_BAD_RECORD_MAC },
+  { "/tls-duties/body-without-a-type",
+    { RAW ("\x17\3\3\0\x10"
+           "1234567890123456") },
+    "",
+    BAD,
+    TLS_ALERT_BAD_RECORD_MAC },
 
   /* Forged, lost, doubled */
-  { "/tls-duties/flipped-bit", { RECORD (DATA, "whole"), RECORD (DATA, "broken"), FLIP }, "whole", BAD, TLS_ALERT_BAD_RECORD_MAC },
-  { "/tls-duties/record-comes-twice", { RECORD (DATA, "one"), AGAIN }, "one", BAD, TLS_ALERT_BAD_RECORD_MAC },
-  { "/tls-duties/record-is-lost", { RECORD (DATA, "one"), RECORD (DATA, "two"), LOST, RECORD (DATA, "three") }, "one", BAD,
+  { "/tls-duties/flipped-bit",
+    { RECORD (DATA, "whole"), RECORD (DATA, "broken"), FLIP },
+    "whole",
+    BAD,
     TLS_ALERT_BAD_RECORD_MAC },
-  { "/tls-duties/body-made-up", { RAW ("\x17\3\3\0\x20" "12345678901234567890123456789012") }, "", BAD, TLS_ALERT_BAD_RECORD_MAC },
+  { "/tls-duties/record-comes-twice",
+    { RECORD (DATA, "one"), AGAIN },
+    "one",
+    BAD,
+    TLS_ALERT_BAD_RECORD_MAC },
+  { "/tls-duties/record-is-lost",
+    { RECORD (DATA, "one"), RECORD (DATA, "two"), LOST, RECORD (DATA, "three") },
+    "one",
+    BAD,
+    TLS_ALERT_BAD_RECORD_MAC },
+  { "/tls-duties/body-made-up",
+    { RAW ("\x17\3\3\0\x20"
+           "12345678901234567890123456789012") },
+    "",
+    BAD,
+    TLS_ALERT_BAD_RECORD_MAC },
 
   /* Types */
-  { "/tls-duties/only-zeros", { RECORD (0, "\0\0\0") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE,
+  { "/tls-duties/only-zeros",
+    { RECORD (0, "\0\0\0") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE,
     "it sends another alert" },
-  { "/tls-duties/change-cipher-spec-in-the-clear", { RAW ("\x14\3\3\0\1\1") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE },
-  { "/tls-duties/change-cipher-spec-inside", { RECORD (20, "\1") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE },
-  { "/tls-duties/alert-in-the-clear", { RAW ("\x15\3\3\0\2\2\x28") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE,
+  { "/tls-duties/change-cipher-spec-in-the-clear",
+    { RAW ("\x14\3\3\0\1\1") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE },
+  { "/tls-duties/change-cipher-spec-inside",
+    { RECORD (20, "\1") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE },
+  { "/tls-duties/alert-in-the-clear",
+    { RAW ("\x15\3\3\0\2\2\x28") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE,
     "it tries to open it first" },
-  { "/tls-duties/message-in-the-clear", { RAW ("\x16\3\3\0\5\x18\0\0\1\0") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE,
+  { "/tls-duties/message-in-the-clear",
+    { RAW ("\x16\3\3\0\5\x18\0\0\1\0") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE,
     "it tries to open it first" },
-  { "/tls-duties/type-nobody-knows", { RECORD (99, "hello") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE },
+  { "/tls-duties/type-nobody-knows",
+    { RECORD (99, "hello") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE },
   { "/tls-duties/heartbeat", { RECORD (24, "\1\0\1x") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE },
   { "/tls-duties/http", { RAW ("GET / HTTP/1.1\r\n\r\n") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE },
 
   /* Records without data */
-  { "/tls-duties/some-empty-records", { RECORD (DATA, ""), TIMES (16), RECORD (DATA, "x") }, "x", OK, NO_ALERT },
-  { "/tls-duties/flood-of-empty-records", { RECORD (DATA, ""), TIMES (17) }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE,
+  { "/tls-duties/some-empty-records",
+    { RECORD (DATA, ""), TIMES (16), RECORD (DATA, "x") },
+    "x",
+    OK,
+    NO_ALERT },
+  { "/tls-duties/flood-of-empty-records",
+    { RECORD (DATA, ""), TIMES (17) },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE,
     "it passes over more of them" },
-  { "/tls-duties/flood-of-padding", { PADDED (DATA, "", 500), TIMES (17) }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE,
+  { "/tls-duties/flood-of-padding",
+    { PADDED (DATA, "", 500), TIMES (17) },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE,
     "it passes over more of them" },
 
   /* Alerts */
-  { "/tls-duties/close-notify", { RECORD (DATA, "last"), RECORD (ALERT, "\1\0") }, "last", CLOSED, NO_ALERT },
-  { "/tls-duties/nothing-behind-close-notify", { RECORD (ALERT, "\1\0"), RECORD (DATA, "more") }, "", CLOSED, NO_ALERT },
-  { "/tls-duties/close-notify-of-any-level", { RECORD (ALERT, "\2\0") }, "", CLOSED, NO_ALERT,
+  { "/tls-duties/close-notify",
+    { RECORD (DATA, "last"), RECORD (ALERT, "\1\0") },
+    "last",
+    CLOSED,
+    NO_ALERT },
+  { "/tls-duties/nothing-behind-close-notify",
+    { RECORD (ALERT, "\1\0"), RECORD (DATA, "more") },
+    "",
+    CLOSED,
+    NO_ALERT },
+  { "/tls-duties/close-notify-of-any-level",
+    { RECORD (ALERT, "\2\0") },
+    "",
+    CLOSED,
+    NO_ALERT,
     "it heeds the level" },
-  { "/tls-duties/fatal-alert", { RECORD (DATA, "last"), RECORD (ALERT, "\2\x28"), RECORD (DATA, "more") }, "last", BAD, NO_ALERT },
-  { "/tls-duties/user-canceled", { RECORD (ALERT, "\1\x5a"), RECORD (DATA, "x") }, "x", OK, NO_ALERT,
+  { "/tls-duties/fatal-alert",
+    { RECORD (DATA, "last"), RECORD (ALERT, "\2\x28"), RECORD (DATA, "more") },
+    "last",
+    BAD,
+    NO_ALERT },
+  { "/tls-duties/user-canceled",
+    { RECORD (ALERT, "\1\x5a"), RECORD (DATA, "x") },
+    "x",
+    OK,
+    NO_ALERT,
     "it goes by the type and ends" },
-  { "/tls-duties/flood-of-alerts", { RECORD (ALERT, "\1\x5a"), TIMES (17) }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE,
+  { "/tls-duties/flood-of-alerts",
+    { RECORD (ALERT, "\1\x5a"), TIMES (17) },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE,
     "it ends with the first" },
   { "/tls-duties/error-alert-of-any-level", { RECORD (ALERT, "\1\x28") }, "", BAD, NO_ALERT },
   { "/tls-duties/alert-nobody-knows", { RECORD (ALERT, "\1\xee") }, "", BAD, NO_ALERT },
-  { "/tls-duties/alert-without-text", { RECORD (ALERT, "") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE },
-  { "/tls-duties/half-an-alert", { RECORD (ALERT, "\1") }, "", BAD, TLS_ALERT_DECODE_ERROR,
+  { "/tls-duties/alert-without-text",
+    { RECORD (ALERT, "") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE },
+  { "/tls-duties/half-an-alert",
+    { RECORD (ALERT, "\1") },
+    "",
+    BAD,
+    TLS_ALERT_DECODE_ERROR,
     "it sends another alert" },
-  { "/tls-duties/two-alerts-in-a-record", { RECORD (ALERT, "\1\x5a\1\x5a") }, "", BAD, TLS_ALERT_DECODE_ERROR,
+  { "/tls-duties/two-alerts-in-a-record",
+    { RECORD (ALERT, "\1\x5a\1\x5a") },
+    "",
+    BAD,
+    TLS_ALERT_DECODE_ERROR,
     "it reads the first" },
 
   /* Messages */
-  { "/tls-duties/key-update", { RECORD (DATA, "old"), RECORD (MESSAGE, "\x18\0\0\1\0"), UPDATE, RECORD (DATA, "new") }, "oldnew", OK,
+  { "/tls-duties/key-update",
+    { RECORD (DATA, "old"), RECORD (MESSAGE, "\x18\0\0\1\0"), UPDATE, RECORD (DATA, "new") },
+    "oldnew",
+    OK,
     NO_ALERT },
-  { "/tls-duties/key-update-requested", { RECORD (MESSAGE, "\x18\0\0\1\1"), UPDATE, RECORD (DATA, "new") }, "new", OK, NO_ALERT },
-  { "/tls-duties/old-keys-after-key-update", { RECORD (MESSAGE, "\x18\0\0\1\0"), RECORD (DATA, "old") }, "", BAD,
+  { "/tls-duties/key-update-requested",
+    { RECORD (MESSAGE, "\x18\0\0\1\1"), UPDATE, RECORD (DATA, "new") },
+    "new",
+    OK,
+    NO_ALERT },
+  { "/tls-duties/old-keys-after-key-update",
+    { RECORD (MESSAGE, "\x18\0\0\1\0"), RECORD (DATA, "old") },
+    "",
+    BAD,
     TLS_ALERT_BAD_RECORD_MAC },
-  { "/tls-duties/new-keys-without-key-update", { UPDATE, RECORD (DATA, "new") }, "", BAD, TLS_ALERT_BAD_RECORD_MAC },
-  { "/tls-duties/key-update-with-a-wrong-wish", { RECORD (MESSAGE, "\x18\0\0\1\2") }, "", BAD, TLS_ALERT_ILLEGAL_PARAMETER },
-  { "/tls-duties/key-update-too-long", { RECORD (MESSAGE, "\x18\0\0\2\0\0") }, "", BAD, TLS_ALERT_DECODE_ERROR },
-  { "/tls-duties/key-update-without-a-body", { RECORD (MESSAGE, "\x18\0\0\0") }, "", BAD, TLS_ALERT_DECODE_ERROR },
-  { "/tls-duties/key-update-in-parts", { RECORD (MESSAGE, "\x18\0"), RECORD (MESSAGE, "\0\1"), RECORD (MESSAGE, "\0"), UPDATE,
-                             RECORD (DATA, "new") }, "new", OK, NO_ALERT },
-  { "/tls-duties/data-between-the-parts", { RECORD (MESSAGE, "\x18\0"), RECORD (DATA, "x"), RECORD (MESSAGE, "\0\1\0") }, "", BAD,
+  { "/tls-duties/new-keys-without-key-update",
+    { UPDATE, RECORD (DATA, "new") },
+    "",
+    BAD,
+    TLS_ALERT_BAD_RECORD_MAC },
+  { "/tls-duties/key-update-with-a-wrong-wish",
+    { RECORD (MESSAGE, "\x18\0\0\1\2") },
+    "",
+    BAD,
+    TLS_ALERT_ILLEGAL_PARAMETER },
+  { "/tls-duties/key-update-too-long",
+    { RECORD (MESSAGE, "\x18\0\0\2\0\0") },
+    "",
+    BAD,
+    TLS_ALERT_DECODE_ERROR },
+  { "/tls-duties/key-update-without-a-body",
+    { RECORD (MESSAGE, "\x18\0\0\0") },
+    "",
+    BAD,
+    TLS_ALERT_DECODE_ERROR },
+  { "/tls-duties/key-update-in-parts",
+    { RECORD (MESSAGE, "\x18\0"), RECORD (MESSAGE, "\0\1"), RECORD (MESSAGE, "\0"), UPDATE,
+      RECORD (DATA, "new") },
+    "new",
+    OK,
+    NO_ALERT },
+  { "/tls-duties/data-between-the-parts",
+    { RECORD (MESSAGE, "\x18\0"), RECORD (DATA, "x"), RECORD (MESSAGE, "\0\1\0") },
+    "",
+    BAD,
     TLS_ALERT_UNEXPECTED_MESSAGE },
-  { "/tls-duties/alert-between-the-parts", { RECORD (MESSAGE, "\x18\0"), RECORD (ALERT, "\1\x5a") }, "", BAD,
+  { "/tls-duties/alert-between-the-parts",
+    { RECORD (MESSAGE, "\x18\0"), RECORD (ALERT, "\1\x5a") },
+    "",
+    BAD,
     TLS_ALERT_UNEXPECTED_MESSAGE,
     "it takes the alert" },
-  { "/tls-duties/more-behind-a-key-update", { RECORD (MESSAGE, "\x18\0\0\1\0\x18") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE,
-    "it lets it pass" },
-  { "/tls-duties/two-key-updates-in-a-record", { RECORD (MESSAGE, "\x18\0\0\1\0\x18\0\0\1\0") }, "", BAD,
+  { "/tls-duties/more-behind-a-key-update",
+    { RECORD (MESSAGE, "\x18\0\0\1\0\x18") },
+    "",
+    BAD,
     TLS_ALERT_UNEXPECTED_MESSAGE,
     "it lets it pass" },
-  { "/tls-duties/message-without-text", { RECORD (MESSAGE, "") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE,
+  { "/tls-duties/two-key-updates-in-a-record",
+    { RECORD (MESSAGE, "\x18\0\0\1\0\x18\0\0\1\0") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE,
     "it lets it pass" },
-  { "/tls-duties/ticket-from-a-client", { RECORD (MESSAGE, "\x04\0\0\1x") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE },
-  { "/tls-duties/client-hello", { RECORD (MESSAGE, "\x01\0\0\4\3\3\0\0") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE },
-  { "/tls-duties/finished-again", { RECORD (MESSAGE, "\x14\0\0\4xxxx") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE },
-  { "/tls-duties/certificate-nobody-asked-for", { RECORD (MESSAGE, "\x0b\0\0\4\0\0\0\0") }, "", BAD, TLS_ALERT_UNEXPECTED_MESSAGE },
-  { "/tls-duties/message-too-long-to-come", { RECORD (MESSAGE, "\x18\xff\xff\xff") }, "", BAD, TLS_ALERT_DECODE_ERROR,
+  { "/tls-duties/message-without-text",
+    { RECORD (MESSAGE, "") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE,
+    "it lets it pass" },
+  { "/tls-duties/ticket-from-a-client",
+    { RECORD (MESSAGE, "\x04\0\0\1x") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE },
+  { "/tls-duties/client-hello",
+    { RECORD (MESSAGE, "\x01\0\0\4\3\3\0\0") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE },
+  { "/tls-duties/finished-again",
+    { RECORD (MESSAGE, "\x14\0\0\4xxxx") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE },
+  { "/tls-duties/certificate-nobody-asked-for",
+    { RECORD (MESSAGE, "\x0b\0\0\4\0\0\0\0") },
+    "",
+    BAD,
+    TLS_ALERT_UNEXPECTED_MESSAGE },
+  { "/tls-duties/message-too-long-to-come",
+    { RECORD (MESSAGE, "\x18\xff\xff\xff") },
+    "",
+    BAD,
+    TLS_ALERT_DECODE_ERROR,
     "it waits for it" },
 };
 
@@ -222,7 +445,8 @@ write_steps (TestForge *forge, const Step *steps)
 
 /* The channel has to do what the case says, and to go on afterwards if it may. */
 static void
-check_case (const Case *test, const DetourChannelClass *cls, gpointer channel, TestForge *forge, gsize step)
+check_case (const Case *test, const DetourChannelClass *cls, gpointer channel, TestForge *forge,
+            gsize step)
 {
   g_autoptr (GByteArray) plain = g_byte_array_new ();
   g_autoptr (GByteArray) text = g_byte_array_new ();
@@ -242,7 +466,8 @@ check_case (const Case *test, const DetourChannelClass *cls, gpointer channel, T
     {
       g_byte_array_set_size (plain, 0);
       test_forge_record (forge, DATA, "ping", 4, 0);
-      g_assert_cmpint (test_forge_feed (forge, cls, channel, step, plain, &reply), ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (test_forge_feed (forge, cls, channel, step, plain, &reply), ==,
+                       DETOUR_CHANNEL_OK);
       g_assert_cmpmem (plain->data, plain->len, "ping", 4);
       g_assert_true (test_forge_seal (forge, cls, channel, "pong", 4));
       while ((type = test_forge_read (forge, text)) == TLS_TYPE_HANDSHAKE)
@@ -269,7 +494,8 @@ check_gnutls (const Case *test, gsize step)
   TestPair pair;
 
   test_pair_init (&pair, TEST_PEER_TLS13);
-  test_forge_init (&forge, tls_channel_export_keys (pair.exported, TRUE), tls_channel_export_keys (pair.exported, FALSE));
+  test_forge_init (&forge, tls_channel_export_keys (pair.exported, TRUE),
+                   tls_channel_export_keys (pair.exported, FALSE));
   check_case (test, &tls_channel_gnutls_class, pair.gnutls, &forge, step);
   test_forge_clear (&forge);
   test_pair_clear (&pair);
@@ -280,7 +506,8 @@ copy_of (gpointer exported)
 {
   g_autoptr (GBytes) saved = tls_channel_export_class.save (exported);
 
-  return tls_channel_export_class.restore (g_bytes_get_data (saved, NULL), g_bytes_get_size (saved));
+  return tls_channel_export_class.restore (g_bytes_get_data (saved, NULL),
+                                           g_bytes_get_size (saved));
 }
 
 static void
@@ -289,7 +516,8 @@ check_export (const Case *test, gpointer exported, gsize step)
   gpointer channel = copy_of (exported);
   TestForge forge;
 
-  test_forge_init (&forge, tls_channel_export_keys (channel, TRUE), tls_channel_export_keys (channel, FALSE));
+  test_forge_init (&forge, tls_channel_export_keys (channel, TRUE),
+                   tls_channel_export_keys (channel, FALSE));
   check_case (test, &tls_channel_export_class, channel, &forge, step);
   test_forge_clear (&forge);
   tls_channel_export_class.free (channel);

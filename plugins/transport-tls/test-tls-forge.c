@@ -39,7 +39,7 @@ test_forge_inner (TestForge *self, const guint8 *inner, gsize len)
   tls_record_head (self->sent->data + at, len - 1);
   self->sent->data[at + 2] = self->version;
   g_assert_true (tls_thread_seal (tls_thread_get (), &self->write, self->sent->data + at,
-                                  (TlsText){ &span, 0, len - 1 }, inner[len - 1],
+                                  (TlsText) { &span, 0, len - 1 }, inner[len - 1],
                                   self->sent->data + at + TLS_RECORD_HEAD_SIZE));
 }
 
@@ -61,14 +61,15 @@ test_forge_raw (TestForge *self, const void *bytes, gsize len)
 }
 
 DetourChannelResult
-test_forge_feed (TestForge *self, const DetourChannelClass *cls, gpointer channel, gsize step, GByteArray *plain,
-                 gboolean *reply)
+test_forge_feed (TestForge *self, const DetourChannelClass *cls, gpointer channel, gsize step,
+                 GByteArray *plain, gboolean *reply)
 {
   return test_wire_feed (self->sent, cls, channel, step, plain, reply);
 }
 
 gboolean
-test_forge_seal (TestForge *self, const DetourChannelClass *cls, gpointer channel, const void *data, gsize len)
+test_forge_seal (TestForge *self, const DetourChannelClass *cls, gpointer channel, const void *data,
+                 gsize len)
 {
   struct iovec span = { (void *) data, len };
   gsize room = DETOUR_CHANNEL_SEAL_BOUND (len);
@@ -101,12 +102,15 @@ test_forge_read (TestForge *self, GByteArray *text)
 
   if (self->received->len == 0)
     return 0;
-  g_assert_cmpint (tls_record_parse (self->received->data, self->received->len, &body_len, &alert), ==, TLS_RECORD_OK);
+  g_assert_cmpint (tls_record_parse (self->received->data, self->received->len, &body_len, &alert),
+                   ==, TLS_RECORD_OK);
   g_byte_array_set_size (text, (guint) body_len);
-  sealed = (struct iovec){ self->received->data + TLS_RECORD_HEAD_SIZE, body_len - TLS_AEAD_TAG_SIZE };
+  sealed = (struct iovec) { self->received->data + TLS_RECORD_HEAD_SIZE,
+                            body_len - TLS_AEAD_TAG_SIZE };
   g_assert_true (tls_thread_open (tls_thread_get (), &self->read, self->received->data,
-                                  (TlsText){ &sealed, 0, sealed.iov_len },
-                                  self->received->data + TLS_RECORD_HEAD_SIZE + sealed.iov_len, text->data));
+                                  (TlsText) { &sealed, 0, sealed.iov_len },
+                                  self->received->data + TLS_RECORD_HEAD_SIZE + sealed.iov_len,
+                                  text->data));
   g_byte_array_set_size (text, (guint) sealed.iov_len);
   g_assert_true (tls_record_strip (text->data, text->len, &type, &len, &alert));
   g_byte_array_set_size (text, (guint) len);

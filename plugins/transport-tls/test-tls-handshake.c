@@ -20,7 +20,8 @@ info (TestLink *f, gconstpointer variant)
   g_assert_cmpstr (known.sni, ==, "relay.example");
   g_assert_cmpuint (test_host_counter (f->host, "handshakes_tls13"), ==, is_tls13);
   g_assert_cmpuint (test_host_counter (f->host, "handshakes_tls12"), ==, !is_tls13);
-  g_assert_cmpuint (test_host_counter (f->host, "connections_exported"), ==, f->variant == &test_exported);
+  g_assert_cmpuint (test_host_counter (f->host, "connections_exported"), ==,
+                    f->variant == &test_exported);
   g_assert_cmpuint (test_host_counter (f->host, "connections_not_exported"), ==, 0);
 }
 
@@ -44,8 +45,8 @@ not_exported (TestLink *f, gconstpointer variant)
 static void
 server_order (TestLink *f, gconstpointer variant)
 {
-  g_autofree char *wish = g_strconcat (f->variant->priorities,
-                                      ":-CIPHER-ALL:+CHACHA20-POLY1305:+AES-256-GCM:+AES-128-GCM", NULL);
+  g_autofree char *wish = g_strconcat (
+      f->variant->priorities, ":-CIPHER-ALL:+CHACHA20-POLY1305:+AES-256-GCM:+AES-128-GCM", NULL);
   DetourChannelInfo known = { NULL };
 
   gnutls_priority_set_direct (f->peer->session, wish, NULL);
@@ -58,7 +59,8 @@ server_order (TestLink *f, gconstpointer variant)
 static void
 fragments (TestLink *f, gconstpointer variant)
 {
-  static const TestPace paces[] = { { 1, 0 }, { 2, 0 }, { 7, 0 }, { 0, 1 }, { 0, 100 }, { 1, 1 }, { 5, 3 } };
+  static const TestPace paces[] = { { 1, 0 },   { 2, 0 }, { 7, 0 }, { 0, 1 },
+                                    { 0, 100 }, { 1, 1 }, { 5, 3 } };
 
   for (guint i = 0; i < G_N_ELEMENTS (paces); i++)
     {
@@ -71,11 +73,13 @@ fragments (TestLink *f, gconstpointer variant)
       f->cls->free (f->channel);
       f->cls = &tls_channel_gnutls_class;
       f->channel = tls_channel_gnutls_new (f->credentials, NULL);
-      g_assert_cmpint (test_peer_handshake (peer, f->cls, f->channel, paces[i], &rc, &reason), ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (test_peer_handshake (peer, f->cls, f->channel, paces[i], &rc, &reason), ==,
+                       DETOUR_CHANNEL_OK);
       g_assert_cmpint (rc, ==, 0);
       test_link_settle (f);
       g_assert_cmpint (gnutls_record_send (peer->session, "hello", 5), ==, 5);
-      g_assert_cmpint (test_peer_feed (peer, f->cls, f->channel, 1, plain, &reply), ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (test_peer_feed (peer, f->cls, f->channel, 1, plain, &reply), ==,
+                       DETOUR_CHANNEL_OK);
       g_assert_cmpmem (plain->data, plain->len, "hello", 5);
       g_assert_false (reply);
       test_peer_free (peer);
@@ -94,20 +98,23 @@ leftover (TestLink *f, gconstpointer variant)
   gsize used = 0;
 
   gnutls_handshake (f->peer->session);
-  g_assert_cmpint (f->cls->handshake (f->channel, f->peer->sent->data, f->peer->sent->len, &used, &out, &reason), ==,
-                   DETOUR_CHANNEL_MORE);
+  g_assert_cmpint (
+      f->cls->handshake (f->channel, f->peer->sent->data, f->peer->sent->len, &used, &out, &reason),
+      ==, DETOUR_CHANNEL_MORE);
   g_assert_cmpuint (used, ==, f->peer->sent->len);
   g_byte_array_set_size (f->peer->sent, 0);
   g_byte_array_append (f->peer->received, out.data, (guint) out.len);
   g_assert_cmpint (gnutls_handshake (f->peer->session), ==, 0);
   test_link_write (f, "early", 5);
   out.len = 0;
-  g_assert_cmpint (f->cls->handshake (f->channel, f->peer->sent->data, f->peer->sent->len, &used, &out, &reason), ==,
-                   DETOUR_CHANNEL_OK);
+  g_assert_cmpint (
+      f->cls->handshake (f->channel, f->peer->sent->data, f->peer->sent->len, &used, &out, &reason),
+      ==, DETOUR_CHANNEL_OK);
   g_assert_cmpuint (used, <, f->peer->sent->len);
   g_byte_array_remove_range (f->peer->sent, 0, (guint) used);
   test_link_settle (f);
-  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
+  g_assert_cmpint (test_peer_feed (f->peer, f->cls, f->channel, 0, plain, &reply), ==,
+                   DETOUR_CHANNEL_OK);
   g_assert_cmpmem (plain->data, plain->len, "early", 5);
 }
 
@@ -127,10 +134,10 @@ garbage (void)
     { "GET /derp HTTP/1.1\r\n\r\n", 22, "HTTP/1.0 400 ", 13 },
     { "SSH-2.0-OpenSSH_9.2\r\n", 21, "\x15\x03", 2 },
     { "\0\0\0\0\0\0\0\0\0\0\0\0", 12, "\x15\x03", 2 },
-    { "\x16\x03\x01\xff\xff\x01\0\0\0\0", 10, "\x15\x03", 2 },       /* a record longer than any may be */
-    { "\x16\x03\x01\0\x04\x02\0\0\0", 9, "\x15\x03", 2 },           /* a server's hello */
-    { "\x17\x03\x03\0\x01x", 6, "\x15\x03", 2 },                    /* data before the handshake */
-    { "\x15\x03\x01\0\x02\x02\x28", 7, "", 0 },                     /* an alert: no alert in return */
+    { "\x16\x03\x01\xff\xff\x01\0\0\0\0", 10, "\x15\x03", 2 }, /* a record longer than any may be */
+    { "\x16\x03\x01\0\x04\x02\0\0\0", 9, "\x15\x03", 2 },      /* a server's hello */
+    { "\x17\x03\x03\0\x01x", 6, "\x15\x03", 2 },               /* data before the handshake */
+    { "\x15\x03\x01\0\x02\x02\x28", 7, "", 0 },                /* an alert: no alert in return */
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -147,8 +154,9 @@ garbage (void)
         gnutls_handshake (f.peer->session);
         g_byte_array_set_size (f.peer->sent, 0);
         g_byte_array_append (f.peer->sent, (const guint8 *) cases[i].bytes, (guint) cases[i].len);
-        g_assert_cmpint (test_peer_handshake (f.peer, f.cls, f.channel, (TestPace){ .step = step }, &rc, &reason), ==,
-                         DETOUR_CHANNEL_BAD);
+        g_assert_cmpint (test_peer_handshake (f.peer, f.cls, f.channel, (TestPace) { .step = step },
+                                              &rc, &reason),
+                         ==, DETOUR_CHANNEL_BAD);
         g_assert_nonnull (reason);
         g_test_message ("case %u: %s", i, reason);
         g_assert_cmpuint (test_host_counter (f.host, "handshakes_failed"), ==, 1);
@@ -213,12 +221,14 @@ alpn (void)
         int rc;
 
         test_link_setup_with (&f, variants[j], cases[i].offer, FALSE);
-        g_assert_cmpint (test_peer_handshake (f.peer, f.cls, f.channel, (TestPace){ 0 }, &rc, &reason), ==,
-                         cases[i].result);
+        g_assert_cmpint (
+            test_peer_handshake (f.peer, f.cls, f.channel, (TestPace) { 0 }, &rc, &reason), ==,
+            cases[i].result);
         if (cases[i].result == DETOUR_CHANNEL_BAD)
           {
             g_assert_cmpint (rc, ==, GNUTLS_E_FATAL_ALERT_RECEIVED);
-            g_assert_cmpint (gnutls_alert_get (f.peer->session), ==, GNUTLS_A_NO_APPLICATION_PROTOCOL);
+            g_assert_cmpint (gnutls_alert_get (f.peer->session), ==,
+                             GNUTLS_A_NO_APPLICATION_PROTOCOL);
           }
         test_link_teardown (&f, NULL);
       }
@@ -242,9 +252,11 @@ old_versions (void)
       const char *reason = NULL;
       int rc;
 
-      test_link_setup_with (&f, &(TestVariant){ cases[i].priorities, FALSE, "gnutls" }, NULL, cases[i].tls13_only);
-      g_assert_cmpint (test_peer_handshake (f.peer, f.cls, f.channel, (TestPace){ 0 }, &rc, &reason), ==,
-                       DETOUR_CHANNEL_BAD);
+      test_link_setup_with (&f, &(TestVariant) { cases[i].priorities, FALSE, "gnutls" }, NULL,
+                            cases[i].tls13_only);
+      g_assert_cmpint (
+          test_peer_handshake (f.peer, f.cls, f.channel, (TestPace) { 0 }, &rc, &reason), ==,
+          DETOUR_CHANNEL_BAD);
       g_assert_nonnull (reason);
       g_assert_cmpint (rc, ==, GNUTLS_E_FATAL_ALERT_RECEIVED);
       g_assert_cmpint (gnutls_alert_get (f.peer->session), ==, cases[i].alert);

@@ -19,8 +19,8 @@ struct _TestHost {
 };
 
 static gboolean
-note_listen (gpointer data, DetourInstance *instance, const DetourSettings *settings, const DetourListenerSpec *spec,
-             GError **error)
+note_listen (gpointer data, DetourInstance *instance, const DetourSettings *settings,
+             const DetourListenerSpec *spec, GError **error)
 {
   TestHost *self = data;
 
@@ -45,7 +45,8 @@ TestHost *
 test_host_new_with (const char *lines, char **complaint)
 {
   static const char *const nowhere[] = { NULL };
-  g_autofree char *text = g_strdup_printf ("[admission]\nchain = open\n[transport https]\nplugin = tls\n%s\n", lines);
+  g_autofree char *text = g_strdup_printf (
+      "[admission]\nchain = open\n[transport https]\nplugin = tls\n%s\n", lines);
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_autoptr (DetourConfig) config = NULL;
   TestHost *self = g_new0 (TestHost, 1);

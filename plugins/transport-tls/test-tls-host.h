@@ -8,7 +8,8 @@
 typedef struct _TestHost TestHost;
 
 TestHost *test_host_new (void);
-/* With lines for [transport https]; @error gets the first complaint about them, and NULL is returned. */
+/* With lines for [transport https]; @error gets the first complaint about them, and NULL is
+ * returned. */
 TestHost *test_host_new_with (const char *lines, char **complaint);
 void test_host_free (TestHost *self);
 

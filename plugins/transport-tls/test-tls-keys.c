@@ -38,10 +38,10 @@ static const struct {
   const char *key;
   const char *iv;
 } rfc8448[] = {
-  { "9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5", "17422dda596ed5d9acd890e3c63f5051",
-    "5b78923dee08579033e523d9" }, /* client */
-  { "a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643", "9f02283b6c9c07efc26bb9f2ac92e356",
-    "cf782b88dd83549aadf1e984" }, /* server */
+  { "9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5",
+    "17422dda596ed5d9acd890e3c63f5051", "5b78923dee08579033e523d9" }, /* client */
+  { "a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643",
+    "9f02283b6c9c07efc26bb9f2ac92e356", "cf782b88dd83549aadf1e984" }, /* server */
 };
 
 static void
@@ -52,7 +52,8 @@ rfc8448_keys (void)
       g_autoptr (GBytes) secret = from_hex (rfc8448[i].secret);
       TlsKeys keys;
 
-      g_assert_true (tls_keys_init (&keys, TLS_CIPHER_AES_128_GCM, g_bytes_get_data (secret, NULL), 0));
+      g_assert_true (
+          tls_keys_init (&keys, TLS_CIPHER_AES_128_GCM, g_bytes_get_data (secret, NULL), 0));
       check_hex (keys.key, 16, rfc8448[i].key);
       check_hex (keys.iv, 12, rfc8448[i].iv);
       tls_keys_wipe (&keys);
@@ -66,7 +67,8 @@ static void
 rfc8448_record (void)
 {
   static const char expected[] = "1703030043"
-                                 "a23f7054b62c94d0affafe8228ba55cbefacea42f914aa66bcab3f2b9819a8a5b46b395bd54a9a20441e2b6297"
+                                 "a23f7054b62c94d0affafe8228ba55cbefacea42f914aa66bcab3f2b9819a8a5b"
+                                 "46b395bd54a9a20441e2b6297"
                                  "4e1f5a6292a2977014bd1e3deae63aeebb21694915e4";
   g_autoptr (GBytes) secret = from_hex (rfc8448[0].secret);
   guint8 data[50];
@@ -80,13 +82,15 @@ rfc8448_record (void)
     data[i] = (guint8) i;
   g_assert_true (tls_keys_init (&keys, TLS_CIPHER_AES_128_GCM, g_bytes_get_data (secret, NULL), 0));
   tls_record_head (record, sizeof data);
-  g_assert_true (tls_thread_seal (tls_thread_get (), &keys, record, (TlsText){ &span, 0, sizeof data }, TLS_TYPE_DATA,
+  g_assert_true (tls_thread_seal (tls_thread_get (), &keys, record,
+                                  (TlsText) { &span, 0, sizeof data }, TLS_TYPE_DATA,
                                   record + TLS_RECORD_HEAD_SIZE));
   check_hex (record, sizeof record, expected);
   g_assert_cmpuint (keys.seq, ==, 1);
 
   keys.seq = 0;
-  g_assert_true (tls_thread_open (tls_thread_get (), &keys, record, (TlsText){ &sealed, 0, sealed.iov_len },
+  g_assert_true (tls_thread_open (tls_thread_get (), &keys, record,
+                                  (TlsText) { &sealed, 0, sealed.iov_len },
                                   record + sizeof record - TLS_AEAD_TAG_SIZE, back));
   g_assert_cmpmem (back, sizeof data, data, sizeof data);
   g_assert_cmpuint (back[sizeof data], ==, TLS_TYPE_DATA);
@@ -94,7 +98,8 @@ rfc8448_record (void)
 
 /* HKDF-Expand-Label once more, put together another way. */
 static void
-label (gnutls_mac_algorithm_t hash, const guint8 *secret, gsize secret_len, const char *name, guint8 *out, gsize len)
+label (gnutls_mac_algorithm_t hash, const guint8 *secret, gsize secret_len, const char *name,
+       guint8 *out, gsize len)
 {
   g_autofree char *full = g_strconcat ("tls13 ", name, NULL);
   g_autoptr (GByteArray) info = g_byte_array_new ();
@@ -103,8 +108,9 @@ label (gnutls_mac_algorithm_t hash, const guint8 *secret, gsize secret_len, cons
   gnutls_datum_t datum;
 
   g_byte_array_append (info, head, sizeof head);
-  g_byte_array_append (info, (const guint8 *) full, (guint) strlen (full) + 1); /* the zero is the empty context */
-  datum = (gnutls_datum_t){ info->data, info->len };
+  g_byte_array_append (info, (const guint8 *) full,
+                       (guint) strlen (full) + 1); /* the zero is the empty context */
+  datum = (gnutls_datum_t) { info->data, info->len };
   g_assert_cmpint (gnutls_hkdf_expand (hash, &key, &datum, out, len), ==, 0);
 }
 
@@ -139,7 +145,8 @@ update (void)
 
           label (cases[i].hash, secret, cases[i].secret_len, "key", key, cases[i].key_len);
           label (cases[i].hash, secret, cases[i].secret_len, "iv", iv, sizeof iv);
-          label (cases[i].hash, secret, cases[i].secret_len, "traffic upd", next, cases[i].secret_len);
+          label (cases[i].hash, secret, cases[i].secret_len, "traffic upd", next,
+                 cases[i].secret_len);
           memcpy (secret, next, sizeof secret);
           g_assert_cmpmem (keys.key, sizeof keys.key, key, sizeof key);
           g_assert_cmpmem (keys.iv, sizeof keys.iv, iv, sizeof iv);

@@ -11,7 +11,8 @@ const TestVariant test_tls12_exports = { TEST_PEER_TLS12, TRUE, "gnutls" };
 const TestVariant test_exported = { TEST_PEER_TLS13, TRUE, "export" };
 
 void
-test_link_setup_with (TestLink *self, const TestVariant *variant, const char *alpn, gboolean tls13_only)
+test_link_setup_with (TestLink *self, const TestVariant *variant, const char *alpn,
+                      gboolean tls13_only)
 {
   static const char *const names[] = { "relay.example", NULL };
   static const char *const protocols[] = { "http/1.1", NULL };

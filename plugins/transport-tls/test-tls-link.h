@@ -28,7 +28,8 @@ typedef struct {
 } TestLink;
 
 /* @alpn: (nullable): the protocol that the client offers. */
-void test_link_setup_with (TestLink *self, const TestVariant *variant, const char *alpn, gboolean tls13_only);
+void test_link_setup_with (TestLink *self, const TestVariant *variant, const char *alpn,
+                           gboolean tls13_only);
 /* For g_test_add(); @variant is a TestVariant. */
 void test_link_setup (TestLink *self, gconstpointer variant);
 void test_link_teardown (TestLink *self, gconstpointer variant);
@@ -41,14 +42,14 @@ void test_link_shake_hands (TestLink *self);
 /* The client sends @len bytes. */
 void test_link_write (TestLink *self, gconstpointer data, gsize len);
 
-#define TEST_LINK_ADD(path, variant, function)                                                                         \
+#define TEST_LINK_ADD(path, variant, function) \
   g_test_add (path, TestLink, variant, test_link_setup, function, test_link_teardown)
-#define TEST_LINK_ADD_GNUTLS(path, function)                                                                           \
-  TEST_LINK_ADD (path "/tls12", &test_tls12, function);                                                                \
+#define TEST_LINK_ADD_GNUTLS(path, function)            \
+  TEST_LINK_ADD (path "/tls12", &test_tls12, function); \
   TEST_LINK_ADD (path "/tls13", &test_tls13, function)
-#define TEST_LINK_ADD_TLS13(path, function)                                                                            \
-  TEST_LINK_ADD (path "/tls13", &test_tls13, function);                                                                \
+#define TEST_LINK_ADD_TLS13(path, function)             \
+  TEST_LINK_ADD (path "/tls13", &test_tls13, function); \
   TEST_LINK_ADD (path "/export", &test_exported, function)
-#define TEST_LINK_ADD_ALL(path, function)                                                                              \
-  TEST_LINK_ADD (path "/tls12", &test_tls12, function);                                                                \
+#define TEST_LINK_ADD_ALL(path, function)               \
+  TEST_LINK_ADD (path "/tls12", &test_tls12, function); \
   TEST_LINK_ADD_TLS13 (path, function)

@@ -19,7 +19,8 @@ metacert_at (gint64 now_s)
   GBytes *der;
 
   for (guint i = 0; i < DETOUR_KEY_SIZE; i++)
-    key[i] = (guint8) (g_ascii_xdigit_value (hex[2 * i]) << 4 | g_ascii_xdigit_value (hex[2 * i + 1]));
+    key[i] = (guint8) (g_ascii_xdigit_value (hex[2 * i]) << 4
+                       | g_ascii_xdigit_value (hex[2 * i + 1]));
   der = tls_metacert_new (key, now_s, &error);
   g_assert_no_error (error);
   return der;
@@ -81,7 +82,8 @@ one_extension (void)
   g_assert_cmpint (gnutls_x509_crt_get_extension_oid (crt, 0, oid, &len), ==, 0);
   g_assert_cmpstr (oid, ==, "2.5.29.19");
   len = sizeof oid;
-  g_assert_cmpint (gnutls_x509_crt_get_extension_oid (crt, 1, oid, &len), ==, GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE);
+  g_assert_cmpint (gnutls_x509_crt_get_extension_oid (crt, 1, oid, &len), ==,
+                   GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE);
   gnutls_x509_crt_deinit (crt);
 }
 
@@ -96,7 +98,8 @@ self_signed (void)
   g_assert_cmpint (gnutls_x509_crt_get_pk_algorithm (crt, &bits), ==, GNUTLS_PK_EDDSA_ED25519);
   g_assert_cmpint (gnutls_x509_crt_get_signature_algorithm (crt), ==, GNUTLS_SIGN_EDDSA_ED25519);
   g_assert_cmpint (gnutls_x509_crt_verify (crt, &crt, 1,
-                                           GNUTLS_VERIFY_ALLOW_ANY_X509_V1_CA_CRT | GNUTLS_VERIFY_DISABLE_CA_SIGN
+                                           GNUTLS_VERIFY_ALLOW_ANY_X509_V1_CA_CRT
+                                               | GNUTLS_VERIFY_DISABLE_CA_SIGN
                                                | GNUTLS_VERIFY_DISABLE_TIME_CHECKS,
                                            &verdict),
                    ==, 0);

@@ -13,9 +13,10 @@ static gnutls_x509_privkey_t
 test_key_new (gnutls_pk_algorithm_t algorithm)
 {
   gnutls_x509_privkey_t key;
-  unsigned bits = algorithm == GNUTLS_PK_RSA             ? 2048
-                  : algorithm == GNUTLS_PK_EDDSA_ED25519 ? GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_ED25519)
-                                                         : GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_SECP256R1);
+  unsigned bits = algorithm == GNUTLS_PK_RSA ? 2048
+                : algorithm == GNUTLS_PK_EDDSA_ED25519
+                    ? GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_ED25519)
+                    : GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_SECP256R1);
 
   g_assert_cmpint (gnutls_x509_privkey_init (&key), ==, 0);
   g_assert_cmpint (gnutls_x509_privkey_generate (key, algorithm, bits, 0), ==, 0);
@@ -34,11 +35,14 @@ test_crt_new (gnutls_x509_privkey_t key, gnutls_x509_crt_t issuer, gnutls_x509_p
   gnutls_x509_crt_set_key (crt, key);
   gnutls_x509_crt_set_activation_time (crt, time (NULL) - 3600);
   gnutls_x509_crt_set_expiration_time (crt, time (NULL) + 3600);
-  gnutls_x509_crt_set_dn_by_oid (crt, GNUTLS_OID_X520_COMMON_NAME, 0, common_name, (unsigned) strlen (common_name));
+  gnutls_x509_crt_set_dn_by_oid (crt, GNUTLS_OID_X520_COMMON_NAME, 0, common_name,
+                                 (unsigned) strlen (common_name));
   for (guint i = 0; names != NULL && names[i] != NULL; i++)
-    gnutls_x509_crt_set_subject_alt_name (crt, GNUTLS_SAN_DNSNAME, names[i], (unsigned) strlen (names[i]),
-                                          GNUTLS_FSAN_APPEND);
-  g_assert_cmpint (gnutls_x509_crt_sign2 (crt, issuer != NULL ? issuer : crt, issuer_key, GNUTLS_DIG_SHA256, 0), ==, 0);
+    gnutls_x509_crt_set_subject_alt_name (crt, GNUTLS_SAN_DNSNAME, names[i],
+                                          (unsigned) strlen (names[i]), GNUTLS_FSAN_APPEND);
+  g_assert_cmpint (
+      gnutls_x509_crt_sign2 (crt, issuer != NULL ? issuer : crt, issuer_key, GNUTLS_DIG_SHA256, 0),
+      ==, 0);
   return crt;
 }
 
@@ -75,8 +79,8 @@ test_cert_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *const
       gnutls_x509_crt_deinit (crt);
     }
   gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN, &der);
-  cert = detour_cert_new ((GBytes *const *) chain->pdata, chain->len, der.data, der.size, names, time (NULL) - 3600,
-                          time (NULL) + 3600);
+  cert = detour_cert_new ((GBytes *const *) chain->pdata, chain->len, der.data, der.size, names,
+                          time (NULL) - 3600, time (NULL) + 3600);
   gnutls_free (der.data);
   gnutls_x509_crt_deinit (leaf);
   gnutls_x509_crt_deinit (ca);
@@ -119,10 +123,11 @@ test_peer_free (TestPeer *self)
   g_free (self);
 }
 
-/* One call, with blocks of exactly the promised size, so that reading or writing past an end is caught. */
+/* One call, with blocks of exactly the promised size, so that reading or writing past an end is
+ * caught. */
 static DetourChannelResult
-test_peer_step (TestPeer *self, const DetourChannelClass *cls, gpointer channel, gsize len, gsize room,
-                const char **reason)
+test_peer_step (TestPeer *self, const DetourChannelClass *cls, gpointer channel, gsize len,
+                gsize room, const char **reason)
 {
   g_autofree guint8 *in = len > 0 ? g_memdup2 (self->sent->data, len) : NULL;
   DetourBuffer out = { g_malloc (room), 0, room };
@@ -140,8 +145,8 @@ test_peer_step (TestPeer *self, const DetourChannelClass *cls, gpointer channel,
 }
 
 DetourChannelResult
-test_peer_handshake (TestPeer *self, const DetourChannelClass *cls, gpointer channel, TestPace pace, int *client_rc,
-                     const char **reason)
+test_peer_handshake (TestPeer *self, const DetourChannelClass *cls, gpointer channel, TestPace pace,
+                     int *client_rc, const char **reason)
 {
   DetourChannelResult result = DETOUR_CHANNEL_MORE;
   gsize room = pace.room > 0 ? pace.room : DETOUR_CHANNEL_FEED_SLACK;
@@ -176,7 +181,8 @@ test_peer_handshake_ok (TestPeer *self, const DetourChannelClass *cls, gpointer 
 {
   const char *reason = NULL;
   int rc;
-  DetourChannelResult result = test_peer_handshake (self, cls, channel, (TestPace){ 0 }, &rc, &reason);
+  DetourChannelResult result = test_peer_handshake (self, cls, channel, (TestPace) { 0 }, &rc,
+                                                    &reason);
 
   g_assert_cmpstr (reason, ==, NULL);
   g_assert_cmpint (result, ==, DETOUR_CHANNEL_OK);
@@ -184,14 +190,15 @@ test_peer_handshake_ok (TestPeer *self, const DetourChannelClass *cls, gpointer 
 }
 
 DetourChannelResult
-test_peer_feed (TestPeer *self, const DetourChannelClass *cls, gpointer channel, gsize step, GByteArray *plain,
-                gboolean *reply)
+test_peer_feed (TestPeer *self, const DetourChannelClass *cls, gpointer channel, gsize step,
+                GByteArray *plain, gboolean *reply)
 {
   return test_wire_feed (self->sent, cls, channel, step, plain, reply);
 }
 
 gsize
-test_peer_seal (TestPeer *self, const DetourChannelClass *cls, gpointer channel, const struct iovec *spans, guint n)
+test_peer_seal (TestPeer *self, const DetourChannelClass *cls, gpointer channel,
+                const struct iovec *spans, guint n)
 {
   gsize sum = 0;
   DetourBuffer out = { NULL };
@@ -236,7 +243,8 @@ test_peer_cert_name (TestPeer *self, guint i)
     return NULL;
   gnutls_x509_crt_init (&crt);
   g_assert_cmpint (gnutls_x509_crt_import (crt, &list[i], GNUTLS_X509_FMT_DER), ==, 0);
-  g_assert_cmpint (gnutls_x509_crt_get_dn_by_oid (crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len), ==, 0);
+  g_assert_cmpint (
+      gnutls_x509_crt_get_dn_by_oid (crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len), ==, 0);
   gnutls_x509_crt_deinit (crt);
   return g_strdup (name);
 }

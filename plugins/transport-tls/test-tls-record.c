@@ -121,7 +121,8 @@ head (void)
       TlsAlert alert;
 
       tls_record_head (bytes, lens[i]);
-      g_assert_cmpint (tls_record_parse (bytes, sizeof bytes, &body_len, &alert), ==, TLS_RECORD_MORE);
+      g_assert_cmpint (tls_record_parse (bytes, sizeof bytes, &body_len, &alert), ==,
+                       TLS_RECORD_MORE);
       g_assert_cmpuint (sizeof bytes + body_len, ==, lens[i] + TLS_RECORD_OVERHEAD);
     }
 }

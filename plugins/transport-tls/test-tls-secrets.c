@@ -23,8 +23,8 @@ typedef struct {
 } End;
 
 static int
-end_secret (gnutls_session_t session, gnutls_record_encryption_level_t level, const void *read, const void *write,
-            size_t len)
+end_secret (gnutls_session_t session, gnutls_record_encryption_level_t level, const void *read,
+            const void *write, size_t len)
 {
   End *self = gnutls_session_get_ptr (session);
 
@@ -68,15 +68,19 @@ ends_init (Ends *self, const char *priorities)
   int client_rc = GNUTLS_E_AGAIN;
 
   g_assert_cmpuint (detour_cert_chain (cert, &chain), ==, 1);
-  key_der = (gnutls_datum_t){ (unsigned char *) g_bytes_get_data (key, NULL), (unsigned) g_bytes_get_size (key) };
-  cert_der = (gnutls_datum_t){ (unsigned char *) g_bytes_get_data (chain[0], NULL),
-                               (unsigned) g_bytes_get_size (chain[0]) };
+  key_der = (gnutls_datum_t) { (unsigned char *) g_bytes_get_data (key, NULL),
+                               (unsigned) g_bytes_get_size (key) };
+  cert_der = (gnutls_datum_t) { (unsigned char *) g_bytes_get_data (chain[0], NULL),
+                                (unsigned) g_bytes_get_size (chain[0]) };
   gnutls_certificate_allocate_credentials (&self->server_credentials);
   gnutls_certificate_allocate_credentials (&self->client_credentials);
-  g_assert_cmpint (gnutls_certificate_set_x509_key_mem (self->server_credentials, &cert_der, &key_der,
-                                                        GNUTLS_X509_FMT_DER), >=, 0);
-  end_init (&self->server, to_server, to_client, GNUTLS_SERVER, priorities, self->server_credentials);
-  end_init (&self->client, to_client, to_server, GNUTLS_CLIENT, priorities, self->client_credentials);
+  g_assert_cmpint (gnutls_certificate_set_x509_key_mem (self->server_credentials, &cert_der,
+                                                        &key_der, GNUTLS_X509_FMT_DER),
+                   >=, 0);
+  end_init (&self->server, to_server, to_client, GNUTLS_SERVER, priorities,
+            self->server_credentials);
+  end_init (&self->client, to_client, to_server, GNUTLS_CLIENT, priorities,
+            self->client_credentials);
   gnutls_session_ticket_key_generate (&ticket_key);
   gnutls_session_ticket_enable_server (self->server.session, &ticket_key);
   gnutls_free (ticket_key.data);
@@ -109,7 +113,8 @@ feed_end (End *end, gpointer channel, const char *expected)
   DetourBuffer plain = { g_malloc (room), 0, room };
   gboolean reply = FALSE;
 
-  g_assert_cmpint (cls->feed (channel, end->received->data, end->received->len, &plain, &reply), ==, DETOUR_CHANNEL_OK);
+  g_assert_cmpint (cls->feed (channel, end->received->data, end->received->len, &plain, &reply), ==,
+                   DETOUR_CHANNEL_OK);
   g_byte_array_set_size (end->received, 0);
   g_assert_cmpmem (plain.data, plain.len, expected, strlen (expected));
   g_free (plain.data);
@@ -143,7 +148,8 @@ expect_end (End *end, const char *text)
 static void
 dialled (gconstpointer data)
 {
-  g_autofree char *priorities = g_strconcat (TEST_PEER_TLS13 ":-CIPHER-ALL:+", (const char *) data, NULL);
+  g_autofree char *priorities = g_strconcat (TEST_PEER_TLS13 ":-CIPHER-ALL:+", (const char *) data,
+                                             NULL);
   gpointer channel;
   Ends ends;
 
@@ -157,7 +163,8 @@ dialled (gconstpointer data)
       expect_end (&ends.server, "ping");
       g_assert_cmpint (gnutls_record_send (ends.server.session, "pong", 4), ==, 4);
       feed_end (&ends.client, channel, "pong");
-      g_assert_cmpint (gnutls_session_key_update (ends.server.session, i % 2 == 0 ? GNUTLS_KU_PEER : 0), ==, 0);
+      g_assert_cmpint (
+          gnutls_session_key_update (ends.server.session, i % 2 == 0 ? GNUTLS_KU_PEER : 0), ==, 0);
     }
   cls->free (channel);
   ends_clear (&ends);
@@ -242,7 +249,8 @@ set_seq (gnutls_session_t session, gboolean read, guint64 seq)
 static void
 client_at_the_limit (void)
 {
-  TlsExportStart start = { .read_seq = TLS_KEYS_RECORDS_MAX - 3, .write_seq = TLS_KEYS_RECORDS_MAX - 2 };
+  TlsExportStart start = { .read_seq = TLS_KEYS_RECORDS_MAX - 3,
+                           .write_seq = TLS_KEYS_RECORDS_MAX - 2 };
   struct iovec span = { (void *) "pong", 4 };
   gboolean replied = FALSE;
   gpointer channel;
@@ -264,7 +272,8 @@ client_at_the_limit (void)
       ssize_t rc;
 
       g_assert_cmpint (gnutls_record_send (pair.peer->session, "ping", 4), ==, 4);
-      g_assert_cmpint (test_peer_feed (pair.peer, cls, channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (test_peer_feed (pair.peer, cls, channel, 0, plain, &reply), ==,
+                       DETOUR_CHANNEL_OK);
       g_assert_cmpmem (plain->data, plain->len, "ping", 4);
       replied = replied || reply;
       test_peer_seal (pair.peer, cls, channel, &span, 1);
@@ -279,8 +288,8 @@ client_at_the_limit (void)
 }
 
 static int
-catch_handshake_secret (gnutls_session_t session, gnutls_record_encryption_level_t level, const void *read,
-                        const void *write, size_t len)
+catch_handshake_secret (gnutls_session_t session, gnutls_record_encryption_level_t level,
+                        const void *read, const void *write, size_t len)
 {
   TlsKeys *keys = gnutls_session_get_ptr (session);
 
@@ -289,8 +298,8 @@ catch_handshake_secret (gnutls_session_t session, gnutls_record_encryption_level
   return 0;
 }
 
-/* A KeyUpdate behind Finished in one record, under the keys of the handshake: what GnuTLS read and did not use yet is
- * seen, and stays with it. */
+/* A KeyUpdate behind Finished in one record, under the keys of the handshake: what GnuTLS read and
+ * did not use yet is seen, and stays with it. */
 static void
 more_behind_finished (void)
 {
@@ -300,7 +309,8 @@ more_behind_finished (void)
   g_autoptr (DetourCert) cert = test_cert_new (GNUTLS_PK_ECDSA, 1, names);
   const DetourChannelClass *now = &tls_channel_gnutls_class;
   TestHost *host = test_host_new ();
-  TestPeer *peer = test_peer_new (TEST_PEER_TLS13 ":-CIPHER-ALL:+AES-128-GCM", "relay.example", NULL);
+  TestPeer *peer = test_peer_new (TEST_PEER_TLS13 ":-CIPHER-ALL:+AES-128-GCM", "relay.example",
+                                  NULL);
   guint8 room[DETOUR_CHANNEL_FEED_SLACK];
   DetourBuffer out = { room, 0, sizeof room };
   TlsCredentials *credentials;
@@ -319,8 +329,9 @@ more_behind_finished (void)
   gnutls_session_set_ptr (peer->session, &keys);
   gnutls_handshake_set_secret_function (peer->session, catch_handshake_secret);
   gnutls_handshake (peer->session);
-  g_assert_cmpint (now->handshake (channel, peer->sent->data, peer->sent->len, &used, &out, &reason), ==,
-                   DETOUR_CHANNEL_MORE);
+  g_assert_cmpint (
+      now->handshake (channel, peer->sent->data, peer->sent->len, &used, &out, &reason), ==,
+      DETOUR_CHANNEL_MORE);
   g_byte_array_set_size (peer->sent, 0);
   g_byte_array_append (peer->received, out.data, (guint) out.len);
   g_assert_cmpint (gnutls_handshake (peer->session), ==, 0);
@@ -339,8 +350,9 @@ more_behind_finished (void)
     g_assert_cmpuint (forge.received->len, ==, TLS_RECORD_OVERHEAD + 36);
     g_byte_array_set_size (text, 36 + 1 + TLS_AEAD_TAG_SIZE);
     g_assert_true (tls_thread_open (tls_thread_get (), &forge.read, forge.received->data,
-                                    (TlsText){ &sealed, 0, sealed.iov_len },
-                                    forge.received->data + TLS_RECORD_HEAD_SIZE + sealed.iov_len, text->data));
+                                    (TlsText) { &sealed, 0, sealed.iov_len },
+                                    forge.received->data + TLS_RECORD_HEAD_SIZE + sealed.iov_len,
+                                    text->data));
     memcpy (text->data + 36, "\x18\0\0\1\0", 5);
     test_forge_record (&forge, TLS_TYPE_HANDSHAKE, text->data, 36 + 5, 0);
   }

@@ -9,11 +9,12 @@
 #include "test-tls-forge.h"
 #include "test-tls-pair.h"
 
-/* A packet of 1400 bytes in its DERP frame, and so many of them to a record as fit into what core gives at once. */
-#define FRAME 1437u
-#define FRAMES 8u
+/* A packet of 1400 bytes in its DERP frame, and so many of them to a record as fit into what core
+ * gives at once. */
+#define FRAME   1437u
+#define FRAMES  8u
 #define RECORDS 40u
-#define READ 65536u
+#define READ    65536u
 
 static double
 cpu_ns (void)
@@ -39,7 +40,8 @@ static const Suite suites[] = {
 static double
 measure_feed (const DetourChannelClass *cls, gpointer channel, TestForge *forge, guint rounds)
 {
-  DetourBuffer plain = { g_malloc (READ + DETOUR_CHANNEL_FEED_SLACK), 0, READ + DETOUR_CHANNEL_FEED_SLACK };
+  DetourBuffer plain = { g_malloc (READ + DETOUR_CHANNEL_FEED_SLACK), 0,
+                         READ + DETOUR_CHANNEL_FEED_SLACK };
   g_autofree guint8 *record = g_malloc0 (FRAMES * FRAME);
   double best = G_MAXDOUBLE;
 
@@ -56,7 +58,8 @@ measure_feed (const DetourChannelClass *cls, gpointer channel, TestForge *forge,
           double start = cpu_ns ();
 
           plain.len = 0;
-          g_assert_cmpint (cls->feed (channel, forge->sent->data + at, MIN (READ, forge->sent->len - at), &plain, &reply),
+          g_assert_cmpint (cls->feed (channel, forge->sent->data + at,
+                                      MIN (READ, forge->sent->len - at), &plain, &reply),
                            ==, DETOUR_CHANNEL_OK);
           spent += cpu_ns () - start;
           opened += plain.len;
@@ -79,7 +82,7 @@ measure_seal (const DetourChannelClass *cls, gpointer channel, guint frames, gui
   double best = G_MAXDOUBLE;
 
   for (guint i = 0; i < FRAMES; i++)
-    spans[i] = (struct iovec){ arena + 1500 * i, FRAME };
+    spans[i] = (struct iovec) { arena + 1500 * i, FRAME };
   for (guint round = 0; round < rounds; round++)
     {
       double start = cpu_ns ();
@@ -103,7 +106,8 @@ speed (gconstpointer data)
 
   for (guint i = 0; i < 2; i++)
     {
-      const DetourChannelClass *cls = i == 0 ? &tls_channel_gnutls_class : &tls_channel_export_class;
+      const DetourChannelClass *cls = i == 0 ? &tls_channel_gnutls_class
+                                             : &tls_channel_export_class;
       TestForge forge;
       TestPair pair;
       gpointer channel;
@@ -118,12 +122,12 @@ speed (gconstpointer data)
       one_ns = measure_seal (cls, channel, 1, rounds);
       if (g_test_perf ())
         {
-          g_test_minimized_result (feed_ns, "%-17s %-6s feed, 8 frames a record  %7.1f ns a frame", suite->name, cls->name,
-                                   feed_ns);
-          g_test_minimized_result (seal_ns, "%-17s %-6s seal, 8 frames a record  %7.1f ns a frame", suite->name, cls->name,
-                                   seal_ns);
-          g_test_minimized_result (one_ns, "%-17s %-6s seal, 1 frame a record   %7.1f ns a frame", suite->name, cls->name,
-                                   one_ns);
+          g_test_minimized_result (feed_ns, "%-17s %-6s feed, 8 frames a record  %7.1f ns a frame",
+                                   suite->name, cls->name, feed_ns);
+          g_test_minimized_result (seal_ns, "%-17s %-6s seal, 8 frames a record  %7.1f ns a frame",
+                                   suite->name, cls->name, seal_ns);
+          g_test_minimized_result (one_ns, "%-17s %-6s seal, 1 frame a record   %7.1f ns a frame",
+                                   suite->name, cls->name, one_ns);
         }
       test_forge_clear (&forge);
       test_pair_clear (&pair);

@@ -12,7 +12,7 @@
 #include "test-tls-forge.h"
 #include "tls-channel-export.h"
 
-#define N_NEEDLES 16u
+#define N_NEEDLES   16u
 #define NEEDLE_SIZE 16u
 
 static const DetourChannelClass *const cls = &tls_channel_export_class;
@@ -56,14 +56,16 @@ talk (TestForge *forge, gpointer channel, guint n)
       gboolean reply = FALSE;
 
       test_forge_record (forge, TLS_TYPE_DATA, "ping", 4, 0);
-      g_assert_cmpint (test_forge_feed (forge, cls, channel, 0, plain, &reply), ==, DETOUR_CHANNEL_OK);
+      g_assert_cmpint (test_forge_feed (forge, cls, channel, 0, plain, &reply), ==,
+                       DETOUR_CHANNEL_OK);
       g_assert_true (test_forge_seal (forge, cls, channel, "pong", 4));
       while (test_forge_read (forge, plain) != 0)
         ;
     }
 }
 
-/* Enough records for keys to be kept, a change of both, carried over, and the end of connection and thread. */
+/* Enough records for keys to be kept, a change of both, carried over, and the end of connection and
+ * thread. */
 static gpointer
 live_and_die (gpointer data)
 {
@@ -75,7 +77,8 @@ live_and_die (gpointer data)
 
   remember (tls_channel_export_keys (channel, TRUE));
   remember (tls_channel_export_keys (channel, FALSE));
-  test_forge_init (&forge, tls_channel_export_keys (channel, TRUE), tls_channel_export_keys (channel, FALSE));
+  test_forge_init (&forge, tls_channel_export_keys (channel, TRUE),
+                   tls_channel_export_keys (channel, FALSE));
   talk (&forge, channel, 20);
   test_forge_record (&forge, TLS_TYPE_HANDSHAKE, "\x18\0\0\1\1", 5, 0);
   g_assert_true (tls_keys_update (&forge.write));
@@ -96,7 +99,9 @@ static void
 wiped (gconstpointer data)
 {
   guint8 secrets[2][TLS_SECRET_MAX];
-  TlsExportStart start = { .cipher = GPOINTER_TO_UINT (data), .read_secret = secrets[0], .write_secret = secrets[1] };
+  TlsExportStart start = { .cipher = GPOINTER_TO_UINT (data),
+                           .read_secret = secrets[0],
+                           .write_secret = secrets[1] };
 
   for (guint i = 0; i < TLS_SECRET_MAX; i++)
     {
@@ -132,7 +137,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tls-wipe/a-secret-left-behind-is-seen", seen);
   for (guint cipher = 0; cipher < TLS_N_CIPHERS; cipher++)
     {
-      g_autofree char *path = g_strconcat ("/tls-wipe/freed-memory-holds-no-secrets", "/", tls_cipher_name (cipher), NULL);
+      g_autofree char *path = g_strconcat ("/tls-wipe/freed-memory-holds-no-secrets", "/",
+                                           tls_cipher_name (cipher), NULL);
 
       g_test_add_data_func (path, GUINT_TO_POINTER (cipher), wiped);
     }

@@ -43,7 +43,7 @@ wire_push (gnutls_transport_ptr_t ptr, const void *data, size_t len)
 void
 test_wire_init (TestWire *self, gnutls_session_t session, GByteArray *received, GByteArray *sent)
 {
-  *self = (TestWire){ session, received, sent };
+  *self = (TestWire) { session, received, sent };
   gnutls_transport_set_ptr (session, self);
   gnutls_transport_set_pull_function (session, wire_pull);
   gnutls_transport_set_pull_timeout_function (session, wire_pull_timeout);
@@ -51,8 +51,8 @@ test_wire_init (TestWire *self, gnutls_session_t session, GByteArray *received, 
 }
 
 DetourChannelResult
-test_wire_feed (GByteArray *sent, const DetourChannelClass *cls, gpointer channel, gsize step, GByteArray *plain,
-                gboolean *reply)
+test_wire_feed (GByteArray *sent, const DetourChannelClass *cls, gpointer channel, gsize step,
+                GByteArray *plain, gboolean *reply)
 {
   DetourChannelResult result = DETOUR_CHANNEL_OK;
 

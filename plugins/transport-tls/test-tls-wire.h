@@ -14,9 +14,11 @@ typedef struct {
 } TestWire;
 
 /* Borrows the arrays; @self must stay where it is as long as the session lives. */
-void test_wire_init (TestWire *self, gnutls_session_t session, GByteArray *received, GByteArray *sent);
+void test_wire_init (TestWire *self, gnutls_session_t session, GByteArray *received,
+                     GByteArray *sent);
 
-/* Feeds what was @sent, in spans of @step bytes (0: all), in blocks of exactly the promised size; the plain text is
- * appended to @plain. Stops when the channel does. */
-DetourChannelResult test_wire_feed (GByteArray *sent, const DetourChannelClass *cls, gpointer channel, gsize step,
-                                    GByteArray *plain, gboolean *reply);
+/* Feeds what was @sent, in spans of @step bytes (0: all), in blocks of exactly the promised size;
+ * the plain text is appended to @plain. Stops when the channel does. */
+DetourChannelResult test_wire_feed (GByteArray *sent, const DetourChannelClass *cls,
+                                    gpointer channel, gsize step, GByteArray *plain,
+                                    gboolean *reply);

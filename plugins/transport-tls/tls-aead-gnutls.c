@@ -38,8 +38,9 @@ tls_aead_gnutls_release (gpointer expanded)
 }
 
 static gboolean
-tls_aead_gnutls_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
-                  TlsText text, guint8 type, guint8 *out)
+tls_aead_gnutls_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded,
+                      const guint8 *nonce, const guint8 *head, TlsText text, guint8 type,
+                      guint8 *out)
 {
   const GnutlsKey *key = expanded;
   gsize len = text.len;
@@ -48,15 +49,16 @@ tls_aead_gnutls_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded,
   tls_text_copy (text, out);
   out[len++] = type;
   out_len = len + TLS_AEAD_TAG_SIZE;
-  return gnutls_aead_cipher_encrypt (key->handle, nonce, TLS_AEAD_NONCE_SIZE, head, TLS_AEAD_HEAD_SIZE,
-                                     TLS_AEAD_TAG_SIZE, out, len, out, &out_len)
-             == 0
-         && out_len == len + TLS_AEAD_TAG_SIZE;
+  return gnutls_aead_cipher_encrypt (key->handle, nonce, TLS_AEAD_NONCE_SIZE, head,
+                                     TLS_AEAD_HEAD_SIZE, TLS_AEAD_TAG_SIZE, out, len, out, &out_len)
+          == 0
+      && out_len == len + TLS_AEAD_TAG_SIZE;
 }
 
 static gboolean
-tls_aead_gnutls_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
-                  TlsText sealed, const guint8 *tag, guint8 *out)
+tls_aead_gnutls_open (gpointer engine, TlsCipher cipher, gconstpointer expanded,
+                      const guint8 *nonce, const guint8 *head, TlsText sealed, const guint8 *tag,
+                      guint8 *out)
 {
   const GnutlsKey *key = expanded;
   size_t out_len = sealed.len;
@@ -72,15 +74,17 @@ tls_aead_gnutls_open (gpointer engine, TlsCipher cipher, gconstpointer expanded,
       in = out;
     }
 
-  return gnutls_aead_cipher_decrypt (key->handle, nonce, TLS_AEAD_NONCE_SIZE, head, TLS_AEAD_HEAD_SIZE,
-                                     TLS_AEAD_TAG_SIZE, in, len + TLS_AEAD_TAG_SIZE, out, &out_len)
-             == 0
-         && out_len == len;
+  return gnutls_aead_cipher_decrypt (key->handle, nonce, TLS_AEAD_NONCE_SIZE, head,
+                                     TLS_AEAD_HEAD_SIZE, TLS_AEAD_TAG_SIZE, in,
+                                     len + TLS_AEAD_TAG_SIZE, out, &out_len)
+          == 0
+      && out_len == len;
 }
 
 const TlsAead tls_aead_gnutls = {
   .name = "gnutls",
-  .ciphers = 1u << TLS_CIPHER_AES_128_GCM | 1u << TLS_CIPHER_AES_256_GCM | 1u << TLS_CIPHER_CHACHA20_POLY1305,
+  .ciphers = 1u << TLS_CIPHER_AES_128_GCM | 1u << TLS_CIPHER_AES_256_GCM
+           | 1u << TLS_CIPHER_CHACHA20_POLY1305,
   .key_size = sizeof (GnutlsKey),
   .keep = TRUE,
   .expand = tls_aead_gnutls_expand,

@@ -9,7 +9,8 @@
 #include <sodium.h>
 #include <string.h>
 
-/* Without these the library would compute in tables, slowly and with timing that depends on the key. */
+/* Without these the library would compute in tables, slowly and with timing that depends on the
+ * key. */
 #define FEATURES_NEEDED (IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ | IMB_FEATURE_SSE4_2)
 
 typedef union {
@@ -33,7 +34,8 @@ tls_aead_ipsec_engine_new (void)
   init_mb_mgr_auto (manager, NULL);
   if (imb_get_errno (manager) != 0 || (manager->features & FEATURES_NEEDED) != FEATURES_NEEDED
 #ifdef IMB_FEATURE_SELF_TEST
-      || (manager->features & IMB_FEATURE_SELF_TEST && !(manager->features & IMB_FEATURE_SELF_TEST_PASS))
+      || (manager->features & IMB_FEATURE_SELF_TEST
+          && !(manager->features & IMB_FEATURE_SELF_TEST_PASS))
 #endif
   )
     {
@@ -64,39 +66,49 @@ tls_aead_ipsec_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gpo
   return TRUE;
 }
 
-/* All the calls are macros that differ by name only; the cipher is asked for once, not for each piece. */
-#define CRYPT(context_type, init, update, last, finalize)                                                              \
-  {                                                                                                                    \
-    context_type context;                                                                                              \
-                                                                                                                       \
-    init;                                                                                                              \
-    while ((piece = tls_text_next (&text, &n)) != NULL)                                                                \
-      {                                                                                                                \
-        update (piece, n);                                                                                             \
-        out += n;                                                                                                      \
-      }                                                                                                                \
-    last;                                                                                                              \
-    finalize;                                                                                                          \
+/* All the calls are macros that differ by name only; the cipher is asked for once, not for each
+ * piece. */
+#define CRYPT(context_type, init, update, last, finalize) \
+  {                                                       \
+    context_type context;                                 \
+                                                          \
+    init;                                                 \
+    while ((piece = tls_text_next (&text, &n)) != NULL)   \
+      {                                                   \
+        update (piece, n);                                \
+        out += n;                                         \
+      }                                                   \
+    last;                                                 \
+    finalize;                                             \
   }
-#define CRYPT_GCM(bits, way, last, tag)                                                                                \
-  CRYPT (struct gcm_context_data,                                                                                      \
-         IMB_AES##bits##_GCM_INIT (manager, &key->gcm, &context, nonce, head, TLS_AEAD_HEAD_SIZE),                     \
-         UPDATE_##bits##_##way, last, IMB_AES##bits##_GCM_##way##_FINALIZE (manager, &key->gcm, &context, tag,         \
-                                                                            TLS_AEAD_TAG_SIZE))
-#define CRYPT_CHACHA(way, last, tag)                                                                                   \
-  CRYPT (struct chacha20_poly1305_context_data,                                                                        \
-         IMB_CHACHA20_POLY1305_INIT (manager, key->raw, &context, nonce, head, TLS_AEAD_HEAD_SIZE), UPDATE_CHACHA_##way, \
-         last, IMB_CHACHA20_POLY1305_##way##_FINALIZE (manager, &context, tag, TLS_AEAD_TAG_SIZE))
-#define UPDATE_128_ENC(data, size) IMB_AES128_GCM_ENC_UPDATE (manager, &key->gcm, &context, out, data, size)
-#define UPDATE_128_DEC(data, size) IMB_AES128_GCM_DEC_UPDATE (manager, &key->gcm, &context, out, data, size)
-#define UPDATE_256_ENC(data, size) IMB_AES256_GCM_ENC_UPDATE (manager, &key->gcm, &context, out, data, size)
-#define UPDATE_256_DEC(data, size) IMB_AES256_GCM_DEC_UPDATE (manager, &key->gcm, &context, out, data, size)
-#define UPDATE_CHACHA_ENC(data, size) IMB_CHACHA20_POLY1305_ENC_UPDATE (manager, key->raw, &context, out, data, size)
-#define UPDATE_CHACHA_DEC(data, size) IMB_CHACHA20_POLY1305_DEC_UPDATE (manager, key->raw, &context, out, data, size)
+#define CRYPT_GCM(bits, way, last, tag)                                                         \
+  CRYPT (                                                                                       \
+      struct gcm_context_data,                                                                  \
+      IMB_AES##bits##_GCM_INIT (manager, &key->gcm, &context, nonce, head, TLS_AEAD_HEAD_SIZE), \
+      UPDATE_##bits##_##way, last,                                                              \
+      IMB_AES##bits##_GCM_##way##_FINALIZE (manager, &key->gcm, &context, tag, TLS_AEAD_TAG_SIZE))
+#define CRYPT_CHACHA(way, last, tag)                                                             \
+  CRYPT (                                                                                        \
+      struct chacha20_poly1305_context_data,                                                     \
+      IMB_CHACHA20_POLY1305_INIT (manager, key->raw, &context, nonce, head, TLS_AEAD_HEAD_SIZE), \
+      UPDATE_CHACHA_##way, last,                                                                 \
+      IMB_CHACHA20_POLY1305_##way##_FINALIZE (manager, &context, tag, TLS_AEAD_TAG_SIZE))
+#define UPDATE_128_ENC(data, size) \
+  IMB_AES128_GCM_ENC_UPDATE (manager, &key->gcm, &context, out, data, size)
+#define UPDATE_128_DEC(data, size) \
+  IMB_AES128_GCM_DEC_UPDATE (manager, &key->gcm, &context, out, data, size)
+#define UPDATE_256_ENC(data, size) \
+  IMB_AES256_GCM_ENC_UPDATE (manager, &key->gcm, &context, out, data, size)
+#define UPDATE_256_DEC(data, size) \
+  IMB_AES256_GCM_DEC_UPDATE (manager, &key->gcm, &context, out, data, size)
+#define UPDATE_CHACHA_ENC(data, size) \
+  IMB_CHACHA20_POLY1305_ENC_UPDATE (manager, key->raw, &context, out, data, size)
+#define UPDATE_CHACHA_DEC(data, size) \
+  IMB_CHACHA20_POLY1305_DEC_UPDATE (manager, key->raw, &context, out, data, size)
 
 static gboolean
-tls_aead_ipsec_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
-            TlsText text, guint8 type, guint8 *out)
+tls_aead_ipsec_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce,
+                     const guint8 *head, TlsText text, guint8 type, guint8 *out)
 {
   IMB_MGR *manager = engine;
   const IpsecKey *key = expanded;
@@ -113,8 +125,8 @@ tls_aead_ipsec_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, 
 }
 
 static gboolean
-tls_aead_ipsec_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
-            TlsText text, const guint8 *tag, guint8 *out)
+tls_aead_ipsec_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce,
+                     const guint8 *head, TlsText text, const guint8 *tag, guint8 *out)
 {
   IMB_MGR *manager = engine;
   const IpsecKey *key = expanded;
@@ -133,7 +145,8 @@ tls_aead_ipsec_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, 
 
 const TlsAead tls_aead_ipsec = {
   .name = "ipsec-mb",
-  .ciphers = 1u << TLS_CIPHER_AES_128_GCM | 1u << TLS_CIPHER_AES_256_GCM | 1u << TLS_CIPHER_CHACHA20_POLY1305,
+  .ciphers = 1u << TLS_CIPHER_AES_128_GCM | 1u << TLS_CIPHER_AES_256_GCM
+           | 1u << TLS_CIPHER_CHACHA20_POLY1305,
   .key_size = sizeof (IpsecKey),
   .keep = TRUE,
   .fits = tls_aead_ipsec_fits,

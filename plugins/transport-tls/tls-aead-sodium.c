@@ -15,28 +15,30 @@ tls_aead_sodium_expand (gpointer engine, TlsCipher cipher, const guint8 *key, gp
 }
 
 static gboolean
-tls_aead_sodium_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
-             TlsText text, guint8 type, guint8 *out)
+tls_aead_sodium_seal (gpointer engine, TlsCipher cipher, gconstpointer expanded,
+                      const guint8 *nonce, const guint8 *head, TlsText text, guint8 type,
+                      guint8 *out)
 {
   gsize len = text.len;
 
   tls_text_copy (text, out);
   out[len++] = type;
-  return crypto_aead_chacha20poly1305_ietf_encrypt_detached (out, out + len, NULL, out, len, head, TLS_AEAD_HEAD_SIZE,
-                                                             NULL, nonce, expanded)
-         == 0;
+  return crypto_aead_chacha20poly1305_ietf_encrypt_detached (
+             out, out + len, NULL, out, len, head, TLS_AEAD_HEAD_SIZE, NULL, nonce, expanded)
+      == 0;
 }
 
 static gboolean
-tls_aead_sodium_open (gpointer engine, TlsCipher cipher, gconstpointer expanded, const guint8 *nonce, const guint8 *head,
-             TlsText sealed, const guint8 *tag, guint8 *out)
+tls_aead_sodium_open (gpointer engine, TlsCipher cipher, gconstpointer expanded,
+                      const guint8 *nonce, const guint8 *head, TlsText sealed, const guint8 *tag,
+                      guint8 *out)
 {
   gsize len;
   const guint8 *in = tls_text_gather (sealed, out, &len);
 
-  return crypto_aead_chacha20poly1305_ietf_decrypt_detached (out, NULL, in, len, tag, head, TLS_AEAD_HEAD_SIZE, nonce,
-                                                             expanded)
-         == 0;
+  return crypto_aead_chacha20poly1305_ietf_decrypt_detached (out, NULL, in, len, tag, head,
+                                                             TLS_AEAD_HEAD_SIZE, nonce, expanded)
+      == 0;
 }
 
 const TlsAead tls_aead_sodium = {

@@ -70,7 +70,8 @@ tls_text_gather (TlsText text, guint8 *out, gsize *len)
 static gboolean
 tls_aead_is_usable (guint i)
 {
-  return (atomic_load (&tls_aead_failed) & 1u << i) == 0 && (tls_aeads[i]->fits == NULL || tls_aeads[i]->fits ());
+  return (atomic_load (&tls_aead_failed) & 1u << i) == 0
+      && (tls_aeads[i]->fits == NULL || tls_aeads[i]->fits ());
 }
 
 /* Once for each library. */
@@ -78,13 +79,14 @@ static void
 tls_aead_say_failed (guint i)
 {
   if ((atomic_fetch_or (&tls_aead_failed, 1u << i) & 1u << i) == 0)
-    g_warning ("%s does not pass its own test on this processor and is not used", tls_aeads[i]->name);
+    g_warning ("%s does not pass its own test on this processor and is not used",
+               tls_aeads[i]->name);
 }
 
 void
 tls_aead_set_init (TlsAeadSet *self)
 {
-  *self = (TlsAeadSet){ { NULL } };
+  *self = (TlsAeadSet) { { NULL } };
   for (guint i = 0; tls_aeads[i] != NULL; i++)
     {
       const TlsAead *aead = tls_aeads[i];

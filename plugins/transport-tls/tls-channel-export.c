@@ -86,7 +86,8 @@ tls_channel_export_keys (gconstpointer ptr, gboolean of_peer)
 
 /* A channel is born after the handshake. */
 static DetourChannelResult
-tls_export_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, DetourBuffer *out, const char **reason)
+tls_export_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, DetourBuffer *out,
+                      const char **reason)
 {
   *used = 0;
   return DETOUR_CHANNEL_OK;
@@ -118,11 +119,12 @@ tls_export_put (TlsExport *self, TlsThread *thread, TlsText text, guint8 type, D
 }
 
 static gboolean
-tls_export_put_small (TlsExport *self, TlsThread *thread, const void *data, gsize len, guint8 type, DetourBuffer *out)
+tls_export_put_small (TlsExport *self, TlsThread *thread, const void *data, gsize len, guint8 type,
+                      DetourBuffer *out)
 {
   struct iovec span = { (void *) data, len };
 
-  return tls_export_put (self, thread, (TlsText){ &span, 0, len }, type, out);
+  return tls_export_put (self, thread, (TlsText) { &span, 0, len }, type, out);
 }
 
 static gboolean
@@ -240,8 +242,9 @@ static DetourChannelResult
 tls_export_take_message (TlsExport *self, const guint8 *text, gsize len)
 {
   TlsAlert alert = TLS_ALERT_UNEXPECTED_MESSAGE;
-  TlsMessageVerdict verdict =
-      len > 0 ? tls_message_take (&self->message, self->is_client, text, len, &alert) : TLS_MESSAGE_BAD;
+  TlsMessageVerdict verdict = len > 0 ? tls_message_take (&self->message, self->is_client, text,
+                                                          len, &alert)
+                                      : TLS_MESSAGE_BAD;
 
   if (verdict == TLS_MESSAGE_BAD)
     return tls_export_fail (self, alert);
@@ -251,12 +254,13 @@ tls_export_take_message (TlsExport *self, const guint8 *text, gsize len)
   if (verdict == TLS_MESSAGE_UPDATE_REQUESTED)
     self->owes_update = TRUE;
   tls_thread_forget (&self->read);
-  return tls_keys_update (&self->read) ? DETOUR_CHANNEL_OK : tls_export_fail (self, TLS_ALERT_INTERNAL_ERROR);
+  return tls_keys_update (&self->read) ? DETOUR_CHANNEL_OK
+                                       : tls_export_fail (self, TLS_ALERT_INTERNAL_ERROR);
 }
 
 static DetourChannelResult
-tls_export_take (TlsExport *self, TlsThread *thread, const guint8 *head, TlsText sealed, const guint8 *tag,
-                 DetourBuffer *plain)
+tls_export_take (TlsExport *self, TlsThread *thread, const guint8 *head, TlsText sealed,
+                 const guint8 *tag, DetourBuffer *plain)
 {
   guint8 *text = plain->data + plain->len;
   TlsAlert alert = TLS_ALERT_BAD_RECORD_MAC;
@@ -276,7 +280,8 @@ tls_export_take (TlsExport *self, TlsThread *thread, const guint8 *head, TlsText
       self->useless = 0;
       return DETOUR_CHANNEL_OK;
     }
-  if (++self->useless > USELESS_MAX || (type != TLS_TYPE_HANDSHAKE && tls_message_is_open (&self->message)))
+  if (++self->useless > USELESS_MAX
+      || (type != TLS_TYPE_HANDSHAKE && tls_message_is_open (&self->message)))
     return tls_export_fail (self, TLS_ALERT_UNEXPECTED_MESSAGE);
   if (type == TLS_TYPE_DATA)
     return DETOUR_CHANNEL_OK;
@@ -294,7 +299,8 @@ tls_export_keep (TlsExport *self, const guint8 *in, gsize len, gsize record_len)
 
   if (wanted > self->partial_cap)
     {
-      /* What has come decides, not what the head promises; twice as much each time, so that single bytes cost little. */
+      /* What has come decides, not what the head promises; twice as much each time, so that single
+       * bytes cost little. */
       gsize cap = MAX (wanted, MIN (MAX (2u * self->partial_cap, PARTIAL_MIN), record_len));
 
       self->partial = g_realloc (self->partial, cap);
@@ -306,7 +312,8 @@ tls_export_keep (TlsExport *self, const guint8 *in, gsize len, gsize record_len)
 
 /* Completes the record that was kept and opens it from both places. Takes *@used bytes. */
 static DetourChannelResult
-tls_export_join (TlsExport *self, TlsThread *thread, const guint8 *in, gsize len, gsize *used, DetourBuffer *plain)
+tls_export_join (TlsExport *self, TlsThread *thread, const guint8 *in, gsize len, gsize *used,
+                 DetourBuffer *plain)
 {
   guint8 head[TLS_RECORD_HEAD_SIZE];
   guint8 tag[TLS_AEAD_TAG_SIZE];
@@ -330,24 +337,26 @@ tls_export_join (TlsExport *self, TlsThread *thread, const guint8 *in, gsize len
     }
 
   *used = sizeof head + body_len - self->partial_len;
-  pieces[0] = (struct iovec){ self->partial + from_partial, self->partial_len - from_partial };
-  pieces[1] = (struct iovec){ (void *) (in + from_in), *used - from_in };
+  pieces[0] = (struct iovec) { self->partial + from_partial, self->partial_len - from_partial };
+  pieces[1] = (struct iovec) { (void *) (in + from_in), *used - from_in };
   tag_in = MIN (pieces[1].iov_len, sizeof tag);
   memcpy (tag + sizeof tag - tag_in, in + *used - tag_in, tag_in);
   memcpy (tag, self->partial + self->partial_len - (sizeof tag - tag_in), sizeof tag - tag_in);
 
   partial = g_steal_pointer (&self->partial);
   self->partial_len = self->partial_cap = 0;
-  return tls_export_take (self, thread, head, (TlsText){ pieces, 0, body_len - sizeof tag }, tag, plain);
+  return tls_export_take (self, thread, head, (TlsText) { pieces, 0, body_len - sizeof tag }, tag,
+                          plain);
 }
 
 /* A record that lies in one piece. */
 static DetourChannelResult
-tls_export_take_whole (TlsExport *self, TlsThread *thread, const guint8 *record, gsize body_len, DetourBuffer *plain)
+tls_export_take_whole (TlsExport *self, TlsThread *thread, const guint8 *record, gsize body_len,
+                       DetourBuffer *plain)
 {
   struct iovec body = { (void *) (record + TLS_RECORD_HEAD_SIZE), body_len - TLS_AEAD_TAG_SIZE };
 
-  return tls_export_take (self, thread, record, (TlsText){ &body, 0, body.iov_len },
+  return tls_export_take (self, thread, record, (TlsText) { &body, 0, body.iov_len },
                           record + TLS_RECORD_HEAD_SIZE + body.iov_len, plain);
 }
 
@@ -400,7 +409,8 @@ tls_export_feed (gpointer ptr, const guint8 *in, gsize len, DetourBuffer *plain,
 
 /* Carrying over -------------------------------------------------------------------------------- */
 
-/* Native byte order: both processes run on one machine. Behind it: both secrets, the name, the kept part of a record. */
+/* Native byte order: both processes run on one machine. Behind it: both secrets, the name, the kept
+ * part of a record. */
 typedef struct {
   guint32 magic;
   guint16 partial_len;
@@ -414,12 +424,12 @@ typedef struct {
   guint8 zero;
 } TlsSaved;
 
-#define SAVED_MAGIC 0x31454c54u /* TLE1; another number for another form */
-#define SAVED_CLIENT 1u
+#define SAVED_MAGIC       0x31454c54u /* TLE1; another number for another form */
+#define SAVED_CLIENT      1u
 #define SAVED_OWES_UPDATE 2u
-#define SAVED_ASKS 4u
-#define SAVED_ASKED 8u
-#define SAVED_FLAGS (SAVED_CLIENT | SAVED_OWES_UPDATE | SAVED_ASKS | SAVED_ASKED)
+#define SAVED_ASKS        4u
+#define SAVED_ASKED       8u
+#define SAVED_FLAGS       (SAVED_CLIENT | SAVED_OWES_UPDATE | SAVED_ASKS | SAVED_ASKED)
 
 typedef struct {
   gsize len;
@@ -458,7 +468,8 @@ tls_export_save (gpointer ptr)
   saved.message.have = self->message.have;
   memcpy (saved.message.head, self->message.head, sizeof saved.message.head);
   saved.cipher = self->read.cipher;
-  saved.flags = (guint8) ((self->is_client ? SAVED_CLIENT : 0u) | (self->owes_update ? SAVED_OWES_UPDATE : 0u)
+  saved.flags = (guint8) ((self->is_client ? SAVED_CLIENT : 0u)
+                          | (self->owes_update ? SAVED_OWES_UPDATE : 0u)
                           | (self->asks ? SAVED_ASKS : 0u) | (self->asked ? SAVED_ASKED : 0u));
   saved.useless = self->useless;
 
@@ -481,9 +492,9 @@ tls_export_save (gpointer ptr)
 static gboolean
 tls_saved_is_valid (const TlsSaved *saved)
 {
-  return saved->magic == SAVED_MAGIC && saved->cipher < TLS_N_CIPHERS && (saved->flags & ~SAVED_FLAGS) == 0
-         && saved->useless <= USELESS_MAX && saved->zero == 0
-         && tls_message_is_valid (&saved->message, (saved->flags & SAVED_CLIENT) != 0);
+  return saved->magic == SAVED_MAGIC && saved->cipher < TLS_N_CIPHERS
+      && (saved->flags & ~SAVED_FLAGS) == 0 && saved->useless <= USELESS_MAX && saved->zero == 0
+      && tls_message_is_valid (&saved->message, (saved->flags & SAVED_CLIENT) != 0);
 }
 
 static gpointer
@@ -506,18 +517,19 @@ tls_export_restore (const guint8 *data, gsize len)
   len -= sizeof saved;
   if (len != 2 * secret_size + saved.sni_len + saved.partial_len
       || memchr (data + 2 * secret_size, '\0', saved.sni_len) != NULL
-      || tls_record_parse (data + 2 * secret_size + saved.sni_len, saved.partial_len, &body_len, &alert)
+      || tls_record_parse (data + 2 * secret_size + saved.sni_len, saved.partial_len, &body_len,
+                           &alert)
              != TLS_RECORD_MORE)
     return NULL;
 
   sni = g_strndup ((const char *) data + 2 * secret_size, saved.sni_len);
-  self = tls_channel_export_new (&(TlsExportStart){ .cipher = saved.cipher,
-                                                    .is_client = (saved.flags & SAVED_CLIENT) != 0,
-                                                    .read_secret = data,
-                                                    .write_secret = data + secret_size,
-                                                    .read_seq = saved.read_seq,
-                                                    .write_seq = saved.write_seq,
-                                                    .sni = sni });
+  self = tls_channel_export_new (&(TlsExportStart) { .cipher = saved.cipher,
+                                                     .is_client = (saved.flags & SAVED_CLIENT) != 0,
+                                                     .read_secret = data,
+                                                     .write_secret = data + secret_size,
+                                                     .read_seq = saved.read_seq,
+                                                     .write_seq = saved.write_seq,
+                                                     .sni = sni });
   if (self == NULL)
     return NULL;
   self->message = saved.message;
@@ -526,7 +538,8 @@ tls_export_restore (const guint8 *data, gsize len)
   self->asks = (saved.flags & SAVED_ASKS) != 0;
   self->asked = (saved.flags & SAVED_ASKED) != 0;
   if (saved.partial_len > 0)
-    tls_export_keep (self, data + 2 * secret_size + saved.sni_len, saved.partial_len, saved.partial_len);
+    tls_export_keep (self, data + 2 * secret_size + saved.sni_len, saved.partial_len,
+                     saved.partial_len);
   return self;
 }
 

@@ -13,12 +13,12 @@ extern const DetourChannelClass tls_channel_export_class;
 /* Where a connection stands when its handshake is over. */
 typedef struct {
   TlsCipher cipher;
-  gboolean is_client;         /* we dialled */
-  const guint8 *read_secret;  /* what the peer writes with; tls_keys_secret_size() bytes each */
+  gboolean is_client;        /* we dialled */
+  const guint8 *read_secret; /* what the peer writes with; tls_keys_secret_size() bytes each */
   const guint8 *write_secret;
-  guint64 read_seq;           /* numbers of the next records */
+  guint64 read_seq; /* numbers of the next records */
   guint64 write_seq;
-  const char *sni;            /* NULL: none */
+  const char *sni; /* NULL: none */
 } TlsExportStart;
 
 /**

@@ -24,14 +24,16 @@ typedef struct {
   GByteArray *kept;  /* pushed bytes that found no room, before all later ones; NULL: none */
   TlsChoice choice;
   TlsSecrets *secrets; /* caught for the export channel; NULL: there will be none */
-  guint8 useless;    /* records without data in a row */
-  guint8 owed;       /* bytes at the front of the next span that were taken, though the caller was told otherwise */
+  guint8 useless;      /* records without data in a row */
+  guint8 owed; /* bytes at the front of the next span that were taken, though the caller was told
+                  otherwise */
   gboolean finished; /* the handshake */
   gboolean begun;    /* some byte came from the peer */
 } TlsChannel;
 
-static const char plain_http_answer[] = "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n"
-                                        "This port speaks HTTPS, and the request came without encryption.\n";
+static const char
+    plain_http_answer[] = "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n"
+                          "This port speaks HTTPS, and the request came without encryption.\n";
 
 static ssize_t
 tls_channel_pull (gnutls_transport_ptr_t ptr, void *data, size_t len)
@@ -90,7 +92,8 @@ tls_channel_push (gnutls_transport_ptr_t ptr, const giovec_t *vec, int n)
   return sum;
 }
 
-/* Moves what was kept into @out, which takes later pushes of this call, too. TRUE: nothing is kept any more. */
+/* Moves what was kept into @out, which takes later pushes of this call, too. TRUE: nothing is kept
+ * any more. */
 static gboolean
 tls_channel_flush (TlsChannel *self, DetourBuffer *out)
 {
@@ -110,8 +113,8 @@ tls_channel_flush (TlsChannel *self, DetourBuffer *out)
 }
 
 static int
-tls_channel_secret (gnutls_session_t session, gnutls_record_encryption_level_t level, const void *read,
-                    const void *write, size_t len)
+tls_channel_secret (gnutls_session_t session, gnutls_record_encryption_level_t level,
+                    const void *read, const void *write, size_t len)
 {
   TlsChannel *self = gnutls_transport_get_ptr (session);
 
@@ -146,7 +149,9 @@ tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_stora
   TlsChannel *self = g_new0 (TlsChannel, 1);
 
   /* No tickets: sessions last for hours, and a ticket would be one more allocation for each. */
-  if (gnutls_init (&self->session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS) < 0)
+  if (gnutls_init (&self->session,
+                   GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS)
+      < 0)
     {
       g_free (self);
       return NULL;
@@ -157,7 +162,8 @@ tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_stora
   gnutls_transport_set_pull_function (self->session, tls_channel_pull);
   gnutls_transport_set_pull_timeout_function (self->session, tls_channel_pull_timeout);
   gnutls_transport_set_vec_push_function (self->session, tls_channel_push);
-  gnutls_handshake_set_timeout (self->session, GNUTLS_INDEFINITE_TIMEOUT); /* core has the deadline */
+  gnutls_handshake_set_timeout (self->session,
+                                GNUTLS_INDEFINITE_TIMEOUT); /* core has the deadline */
   if (tls_credentials_exports (credentials))
     {
       self->secrets = g_new0 (TlsSecrets, 1);
@@ -187,7 +193,8 @@ tls_channel_reason (TlsChannel *self, int rc)
 static gboolean
 tls_channel_gnutls_looks_like_http (const guint8 *data, gsize len)
 {
-  static const char *const methods[] = { "GET /", "HEAD /", "POST /", "PUT /", "OPTIONS ", "CONNECT " };
+  static const char *const methods[] = { "GET /", "HEAD /",   "POST /",
+                                         "PUT /", "OPTIONS ", "CONNECT " };
 
   for (guint i = 0; i < G_N_ELEMENTS (methods); i++)
     {
@@ -250,7 +257,8 @@ tls_channel_handshake_step (TlsChannel *self, const char **reason)
 }
 
 static DetourChannelResult
-tls_channel_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, DetourBuffer *out, const char **reason)
+tls_channel_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, DetourBuffer *out,
+                       const char **reason)
 {
   TlsChannel *self = ptr;
   DetourChannelResult result = DETOUR_CHANNEL_MORE;
@@ -284,7 +292,8 @@ tls_channel_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, D
 
   if (self->kept != NULL && result != DETOUR_CHANNEL_BAD)
     {
-      /* "Call me again" is said by leaving bytes; when all were taken, the last one is left for show. */
+      /* "Call me again" is said by leaving bytes; when all were taken, the last one is left for
+       * show. */
       if (*used == len && len > 0)
         {
           self->owed = 1;
@@ -314,7 +323,8 @@ tls_channel_settle (gpointer ptr, const DetourChannelClass **cls)
   gpointer channel = tls_channel_gnutls_export (self);
 
   if (wanted)
-    tls_credentials_count (self->choice.credentials, channel != NULL ? TLS_COUNT_EXPORTED : TLS_COUNT_NOT_EXPORTED);
+    tls_credentials_count (self->choice.credentials,
+                           channel != NULL ? TLS_COUNT_EXPORTED : TLS_COUNT_NOT_EXPORTED);
   if (channel == NULL)
     {
       tls_channel_drop_secrets (self);
@@ -415,7 +425,8 @@ static gboolean
 tls_channel_seal (gpointer ptr, const struct iovec *plain, guint n, DetourBuffer *out)
 {
   TlsChannel *self = ptr;
-  guint8 scratch[DETOUR_CHANNEL_RECORD_MAX]; /* gathering here costs 250 ns a record less than cork and uncork */
+  guint8 scratch[DETOUR_CHANNEL_RECORD_MAX]; /* gathering here costs 250 ns a record less than cork
+                                                and uncork */
   gsize held = 0;
   gboolean sent = TRUE;
 

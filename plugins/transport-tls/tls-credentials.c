@@ -16,15 +16,16 @@
 
 #include "tls-metacert.h"
 
-/* Server's order. AES-128 first, because ChaCha20 costs GnuTLS fourteen times as much; X25519 first, because
- * official clients send a share of it at once, and any other group would cost a round trip. */
-#define TLS_PRIORITIES                                                                                                 \
-  ":+ECDHE-ECDSA:+ECDHE-RSA:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:+AEAD"                                        \
-  ":+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+SIGN-ALL:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1"                         \
+/* Server's order. AES-128 first, because ChaCha20 costs GnuTLS fourteen times as much; X25519
+ * first, because official clients send a share of it at once, and any other group would cost a
+ * round trip. */
+#define TLS_PRIORITIES                                                                         \
+  ":+ECDHE-ECDSA:+ECDHE-RSA:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:+AEAD"                \
+  ":+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+SIGN-ALL:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1" \
   ":+COMP-NULL:+CTYPE-SRV-X509:%SERVER_PRECEDENCE"
 
-/* A server that runs for years still shows a meta certificate that is valid: no client of today looks, boxes
- * on the way may. */
+/* A server that runs for years still shows a meta certificate that is valid: no client of today
+ * looks, boxes on the way may. */
 #define METACERT_RENEW_S (TLS_METACERT_SPAN_S / 2)
 
 struct _TlsPair {
@@ -43,7 +44,7 @@ struct _TlsCredentials {
   gnutls_priority_t priorities;
   gnutls_certificate_credentials_t certificates;
 
-  GMutex lock; /* of all below */
+  GMutex lock;      /* of all below */
   DetourHost *host; /* NULL: detached */
   DetourCounter *counters[TLS_N_COUNTS];
   guint64 generation; /* of the store that `pairs` belongs to */
@@ -80,7 +81,7 @@ tls_credentials_datum_of (GBytes *bytes)
   gsize len;
   gconstpointer data = g_bytes_get_data (bytes, &len);
 
-  return (gnutls_datum_t){ (unsigned char *) data, (unsigned) len };
+  return (gnutls_datum_t) { (unsigned char *) data, (unsigned) len };
 }
 
 static int
@@ -131,11 +132,13 @@ tls_pair_new (DetourCert *cert, GBytes *metacert)
     rc = tls_pair_import_key (self, detour_cert_private_key (cert));
   if (rc < 0)
     g_warning ("certificate for %s cannot be served: %s",
-               detour_cert_names (cert)[0] != NULL ? detour_cert_names (cert)[0] : "no name", gnutls_strerror (rc));
+               detour_cert_names (cert)[0] != NULL ? detour_cert_names (cert)[0] : "no name",
+               gnutls_strerror (rc));
   return self;
 }
 
-/* With the lock held. Forgets what was imported when the store changed or the meta certificate grew old. */
+/* With the lock held. Forgets what was imported when the store changed or the meta certificate grew
+ * old. */
 static void
 tls_credentials_refresh (TlsCredentials *self)
 {
@@ -166,7 +169,8 @@ tls_credentials_find (TlsCredentials *self, const TlsChoice *choice)
   TlsPair *pair;
 
   tls_credentials_refresh (self);
-  cert = detour_host_find_cert (self->host, self->cert, choice->sni, (const struct sockaddr *) choice->local);
+  cert = detour_host_find_cert (self->host, self->cert, choice->sni,
+                                (const struct sockaddr *) choice->local);
   if (cert == NULL)
     return NULL;
   pair = g_hash_table_lookup (self->pairs, cert);
@@ -209,16 +213,17 @@ tls_session_sni (gnutls_session_t session)
   size_t len = sizeof name;
   unsigned type;
 
-  if (gnutls_server_name_get (session, name, &len, &type, 0) < 0 || type != GNUTLS_NAME_DNS || len == 0)
+  if (gnutls_server_name_get (session, name, &len, &type, 0) < 0 || type != GNUTLS_NAME_DNS
+      || len == 0)
     return NULL;
   return g_strndup (name, len);
 }
 
 /* Called by GnuTLS once the client's hello is there. */
 static int
-tls_credentials_retrieve (gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **list,
-                          unsigned *n_list, gnutls_ocsp_data_st **ocsp, unsigned *n_ocsp, gnutls_privkey_t *key,
-                          unsigned *flags)
+tls_credentials_retrieve (gnutls_session_t session, const struct gnutls_cert_retr_st *info,
+                          gnutls_pcert_st **list, unsigned *n_list, gnutls_ocsp_data_st **ocsp,
+                          unsigned *n_ocsp, gnutls_privkey_t *key, unsigned *flags)
 {
   TlsChoice *choice = gnutls_session_get_ptr (session);
 
@@ -245,19 +250,21 @@ static const struct {
   const char *name;
   const char *help;
 } counters[TLS_N_COUNTS] = {
-  [TLS_COUNT_FAILED] = { "handshakes_failed", "handshakes that the peer broke or gave up with an alert" },
+  [TLS_COUNT_FAILED] = { "handshakes_failed",
+                         "handshakes that the peer broke or gave up with an alert" },
   [TLS_COUNT_TLS12] = { "handshakes_tls12", "finished with TLS 1.2" },
   [TLS_COUNT_TLS13] = { "handshakes_tls13", "finished with TLS 1.3" },
   [TLS_COUNT_EXPORTED] = { "connections_exported", "connections whose records are handled here" },
-  [TLS_COUNT_NOT_EXPORTED] = { "connections_not_exported", "connections that had to stay with GnuTLS" },
+  [TLS_COUNT_NOT_EXPORTED] = { "connections_not_exported",
+                               "connections that had to stay with GnuTLS" },
 };
 
 TlsCredentials *
 tls_credentials_new (DetourHost *host, const TlsConfig *config, GError **error)
 {
   TlsCredentials *self = g_new0 (TlsCredentials, 1);
-  g_autofree char *priorities =
-      g_strconcat ("NONE:+VERS-TLS1.3", config->tls13_only ? "" : ":+VERS-TLS1.2", TLS_PRIORITIES, NULL);
+  g_autofree char *priorities = g_strconcat (
+      "NONE:+VERS-TLS1.3", config->tls13_only ? "" : ":+VERS-TLS1.2", TLS_PRIORITIES, NULL);
   int rc;
 
   g_atomic_ref_count_init (&self->refs);
@@ -275,8 +282,8 @@ tls_credentials_new (DetourHost *host, const TlsConfig *config, GError **error)
     rc = gnutls_certificate_allocate_credentials (&self->certificates);
   if (rc < 0)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "GnuTLS refuses the ciphers of this listener: %s",
-                   gnutls_strerror (rc));
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                   "GnuTLS refuses the ciphers of this listener: %s", gnutls_strerror (rc));
       tls_credentials_unref (self);
       return NULL;
     }
@@ -330,8 +337,8 @@ tls_ignore_sent (gnutls_session_t session, gnutls_buffer_t extension)
   return 0;
 }
 
-/* A server may pay no heed to the wish for small records, as the reference does: then seal() makes one record of what
- * fits in one, and DETOUR_CHANNEL_SEAL_BOUND() holds. */
+/* A server may pay no heed to the wish for small records, as the reference does: then seal() makes
+ * one record of what fits in one, and DETOUR_CHANNEL_SEAL_BOUND() holds. */
 static int
 tls_ignore_record_size (gnutls_session_t session)
 {
@@ -342,9 +349,10 @@ tls_ignore_record_size (gnutls_session_t session)
   int rc = 0;
 
   for (guint i = 0; i < G_N_ELEMENTS (extensions) && rc >= 0; i++)
-    rc = gnutls_session_ext_register (session, extensions[i].name, extensions[i].number, GNUTLS_EXT_TLS,
-                                      tls_ignore_received, tls_ignore_sent, NULL, NULL, NULL,
-                                      GNUTLS_EXT_FLAG_CLIENT_HELLO | GNUTLS_EXT_FLAG_OVERRIDE_INTERNAL);
+    rc = gnutls_session_ext_register (
+        session, extensions[i].name, extensions[i].number, GNUTLS_EXT_TLS, tls_ignore_received,
+        tls_ignore_sent, NULL, NULL, NULL,
+        GNUTLS_EXT_FLAG_CLIENT_HELLO | GNUTLS_EXT_FLAG_OVERRIDE_INTERNAL);
   return rc;
 }
 
@@ -356,14 +364,16 @@ tls_credentials_arm (TlsCredentials *self, gnutls_session_t session, TlsChoice *
   int rc;
 
   for (; self->alpn[n] != NULL && n < G_N_ELEMENTS (alpn); n++)
-    alpn[n] = (gnutls_datum_t){ (unsigned char *) self->alpn[n], (unsigned) strlen (self->alpn[n]) };
+    alpn[n] = (gnutls_datum_t) { (unsigned char *) self->alpn[n],
+                                 (unsigned) strlen (self->alpn[n]) };
 
   gnutls_session_set_ptr (session, choice);
   rc = gnutls_priority_set (session, self->priorities);
   if (rc >= 0)
     rc = gnutls_credentials_set (session, GNUTLS_CRD_CERTIFICATE, self->certificates);
   if (rc >= 0)
-    rc = gnutls_alpn_set_protocols (session, alpn, n, GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE);
+    rc = gnutls_alpn_set_protocols (session, alpn, n,
+                                    GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE);
   if (rc >= 0)
     rc = tls_ignore_record_size (session);
   return rc;

@@ -14,7 +14,8 @@
 G_BEGIN_DECLS
 
 typedef struct _TlsCredentials TlsCredentials;
-typedef struct _TlsPair TlsPair; /* a certificate of the store as GnuTLS wants it; reference-counted */
+typedef struct _TlsPair
+    TlsPair; /* a certificate of the store as GnuTLS wants it; reference-counted */
 
 typedef struct {
   const char *cert;        /* only certificates of this instance; NULL: of any */
@@ -26,10 +27,11 @@ typedef struct {
 /* The choice of a certificate for one session. GnuTLS reaches it through the session's pointer. */
 typedef struct {
   TlsCredentials *credentials;
-  TlsPair *pair;                  /* chosen when the client's hello came; NULL before */
-  gboolean missing;               /* the hello came, and there was nothing to choose from */
-  char *sni;                      /* name the client asked for; NULL: none */
-  struct sockaddr_storage *local; /* where the connection arrived; NULL: not known, or not needed any more */
+  TlsPair *pair;    /* chosen when the client's hello came; NULL before */
+  gboolean missing; /* the hello came, and there was nothing to choose from */
+  char *sni;        /* name the client asked for; NULL: none */
+  struct sockaddr_storage
+      *local; /* where the connection arrived; NULL: not known, or not needed any more */
 } TlsChoice;
 
 typedef enum {
@@ -53,12 +55,12 @@ TlsCredentials *tls_credentials_new (DetourHost *host, const TlsConfig *config, 
 TlsCredentials *tls_credentials_ref (TlsCredentials *self);
 void tls_credentials_unref (TlsCredentials *self);
 
-/* The instance ends: nothing calls its host from now on. Handshakes that have their certificate go on, those whose
- * hello has not come yet fail. */
+/* The instance ends: nothing calls its host from now on. Handshakes that have their certificate go
+ * on, those whose hello has not come yet fail. */
 void tls_credentials_detach (TlsCredentials *self);
 
-/* Gives @session its ciphers, protocols and certificates; @choice becomes the session's pointer and has to live as
- * long as it. A negative GnuTLS error, or 0. */
+/* Gives @session its ciphers, protocols and certificates; @choice becomes the session's pointer and
+ * has to live as long as it. A negative GnuTLS error, or 0. */
 int tls_credentials_arm (TlsCredentials *self, gnutls_session_t session, TlsChoice *choice);
 
 gboolean tls_credentials_exports (const TlsCredentials *self);

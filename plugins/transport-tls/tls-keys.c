@@ -27,7 +27,8 @@ tls_keys_secret_size (TlsCipher cipher)
 
 /* HKDF-Expand-Label with an empty context. */
 static gboolean
-tls_keys_expand_label (TlsCipher cipher, const guint8 *secret, const char *label, guint8 *out, gsize len)
+tls_keys_expand_label (TlsCipher cipher, const guint8 *secret, const char *label, guint8 *out,
+                       gsize len)
 {
   gnutls_datum_t key = { (unsigned char *) secret, (unsigned) hashes[cipher].size };
   guint8 info[32];
@@ -52,15 +53,16 @@ tls_keys_init (TlsKeys *self, TlsCipher cipher, const guint8 *secret, guint64 se
   self->seq = seq;
   memcpy (self->secret, secret, hashes[cipher].size);
   return tls_keys_expand_label (cipher, secret, "key", self->key, tls_cipher_key_size (cipher))
-         && tls_keys_expand_label (cipher, secret, "iv", self->iv, sizeof self->iv);
+      && tls_keys_expand_label (cipher, secret, "iv", self->iv, sizeof self->iv);
 }
 
 gboolean
 tls_keys_update (TlsKeys *self)
 {
   guint8 next[TLS_SECRET_MAX];
-  gboolean done = tls_keys_expand_label (self->cipher, self->secret, "traffic upd", next, hashes[self->cipher].size)
-                  && tls_keys_init (self, self->cipher, next, 0);
+  gboolean done = tls_keys_expand_label (self->cipher, self->secret, "traffic upd", next,
+                                         hashes[self->cipher].size)
+               && tls_keys_init (self, self->cipher, next, 0);
 
   sodium_memzero (next, sizeof next);
   return done;

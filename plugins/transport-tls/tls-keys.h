@@ -8,7 +8,8 @@ G_BEGIN_DECLS
 
 #define TLS_SECRET_MAX 48
 
-/* Records that one key may seal or open before it is changed. RFC 8446 gives AES-GCM 2^24.5 full records. */
+/* Records that one key may seal or open before it is changed. RFC 8446 gives AES-GCM 2^24.5 full
+ * records. */
 #define TLS_KEYS_RECORDS_MAX (G_GUINT64_CONSTANT (1) << 23)
 
 typedef struct {
@@ -23,7 +24,8 @@ typedef struct {
 gsize tls_keys_secret_size (TlsCipher cipher);
 
 /* @secret has tls_keys_secret_size() bytes. FALSE: the library has no such hash. */
-gboolean tls_keys_init (TlsKeys *self, TlsCipher cipher, const guint8 *secret, guint64 seq) G_GNUC_WARN_UNUSED_RESULT;
+gboolean tls_keys_init (TlsKeys *self, TlsCipher cipher, const guint8 *secret, guint64 seq)
+    G_GNUC_WARN_UNUSED_RESULT;
 /* The next generation of a KeyUpdate; the old one is wiped. */
 gboolean tls_keys_update (TlsKeys *self) G_GNUC_WARN_UNUSED_RESULT;
 void tls_keys_wipe (TlsKeys *self);
@@ -35,7 +37,8 @@ tls_keys_nonce (const TlsKeys *self, guint8 *nonce)
   for (guint i = 0; i < TLS_AEAD_NONCE_SIZE - 8; i++)
     nonce[i] = self->iv[i];
   for (guint i = 0; i < 8; i++)
-    nonce[TLS_AEAD_NONCE_SIZE - 8 + i] = self->iv[TLS_AEAD_NONCE_SIZE - 8 + i] ^ (guint8) (self->seq >> (56 - 8 * i));
+    nonce[TLS_AEAD_NONCE_SIZE - 8 + i] = self->iv[TLS_AEAD_NONCE_SIZE - 8 + i]
+                                       ^ (guint8) (self->seq >> (56 - 8 * i));
 }
 
 G_END_DECLS

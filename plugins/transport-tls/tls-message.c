@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define NEW_SESSION_TICKET 4
-#define KEY_UPDATE 24
+#define KEY_UPDATE         24
 
 /* Larger than any ticket needs to be. */
 #define TICKET_MAX 65536u
@@ -30,7 +30,8 @@ tls_message_head_is_good (const TlsMessage *self, gboolean from_server, TlsAlert
       return FALSE;
     }
   if (self->have == sizeof self->head
-      && (self->head[0] == KEY_UPDATE ? tls_message_body_len (self) != 1 : tls_message_body_len (self) > TICKET_MAX))
+      && (self->head[0] == KEY_UPDATE ? tls_message_body_len (self) != 1
+                                      : tls_message_body_len (self) > TICKET_MAX))
     {
       *alert = TLS_ALERT_DECODE_ERROR;
       return FALSE;
@@ -55,7 +56,8 @@ tls_message_take_key_update (guint8 request, gsize behind, TlsAlert *alert)
 }
 
 TlsMessageVerdict
-tls_message_take (TlsMessage *self, gboolean from_server, const guint8 *data, gsize len, TlsAlert *alert)
+tls_message_take (TlsMessage *self, gboolean from_server, const guint8 *data, gsize len,
+                  TlsAlert *alert)
 {
   while (len > 0)
     {

@@ -26,10 +26,11 @@ typedef enum {
  * @from_server: session tickets are passed over; from a client nothing but KeyUpdate is allowed
  * @len: at least 1
  *
- * Takes the text of one handshake record. A KeyUpdate has to end with it: what follows has other keys.
+ * Takes the text of one handshake record. A KeyUpdate has to end with it: what follows has other
+ * keys.
  */
-TlsMessageVerdict tls_message_take (TlsMessage *self, gboolean from_server, const guint8 *data, gsize len,
-                                    TlsAlert *alert);
+TlsMessageVerdict tls_message_take (TlsMessage *self, gboolean from_server, const guint8 *data,
+                                    gsize len, TlsAlert *alert);
 
 /* Between the parts of one message no other record may come. */
 static inline gboolean

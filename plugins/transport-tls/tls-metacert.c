@@ -16,7 +16,7 @@
 #include <gnutls/x509.h>
 #include <string.h>
 
-#define ED25519_KEY_SIZE 32
+#define ED25519_KEY_SIZE       32
 #define ED25519_SIGNATURE_SIZE 64
 
 enum {
@@ -76,7 +76,7 @@ tls_metacert_der_append_bits (GByteArray *to, const guint8 *bits, gsize len)
 {
   GByteArray *body = g_byte_array_sized_new ((guint) len + 1);
 
-  g_byte_array_append (body, (const guint8[]){ 0 }, 1); /* unused bits in the last byte */
+  g_byte_array_append (body, (const guint8[]) { 0 }, 1); /* unused bits in the last byte */
   g_byte_array_append (body, bits, (guint) len);
   tls_metacert_der_wrap (to, DER_BIT_STRING, body);
 }
@@ -95,7 +95,8 @@ tls_metacert_der_append_name (GByteArray *to, const char *common_name)
   GByteArray *names = g_byte_array_new ();
 
   g_byte_array_append (pair, oid_common_name, sizeof oid_common_name);
-  tls_metacert_der_append (pair, DER_PRINTABLE_STRING, (const guint8 *) common_name, strlen (common_name));
+  tls_metacert_der_append (pair, DER_PRINTABLE_STRING, (const guint8 *) common_name,
+                           strlen (common_name));
   tls_metacert_der_wrap (set, DER_SEQUENCE, pair);
   tls_metacert_der_wrap (names, DER_SET, set);
   tls_metacert_der_wrap (to, DER_SEQUENCE, names);
@@ -108,7 +109,8 @@ tls_metacert_der_append_time (GByteArray *to, gint64 unix_s)
   gboolean utc = g_date_time_get_year (time) < 2050; /* X.509 changes the form there */
   g_autofree char *text = g_date_time_format (time, utc ? "%y%m%d%H%M%SZ" : "%Y%m%d%H%M%SZ");
 
-  tls_metacert_der_append (to, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME, (const guint8 *) text, strlen (text));
+  tls_metacert_der_append (to, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME, (const guint8 *) text,
+                           strlen (text));
 }
 
 static void
@@ -167,7 +169,8 @@ tls_metacert_sign (gnutls_privkey_t key, GByteArray *body, GError **error)
 
   if (rc < 0 || signature.size != ED25519_SIGNATURE_SIZE)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "the meta certificate cannot be signed: %s",
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                   "the meta certificate cannot be signed: %s",
                    rc < 0 ? gnutls_strerror (rc) : "wrong length of the signature");
       gnutls_free (signature.data);
       return NULL;
@@ -187,7 +190,8 @@ tls_metacert_make (gnutls_privkey_t key, const char *common_name, gint64 now_s, 
 {
   g_autoptr (GByteArray) body = NULL;
   gnutls_datum_t x = { NULL, 0 }, secret = { NULL, 0 };
-  int rc = gnutls_privkey_generate (key, GNUTLS_PK_EDDSA_ED25519, GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_ED25519), 0);
+  int rc = gnutls_privkey_generate (key, GNUTLS_PK_EDDSA_ED25519,
+                                    GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_ED25519), 0);
 
   if (rc >= 0)
     rc = gnutls_privkey_export_ecc_raw2 (key, NULL, &x, NULL, &secret, 0);
@@ -199,7 +203,8 @@ tls_metacert_make (gnutls_privkey_t key, const char *common_name, gint64 now_s, 
   gnutls_free (x.data);
   if (body == NULL)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "no Ed25519 key for the meta certificate: %s",
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                   "no Ed25519 key for the meta certificate: %s",
                    rc < 0 ? gnutls_strerror (rc) : "wrong length of the public key");
       return NULL;
     }
@@ -220,8 +225,8 @@ tls_metacert_new (const guint8 *server_key, gint64 now_s, GError **error)
   rc = gnutls_privkey_init (&key);
   if (rc < 0)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "no Ed25519 key for the meta certificate: %s",
-                   gnutls_strerror (rc));
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                   "no Ed25519 key for the meta certificate: %s", gnutls_strerror (rc));
       return NULL;
     }
   der = tls_metacert_make (key, common_name->str, now_s, error);

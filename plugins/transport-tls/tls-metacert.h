@@ -17,8 +17,8 @@ G_BEGIN_DECLS
  * @server_key: (array fixed-size=32): the relay's public DERP key
  * @now_s: Unix time in seconds
  *
- * A self-signed Ed25519 certificate with a key that exists only here: subject and issuer are "derpkey" and the hex
- * digits of @server_key, serial number 2. Any thread.
+ * A self-signed Ed25519 certificate with a key that exists only here: subject and issuer are
+ * "derpkey" and the hex digits of @server_key, serial number 2. Any thread.
  *
  * Returns: (transfer full): DER, or NULL with @error set.
  */

@@ -11,7 +11,8 @@
 G_BEGIN_DECLS
 
 #define TLS_RECORD_HEAD_SIZE TLS_AEAD_HEAD_SIZE
-/* Text of a record, and its body: text, type, padding and tag, with the room that the protocol leaves. */
+/* Text of a record, and its body: text, type, padding and tag, with the room that the protocol
+ * leaves. */
 #define TLS_RECORD_TEXT_MAX 16384u
 #define TLS_RECORD_BODY_MAX (TLS_RECORD_TEXT_MAX + 256u)
 /* What a record of ours adds to its text: head, type, tag. */
@@ -46,8 +47,8 @@ typedef enum {
  * @body_len: bytes behind the head; also set with MORE once the head is there, else 0
  * @alert: set with BAD
  *
- * Judges the record that begins at @data as soon as the bytes that condemn it are there. After the handshake
- * everything is a record of type data on the outside.
+ * Judges the record that begins at @data as soon as the bytes that condemn it are there. After the
+ * handshake everything is a record of type data on the outside.
  */
 TlsRecordVerdict tls_record_parse (const guint8 *data, gsize len, gsize *body_len, TlsAlert *alert);
 
@@ -57,7 +58,8 @@ TlsRecordVerdict tls_record_parse (const guint8 *data, gsize len, gsize *body_le
  *
  * Finds the type and the length of the text before it. FALSE: @alert is set.
  */
-gboolean tls_record_strip (const guint8 *inner, gsize len, guint8 *type, gsize *text_len, TlsAlert *alert);
+gboolean tls_record_strip (const guint8 *inner, gsize len, guint8 *type, gsize *text_len,
+                           TlsAlert *alert);
 
 /* Writes the head of a record for @text_len bytes. */
 void tls_record_head (guint8 *out, gsize text_len);

@@ -9,8 +9,8 @@
 #include <string.h>
 
 void
-tls_secrets_note (TlsSecrets *self, gnutls_record_encryption_level_t level, const void *read, const void *write,
-                  size_t len)
+tls_secrets_note (TlsSecrets *self, gnutls_record_encryption_level_t level, const void *read,
+                  const void *write, size_t len)
 {
   if (level != GNUTLS_ENCRYPTION_LEVEL_APPLICATION || len > TLS_SECRET_MAX)
     return;
@@ -71,18 +71,24 @@ tls_secrets_is_key_of (const TlsKeys *keys, gnutls_session_t session, gboolean r
   gnutls_datum_t key;
 
   return gnutls_record_get_state (session, read ? 1 : 0, NULL, NULL, &key, NULL) >= 0
-         && key.size == tls_cipher_key_size (keys->cipher) && sodium_memcmp (key.data, keys->key, key.size) == 0;
+      && key.size == tls_cipher_key_size (keys->cipher)
+      && sodium_memcmp (key.data, keys->key, key.size) == 0;
 }
 
 gpointer
-tls_secrets_export (const TlsSecrets *self, gnutls_session_t session, gboolean is_client, const char *sni)
+tls_secrets_export (const TlsSecrets *self, gnutls_session_t session, gboolean is_client,
+                    const char *sni)
 {
-  TlsExportStart start = { .is_client = is_client, .read_secret = self->read, .write_secret = self->write, .sni = sni };
+  TlsExportStart start = {
+    .is_client = is_client, .read_secret = self->read, .write_secret = self->write, .sni = sni
+  };
   gpointer channel;
 
-  if (gnutls_protocol_get_version (session) != GNUTLS_TLS1_3 || !tls_secrets_cipher_of (session, &start.cipher)
+  if (gnutls_protocol_get_version (session) != GNUTLS_TLS1_3
+      || !tls_secrets_cipher_of (session, &start.cipher)
       || self->read_len != tls_keys_secret_size (start.cipher) || self->write_len != self->read_len
-      || gnutls_record_check_pending (session) != 0 || !tls_secrets_seq_of (session, TRUE, &start.read_seq)
+      || gnutls_record_check_pending (session) != 0
+      || !tls_secrets_seq_of (session, TRUE, &start.read_seq)
       || !tls_secrets_seq_of (session, FALSE, &start.write_seq))
     return NULL;
   channel = tls_channel_export_new (&start);

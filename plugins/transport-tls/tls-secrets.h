@@ -18,20 +18,22 @@ typedef struct {
 } TlsSecrets;
 
 /* For a gnutls_handshake_secret_func: remembers what belongs to application data. */
-void tls_secrets_note (TlsSecrets *self, gnutls_record_encryption_level_t level, const void *read, const void *write,
-                       size_t len);
+void tls_secrets_note (TlsSecrets *self, gnutls_record_encryption_level_t level, const void *read,
+                       const void *write, size_t len);
 
 /**
  * tls_secrets_export:
  * @session: its handshake is over, and it holds nothing that was read and not handed out
  * @sni: (nullable): copied
  *
- * Makes a channel that stands where @session stands and leaves @session as it is; only one of the two can go on.
+ * Makes a channel that stands where @session stands and leaves @session as it is; only one of the
+ * two can go on.
  *
- * Returns: (nullable): of tls_channel_export_class; NULL when the session is not TLS 1.3, has another cipher, or is
- *   unusual in any way.
+ * Returns: (nullable): of tls_channel_export_class; NULL when the session is not TLS 1.3, has
+ * another cipher, or is unusual in any way.
  */
-gpointer tls_secrets_export (const TlsSecrets *self, gnutls_session_t session, gboolean is_client, const char *sni);
+gpointer tls_secrets_export (const TlsSecrets *self, gnutls_session_t session, gboolean is_client,
+                             const char *sni);
 
 void tls_secrets_wipe (TlsSecrets *self);
 

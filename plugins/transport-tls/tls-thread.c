@@ -7,31 +7,32 @@
 #include <sodium.h>
 #include <string.h>
 
-/* Expanded keys that are kept: 1024, for 512 busy connections; a megabyte at most, of which only what was used is real.
- * A miss costs about 150 ns. */
+/* Expanded keys that are kept: 1024, for 512 busy connections; a megabyte at most, of which only
+ * what was used is real. A miss costs about 150 ns. */
 #define SETS_BITS 8u
-#define N_SETS (1u << SETS_BITS)
-#define N_WAYS 4u
+#define N_SETS    (1u << SETS_BITS)
+#define N_WAYS    4u
 #define KEY_ALIGN 64u
 
-/* The first records of a key do not make it kept: most connections say little, and those that are still on their way
- * through the handshake pool must leave nothing behind there, since they end in another thread. */
+/* The first records of a key do not make it kept: most connections say little, and those that are
+ * still on their way through the handshake pool must leave nothing behind there, since they end in
+ * another thread. */
 #define KEEP_FROM_SEQ 8u
 
 /* The expanded key lies behind it. */
 typedef struct {
-  _Alignas (KEY_ALIGN) const TlsKeys *owner; /* NULL: free */
-  guint32 used;         /* when, in ticks of the thread */
+  _Alignas(KEY_ALIGN) const TlsKeys *owner; /* NULL: free */
+  guint32 used;                             /* when, in ticks of the thread */
   guint8 cipher;
   guint8 key[TLS_AEAD_KEY_MAX]; /* an address may come to belong to other keys: the bytes decide */
 } Slot;
 
 struct _TlsThread {
   TlsAeadSet set;
-  gsize stride;    /* bytes of a slot and its expanded key */
-  guint8 *once;    /* for a key that is not kept */
-  guint8 *kept;    /* N_SETS times N_WAYS slots; NULL: no key was kept yet */
-  gpointer pages;  /* they lie in */
+  gsize stride;   /* bytes of a slot and its expanded key */
+  guint8 *once;   /* for a key that is not kept */
+  guint8 *kept;   /* N_SETS times N_WAYS slots; NULL: no key was kept yet */
+  gpointer pages; /* they lie in */
   guint32 tick;
 };
 
@@ -105,7 +106,8 @@ tls_thread_get (void)
 static guint
 tls_thread_set_of (const TlsKeys *keys)
 {
-  return (guint) (((guint64) (gsize) keys >> 3) * G_GUINT64_CONSTANT (0x9e3779b97f4a7c15) >> (64 - SETS_BITS));
+  return (guint) (((guint64) (gsize) keys >> 3) * G_GUINT64_CONSTANT (0x9e3779b97f4a7c15)
+                  >> (64 - SETS_BITS));
 }
 
 /* In a time that does not tell where they differ. */
@@ -153,7 +155,8 @@ tls_thread_keep (TlsThread *self, const TlsKeys *keys)
 
   if (slot->owner != NULL)
     tls_thread_clear_slot (self, slot);
-  if (!self->set.aead[keys->cipher]->expand (self->set.engine[keys->cipher], keys->cipher, keys->key, slot + 1))
+  if (!self->set.aead[keys->cipher]->expand (self->set.engine[keys->cipher], keys->cipher,
+                                             keys->key, slot + 1))
     return NULL;
   slot->owner = keys;
   slot->used = ++self->tick;
@@ -174,7 +177,9 @@ tls_thread_take_key (TlsThread *self, const TlsAead *aead, const TlsKeys *keys)
 {
   if (tls_thread_is_kept (aead, keys))
     return tls_thread_keep (self, keys);
-  return aead->expand (self->set.engine[keys->cipher], keys->cipher, keys->key, self->once) ? self->once : NULL;
+  return aead->expand (self->set.engine[keys->cipher], keys->cipher, keys->key, self->once)
+           ? self->once
+           : NULL;
 }
 
 static void
@@ -188,7 +193,8 @@ tls_thread_put_key (TlsThread *self, const TlsAead *aead, gconstpointer expanded
 }
 
 gboolean
-tls_thread_seal (TlsThread *self, TlsKeys *keys, const guint8 *head, TlsText text, guint8 type, guint8 *out)
+tls_thread_seal (TlsThread *self, TlsKeys *keys, const guint8 *head, TlsText text, guint8 type,
+                 guint8 *out)
 {
   const TlsAead *aead = self->set.aead[keys->cipher];
   gconstpointer expanded = tls_thread_take_key (self, aead, keys);
@@ -198,14 +204,16 @@ tls_thread_seal (TlsThread *self, TlsKeys *keys, const guint8 *head, TlsText tex
   if (expanded == NULL)
     return FALSE;
   tls_keys_nonce (keys, nonce);
-  done = aead->seal (self->set.engine[keys->cipher], keys->cipher, expanded, nonce, head, text, type, out);
+  done = aead->seal (self->set.engine[keys->cipher], keys->cipher, expanded, nonce, head, text,
+                     type, out);
   tls_thread_put_key (self, aead, expanded);
   keys->seq++;
   return done;
 }
 
 gboolean
-tls_thread_open (TlsThread *self, TlsKeys *keys, const guint8 *head, TlsText sealed, const guint8 *tag, guint8 *out)
+tls_thread_open (TlsThread *self, TlsKeys *keys, const guint8 *head, TlsText sealed,
+                 const guint8 *tag, guint8 *out)
 {
   const TlsAead *aead = self->set.aead[keys->cipher];
   gconstpointer expanded = tls_thread_take_key (self, aead, keys);
@@ -215,7 +223,8 @@ tls_thread_open (TlsThread *self, TlsKeys *keys, const guint8 *head, TlsText sea
   if (expanded == NULL)
     return FALSE;
   tls_keys_nonce (keys, nonce);
-  done = aead->open (self->set.engine[keys->cipher], keys->cipher, expanded, nonce, head, sealed, tag, out);
+  done = aead->open (self->set.engine[keys->cipher], keys->cipher, expanded, nonce, head, sealed,
+                     tag, out);
   tls_thread_put_key (self, aead, expanded);
   if (!done)
     sodium_memzero (out, sealed.len + TLS_AEAD_TAG_SIZE);

@@ -16,15 +16,16 @@ typedef struct _TlsThread TlsThread;
 /* Of the calling thread. */
 TlsThread *tls_thread_get (void);
 
-/* Both count the record. @head has TLS_AEAD_HEAD_SIZE bytes, @self belongs to the calling thread. */
+/* Both count the record. @head has TLS_AEAD_HEAD_SIZE bytes, @self belongs to the calling thread.
+ */
 
 /* Writes @text.len + 17 bytes: @text, then @type, then the tag. FALSE: the library failed. */
-gboolean tls_thread_seal (TlsThread *self, TlsKeys *keys, const guint8 *head, TlsText text, guint8 type, guint8 *out)
-    G_GNUC_WARN_UNUSED_RESULT;
-/* Writes @sealed.len bytes to @out, which has 16 bytes of room beyond them. FALSE: forged or damaged; @out holds
- * zeros. */
-gboolean tls_thread_open (TlsThread *self, TlsKeys *keys, const guint8 *head, TlsText sealed, const guint8 *tag,
-                          guint8 *out) G_GNUC_WARN_UNUSED_RESULT;
+gboolean tls_thread_seal (TlsThread *self, TlsKeys *keys, const guint8 *head, TlsText text,
+                          guint8 type, guint8 *out) G_GNUC_WARN_UNUSED_RESULT;
+/* Writes @sealed.len bytes to @out, which has 16 bytes of room beyond them. FALSE: forged or
+ * damaged; @out holds zeros. */
+gboolean tls_thread_open (TlsThread *self, TlsKeys *keys, const guint8 *head, TlsText sealed,
+                          const guint8 *tag, guint8 *out) G_GNUC_WARN_UNUSED_RESULT;
 
 /* @keys change or end: wipes what the calling thread keeps of them. */
 void tls_thread_forget (const TlsKeys *keys);

@@ -11,22 +11,27 @@
 #include "tls-credentials.h"
 
 /* What GnuTLS takes of a list for ALPN. */
-#define ALPN_MAX 8
+#define ALPN_MAX      8
 #define ALPN_NAME_MAX 32
 
 static const DetourConfigKey transport_tls_config[] = {
-  { "listen", DETOUR_CONFIG_ADDRESS, .summary = "addresses to listen at", .flags = DETOUR_CONFIG_LIST },
-  { "socket", DETOUR_CONFIG_STRING, .summary = "name of the service manager's socket to use instead of `listen`" },
+  { "listen", DETOUR_CONFIG_ADDRESS, .summary = "addresses to listen at",
+    .flags = DETOUR_CONFIG_LIST },
+  { "socket", DETOUR_CONFIG_STRING,
+    .summary = "name of the service manager's socket to use instead of `listen`" },
   DETOUR_LISTENER_FAMILY_KEY,
   { "derp", DETOUR_CONFIG_BOOL, "true", .summary = "clients may use the relay here" },
   { "cert", DETOUR_CONFIG_STRING,
-    .summary = "certificates of this cert instance only; without it of any, chosen by name, then address",
+    .summary = "certificates of this cert instance only; without it of any, chosen by name, then "
+               "address",
     .flags = DETOUR_CONFIG_CERT },
-  { "alpn", DETOUR_CONFIG_STRING, "http/1.1", .summary = "application protocols to agree on, best first",
-    .flags = DETOUR_CONFIG_LIST },
-  { "min-version", DETOUR_CONFIG_ENUM, "1.2", .summary = "oldest version of TLS that is spoken", .words = "1.2|1.3" },
+  { "alpn", DETOUR_CONFIG_STRING, "http/1.1",
+    .summary = "application protocols to agree on, best first", .flags = DETOUR_CONFIG_LIST },
+  { "min-version", DETOUR_CONFIG_ENUM, "1.2", .summary = "oldest version of TLS that is spoken",
+    .words = "1.2|1.3" },
   { "record-layer", DETOUR_CONFIG_ENUM, "auto",
-    .summary = "who seals and opens records once the handshake is over; `auto` is the best there is",
+    .summary = "who seals and opens records once the handshake is over; `auto` is the best there "
+               "is",
     .words = "auto|gnutls|export" },
   { NULL },
 };
@@ -37,28 +42,33 @@ transport_tls_check (const DetourSettings *settings, GError **error)
   const char *const *alpn = detour_settings_list (settings, "alpn");
   guint n = 0;
 
-  if (detour_settings_list (settings, "listen")[0] == NULL && !detour_settings_has (settings, "socket"))
+  if (detour_settings_list (settings, "listen")[0] == NULL
+      && !detour_settings_has (settings, "socket"))
     {
-      detour_settings_error (settings, "listen", error, "not set, and `socket` neither; write one, as in listen=:443");
+      detour_settings_error (settings, "listen", error,
+                             "not set, and `socket` neither; write one, as in listen=:443");
       return FALSE;
     }
   for (; alpn[n] != NULL; n++)
     {
       if (strcmp (alpn[n], "h2") == 0)
         {
-          detour_settings_error (settings, "alpn", error, "\"h2\": HTTP/2 is not spoken here; write http/1.1");
+          detour_settings_error (settings, "alpn", error,
+                                 "\"h2\": HTTP/2 is not spoken here; write http/1.1");
           return FALSE;
         }
       if (strlen (alpn[n]) == 0 || strlen (alpn[n]) > ALPN_NAME_MAX)
         {
-          detour_settings_error (settings, "alpn", error, "\"%s\" has %u characters; 1 to %u are possible", alpn[n],
+          detour_settings_error (settings, "alpn", error,
+                                 "\"%s\" has %u characters; 1 to %u are possible", alpn[n],
                                  (guint) strlen (alpn[n]), ALPN_NAME_MAX);
           return FALSE;
         }
     }
   if (n == 0 || n > ALPN_MAX)
     {
-      detour_settings_error (settings, "alpn", error, "%u protocols; 1 to %u are possible", n, ALPN_MAX);
+      detour_settings_error (settings, "alpn", error, "%u protocols; 1 to %u are possible", n,
+                             ALPN_MAX);
       return FALSE;
     }
   return TRUE;
@@ -92,8 +102,8 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
     .addresses = detour_settings_list (settings, "listen"),
     .socket_name = detour_settings_string (settings, "socket"),
     .protocol = "tls",
-    .flags = (detour_settings_bool (settings, "derp") ? DETOUR_LISTENER_DERP : 0) | DETOUR_LISTENER_SECURE
-             | detour_listener_family (settings),
+    .flags = (detour_settings_bool (settings, "derp") ? DETOUR_LISTENER_DERP : 0)
+           | DETOUR_LISTENER_SECURE | detour_listener_family (settings),
     .channel = &tls_channel_gnutls_class,
     .accept = transport_tls_accept,
     .release = transport_tls_release,
@@ -120,5 +130,6 @@ transport_tls_stop (gpointer self)
 }
 
 DETOUR_PLUGIN_DEFINE (.name = "transport-tls", .kind = DETOUR_KIND_TRANSPORT,
-                      .summary = "listens for connections that speak TLS", .config = transport_tls_config,
-                      .check = transport_tls_check, .start = transport_tls_start, .stop = transport_tls_stop);
+                      .summary = "listens for connections that speak TLS",
+                      .config = transport_tls_config, .check = transport_tls_check,
+                      .start = transport_tls_start, .stop = transport_tls_stop);

@@ -9,13 +9,14 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define BENCH_CLIENT_INFO "{\"version\":2,\"CanAckPings\":true}"
+#define BENCH_CLIENT_INFO     "{\"version\":2,\"CanAckPings\":true}"
 #define BENCH_CLIENT_HEAD_MAX 8192u
 
 static void bench_client_ready (BenchClient *self, guint32 events);
 
 gboolean
-bench_loop_init (BenchLoop *self, BenchTarget *target, const BenchClientFuncs *funcs, gpointer user, GError **error)
+bench_loop_init (BenchLoop *self, BenchTarget *target, const BenchClientFuncs *funcs, gpointer user,
+                 GError **error)
 {
   *self = (BenchLoop) { .target = target, .funcs = funcs, .user = user };
   self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
@@ -113,7 +114,8 @@ bench_client_start (BenchClient *self, GError **error)
   g_assert (self->state == BENCH_CLIENT_CLOSED);
   if (fd < 0 || epoll_ctl (self->loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
     {
-      g_set_error (error, BENCH_ERROR, BENCH_ERROR_SYSTEM, "client %u: connect: %s", self->index, g_strerror (errno));
+      g_set_error (error, BENCH_ERROR, BENCH_ERROR_SYSTEM, "client %u: connect: %s", self->index,
+                   g_strerror (errno));
       if (fd >= 0)
         close (fd);
       return FALSE;
@@ -169,18 +171,22 @@ static gboolean
 bench_client_put_login (BenchClient *self, GByteArray *out)
 {
   const gsize text_len = sizeof BENCH_CLIENT_INFO - 1;
-  guint8 frame[DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE + crypto_box_NONCEBYTES + crypto_box_MACBYTES +
-               sizeof BENCH_CLIENT_INFO - 1];
+  guint8 frame[DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE + crypto_box_NONCEBYTES
+               + crypto_box_MACBYTES + sizeof BENCH_CLIENT_INFO - 1];
   guint8 *nonce = frame + DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE;
 
-  if (!self->has_shared && crypto_box_beforenm (self->shared, self->loop->target->server_key.bytes, self->secret) != 0)
+  if (!self->has_shared
+      && crypto_box_beforenm (self->shared, self->loop->target->server_key.bytes, self->secret)
+             != 0)
     return FALSE;
   self->has_shared = TRUE;
-  detour_frame_put_header (frame, DETOUR_FRAME_CLIENT_INFO, sizeof frame - DETOUR_FRAME_HEADER_SIZE);
+  detour_frame_put_header (frame, DETOUR_FRAME_CLIENT_INFO,
+                           sizeof frame - DETOUR_FRAME_HEADER_SIZE);
   memcpy (frame + DETOUR_FRAME_HEADER_SIZE, self->key.bytes, DETOUR_KEY_SIZE);
   randombytes_buf (nonce, crypto_box_NONCEBYTES);
-  if (crypto_box_easy_afternm (nonce + crypto_box_NONCEBYTES, (const guint8 *) BENCH_CLIENT_INFO, text_len, nonce,
-                               self->shared) != 0)
+  if (crypto_box_easy_afternm (nonce + crypto_box_NONCEBYTES, (const guint8 *) BENCH_CLIENT_INFO,
+                               text_len, nonce, self->shared)
+      != 0)
     return FALSE;
   g_byte_array_append (out, frame, sizeof frame);
   return TRUE;
@@ -212,9 +218,10 @@ bench_client_request (BenchClient *self)
     }
   /* Real clients know the key from the certificates, hence over TLS only. */
   self->is_fast = target->has_server_key && target->kind == BENCH_TARGET_TLS;
-  head = g_strdup_printf ("GET /derp HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nConnection: Upgrade\r\n%s"
-                          "Upgrade: DERP\r\n\r\n",
-                          target->host, self->is_fast ? "Derp-Fast-Start: 1\r\n" : "");
+  head = g_strdup_printf (
+      "GET /derp HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nConnection: Upgrade\r\n%s"
+      "Upgrade: DERP\r\n\r\n",
+      target->host, self->is_fast ? "Derp-Fast-Start: 1\r\n" : "");
   out = g_byte_array_new ();
   g_byte_array_append (out, (const guint8 *) head, (guint) strlen (head));
   if (self->is_fast && !bench_client_put_login (self, out))
@@ -253,8 +260,9 @@ bench_client_take_greeting (BenchClient *self, const DetourFrame *frame)
   BenchTarget *target = self->loop->target;
   g_autoptr (GByteArray) out = NULL;
 
-  if (frame->type != DETOUR_FRAME_SERVER_KEY || frame->len < DETOUR_FRAME_MAGIC_SIZE + DETOUR_KEY_SIZE ||
-      memcmp (frame->payload, DETOUR_FRAME_MAGIC, DETOUR_FRAME_MAGIC_SIZE) != 0)
+  if (frame->type != DETOUR_FRAME_SERVER_KEY
+      || frame->len < DETOUR_FRAME_MAGIC_SIZE + DETOUR_KEY_SIZE
+      || memcmp (frame->payload, DETOUR_FRAME_MAGIC, DETOUR_FRAME_MAGIC_SIZE) != 0)
     {
       bench_client_fail (self, "the server's first frame is no ServerKey");
       return;
@@ -264,7 +272,9 @@ bench_client_take_greeting (BenchClient *self, const DetourFrame *frame)
       memcpy (target->server_key.bytes, frame->payload + DETOUR_FRAME_MAGIC_SIZE, DETOUR_KEY_SIZE);
       target->has_server_key = TRUE;
     }
-  else if (memcmp (target->server_key.bytes, frame->payload + DETOUR_FRAME_MAGIC_SIZE, DETOUR_KEY_SIZE) != 0)
+  else if (memcmp (target->server_key.bytes, frame->payload + DETOUR_FRAME_MAGIC_SIZE,
+                   DETOUR_KEY_SIZE)
+           != 0)
     {
       bench_client_fail (self, "the server has another key than before");
       return;
@@ -284,10 +294,12 @@ bench_client_take_info (BenchClient *self, const DetourFrame *frame)
 {
   guint8 text[1024];
 
-  if (frame->type != DETOUR_FRAME_SERVER_INFO || frame->len < crypto_box_NONCEBYTES + crypto_box_MACBYTES ||
-      frame->len > sizeof text ||
-      crypto_box_open_easy_afternm (text, frame->payload + crypto_box_NONCEBYTES, frame->len - crypto_box_NONCEBYTES,
-                                    frame->payload, self->shared) != 0)
+  if (frame->type != DETOUR_FRAME_SERVER_INFO
+      || frame->len < crypto_box_NONCEBYTES + crypto_box_MACBYTES || frame->len > sizeof text
+      || crypto_box_open_easy_afternm (text, frame->payload + crypto_box_NONCEBYTES,
+                                       frame->len - crypto_box_NONCEBYTES, frame->payload,
+                                       self->shared)
+             != 0)
     {
       bench_client_fail (self, "the server's second frame is no ServerInfo for this client");
       return;

@@ -10,12 +10,12 @@
 G_BEGIN_DECLS
 
 typedef enum {
-  BENCH_CLIENT_CLOSED,     /* and before the first connection */
+  BENCH_CLIENT_CLOSED, /* and before the first connection */
   BENCH_CLIENT_CONNECTING,
-  BENCH_CLIENT_HANDSHAKE,  /* TLS */
-  BENCH_CLIENT_UPGRADE,    /* waits for the 101 */
-  BENCH_CLIENT_GREETING,   /* waits for ServerKey */
-  BENCH_CLIENT_LOGIN,      /* waits for ServerInfo */
+  BENCH_CLIENT_HANDSHAKE, /* TLS */
+  BENCH_CLIENT_UPGRADE,   /* waits for the 101 */
+  BENCH_CLIENT_GREETING,  /* waits for ServerKey */
+  BENCH_CLIENT_LOGIN,     /* waits for ServerInfo */
   BENCH_CLIENT_OPEN,
 } BenchClientState;
 
@@ -44,7 +44,7 @@ struct _BenchClient {
   BenchLoop *loop;
   GByteArray *partial; /* the beginning of a frame whose end has not come; NULL: none */
   BenchClientState state;
-  guint32 events;      /* of epoll */
+  guint32 events; /* of epoll */
   guint index;
   gint64 started_us, opened_us;
   DetourKey key;
@@ -54,7 +54,8 @@ struct _BenchClient {
   gboolean is_fast; /* logged in without waiting for the greeting */
 };
 
-gboolean bench_loop_init (BenchLoop *self, BenchTarget *target, const BenchClientFuncs *funcs, gpointer user, GError **error);
+gboolean bench_loop_init (BenchLoop *self, BenchTarget *target, const BenchClientFuncs *funcs,
+                          gpointer user, GError **error);
 /* All its clients are closed. */
 void bench_loop_clear (BenchLoop *self);
 /* Waits for events, no longer than @timeout_ns, and handles one batch of them. */

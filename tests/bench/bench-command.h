@@ -6,9 +6,9 @@
 
 G_BEGIN_DECLS
 
-/* Each parses its options, measures and prints. They return FALSE with @error when nothing could be measured; *@wrong
- * is set when what was measured is not what a relay may do: a packet changed, gone astray or out of order, a client
- * that does not relay. */
+/* Each parses its options, measures and prints. They return FALSE with @error when nothing could be
+ * measured; *@wrong is set when what was measured is not what a relay may do: a packet changed,
+ * gone astray or out of order, a client that does not relay. */
 typedef gboolean (*BenchCommandFunc) (int argc, char **argv, gboolean *wrong, GError **error);
 
 gboolean bench_load (int argc, char **argv, gboolean *wrong, GError **error);

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define BENCH_COPY_READ_MAX 65536u
-#define BENCH_COPY_NUMBERS 65536u
+#define BENCH_COPY_NUMBERS  65536u
 
 typedef struct _BenchCopy BenchCopy;
 struct _BenchCopy {
@@ -27,7 +27,7 @@ struct _BenchCopy {
   BenchCopy *partner; /* NULL: not there yet */
   guint32 number;
   guint number_len;
-  guint8 *out;        /* what this socket did not take; its partner is not read meanwhile */
+  guint8 *out; /* what this socket did not take; its partner is not read meanwhile */
   gsize out_len, out_at;
 };
 
@@ -38,7 +38,8 @@ static int bench_copy_epoll;
 static gboolean
 bench_copy_may_read (const BenchCopy *self)
 {
-  return self->number_len < sizeof self->number || (self->partner != NULL && self->partner->out == NULL);
+  return self->number_len < sizeof self->number
+      || (self->partner != NULL && self->partner->out == NULL);
 }
 
 static void
@@ -205,14 +206,16 @@ bench_copy_pin (pid_t pid, int cpu)
 pid_t
 bench_copy_start (guint16 *port, int cpu)
 {
-  struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  struct sockaddr_in address = { .sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
   socklen_t len = sizeof address;
   int listener = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   pid_t parent = getpid ();
   pid_t pid;
 
-  if (listener < 0 || bind (listener, (struct sockaddr *) &address, sizeof address) < 0 || listen (listener, 1024) < 0 ||
-      getsockname (listener, (struct sockaddr *) &address, &len) < 0)
+  if (listener < 0 || bind (listener, (struct sockaddr *) &address, sizeof address) < 0
+      || listen (listener, 1024) < 0
+      || getsockname (listener, (struct sockaddr *) &address, &len) < 0)
     return -1;
   *port = ntohs (address.sin_port);
   pid = fork ();

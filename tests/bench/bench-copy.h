@@ -13,8 +13,9 @@ G_BEGIN_DECLS
  * @port: (out): where it listens, on 127.0.0.1
  * @cpu: the processor that it runs on; -1: those that we may run on
  *
- * Starts it as a process of its own, so that its time can be told from ours. A connection sends its number in four
- * bytes, then what it wants; that goes to the one whose number differs in the lowest bit.
+ * Starts it as a process of its own, so that its time can be told from ours. A connection sends its
+ * number in four bytes, then what it wants; that goes to the one whose number differs in the lowest
+ * bit.
  *
  * Returns: its process, or -1 with errno. It ends with bench_copy_stop(), or with us.
  */

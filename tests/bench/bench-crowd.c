@@ -6,15 +6,14 @@
 #include "bench-crowd.h"
 
 /* What Tailscale's client gives a connection attempt. */
-#define BENCH_CROWD_PATIENCE_US (10 * G_USEC_PER_SEC)
-#define BENCH_CROWD_CHECK_US (100 * G_TIME_SPAN_MILLISECOND)
+#define BENCH_CROWD_PATIENCE_US  (10 * G_USEC_PER_SEC)
+#define BENCH_CROWD_CHECK_US     (100 * G_TIME_SPAN_MILLISECOND)
 #define BENCH_CROWD_RETRY_MAX_US (5 * G_USEC_PER_SEC)
 
 typedef struct {
   BenchClient *client;
   gint64 due_us;
 } BenchCrowdRetry;
-
 
 static guint
 bench_crowd_index (BenchCrowd *self, BenchClient *client)
@@ -45,7 +44,8 @@ bench_crowd_on_frame (BenchClient *client, guint8 type, guint8 *payload, guint32
     self->frame (client, type, payload, len, self->user);
 }
 
-/* The back-off of Tailscale's client: n² times 10 ms, up to 5 s, times a factor between a half and one and a half. */
+/* The back-off of Tailscale's client: n² times 10 ms, up to 5 s, times a factor between a half and
+ * one and a half. */
 static void
 bench_crowd_retry (BenchCrowd *self, BenchClient *client)
 {
@@ -55,8 +55,10 @@ bench_crowd_retry (BenchCrowd *self, BenchClient *client)
 
   if (*attempts < G_MAXUINT8)
     (*attempts)++;
-  wait_us = MIN ((gint64) *attempts * *attempts * 10 * G_TIME_SPAN_MILLISECOND, BENCH_CROWD_RETRY_MAX_US);
-  retry.due_us = g_get_monotonic_time () + (gint64) ((double) wait_us * g_random_double_range (0.5, 1.5));
+  wait_us = MIN ((gint64) *attempts * *attempts * 10 * G_TIME_SPAN_MILLISECOND,
+                 BENCH_CROWD_RETRY_MAX_US);
+  retry.due_us = g_get_monotonic_time ()
+               + (gint64) ((double) wait_us * g_random_double_range (0.5, 1.5));
   g_array_append_val (self->retries, retry);
 }
 
@@ -84,7 +86,8 @@ static const BenchClientFuncs bench_crowd_client_funcs = {
 };
 
 gboolean
-bench_crowd_init (BenchCrowd *self, BenchTarget *target, guint first, guint n, guint at_once, GError **error)
+bench_crowd_init (BenchCrowd *self, BenchTarget *target, guint first, guint n, guint at_once,
+                  GError **error)
 {
   *self = (BenchCrowd) { .n = n, .at_once = MAX (at_once, 1) };
   if (!bench_loop_init (&self->loop, target, &bench_crowd_client_funcs, self, error))
@@ -124,8 +127,8 @@ bench_crowd_check (BenchCrowd *self, gint64 now_us)
     {
       BenchClient *client = &self->clients[i];
 
-      if (client->state == BENCH_CLIENT_CLOSED || client->state == BENCH_CLIENT_OPEN ||
-          now_us - client->started_us < BENCH_CROWD_PATIENCE_US)
+      if (client->state == BENCH_CLIENT_CLOSED || client->state == BENCH_CLIENT_OPEN
+          || now_us - client->started_us < BENCH_CROWD_PATIENCE_US)
         continue;
       BenchClientState before = client->state;
 
@@ -180,12 +183,14 @@ bench_crowd_open (BenchCrowd *self, gint64 timeout_us, GError **error)
   for (guint i = 0; i < self->n; i++)
     if (self->clients[i].state == BENCH_CLIENT_CLOSED)
       bench_crowd_want (self, i);
-  while (self->n_open < self->n && self->n_closed == closed_before && g_get_monotonic_time () < limit_us)
+  while (self->n_open < self->n && self->n_closed == closed_before
+         && g_get_monotonic_time () < limit_us)
     bench_crowd_turn (self, 100 * G_GINT64_CONSTANT (1000000));
   if (self->n_open == self->n)
     return TRUE;
-  g_set_error (error, BENCH_ERROR, BENCH_ERROR_SERVER, "%u of %u clients logged in; the last that failed: %s", self->n_open,
-               self->n, self->why != NULL ? self->why : "took too long");
+  g_set_error (error, BENCH_ERROR, BENCH_ERROR_SERVER,
+               "%u of %u clients logged in; the last that failed: %s", self->n_open, self->n,
+               self->why != NULL ? self->why : "took too long");
   return FALSE;
 }
 

@@ -12,11 +12,11 @@ typedef struct {
   BenchClient *clients; /* (array length=n) */
   guint n;
   guint n_open;
-  guint n_opening;      /* on their way */
-  guint n_retries;      /* connections that ended before the login was through */
-  guint n_closed;       /* open ones that the server closed */
-  const char *why;      /* of the last of these; static */
-  gint64 opening_us;    /* sum over all logins, from connect() on */
+  guint n_opening;   /* on their way */
+  guint n_retries;   /* connections that ended before the login was through */
+  guint n_closed;    /* open ones that the server closed */
+  const char *why;   /* of the last of these; static */
+  gint64 opening_us; /* sum over all logins, from connect() on */
   guint n_logins;
 
   /* Frames of open clients. */
@@ -25,8 +25,8 @@ typedef struct {
   gpointer user;
 
   guint at_once;
-  GQueue waiting;  /* of BenchClient: to be started */
-  GArray *retries; /* of BenchCrowdRetry */
+  GQueue waiting;   /* of BenchClient: to be started */
+  GArray *retries;  /* of BenchCrowdRetry */
   guint8 *attempts; /* (array length=n) */
   gint64 checked_us;
 } BenchCrowd;
@@ -36,7 +36,8 @@ typedef struct {
  * @first: number of the first client; decides about its source address
  * @at_once: so many are on their way at a time
  */
-gboolean bench_crowd_init (BenchCrowd *self, BenchTarget *target, guint first, guint n, guint at_once, GError **error);
+gboolean bench_crowd_init (BenchCrowd *self, BenchTarget *target, guint first, guint n,
+                           guint at_once, GError **error);
 void bench_crowd_clear (BenchCrowd *self);
 
 /* Clients that are closed are to be opened. */

@@ -17,11 +17,11 @@
 #include <nettle/curve25519.h>
 #endif
 
-#define BENCH_CRYPTO_KEY_SIZE 16u
+#define BENCH_CRYPTO_KEY_SIZE   16u
 #define BENCH_CRYPTO_NONCE_SIZE 12u
-#define BENCH_CRYPTO_HEAD_SIZE 5u
-#define BENCH_CRYPTO_TAG_SIZE 16u
-#define BENCH_CRYPTO_RUN_US 200000.0
+#define BENCH_CRYPTO_HEAD_SIZE  5u
+#define BENCH_CRYPTO_TAG_SIZE   16u
+#define BENCH_CRYPTO_RUN_US     200000.0
 
 /* Of this thread, so that others on the machine do not matter. */
 static double
@@ -62,7 +62,8 @@ typedef struct {
   gnutls_aead_cipher_hd_t cipher;
 #ifdef BENCH_HAVE_IPSEC_MB
   IMB_MGR *manager;
-  struct gcm_key_data expanded __attribute__ ((aligned (64))); /* the library writes it with aligned stores */
+  struct gcm_key_data expanded
+      __attribute__ ((aligned (64))); /* the library writes it with aligned stores */
 #endif
 } BenchRecord;
 
@@ -74,10 +75,14 @@ bench_record_gnutls (gpointer data)
   size_t sealed_len = self->len + BENCH_CRYPTO_TAG_SIZE;
 
   self->nonce[0]++;
-  if (gnutls_aead_cipher_encrypt (self->cipher, self->nonce, sizeof self->nonce, self->head, sizeof self->head,
-                                  BENCH_CRYPTO_TAG_SIZE, self->plain, self->len, self->sealed, &sealed_len) < 0 ||
-      gnutls_aead_cipher_decrypt (self->cipher, self->nonce, sizeof self->nonce, self->head, sizeof self->head,
-                                  BENCH_CRYPTO_TAG_SIZE, self->sealed, sealed_len, self->plain, &plain_len) < 0)
+  if (gnutls_aead_cipher_encrypt (self->cipher, self->nonce, sizeof self->nonce, self->head,
+                                  sizeof self->head, BENCH_CRYPTO_TAG_SIZE, self->plain, self->len,
+                                  self->sealed, &sealed_len)
+          < 0
+      || gnutls_aead_cipher_decrypt (self->cipher, self->nonce, sizeof self->nonce, self->head,
+                                     sizeof self->head, BENCH_CRYPTO_TAG_SIZE, self->sealed,
+                                     sealed_len, self->plain, &plain_len)
+             < 0)
     g_error ("GnuTLS does not open what it sealed");
 }
 
@@ -107,10 +112,12 @@ bench_record_ipsec_mb (gpointer data)
   guint8 tag[BENCH_CRYPTO_TAG_SIZE];
 
   self->nonce[0]++;
-  IMB_AES128_GCM_ENC (self->manager, &self->expanded, &context, self->sealed, self->plain, self->len, self->nonce,
-                      self->head, sizeof self->head, self->sealed + self->len, BENCH_CRYPTO_TAG_SIZE);
-  IMB_AES128_GCM_DEC (self->manager, &self->expanded, &context, self->plain, self->sealed, self->len, self->nonce,
-                      self->head, sizeof self->head, tag, BENCH_CRYPTO_TAG_SIZE);
+  IMB_AES128_GCM_ENC (self->manager, &self->expanded, &context, self->sealed, self->plain,
+                      self->len, self->nonce, self->head, sizeof self->head,
+                      self->sealed + self->len, BENCH_CRYPTO_TAG_SIZE);
+  IMB_AES128_GCM_DEC (self->manager, &self->expanded, &context, self->plain, self->sealed,
+                      self->len, self->nonce, self->head, sizeof self->head, tag,
+                      BENCH_CRYPTO_TAG_SIZE);
   if (sodium_memcmp (tag, self->sealed + self->len, sizeof tag) != 0)
     g_error ("the multi-buffer library does not open what it sealed");
 }
@@ -160,8 +167,10 @@ bench_crypto_ecdsa_sign (void)
   gnutls_privkey_t key;
   double us;
 
-  if (gnutls_privkey_init (&key) < 0 ||
-      gnutls_privkey_generate (key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_SECP256R1), 0) < 0)
+  if (gnutls_privkey_init (&key) < 0
+      || gnutls_privkey_generate (key, GNUTLS_PK_ECDSA,
+                                  GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_SECP256R1), 0)
+             < 0)
     g_error ("GnuTLS makes no key");
   us = bench_crypto_time (bench_crypto_sign_once, key);
   gnutls_privkey_deinit (key);

@@ -10,8 +10,8 @@ G_BEGIN_DECLS
  * bench_diag_send_bytes:
  * @port: of the server, in host order
  *
- * Returns: memory of all that waits in the kernel to be sent by TCP sockets of this machine whose own port is @port,
- *   book-keeping included; 0 when the kernel does not tell.
+ * Returns: memory of all that waits in the kernel to be sent by TCP sockets of this machine whose
+ * own port is @port, book-keeping included; 0 when the kernel does not tell.
  */
 guint64 bench_diag_send_bytes (guint16 port);
 

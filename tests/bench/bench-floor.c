@@ -29,13 +29,21 @@ gboolean
 bench_floor (int argc, char **argv, gboolean *wrong, GError **error)
 {
   g_auto (BenchOptions) options = {
-    .at_once = 32, .clients = 20, .seconds = 5, .threads = 1, .size = 1400, .batch = 8, .window = 16, .warm_up = 0.5,
+    .at_once = 32,
+    .clients = 20,
+    .seconds = 5,
+    .threads = 1,
+    .size = 1400,
+    .batch = 8,
+    .window = 16,
+    .warm_up = 0.5,
     .server_cpu = -1,
   };
   const GOptionEntry own[] = {
     { "clients", 0, 0, G_OPTION_ARG_INT, &options.clients, "clients in all (20)", "N" },
     { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "how long it is measured (5)", "S" },
-    { "server-cpu", 0, 0, G_OPTION_ARG_INT, &options.server_cpu, "processor for what copies (any)", "N" },
+    { "server-cpu", 0, 0, G_OPTION_ARG_INT, &options.server_cpu, "processor for what copies (any)",
+      "N" },
     { NULL },
   };
   g_autoptr (BenchTarget) target = NULL;
@@ -45,7 +53,8 @@ bench_floor (int argc, char **argv, gboolean *wrong, GError **error)
   double copy_us = 0;
   gboolean done;
 
-  if (!bench_options_parse (&options, argc, argv, "Measures what no relay can do without.", own, error))
+  if (!bench_options_parse (&options, argc, argv, "Measures what no relay can do without.", own,
+                            error))
     return FALSE;
   if (options.match != NULL && !g_str_equal (options.match, "pairs"))
     {
@@ -55,7 +64,8 @@ bench_floor (int argc, char **argv, gboolean *wrong, GError **error)
   pid = bench_copy_start (&port, options.server_cpu);
   if (pid < 0)
     {
-      g_set_error (error, BENCH_ERROR, BENCH_ERROR_SYSTEM, "the copying relay does not start: %s", g_strerror (errno));
+      g_set_error (error, BENCH_ERROR, BENCH_ERROR_SYSTEM, "the copying relay does not start: %s",
+                   g_strerror (errno));
       return FALSE;
     }
   g_free (options.url);

@@ -37,8 +37,10 @@ bench_handshakes_report_floor (BenchReport *report, gboolean is_tls, double cpu_
   double sodium_us = bench_crypto_x25519_sodium ();
   double nettle_us = bench_crypto_x25519_nettle ();
   double sign_us = bench_crypto_ecdsa_sign ();
-  /* The handshake makes a share and agrees on a key, with GnuTLS; the login's box takes one more, with libsodium. */
-  double floor_us = is_tls ? sign_us + 2 * (nettle_us > 0 ? nettle_us : sodium_us) + sodium_us : sodium_us;
+  /* The handshake makes a share and agrees on a key, with GnuTLS; the login's box takes one more,
+   * with libsodium. */
+  double floor_us = is_tls ? sign_us + 2 * (nettle_us > 0 ? nettle_us : sodium_us) + sodium_us
+                           : sodium_us;
 
   bench_report_number (report, "ecdsa_p256_sign_us", sign_us);
   bench_report_number (report, "x25519_sodium_us", sodium_us);
@@ -50,7 +52,8 @@ bench_handshakes_report_floor (BenchReport *report, gboolean is_tls, double cpu_
 }
 
 static void
-bench_handshakes_measure (const BenchOptions *options, BenchCrowd *crowd, BenchReport *report, gboolean *wrong)
+bench_handshakes_measure (const BenchOptions *options, BenchCrowd *crowd, BenchReport *report,
+                          gboolean *wrong)
 {
   g_autoptr (GPtrArray) done = g_ptr_array_new ();
   gint64 limit_us = g_get_monotonic_time () + (gint64) (options->seconds * G_USEC_PER_SEC);
@@ -63,7 +66,8 @@ bench_handshakes_measure (const BenchOptions *options, BenchCrowd *crowd, BenchR
   bench_server_sample (options->server_pid, &before);
   for (guint i = 0; i < crowd->n; i++)
     bench_crowd_want (crowd, i);
-  while (g_get_monotonic_time () < limit_us && (options->count == 0 || crowd->n_logins < (guint) options->count))
+  while (g_get_monotonic_time () < limit_us
+         && (options->count == 0 || crowd->n_logins < (guint) options->count))
     {
       bench_crowd_turn (crowd, 10 * G_GINT64_CONSTANT (1000000));
       bench_handshakes_replace (crowd, done);
@@ -78,7 +82,8 @@ bench_handshakes_measure (const BenchOptions *options, BenchCrowd *crowd, BenchR
   bench_report_count (report, "retries", crowd->n_retries);
   if (crowd->why != NULL)
     bench_report_text (report, "last_retry", crowd->why);
-  bench_report_number (report, "logins_per_second", logins * 1e6 / (double) (after.at_us - before.at_us));
+  bench_report_number (report, "logins_per_second",
+                       logins * 1e6 / (double) (after.at_us - before.at_us));
   bench_report_number (report, "login_mean_ms", (double) crowd->opening_us / 1e3 / logins);
   if (options->server_pid != 0)
     bench_report_server (report, &before, &after, logins, "login");
@@ -101,9 +106,11 @@ bench_handshakes (int argc, char **argv, gboolean *wrong, GError **error)
   BenchReport *report;
   BenchCrowd crowd;
 
-  if (!bench_options_parse (&options, argc, argv, "Logs in and leaves, as somebody else each time.", own, error) ||
-      (target = bench_options_target (&options, error)) == NULL ||
-      !bench_crowd_init (&crowd, target, 0, (guint) options.at_once, (guint) options.at_once, error))
+  if (!bench_options_parse (&options, argc, argv, "Logs in and leaves, as somebody else each time.",
+                            own, error)
+      || (target = bench_options_target (&options, error)) == NULL
+      || !bench_crowd_init (&crowd, target, 0, (guint) options.at_once, (guint) options.at_once,
+                            error))
     return FALSE;
   report = bench_report_new ("handshakes", options.url);
   bench_handshakes_measure (&options, &crowd, report, wrong);

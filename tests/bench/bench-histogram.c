@@ -12,7 +12,8 @@ bench_histogram_slot (guint64 value)
   if (value < 64)
     return (guint) value;
   bits = 63u - (guint) __builtin_clzll (value);
-  return 64u + (bits - 6u) * BENCH_HISTOGRAM_STEPS + (guint) (value >> (bits - 5u)) - BENCH_HISTOGRAM_STEPS;
+  return 64u + (bits - 6u) * BENCH_HISTOGRAM_STEPS + (guint) (value >> (bits - 5u))
+       - BENCH_HISTOGRAM_STEPS;
 }
 
 /* The highest value of a slot. */

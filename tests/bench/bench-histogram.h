@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 
 /* Values below 64 exactly, above in 32 steps for each power of two. */
 #define BENCH_HISTOGRAM_STEPS 32u
-#define BENCH_HISTOGRAM_SIZE (64u + 58u * BENCH_HISTOGRAM_STEPS)
+#define BENCH_HISTOGRAM_SIZE  (64u + 58u * BENCH_HISTOGRAM_STEPS)
 
 typedef struct {
   guint64 total;

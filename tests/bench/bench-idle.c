@@ -24,10 +24,16 @@ bench_idle_share (guint64 before, guint64 after, guint n)
 
 /* Everyone sends one packet to one other, chosen at random. */
 static gboolean
-bench_idle_prove (BenchCrowd *crowd, guint size, BenchReport *report, gboolean *wrong, GError **error)
+bench_idle_prove (BenchCrowd *crowd, guint size, BenchReport *report, gboolean *wrong,
+                  GError **error)
 {
   const BenchTrafficPlan plan = {
-    .match = BENCH_MATCH_RANDOM, .size = size, .batch = 1, .window = 1, .rate = 10000, .packets = crowd->n,
+    .match = BENCH_MATCH_RANDOM,
+    .size = size,
+    .batch = 1,
+    .window = 1,
+    .rate = 10000,
+    .packets = crowd->n,
   };
   BenchTraffic traffic;
   guint64 delivered;
@@ -49,7 +55,8 @@ bench_idle_prove (BenchCrowd *crowd, guint size, BenchReport *report, gboolean *
 }
 
 static gboolean
-bench_idle_measure (const BenchOptions *options, BenchCrowd *crowd, BenchReport *report, gboolean *wrong, GError **error)
+bench_idle_measure (const BenchOptions *options, BenchCrowd *crowd, BenchReport *report,
+                    gboolean *wrong, GError **error)
 {
   guint n = crowd->n;
   BenchServer before, full, held, empty;
@@ -61,7 +68,8 @@ bench_idle_measure (const BenchOptions *options, BenchCrowd *crowd, BenchReport 
   if (!bench_crowd_open (crowd, 300 * G_USEC_PER_SEC, error))
     return FALSE;
   bench_report_count (report, "clients", n);
-  bench_report_number (report, "opened_in_seconds", (double) (g_get_monotonic_time () - began_us) / G_USEC_PER_SEC);
+  bench_report_number (report, "opened_in_seconds",
+                       (double) (g_get_monotonic_time () - began_us) / G_USEC_PER_SEC);
   bench_report_count (report, "retries", crowd->n_retries);
   bench_idle_wait (crowd, options->settle);
   bench_server_sample (options->server_pid, &full);
@@ -73,11 +81,15 @@ bench_idle_measure (const BenchOptions *options, BenchCrowd *crowd, BenchReport 
     {
       bench_report_number (report, "server_empty_rss_mib", (double) before.rss_bytes / 1048576);
       bench_report_number (report, "server_full_rss_mib", (double) full.rss_bytes / 1048576);
-      bench_report_number (report, "server_bytes_per_client", bench_idle_share (before.rss_bytes, full.rss_bytes, n));
-      bench_report_number (report, "server_anon_bytes_per_client", bench_idle_share (before.anon_bytes, full.anon_bytes, n));
-      bench_report_number (report, "login_cpu_us_per_client", (double) (full.cpu_ns - before.cpu_ns) / 1e3 / (double) n);
+      bench_report_number (report, "server_bytes_per_client",
+                           bench_idle_share (before.rss_bytes, full.rss_bytes, n));
+      bench_report_number (report, "server_anon_bytes_per_client",
+                           bench_idle_share (before.anon_bytes, full.anon_bytes, n));
+      bench_report_number (report, "login_cpu_us_per_client",
+                           (double) (full.cpu_ns - before.cpu_ns) / 1e3 / (double) n);
       bench_report_number (report, "held_seconds", held_s);
-      bench_report_number (report, "idle_cpu_us_per_second", held_s > 0 ? (double) (held.cpu_ns - full.cpu_ns) / 1e3 / held_s : 0);
+      bench_report_number (report, "idle_cpu_us_per_second",
+                           held_s > 0 ? (double) (held.cpu_ns - full.cpu_ns) / 1e3 / held_s : 0);
       bench_report_number (report, "idle_wakeups_per_minute",
                            held_s > 0 ? (double) (held.wakeups - full.wakeups) * 60 / held_s : 0);
       bench_report_count (report, "server_threads", held.n_threads);
@@ -92,7 +104,8 @@ bench_idle_measure (const BenchOptions *options, BenchCrowd *crowd, BenchReport 
   if (options->server_pid != 0)
     {
       bench_report_number (report, "server_rss_after_proof_mib", (double) held.rss_bytes / 1048576);
-      bench_report_number (report, "server_rss_when_all_left_mib", (double) empty.rss_bytes / 1048576);
+      bench_report_number (report, "server_rss_when_all_left_mib",
+                           (double) empty.rss_bytes / 1048576);
     }
   return TRUE;
 }
@@ -101,12 +114,20 @@ gboolean
 bench_idle (int argc, char **argv, gboolean *wrong, GError **error)
 {
   g_auto (BenchOptions) options = {
-    .sources = 64, .at_once = 64, .clients = 1000, .threads = 1, .size = 100, .batch = 1,
-    .window = 1, .hold = 10, .settle = 2,
+    .sources = 64,
+    .at_once = 64,
+    .clients = 1000,
+    .threads = 1,
+    .size = 100,
+    .batch = 1,
+    .window = 1,
+    .hold = 10,
+    .settle = 2,
   };
   const GOptionEntry own[] = {
     { "clients", 0, 0, G_OPTION_ARG_INT, &options.clients, "clients (1000)", "N" },
-    { "settle", 0, 0, G_OPTION_ARG_DOUBLE, &options.settle, "time for what a login needs to be given back (2)", "S" },
+    { "settle", 0, 0, G_OPTION_ARG_DOUBLE, &options.settle,
+      "time for what a login needs to be given back (2)", "S" },
     { "hold", 0, 0, G_OPTION_ARG_DOUBLE, &options.hold, "how long they only wait (10)", "S" },
     { NULL },
   };
@@ -115,9 +136,12 @@ bench_idle (int argc, char **argv, gboolean *wrong, GError **error)
   BenchCrowd crowd;
   gboolean done;
 
-  if (!bench_options_parse (&options, argc, argv, "Connects clients that wait, then lets each send to another.", own, error) ||
-      (target = bench_options_target (&options, error)) == NULL ||
-      !bench_crowd_init (&crowd, target, 0, (guint) options.clients, (guint) options.at_once, error))
+  if (!bench_options_parse (&options, argc, argv,
+                            "Connects clients that wait, then lets each send to another.", own,
+                            error)
+      || (target = bench_options_target (&options, error)) == NULL
+      || !bench_crowd_init (&crowd, target, 0, (guint) options.clients, (guint) options.at_once,
+                            error))
     return FALSE;
   report = bench_report_new ("idle", options.url);
   done = bench_idle_measure (&options, &crowd, report, wrong, error);

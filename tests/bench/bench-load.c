@@ -35,8 +35,8 @@ bench_load_mark (BenchLoadMark *mark, BenchTeam *team, int server_pid)
 }
 
 static void
-bench_load_report (const BenchOptions *options, const BenchTeamPlan *plan, BenchTeam *team, const BenchLoadMark *before,
-                   const BenchLoadMark *after, BenchReport *report)
+bench_load_report (const BenchOptions *options, const BenchTeamPlan *plan, BenchTeam *team,
+                   const BenchLoadMark *before, const BenchLoadMark *after, BenchReport *report)
 {
   double seconds = (double) (after->server.at_us - before->server.at_us) / G_USEC_PER_SEC;
   double packets = (double) (after->delivered - before->delivered);
@@ -54,18 +54,21 @@ bench_load_report (const BenchOptions *options, const BenchTeamPlan *plan, Bench
     bench_report_count (report, "window", plan->plan.window);
   bench_report_counts (report, "", &counts);
   bench_report_number (report, "seconds", seconds);
-  bench_report_number (report, "offered_per_second", (double) (after->offered - before->offered) / seconds);
+  bench_report_number (report, "offered_per_second",
+                       (double) (after->offered - before->offered) / seconds);
   bench_report_number (report, "packets_per_second", packets / seconds);
   bench_report_number (report, "mbit_per_second", packets * plan->plan.size * 8 / 1e6 / seconds);
   bench_report_latency (report, "latency_", latency);
   if (options->server_pid != 0)
-    bench_report_server (report, &before->server, &after->server, after->delivered - before->delivered, "packet");
-  bench_report_number (report, "bench_cpu_us_per_packet", (double) (after->own_ns - before->own_ns) / 1e3 / packets);
+    bench_report_server (report, &before->server, &after->server,
+                         after->delivered - before->delivered, "packet");
+  bench_report_number (report, "bench_cpu_us_per_packet",
+                       (double) (after->own_ns - before->own_ns) / 1e3 / packets);
 }
 
 gboolean
-bench_load_run (const BenchOptions *options, BenchTarget *target, BenchReport *report, double *cpu_us, gboolean *wrong,
-                GError **error)
+bench_load_run (const BenchOptions *options, BenchTarget *target, BenchReport *report,
+                double *cpu_us, gboolean *wrong, GError **error)
 {
   BenchTeamPlan plan = {
     .target = target,
@@ -80,8 +83,10 @@ bench_load_run (const BenchOptions *options, BenchTarget *target, BenchReport *r
 
   if (!bench_options_traffic (options, &plan.plan, error))
     return FALSE;
-  if (options->idle > 0 &&
-      (beside = bench_beside_start (target, plan.n_clients, (guint) options->idle, plan.at_once, error)) == NULL)
+  if (options->idle > 0
+      && (beside = bench_beside_start (target, plan.n_clients, (guint) options->idle, plan.at_once,
+                                       error))
+             == NULL)
     return FALSE;
   if ((team = bench_team_start (&plan, error)) == NULL)
     return FALSE;
@@ -104,7 +109,8 @@ bench_load_run (const BenchOptions *options, BenchTarget *target, BenchReport *r
       *wrong = *wrong || bench_beside_n_closed (beside) > 0;
     }
   if (cpu_us != NULL)
-    *cpu_us = (double) (after.server.cpu_ns - before.server.cpu_ns) / 1e3 / (double) MAX (after.delivered - before.delivered, 1);
+    *cpu_us = (double) (after.server.cpu_ns - before.server.cpu_ns) / 1e3
+            / (double) MAX (after.delivered - before.delivered, 1);
   return TRUE;
 }
 
@@ -112,21 +118,30 @@ gboolean
 bench_load (int argc, char **argv, gboolean *wrong, GError **error)
 {
   g_auto (BenchOptions) options = {
-    .sources = 16, .at_once = 32, .clients = 20, .seconds = 5, .threads = 1, .size = 1400, .batch = 8, .window = 16,
+    .sources = 16,
+    .at_once = 32,
+    .clients = 20,
+    .seconds = 5,
+    .threads = 1,
+    .size = 1400,
+    .batch = 8,
+    .window = 16,
     .warm_up = 0.5,
   };
   const GOptionEntry own[] = {
     { "clients", 0, 0, G_OPTION_ARG_INT, &options.clients, "clients in all (20)", "N" },
     { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "how long it is measured (5)", "S" },
-    { "idle", 0, 0, G_OPTION_ARG_INT, &options.idle, "clients beside these that only wait (0)", "N" },
+    { "idle", 0, 0, G_OPTION_ARG_INT, &options.idle, "clients beside these that only wait (0)",
+      "N" },
     { NULL },
   };
   g_autoptr (BenchTarget) target = NULL;
   BenchReport *report;
   gboolean done;
 
-  if (!bench_options_parse (&options, argc, argv, "Sends packets between clients and checks each on arrival.", own, error) ||
-      (target = bench_options_target (&options, error)) == NULL)
+  if (!bench_options_parse (&options, argc, argv,
+                            "Sends packets between clients and checks each on arrival.", own, error)
+      || (target = bench_options_target (&options, error)) == NULL)
     return FALSE;
   report = bench_report_new ("load", options.url);
   done = bench_load_run (&options, target, report, NULL, wrong, error);

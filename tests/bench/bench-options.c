@@ -5,14 +5,19 @@
 #include "bench-options.h"
 
 gboolean
-bench_options_parse (BenchOptions *self, int argc, char **argv, const char *summary, const GOptionEntry *own, GError **error)
+bench_options_parse (BenchOptions *self, int argc, char **argv, const char *summary,
+                     const GOptionEntry *own, GError **error)
 {
   const GOptionEntry common[] = {
-    { "url", 0, 0, G_OPTION_ARG_STRING, &self->url, "the server: https://HOST:PORT or http://HOST:PORT", "URL" },
-    { "server-pid", 0, 0, G_OPTION_ARG_INT, &self->server_pid, "its process, to measure time and memory", "PID" },
+    { "url", 0, 0, G_OPTION_ARG_STRING, &self->url,
+      "the server: https://HOST:PORT or http://HOST:PORT", "URL" },
+    { "server-pid", 0, 0, G_OPTION_ARG_INT, &self->server_pid,
+      "its process, to measure time and memory", "PID" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &self->json, "print JSON", NULL },
-    { "tls-priority", 0, 0, G_OPTION_ARG_STRING, &self->tls_priority, "as GnuTLS writes it", "TEXT" },
-    { "sources", 0, 0, G_OPTION_ARG_INT, &self->sources, "loopback addresses that clients come from", "N" },
+    { "tls-priority", 0, 0, G_OPTION_ARG_STRING, &self->tls_priority, "as GnuTLS writes it",
+      "TEXT" },
+    { "sources", 0, 0, G_OPTION_ARG_INT, &self->sources,
+      "loopback addresses that clients come from", "N" },
     { "at-once", 0, 0, G_OPTION_ARG_INT, &self->at_once, "logins on their way at a time", "N" },
     { NULL },
   };
@@ -21,14 +26,18 @@ bench_options_parse (BenchOptions *self, int argc, char **argv, const char *summ
     { "threads", 0, 0, G_OPTION_ARG_INT, &self->threads, "threads of clients", "N" },
     { "size", 0, 0, G_OPTION_ARG_INT, &self->size, "bytes of a packet", "BYTES" },
     { "batch", 0, 0, G_OPTION_ARG_INT, &self->batch, "frames in one record and one send", "N" },
-    { "window", 0, 0, G_OPTION_ARG_INT, &self->window, "packets of a sender on their way, without a rate", "N" },
-    { "rate", 0, 0, G_OPTION_ARG_DOUBLE, &self->rate, "packets a second of all clients; 0: as fast as it goes", "N" },
+    { "window", 0, 0, G_OPTION_ARG_INT, &self->window,
+      "packets of a sender on their way, without a rate", "N" },
+    { "rate", 0, 0, G_OPTION_ARG_DOUBLE, &self->rate,
+      "packets a second of all clients; 0: as fast as it goes", "N" },
     { "packets", 0, 0, G_OPTION_ARG_INT64, &self->packets, "stop after so many", "N" },
-    { "warm-up", 0, 0, G_OPTION_ARG_DOUBLE, &self->warm_up, "seconds of traffic before it is measured", "S" },
+    { "warm-up", 0, 0, G_OPTION_ARG_DOUBLE, &self->warm_up,
+      "seconds of traffic before it is measured", "S" },
     { NULL },
   };
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
-  GOptionGroup *group = g_option_group_new ("traffic", "Traffic:", "Options of the packets that are sent", NULL, NULL);
+  GOptionGroup *group = g_option_group_new (
+      "traffic", "Traffic:", "Options of the packets that are sent", NULL, NULL);
 
   g_option_group_add_entries (group, traffic);
   g_option_context_add_group (context, group);
@@ -39,14 +48,18 @@ bench_options_parse (BenchOptions *self, int argc, char **argv, const char *summ
     return FALSE;
   if (argc > 1)
     {
-      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "%s: there are no words, only options", argv[1]);
+      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "%s: there are no words, only options",
+                   argv[1]);
       return FALSE;
     }
-  if (self->threads < 1 || self->threads > 64 || self->clients < 0 || self->at_once < 1 || self->seconds < 0 ||
-      self->rate < 0 || self->warm_up < 0 || self->packets < 0 || self->hold < 0 || self->settle < 0 || self->count < 0 || self->bystanders < 0 ||
-      self->stalled < 0 || self->size < 0 || self->batch < 0 || self->window < 0 || self->sources < 0 || self->idle < 0 || self->server_cpu < -1)
+  if (self->threads < 1 || self->threads > 64 || self->clients < 0 || self->at_once < 1
+      || self->seconds < 0 || self->rate < 0 || self->warm_up < 0 || self->packets < 0
+      || self->hold < 0 || self->settle < 0 || self->count < 0 || self->bystanders < 0
+      || self->stalled < 0 || self->size < 0 || self->batch < 0 || self->window < 0
+      || self->sources < 0 || self->idle < 0 || self->server_cpu < -1)
     {
-      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "a number is out of range: write 1 to 64 threads, and nothing negative");
+      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE,
+                   "a number is out of range: write 1 to 64 threads, and nothing negative");
       return FALSE;
     }
   return TRUE;

@@ -43,8 +43,8 @@ typedef struct {
  *
  * Ends the program after --help.
  */
-gboolean bench_options_parse (BenchOptions *self, int argc, char **argv, const char *summary, const GOptionEntry *own,
-                              GError **error);
+gboolean bench_options_parse (BenchOptions *self, int argc, char **argv, const char *summary,
+                              const GOptionEntry *own, GError **error);
 void bench_options_clear (BenchOptions *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BenchOptions, bench_options_clear)
 

@@ -20,7 +20,8 @@ typedef struct {
 
 G_STATIC_ASSERT (sizeof (BenchPacketHead) <= BENCH_PACKET_MIN);
 
-/* Four lanes, because one multiplication waits for the one before; fast enough to leave the time to the relay. */
+/* Four lanes, because one multiplication waits for the one before; fast enough to leave the time to
+ * the relay. */
 static guint64
 bench_packet_sum (const guint8 *data, gsize len)
 {
@@ -48,7 +49,9 @@ bench_packet_sum (const guint8 *data, gsize len)
 void
 bench_packet_write (const BenchPacket *self, guint8 *out, gsize len)
 {
-  BenchPacketHead head = { .sequence = self->sequence, .sent_ns = self->sent_ns, .from = self->from, .to = self->to };
+  BenchPacketHead head = {
+    .sequence = self->sequence, .sent_ns = self->sent_ns, .from = self->from, .to = self->to
+  };
   guint64 word = (self->sequence + 1) * BENCH_PACKET_PRIME ^ self->from;
 
   g_assert (len >= BENCH_PACKET_MIN);
@@ -67,7 +70,9 @@ bench_packet_read (BenchPacket *self, const guint8 *in, gsize len)
   if (len < BENCH_PACKET_MIN)
     return FALSE;
   memcpy (&head, in, sizeof head);
-  *self = (BenchPacket) { .sequence = head.sequence, .sent_ns = head.sent_ns, .from = head.from, .to = head.to };
+  *self = (BenchPacket) {
+    .sequence = head.sequence, .sent_ns = head.sent_ns, .from = head.from, .to = head.to
+  };
   return head.sum == bench_packet_sum (in + sizeof head.sum, len - sizeof head.sum);
 }
 

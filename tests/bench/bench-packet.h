@@ -19,7 +19,8 @@ typedef struct {
 void bench_packet_write (const BenchPacket *self, guint8 *out, gsize len);
 
 /* FALSE: bytes were changed, added or lost. */
-gboolean bench_packet_read (BenchPacket *self, const guint8 *in, gsize len) G_GNUC_WARN_UNUSED_RESULT;
+gboolean bench_packet_read (BenchPacket *self, const guint8 *in, gsize len)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 guint64 bench_packet_now_ns (void);
 

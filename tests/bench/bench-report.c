@@ -52,15 +52,22 @@ bench_report_counts (BenchReport *self, const char *prefix, const BenchTeamCount
     const char *name;
     guint64 value;
   } lines[] = {
-    { "offered", counts->offered },       { "delivered", counts->delivered },   { "lost", lost },
-    { "held_back", counts->held_back },   { "corrupt", counts->corrupt },       { "misrouted", counts->misrouted },
-    { "reordered", counts->reordered },   { "duplicated", counts->duplicated }, { "peer_gone", counts->gone },
+    { "offered", counts->offered },
+    { "delivered", counts->delivered },
+    { "lost", lost },
+    { "held_back", counts->held_back },
+    { "corrupt", counts->corrupt },
+    { "misrouted", counts->misrouted },
+    { "reordered", counts->reordered },
+    { "duplicated", counts->duplicated },
+    { "peer_gone", counts->gone },
     { "closed_by_server", counts->n_closed },
   };
   char name[64];
 
   for (guint i = 0; i < G_N_ELEMENTS (lines); i++)
-    bench_report_count (self, bench_report_name (prefix, lines[i].name, name, sizeof name), lines[i].value);
+    bench_report_count (self, bench_report_name (prefix, lines[i].name, name, sizeof name),
+                        lines[i].value);
   bench_report_number (self, bench_report_name (prefix, "loss_percent", name, sizeof name),
                        counts->offered > 0 ? 100.0 * (double) lost / (double) counts->offered : 0);
 }
@@ -76,15 +83,19 @@ bench_report_latency (BenchReport *self, const char *prefix, const BenchHistogra
                        (double) bench_histogram_at (latency, 0.99) / 1e3);
   bench_report_number (self, bench_report_name (prefix, "p999_us", name, sizeof name),
                        (double) bench_histogram_at (latency, 0.999) / 1e3);
-  bench_report_number (self, bench_report_name (prefix, "max_us", name, sizeof name), (double) latency->max / 1e3);
+  bench_report_number (self, bench_report_name (prefix, "max_us", name, sizeof name),
+                       (double) latency->max / 1e3);
 }
 
 void
-bench_report_server (BenchReport *self, const BenchServer *before, const BenchServer *after, guint64 n, const char *each)
+bench_report_server (BenchReport *self, const BenchServer *before, const BenchServer *after,
+                     guint64 n, const char *each)
 {
   double cpu_us = (double) (after->cpu_ns - MIN (before->cpu_ns, after->cpu_ns)) / 1e3;
-  double ticks_us = (double) (after->user_us + after->system_us - before->user_us - before->system_us);
-  double system_share = ticks_us > 0 ? (double) (after->system_us - before->system_us) / ticks_us : 0;
+  double ticks_us = (double) (after->user_us + after->system_us - before->user_us
+                              - before->system_us);
+  double system_share = ticks_us > 0 ? (double) (after->system_us - before->system_us) / ticks_us
+                                     : 0;
   double wall_us = (double) (after->at_us - before->at_us);
   char name[64];
 
@@ -96,8 +107,11 @@ bench_report_server (BenchReport *self, const BenchServer *before, const BenchSe
       bench_report_number (self, name, cpu_us * system_share / (double) n);
     }
   bench_report_number (self, "server_cpu_percent", wall_us > 0 ? 100 * cpu_us / wall_us : 0);
-  bench_report_number (self, "server_waiting_percent",
-                       wall_us > 0 ? (double) (after->waiting_ns - MIN (before->waiting_ns, after->waiting_ns)) / 10 / wall_us : 0);
+  bench_report_number (
+      self, "server_waiting_percent",
+      wall_us > 0 ? (double) (after->waiting_ns - MIN (before->waiting_ns, after->waiting_ns)) / 10
+                        / wall_us
+                  : 0);
   bench_report_number (self, "server_rss_mib", (double) after->rss_bytes / MEBIBYTE);
   bench_report_number (self, "server_anon_mib", (double) after->anon_bytes / MEBIBYTE);
   bench_report_count (self, "server_threads", after->n_threads);
@@ -109,7 +123,8 @@ bench_report_print (JsonObject *object, const char *name, JsonNode *node, gpoint
   if (json_node_get_value_type (node) == G_TYPE_STRING)
     g_print ("%-34s %s\n", name, json_node_get_string (node));
   else if (json_node_get_value_type (node) == G_TYPE_DOUBLE)
-    g_print ("%-34s %.*f\n", name, fabs (json_node_get_double (node)) >= 100 ? 1 : 3, json_node_get_double (node));
+    g_print ("%-34s %.*f\n", name, fabs (json_node_get_double (node)) >= 100 ? 1 : 3,
+             json_node_get_double (node));
   else
     g_print ("%-34s %" G_GINT64_FORMAT "\n", name, json_node_get_int (node));
 }

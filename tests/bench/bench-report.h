@@ -22,8 +22,8 @@ void bench_report_counts (BenchReport *self, const char *prefix, const BenchTeam
 /* p50, p99, p99.9 and the longest, in µs. */
 void bench_report_latency (BenchReport *self, const char *prefix, const BenchHistogram *latency);
 /* What the server spent between two samples. @n: (what @each counts) or 0. */
-void bench_report_server (BenchReport *self, const BenchServer *before, const BenchServer *after, guint64 n,
-                          const char *each);
+void bench_report_server (BenchReport *self, const BenchServer *before, const BenchServer *after,
+                          guint64 n, const char *each);
 
 /* Prints it if there is something to tell, and frees it. */
 void bench_report_end (BenchReport *self, gboolean done, gboolean json);

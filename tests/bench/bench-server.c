@@ -54,7 +54,8 @@ bench_server_kernel_bytes (void)
   g_autofree char *text = NULL;
   const char *tcp;
 
-  if (!g_file_get_contents ("/proc/net/sockstat", &text, NULL, NULL) || (tcp = strstr (text, "TCP:")) == NULL)
+  if (!g_file_get_contents ("/proc/net/sockstat", &text, NULL, NULL)
+      || (tcp = strstr (text, "TCP:")) == NULL)
     return 0;
   return bench_server_field (tcp, " mem ") * (guint64) sysconf (_SC_PAGESIZE);
 }
@@ -67,7 +68,8 @@ bench_server_times (int pid, BenchServer *sample)
   unsigned long user = 0, kernel = 0;
   const char *at = stat != NULL ? strrchr (stat, ')') : NULL;
 
-  if (at != NULL && sscanf (at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel) == 2)
+  if (at != NULL
+      && sscanf (at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel) == 2)
     {
       sample->user_us = user * tick_us;
       sample->system_us = kernel * tick_us;

@@ -14,7 +14,8 @@
 /* Looking costs time too. */
 #define BENCH_STALL_LOOK_US 50000
 
-/* In life these have processors of their own: here they must not take them from those who are measured. */
+/* In life these have processors of their own: here they must not take them from those who are
+ * measured. */
 static void
 bench_stall_yield (BenchClient *client)
 {
@@ -48,7 +49,8 @@ bench_stall_port (const BenchTarget *target)
 
 /* Waits, and looks how much memory the server takes meanwhile, and the kernel for what it sends. */
 static void
-bench_stall_watch (int server_pid, guint16 port, double seconds, BenchServer *highest, guint64 *send_bytes)
+bench_stall_watch (int server_pid, guint16 port, double seconds, BenchServer *highest,
+                   guint64 *send_bytes)
 {
   gint64 limit_us = g_get_monotonic_time () + (gint64) (seconds * G_USEC_PER_SEC);
 
@@ -67,8 +69,8 @@ bench_stall_watch (int server_pid, guint16 port, double seconds, BenchServer *hi
 }
 
 static void
-bench_stall_report (const BenchOptions *options, BenchReport *report, BenchTeam *healthy, BenchTeam *reading,
-                    BenchTeam *stalled, gboolean *wrong)
+bench_stall_report (const BenchOptions *options, BenchReport *report, BenchTeam *healthy,
+                    BenchTeam *reading, BenchTeam *stalled, gboolean *wrong)
 {
   static const char *const stretches[BENCH_TRAFFIC_EPOCHS] = { "calm_", "reading_", "stalled_" };
   BenchTeamCounts end, busy, stuck;
@@ -76,8 +78,8 @@ bench_stall_report (const BenchOptions *options, BenchReport *report, BenchTeam 
   bench_team_counts (healthy, &end);
   bench_team_counts (reading, &busy);
   bench_team_counts (stalled, &stuck);
-  *wrong = !bench_team_counts_are_true (&end) || !bench_team_counts_are_true (&busy) || !bench_team_counts_are_true (&stuck) ||
-           end.n_closed > 0 || busy.n_closed > 0;
+  *wrong = !bench_team_counts_are_true (&end) || !bench_team_counts_are_true (&busy)
+        || !bench_team_counts_are_true (&stuck) || end.n_closed > 0 || busy.n_closed > 0;
   bench_report_count (report, "clients", (guint64) options->clients);
   bench_report_count (report, "stalled", (guint64) options->stalled);
   bench_report_counts (report, "", &end);
@@ -96,8 +98,8 @@ bench_stall_report (const BenchOptions *options, BenchReport *report, BenchTeam 
 }
 
 static gboolean
-bench_stall_measure (const BenchOptions *options, const BenchTeamPlan plans[3], BenchReport *report, gboolean *wrong,
-                     GError **error)
+bench_stall_measure (const BenchOptions *options, const BenchTeamPlan plans[3], BenchReport *report,
+                     gboolean *wrong, GError **error)
 {
   g_autoptr (BenchTeam) healthy = bench_team_start (&plans[0], error);
   g_autoptr (BenchTeam) reading = healthy != NULL ? bench_team_start (&plans[1], error) : NULL;
@@ -132,10 +134,15 @@ bench_stall_measure (const BenchOptions *options, const BenchTeamPlan plans[3], 
 
       bench_report_number (report, "server_rss_before_mib", (double) before.rss_bytes / 1048576);
       bench_report_number (report, "server_rss_highest_mib", (double) highest.rss_bytes / 1048576);
-      bench_report_number (report, "server_bytes_per_stalled", options->stalled > 0 ? grown / options->stalled : 0);
-      bench_report_number (report, "server_send_bytes_per_stalled", options->stalled > 0 ? (double) send_bytes / options->stalled : 0);
+      bench_report_number (report, "server_bytes_per_stalled",
+                           options->stalled > 0 ? grown / options->stalled : 0);
+      bench_report_number (report, "server_send_bytes_per_stalled",
+                           options->stalled > 0 ? (double) send_bytes / options->stalled : 0);
       bench_report_number (report, "kernel_bytes_per_stalled",
-                           options->stalled > 0 ? ((double) highest.kernel_bytes - (double) before.kernel_bytes) / options->stalled : 0);
+                           options->stalled > 0
+                               ? ((double) highest.kernel_bytes - (double) before.kernel_bytes)
+                                     / options->stalled
+                               : 0);
     }
   return TRUE;
 }
@@ -144,14 +151,26 @@ gboolean
 bench_stall (int argc, char **argv, gboolean *wrong, GError **error)
 {
   g_auto (BenchOptions) options = {
-    .sources = 64, .at_once = 32, .clients = 20, .threads = 1, .seconds = 4, .size = 1400, .batch = 1, .window = 1,
-    .rate = 2000, .stalled = 10, .stalled_rate = 20000, .warm_up = 0.5,
+    .sources = 64,
+    .at_once = 32,
+    .clients = 20,
+    .threads = 1,
+    .seconds = 4,
+    .size = 1400,
+    .batch = 1,
+    .window = 1,
+    .rate = 2000,
+    .stalled = 10,
+    .stalled_rate = 20000,
+    .warm_up = 0.5,
   };
   const GOptionEntry own[] = {
     { "clients", 0, 0, G_OPTION_ARG_INT, &options.clients, "clients that read (20)", "N" },
     { "stalled", 0, 0, G_OPTION_ARG_INT, &options.stalled, "clients that stop reading (10)", "N" },
-    { "stalled-rate", 0, 0, G_OPTION_ARG_DOUBLE, &options.stalled_rate, "packets a second to those, in all (20000)", "N" },
-    { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "how long they do not read (4)", "S" },
+    { "stalled-rate", 0, 0, G_OPTION_ARG_DOUBLE, &options.stalled_rate,
+      "packets a second to those, in all (20000)", "N" },
+    { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "how long they do not read (4)",
+      "S" },
     { NULL },
   };
   g_autoptr (BenchTarget) target = NULL;
@@ -159,8 +178,10 @@ bench_stall (int argc, char **argv, gboolean *wrong, GError **error)
   BenchReport *report;
   gboolean done;
 
-  if (!bench_options_parse (&options, argc, argv, "Lets some receivers hang and measures the others.", own, error) ||
-      !bench_options_traffic (&options, &plans[0].plan, error) || (target = bench_options_target (&options, error)) == NULL)
+  if (!bench_options_parse (&options, argc, argv,
+                            "Lets some receivers hang and measures the others.", own, error)
+      || !bench_options_traffic (&options, &plans[0].plan, error)
+      || (target = bench_options_target (&options, error)) == NULL)
     return FALSE;
   plans[0].target = target;
   plans[0].n_threads = (guint) options.threads;

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #define BENCH_STORM_PACKET_SIZE 64u
-#define BENCH_STORM_TURN_NS G_GINT64_CONSTANT (10000000)
-#define BENCH_STORM_LIMIT_US (120 * G_USEC_PER_SEC)
+#define BENCH_STORM_TURN_NS     G_GINT64_CONSTANT (10000000)
+#define BENCH_STORM_LIMIT_US    (120 * G_USEC_PER_SEC)
 
 typedef struct {
   BenchCrowd crowd;
@@ -26,9 +26,12 @@ static void
 bench_storm_on_opened (BenchClient *client, gpointer user)
 {
   guint8 frame[DETOUR_FRAME_RECV_HEAD_SIZE + BENCH_STORM_PACKET_SIZE];
-  const BenchPacket packet = { .sent_ns = bench_packet_now_ns (), .from = client->index, .to = client->index };
+  const BenchPacket packet = { .sent_ns = bench_packet_now_ns (),
+                               .from = client->index,
+                               .to = client->index };
 
-  detour_frame_put_header (frame, DETOUR_FRAME_SEND_PACKET, sizeof frame - DETOUR_FRAME_HEADER_SIZE);
+  detour_frame_put_header (frame, DETOUR_FRAME_SEND_PACKET,
+                           sizeof frame - DETOUR_FRAME_HEADER_SIZE);
   memcpy (frame + DETOUR_FRAME_HEADER_SIZE, client->key.bytes, DETOUR_KEY_SIZE);
   bench_packet_write (&packet, frame + DETOUR_FRAME_RECV_HEAD_SIZE, BENCH_STORM_PACKET_SIZE);
   bench_client_send (client, frame, sizeof frame);
@@ -43,8 +46,9 @@ bench_storm_on_frame (BenchClient *client, guint8 type, guint8 *payload, guint32
 
   if (type != DETOUR_FRAME_RECV_PACKET)
     return;
-  if (self->relayed[index] || len != DETOUR_KEY_SIZE + BENCH_STORM_PACKET_SIZE ||
-      !bench_packet_read (&packet, payload + DETOUR_KEY_SIZE, BENCH_STORM_PACKET_SIZE) || packet.from != client->index)
+  if (self->relayed[index] || len != DETOUR_KEY_SIZE + BENCH_STORM_PACKET_SIZE
+      || !bench_packet_read (&packet, payload + DETOUR_KEY_SIZE, BENCH_STORM_PACKET_SIZE)
+      || packet.from != client->index)
     {
       self->n_wrong++;
       return;
@@ -64,7 +68,8 @@ bench_storm_run (BenchStorm *self, guint at_once)
   memset (self->relayed, 0, self->crowd.n * sizeof *self->relayed);
   for (guint i = 0; i < self->crowd.n; i++)
     bench_crowd_want (&self->crowd, i);
-  while (self->n_relayed < self->crowd.n && g_get_monotonic_time () - began_us < BENCH_STORM_LIMIT_US)
+  while (self->n_relayed < self->crowd.n
+         && g_get_monotonic_time () - began_us < BENCH_STORM_LIMIT_US)
     bench_crowd_turn (&self->crowd, BENCH_STORM_TURN_NS);
   return (double) (g_get_monotonic_time () - began_us) / G_USEC_PER_SEC;
 }
@@ -79,8 +84,8 @@ bench_storm_report_latency (BenchReport *report, BenchTeam *team, guint epoch, c
 }
 
 static gboolean
-bench_storm_measure (const BenchOptions *options, BenchStorm *self, BenchTeam *team, BenchReport *report, gboolean *wrong,
-                     GError **error)
+bench_storm_measure (const BenchOptions *options, BenchStorm *self, BenchTeam *team,
+                     BenchReport *report, gboolean *wrong, GError **error)
 {
   BenchTeamCounts end;
   BenchServer before, after;
@@ -89,8 +94,8 @@ bench_storm_measure (const BenchOptions *options, BenchStorm *self, BenchTeam *t
   bench_storm_run (self, (guint) options->at_once);
   if (self->n_relayed < self->crowd.n)
     {
-      g_set_error (error, BENCH_ERROR, BENCH_ERROR_SERVER, "%u of %u clients relayed before the storm", self->n_relayed,
-                   self->crowd.n);
+      g_set_error (error, BENCH_ERROR, BENCH_ERROR_SERVER,
+                   "%u of %u clients relayed before the storm", self->n_relayed, self->crowd.n);
       return FALSE;
     }
   bench_team_go (team);
@@ -106,7 +111,8 @@ bench_storm_measure (const BenchOptions *options, BenchStorm *self, BenchTeam *t
   bench_team_rest (team);
   bench_team_counts (team, &end);
 
-  *wrong = self->n_relayed < self->crowd.n || self->n_wrong > 0 || !bench_team_counts_are_true (&end) || end.n_closed > 0;
+  *wrong = self->n_relayed < self->crowd.n || self->n_wrong > 0
+        || !bench_team_counts_are_true (&end) || end.n_closed > 0;
   bench_report_count (report, "clients", self->crowd.n);
   bench_report_count (report, "back", self->n_relayed);
   bench_report_number (report, "back_in_seconds", seconds);
@@ -129,13 +135,24 @@ gboolean
 bench_storm (int argc, char **argv, gboolean *wrong, GError **error)
 {
   g_auto (BenchOptions) options = {
-    .sources = 250, .at_once = 64, .clients = 1000, .threads = 1, .seconds = 2, .size = 1400, .batch = 1, .window = 1,
-    .rate = 2000, .bystanders = 20, .warm_up = 0.5,
+    .sources = 250,
+    .at_once = 64,
+    .clients = 1000,
+    .threads = 1,
+    .seconds = 2,
+    .size = 1400,
+    .batch = 1,
+    .window = 1,
+    .rate = 2000,
+    .bystanders = 20,
+    .warm_up = 0.5,
   };
   const GOptionEntry own[] = {
     { "clients", 0, 0, G_OPTION_ARG_INT, &options.clients, "clients that come back (1000)", "N" },
-    { "bystanders", 0, 0, G_OPTION_ARG_INT, &options.bystanders, "clients that send to each other meanwhile (20)", "N" },
-    { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "how long it is measured before (2)", "S" },
+    { "bystanders", 0, 0, G_OPTION_ARG_INT, &options.bystanders,
+      "clients that send to each other meanwhile (20)", "N" },
+    { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "how long it is measured before (2)",
+      "S" },
     { NULL },
   };
   g_autoptr (BenchTarget) target = NULL;
@@ -145,22 +162,26 @@ bench_storm (int argc, char **argv, gboolean *wrong, GError **error)
   BenchReport *report;
   gboolean done;
 
-  if (!bench_options_parse (&options, argc, argv, "Drops many connections at once; their clients come back.", own, error) ||
-      !bench_options_traffic (&options, &plan.plan, error) || (target = bench_options_target (&options, error)) == NULL)
+  if (!bench_options_parse (&options, argc, argv,
+                            "Drops many connections at once; their clients come back.", own, error)
+      || !bench_options_traffic (&options, &plan.plan, error)
+      || (target = bench_options_target (&options, error)) == NULL)
     return FALSE;
   plan.target = target;
   plan.n_threads = (guint) options.threads;
   plan.n_clients = (guint) options.bystanders;
   plan.at_once = (guint) options.at_once;
   team = bench_team_start (&plan, error);
-  if (team == NULL ||
-      !bench_crowd_init (&storm.crowd, target, (guint) options.bystanders, (guint) options.clients, (guint) options.at_once, error))
+  if (team == NULL
+      || !bench_crowd_init (&storm.crowd, target, (guint) options.bystanders,
+                            (guint) options.clients, (guint) options.at_once, error))
     return FALSE;
   storm.relayed = g_new0 (gboolean, storm.crowd.n);
   storm.crowd.opened = bench_storm_on_opened;
   storm.crowd.frame = bench_storm_on_frame;
   storm.crowd.user = &storm;
-  /* In life the storm has processors of its own: here it must not take them from those who measure. */
+  /* In life the storm has processors of its own: here it must not take them from those who measure.
+   */
   setpriority (PRIO_PROCESS, (id_t) syscall (SYS_gettid), 19);
 
   report = bench_report_new ("storm", options.url);

@@ -10,11 +10,13 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-G_DEFINE_QUARK (bench-error-quark, bench_error)
+G_DEFINE_QUARK (bench - error - quark, bench_error)
 
-/* What clients of today and a server of ours would agree on; one key share, so that no handshake has a second turn. */
-#define BENCH_TARGET_PRIORITY                                                                                          \
-  "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:-GROUP-ALL:+GROUP-X25519"
+/* What clients of today and a server of ours would agree on; one key share, so that no handshake
+ * has a second turn. */
+#define BENCH_TARGET_PRIORITY                                                                      \
+  "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:-GROUP-" \
+  "ALL:+GROUP-X25519"
 
 static gboolean
 bench_target_resolve (BenchTarget *self, const char *host, const char *port, GError **error)
@@ -25,7 +27,8 @@ bench_target_resolve (BenchTarget *self, const char *host, const char *port, GEr
 
   if (failed != 0)
     {
-      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "%s:%s: %s", host, port, gai_strerror (failed));
+      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "%s:%s: %s", host, port,
+                   gai_strerror (failed));
       return FALSE;
     }
   memcpy (&self->address, found->ai_addr, found->ai_addrlen);
@@ -64,12 +67,14 @@ bench_target_new (const char *url, const char *priority, guint n_sources, GError
     self->kind = BENCH_TARGET_RAW;
   else
     {
-      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "%s: the scheme is \"%s\"; write https, http or raw", url, scheme);
+      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE,
+                   "%s: the scheme is \"%s\"; write https, http or raw", url, scheme);
       return NULL;
     }
   if (g_uri_get_host (uri) == NULL || *g_uri_get_host (uri) == '\0' || g_uri_get_port (uri) <= 0)
     {
-      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "%s: write a host and a port, as in https://127.0.0.1:3340", url);
+      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE,
+                   "%s: write a host and a port, as in https://127.0.0.1:3340", url);
       return NULL;
     }
   port = g_strdup_printf ("%d", g_uri_get_port (uri));
@@ -82,9 +87,12 @@ bench_target_new (const char *url, const char *priority, guint n_sources, GError
     {
       const char *position = NULL;
 
-      if (gnutls_priority_init (&self->priority, priority != NULL ? priority : BENCH_TARGET_PRIORITY, &position) < 0)
+      if (gnutls_priority_init (&self->priority,
+                                priority != NULL ? priority : BENCH_TARGET_PRIORITY, &position)
+          < 0)
         {
-          g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "GnuTLS does not know this part of the priorities: %s", position);
+          g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE,
+                       "GnuTLS does not know this part of the priorities: %s", position);
           return NULL;
         }
       if (gnutls_certificate_allocate_credentials (&self->credentials) < 0)
@@ -121,12 +129,14 @@ bench_target_connect (const BenchTarget *self, guint index)
         .sin_addr.s_addr = htonl (INADDR_LOOPBACK + index % self->n_sources),
       };
 
-      /* The port is chosen at connect(), so that every address has the whole range towards this server. */
+      /* The port is chosen at connect(), so that every address has the whole range towards this
+       * server. */
       setsockopt (fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
       if (bind (fd, (const struct sockaddr *) &source, sizeof source) < 0)
         goto failed;
     }
-  if (connect (fd, (const struct sockaddr *) &self->address, self->address_len) == 0 || errno == EINPROGRESS)
+  if (connect (fd, (const struct sockaddr *) &self->address, self->address_len) == 0
+      || errno == EINPROGRESS)
     return fd;
 
 failed:

@@ -24,7 +24,8 @@ typedef struct {
   guint n_sources; /* loopback addresses that clients come from; 0: the system chooses */
   gnutls_certificate_credentials_t credentials; /* NULL unless TLS */
   gnutls_priority_t priority;
-  /* Known once a client has logged in; clients over TLS then start without waiting for the greeting, as real ones do. */
+  /* Known once a client has logged in; clients over TLS then start without waiting for the
+   * greeting, as real ones do. */
   gboolean has_server_key;
   DetourKey server_key;
 } BenchTarget;
@@ -34,7 +35,7 @@ GQuark bench_error_quark (void);
 
 typedef enum {
   BENCH_ERROR_USAGE,
-  BENCH_ERROR_SERVER,  /* it cannot be reached, or does not do what a DERP server does */
+  BENCH_ERROR_SERVER, /* it cannot be reached, or does not do what a DERP server does */
   BENCH_ERROR_SYSTEM,
 } BenchError;
 
@@ -42,9 +43,11 @@ typedef enum {
  * bench_target_new:
  * @url: `https://HOST:PORT`, `http://HOST:PORT` or `raw://HOST:PORT`
  * @priority: (nullable): GnuTLS priority string; NULL: TLS 1.3 with AES-128-GCM and X25519
- * @n_sources: client addresses 127.0.0.1 and following; only used when the server is on an IPv4 loopback address
+ * @n_sources: client addresses 127.0.0.1 and following; only used when the server is on an IPv4
+ * loopback address
  */
-BenchTarget *bench_target_new (const char *url, const char *priority, guint n_sources, GError **error);
+BenchTarget *bench_target_new (const char *url, const char *priority, guint n_sources,
+                               GError **error);
 void bench_target_free (BenchTarget *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchTarget, bench_target_free)
 

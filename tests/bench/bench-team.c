@@ -109,7 +109,8 @@ bench_team_add (BenchTeam *self, guint number, guint first, guint n, GError **er
   plan.rate /= threads;
   plan.packets = (plan.packets + threads - 1) / threads;
   member->team = self;
-  if (!bench_crowd_init (&member->crowd, self->plan.target, first, n, MAX (self->plan.at_once / threads, 1), error))
+  if (!bench_crowd_init (&member->crowd, self->plan.target, first, n,
+                         MAX (self->plan.at_once / threads, 1), error))
     return FALSE;
   if (!bench_traffic_init (&member->traffic, &member->crowd, &plan, error))
     {
@@ -235,6 +236,6 @@ bench_team_free (BenchTeam *self)
 gboolean
 bench_team_counts_are_true (const BenchTeamCounts *counts)
 {
-  return counts->corrupt == 0 && counts->misrouted == 0 && counts->reordered == 0 && counts->duplicated == 0 &&
-         counts->delivered <= counts->offered;
+  return counts->corrupt == 0 && counts->misrouted == 0 && counts->reordered == 0
+      && counts->duplicated == 0 && counts->delivered <= counts->offered;
 }

@@ -13,9 +13,9 @@ typedef struct _BenchTeam BenchTeam;
 typedef struct {
   BenchTarget *target;
   guint n_threads;
-  guint first;      /* number of the first client */
-  guint n_clients;  /* of all threads; each has an even share */
-  guint at_once;    /* logins on their way, in all */
+  guint first;           /* number of the first client */
+  guint n_clients;       /* of all threads; each has an even share */
+  guint at_once;         /* logins on their way, in all */
   BenchTrafficPlan plan; /* rate and packets are those of all threads */
   /* (nullable): each client, on its thread, when all are logged in and before the first packet. */
   void (*prepare) (BenchClient *client);

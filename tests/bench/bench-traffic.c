@@ -5,7 +5,7 @@
 #include "bench-traffic.h"
 #include "bench-packet.h"
 
-#define BENCH_TRAFFIC_TURN_NS G_GINT64_CONSTANT (20000000)
+#define BENCH_TRAFFIC_TURN_NS  G_GINT64_CONSTANT (20000000)
 #define BENCH_TRAFFIC_QUIET_NS G_GUINT64_CONSTANT (250000000)
 /* A sender that hears nothing for so long takes what is on its way for lost. */
 #define BENCH_TRAFFIC_LOST_NS G_GUINT64_CONSTANT (500000000)
@@ -26,7 +26,8 @@ bench_match_parse (const char *text, BenchMatch *match, GError **error)
         *match = (BenchMatch) i;
         return TRUE;
       }
-  g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "\"%s\" is no matching; write pairs, random or scatter", text);
+  g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE,
+               "\"%s\" is no matching; write pairs, random or scatter", text);
   return FALSE;
 }
 
@@ -65,7 +66,9 @@ bench_traffic_deliver (BenchTraffic *self, const BenchPacket *packet, guint from
 
   if (packet->sequence < *expected)
     {
-      detour_counter_add (packet->sequence + 1 == *expected ? &self->counters.duplicated : &self->counters.reordered, 1);
+      detour_counter_add (packet->sequence + 1 == *expected ? &self->counters.duplicated
+                                                            : &self->counters.reordered,
+                          1);
       return;
     }
   passed = (guint) (packet->sequence - *expected) + 1;
@@ -84,7 +87,8 @@ bench_traffic_deliver (BenchTraffic *self, const BenchPacket *packet, guint from
 }
 
 static void
-bench_traffic_on_frame (BenchClient *client, guint8 type, guint8 *payload, guint32 len, gpointer user)
+bench_traffic_on_frame (BenchClient *client, guint8 type, guint8 *payload, guint32 len,
+                        gpointer user)
 {
   BenchTraffic *self = user;
   BenchCrowd *crowd = self->crowd;
@@ -98,15 +102,16 @@ bench_traffic_on_frame (BenchClient *client, guint8 type, guint8 *payload, guint
     detour_counter_add (&self->counters.gone, 1);
   if (type != (is_raw ? DETOUR_FRAME_SEND_PACKET : DETOUR_FRAME_RECV_PACKET))
     return;
-  if (len != DETOUR_KEY_SIZE + self->plan.size ||
-      !bench_packet_read (&packet, payload + DETOUR_KEY_SIZE, len - DETOUR_KEY_SIZE))
+  if (len != DETOUR_KEY_SIZE + self->plan.size
+      || !bench_packet_read (&packet, payload + DETOUR_KEY_SIZE, len - DETOUR_KEY_SIZE))
     {
       detour_counter_add (&self->counters.corrupt, 1);
       return;
     }
   from = packet.from - first;
-  if (packet.to != client->index || from >= crowd->n || (!bench_traffic_is_scattered (self) && self->partner[from] != to) ||
-      (!is_raw && memcmp (payload, crowd->clients[from].key.bytes, DETOUR_KEY_SIZE) != 0))
+  if (packet.to != client->index || from >= crowd->n
+      || (!bench_traffic_is_scattered (self) && self->partner[from] != to)
+      || (!is_raw && memcmp (payload, crowd->clients[from].key.bytes, DETOUR_KEY_SIZE) != 0))
     {
       detour_counter_add (&self->counters.misrouted, 1);
       return;
@@ -136,7 +141,8 @@ bench_traffic_shuffle (BenchTraffic *self)
 }
 
 gboolean
-bench_traffic_init (BenchTraffic *self, BenchCrowd *crowd, const BenchTrafficPlan *plan, GError **error)
+bench_traffic_init (BenchTraffic *self, BenchCrowd *crowd, const BenchTrafficPlan *plan,
+                    GError **error)
 {
   guint n = crowd->n;
   gsize flows;
@@ -144,25 +150,28 @@ bench_traffic_init (BenchTraffic *self, BenchCrowd *crowd, const BenchTrafficPla
   *self = (BenchTraffic) { .crowd = crowd, .plan = *plan };
   if (n < 2 || n % 2 != 0)
     {
-      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "%u clients in a thread; packets need an even number", n);
+      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE,
+                   "%u clients in a thread; packets need an even number", n);
       return FALSE;
     }
   if (plan->size < BENCH_PACKET_MIN || plan->size > DETOUR_FRAME_PACKET_MAX)
     {
-      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "a packet of %u bytes; write %u to %u", plan->size,
-                   BENCH_PACKET_MIN, DETOUR_FRAME_PACKET_MAX);
+      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "a packet of %u bytes; write %u to %u",
+                   plan->size, BENCH_PACKET_MIN, DETOUR_FRAME_PACKET_MAX);
       return FALSE;
     }
   if (plan->batch < 1 || plan->batch > 256 || plan->window < plan->batch)
     {
-      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE,
-                   "batches of %u and a window of %u; a batch has 1 to 256 packets and fits into the window", plan->batch,
-                   plan->window);
+      g_set_error (
+          error, BENCH_ERROR, BENCH_ERROR_USAGE,
+          "batches of %u and a window of %u; a batch has 1 to 256 packets and fits into the window",
+          plan->batch, plan->window);
       return FALSE;
     }
   if (bench_traffic_is_scattered (self) && n > BENCH_TRAFFIC_SCATTER_MAX)
     {
-      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "%u clients in a thread; packets are scattered between up to %u", n,
+      g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE,
+                   "%u clients in a thread; packets are scattered between up to %u", n,
                    BENCH_TRAFFIC_SCATTER_MAX);
       return FALSE;
     }
@@ -213,7 +222,8 @@ bench_traffic_send (BenchTraffic *self, guint from, guint64 sent_ns)
   gsize frame_len = DETOUR_FRAME_RECV_HEAD_SIZE + self->plan.size;
   guint8 *at = self->frames;
 
-  if (client->state != BENCH_CLIENT_OPEN || bench_wire_waiting (&client->wire) > BENCH_TRAFFIC_BACKLOG_MAX)
+  if (client->state != BENCH_CLIENT_OPEN
+      || bench_wire_waiting (&client->wire) > BENCH_TRAFFIC_BACKLOG_MAX)
     return FALSE;
   for (guint i = 0; i < self->plan.batch; i++, at += frame_len)
     {
@@ -237,7 +247,8 @@ bench_traffic_send (BenchTraffic *self, guint from, guint64 sent_ns)
 gboolean
 bench_traffic_is_done (const BenchTraffic *self)
 {
-  return self->plan.packets != 0 && detour_counter_get (&self->counters.offered) >= self->plan.packets;
+  return self->plan.packets != 0
+      && detour_counter_get (&self->counters.offered) >= self->plan.packets;
 }
 
 static gboolean
@@ -254,8 +265,8 @@ bench_traffic_check (BenchTraffic *self, guint64 now_ns)
     return;
   self->checked_ns = now_ns;
   for (guint i = 0; i < self->crowd->n; i++)
-    if (!self->senders[i].is_ready && bench_traffic_is_sender (self, i) &&
-        now_ns - self->senders[i].credited_ns >= BENCH_TRAFFIC_LOST_NS)
+    if (!self->senders[i].is_ready && bench_traffic_is_sender (self, i)
+        && now_ns - self->senders[i].credited_ns >= BENCH_TRAFFIC_LOST_NS)
       bench_traffic_credit (self, i, G_MAXUINT, now_ns);
 }
 
@@ -269,20 +280,23 @@ bench_traffic_fill_windows (BenchTraffic *self, guint64 now_ns)
       BenchSender *sender = &self->senders[from];
 
       sender->is_ready = FALSE;
-      while (sender->in_flight + self->plan.batch <= self->plan.window && !bench_traffic_is_done (self))
+      while (sender->in_flight + self->plan.batch <= self->plan.window
+             && !bench_traffic_is_done (self))
         if (!bench_traffic_send (self, from, bench_packet_now_ns ()))
           break;
     }
   g_array_set_size (self->ready, 0);
 }
 
-/* The time that counts is when a packet was due, not when the sender came round to it: what a client waits for. */
+/* The time that counts is when a packet was due, not when the sender came round to it: what a
+ * client waits for. */
 static void
 bench_traffic_keep_rate (BenchTraffic *self, guint64 now_ns)
 {
   double gap_ns = (double) self->plan.batch * 1e9 / self->plan.rate;
 
-  for (guint i = 0; i < BENCH_TRAFFIC_BURST_MAX && self->due_ns <= now_ns && !bench_traffic_is_done (self); i++)
+  for (guint i = 0;
+       i < BENCH_TRAFFIC_BURST_MAX && self->due_ns <= now_ns && !bench_traffic_is_done (self); i++)
     {
       if (!bench_traffic_send (self, self->turn, self->due_ns))
         detour_counter_add (&self->counters.held_back, self->plan.batch);
@@ -324,8 +338,8 @@ bench_traffic_drain (BenchTraffic *self)
   guint64 seen = detour_counter_get (&self->counters.delivered);
   guint64 since_ns = bench_packet_now_ns ();
 
-  while (bench_packet_now_ns () - since_ns < BENCH_TRAFFIC_QUIET_NS &&
-         seen < detour_counter_get (&self->counters.offered))
+  while (bench_packet_now_ns () - since_ns < BENCH_TRAFFIC_QUIET_NS
+         && seen < detour_counter_get (&self->counters.offered))
     {
       guint64 now;
 

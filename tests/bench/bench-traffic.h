@@ -19,22 +19,22 @@ typedef enum {
 
 typedef struct {
   BenchMatch match;
-  guint size;       /* bytes of a packet, without header and key */
-  guint batch;      /* frames in one record and one send */
-  guint window;     /* packets of one sender that may be on their way, when there is no rate */
-  double rate;      /* packets a second of this crowd; 0: as fast as the window allows */
-  guint64 packets;  /* so many are offered, then no more; 0: no end */
+  guint size;      /* bytes of a packet, without header and key */
+  guint batch;     /* frames in one record and one send */
+  guint window;    /* packets of one sender that may be on their way, when there is no rate */
+  double rate;     /* packets a second of this crowd; 0: as fast as the window allows */
+  guint64 packets; /* so many are offered, then no more; 0: no end */
 } BenchTrafficPlan;
 
 typedef struct {
   DetourCounter offered;
-  DetourCounter delivered;  /* whole, to whom they were sent, from whom they came */
-  DetourCounter held_back;  /* not offered, as the sender's own socket was full */
+  DetourCounter delivered; /* whole, to whom they were sent, from whom they came */
+  DetourCounter held_back; /* not offered, as the sender's own socket was full */
   DetourCounter corrupt;
   DetourCounter misrouted;
   DetourCounter reordered;
   DetourCounter duplicated;
-  DetourCounter gone;       /* PeerGone frames */
+  DetourCounter gone; /* PeerGone frames */
 } BenchTrafficCounters;
 
 /* Stretches of time whose latencies are kept apart. */
@@ -53,13 +53,13 @@ typedef struct {
   BenchHistogram latency[BENCH_TRAFFIC_EPOCHS]; /* ns */
   guint64 epoch_ns[BENCH_TRAFFIC_EPOCHS];       /* atomic; when it began; 0: it did not */
 
-  guint *partner;      /* (array length=n) unless scattered */
+  guint *partner; /* (array length=n) unless scattered */
   BenchSender *senders;
-  guint32 *next;       /* sequence numbers: by sender, or by sender and receiver when scattered */
-  guint32 *expected;   /* by the same */
-  GArray *ready;       /* of guint: senders whose window has room */
-  guint8 *frames;      /* one batch */
-  guint turn;          /* next sender, with a rate */
+  guint32 *next;     /* sequence numbers: by sender, or by sender and receiver when scattered */
+  guint32 *expected; /* by the same */
+  GArray *ready;     /* of guint: senders whose window has room */
+  guint8 *frames;    /* one batch */
+  guint turn;        /* next sender, with a rate */
   guint64 due_ns;
   guint64 checked_ns;
   gboolean has_begun;
@@ -68,14 +68,16 @@ typedef struct {
 gboolean bench_match_parse (const char *text, BenchMatch *match, GError **error);
 
 /* Sets frame handler and data of @crowd. */
-gboolean bench_traffic_init (BenchTraffic *self, BenchCrowd *crowd, const BenchTrafficPlan *plan, GError **error);
+gboolean bench_traffic_init (BenchTraffic *self, BenchCrowd *crowd, const BenchTrafficPlan *plan,
+                             GError **error);
 void bench_traffic_clear (BenchTraffic *self);
 
 /* One turn of the loop; sends what is due. */
 void bench_traffic_turn (BenchTraffic *self);
 /* All that the plan allows was offered. */
 gboolean bench_traffic_is_done (const BenchTraffic *self);
-/* Sends nothing more and waits for what is on its way, until nothing came for a quarter of a second. */
+/* Sends nothing more and waits for what is on its way, until nothing came for a quarter of a
+ * second. */
 void bench_traffic_drain (BenchTraffic *self);
 
 G_END_DECLS

@@ -59,9 +59,9 @@ bench_wire_start (BenchWire *self, BenchRoom *room, const BenchTarget *target, i
   if (target->kind != BENCH_TARGET_TLS)
     return;
 
-  if (gnutls_init (&self->tls, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS) < 0 ||
-      gnutls_priority_set (self->tls, target->priority) < 0 ||
-      gnutls_credentials_set (self->tls, GNUTLS_CRD_CERTIFICATE, target->credentials) < 0)
+  if (gnutls_init (&self->tls, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS) < 0
+      || gnutls_priority_set (self->tls, target->priority) < 0
+      || gnutls_credentials_set (self->tls, GNUTLS_CRD_CERTIFICATE, target->credentials) < 0)
     g_error ("GnuTLS makes no session");
   gnutls_handshake_set_timeout (self->tls, GNUTLS_INDEFINITE_TIMEOUT);
   gnutls_transport_set_ptr (self->tls, self);
@@ -106,7 +106,8 @@ bench_wire_read (BenchWire *self)
     return BENCH_WIRE_OK;
   if (n == 0)
     return bench_wire_fail (self, "the server closed the connection");
-  return errno == EAGAIN || errno == EINTR ? BENCH_WIRE_AGAIN : bench_wire_fail (self, g_strerror (errno));
+  return errno == EAGAIN || errno == EINTR ? BENCH_WIRE_AGAIN
+                                           : bench_wire_fail (self, g_strerror (errno));
 }
 
 static void
@@ -165,7 +166,8 @@ bench_wire_handshake (BenchWire *self)
     return BENCH_WIRE_CLOSED;
   if (status == GNUTLS_E_SUCCESS)
     return BENCH_WIRE_OK;
-  return status == GNUTLS_E_AGAIN ? BENCH_WIRE_AGAIN : bench_wire_fail (self, gnutls_strerror (status));
+  return status == GNUTLS_E_AGAIN ? BENCH_WIRE_AGAIN
+                                  : bench_wire_fail (self, gnutls_strerror (status));
 }
 
 BenchWireResult
@@ -225,7 +227,8 @@ bench_wire_flush (BenchWire *self)
     return BENCH_WIRE_OK;
   n = send (self->fd, self->out + self->out_at, self->out_len - self->out_at, MSG_NOSIGNAL);
   if (n < 0)
-    return errno == EAGAIN || errno == EINTR ? BENCH_WIRE_AGAIN : bench_wire_fail (self, g_strerror (errno));
+    return errno == EAGAIN || errno == EINTR ? BENCH_WIRE_AGAIN
+                                             : bench_wire_fail (self, g_strerror (errno));
   self->out_at += (guint32) n;
   if (self->out_at < self->out_len)
     return BENCH_WIRE_AGAIN;

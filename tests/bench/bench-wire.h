@@ -42,14 +42,17 @@ void bench_wire_close (BenchWire *self, gboolean reset);
 
 /* Reads once into the room; AGAIN: there was nothing. */
 BenchWireResult bench_wire_read (BenchWire *self) G_GNUC_WARN_UNUSED_RESULT;
-/* Goes on with the handshake after bench_wire_read(), or begins it. OK: done, and bytes that were read stay for
- * bench_wire_open(). */
+/* Goes on with the handshake after bench_wire_read(), or begins it. OK: done, and bytes that were
+ * read stay for bench_wire_open(). */
 BenchWireResult bench_wire_handshake (BenchWire *self) G_GNUC_WARN_UNUSED_RESULT;
 /* Opens all that was read; *@data lies in the room, *@len may be 0. */
-BenchWireResult bench_wire_open (BenchWire *self, guint8 **data, gsize *len) G_GNUC_WARN_UNUSED_RESULT;
+BenchWireResult bench_wire_open (BenchWire *self, guint8 **data, gsize *len)
+    G_GNUC_WARN_UNUSED_RESULT;
 
-/* Seals @data as one record, or as few as it fits in, and sends with one call what the socket takes. */
-BenchWireResult bench_wire_write (BenchWire *self, const guint8 *data, gsize len) G_GNUC_WARN_UNUSED_RESULT;
+/* Seals @data as one record, or as few as it fits in, and sends with one call what the socket
+ * takes. */
+BenchWireResult bench_wire_write (BenchWire *self, const guint8 *data, gsize len)
+    G_GNUC_WARN_UNUSED_RESULT;
 /* Sends what is left. AGAIN: something still is. */
 BenchWireResult bench_wire_flush (BenchWire *self) G_GNUC_WARN_UNUSED_RESULT;
 

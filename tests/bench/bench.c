@@ -16,11 +16,14 @@ static const struct {
   const char *summary;
 } bench_commands[] = {
   { "load", bench_load, "packets between clients: processor time, latency, loss" },
-  { "idle", bench_idle, "many clients that only wait: memory, wake-ups, and whether they still relay" },
-  { "handshakes", bench_handshakes, "new connections up to the login, and the floor of their public-key arithmetic" },
+  { "idle", bench_idle,
+    "many clients that only wait: memory, wake-ups, and whether they still relay" },
+  { "handshakes", bench_handshakes,
+    "new connections up to the login, and the floor of their public-key arithmetic" },
   { "storm", bench_storm, "all clients come back at once beside others that go on" },
   { "stall", bench_stall, "receivers that stop reading beside others that go on" },
-  { "floor", bench_floor, "what the same load costs without a relay: copying bytes, and the cipher alone" },
+  { "floor", bench_floor,
+    "what the same load costs without a relay: copying bytes, and the cipher alone" },
 };
 
 static int

@@ -73,8 +73,8 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
     {
       g_autofree char *text = detour_config_dump (config);
       g_autoptr (DetourConfigErrors) again_errors = detour_config_errors_new ();
-      g_autoptr (DetourConfig) again
-          = detour_config_load_text ("dump", text, strlen (text), plugins, again_errors);
+      g_autoptr (DetourConfig)
+          again = detour_config_load_text ("dump", text, strlen (text), plugins, again_errors);
 
       g_assert (again != NULL);
     }

@@ -43,7 +43,8 @@ use_frame (const DetourFrame *frame, gboolean is_mesh)
       break;
     case DETOUR_FRAME_FORWARD_PACKET:
       g_assert (is_mesh);
-      (void) detour_frame_is_disco (frame->payload + 2 * DETOUR_KEY_SIZE, frame->len - 2 * DETOUR_KEY_SIZE);
+      (void) detour_frame_is_disco (frame->payload + 2 * DETOUR_KEY_SIZE,
+                                    frame->len - 2 * DETOUR_KEY_SIZE);
       break;
     case DETOUR_FRAME_PING:
       detour_frame_put_pong (out, frame->payload);

@@ -12,7 +12,7 @@
 static void
 auth_changed (gpointer data, DetourInstance *instance)
 {
-  ((PluginBench *)data)->n_auth_changed++;
+  ((PluginBench *) data)->n_auth_changed++;
 }
 
 static void
@@ -121,8 +121,7 @@ plugin_bench_reload (PluginBench *self)
   detour_roster_apply (self->roster, config);
 }
 
-typedef struct
-{
+typedef struct {
   const char *name;
   guint64 value;
   gboolean found;
@@ -178,8 +177,7 @@ plugin_bench_read (PluginBench *self, const char *name)
   return text;
 }
 
-typedef struct
-{
+typedef struct {
   DetourAuthVerdict verdict;
   gboolean answered;
 } Answer;
@@ -200,7 +198,7 @@ take_answer (const DetourAuthVerdict *verdict, gpointer data)
 static gboolean
 is_answered (gpointer data)
 {
-  return ((Answer *)data)->answered;
+  return ((Answer *) data)->answered;
 }
 
 DetourAuthVerdict

@@ -8,8 +8,7 @@
 G_BEGIN_DECLS
 
 /* Main thread. Numbers and keys that the plugin gave to core are kept here. */
-typedef struct
-{
+typedef struct {
   DetourPlugins *plugins;
   DetourRoster *roster;
   DetourInstance *instance;

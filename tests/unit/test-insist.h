@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define INSIST(condition)                                                                                              \
-  do                                                                                                                   \
-    if (!(condition))                                                                                                  \
-      {                                                                                                                \
-        printf ("not ok 1 - %s\n", #condition);                                                                        \
-        exit (1);                                                                                                      \
-      }                                                                                                                \
+#define INSIST(condition)                       \
+  do                                            \
+    if (!(condition))                           \
+      {                                         \
+        printf ("not ok 1 - %s\n", #condition); \
+        exit (1);                               \
+      }                                         \
   while (0)

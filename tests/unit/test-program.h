@@ -4,14 +4,14 @@
 
 #include <glib.h>
 
-/* A test for each row of @table, an array of structs with a @name that completes the path; @function gets the number
- * of the row. */
-#define TEST_ADD_ROWS(prefix, table, function)                                                                         \
-  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)                                                                     \
-    {                                                                                                                  \
-      g_autofree char *path = g_strconcat (prefix, table[i].name, NULL);                                               \
-                                                                                                                       \
-      g_test_add_data_func (path, GSIZE_TO_POINTER (i), function);                                                     \
+/* A test for each row of @table, an array of structs with a @name that completes the path;
+ * @function gets the number of the row. */
+#define TEST_ADD_ROWS(prefix, table, function)                           \
+  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)                       \
+    {                                                                    \
+      g_autofree char *path = g_strconcat (prefix, table[i].name, NULL); \
+                                                                         \
+      g_test_add_data_func (path, GSIZE_TO_POINTER (i), function);       \
     }
 
 /* For g_log_set_writer_func(), where the log is not what is tested: nothing is written. */

@@ -8,12 +8,14 @@
 #define DAY (G_GINT64_CONSTANT (86400) * G_USEC_PER_SEC)
 #define NOW (20000 * DAY)
 
-#define FINE_LISTENER "objectpath '/x/listener/a': {'" BUS "Listener': {'Derp': <true>, 'Secure': <false>}}"
-#define TLS_LISTENER "objectpath '/x/listener/a': {'" BUS "Listener': {'Derp': <true>, 'Secure': <true>}}"
+#define FINE_LISTENER \
+  "objectpath '/x/listener/a': {'" BUS "Listener': {'Derp': <true>, 'Secure': <false>}}"
+#define TLS_LISTENER \
+  "objectpath '/x/listener/a': {'" BUS "Listener': {'Derp': <true>, 'Secure': <true>}}"
 #define OPEN "'AdmissionSummary': <{'open': <true>, 'dry_run': <false>}>"
-#define PLUGIN(state, kind, error, trouble)                                                                            \
-  "objectpath '/x/plugin/a': {'" BUS "Plugin': {'Id': <'" kind "/a'>, 'Kind': <'" kind "'>, 'State': <'" state          \
-  "'>, 'Error': <'" error "'>, 'Trouble': <'" trouble "'>}}"
+#define PLUGIN(state, kind, error, trouble)                                            \
+  "objectpath '/x/plugin/a': {'" BUS "Plugin': {'Id': <'" kind "/a'>, 'Kind': <'" kind \
+  "'>, 'State': <'" state "'>, 'Error': <'" error "'>, 'Trouble': <'" trouble "'>}}"
 
 typedef struct {
   const char *name, *manager, *objects;
@@ -22,21 +24,28 @@ typedef struct {
 
 static const Case cases[] = {
   { "/hints/all-is-well", OPEN, FINE_LISTENER "," PLUGIN ("running", "http", "", ""), "" },
-  { "/hints/plugin-failed", OPEN, FINE_LISTENER "," PLUGIN ("failed", "http", "no file", ""), "plugin_failed" },
-  { "/hints/plugin-in-trouble", OPEN, FINE_LISTENER "," PLUGIN ("running", "http", "", "slow"), "plugin_trouble" },
-  { "/hints/disabled-is-no-fault", OPEN, FINE_LISTENER "," PLUGIN ("disabled", "http", "", ""), "" },
-  { "/hints/nobody-to-ask", "'AdmissionSummary': <{'open': <false>}>", FINE_LISTENER "," PLUGIN ("stopped", "auth", "", ""),
-    "admission_stopped" },
-  { "/hints/somebody-to-ask", "'AdmissionSummary': <{'open': <false>}>", FINE_LISTENER "," PLUGIN ("running", "auth", "", ""),
+  { "/hints/plugin-failed", OPEN, FINE_LISTENER "," PLUGIN ("failed", "http", "no file", ""),
+    "plugin_failed" },
+  { "/hints/plugin-in-trouble", OPEN, FINE_LISTENER "," PLUGIN ("running", "http", "", "slow"),
+    "plugin_trouble" },
+  { "/hints/disabled-is-no-fault", OPEN, FINE_LISTENER "," PLUGIN ("disabled", "http", "", ""),
     "" },
-  { "/hints/dry-run", "'AdmissionSummary': <{'open': <true>, 'dry_run': <true>}>", FINE_LISTENER, "admission_dry_run" },
+  { "/hints/nobody-to-ask", "'AdmissionSummary': <{'open': <false>}>",
+    FINE_LISTENER "," PLUGIN ("stopped", "auth", "", ""), "admission_stopped" },
+  { "/hints/somebody-to-ask", "'AdmissionSummary': <{'open': <false>}>",
+    FINE_LISTENER "," PLUGIN ("running", "auth", "", ""), "" },
+  { "/hints/dry-run", "'AdmissionSummary': <{'open': <true>, 'dry_run': <true>}>", FINE_LISTENER,
+    "admission_dry_run" },
   { "/hints/no-listener", OPEN, PLUGIN ("running", "http", "", ""), "no_listener" },
-  { "/hints/draining-has-no-listener", OPEN ", 'Draining': <true>", PLUGIN ("running", "http", "", ""), "draining" },
+  { "/hints/draining-has-no-listener", OPEN ", 'Draining': <true>",
+    PLUGIN ("running", "http", "", ""), "draining" },
   { "/hints/tls-without-certificate", OPEN, TLS_LISTENER, "no_certificate" },
   { "/hints/slow-readers",
-    OPEN ", 'Recent': <{'packets_received': <@t 10000>, 'packets_dropped_slow': <@t 300>}>", FINE_LISTENER, "slow_readers" },
+    OPEN ", 'Recent': <{'packets_received': <@t 10000>, 'packets_dropped_slow': <@t 300>}>",
+    FINE_LISTENER, "slow_readers" },
   { "/hints/a-few-drops-are-normal",
-    OPEN ", 'Recent': <{'packets_received': <@t 10000>, 'packets_dropped_slow': <@t 200>}>", FINE_LISTENER, "" },
+    OPEN ", 'Recent': <{'packets_received': <@t 10000>, 'packets_dropped_slow': <@t 200>}>",
+    FINE_LISTENER, "" },
 };
 
 static char *
@@ -45,7 +54,8 @@ codes_of (const char *manager_text, const char *objects_text)
   g_autofree char *manager_source = g_strconcat ("{", manager_text, "}", NULL);
   g_autofree char *objects_source = g_strconcat ("{", objects_text, "}", NULL);
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) manager = g_variant_parse (G_VARIANT_TYPE_VARDICT, manager_source, NULL, NULL, &error);
+  g_autoptr (GVariant)
+      manager = g_variant_parse (G_VARIANT_TYPE_VARDICT, manager_source, NULL, NULL, &error);
   g_autoptr (GVariant) objects = NULL;
   g_autoptr (GPtrArray) hints = NULL;
   GString *codes = g_string_new (NULL);
@@ -81,15 +91,21 @@ test_certificates (void)
     gint64 begin_days, end_days;
     const char *codes;
   } lives[] = {
-    { -10, 80, "" },    { -73, 17, "certificate_expires" }, { -100, 0, "certificate_expired" }, { -100, -1, "certificate_expired" },
-    { -4, 2, "" },      { -6, 1, "certificate_expires" },   { -3000, 1000, "" },
+    { -10, 80, "" },
+    { -73, 17, "certificate_expires" },
+    { -100, 0, "certificate_expired" },
+    { -100, -1, "certificate_expired" },
+    { -4, 2, "" },
+    { -6, 1, "certificate_expires" },
+    { -3000, 1000, "" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (lives); i++)
     {
       g_autofree char *objects = g_strdup_printf (
-          TLS_LISTENER ", objectpath '/x/certificate/a': {'" BUS "Certificate': {'Names': <['a']>, 'NotBefore': <@t %"
-                       G_GINT64_FORMAT ">, 'NotAfter': <@t %" G_GINT64_FORMAT ">}}",
+          TLS_LISTENER ", objectpath '/x/certificate/a': {'" BUS
+                       "Certificate': {'Names': <['a']>, 'NotBefore': <@t %" G_GINT64_FORMAT
+                       ">, 'NotAfter': <@t %" G_GINT64_FORMAT ">}}",
           NOW + lives[i].begin_days * DAY, NOW + lives[i].end_days * DAY);
       g_autofree char *codes = codes_of (OPEN, objects);
 

@@ -11,16 +11,19 @@
 #define BUS "io.github.detourd.Detour1."
 #define PIN "sha256-raw:f48f7d3a76aa034e77501e14c3da33700a8799765c278ed5a850411966f24406"
 
-#define LISTENER(name, protocol, derp, secure, addresses)                                                              \
-  "objectpath '/x/listener/" name "': {'" BUS "Listener': {'Instance': <'" name "'>, 'Protocol': <'" protocol          \
-  "'>, 'Derp': <" derp ">, 'Secure': <" secure ">, 'Addresses': <" addresses ">}}"
-#define TLS(addresses) LISTENER ("https", "tls", "true", "true", addresses)
+#define LISTENER(name, protocol, derp, secure, addresses)                       \
+  "objectpath '/x/listener/" name "': {'" BUS "Listener': {'Instance': <'" name \
+  "'>, 'Protocol': <'" protocol "'>, 'Derp': <" derp ">, 'Secure': <" secure    \
+  ">, 'Addresses': <" addresses ">}}"
+#define TLS(addresses)  LISTENER ("https", "tls", "true", "true", addresses)
 #define STUN(addresses) LISTENER ("stun", "stun", "false", "false", addresses)
-#define PORT80 LISTENER ("http", "http", "false", "false", "['[::]:80']")
-#define PLUGIN(plugin, state) "objectpath '/x/plugin/p': {'" BUS "Plugin': {'Plugin': <'" plugin "'>, 'State': <'" state "'>}}"
-#define CERT(path, self_signed, names, pin)                                                                            \
-  "objectpath '/x/certificate/" path "': {'" BUS "Certificate': {'SelfSigned': <" self_signed ">, 'Names': <" names     \
-  ">, 'Pin': <'" pin "'>}}"
+#define PORT80          LISTENER ("http", "http", "false", "false", "['[::]:80']")
+#define PLUGIN(plugin, state)                                                                      \
+  "objectpath '/x/plugin/p': {'" BUS "Plugin': {'Plugin': <'" plugin "'>, 'State': <'" state "'>}" \
+  "}"
+#define CERT(path, self_signed, names, pin)                                                   \
+  "objectpath '/x/certificate/" path "': {'" BUS "Certificate': {'SelfSigned': <" self_signed \
+  ">, 'Names': <" names ">, 'Pin': <'" pin "'>}}"
 
 typedef struct {
   const char *name, *hostname, *ipv4, *ipv6, *objects;
@@ -30,25 +33,32 @@ typedef struct {
 
 static const Case cases[] = {
   { "/region/everything-as-clients-expect-it", "derp.example.com", NULL, NULL,
-    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("c", "false", "['derp.example.com']", PIN), "" },
-  { "/region/other-ports", "derp.example.com", NULL, NULL, TLS ("['[::]:8443']") "," STUN ("['0.0.0.0:13478']"),
-    "\"STUNPort\":13478,\"DERPPort\":8443" },
-  { "/region/without-stun", "derp.example.com", NULL, NULL, TLS ("['[::]:443']"), "\"STUNPort\":-1" },
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("c", "false", "['derp.example.com']",
+                                                              PIN),
+    "" },
+  { "/region/other-ports", "derp.example.com", NULL, NULL,
+    TLS ("['[::]:8443']") "," STUN ("['0.0.0.0:13478']"), "\"STUNPort\":13478,\"DERPPort\":8443" },
+  { "/region/without-stun", "derp.example.com", NULL, NULL, TLS ("['[::]:443']"),
+    "\"STUNPort\":-1" },
   { "/region/the-usual-port-is-preferred", "derp.example.com", NULL, NULL,
     TLS ("['0.0.0.0:8443', '[::]:443']") "," STUN ("['[::]:1', '[::]:3478']"), "" },
   { "/region/self-signed", "derp.example.com", NULL, NULL,
-    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("c", "true", "['derp.example.com']", PIN),
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("c", "true", "['derp.example.com']",
+                                                              PIN),
     "\"CertName\":\"" PIN "\"" },
   { "/region/the-certificate-for-the-name-counts", "derp.example.com", NULL, NULL,
-    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("a", "true", "['other.example.com']", PIN) "," CERT (
-        "b", "false", "['*.example.com']", "sha256-raw:00"), "" },
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT (
+        "a", "true", "['other.example.com']", PIN) "," CERT ("b", "false", "['*.example.com']",
+                                                             "sha256-raw:00"),
+    "" },
   { "/region/the-hostname-is-an-address", "203.0.113.5", NULL, NULL,
     TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("c", "true", "['203.0.113.5']", PIN),
     "\"CertName\":\"" PIN "\",\"IPv4\":\"203.0.113.5\"" },
   { "/region/the-hostname-is-an-ipv6-address", "2001:db8::5", "none", NULL,
     TLS ("['[::]:443']") "," STUN ("['[::]:3478']"), "\"IPv4\":\"none\",\"IPv6\":\"2001:db8::5\"" },
   { "/region/addresses-that-are-given", "derp.example.com", "203.0.113.5", "2001:db8::5",
-    TLS ("['[::]:443']") "," STUN ("['[::]:3478']"), "\"IPv4\":\"203.0.113.5\",\"IPv6\":\"2001:db8::5\"" },
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']"),
+    "\"IPv4\":\"203.0.113.5\",\"IPv6\":\"2001:db8::5\"" },
   { "/region/addresses-that-are-listened-on", "derp.example.com", NULL, NULL,
     TLS ("['203.0.113.5:443', '[2001:db8::5]:443', '203.0.113.6:443']") "," STUN ("['[::]:3478']"),
     "\"IPv4\":\"203.0.113.5\",\"IPv6\":\"2001:db8::5\"" },
@@ -56,23 +66,30 @@ static const Case cases[] = {
     TLS ("['203.0.113.5:443', '[2001:db8::5]:443']") "," STUN ("['[::]:3478']"),
     "\"IPv4\":\"203.0.113.9\",\"IPv6\":\"none\"" },
   { "/region/private-addresses-are-for-nobody", "derp.example.com", NULL, NULL,
-    TLS ("['10.0.0.5:443', '100.64.0.1:443', '[fd00::5]:443', '[fe80::5]:443', '192.168.0.1:443']") "," STUN (
-        "['[::]:3478']"), "" },
+    TLS ("['10.0.0.5:443', '100.64.0.1:443', '[fd00::5]:443', '[fe80::5]:443', "
+         "'192.168.0.1:443']") "," STUN ("['[::]:3478']"),
+    "" },
   { "/region/the-certificate-has-the-other-address", "203.0.113.5", NULL, NULL,
-    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT ("c", "true", "['203.0.113.5', '2001:db8::5']", PIN),
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT (
+        "c", "true", "['203.0.113.5', '2001:db8::5']", PIN),
     "\"CertName\":\"" PIN "\",\"IPv4\":\"203.0.113.5\",\"IPv6\":\"2001:db8::5\"" },
   { "/region/captive-portal-check", "derp.example.com", NULL, NULL,
-    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PORT80 "," PLUGIN ("http-captive", "running"),
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PORT80
+                                                    "," PLUGIN ("http-captive", "running"),
     "\"CanPort80\":true" },
   { "/region/no-captive-portal-check-without-the-plugin", "derp.example.com", NULL, NULL,
-    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PORT80 "," PLUGIN ("http-captive", "stopped"), "" },
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PORT80
+                                                    "," PLUGIN ("http-captive", "stopped"),
+    "" },
   { "/region/no-captive-portal-check-without-port-80", "derp.example.com", NULL, NULL,
     TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PLUGIN ("http-captive", "running"), "" },
   { "/region/no-captive-portal-check-without-ipv4", "derp.example.com", "none", NULL,
-    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PORT80 "," PLUGIN ("http-captive", "running"),
+    TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PORT80
+                                                    "," PLUGIN ("http-captive", "running"),
     "\"IPv4\":\"none\"" },
   { "/region/nothing-speaks-tls", "derp.example.com", NULL, NULL,
-    LISTENER ("http", "http", "true", "false", "['unix:/run/detour/http']") "," CERT ("c", "true", "['x']", PIN),
+    LISTENER ("http", "http", "true", "false", "['unix:/run/detour/http']") "," CERT ("c", "true",
+                                                                                      "['x']", PIN),
     "\"STUNPort\":-1", TRUE },
 };
 
@@ -93,9 +110,15 @@ test_case (gconstpointer data)
   const Case *c = data;
   g_autofree char *source = g_strconcat ("{", c->objects, "}", NULL);
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) objects = g_variant_parse (G_VARIANT_TYPE ("a{oa{sa{sv}}}"), source, NULL, NULL, &error);
+  g_autoptr (GVariant)
+      objects = g_variant_parse (G_VARIANT_TYPE ("a{oa{sa{sv}}}"), source, NULL, NULL, &error);
   DetourctlRegion region = {
-    .id = 900, .code = "own", .name = "Own", .hostname = c->hostname, .ipv4 = c->ipv4, .ipv6 = c->ipv6,
+    .id = 900,
+    .code = "own",
+    .name = "Own",
+    .hostname = c->hostname,
+    .ipv4 = c->ipv4,
+    .ipv6 = c->ipv6,
   };
   g_autoptr (GPtrArray) texts = g_ptr_array_new_with_free_func (g_free);
   g_autofree char *text = NULL;
@@ -106,9 +129,10 @@ test_case (gconstpointer data)
   g_assert_cmpint (detourctl_region_learn (&region, objects, texts), ==, !c->no_tls);
   text = detourctl_region_format (&region, DETOURCTL_REGION_JSON);
   plain = without_blanks (text);
-  expected = g_strdup_printf ("{\"Regions\":{\"900\":{\"RegionID\":900,\"RegionCode\":\"own\",\"RegionName\":\"Own\","
-                              "\"Nodes\":[{\"Name\":\"900a\",\"RegionID\":900,\"HostName\":\"%s\"%s%s}]}}}",
-                              c->hostname, *c->node != '\0' ? "," : "", c->node);
+  expected = g_strdup_printf (
+      "{\"Regions\":{\"900\":{\"RegionID\":900,\"RegionCode\":\"own\",\"RegionName\":\"Own\","
+      "\"Nodes\":[{\"Name\":\"900a\",\"RegionID\":900,\"HostName\":\"%s\"%s%s}]}}}",
+      c->hostname, *c->node != '\0' ? "," : "", c->node);
   g_assert_cmpstr (plain, ==, expected);
 }
 
@@ -116,8 +140,15 @@ static void
 test_headscale (void)
 {
   DetourctlRegion region = {
-    .id = 901, .code = "lab", .name = "The \"lab\": 1", .hostname = "derp.example.com", .ipv4 = "203.0.113.5",
-    .cert_name = PIN, .derp_port = 8443, .stun_port = -1, .can_port80 = TRUE,
+    .id = 901,
+    .code = "lab",
+    .name = "The \"lab\": 1",
+    .hostname = "derp.example.com",
+    .ipv4 = "203.0.113.5",
+    .cert_name = PIN,
+    .derp_port = 8443,
+    .stun_port = -1,
+    .can_port80 = TRUE,
   };
   g_autofree char *text = detourctl_region_format (&region, DETOURCTL_REGION_HEADSCALE);
 
@@ -141,13 +172,17 @@ test_headscale (void)
 static void
 test_tailscale (void)
 {
-  DetourctlRegion region = { .id = 900, .code = "own", .name = "Own", .hostname = "derp.example.com" };
+  DetourctlRegion region = {
+    .id = 900, .code = "own", .name = "Own", .hostname = "derp.example.com"
+  };
   g_autofree char *text = detourctl_region_format (&region, DETOURCTL_REGION_TAILSCALE);
   g_autofree char *plain = without_blanks (text);
 
-  g_assert_cmpstr (plain, ==,
-                   "\"derpMap\":{\"Regions\":{\"900\":{\"RegionID\":900,\"RegionCode\":\"own\",\"RegionName\":\"Own\","
-                   "\"Nodes\":[{\"Name\":\"900a\",\"RegionID\":900,\"HostName\":\"derp.example.com\"}]}}},");
+  g_assert_cmpstr (
+      plain, ==,
+      "\"derpMap\":{\"Regions\":{\"900\":{\"RegionID\":900,\"RegionCode\":\"own\",\"RegionName\":"
+      "\"Own\","
+      "\"Nodes\":[{\"Name\":\"900a\",\"RegionID\":900,\"HostName\":\"derp.example.com\"}]}}},");
 }
 
 static void
@@ -155,7 +190,8 @@ test_json_of_every_kind (void)
 {
   static const char *const times[] = { "at", "never", NULL };
   g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_parsed (
-      "{'text': <'a\"b\\\\c\\n\\u0001ü'>, 'number': <@t 18446744073709551615>, 'small': <@u 7>, 'flag': <true>, "
+      "{'text': <'a\"b\\\\c\\n\\u0001ü'>, 'number': <@t 18446744073709551615>, 'small': <@u 7>, "
+      "'flag': <true>, "
       "'at': <@t 1795566503739878>, 'never': <@t 0>, 'list': <['x', 'y']>, 'none': <@as []>, "
       "'rows': <[{'a': <@t 1>}, {}]>}"));
   g_autoptr (GString) out = g_string_new (NULL);
@@ -164,7 +200,8 @@ test_json_of_every_kind (void)
   detourctl_json_variant (json, NULL, value, times);
   detourctl_json_finish (json);
   g_assert_cmpstr (out->str, ==,
-                   "{\n  \"text\": \"a\\\"b\\\\c\\u000a\\u0001ü\",\n  \"number\": 18446744073709551615,\n  \"small\": 7,\n"
+                   "{\n  \"text\": \"a\\\"b\\\\c\\u000a\\u0001ü\",\n  \"number\": "
+                   "18446744073709551615,\n  \"small\": 7,\n"
                    "  \"flag\": true,\n  \"at\": \"2026-11-25T00:28:23Z\",\n  \"never\": null,\n"
                    "  \"list\": [\n    \"x\",\n    \"y\"\n  ],\n  \"none\": [],\n"
                    "  \"rows\": [\n    {\n      \"a\": 1\n    },\n    {}\n  ]\n}\n");

@@ -116,7 +116,8 @@ main (int argc, char **argv)
   g_test_add_func ("/table/without-rows", test_without_rows);
   g_test_add_func ("/table/pages-have-one-heading-and-columns-that-only-grow",
                    test_pages_have_one_heading_and_columns_that_only_grow);
-  g_test_add_func ("/table/last-column-is-cut-to-the-terminal", test_the_last_column_is_cut_to_the_terminal);
+  g_test_add_func ("/table/last-column-is-cut-to-the-terminal",
+                   test_the_last_column_is_cut_to_the_terminal);
   g_test_add_func ("/table/wide-and-combining-letters-count-as-they-look",
                    test_wide_and_combining_letters_count_as_they_look);
   g_test_add_func ("/table/texts-of-strangers-do-not-reach-the-terminal",

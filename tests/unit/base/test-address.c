@@ -46,7 +46,8 @@ good_addresses (void)
       numeric = detour_address_to_sockaddr (&address, &storage, &len);
       g_assert_cmpint (numeric, ==, cases[i].formatted != NULL);
       if (numeric)
-        g_assert_cmpstr (detour_address_format ((const struct sockaddr *) &storage, text), ==, cases[i].formatted);
+        g_assert_cmpstr (detour_address_format ((const struct sockaddr *) &storage, text), ==,
+                         cases[i].formatted);
     }
 }
 
@@ -54,10 +55,39 @@ static void
 bad_addresses (void)
 {
   static const char *const cases[] = {
-    "", "443", "relay.example.com", ":", ":x", ":+1", ":-1", ": 1", ":65536", ":4294967297", "host:", "host:http",
-    "1.2.3:80", "1.2.3.256:80", "1.2.3.4.5:80", "::1:80", "2001:db8::1:443", "[::1]", "[::1]443", "[]:80", "[1.2.3.4]:80",
-    "[relay]:80", "[::1:80", "a b:80", "-a:80", ".a:80", "a..b:80", "a/b:80", "http://a:80", "unix:", "unix:relative",
-    "unix:relative/http", "[fe80::1%eth0]:80",
+    "",
+    "443",
+    "relay.example.com",
+    ":",
+    ":x",
+    ":+1",
+    ":-1",
+    ": 1",
+    ":65536",
+    ":4294967297",
+    "host:",
+    "host:http",
+    "1.2.3:80",
+    "1.2.3.256:80",
+    "1.2.3.4.5:80",
+    "::1:80",
+    "2001:db8::1:443",
+    "[::1]",
+    "[::1]443",
+    "[]:80",
+    "[1.2.3.4]:80",
+    "[relay]:80",
+    "[::1:80",
+    "a b:80",
+    "-a:80",
+    ".a:80",
+    "a..b:80",
+    "a/b:80",
+    "http://a:80",
+    "unix:",
+    "unix:relative",
+    "unix:relative/http",
+    "[fe80::1%eth0]:80",
   };
   g_autofree char *long_name = g_strnfill (300, 'a');
   g_autofree char *long_host = g_strconcat (long_name, ":80", NULL);
@@ -113,10 +143,13 @@ mapped_is_written_as_ipv4 (void)
   char text[DETOUR_ADDRESS_TEXT_MAX];
 
   make ("::ffff:192.0.2.7", &storage);
-  g_assert_cmpstr (detour_address_format ((const struct sockaddr *) &storage, text), ==, "192.0.2.7:1");
-  g_assert_cmpstr (detour_address_format_host ((const struct sockaddr *) &storage, text), ==, "192.0.2.7");
+  g_assert_cmpstr (detour_address_format ((const struct sockaddr *) &storage, text), ==,
+                   "192.0.2.7:1");
+  g_assert_cmpstr (detour_address_format_host ((const struct sockaddr *) &storage, text), ==,
+                   "192.0.2.7");
   make ("2001:db8::7", &storage);
-  g_assert_cmpstr (detour_address_format_host ((const struct sockaddr *) &storage, text), ==, "2001:db8::7");
+  g_assert_cmpstr (detour_address_format_host ((const struct sockaddr *) &storage, text), ==,
+                   "2001:db8::7");
   g_assert_cmpstr (detour_address_format ((const struct sockaddr *) &unnamed, text), ==, "unix:");
   storage.ss_family = AF_UNSPEC;
   g_assert_cmpstr (detour_address_format ((const struct sockaddr *) &storage, text), ==, "unknown");
@@ -129,15 +162,24 @@ networks (void)
     const char *cidr, *address;
     gboolean inside;
   } cases[] = {
-    { "192.0.2.0/24", "192.0.2.255", TRUE },   { "192.0.2.0/24", "192.0.3.0", FALSE },
-    { "192.0.2.0/24", "::ffff:192.0.2.1", TRUE }, { "192.0.2.0/24", "2001:db8::1", FALSE },
-    { "10.0.0.0/8", "10.255.255.255", TRUE },  { "10.0.0.0/8", "11.0.0.0", FALSE },
-    { "192.0.2.128/25", "192.0.2.127", FALSE }, { "192.0.2.128/25", "192.0.2.128", TRUE },
-    { "192.0.2.1", "192.0.2.1", TRUE },        { "192.0.2.1", "192.0.2.2", FALSE },
-    { "0.0.0.0/0", "203.0.113.1", TRUE },      { "0.0.0.0/0", "2001:db8::1", FALSE },
-    { "2001:db8::/32", "2001:db8:ffff::", TRUE }, { "2001:db8::/32", "2001:db9::", FALSE },
-    { "2001:db8::/33", "2001:db8:8000::", FALSE }, { "::/0", "2001:db8::1", TRUE },
-    { "::1", "::1", TRUE },                    { "::1/128", "::2", FALSE },
+    { "192.0.2.0/24", "192.0.2.255", TRUE },
+    { "192.0.2.0/24", "192.0.3.0", FALSE },
+    { "192.0.2.0/24", "::ffff:192.0.2.1", TRUE },
+    { "192.0.2.0/24", "2001:db8::1", FALSE },
+    { "10.0.0.0/8", "10.255.255.255", TRUE },
+    { "10.0.0.0/8", "11.0.0.0", FALSE },
+    { "192.0.2.128/25", "192.0.2.127", FALSE },
+    { "192.0.2.128/25", "192.0.2.128", TRUE },
+    { "192.0.2.1", "192.0.2.1", TRUE },
+    { "192.0.2.1", "192.0.2.2", FALSE },
+    { "0.0.0.0/0", "203.0.113.1", TRUE },
+    { "0.0.0.0/0", "2001:db8::1", FALSE },
+    { "2001:db8::/32", "2001:db8:ffff::", TRUE },
+    { "2001:db8::/32", "2001:db9::", FALSE },
+    { "2001:db8::/33", "2001:db8:8000::", FALSE },
+    { "::/0", "2001:db8::1", TRUE },
+    { "::1", "::1", TRUE },
+    { "::1/128", "::2", FALSE },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -150,7 +192,8 @@ networks (void)
       detour_cidr_parse (cases[i].cidr, &cidr, &error);
       g_assert_no_error (error);
       make (cases[i].address, &storage);
-      g_assert_cmpint (detour_cidr_contains (&cidr, (const struct sockaddr *) &storage), ==, cases[i].inside);
+      g_assert_cmpint (detour_cidr_contains (&cidr, (const struct sockaddr *) &storage), ==,
+                       cases[i].inside);
     }
 }
 
@@ -158,8 +201,22 @@ static void
 bad_networks (void)
 {
   static const char *const cases[] = {
-    "", "/", "/24", "192.0.2.0/", "192.0.2.0/33", "192.0.2.0/-1", "192.0.2.0/+8", "192.0.2.0/ 8", "192.0.2.1/24",
-    "192.0.2/24", "example.com/24", "2001:db8::/129", "2001:db8::1/64", "[::1]/128", "192.0.2.0/24/8", "0.0.0.1/0",
+    "",
+    "/",
+    "/24",
+    "192.0.2.0/",
+    "192.0.2.0/33",
+    "192.0.2.0/-1",
+    "192.0.2.0/+8",
+    "192.0.2.0/ 8",
+    "192.0.2.1/24",
+    "192.0.2/24",
+    "example.com/24",
+    "2001:db8::/129",
+    "2001:db8::1/64",
+    "[::1]/128",
+    "192.0.2.0/24/8",
+    "0.0.0.1/0",
   };
   DetourCidr cidr;
 

@@ -133,7 +133,8 @@ test_bad (void)
 static void
 test_prefixes (void)
 {
-  static const char text[] = "{\"a\":[1.5e-3,\"\\u00e9\\ud83d\\ude00\\n\"],\"b\":{\"c\":true,\"d\":[null,{}]}}";
+  static const char
+      text[] = "{\"a\":[1.5e-3,\"\\u00e9\\ud83d\\ude00\\n\"],\"b\":{\"c\":true,\"d\":[null,{}]}}";
 
   for (gsize n = 0; n < sizeof text - 1; n++)
     {
@@ -171,30 +172,35 @@ static gboolean
 note_member (const DetourJsonValue *name, const DetourJsonValue *value, gpointer user)
 {
   g_assert_cmpint (name->type, ==, DETOUR_JSON_STRING);
-  g_string_append_printf (user, "%.*s %d %.*s;", (int) name->len, name->text, (int) value->type, (int) value->len,
-                          value->text);
+  g_string_append_printf (user, "%.*s %d %.*s;", (int) name->len, name->text, (int) value->type,
+                          (int) value->len, value->text);
   return value->type != DETOUR_JSON_FALSE;
 }
 
 static void
 test_members (void)
 {
-  static const char text[] = " {\"a\" : 1 ,\"b\":{\"a\":[2,{}]} , \"a\":[\"x\"],\"\":{}, \"n\": null} ";
+  static const char
+      text[] = " {\"a\" : 1 ,\"b\":{\"a\":[2,{}]} , \"a\":[\"x\"],\"\":{}, \"n\": null} ";
   g_autoptr (GString) members = g_string_new (NULL);
   DetourJsonValue root;
   const char *reason;
 
-  g_assert_true (detour_json_scan (text, strlen (text), 8, &root, note_member, members, &reason, NULL));
-  g_assert_cmpstr (members->str, ==, "\"a\" 3 1;\"b\" 6 {\"a\":[2,{}]};\"a\" 5 [\"x\"];\"\" 6 {};\"n\" 0 null;");
+  g_assert_true (
+      detour_json_scan (text, strlen (text), 8, &root, note_member, members, &reason, NULL));
+  g_assert_cmpstr (members->str, ==,
+                   "\"a\" 3 1;\"b\" 6 {\"a\":[2,{}]};\"a\" 5 [\"x\"];\"\" 6 {};\"n\" 0 null;");
   g_assert_cmpint (root.type, ==, DETOUR_JSON_OBJECT);
   g_assert_cmpuint (root.len, ==, strlen (text) - 2);
 
   /* Not those of an array's objects. */
   g_string_truncate (members, 0);
-  g_assert_true (detour_json_scan ("[{\"a\":1}]", 9, 8, &root, note_member, members, &reason, NULL));
+  g_assert_true (
+      detour_json_scan ("[{\"a\":1}]", 9, 8, &root, note_member, members, &reason, NULL));
   g_assert_cmpstr (members->str, ==, "");
 
-  g_assert_false (detour_json_scan ("{\"a\":false,\"b\":1}", 17, 8, &root, note_member, members, &reason, NULL));
+  g_assert_false (detour_json_scan ("{\"a\":false,\"b\":1}", 17, 8, &root, note_member, members,
+                                    &reason, NULL));
   g_assert_null (reason);
   g_assert_cmpstr (members->str, ==, "\"a\" 1 false;");
 }
@@ -207,7 +213,8 @@ test_strings (void)
   } cases[] = { { "\"\"", "" },
                 { "\"abc\"", "abc" },
                 { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t" },
-                { "\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\"", "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80" } };
+                { "\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\"",
+                  "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80" } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
@@ -216,8 +223,8 @@ test_strings (void)
       char out[64];
       gsize size = strlen (cases[i].decoded) + 1;
 
-      g_assert_true (
-          detour_json_scan (cases[i].text, strlen (cases[i].text), 0, &root, NULL, NULL, &reason, NULL));
+      g_assert_true (detour_json_scan (cases[i].text, strlen (cases[i].text), 0, &root, NULL, NULL,
+                                       &reason, NULL));
       g_assert_true (detour_json_get_string (&root, out, sizeof out));
       g_assert_cmpstr (out, ==, cases[i].decoded);
       out[size] = 'x';
@@ -252,8 +259,8 @@ test_integers (void)
       const char *reason;
       gint64 value = 0;
 
-      g_assert_true (
-          detour_json_scan (cases[i].text, strlen (cases[i].text), 0, &root, NULL, NULL, &reason, NULL));
+      g_assert_true (detour_json_scan (cases[i].text, strlen (cases[i].text), 0, &root, NULL, NULL,
+                                       &reason, NULL));
       g_assert_cmpint (detour_json_get_integer (&root, &value), ==, cases[i].is_good);
       if (cases[i].is_good)
         g_assert_cmpint (value, ==, cases[i].value);

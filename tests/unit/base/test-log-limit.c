@@ -17,8 +17,10 @@ test_flood (void)
     shown += detour_log_limit_level (&limit, NOW_US) == G_LOG_LEVEL_MESSAGE;
   g_assert_cmpuint (shown, ==, 5);
 
-  g_test_expect_message ("detour", G_LOG_LEVEL_MESSAGE, "15 more like the next one were not logged");
-  g_assert_cmpint (detour_log_limit_level (&limit, NOW_US + G_USEC_PER_SEC), ==, G_LOG_LEVEL_MESSAGE);
+  g_test_expect_message ("detour", G_LOG_LEVEL_MESSAGE,
+                         "15 more like the next one were not logged");
+  g_assert_cmpint (detour_log_limit_level (&limit, NOW_US + G_USEC_PER_SEC), ==,
+                   G_LOG_LEVEL_MESSAGE);
   g_test_assert_expected_messages ();
   g_assert_cmpint (detour_log_limit_level (&limit, NOW_US + G_USEC_PER_SEC), ==, G_LOG_LEVEL_DEBUG);
 }
@@ -32,7 +34,8 @@ test_trickle (void)
   g_log_set_always_fatal (G_LOG_FATAL_MASK | G_LOG_LEVEL_MESSAGE);
   detour_log_limit_init (&limit, NOW_US);
   for (guint i = 0; i < 20; i++)
-    g_assert_cmpint (detour_log_limit_level (&limit, NOW_US + i * G_USEC_PER_SEC), ==, G_LOG_LEVEL_MESSAGE);
+    g_assert_cmpint (detour_log_limit_level (&limit, NOW_US + i * G_USEC_PER_SEC), ==,
+                     G_LOG_LEVEL_MESSAGE);
 }
 
 int

@@ -20,7 +20,9 @@ assert_stats (DetourSlab *slab, gsize n_objects, gsize n_chunks)
 static void
 test_sizes (void)
 {
-  static const gsize sizes[] = { 1, 15, 16, 17, 48, 64, 72, 128, 192, 1000, DETOUR_SLAB_OBJECT_MAX };
+  static const gsize sizes[] = {
+    1, 15, 16, 17, 48, 64, 72, 128, 192, 1000, DETOUR_SLAB_OBJECT_MAX
+  };
 
   for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++)
     {
@@ -102,7 +104,8 @@ test_churn (void)
         }
       else
         {
-          guint *object = g_ptr_array_remove_index_fast (objects, (guint) g_test_rand_int_range (0, (gint) objects->len));
+          guint *object = g_ptr_array_remove_index_fast (
+              objects, (guint) g_test_rand_int_range (0, (gint) objects->len));
 
           g_assert_cmpuint (object[0], ==, object[49]);
           detour_slab_release (slab, object);

@@ -11,7 +11,8 @@
 G_STATIC_ASSERT (sizeof (DetourSpan) == sizeof (struct iovec));
 G_STATIC_ASSERT (offsetof (DetourSpan, data) == offsetof (struct iovec, iov_base));
 G_STATIC_ASSERT (offsetof (DetourSpan, len) == offsetof (struct iovec, iov_len));
-G_STATIC_ASSERT (sizeof (((DetourSpan *) NULL)->data) == sizeof (((struct iovec *) NULL)->iov_base));
+G_STATIC_ASSERT (sizeof (((DetourSpan *) NULL)->data)
+                 == sizeof (((struct iovec *) NULL)->iov_base));
 G_STATIC_ASSERT (sizeof (((DetourSpan *) NULL)->len) == sizeof (((struct iovec *) NULL)->iov_len));
 
 static void

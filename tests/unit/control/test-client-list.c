@@ -15,9 +15,21 @@ test_keys (void)
     const char *text;
     guint n_digits; /* 0: refused */
   } keys[] = {
-    { "nodekey:" DIGITS, 64 },  { DIGITS, 64 },  { "nodekey:0123", 4 }, { "0123", 4 }, { "ABCDEF", 6 },   { "01234", 5 },
-    { "nodekey:" DIGITS "0", 0 }, { "", 0 },     { "nodekey:", 0 },     { "012", 0 },  { "0123x", 0 },    { "nodekey: 0123", 0 },
-    { "mkey:0123", 0 },         { "0123 ", 0 },  { "\xff\xff\xff\xff", 0 },
+    { "nodekey:" DIGITS, 64 },
+    { DIGITS, 64 },
+    { "nodekey:0123", 4 },
+    { "0123", 4 },
+    { "ABCDEF", 6 },
+    { "01234", 5 },
+    { "nodekey:" DIGITS "0", 0 },
+    { "", 0 },
+    { "nodekey:", 0 },
+    { "012", 0 },
+    { "0123x", 0 },
+    { "nodekey: 0123", 0 },
+    { "mkey:0123", 0 },
+    { "0123 ", 0 },
+    { "\xff\xff\xff\xff", 0 },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
@@ -48,12 +60,33 @@ test_digits_become_bytes (void)
 
 /* Three rows whose order differs by each measure. */
 static const DetourSnapshotRow rows[] = {
-  { .number = 1, .login_us = 30, .rx_bytes = 5, .tx_bytes = 100, .dropped_packets = 2, .waiting_bytes = 7,
-    .key = { { 9 } }, .label = "b", .presence = { .ip = { 1 } } },
-  { .number = 2, .login_us = 10, .rx_bytes = 50, .tx_bytes = 10, .dropped_packets = 3, .waiting_bytes = 7,
-    .key = { { 1 } }, .label = NULL, .presence = { .ip = { 1 }, .port = 2 } },
-  { .number = 3, .login_us = 20, .rx_bytes = 40, .tx_bytes = 30, .dropped_packets = 2, .waiting_bytes = 9,
-    .key = { { 5 } }, .label = "a", .presence = { .ip = { 0, 1 } } },
+  { .number = 1,
+    .login_us = 30,
+    .rx_bytes = 5,
+    .tx_bytes = 100,
+    .dropped_packets = 2,
+    .waiting_bytes = 7,
+    .key = { { 9 } },
+    .label = "b",
+    .presence = { .ip = { 1 } } },
+  { .number = 2,
+    .login_us = 10,
+    .rx_bytes = 50,
+    .tx_bytes = 10,
+    .dropped_packets = 3,
+    .waiting_bytes = 7,
+    .key = { { 1 } },
+    .label = NULL,
+    .presence = { .ip = { 1 }, .port = 2 } },
+  { .number = 3,
+    .login_us = 20,
+    .rx_bytes = 40,
+    .tx_bytes = 30,
+    .dropped_packets = 2,
+    .waiting_bytes = 9,
+    .key = { { 5 } },
+    .label = "a",
+    .presence = { .ip = { 0, 1 } } },
 };
 
 static void
@@ -62,8 +95,9 @@ test_orders (void)
   static const struct {
     const char *name, *order;
   } orders[] = {
-    { "connection", "123" }, { "traffic", "132" }, { "received", "231" }, { "sent", "132" },    { "dropped", "213" },
-    { "waiting", "312" },    { "since", "231" },   { "key", "231" },      { "address", "312" }, { "label", "312" },
+    { "connection", "123" }, { "traffic", "132" }, { "received", "231" }, { "sent", "132" },
+    { "dropped", "213" },    { "waiting", "312" }, { "since", "231" },    { "key", "231" },
+    { "address", "312" },    { "label", "312" },
   };
 
   g_assert_cmpuint (G_N_ELEMENTS (orders), ==, DETOUR_N_CLIENT_SORTS);
@@ -72,7 +106,8 @@ test_orders (void)
       {
         g_autoptr (GPtrArray) list = g_ptr_array_new ();
         g_autoptr (GString) order = g_string_new (NULL);
-        g_autofree char *expected = reverse ? g_utf8_strreverse (orders[i].order, -1) : g_strdup (orders[i].order);
+        g_autofree char *expected = reverse ? g_utf8_strreverse (orders[i].order, -1)
+                                            : g_strdup (orders[i].order);
         DetourClientSort sort;
 
         g_assert_true (detour_client_sort_from_name (orders[i].name, &sort, NULL));
@@ -80,7 +115,8 @@ test_orders (void)
           g_ptr_array_add (list, (gpointer) &rows[k]);
         detour_client_sort (list, sort, (gboolean) reverse);
         for (guint k = 0; k < list->len; k++)
-          g_string_append_printf (order, "%u", (guint) ((const DetourSnapshotRow *) list->pdata[k])->number);
+          g_string_append_printf (order, "%u",
+                                  (guint) ((const DetourSnapshotRow *) list->pdata[k])->number);
         g_assert_cmpstr (order->str, ==, expected);
       }
 }

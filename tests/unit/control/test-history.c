@@ -5,7 +5,7 @@
 #include "detour-history.h"
 
 #define SECOND ((gint64) G_USEC_PER_SEC)
-#define START (1000 * SECOND)
+#define START  (1000 * SECOND)
 
 /* One packet each second since the start. */
 static DetourTotals
@@ -15,7 +15,8 @@ totals_at (gint64 now_us)
 }
 
 static void
-check (const DetourHistory *history, DetourHistorySpan span, gint64 now_us, gint64 from_s, gint64 to_s)
+check (const DetourHistory *history, DetourHistorySpan span, gint64 now_us, gint64 from_s,
+       gint64 to_s)
 {
   DetourTotals now = totals_at (now_us);
   DetourTotals growth;
@@ -33,7 +34,8 @@ test_soon_after_the_start (void)
   DetourTotals growth;
   DetourHistory *history = detour_history_new (START, &zero);
 
-  g_assert_cmpint (detour_history_growth (history, DETOUR_HISTORY_RECENT, START, &zero, &growth), ==, 1);
+  g_assert_cmpint (detour_history_growth (history, DETOUR_HISTORY_RECENT, START, &zero, &growth),
+                   ==, 1);
   check (history, DETOUR_HISTORY_RECENT, START + 3 * SECOND, 3, 3);
   check (history, DETOUR_HISTORY_MINUTE, START + 3 * SECOND, 3, 3);
   check (history, DETOUR_HISTORY_HOUR, START + 3 * SECOND, 3, 3);

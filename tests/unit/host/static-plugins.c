@@ -11,7 +11,8 @@ static const DetourConfigKey auth_keys_config[] = {
 };
 
 static const DetourConfigKey log_config[] = {
-  { "level", DETOUR_CONFIG_ENUM, "message", .summary = "least grave", .words = "debug|info|message|warning" },
+  { "level", DETOUR_CONFIG_ENUM, "message", .summary = "least grave",
+    .words = "debug|info|message|warning" },
   { NULL },
 };
 
@@ -22,7 +23,8 @@ static const DetourConfigKey log_file_config[] = {
 
 static const DetourConfigKey stun_config[] = {
   { "listen", DETOUR_CONFIG_ADDRESS, "[::]:3478", .summary = "where", .flags = DETOUR_CONFIG_LIST },
-  { "compat", DETOUR_CONFIG_ENUM, "tailscale", .summary = "who is answered", .words = "tailscale|any" },
+  { "compat", DETOUR_CONFIG_ENUM, "tailscale", .summary = "who is answered",
+    .words = "tailscale|any" },
   { "must-be-even", DETOUR_CONFIG_UINT, .summary = "what only check() knows" },
   { NULL },
 };
@@ -51,7 +53,8 @@ stun_check (const DetourSettings *settings, GError **error)
 
   if (value % 2 == 0)
     return TRUE;
-  detour_settings_error (settings, "must-be-even", error, "\"%" G_GUINT64_FORMAT "\" is odd", value);
+  detour_settings_error (settings, "must-be-even", error, "\"%" G_GUINT64_FORMAT "\" is odd",
+                         value);
   return FALSE;
 }
 
@@ -71,18 +74,24 @@ write_record (gpointer self, const DetourLogRecord *record)
 static const DetourAuthFuncs auth_funcs = { verify };
 static const DetourLogFuncs log_funcs = { write_record };
 
-#define PLUGIN(...)                                                                                                    \
-  { .abi = DETOUR_PLUGIN_ABI, .size = sizeof (DetourPlugin), .summary = "for tests", .start = start, .stop = stop,    \
-    __VA_ARGS__ }
+#define PLUGIN(...)                                                                  \
+  {                                                                                  \
+    .abi = DETOUR_PLUGIN_ABI, .size = sizeof (DetourPlugin), .summary = "for tests", \
+    .start = start, .stop = stop, __VA_ARGS__                                        \
+  }
 
 static const DetourPlugin static_plugins[] = {
-  PLUGIN (.name = "auth-keys", .kind = DETOUR_KIND_AUTH, .config = auth_keys_config, .funcs.auth = &auth_funcs),
+  PLUGIN (.name = "auth-keys", .kind = DETOUR_KIND_AUTH, .config = auth_keys_config,
+          .funcs.auth = &auth_funcs),
   PLUGIN (.name = "auth-tailscaled", .kind = DETOUR_KIND_AUTH, .funcs.auth = &auth_funcs),
   PLUGIN (.name = "auth-url", .kind = DETOUR_KIND_AUTH, .funcs.auth = &auth_funcs),
   PLUGIN (.name = "cert-file", .kind = DETOUR_KIND_CERT),
-  PLUGIN (.name = "log-file", .kind = DETOUR_KIND_LOG, .config = log_file_config, .funcs.log = &log_funcs),
-  PLUGIN (.name = "log-stderr", .kind = DETOUR_KIND_LOG, .config = log_config, .funcs.log = &log_funcs),
-  PLUGIN (.name = "service-stun", .kind = DETOUR_KIND_SERVICE, .config = stun_config, .check = stun_check),
+  PLUGIN (.name = "log-file", .kind = DETOUR_KIND_LOG, .config = log_file_config,
+          .funcs.log = &log_funcs),
+  PLUGIN (.name = "log-stderr", .kind = DETOUR_KIND_LOG, .config = log_config,
+          .funcs.log = &log_funcs),
+  PLUGIN (.name = "service-stun", .kind = DETOUR_KIND_SERVICE, .config = stun_config,
+          .check = stun_check),
   PLUGIN (.name = "transport-tls", .kind = DETOUR_KIND_TRANSPORT, .config = tls_config),
 };
 

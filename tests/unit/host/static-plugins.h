@@ -4,6 +4,6 @@
 
 #include "detour-plugins.h"
 
-/* auth-keys, auth-tailscaled, auth-url, log-file, log-stderr, service-stun, transport-tls; each starts and does
- * nothing. */
+/* auth-keys, auth-tailscaled, auth-url, log-file, log-stderr, service-stun, transport-tls; each
+ * starts and does nothing. */
 DetourPlugins *static_plugins_new (void);

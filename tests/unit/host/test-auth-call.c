@@ -34,8 +34,9 @@ static void
 answer (DetourAuthCall *call)
 {
   char label[] = "Alice's laptop";
-  const DetourAuthVerdict allow
-      = { .result = DETOUR_AUTH_ALLOW, .label = label, .class_ = "staff", .reason = "known", .ttl_us = 7 };
+  const DetourAuthVerdict allow = {
+    .result = DETOUR_AUTH_ALLOW, .label = label, .class_ = "staff", .reason = "known", .ttl_us = 7
+  };
 
   detour_auth_answer (call, &allow);
   memset (label, 'x', sizeof label - 1); /* it was copied */
@@ -105,7 +106,8 @@ on_done (const DetourAuthVerdict *verdict, gpointer data)
   self->n++;
   self->result = verdict->result;
   g_free (self->text);
-  self->text = g_strdup_printf ("%s|%s|%s|%d", verdict->label, verdict->class_, verdict->reason, (int) verdict->ttl_us);
+  self->text = g_strdup_printf ("%s|%s|%s|%d", verdict->label, verdict->class_, verdict->reason,
+                                (int) verdict->ttl_us);
 }
 
 typedef struct {
@@ -143,7 +145,9 @@ static void
 ask (Court *court, Answer *into)
 {
   char source[] = "192.0.2.1";
-  const DetourAuthQuestion question = { .key = { 9 }, .source = source, .listener = "transport/https", .app_name = "" };
+  const DetourAuthQuestion question = {
+    .key = { 9 }, .source = source, .listener = "transport/https", .app_name = ""
+  };
   guint before = into->n;
 
   detour_instance_verify (court->instance, &question, on_done, into);
@@ -257,7 +261,8 @@ main (int argc, char **argv)
   g_test_add_func ("/auth-call/answered-at-once", at_once);
   g_test_add_func ("/auth-call/answered-from-other-threads", from_other_threads);
   g_test_add_func ("/auth-call/stopped-before-the-answer", stopped_before_the_answer);
-  g_test_add_func ("/auth-call/stopped-before-it-was-told", answered_but_stopped_before_it_was_told);
+  g_test_add_func ("/auth-call/stopped-before-it-was-told",
+                   answered_but_stopped_before_it_was_told);
   g_test_add_func ("/auth-call/one-that-does-not-run", one_that_does_not_run);
   return g_test_run ();
 }

@@ -18,7 +18,8 @@ make (const char *label, const char *names)
   g_autoptr (GBytes) der = g_bytes_new (label, strlen (label));
   g_auto (GStrv) list = g_strsplit (names, " ", -1);
 
-  return detour_cert_new (&der, 1, (const guint8 *) "secret", 6, (const char *const *) list, 100, 200);
+  return detour_cert_new (&der, 1, (const guint8 *) "secret", 6, (const char *const *) list, 100,
+                          200);
 }
 
 static void
@@ -48,7 +49,8 @@ find (DetourCertStore *store, const char *instance, const char *sni, const char 
       g_strlcpy (address.host, local, sizeof address.host);
       g_assert_true (detour_address_to_sockaddr (&address, &storage, &len));
     }
-  cert = detour_cert_store_find (store, instance, sni, local != NULL ? (const struct sockaddr *) &storage : NULL);
+  cert = detour_cert_store_find (store, instance, sni,
+                                 local != NULL ? (const struct sockaddr *) &storage : NULL);
   if (cert == NULL)
     return g_strdup ("");
   detour_cert_chain (cert, &chain);
@@ -141,7 +143,8 @@ outlives_the_store (void)
   g_assert_cmpint (detour_cert_not_after (cert), ==, 200);
   g_assert_false (detour_cert_self_signed (cert));
   pin = detour_cert_pin (cert);
-  g_assert_cmpstr (pin, ==, "sha256-raw:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  g_assert_cmpstr (pin, ==,
+                   "sha256-raw:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 static void

@@ -56,8 +56,8 @@ good (void)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
-      g_autoptr (DetourConfigFile) file
-          = detour_config_file_parse ("f", cases[i].text, strlen (cases[i].text), errors);
+      g_autoptr (DetourConfigFile)
+          file = detour_config_file_parse ("f", cases[i].text, strlen (cases[i].text), errors);
       g_autofree char *found = describe (file);
 
       g_assert_cmpuint (detour_config_errors_count (errors), ==, 0);
@@ -86,12 +86,15 @@ bad (void)
     const char *expected;
   } cases[] = {
     { "x=1\ny=2\n[a]\n", -1, "f:1: text before the first [group]" },
-    { "[a]\nx\n", -1, "f:2: [a]: \"x\" has no \"=\"; write key = value, or begin a comment with #" },
+    { "[a]\nx\n", -1,
+      "f:2: [a]: \"x\" has no \"=\"; write key = value, or begin a comment with #" },
     { "[a]\n=1\n", -1, "f:2: [a]: \"\" cannot be a key; keys are letters, digits and \"-\"" },
     { "[a]\nx y=1\n", -1, "f:2: [a]: \"x y\" cannot be a key; keys are letters, digits and \"-\"" },
-    { "[a]\nx[de]=1\n", -1, "f:2: [a]: \"x[de]\" cannot be a key; keys are letters, digits and \"-\"" },
+    { "[a]\nx[de]=1\n", -1,
+      "f:2: [a]: \"x[de]\" cannot be a key; keys are letters, digits and \"-\"" },
     { "[a]\nx=1\n\nx=2\n", -1, "f:4: [a] x: already set on line 2; only one of them can count" },
-    { "[a]\nx=1\n[b]\n[a]\ny=1\nz\n", -1, "f:4: [a]: this group is already on line 1; a file has it once" },
+    { "[a]\nx=1\n[b]\n[a]\ny=1\nz\n", -1,
+      "f:4: [a]: this group is already on line 1; a file has it once" },
     { "[a]\n[ a ]\n", -1, "f:2: [a]: this group is already on line 1; a file has it once" },
     { "[a\nx=1\n", -1, "f:1: a group has the form [NAME] and nothing behind it" },
     { "[a] # b\nx=1\n", -1, "f:1: a group has the form [NAME] and nothing behind it" },
@@ -104,7 +107,8 @@ bad (void)
     { "[a]\n# \xc3\n", -1, "f:2: [a]: this line is not UTF-8" },
     { "[a]\nx=1\0\ny=2", 12, "f:2: [a]: there is a NUL byte in this line; is this a text file?" },
     { "\xef\xbb[a]\n", -1, "f:1: this line is not UTF-8" },
-    { "[a]\n\x1b[31m\n", -1, "f:2: [a]: \"\\x1b[31m\" has no \"=\"; write key = value, or begin a comment with #" },
+    { "[a]\n\x1b[31m\n", -1,
+      "f:2: [a]: \"\\x1b[31m\" has no \"=\"; write key = value, or begin a comment with #" },
     { "y\n[a]\nx\nx=1\nx=1", -1,
       "f:1: text before the first [group]\n"
       "f:3: [a]: \"x\" has no \"=\"; write key = value, or begin a comment with #\n"
@@ -115,7 +119,8 @@ bad (void)
     {
       gsize len = cases[i].len < 0 ? strlen (cases[i].text) : (gsize) cases[i].len;
       g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
-      g_autoptr (DetourConfigFile) file = detour_config_file_parse ("f", cases[i].text, len, errors);
+      g_autoptr (DetourConfigFile)
+          file = detour_config_file_parse ("f", cases[i].text, len, errors);
       g_autofree char *found = texts (errors);
 
       g_assert_nonnull (file);
@@ -145,7 +150,8 @@ limits (void)
   for (guint extra = 0; extra < 2; extra++)
     {
       g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
-      g_autoptr (DetourConfigFile) file = detour_config_file_parse ("f", big, DETOUR_CONFIG_FILE_MAX + extra, errors);
+      g_autoptr (DetourConfigFile)
+          file = detour_config_file_parse ("f", big, DETOUR_CONFIG_FILE_MAX + extra, errors);
 
       g_assert_cmpuint (detour_config_errors_count (errors), ==, extra);
     }
@@ -182,7 +188,8 @@ unreadable (void)
   g_assert_null (detour_config_file_load (missing, errors));
   g_assert_null (detour_config_file_load (dir, errors));
   lines = detour_config_errors_lines (errors);
-  g_assert_true (g_str_has_suffix (lines[0], "/missing: cannot be read: No such file or directory"));
+  g_assert_true (
+      g_str_has_suffix (lines[0], "/missing: cannot be read: No such file or directory"));
   g_assert_true (g_str_has_suffix (lines[1], ": cannot be read: not a file"));
   g_assert_cmpstr (lines[2], ==, "2 errors; the configuration was not used");
   g_rmdir (dir);

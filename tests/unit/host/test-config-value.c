@@ -17,7 +17,8 @@ static const DetourConfigKey keys[] = {
   { "uint-limit", DETOUR_CONFIG_UINT, NULL, 10, 20, .flags = DETOUR_CONFIG_LIMIT },
   { "duration", DETOUR_CONFIG_DURATION },
   { "duration-ranged", DETOUR_CONFIG_DURATION, NULL, SECOND, 60 * SECOND },
-  { "duration-limit", DETOUR_CONFIG_DURATION, NULL, SECOND, 60 * SECOND, .flags = DETOUR_CONFIG_LIMIT },
+  { "duration-limit", DETOUR_CONFIG_DURATION, NULL, SECOND, 60 * SECOND,
+    .flags = DETOUR_CONFIG_LIMIT },
   { "size", DETOUR_CONFIG_SIZE },
   { "size-ranged", DETOUR_CONFIG_SIZE, NULL, 1024, 1048576 },
   { "rate", DETOUR_CONFIG_RATE, NULL, 1024, 1048576, .flags = DETOUR_CONFIG_LIMIT },
@@ -47,19 +48,40 @@ numbers (void)
     const char *key, *text;
     guint64 number;
   } cases[] = {
-    { "bool", "true", 1 },  { "bool", "yes", 1 },  { "bool", "on", 1 },
-    { "bool", "false", 0 }, { "bool", "no", 0 },   { "bool", "off", 0 },
-    { "uint", "0", 0 },     { "uint", "007", 7 },  { "uint", "18446744073709551615", G_MAXUINT64 },
-    { "uint-ranged", "10", 10 }, { "uint-ranged", "20", 20 },
-    { "uint-limit", "off", 0 },  { "uint-limit", "0", 0 },  { "uint-limit", "15", 15 },
-    { "duration", "500ms", 500 }, { "duration", "30s", 30 * SECOND }, { "duration", "10m", 600 * SECOND },
-    { "duration", "24h", 86400 * SECOND }, { "duration", "7d", 7 * 86400 * SECOND }, { "duration", "0s", 0 },
-    { "duration-ranged", "1s", SECOND }, { "duration-ranged", "1m", 60 * SECOND },
-    { "duration-limit", "off", 0 }, { "duration-limit", "0", 0 }, { "duration-limit", "0s", 0 },
-    { "size", "0", 0 }, { "size", "4096", 4096 }, { "size", "64K", 65536 }, { "size", "2M", 2097152 },
+    { "bool", "true", 1 },
+    { "bool", "yes", 1 },
+    { "bool", "on", 1 },
+    { "bool", "false", 0 },
+    { "bool", "no", 0 },
+    { "bool", "off", 0 },
+    { "uint", "0", 0 },
+    { "uint", "007", 7 },
+    { "uint", "18446744073709551615", G_MAXUINT64 },
+    { "uint-ranged", "10", 10 },
+    { "uint-ranged", "20", 20 },
+    { "uint-limit", "off", 0 },
+    { "uint-limit", "0", 0 },
+    { "uint-limit", "15", 15 },
+    { "duration", "500ms", 500 },
+    { "duration", "30s", 30 * SECOND },
+    { "duration", "10m", 600 * SECOND },
+    { "duration", "24h", 86400 * SECOND },
+    { "duration", "7d", 7 * 86400 * SECOND },
+    { "duration", "0s", 0 },
+    { "duration-ranged", "1s", SECOND },
+    { "duration-ranged", "1m", 60 * SECOND },
+    { "duration-limit", "off", 0 },
+    { "duration-limit", "0", 0 },
+    { "duration-limit", "0s", 0 },
+    { "size", "0", 0 },
+    { "size", "4096", 4096 },
+    { "size", "64K", 65536 },
+    { "size", "2M", 2097152 },
     { "size", "1G", 1073741824 },
-    { "size-ranged", "1K", 1024 }, { "size-ranged", "1M", 1048576 },
-    { "rate", "off", 0 }, { "rate", "512K", 524288 },
+    { "size-ranged", "1K", 1024 },
+    { "size-ranged", "1M", 1048576 },
+    { "rate", "off", 0 },
+    { "rate", "512K", 524288 },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -149,8 +171,10 @@ refused (void)
     { "uint", "+1", "\"+1\" is not a number; write digits only" },
     { "uint", "1 000", "\"1 000\" is not a number; write digits only" },
     { "uint", "0x10", "\"0x10\" is not a number; write digits only" },
-    { "uint", "18446744073709551616", "\"18446744073709551616\" is not a number; write digits only" },
-    { "uint", "443 # tls", "\"443 # tls\" is not a number; write digits only; a comment needs a line of its own" },
+    { "uint", "18446744073709551616",
+      "\"18446744073709551616\" is not a number; write digits only" },
+    { "uint", "443 # tls",
+      "\"443 # tls\" is not a number; write digits only; a comment needs a line of its own" },
     { "uint", "off", "\"off\" is not a number; write digits only" },
     { "uint-ranged", "9", "\"9\" is out of range; it goes from 10 to 20" },
     { "uint-ranged", "21", "\"21\" is out of range; it goes from 10 to 20" },
@@ -163,8 +187,10 @@ refused (void)
     { "duration", "1.5s", "\"1.5s\" is not a duration; write 2s, 500ms, 10m" },
     { "duration", "1h30m", "\"1h30m\" is not a duration; write 2s, 500ms, 10m" },
     { "duration", "-1s", "\"-1s\" is not a duration; write 2s, 500ms, 10m" },
-    { "duration", "99999999999999999d", "\"99999999999999999d\" is not a duration; write 2s, 500ms, 10m" },
-    { "duration", "9223372036854776s", "\"9223372036854776s\" is not a duration; write 2s, 500ms, 10m" },
+    { "duration", "99999999999999999d",
+      "\"99999999999999999d\" is not a duration; write 2s, 500ms, 10m" },
+    { "duration", "9223372036854776s",
+      "\"9223372036854776s\" is not a duration; write 2s, 500ms, 10m" },
     { "duration-ranged", "999ms", "\"999ms\" is out of range; it goes from 1s to 1m" },
     { "duration-ranged", "61s", "\"61s\" is out of range; it goes from 1s to 1m" },
     { "duration-limit", "x", "\"x\" is not a duration; write 2s, 500ms, 10m, or off" },
@@ -174,19 +200,27 @@ refused (void)
     { "size-ranged", "1023", "\"1023\" is out of range; it goes from 1K to 1M" },
     { "rate", "1M/s", "\"1M/s\" is not a rate; write bytes a second: 65536, 512K, 2M, or off" },
     { "rate", "2M", "\"2M\" is out of range; it goes from 1K to 1M, or off" },
-    { "enum", "blnak", "\"blnak\" is not one of blank, default, not-found; did you mean \"blank\"?" },
+    { "enum", "blnak",
+      "\"blnak\" is not one of blank, default, not-found; did you mean \"blank\"?" },
     { "enum", "zebra", "\"zebra\" is not one of blank, default, not-found" },
     { "path", "etc/detour", "\"etc/detour\" is not an absolute path; it must begin with \"/\"" },
-    { "address", "443", "\"443\" is not an address: write HOST:PORT, [V6]:PORT, :PORT or unix:/path" },
-    { "cidr", "here", "\"here\" is not a network: write ADDRESS or ADDRESS/BITS, as in 192.0.2.0/24 or 2001:db8::/32" },
-    { "string", "a\\xb", "\"a\\xb\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;" },
-    { "string", "a\\", "\"a\\\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;" },
+    { "address", "443",
+      "\"443\" is not an address: write HOST:PORT, [V6]:PORT, :PORT or unix:/path" },
+    { "cidr", "here",
+      "\"here\" is not a network: write ADDRESS or ADDRESS/BITS, as in 192.0.2.0/24 or "
+      "2001:db8::/32" },
+    { "string", "a\\xb",
+      "\"a\\xb\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;" },
+    { "string", "a\\",
+      "\"a\\\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;" },
     { "uints", "1;x;3", "\"x\" is not a number; write digits only" },
     { "uints", "1;10", "\"10\" is out of range; it goes from 1 to 9" },
     { "uints", "x;2;10",
       "\"x\" is not a number; write digits only; \"10\" is out of range; it goes from 1 to 9" },
-    { "strings", "a;\\", "\"a;\\\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;" },
-    { "bool", "a\001b", "\"a\\x01b\" is neither true nor false; write true, yes, on, false, no or off" },
+    { "strings", "a;\\",
+      "\"a;\\\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;" },
+    { "bool", "a\001b",
+      "\"a\\x01b\" is neither true nor false; write true, yes, on, false, no or off" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -195,7 +229,8 @@ refused (void)
       DetourConfigValue value;
 
       g_test_message ("%s = %s", cases[i].key, cases[i].text);
-      g_assert_false (detour_config_value_parse (key_named (cases[i].key), cases[i].text, &value, &error));
+      g_assert_false (
+          detour_config_value_parse (key_named (cases[i].key), cases[i].text, &value, &error));
       g_assert_nonnull (error);
       g_assert_cmpstr (error->message, ==, cases[i].message);
       detour_config_value_clear (&value);
@@ -231,12 +266,20 @@ formats (void)
 static void
 nearest (void)
 {
-  static const char *const candidates[] = { "listen", "cert", "alpn", "min-version", "record-layer", NULL };
+  static const char *const candidates[] = { "listen",      "cert",         "alpn",
+                                            "min-version", "record-layer", NULL };
   static const struct {
     const char *word, *nearest;
   } cases[] = {
-    { "lisen", "listen" }, { "listne", "listen" }, { "Listen", "listen" }, { "certs", "cert" },     { "crt", "cert" },
-    { "minversion", "min-version" }, { "record_layer", "record-layer" },   { "zebra", NULL },       { "", NULL },
+    { "lisen", "listen" },
+    { "listne", "listen" },
+    { "Listen", "listen" },
+    { "certs", "cert" },
+    { "crt", "cert" },
+    { "minversion", "min-version" },
+    { "record_layer", "record-layer" },
+    { "zebra", NULL },
+    { "", NULL },
     { "x", NULL },
   };
   g_autofree char *endless = g_strnfill (1000, 'l');

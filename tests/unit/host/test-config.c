@@ -44,12 +44,18 @@ fallbacks (void)
   g_assert_cmpuint (detour_settings_uint (config->limits, "half-open-per-source"), ==, 64);
   g_assert_cmpuint (detour_settings_uint (config->limits, "accept-rate"), ==, 0);
   g_assert_cmpuint (detour_settings_uint (config->limits, "accept-burst"), ==, 0);
-  g_assert_cmpint (detour_settings_duration_us (config->limits, "handshake-timeout"), ==, 30 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->limits, "login-timeout"), ==, 10 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->limits, "write-timeout"), ==, 2 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->limits, "keep-alive"), ==, 60 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->limits, "tcp-user-timeout"), ==, 15 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->limits, "tcp-keep-alive"), ==, 600 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->limits, "handshake-timeout"), ==,
+                   30 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->limits, "login-timeout"), ==,
+                   10 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->limits, "write-timeout"), ==,
+                   2 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->limits, "keep-alive"), ==,
+                   60 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->limits, "tcp-user-timeout"), ==,
+                   15 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->limits, "tcp-keep-alive"), ==,
+                   600 * G_USEC_PER_SEC);
   g_assert_cmpuint (detour_settings_uint (config->limits, "queue-packets"), ==, 32);
   g_assert_cmpuint (detour_settings_uint (config->limits, "queue-bytes"), ==, 256 * 1024);
   g_assert_cmpuint (detour_settings_uint (config->limits, "receive-rate"), ==, 0);
@@ -58,11 +64,16 @@ fallbacks (void)
 
   g_assert_cmpstr (detour_settings_list (config->admission, "chain")[0], ==, "open");
   g_assert_cmpstr (detour_settings_string (config->admission, "match"), ==, "any");
-  g_assert_cmpint (detour_settings_duration_us (config->admission, "grace"), ==, G_GINT64_CONSTANT (86400) * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->admission, "recheck"), ==, 600 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->admission, "timeout"), ==, 5 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->admission, "negative-ttl"), ==, 30 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->admission, "refuse-hold"), ==, 30 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->admission, "grace"), ==,
+                   G_GINT64_CONSTANT (86400) * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->admission, "recheck"), ==,
+                   600 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->admission, "timeout"), ==,
+                   5 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->admission, "negative-ttl"), ==,
+                   30 * G_USEC_PER_SEC);
+  g_assert_cmpint (detour_settings_duration_us (config->admission, "refuse-hold"), ==,
+                   30 * G_USEC_PER_SEC);
   g_assert_null (detour_settings_list (config->admission, "disallow-app-names")[0]);
   g_assert_false (detour_settings_bool (config->admission, "dry-run"));
 }
@@ -81,8 +92,8 @@ instances (void)
     const char *id, *plugin;
     gboolean enabled;
   } cases[] = {
-    { "auth/friends", "auth-keys", TRUE },     { "auth/other", "auth-keys", FALSE },
-    { "service/stun", "service-stun", TRUE },  { "log/main", "log-stderr", TRUE },
+    { "auth/friends", "auth-keys", TRUE },          { "auth/other", "auth-keys", FALSE },
+    { "service/stun", "service-stun", TRUE },       { "log/main", "log-stderr", TRUE },
     { "auth/tailscaled", "auth-tailscaled", TRUE }, /* nowhere but in the chain */
   };
 
@@ -98,7 +109,9 @@ instances (void)
       g_assert_nonnull (instance->plugin);
     }
   g_assert_null (detour_config_find (config, "auth/nobody"));
-  g_assert_cmpstr (detour_settings_string (detour_config_find (config, "auth/friends")->settings, "file"), ==, "/k");
+  g_assert_cmpstr (
+      detour_settings_string (detour_config_find (config, "auth/friends")->settings, "file"), ==,
+      "/k");
 }
 
 static void
@@ -107,46 +120,63 @@ refused (void)
   static const struct {
     const char *text, *problems;
   } cases[] = {
-    { "", "f: [admission] chain: not set. Say who may use this relay: \"tailscaled\", \"url\", \"keys\", or \"open\" for "
+    { "", "f: [admission] chain: not set. Say who may use this relay: \"tailscaled\", \"url\", "
+          "\"keys\", or \"open\" for "
           "everyone" },
-    { "[admission]\nchain=\n",
-      "f:2: [admission] chain: not set. Say who may use this relay: \"tailscaled\", \"url\", \"keys\", or \"open\" for "
-      "everyone" },
-    { "[admission]\nchain=opne\n", "f:2: [admission] chain: there is no [auth opne]; did you mean \"open\"?" },
+    { "[admission]\nchain=\n", "f:2: [admission] chain: not set. Say who may use this relay: "
+                               "\"tailscaled\", \"url\", \"keys\", or \"open\" for "
+                               "everyone" },
+    { "[admission]\nchain=opne\n",
+      "f:2: [admission] chain: there is no [auth opne]; did you mean \"open\"?" },
     { "[admission]\nchain=zebra\n[auth friends]\nplugin=keys\nfile=/k\n",
       "f:2: [admission] chain: there is no [auth zebra]; there are friends, open" },
     { "[admission]\nchain=open;tailscaled\n",
       "f:2: [admission] chain: \"open\" lets everyone in and must stand alone" },
-    { "[admission]\nchain=tailscaled;tailscaled\n", "f:2: [admission] chain: \"tailscaled\" is there twice" },
+    { "[admission]\nchain=tailscaled;tailscaled\n",
+      "f:2: [admission] chain: \"tailscaled\" is there twice" },
     { "[admission]\nchain=keys\n", "f:2: [auth keys] file: not set, but needed: one key a line" },
     { OPEN "[admision]\n", "f:3: [admision]: no such group; did you mean [admission]?" },
-    { OPEN "[transprot https]\n", "f:3: [transprot https]: no such group; did you mean [transport https]?" },
+    { OPEN "[transprot https]\n",
+      "f:3: [transprot https]: no such group; did you mean [transport https]?" },
     { OPEN "[servce]\n", "f:3: [servce]: no such group; did you mean [service NAME]?" },
-    { OPEN "[zebra crossing]\n",
-      "f:3: [zebra crossing]: no such group; there are [core], [limits], [admission] and [KIND NAME] with a KIND out of "
-      "transport, cert, auth, service, http, log" },
-    { OPEN "[transport]\n", "f:3: [transport]: an instance is called [KIND NAME] with a NAME of letters, digits, \"-\", "
-                            "\"_\" and \".\"" },
-    { OPEN "[transport a b]\n", "f:3: [transport a b]: an instance is called [KIND NAME] with a NAME of letters, digits, "
-                                "\"-\", \"_\" and \".\"" },
-    { OPEN "[transport a/b]\n", "f:3: [transport a/b]: an instance is called [KIND NAME] with a NAME of letters, digits, "
-                                "\"-\", \"_\" and \".\"" },
-    { OPEN "[peer a]\n", "f:3: [peer a]: no such group yet; this version waits for other relays and does not connect to them" },
-    { OPEN "[core]\nhostname=a b\n",
-      "f:4: [core] hostname: \"a b\" is neither a host name nor an address; write relay.example.com or 203.0.113.5" },
-    { OPEN "[core]\nhostname=\n",
-      "f:4: [core] hostname: \"\" is neither a host name nor an address; write relay.example.com or 203.0.113.5" },
-    { OPEN "[core]\nworkers=0\n", "f:4: [core] workers: \"0\" is neither auto nor a number from 1 to 64" },
-    { OPEN "[core]\nworkers=65\n", "f:4: [core] workers: \"65\" is neither auto nor a number from 1 to 64" },
-    { OPEN "[core]\nhost-name=a\n", "f:4: [core] host-name: no such key; did you mean \"hostname\"?" },
+    { OPEN "[zebra crossing]\n", "f:3: [zebra crossing]: no such group; there are [core], "
+                                 "[limits], [admission] and [KIND NAME] with a KIND out of "
+                                 "transport, cert, auth, service, http, log" },
+    { OPEN "[transport]\n",
+      "f:3: [transport]: an instance is called [KIND NAME] with a NAME of letters, digits, \"-\", "
+      "\"_\" and \".\"" },
+    { OPEN "[transport a b]\n",
+      "f:3: [transport a b]: an instance is called [KIND NAME] with a NAME of letters, digits, "
+      "\"-\", \"_\" and \".\"" },
+    { OPEN "[transport a/b]\n",
+      "f:3: [transport a/b]: an instance is called [KIND NAME] with a NAME of letters, digits, "
+      "\"-\", \"_\" and \".\"" },
+    { OPEN "[peer a]\n", "f:3: [peer a]: no such group yet; this version waits for other relays "
+                         "and does not connect to them" },
+    { OPEN "[core]\nhostname=a b\n", "f:4: [core] hostname: \"a b\" is neither a host name nor an "
+                                     "address; write relay.example.com or 203.0.113.5" },
+    { OPEN "[core]\nhostname=\n", "f:4: [core] hostname: \"\" is neither a host name nor an "
+                                  "address; write relay.example.com or 203.0.113.5" },
+    { OPEN "[core]\nworkers=0\n",
+      "f:4: [core] workers: \"0\" is neither auto nor a number from 1 to 64" },
+    { OPEN "[core]\nworkers=65\n",
+      "f:4: [core] workers: \"65\" is neither auto nor a number from 1 to 64" },
+    { OPEN "[core]\nhost-name=a\n",
+      "f:4: [core] host-name: no such key; did you mean \"hostname\"?" },
     { OPEN "[limits]\nzebra=1\n", "f:4: [limits] zebra: no such key" },
-    { OPEN "[service stun]\nenabeld=no\n", "f:4: [service stun] enabeld: no such key; did you mean \"enabled\"?" },
+    { OPEN "[service stun]\nenabeld=no\n",
+      "f:4: [service stun] enabeld: no such key; did you mean \"enabled\"?" },
     { OPEN "[service stun]\nenabled=maybe\n",
-      "f:4: [service stun] enabled: \"maybe\" is neither true nor false; write true, yes, on, false, no or off" },
-    { OPEN "[service stnu]\n", "f:3: [service stnu] plugin: no plugin \"service-stnu\"; there are service-stun" },
-    { OPEN "[cert main]\nplugin=acme\n", "f:4: [cert main] plugin: no plugin \"cert-acme\"; there are cert-file" },
-    { OPEN "[http home]\n", "f:3: [http home] plugin: no plugin \"http-home\"; there are none of this kind" },
-    { OPEN "[transport tls]\ncert=main\n", "f:4: [transport tls] cert: there is no [cert main]; there are none of this kind" },
+      "f:4: [service stun] enabled: \"maybe\" is neither true nor false; write true, yes, on, "
+      "false, no or off" },
+    { OPEN "[service stnu]\n",
+      "f:3: [service stnu] plugin: no plugin \"service-stnu\"; there are service-stun" },
+    { OPEN "[cert main]\nplugin=acme\n",
+      "f:4: [cert main] plugin: no plugin \"cert-acme\"; there are cert-file" },
+    { OPEN "[http home]\n",
+      "f:3: [http home] plugin: no plugin \"http-home\"; there are none of this kind" },
+    { OPEN "[transport tls]\ncert=main\n",
+      "f:4: [transport tls] cert: there is no [cert main]; there are none of this kind" },
     { OPEN "[transport tls]\ncert=mian\n[cert main]\nplugin=file\n",
       "f:4: [transport tls] cert: there is no [cert mian]; did you mean \"main\"?" },
     { OPEN "[transport tls]\ncert=zebra\n[cert main]\nplugin=file\n[cert other]\nplugin=file\n",
@@ -155,13 +185,15 @@ refused (void)
       "f:5: [service stun] must-be-even: \"3\" is odd" },
     /* The plugin is not asked about what the tables refused already. */
     { OPEN "[service stun]\nlisten=x\nmust-be-even=3\n",
-      "f:4: [service stun] listen: \"x\" is not an address: write HOST:PORT, [V6]:PORT, :PORT or unix:/path" },
+      "f:4: [service stun] listen: \"x\" is not an address: write HOST:PORT, [V6]:PORT, :PORT or "
+      "unix:/path" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autofree char *problems = NULL;
-      g_autofree char *expected = g_strconcat (cases[i].problems, "\n1 error; the configuration was not used", NULL);
+      g_autofree char *expected = g_strconcat (cases[i].problems,
+                                               "\n1 error; the configuration was not used", NULL);
       g_autoptr (DetourConfig) config = load (cases[i].text, &problems);
 
       g_assert_null (config);
@@ -203,7 +235,8 @@ plugin_path (void)
   g_autoptr (DetourPlugins) plugins = static_plugins_new ();
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   static const char text[] = OPEN "[core]\nplugin-path=/else;/where\n";
-  g_autoptr (DetourConfig) with = detour_config_load_text ("f", text, strlen (text), plugins, errors);
+  g_autoptr (DetourConfig)
+      with = detour_config_load_text ("f", text, strlen (text), plugins, errors);
   g_autoptr (DetourConfig) without = NULL;
 
   g_assert_nonnull (with);
@@ -217,15 +250,16 @@ static void
 dump (void)
 {
   g_autofree char *problems = NULL;
-  g_autoptr (DetourConfig) config
-      = load (OPEN "[core]\nhostname=a\n[auth friends]\nplugin=keys\nfile=/k\npassword=hush\n", &problems);
+  g_autoptr (DetourConfig) config = load (
+      OPEN "[core]\nhostname=a\n[auth friends]\nplugin=keys\nfile=/k\npassword=hush\n", &problems);
   g_autofree char *text = detour_config_dump (config);
   g_autofree char *again_problems = NULL;
   g_autoptr (DetourConfig) again = NULL;
 
   g_assert_nonnull (strstr (text, "\n[core]\n# f:4\nhostname = a\n#key-file is not set\n"));
   g_assert_nonnull (strstr (text, "\n#grace = 24h\n"));
-  g_assert_nonnull (strstr (text, "\n[auth friends]\nplugin = auth-keys\nenabled = true\n# f:7\nfile = /k\n"));
+  g_assert_nonnull (
+      strstr (text, "\n[auth friends]\nplugin = auth-keys\nenabled = true\n# f:7\nfile = /k\n"));
   g_assert_nonnull (strstr (text, "password = ********"));
   g_assert_null (strstr (text, "hush"));
 
@@ -295,22 +329,28 @@ everything_wrong_in_one_run (void)
   Files files;
 
   files_init (&files);
-  main_file = files_write (&files, "detour.conf",
-                           "# My relay.\n[core]\nhostname = relay.example.com\n\n[transport https]\nplugin = tls\n"
-                           "lisen = :443\n[limits]\nwrite-timeout = 2 secs\n");
-  friends = files_write (&files, "conf.d/20-friends.conf", "[auth friends]\n# by hand\nplugin = key\n");
+  main_file = files_write (
+      &files, "detour.conf",
+      "# My relay.\n[core]\nhostname = relay.example.com\n\n[transport https]\nplugin = tls\n"
+      "lisen = :443\n[limits]\nwrite-timeout = 2 secs\n");
+  friends = files_write (&files, "conf.d/20-friends.conf",
+                         "[auth friends]\n# by hand\nplugin = key\n");
   sources.main_file = main_file;
 
   g_assert_null (detour_config_load (&sources, plugins, errors));
   problems = without_dir (&files, errors);
-  g_assert_cmpstr (problems, ==,
-                   "/detour.conf:7: [transport https] lisen: no such key; did you mean \"listen\"?\n"
-                   "/detour.conf:9: [limits] write-timeout: \"2 secs\" is not a duration; write 2s, 500ms, 10m, or off\n"
-                   "/conf.d/20-friends.conf:3: [auth friends] plugin: no plugin \"auth-key\"; there are auth-keys, "
-                   "auth-tailscaled, auth-url\n"
-                   "/detour.conf: [admission] chain: not set. Say who may use this relay: \"tailscaled\", \"url\", "
-                   "\"keys\", or \"open\" for everyone\n"
-                   "4 errors; the configuration was not used");
+  g_assert_cmpstr (
+      problems, ==,
+      "/detour.conf:7: [transport https] lisen: no such key; did you mean \"listen\"?\n"
+      "/detour.conf:9: [limits] write-timeout: \"2 secs\" is not a duration; write 2s, 500ms, 10m, "
+      "or off\n"
+      "/conf.d/20-friends.conf:3: [auth friends] plugin: no plugin \"auth-key\"; there are "
+      "auth-keys, "
+      "auth-tailscaled, auth-url\n"
+      "/detour.conf: [admission] chain: not set. Say who may use this relay: \"tailscaled\", "
+      "\"url\", "
+      "\"keys\", or \"open\" for everyone\n"
+      "4 errors; the configuration was not used");
   files_clear (&files);
 }
 
@@ -333,10 +373,12 @@ later_files_win_key_by_key (void)
   Files files;
 
   files_init (&files);
-  vendor = files_write (&files, "vendor.conf",
-                        "[service stun]\nlisten=:1;:2\ncompat=any\n[transport https]\nplugin=tls\nlisten=:443\n"
-                        "[http not-installed]\n[log main]\nplugin=stderr\nlevel=debug\nenabled=false\n");
-  main_file = files_write (&files, "detour.conf", OPEN "[service stun]\nlisten=:3\n[log main]\nplugin=file\npath=/l\n");
+  vendor = files_write (
+      &files, "vendor.conf",
+      "[service stun]\nlisten=:1;:2\ncompat=any\n[transport https]\nplugin=tls\nlisten=:443\n"
+      "[http not-installed]\n[log main]\nplugin=stderr\nlevel=debug\nenabled=false\n");
+  main_file = files_write (&files, "detour.conf",
+                           OPEN "[service stun]\nlisten=:3\n[log main]\nplugin=file\npath=/l\n");
   second = files_write (&files, "conf.d/20.conf", "[limits]\nconnections=20\nhalf-open=20\n");
   first = files_write (&files, "conf.d/10.conf", "[limits]\nconnections=10\naccept-rate=10\n");
   ignored = files_write (&files, "conf.d/30.conf~", "[limits]\nconnections=30\n");
@@ -356,7 +398,8 @@ later_files_win_key_by_key (void)
   g_assert_cmpstr (file, ==, second);
   g_assert_cmpuint (line, ==, 2);
 
-  /* The vendor's file offers what may not be installed, and a group with another plugin begins anew. */
+  /* The vendor's file offers what may not be installed, and a group with another plugin begins
+   * anew. */
   g_assert_null (detour_config_find (config, "http/not-installed"));
   g_assert_cmpstr (detour_config_find (config, "log/main")->plugin_name, ==, "log-file");
   g_assert_false (detour_config_find (config, "log/main")->enabled);
@@ -372,7 +415,9 @@ missing_files (void)
     {
       g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
       DetourConfigSources sources = {
-        .built_in = OPEN, .main_file = "/nonexistent/detour.conf", .main_file_optional = optional != 0,
+        .built_in = OPEN,
+        .main_file = "/nonexistent/detour.conf",
+        .main_file_optional = optional != 0,
       };
       g_autoptr (DetourConfig) config = detour_config_load (&sources, plugins, errors);
 

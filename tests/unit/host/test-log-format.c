@@ -72,8 +72,7 @@ test_json (void)
     { "DETOUR_LEVEL", "a name that is taken", -1 },
     { DETOUR_LOG_LISTENER, "bad \xff utf-8", -1 },
   };
-  static const struct
-  {
+  static const struct {
     const char *name, *value;
   } expected[] = {
     { "time", "2026-01-02T03:04:05.000678Z" },
@@ -124,8 +123,7 @@ test_hostile_text (void)
 static void
 test_levels (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *level;
     guint n_passing; /* of the six, from the gravest */
   } cases[] = {
@@ -152,8 +150,7 @@ test_levels (void)
 static void
 test_privacy_prefix (void)
 {
-  static const struct
-  {
+  static const struct {
     const char *address, *message, *text;
   } cases[] = {
     { "192.0.2.77:4711", "from 192.0.2.77:4711, host 192.0.2.77",
@@ -186,8 +183,7 @@ test_privacy_key (void)
 {
   const GLogField fields[] = { { DETOUR_LOG_KEY, KEY, -1 },
                                { DETOUR_LOG_REASON, "asked about " HEX, -1 } };
-  static const struct
-  {
+  static const struct {
     const char *privacy, *text;
   } cases[] = {
     { "full", "01234567 is " KEY " key=" KEY " reason=\"asked about " HEX "\"\n" },

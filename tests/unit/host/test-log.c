@@ -17,8 +17,8 @@ sink_write (gpointer data, const DetourLogRecord *record)
 {
   Sink *self = data;
 
-  g_string_append_printf (self->text, "%s %s %s|", detour_log_level_name (record->level), record->domain,
-                          record->message);
+  g_string_append_printf (self->text, "%s %s %s|", detour_log_level_name (record->level),
+                          record->domain, record->message);
   self->n_fields = (guint) record->n_fields;
   g_assert_cmpint (record->real_us, >, 0);
   if (self->talks)
@@ -126,7 +126,9 @@ messages_are_escaped (void)
   sink_init (&sink);
   g_message ("%s", "forged\nmessage: all is well\x1b[0m\xff");
   g_log_structured_array (G_LOG_LEVEL_MESSAGE, fields, 1);
-  assert_text (&sink, "message detour-test forged\\x0amessage: all is well\\x1b[0m\\xff|message  two\\x0al|");
+  assert_text (
+      &sink,
+      "message detour-test forged\\x0amessage: all is well\\x1b[0m\\xff|message  two\\x0al|");
   sink_clear (&sink);
 }
 
@@ -140,14 +142,16 @@ repeated_warnings_are_counted (void)
     g_warning ("again");
   assert_text (&sink, "warning detour-test again|");
   g_message ("other");
-  assert_text (&sink, "warning detour-test last message repeated 4 times|message detour-test other|");
+  assert_text (&sink,
+               "warning detour-test last message repeated 4 times|message detour-test other|");
   g_message ("other"); /* what is normal life is written each time */
   assert_text (&sink, "message detour-test other|");
   g_warning ("again");
   g_warning ("again");
   detour_log_flush ();
   detour_log_flush ();
-  assert_text (&sink, "warning detour-test again|warning detour-test last message repeated 1 time|");
+  assert_text (&sink,
+               "warning detour-test again|warning detour-test last message repeated 1 time|");
   sink_clear (&sink);
 }
 

@@ -21,8 +21,9 @@ manager (const char *name)
   memcpy (address.sun_path, name, n);
   if (name[0] == '@')
     address.sun_path[0] = '\0';
-  g_assert_cmpint (
-      bind (fd, (const struct sockaddr *) &address, (socklen_t) (offsetof (struct sockaddr_un, sun_path) + n)), ==, 0);
+  g_assert_cmpint (bind (fd, (const struct sockaddr *) &address,
+                         (socklen_t) (offsetof (struct sockaddr_un, sun_path) + n)),
+                   ==, 0);
   g_setenv ("NOTIFY_SOCKET", name, TRUE);
   return fd;
 }

@@ -32,9 +32,10 @@ broken (void)
 {
   g_autoptr (DetourPlugins) plugins = loader ();
   g_autofree char *size = g_strdup_printf ("its descriptor has %u bytes, this interface has %u",
-                                           (guint) sizeof (DetourPlugin) - 8, (guint) sizeof (DetourPlugin));
-  g_autofree char *abi = g_strdup_printf ("made for plugin interface %u, this is %u", DETOUR_PLUGIN_ABI + 7,
-                                          DETOUR_PLUGIN_ABI);
+                                           (guint) sizeof (DetourPlugin) - 8,
+                                           (guint) sizeof (DetourPlugin));
+  g_autofree char *abi = g_strdup_printf ("made for plugin interface %u, this is %u",
+                                          DETOUR_PLUGIN_ABI + 7, DETOUR_PLUGIN_ABI);
   const struct {
     const char *name, *reason;
   } cases[] = {
@@ -123,7 +124,8 @@ static void
 names (void)
 {
   g_autofree char *dir = g_dir_make_tmp (NULL, NULL);
-  static const char *const files[] = { "http-b.so", "http-a.so", "https-x.so", "auth-c.so", "http.so", "http-d.txt" };
+  static const char *const files[] = { "http-b.so", "http-a.so", "https-x.so",
+                                       "auth-c.so", "http.so",   "http-d.txt" };
   static const char *const http[] = { "http-a", "http-b", NULL };
   static const char *const all[] = { "auth-c", "http-a", "http-b", NULL };
   const char *directories[] = { dir, "/nonexistent", dir, NULL };

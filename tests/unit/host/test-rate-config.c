@@ -16,7 +16,8 @@ test_texts (void)
   } cases[] = {
     { "{}", TRUE, 0, 0 },
     { "{\"PerClientRateLimitBytesPerSec\": 20000}", TRUE, 20000, 0 },
-    { "{\"PerClientRateLimitBytesPerSec\": 20000, \"PerClientRateBurstBytes\": 100000}", TRUE, 20000, 100000 },
+    { "{\"PerClientRateLimitBytesPerSec\": 20000, \"PerClientRateBurstBytes\": 100000}", TRUE,
+      20000, 100000 },
     { "{\"perclientratelimitbytespersec\": 1, \"PERCLIENTRATEBURSTBYTES\": 2}", TRUE, 1, 2 },
     { "{\"PerClientRateBurstBytes\": 100000}", TRUE, 0, 0 },
     { "{\"PerClientRateLimitBytesPerSec\": null, \"Other\": [1, {}]}", TRUE, 0, 0 },
@@ -37,7 +38,8 @@ test_texts (void)
       g_autoptr (GError) error = NULL;
       DetourRateConfig config = { 77, 77 };
 
-      g_assert_cmpint (detour_rate_config_parse (copy, strlen (cases[i].text), &config, &error), ==, cases[i].good);
+      g_assert_cmpint (detour_rate_config_parse (copy, strlen (cases[i].text), &config, &error), ==,
+                       cases[i].good);
       g_assert_cmpint (error == NULL, ==, cases[i].good);
       g_assert_cmpuint (config.rate, ==, cases[i].good ? cases[i].rate : 77);
       g_assert_cmpuint (config.burst, ==, cases[i].good ? cases[i].burst : 77);

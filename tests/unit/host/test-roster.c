@@ -26,7 +26,8 @@ static const DetourConfigKey actor_config[] = {
 static void
 tell (char sign, DetourHost *host)
 {
-  g_string_append_printf (story, "%s%c%s", story->len > 0 ? " " : "", sign, detour_host_instance (host));
+  g_string_append_printf (story, "%s%c%s", story->len > 0 ? " " : "", sign,
+                          detour_host_instance (host));
 }
 
 static gpointer
@@ -36,7 +37,8 @@ actor_start (DetourHost *host, DetourSettings *settings, GError **error)
 
   if (detour_settings_list (settings, "listen")[0] != NULL)
     {
-      const DetourListenerSpec spec = { .addresses = detour_settings_list (settings, "listen"), .protocol = "test" };
+      const DetourListenerSpec spec = { .addresses = detour_settings_list (settings, "listen"),
+                                        .protocol = "test" };
 
       if (!detour_host_listen (host, settings, &spec, error))
         return NULL;
@@ -93,14 +95,20 @@ static const DetourLogFuncs log_funcs = { write_record };
 static const DetourHttpRoute routes[] = { { NULL } };
 static const DetourHttpFuncs http_funcs = { routes };
 
-#define ACTOR(NAME, KIND, ...)                                                                                         \
-  { .abi = DETOUR_PLUGIN_ABI, .size = sizeof (DetourPlugin), .name = NAME, .kind = KIND, .summary = "an actor",       \
-    .config = actor_config, .start = actor_start, .reload = actor_reload, .stop = actor_stop, __VA_ARGS__ }
+#define ACTOR(NAME, KIND, ...)                                                                   \
+  {                                                                                              \
+    .abi = DETOUR_PLUGIN_ABI, .size = sizeof (DetourPlugin), .name = NAME, .kind = KIND,         \
+    .summary = "an actor", .config = actor_config, .start = actor_start, .reload = actor_reload, \
+    .stop = actor_stop, __VA_ARGS__                                                              \
+  }
 
 static const DetourPlugin actors[] = {
-  ACTOR ("transport-x", DETOUR_KIND_TRANSPORT, ), ACTOR ("cert-x", DETOUR_KIND_CERT, ),
-  ACTOR ("auth-x", DETOUR_KIND_AUTH, .funcs.auth = &auth_funcs), ACTOR ("service-x", DETOUR_KIND_SERVICE, ),
-  ACTOR ("http-x", DETOUR_KIND_HTTP, .funcs.http = &http_funcs), ACTOR ("log-x", DETOUR_KIND_LOG, .funcs.log = &log_funcs),
+  ACTOR ("transport-x", DETOUR_KIND_TRANSPORT, ),
+  ACTOR ("cert-x", DETOUR_KIND_CERT, ),
+  ACTOR ("auth-x", DETOUR_KIND_AUTH, .funcs.auth = &auth_funcs),
+  ACTOR ("service-x", DETOUR_KIND_SERVICE, ),
+  ACTOR ("http-x", DETOUR_KIND_HTTP, .funcs.http = &http_funcs),
+  ACTOR ("log-x", DETOUR_KIND_LOG, .funcs.log = &log_funcs),
 };
 
 /* ---- the floors above ------------------------------------------------------------------------ */
@@ -111,8 +119,8 @@ typedef struct {
 } Above;
 
 static gboolean
-on_listen (gpointer data, DetourInstance *instance, const DetourSettings *settings, const DetourListenerSpec *spec,
-           GError **error)
+on_listen (gpointer data, DetourInstance *instance, const DetourSettings *settings,
+           const DetourListenerSpec *spec, GError **error)
 {
   tell ('L', instance);
   return TRUE;
@@ -126,7 +134,8 @@ on_unlisten (gpointer data, DetourInstance *instance)
 }
 
 static gboolean
-on_add_routes (gpointer data, DetourInstance *instance, const DetourHttpRoute *table, gpointer self, GError **error)
+on_add_routes (gpointer data, DetourInstance *instance, const DetourHttpRoute *table, gpointer self,
+               GError **error)
 {
   if (!((Above *) data)->refuse_routes)
     return TRUE;
@@ -174,7 +183,8 @@ config_of (Stage *stage, const char *text)
 {
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_autofree char *whole = g_strconcat ("[admission]\nchain=open\n", text, NULL);
-  DetourConfig *config = detour_config_load_text ("f", whole, strlen (whole), stage->plugins, errors);
+  DetourConfig *config = detour_config_load_text ("f", whole, strlen (whole), stage->plugins,
+                                                  errors);
 
   if (config == NULL)
     {
@@ -232,7 +242,8 @@ static GLogWriterOutput
 keep (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
 {
   for (gsize i = 0; i < n_fields; i++)
-    if (strcmp (fields[i].key, "MESSAGE") == 0 && (level & (G_LOG_LEVEL_WARNING | G_LOG_LEVEL_MESSAGE)) != 0)
+    if (strcmp (fields[i].key, "MESSAGE") == 0
+        && (level & (G_LOG_LEVEL_WARNING | G_LOG_LEVEL_MESSAGE)) != 0)
       g_ptr_array_add (logged, g_strdup (fields[i].value));
   return G_LOG_WRITER_HANDLED;
 }
@@ -343,7 +354,8 @@ one_that_fails (void)
   DetourInstance *instance;
   Stage stage;
 
-  stage_init (&stage, "[transport x]\n[service x]\nfail=yes\n[service off]\nplugin=x\nenabled=no\n");
+  stage_init (&stage,
+              "[transport x]\n[service x]\nfail=yes\n[service off]\nplugin=x\nenabled=no\n");
   g_assert_false (detour_roster_start (stage.roster));
   assert_logged ("service/x did not start: f:5: [service x] fail: told to", NULL);
   assert_story ("!service/x +transport/x");
@@ -351,7 +363,8 @@ one_that_fails (void)
   g_assert_cmpstr (detour_instance_state_name (instance), ==, "failed");
   g_assert_cmpstr (detour_instance_error (instance), ==, "f:5: [service x] fail: told to");
   g_assert_false (detour_instance_module_is_broken (instance));
-  g_assert_cmpstr (detour_instance_state_name (detour_roster_find (stage.roster, "service/off")), ==, "disabled");
+  g_assert_cmpstr (detour_instance_state_name (detour_roster_find (stage.roster, "service/off")),
+                   ==, "disabled");
   stage_clear (&stage);
 }
 
@@ -427,15 +440,21 @@ reload_touches_what_changed (void)
 {
   Stage stage;
 
-  stage_init (&stage, "[transport x]\n[service a]\nplugin=x\nword=1\n[service b]\nplugin=x\n[auth c]\nplugin=x\n");
+  stage_init (
+      &stage,
+      "[transport x]\n[service a]\nplugin=x\nword=1\n[service b]\nplugin=x\n[auth c]\nplugin=x\n");
   g_assert_true (detour_roster_start (stage.roster));
   assert_story ("+auth/c +service/a=1 +service/b +transport/x");
 
-  g_assert_true (apply (&stage, "[transport x]\n[service a]\nplugin=x\nword=1\n[service b]\nplugin=x\n[auth c]\nplugin=x\n"));
+  g_assert_true (apply (
+      &stage,
+      "[transport x]\n[service a]\nplugin=x\nword=1\n[service b]\nplugin=x\n[auth c]\nplugin=x\n"));
   assert_story ("~auth/c ~service/a ~service/b ~transport/x");
 
-  g_assert_true (apply (&stage, "[transport x]\n[service d]\nplugin=x\n[service a]\nplugin=x\nword=2\n[auth c]\nplugin=x\n"
-                                "enabled=no\n"));
+  g_assert_true (apply (
+      &stage,
+      "[transport x]\n[service d]\nplugin=x\n[service a]\nplugin=x\nword=2\n[auth c]\nplugin=x\n"
+      "enabled=no\n"));
   assert_logged ("service/a runs with its new settings", NULL);
   assert_story ("-service/b -service/a -auth/c +service/d +service/a=2 ~transport/x");
   g_assert_cmpuint (stage.above.n_gone, ==, 1);
@@ -443,7 +462,8 @@ reload_touches_what_changed (void)
   g_assert_cmpint (state_of (&stage, "auth/c"), ==, DETOUR_INSTANCE_DISABLED);
   g_assert_null (detour_roster_find (stage.roster, "service/b"));
 
-  g_assert_true (apply (&stage, "[transport x]\n[service a]\nplugin=x\nword=2\n[auth c]\nplugin=x\n"));
+  g_assert_true (
+      apply (&stage, "[transport x]\n[service a]\nplugin=x\nword=2\n[auth c]\nplugin=x\n"));
   assert_story ("-service/d +auth/c ~service/a ~transport/x");
   stage_clear (&stage);
 }
@@ -546,13 +566,17 @@ main (int argc, char **argv)
   g_test_add_func ("/roster/services-for-plugins", host_services);
   g_test_add_func ("/roster/names-that-several-have", names_that_several_have);
   g_test_add_func ("/roster/one-that-fails-lets-others-start", one_that_fails);
-  g_test_add_func ("/roster/listener-of-a-failed-start-is-closed", listener_of_a_failed_start_is_closed);
-  g_test_add_func ("/roster/broken-module-costs-only-its-instance", broken_module_costs_only_its_instance);
+  g_test_add_func ("/roster/listener-of-a-failed-start-is-closed",
+                   listener_of_a_failed_start_is_closed);
+  g_test_add_func ("/roster/broken-module-costs-only-its-instance",
+                   broken_module_costs_only_its_instance);
   g_test_add_func ("/roster/routes-that-are-refused", routes_that_are_refused);
   g_test_add_func ("/roster/stopped-and-started-by-hand", by_hand);
   g_test_add_func ("/roster/reload-touches-only-what-changed", reload_touches_what_changed);
-  g_test_add_func ("/roster/new-settings-that-fail-are-taken-back", new_settings_that_fail_are_taken_back);
-  g_test_add_func ("/roster/keys-that-need-a-restart-are-named", keys_that_need_a_restart_are_named);
+  g_test_add_func ("/roster/new-settings-that-fail-are-taken-back",
+                   new_settings_that_fail_are_taken_back);
+  g_test_add_func ("/roster/keys-that-need-a-restart-are-named",
+                   keys_that_need_a_restart_are_named);
   g_test_add_func ("/roster/failed-one-is-tried-again", failed_one_is_tried_again);
   g_test_add_func ("/roster/certificates-stay-through-a-restart", certs_stay_through_a_restart);
   status = g_test_run ();

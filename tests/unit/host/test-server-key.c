@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define HEX "77076d0a7318a57d3c16c17251b26645df4c7d4e8ba44a6a1d3e4a7a5a9b2c2a"
+#define HEX  "77076d0a7318a57d3c16c17251b26645df4c7d4e8ba44a6a1d3e4a7a5a9b2c2a"
 #define ZERO "0000000000000000000000000000000000000000000000000000000000000000"
 
 static void
@@ -21,7 +21,9 @@ parse (void)
   } cases[] = {
     { "{\n\t\"PrivateKey\": \"privkey:" HEX "\"\n}", NULL },
     { "{\"PrivateKey\":\"privkey:" HEX "\"}\n", NULL },
-    { "{\"privatekey\":\"privkey:77076D0A7318A57D3C16C17251B26645DF4C7D4E8BA44A6A1D3E4A7A5A9B2C2A\",\"x\":[1]}", NULL },
+    { "{\"privatekey\":\"privkey:"
+      "77076D0A7318A57D3C16C17251B26645DF4C7D4E8BA44A6A1D3E4A7A5A9B2C2A\",\"x\":[1]}",
+      NULL },
     { "", "this is no JSON (" },
     { "privkey:" HEX, "this is no JSON (" },
     { "{\"PrivateKey\":\"privkey:" HEX "\"", "this is no JSON (" },
@@ -53,7 +55,8 @@ parse (void)
           sodium_bin2hex (hex, sizeof hex, detour_server_key_private (key), DETOUR_KEY_SIZE);
           g_assert_cmpstr (hex, ==, HEX);
           crypto_scalarmult_base (public_key, detour_server_key_private (key));
-          g_assert_cmpmem (detour_server_key_public (key)->bytes, DETOUR_KEY_SIZE, public_key, DETOUR_KEY_SIZE);
+          g_assert_cmpmem (detour_server_key_public (key)->bytes, DETOUR_KEY_SIZE, public_key,
+                           DETOUR_KEY_SIZE);
           detour_server_key_free (key);
         }
       else
@@ -89,8 +92,8 @@ created_once (void)
   second = detour_server_key_load_or_create (path, &created, &error);
   g_assert_no_error (error);
   g_assert_false (created);
-  g_assert_cmpmem (detour_server_key_private (first), DETOUR_KEY_SIZE, detour_server_key_private (second),
-                   DETOUR_KEY_SIZE);
+  g_assert_cmpmem (detour_server_key_private (first), DETOUR_KEY_SIZE,
+                   detour_server_key_private (second), DETOUR_KEY_SIZE);
 
   /* What exists is never replaced, and nothing is left beside it. */
   g_assert_false (detour_server_key_save (first, path, &error));
@@ -126,7 +129,8 @@ open_to_everyone (void)
   static const struct {
     int mode;
     gboolean good;
-  } cases[] = { { 0600, TRUE }, { 0400, TRUE }, { 0640, TRUE }, { 0644, FALSE }, { 0604, FALSE }, { 0602, FALSE } };
+  } cases[] = { { 0600, TRUE },  { 0400, TRUE },  { 0640, TRUE },
+                { 0644, FALSE }, { 0604, FALSE }, { 0602, FALSE } };
   g_autofree char *dir = g_dir_make_tmp (NULL, NULL);
   g_autofree char *path = g_build_filename (dir, "key", NULL);
   g_autoptr (DetourServerKey) key = detour_server_key_new ();

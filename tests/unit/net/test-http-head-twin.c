@@ -111,7 +111,8 @@ compare (const guint8 *data, gsize len)
   gsize used;
 
   detour_http_head_init (&head);
-  ours = detour_http_head_parse (&head, data, len) == DETOUR_HTTP_HEAD_OK && is_known_method (&head);
+  ours = detour_http_head_parse (&head, data, len) == DETOUR_HTTP_HEAD_OK
+      && is_known_method (&head);
   if (ours)
     {
       http_parser_settings_init (&settings);
@@ -136,7 +137,8 @@ compare (const guint8 *data, gsize len)
         {
           g_autofree char *text = g_strescape ((const char *) data, NULL);
 
-          g_test_message ("refused by the twin: %s: \"%s\"", http_errno_name (HTTP_PARSER_ERRNO (&parser)), text);
+          g_test_message ("refused by the twin: %s: \"%s\"",
+                          http_errno_name (HTTP_PARSER_ERRNO (&parser)), text);
           g_test_fail ();
         }
       else
@@ -176,22 +178,30 @@ static GString *
 make_head (GRand *rand)
 {
   static const char *const methods[] = { "GET", "HEAD", "POST", "CONNECT", "OPTIONS", "M-SEARCH" };
-  static const char *const targets[] = { "/",      "/derp", "/generate_204?t=1", "http://h/p?q", "http://h:80", "h:443",
-                                         "//a/..", "/%64",  "/?",                "[::1]:443",    "https://[::1]?x" };
+  static const char *const targets[] = {
+    "/",    "/derp", "/generate_204?t=1", "http://h/p?q",   "http://h:80", "h:443", "//a/..",
+    "/%64", "/?",    "[::1]:443",         "https://[::1]?x"
+  };
   static const char *const versions[] = { "HTTP/1.1", "HTTP/1.0", "HTTP/1.9" };
-  static const char *const names[] = { "Connection", "Upgrade", "Content-Length", "X-A", "x_b", "a", "Derp-Fast-Start",
-                                       "Sec-WebSocket-Protocol", "Ideal-Node", "Proxy-Connection", "Expect" };
-  static const char *const values[] = { "", "1", "0", "close", "Upgrade", "keep-alive, Upgrade", "DERP", "a b", "\t",
-                                        "websocket", "\xc3\xa4", ",", "close, ", "upgradeclose", "12345" };
+  static const char *const names[] = {
+    "Connection", "Upgrade",         "Content-Length",         "X-A",        "x_b",
+    "a",          "Derp-Fast-Start", "Sec-WebSocket-Protocol", "Ideal-Node", "Proxy-Connection",
+    "Expect"
+  };
+  static const char *const values[] = {
+    "",   "1",         "0",        "close", "Upgrade", "keep-alive, Upgrade", "DERP", "a b",
+    "\t", "websocket", "\xc3\xa4", ",",     "close, ", "upgradeclose",        "12345"
+  };
   static const char *const blanks[] = { "", " ", "\t", "  \t" };
   GString *text = g_string_new (NULL);
   guint n = (guint) g_rand_int_range (rand, 0, 6);
 
-  g_string_printf (text, "%s %s %s\r\n", PICK (rand, methods), PICK (rand, targets), PICK (rand, versions));
+  g_string_printf (text, "%s %s %s\r\n", PICK (rand, methods), PICK (rand, targets),
+                   PICK (rand, versions));
   g_string_append (text, g_rand_boolean (rand) ? "Host: h\r\n" : "host:[::1]:80 \r\n");
   for (guint i = 0; i < n; i++)
-    g_string_append_printf (text, "%s:%s%s%s\r\n", PICK (rand, names), PICK (rand, blanks), PICK (rand, values),
-                            PICK (rand, blanks));
+    g_string_append_printf (text, "%s:%s%s%s\r\n", PICK (rand, names), PICK (rand, blanks),
+                            PICK (rand, values), PICK (rand, blanks));
   g_string_append (text, "\r\nbehind");
   return text;
 }

@@ -113,8 +113,8 @@ test_byte_by_byte (void)
 
       g_assert_cmpint (detour_http_head_parse (&head, prefix, n), ==, DETOUR_HTTP_HEAD_MORE);
     }
-  g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) derp_head, sizeof derp_head - 1), ==,
-                   DETOUR_HTTP_HEAD_OK);
+  g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) derp_head, sizeof derp_head - 1),
+                   ==, DETOUR_HTTP_HEAD_OK);
   assert_header (&head, "Upgrade", "DERP");
 }
 
@@ -126,7 +126,8 @@ test_no_second_look (void)
   DetourHttpHead head;
 
   detour_http_head_init (&head);
-  g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, 25), ==, DETOUR_HTTP_HEAD_MORE);
+  g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, 25), ==,
+                   DETOUR_HTTP_HEAD_MORE);
   memset (text, '\n', strlen ("GET /derp HTTP/1.1"));
   g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, sizeof derp_head - 1), ==,
                    DETOUR_HTTP_HEAD_OK);
@@ -143,10 +144,13 @@ static const struct {
   { "empty-query", "/a?", "GET", DETOUR_HTTP_TARGET_ORIGIN, "/a", "", "h" },
   { "unclean", "//a/../b", "GET", DETOUR_HTTP_TARGET_ORIGIN, "//a/../b", "", "h" },
   { "percent-stays", "/%64erp", "GET", DETOUR_HTTP_TARGET_ORIGIN, "/%64erp", "", "h" },
-  { "absolute", "http://x.example:8080/p?q", "GET", DETOUR_HTTP_TARGET_ABSOLUTE, "/p", "q", "x.example:8080" },
-  { "absolute-no-path", "HTTPS://x.example", "GET", DETOUR_HTTP_TARGET_ABSOLUTE, "", "", "x.example" },
+  { "absolute", "http://x.example:8080/p?q", "GET", DETOUR_HTTP_TARGET_ABSOLUTE, "/p", "q",
+    "x.example:8080" },
+  { "absolute-no-path", "HTTPS://x.example", "GET", DETOUR_HTTP_TARGET_ABSOLUTE, "", "",
+    "x.example" },
   { "absolute-only-query", "http://x?q", "GET", DETOUR_HTTP_TARGET_ABSOLUTE, "", "q", "x" },
-  { "absolute-v6", "http://[2001:db8::1]:80/", "GET", DETOUR_HTTP_TARGET_ABSOLUTE, "/", "", "[2001:db8::1]:80" },
+  { "absolute-v6", "http://[2001:db8::1]:80/", "GET", DETOUR_HTTP_TARGET_ABSOLUTE, "/", "",
+    "[2001:db8::1]:80" },
   { "connect", "control.example.com:443", "CONNECT", DETOUR_HTTP_TARGET_AUTHORITY, "", "", "h" },
   { "connect-v6", "[2001:db8::1]:443", "CONNECT", DETOUR_HTTP_TARGET_AUTHORITY, "", "", "h" },
 };
@@ -155,7 +159,8 @@ static void
 test_target (gconstpointer data)
 {
   gsize i = GPOINTER_TO_SIZE (data);
-  g_autofree char *text = g_strdup_printf ("%s %s HTTP/1.1\r\nHost: h\r\n\r\n", targets[i].method, targets[i].target);
+  g_autofree char *text = g_strdup_printf ("%s %s HTTP/1.1\r\nHost: h\r\n\r\n", targets[i].method,
+                                           targets[i].target);
   DetourHttpHead head;
 
   g_assert_cmpint (parse (&head, text, strlen (text)), ==, DETOUR_HTTP_HEAD_OK);
@@ -167,8 +172,8 @@ test_target (gconstpointer data)
   assert_span (&head, head.host, targets[i].host);
 }
 
-#define HOST "Host: h\r\n"
-#define GET "GET / HTTP/1.1\r\n"
+#define HOST       "Host: h\r\n"
+#define GET        "GET / HTTP/1.1\r\n"
 #define TEXT(text) text, sizeof text - 1
 
 static const struct {
@@ -379,8 +384,10 @@ test_target_length (void)
   g_string_insert_c (text, 5, 'x');
   g_assert_cmpint (parse (&head, text->str, text->len), ==, DETOUR_HTTP_HEAD_BAD);
   g_assert_cmpuint (head.status, ==, 414);
-  g_assert_cmpint (parse (&head, text->str, 4 + DETOUR_HTTP_HEAD_TARGET_MAX + 1), ==, DETOUR_HTTP_HEAD_BAD);
-  g_assert_cmpint (parse (&head, text->str, 4 + DETOUR_HTTP_HEAD_TARGET_MAX), ==, DETOUR_HTTP_HEAD_MORE);
+  g_assert_cmpint (parse (&head, text->str, 4 + DETOUR_HTTP_HEAD_TARGET_MAX + 1), ==,
+                   DETOUR_HTTP_HEAD_BAD);
+  g_assert_cmpint (parse (&head, text->str, 4 + DETOUR_HTTP_HEAD_TARGET_MAX), ==,
+                   DETOUR_HTTP_HEAD_MORE);
   g_string_free (text, TRUE);
 }
 
@@ -427,7 +434,8 @@ test_token (gconstpointer data)
   DetourHttpHead head;
 
   g_assert_cmpint (parse (&head, text, strlen (text)), ==, DETOUR_HTTP_HEAD_OK);
-  g_assert_cmpint (detour_http_head_has_token (&head, "Connection", "upgrade"), ==, token_lists[i].upgrade);
+  g_assert_cmpint (detour_http_head_has_token (&head, "Connection", "upgrade"), ==,
+                   token_lists[i].upgrade);
 }
 
 static const struct {
@@ -451,7 +459,8 @@ static void
 test_keep_alive (gconstpointer data)
 {
   gsize i = GPOINTER_TO_SIZE (data);
-  g_autofree char *text = g_strdup_printf ("GET / HTTP/1.%u\r\n" HOST "%s\r\n", keeps[i].minor, keeps[i].headers);
+  g_autofree char *text = g_strdup_printf ("GET / HTTP/1.%u\r\n" HOST "%s\r\n", keeps[i].minor,
+                                           keeps[i].headers);
   DetourHttpHead head;
 
   g_assert_cmpint (parse (&head, text, strlen (text)), ==, DETOUR_HTTP_HEAD_OK);

@@ -28,7 +28,8 @@ request_of (const char *text, DetourListenerFlags flags)
 }
 
 static void
-assert_bytes (const DetourHttpResponse *response, const DetourHttpRequest *request, const char *expected)
+assert_bytes (const DetourHttpResponse *response, const DetourHttpRequest *request,
+              const char *expected)
 {
   g_autoptr (GByteArray) bytes = detour_http_response_to_bytes (response, request, WHEN);
   g_autofree char *text = g_strndup ((const char *) bytes->data, bytes->len);
@@ -41,9 +42,10 @@ assert_bytes (const DetourHttpResponse *response, const DetourHttpRequest *reque
 static void
 test_request (void)
 {
-  g_autoptr (DetourHttpRequest) request
-      = request_of ("POST /a/b?c=d HTTP/1.1\r\nHost:  relay.example.com:81 \r\nX-Empty:\r\nX-One: 1\r\nx-one: 2\r\n\r\n",
-                    DETOUR_LISTENER_SECURE);
+  g_autoptr (DetourHttpRequest)
+      request = request_of ("POST /a/b?c=d HTTP/1.1\r\nHost:  relay.example.com:81 "
+                            "\r\nX-Empty:\r\nX-One: 1\r\nx-one: 2\r\n\r\n",
+                            DETOUR_LISTENER_SECURE);
   const struct sockaddr_in *peer;
 
   g_assert_cmpstr (detour_http_request_method (request), ==, "POST");
@@ -114,7 +116,8 @@ test_body (void)
 
   detour_http_response_add_header (response, "Allow", "GET");
   detour_http_response_set_body (response, "text/plain", "hello", -1);
-#define FRONT "HTTP/1.1 200 OK\r\n" DATE "Allow: GET\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n"
+#define FRONT \
+  "HTTP/1.1 200 OK\r\n" DATE "Allow: GET\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n"
   assert_bytes (response, get, FRONT "hello");
   assert_bytes (response, head, FRONT);
 #undef FRONT
@@ -126,8 +129,8 @@ test_no_body (gconstpointer data)
   guint status = GPOINTER_TO_UINT (data);
   g_autoptr (DetourHttpRequest) request = request_of ("GET / HTTP/1.1\r\n" HOST "\r\n", 0);
   g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
-  g_autofree char *expected
-      = g_strdup_printf ("HTTP/1.1 %s\r\n" DATE "\r\n", status == 204 ? "204 No Content" : "304 Not Modified");
+  g_autofree char *expected = g_strdup_printf (
+      "HTTP/1.1 %s\r\n" DATE "\r\n", status == 204 ? "204 No Content" : "304 Not Modified");
 
   detour_http_response_set_status (response, status);
   assert_bytes (response, request, expected);
@@ -137,7 +140,8 @@ static void
 test_old_version (void)
 {
   g_autoptr (DetourHttpRequest) old = request_of ("GET / HTTP/1.0\r\n\r\n", 0);
-  g_autoptr (DetourHttpRequest) keep = request_of ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 0);
+  g_autoptr (DetourHttpRequest)
+      keep = request_of ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 0);
   g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
 
   g_assert_false (detour_http_response_keeps_alive (response, old));
@@ -168,8 +172,10 @@ test_error (void)
   detour_http_response_set_body (response, "text/html", "gone", -1);
   detour_http_response_set_error (response, 431, "too long");
   assert_bytes (response, NULL,
-                "HTTP/1.1 431 Request Header Fields Too Large\r\n" DATE "X-Content-Type-Options: nosniff\r\n"
-                "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 9\r\nConnection: close\r\n\r\ntoo long\n");
+                "HTTP/1.1 431 Request Header Fields Too Large\r\n" DATE
+                "X-Content-Type-Options: nosniff\r\n"
+                "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 9\r\nConnection: "
+                "close\r\n\r\ntoo long\n");
 }
 
 static void
@@ -179,11 +185,13 @@ test_browser_headers (void)
   g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
 
   detour_http_response_add_browser_headers (response);
-  assert_bytes (response, request,
-                "HTTP/1.1 200 OK\r\n" DATE "Strict-Transport-Security: max-age=63072000; includeSubDomains\r\n"
-                "Content-Security-Policy: default-src 'self'; frame-ancestors 'none'; form-action 'self'; "
-                "base-uri 'self'; block-all-mixed-content; object-src 'none'\r\n"
-                "X-Frame-Options: DENY\r\nX-Content-Type-Options: nosniff\r\nContent-Length: 0\r\n\r\n");
+  assert_bytes (
+      response, request,
+      "HTTP/1.1 200 OK\r\n" DATE
+      "Strict-Transport-Security: max-age=63072000; includeSubDomains\r\n"
+      "Content-Security-Policy: default-src 'self'; frame-ancestors 'none'; form-action 'self'; "
+      "base-uri 'self'; block-all-mixed-content; object-src 'none'\r\n"
+      "X-Frame-Options: DENY\r\nX-Content-Type-Options: nosniff\r\nContent-Length: 0\r\n\r\n");
 }
 
 static const struct {
@@ -204,9 +212,11 @@ static const struct {
   { "connection", "Connection", "upgrade", "*Connection is not a handler's*" },
 };
 
-static const char broken_text[] = "HTTP/1.1 500 Internal Server Error\r\n" DATE "X-Content-Type-Options: nosniff\r\n"
-                                  "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 29\r\n\r\n"
-                                  "The answer could not be made\n";
+static const char
+    broken_text[] = "HTTP/1.1 500 Internal Server Error\r\n" DATE
+                    "X-Content-Type-Options: nosniff\r\n"
+                    "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 29\r\n\r\n"
+                    "The answer could not be made\n";
 
 static void
 test_wrong_header (gconstpointer data)
@@ -278,8 +288,10 @@ main (int argc, char **argv)
   g_test_add_func ("/http-response/browser-headers", test_browser_headers);
   TEST_ADD_ROWS ("/http-response/wrong-header/", wrong, test_wrong_header);
   g_test_add_func ("/http-response/wrong-content-type", test_wrong_type);
-  g_test_add_data_func ("/http-response/status-too-small", GUINT_TO_POINTER (101), test_wrong_status);
-  g_test_add_data_func ("/http-response/status-too-large", GUINT_TO_POINTER (600), test_wrong_status);
+  g_test_add_data_func ("/http-response/status-too-small", GUINT_TO_POINTER (101),
+                        test_wrong_status);
+  g_test_add_data_func ("/http-response/status-too-large", GUINT_TO_POINTER (600),
+                        test_wrong_status);
   g_test_add_func ("/http-response/two-bodies", test_two_bodies);
   return g_test_run ();
 }

@@ -217,7 +217,8 @@ body_removed_in_round (Fixture *f, DetourLoop *loop)
   wait_for (f, 2);
 }
 
-/* Readable all the time, and never read: only a nap makes the thread give up the processor by itself. */
+/* Readable all the time, and never read: only a nap makes the thread give up the processor by
+ * itself. */
 static void
 on_flood (DetourLoop *loop, DetourIo *io, guint32 events)
 {

@@ -19,7 +19,8 @@ test_empty (void)
 static void
 test_never_early (void)
 {
-  static const gint64 distances_us[] = { -5, 0, 1, 1000, 65535, 65536, 65537, 2000000, 65000000, 67108864, 600000000 };
+  static const gint64 distances_us[] = { -5,    0,       1,        1000,     65535,    65536,
+                                         65537, 2000000, 65000000, 67108864, 600000000 };
 
   for (guint i = 0; i < G_N_ELEMENTS (distances_us); i++)
     {

@@ -6,7 +6,7 @@
 
 #define HEX32 "0123456789abcdefABCDEF0123456789"
 #define HEX64 HEX32 HEX32
-#define X32 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X32   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 /* What it says, in one line: version, flags, mesh key, name. */
 static const struct {
@@ -16,16 +16,22 @@ static const struct {
   { "null", "0 --- []" },
   { " { } ", "0 --- []" },
   { "{\"version\":2,\"CanAckPings\":true}", "2 p-- []" },
-  { "{\"meshKey\":\"" HEX64 "\",\"version\":2,\"CanAckPings\":false,\"IsProber\":true,\"AppName\":\"x\"}", "2 -bm [x]" },
+  { "{\"meshKey\":\"" HEX64
+    "\",\"version\":2,\"CanAckPings\":false,\"IsProber\":true,\"AppName\":\"x\"}",
+    "2 -bm [x]" },
   /* Letter case of names, and the last of several. */
   { "{\"VERSION\":3,\"canackpings\":true,\"ISPROBER\":true,\"appname\":\"n\"}", "3 pb- [n]" },
   { "{\"version\":3,\"Version\":4,\"CanAckPings\":true,\"canAckPings\":false}", "4 --- []" },
   { "{\"\\u0076ersion\":5}", "5 --- []" },
   /* Unknown ones, and those that only look alike. */
-  { "{\"a\":[1,{\"version\":\"x\"}],\"ersion\":\"x\",\"versions\":{},\"version\":1,\"AppName2AppName2AppName2\":1}", "1 --- []" },
+  { "{\"a\":[1,{\"version\":\"x\"}],\"ersion\":\"x\",\"versions\":{},\"version\":1,"
+    "\"AppName2AppName2AppName2\":1}",
+    "1 --- []" },
   /* null says nothing. */
   { "{\"version\":null,\"CanAckPings\":null,\"IsProber\":null,\"AppName\":null}", "0 --- []" },
-  { "{\"version\":2,\"version\":null,\"AppName\":\"a\",\"AppName\":null,\"IsProber\":true,\"IsProber\":null}", "2 -b- [a]" },
+  { "{\"version\":2,\"version\":null,\"AppName\":\"a\",\"AppName\":null,\"IsProber\":true,"
+    "\"IsProber\":null}",
+    "2 -b- [a]" },
   { "{\"version\":-7}", "-7 --- []" },
   { "{\"version\":9223372036854775807}", "9223372036854775807 --- []" },
   { "{\"AppName\":\"" X32 "\"}", "0 --- [" X32 "]" },
@@ -33,7 +39,8 @@ static const struct {
   { "{\"AppName\":\" ~\\u0041\\\"\"}", "0 --- [ ~A\"]" },
   /* Only the last name counts. */
   { "{\"AppName\":\"" X32 "x\",\"AppName\":\"ok\"}", "0 --- [ok]" },
-  { "{\"meshKey\":\"0000000000000000000000000000000000000000000000000000000000000000\"}", "0 --m []" },
+  { "{\"meshKey\":\"0000000000000000000000000000000000000000000000000000000000000000\"}",
+    "0 --m []" },
 };
 
 static const struct {
@@ -85,8 +92,9 @@ test_good (void)
 
       g_test_message ("%s", good[i].text);
       g_assert_true (detour_clientinfo_parse (good[i].text, strlen (good[i].text), &info, &reason));
-      said = g_strdup_printf ("%" G_GINT64_FORMAT " %c%c%c [%s]", info.version, info.can_ack_pings ? 'p' : '-',
-                              info.is_prober ? 'b' : '-', info.has_mesh_key ? 'm' : '-', info.app_name);
+      said = g_strdup_printf ("%" G_GINT64_FORMAT " %c%c%c [%s]", info.version,
+                              info.can_ack_pings ? 'p' : '-', info.is_prober ? 'b' : '-',
+                              info.has_mesh_key ? 'm' : '-', info.app_name);
       g_assert_cmpstr (said, ==, good[i].said);
     }
 }

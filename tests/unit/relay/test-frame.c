@@ -63,8 +63,10 @@ test_check (void)
   for (gsize i = 0; i < G_N_ELEMENTS (check_cases); i++)
     {
       g_test_message ("type 0x%02x, %u bytes", check_cases[i].type, check_cases[i].len);
-      g_assert_cmpint (detour_frame_check (check_cases[i].type, check_cases[i].len, FALSE), ==, check_cases[i].client);
-      g_assert_cmpint (detour_frame_check (check_cases[i].type, check_cases[i].len, TRUE), ==, check_cases[i].mesh);
+      g_assert_cmpint (detour_frame_check (check_cases[i].type, check_cases[i].len, FALSE), ==,
+                       check_cases[i].client);
+      g_assert_cmpint (detour_frame_check (check_cases[i].type, check_cases[i].len, TRUE), ==,
+                       check_cases[i].mesh);
     }
 }
 
@@ -74,8 +76,9 @@ test_prefixes (void)
   static const struct {
     guint8 type;
     guint32 len;
-  } cases[] = { { DETOUR_FRAME_SEND_PACKET, 37 },    { DETOUR_FRAME_PING, 8 },       { DETOUR_FRAME_WATCH_CONNS, 0 },
-                { DETOUR_FRAME_FORWARD_PACKET, 70 }, { DETOUR_FRAME_CLOSE_PEER, 32 }, { 0x77, 100 } };
+  } cases[] = { { DETOUR_FRAME_SEND_PACKET, 37 }, { DETOUR_FRAME_PING, 8 },
+                { DETOUR_FRAME_WATCH_CONNS, 0 },  { DETOUR_FRAME_FORWARD_PACKET, 70 },
+                { DETOUR_FRAME_CLOSE_PEER, 32 },  { 0x77, 100 } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
@@ -107,7 +110,8 @@ test_bad_header_at_once (void)
   detour_frame_put_header (header, DETOUR_FRAME_SEND_PACKET, 65569);
   g_assert_cmpint (detour_frame_parse (header, sizeof header, FALSE, &frame), ==, DETOUR_FRAME_BAD);
   detour_frame_put_header (header, DETOUR_FRAME_FORWARD_PACKET, 100);
-  g_assert_cmpint (detour_frame_parse (header, sizeof header, FALSE, &frame), ==, DETOUR_FRAME_FORBIDDEN);
+  g_assert_cmpint (detour_frame_parse (header, sizeof header, FALSE, &frame), ==,
+                   DETOUR_FRAME_FORBIDDEN);
   detour_frame_put_header (header, 0xee, G_MAXUINT32);
   g_assert_cmpint (detour_frame_parse (header, sizeof header, TRUE, &frame), ==, DETOUR_FRAME_BAD);
 }
@@ -126,7 +130,8 @@ test_several_in_a_row (void)
   len = 20;
   for (guint i = 0; i < 2; i++)
     {
-      g_assert_cmpint (detour_frame_parse (buffer + at, len - at, FALSE, &frame), ==, DETOUR_FRAME_OK);
+      g_assert_cmpint (detour_frame_parse (buffer + at, len - at, FALSE, &frame), ==,
+                       DETOUR_FRAME_OK);
       at += DETOUR_FRAME_HEADER_SIZE + frame.len;
     }
   g_assert_cmpuint (frame.payload[0], ==, 1);
@@ -173,8 +178,7 @@ test_builders (void)
                                        "my app";
 
   memset (&key, 0x11, sizeof key);
-#define HEAD(n, ...)                                                                                                   \
-  g_assert_cmpmem (out, n, ((const guint8[]){ __VA_ARGS__ }), n)
+#define HEAD(n, ...) g_assert_cmpmem (out, n, ((const guint8[]) { __VA_ARGS__ }), n)
 
   g_assert_cmpuint (detour_frame_put_server_key (out, &key), ==, 45);
   HEAD (14, 1, 0, 0, 0, 0x28, 0x44, 0x45, 0x52, 0x50, 0xf0, 0x9f, 0x94, 0x91, 0x11);
@@ -204,7 +208,8 @@ test_builders (void)
   memset (presence.name, 'x', DETOUR_FRAME_APP_NAME_MAX);
   presence.name_len = DETOUR_FRAME_APP_NAME_MAX;
   out[DETOUR_FRAME_PEER_PRESENT_MAX] = 0xaa;
-  g_assert_cmpuint (detour_frame_put_peer_present (out, &key, &presence), ==, DETOUR_FRAME_PEER_PRESENT_MAX);
+  g_assert_cmpuint (detour_frame_put_peer_present (out, &key, &presence), ==,
+                    DETOUR_FRAME_PEER_PRESENT_MAX);
   g_assert_cmpuint (out[DETOUR_FRAME_PEER_PRESENT_MAX], ==, 0xaa);
 #undef HEAD
 }

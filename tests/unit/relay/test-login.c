@@ -11,14 +11,15 @@
 #define SERVER_PUBLIC "8f40c5adb68f25624ae5b214ea767a6ec94d829d3d7b5e1ad1ba6f3e2138285f"
 #define CLIENT_SECRET "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e5f"
 #define CLIENT_PUBLIC "493e82fc74464a59268817623d2053c5eb8e2cc4a988b4fee179ec6b010d531d"
-#define NONCE "404142434445464748494a4b4c4d4e4f5051525354555657"
+#define NONCE         "404142434445464748494a4b4c4d4e4f5051525354555657"
 
 static guint8 *
 from_hex (const char *hex, gsize *len)
 {
   guint8 *bytes = g_malloc (strlen (hex) / 2);
 
-  g_assert_cmpint (sodium_hex2bin (bytes, strlen (hex) / 2, hex, strlen (hex), NULL, len, NULL), ==, 0);
+  g_assert_cmpint (sodium_hex2bin (bytes, strlen (hex) / 2, hex, strlen (hex), NULL, len, NULL), ==,
+                   0);
   return bytes;
 }
 
@@ -45,8 +46,8 @@ make_payload (const char *text, gsize text_len, gsize *len)
   payload = g_malloc (*len);
   memcpy (payload, public.bytes, 32);
   randombytes_buf (payload + 32, 24);
-  g_assert_cmpint (crypto_box_easy (payload + 56, (const guint8 *) text, text_len, payload + 32, server.bytes,
-                                    secret.bytes),
+  g_assert_cmpint (crypto_box_easy (payload + 56, (const guint8 *) text, text_len, payload + 32,
+                                    server.bytes, secret.bytes),
                    ==, 0);
   return payload;
 }
@@ -64,12 +65,13 @@ static void
 test_vectors (void)
 {
   gsize len, expected_len, nonce_len;
-  g_autofree guint8 *frame_bytes
-      = from_hex ("0200000068" CLIENT_PUBLIC NONCE "b74572de1b4fb4f7afd8d00ec8f62747"
-                  "59ff39372832c1f113924bfda7f34f1c24193ad82ac25c1ba685e5b7f0858bd2",
-                  &len);
-  g_autofree guint8 *expected
-      = from_hex ("0300000035" NONCE "b6d9f3493f42c9da5489de01e7b4041059ff39372832c1f113924bfdf6", &expected_len);
+  g_autofree guint8 *frame_bytes = from_hex (
+      "0200000068" CLIENT_PUBLIC NONCE "b74572de1b4fb4f7afd8d00ec8f62747"
+      "59ff39372832c1f113924bfda7f34f1c24193ad82ac25c1ba685e5b7f0858bd2",
+      &len);
+  g_autofree guint8 *expected = from_hex (
+      "0300000035" NONCE "b6d9f3493f42c9da5489de01e7b4041059ff39372832c1f113924bfdf6",
+      &expected_len);
   g_autofree guint8 *nonce = from_hex (NONCE, &nonce_len);
   guint8 answer[DETOUR_LOGIN_SERVER_INFO_SIZE + 1], other[DETOUR_LOGIN_SERVER_INFO_SIZE];
   char hex[DETOUR_KEY_HEX_SIZE + 1];
@@ -79,7 +81,8 @@ test_vectors (void)
 
   g_assert_cmpint (detour_login_parse (frame_bytes, len, &frame), ==, DETOUR_FRAME_OK);
   g_assert_cmpuint (frame.len, ==, 104);
-  g_assert_true (detour_login_open (frame.payload, frame.len, server_secret (), NULL, &login, &reason));
+  g_assert_true (
+      detour_login_open (frame.payload, frame.len, server_secret (), NULL, &login, &reason));
   detour_key_to_hex (&login.key, hex);
   g_assert_cmpstr (hex, ==, CLIENT_PUBLIC);
   g_assert_false (login.is_mesh);
@@ -118,7 +121,8 @@ test_prefixes (void)
     }
   g_assert_cmpint (detour_login_parse (frame_bytes, 5 + len, &frame), ==, DETOUR_FRAME_OK);
   /* Frames that follow at once are not its business. */
-  g_assert_cmpint (detour_login_parse (frame_bytes, sizeof frame_bytes, &frame), ==, DETOUR_FRAME_OK);
+  g_assert_cmpint (detour_login_parse (frame_bytes, sizeof frame_bytes, &frame), ==,
+                   DETOUR_FRAME_OK);
   g_assert_cmpuint (frame.len, ==, len);
 }
 
@@ -201,7 +205,8 @@ test_texts (void)
   DetourLogin login;
   const char *reason;
 
-  g_assert_true (try_login ("{\"version\":7,\"IsProber\":true,\"AppName\":\"my app\"}", NULL, &login, &reason));
+  g_assert_true (try_login ("{\"version\":7,\"IsProber\":true,\"AppName\":\"my app\"}", NULL,
+                            &login, &reason));
   g_assert_true (login.is_prober);
   g_assert_cmpstr (login.app_name, ==, "my app");
   g_assert_true (try_login ("null", NULL, &login, &reason));

@@ -42,7 +42,8 @@ push (Fixture *f, DetourQueueKind kind, guint8 n, gsize len)
   DetourKey source = { { n } };
 
   detour_frame_put_recv_head (frame, &source, (guint32) len);
-  detour_queue_push (&f->queue, &f->limits, kind, frame, DETOUR_FRAME_RECV_HEAD_SIZE + len, note_drop, f->dropped);
+  detour_queue_push (&f->queue, &f->limits, kind, frame, DETOUR_FRAME_RECV_HEAD_SIZE + len,
+                     note_drop, f->dropped);
 }
 
 static void
@@ -141,7 +142,8 @@ test_byte_limit (Fixture *f, gconstpointer data)
   assert_pops (f, 'p', 6, 2001);
 }
 
-/* A line that is empty always takes one, whatever the other holds; so at most one frame is held beyond the limit. */
+/* A line that is empty always takes one, whatever the other holds; so at most one frame is held
+ * beyond the limit. */
 static void
 test_neither_line_starves (Fixture *f, gconstpointer data)
 {

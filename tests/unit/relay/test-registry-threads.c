@@ -12,8 +12,8 @@
 #include <stdio.h>
 
 #define N_WORKERS 3
-#define N_KEYS 300
-#define N_ROUNDS 12000
+#define N_KEYS    300
+#define N_ROUNDS  12000
 
 static DetourRegistry *registry;
 static DetourPresence presence;
@@ -27,13 +27,14 @@ note_gone (const DetourPeer *peer, gpointer user)
 }
 
 static void
-check_key (const DetourPeer *peer, DetourHandle handle, const DetourPresence *its_presence, gpointer user)
+check_key (const DetourPeer *peer, DetourHandle handle, const DetourPresence *its_presence,
+           gpointer user)
 {
   INSIST (handle != DETOUR_HANDLE_NONE && its_presence == &presence);
 }
 
-/* What a worker does: joins, speaks, leaves, looks up, is quiet, and sleeps. The keys of workers overlap, so there
- * are duplicates. */
+/* What a worker does: joins, speaks, leaves, looks up, is quiet, and sleeps. The keys of workers
+ * overlap, so there are duplicates. */
 static void *
 worker (void *data)
 {
@@ -106,13 +107,14 @@ main (void)
       keys[n].bytes[0] = (guint8) n;
       keys[n].bytes[31] = (guint8) (n >> 8);
     }
-  registry = detour_registry_new (N_WORKERS, &(DetourRegistryObserver){ NULL, note_gone, NULL });
+  registry = detour_registry_new (N_WORKERS, &(DetourRegistryObserver) { NULL, note_gone, NULL });
   for (unsigned i = 0; i < N_WORKERS; i++)
     INSIST (pthread_create (&threads[i], NULL, worker, (void *) (gsize) i) == 0);
   for (unsigned i = 0; i < N_WORKERS; i++)
     INSIST (pthread_join (threads[i], NULL) == 0);
   detour_registry_stats (registry, &stats);
-  INSIST (stats.n_keys == 0 && stats.n_conns == 0 && stats.n_dup_keys == 0 && stats.n_dup_conns == 0);
+  INSIST (stats.n_keys == 0 && stats.n_conns == 0 && stats.n_dup_keys == 0
+          && stats.n_dup_conns == 0);
   INSIST (n_found > 0 && n_told > 0 && stats.total_dups > 0);
   detour_registry_free (registry);
   printf ("1..1\nok 1 - /registry/readers-and-writers-at-once\n");

@@ -31,7 +31,8 @@ static DetourPresence presences[128];
 
 /* Writes down what the registry tells: "+1A" joined, "-1" gone. */
 static void
-note_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
+note_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
+             gpointer user)
 {
   g_assert_true (presence == &presences[(guint) letter_of (handle)]);
   g_string_append_printf (user, "+%u%c", peer->key.bytes[4], letter_of (handle));
@@ -53,7 +54,8 @@ static void
 setup (Fixture *f, gconstpointer data)
 {
   f->told = g_string_new (NULL);
-  f->registry = detour_registry_new (2, &(DetourRegistryObserver){ note_joined, note_gone, f->told });
+  f->registry = detour_registry_new (2,
+                                     &(DetourRegistryObserver) { note_joined, note_gone, f->told });
   detour_registry_online (f->registry, 0);
 }
 
@@ -70,8 +72,8 @@ join (Fixture *f, guint32 n, char letter)
 {
   DetourKey key = key_of (n);
 
-  f->peers[(guint) letter]
-      = detour_registry_join (f->registry, &key, handle_of (letter), &presences[(guint) letter]);
+  f->peers[(guint) letter] = detour_registry_join (f->registry, &key, handle_of (letter),
+                                                   &presences[(guint) letter]);
 }
 
 static void
@@ -249,7 +251,8 @@ test_duplicates (Fixture *f, gconstpointer data)
       found = conns (f, 1);
       g_assert_cmpstr (found, ==, c->steps[i].conns);
       g_assert_cmpint (active (f, 1), ==, c->steps[i].active);
-      assert_stats (f, n > 0, n, c->steps[i].dup_keys, c->steps[i].dup_conns, c->steps[i].total_dups);
+      assert_stats (f, n > 0, n, c->steps[i].dup_keys, c->steps[i].dup_conns,
+                    c->steps[i].total_dups);
     }
   g_string_append (expected, "-1");
   g_assert_cmpstr (f->told->str, ==, expected->str);
@@ -319,8 +322,9 @@ test_many_keys (Fixture *f, gconstpointer data)
 
       g_assert_true (peer == g_hash_table_lookup (expected, GUINT_TO_POINTER (n)));
       if (peer == NULL)
-        g_hash_table_insert (expected, GUINT_TO_POINTER (n),
-                             detour_registry_join (f->registry, &key, handle_of ('A'), &presences['A']));
+        g_hash_table_insert (
+            expected, GUINT_TO_POINTER (n),
+            detour_registry_join (f->registry, &key, handle_of ('A'), &presences['A']));
       else
         {
           g_assert_true (detour_key_equal (&peer->key, &key));

@@ -4,7 +4,7 @@
 
 #include "detour-relay.h"
 
-#define START_US G_GINT64_CONSTANT (1000000000)
+#define START_US  G_GINT64_CONSTANT (1000000000)
 #define N_CLIENTS 4
 
 /* A client and what it was handed so far. */
@@ -42,8 +42,8 @@ key_of (guint8 letter)
 }
 
 static DetourForward
-on_forward (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source, const guint8 *packet_data,
-            gsize len)
+on_forward (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source,
+            const guint8 *packet_data, gsize len)
 {
   Fixture *f = user;
 
@@ -93,7 +93,8 @@ setup (Fixture *f, gconstpointer data)
   f->gone = g_array_new (FALSE, FALSE, sizeof (Gone));
   f->registry = detour_registry_new (2, &observer);
   detour_registry_online (f->registry, 0);
-  f->relay = detour_relay_new (f->registry, 0, &server, data != NULL ? data : &default_limits, &port, f);
+  f->relay = detour_relay_new (f->registry, 0, &server, data != NULL ? data : &default_limits,
+                               &port, f);
   detour_relay_begin (f->relay, f->now_us);
 }
 
@@ -107,7 +108,8 @@ join_as (Fixture *f, guint i, guint8 letter, guint worker)
   if (worker == 0)
     detour_relay_join (f->relay, &f->peers[i].client, &key, handle);
   else
-    f->peers[i].client.peer = detour_registry_join (f->registry, &key, handle, &f->peers[i].client.presence);
+    f->peers[i].client.peer = detour_registry_join (f->registry, &key, handle,
+                                                    &f->peers[i].client.presence);
   f->peers[i].client.handle = handle;
 }
 
@@ -136,7 +138,8 @@ flush (Fixture *f)
       gsize len;
       guint n;
 
-      while ((n = detour_relay_gather (f->relay, client, spans, G_N_ELEMENTS (spans), 16384, &len)) > 0)
+      while ((n = detour_relay_gather (f->relay, client, spans, G_N_ELEMENTS (spans), 16384, &len))
+             > 0)
         for (guint i = 0; i < n; i++)
           {
             len -= spans[i].len;
@@ -201,7 +204,8 @@ disco (Fixture *f, guint8 to, gsize len)
 }
 
 static DetourInput
-give_from (Fixture *f, guint i, guint8 *data, gsize len, gsize *used, DetourClose *why, gint64 *resume_us)
+give_from (Fixture *f, guint i, guint8 *data, gsize len, gsize *used, DetourClose *why,
+           gint64 *resume_us)
 {
   return detour_relay_input (f->relay, &f->peers[i].client, data, len, used, resume_us, why);
 }
@@ -214,7 +218,8 @@ give (Fixture *f, guint i)
   DetourClose why;
   gint64 resume_us;
 
-  g_assert_cmpint (give_from (f, i, f->input, f->input_len, &used, &why, &resume_us), ==, DETOUR_INPUT_OK);
+  g_assert_cmpint (give_from (f, i, f->input, f->input_len, &used, &why, &resume_us), ==,
+                   DETOUR_INPUT_OK);
   g_assert_cmpuint (used, ==, f->input_len);
 }
 
@@ -419,7 +424,8 @@ test_refused_frames (Fixture *f, gconstpointer data)
       /* The header alone is enough. */
       detour_frame_put_header (header, cases[i].type, cases[i].len);
       f->peers[0].client.is_mesh = cases[i].mesh;
-      g_assert_cmpint (give_from (f, 0, header, sizeof header, &used, &why, &resume_us), ==, DETOUR_INPUT_CLOSE);
+      g_assert_cmpint (give_from (f, 0, header, sizeof header, &used, &why, &resume_us), ==,
+                       DETOUR_INPUT_CLOSE);
       g_assert_cmpint (why, ==, cases[i].why);
     }
   flush (f);
@@ -442,7 +448,8 @@ test_skipped_frames (Fixture *f, gconstpointer data)
   give (f, 0);
   flush (f);
   take_packet (f, 0, 'A', 1, 1);
-  g_assert_cmpuint (detour_counter_get (&detour_relay_counters (f->relay)->unknown_frames), ==, G_N_ELEMENTS (types));
+  g_assert_cmpuint (detour_counter_get (&detour_relay_counters (f->relay)->unknown_frames), ==,
+                    G_N_ELEMENTS (types));
 }
 
 static void
@@ -519,7 +526,8 @@ test_gone_again (Fixture *f, gconstpointer data)
     }
 }
 
-/* A packet arrives from another worker after its source has left: nobody waits for a notice that was given. */
+/* A packet arrives from another worker after its source has left: nobody waits for a notice that
+ * was given. */
 static void
 test_late_packet (Fixture *f, gconstpointer data)
 {
@@ -594,7 +602,8 @@ test_control_goes_first (Fixture *f, gconstpointer data)
   give (f, 1);
   f->input_len += 0;
   memset (frame (f, DETOUR_FRAME_PING, 8), 'p', 8);
-  g_assert_cmpint (give_from (f, 0, f->input + f->input_len - 13, 13, &(gsize) { 0 }, &(DetourClose) { 0 }, &(gint64) { 0 }),
+  g_assert_cmpint (give_from (f, 0, f->input + f->input_len - 13, 13, &(gsize) { 0 },
+                              &(DetourClose) { 0 }, &(gint64) { 0 }),
                    ==, DETOUR_INPUT_OK);
   detour_relay_keep_alive (f->relay, &f->peers[0].client);
   detour_frame_put_header (control, DETOUR_FRAME_HEALTH, 3);
@@ -611,7 +620,9 @@ test_control_goes_first (Fixture *f, gconstpointer data)
 static void
 test_greeting_goes_before_all (Fixture *f, gconstpointer data)
 {
-  guint8 greeting[DETOUR_FRAME_HEADER_SIZE + 3] = { DETOUR_FRAME_SERVER_INFO, 0, 0, 0, 3, 'y', 'e', 's' };
+  guint8 greeting[DETOUR_FRAME_HEADER_SIZE + 3] = {
+    DETOUR_FRAME_SERVER_INFO, 0, 0, 0, 3, 'y', 'e', 's'
+  };
 
   join (f, 0);
   join (f, 1);
@@ -619,7 +630,8 @@ test_greeting_goes_before_all (Fixture *f, gconstpointer data)
   packet (f, 'A', 100, 1);
   give (f, 1);
   memset (frame (f, DETOUR_FRAME_PING, 8), 'p', 8);
-  g_assert_cmpint (give_from (f, 0, f->input + f->input_len - 13, 13, &(gsize) { 0 }, &(DetourClose) { 0 }, &(gint64) { 0 }),
+  g_assert_cmpint (give_from (f, 0, f->input + f->input_len - 13, 13, &(gsize) { 0 },
+                              &(DetourClose) { 0 }, &(gint64) { 0 }),
                    ==, DETOUR_INPUT_OK);
   detour_relay_keep_alive (f->relay, &f->peers[0].client);
   flush (f);
@@ -630,7 +642,8 @@ test_greeting_goes_before_all (Fixture *f, gconstpointer data)
   take_nothing (f, 0);
 }
 
-/* More control bytes than fit a record: their stream stays whole, and nothing slips between its parts. */
+/* More control bytes than fit a record: their stream stays whole, and nothing slips between its
+ * parts. */
 static void
 test_long_control (Fixture *f, gconstpointer data)
 {
@@ -715,7 +728,8 @@ test_blocked (Fixture *f, gconstpointer data)
   take_nothing (f, 1);
 }
 
-/* A slow receiver may have long packets waiting too; one that has stalled is cut down to the limit in bytes. */
+/* A slow receiver may have long packets waiting too; one that has stalled is cut down to the limit
+ * in bytes. */
 static void
 test_slow_and_stalled (Fixture *f, gconstpointer data)
 {
@@ -774,11 +788,13 @@ test_other_worker (Fixture *f, gconstpointer data)
   give (f, 0);
   g_assert_cmpuint (f->n_forwarded, ==, 1);
 
-  /* While the other worker is behind the packet stays where it is, unchanged, and is not counted. */
+  /* While the other worker is behind the packet stays where it is, unchanged, and is not counted.
+   */
   f->forward_full = TRUE;
   f->input_len = 0;
   packet (f, 'B', 10, 0);
-  g_assert_cmpint (give_from (f, 0, f->input, f->input_len, &used, &why, &resume_us), ==, DETOUR_INPUT_STALL);
+  g_assert_cmpint (give_from (f, 0, f->input, f->input_len, &used, &why, &resume_us), ==,
+                   DETOUR_INPUT_STALL);
   g_assert_cmpuint (used, ==, 0);
   g_assert_cmpuint (f->peers[0].client.rx_packets, ==, 1);
   f->forward_full = FALSE;
@@ -791,8 +807,10 @@ test_other_worker (Fixture *f, gconstpointer data)
   DetourKey source = key_of ('B');
 
   detour_frame_put_recv_head (recv, &source, 3);
-  detour_relay_deliver (f->relay, f->peers[0].client.handle, f->peers[1].client.peer->id, recv, sizeof recv);
-  detour_relay_deliver (f->relay, DETOUR_HANDLE_MAKE (0, 77, 5), f->peers[1].client.peer->id, recv, sizeof recv);
+  detour_relay_deliver (f->relay, f->peers[0].client.handle, f->peers[1].client.peer->id, recv,
+                        sizeof recv);
+  detour_relay_deliver (f->relay, DETOUR_HANDLE_MAKE (0, 77, 5), f->peers[1].client.peer->id, recv,
+                        sizeof recv);
   flush (f);
   take_packet (f, 0, 'B', 3, 0);
   g_assert_cmpuint (dropped (f, DETOUR_DROP_GONE, DETOUR_QUEUE_DATA), ==, 1);
@@ -873,8 +891,8 @@ test_rate (Fixture *f, gconstpointer data)
     {
       g_assert_cmpint (f->now_us - START_US, >=, expected_us[i]);
       g_assert_cmpint (f->now_us - START_US, <, expected_us[i] + 50000);
-      g_assert_cmpint (give_from (f, 0, f->input + at, f->input_len - at, &used, &why, &resume_us), ==,
-                       i < 3 ? DETOUR_INPUT_PAUSE : DETOUR_INPUT_OK);
+      g_assert_cmpint (give_from (f, 0, f->input + at, f->input_len - at, &used, &why, &resume_us),
+                       ==, i < 3 ? DETOUR_INPUT_PAUSE : DETOUR_INPUT_OK);
       g_assert_cmpuint (used, ==, 60037);
       at += used;
       f->now_us = resume_us;

@@ -30,13 +30,13 @@ gone (DetourWatch *watch, guint64 source)
   return g_string_free (text, FALSE);
 }
 
-#define ASSERT_GONE(source, expected)                                                                                  \
-  G_STMT_START                                                                                                         \
-  {                                                                                                                    \
-    g_autofree char *told = gone (watch, source);                                                                      \
-                                                                                                                       \
-    g_assert_cmpstr (told, ==, expected);                                                                              \
-  }                                                                                                                    \
+#define ASSERT_GONE(source, expected)             \
+  G_STMT_START                                    \
+  {                                               \
+    g_autofree char *told = gone (watch, source); \
+                                                  \
+    g_assert_cmpstr (told, ==, expected);         \
+  }                                               \
   G_STMT_END
 
 static void
@@ -115,7 +115,7 @@ forget_slot (guint32 slot, gpointer user)
 {
   guint64 **key = user;
 
-  g_assert_true (g_hash_table_remove (((gpointer *) user)[1], &(guint64){ *key[0] << 24 | slot }));
+  g_assert_true (g_hash_table_remove (((gpointer *) user)[1], &(guint64) { *key[0] << 24 | slot }));
 }
 
 static gboolean
@@ -129,7 +129,8 @@ static void
 test_random (void)
 {
   DetourWatch *watch = detour_watch_new ();
-  g_autoptr (GHashTable) expected = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  g_autoptr (GHashTable)
+      expected = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
 
   for (guint i = 0; i < 60000; i++)
     {
@@ -158,7 +159,8 @@ test_random (void)
           g_hash_table_remove (expected, &key);
           break;
         default:
-          g_assert_cmpint (detour_watch_add (watch, source, slot), ==, !g_hash_table_contains (expected, &key));
+          g_assert_cmpint (detour_watch_add (watch, source, slot), ==,
+                           !g_hash_table_contains (expected, &key));
           g_hash_table_add (expected, g_memdup2 (&key, sizeof key));
           break;
         }

@@ -32,7 +32,8 @@ verify (gpointer user, const char *instance, const DetourAuthQuestion *question,
 static gboolean
 takes_part (gpointer user, const char *instance)
 {
-  return !g_ptr_array_find_with_equal_func (((FakeAuth *) user)->stopped, instance, g_str_equal, NULL);
+  return !g_ptr_array_find_with_equal_func (((FakeAuth *) user)->stopped, instance, g_str_equal,
+                                            NULL);
 }
 
 static gboolean
@@ -72,7 +73,8 @@ void
 fake_auth_free (FakeAuth *self)
 {
   while (self->calls->len > 0)
-    fake_auth_answer (self, ((FakeCall *) self->calls->pdata[0])->instance, DETOUR_AUTH_UNAVAILABLE, "the end");
+    fake_auth_answer (self, ((FakeCall *) self->calls->pdata[0])->instance, DETOUR_AUTH_UNAVAILABLE,
+                      "the end");
   g_ptr_array_unref (self->calls);
   g_ptr_array_unref (self->stopped);
   g_array_unref (self->revoked);
@@ -121,7 +123,9 @@ fake_auth_n_open (const FakeAuth *self, const char *instance)
   guint n = 0;
 
   for (guint i = 0; i < self->calls->len; i++)
-    n += instance == NULL || g_str_equal (((FakeCall *) self->calls->pdata[i])->instance, instance) ? 1 : 0;
+    n += instance == NULL || g_str_equal (((FakeCall *) self->calls->pdata[i])->instance, instance)
+           ? 1
+           : 0;
   return n;
 }
 
@@ -136,7 +140,9 @@ fake_auth_stop_instance (FakeAuth *self, const char *instance)
 DetourQuestion
 fake_question (guint8 byte)
 {
-  DetourQuestion question = { .source = "192.0.2.1", .sni = (char *) "relay.test", .listener = (char *) "transport/https" };
+  DetourQuestion question = { .source = "192.0.2.1",
+                              .sni = (char *) "relay.test",
+                              .listener = (char *) "transport/https" };
 
   memset (question.key.bytes, byte, DETOUR_KEY_SIZE);
   return question;

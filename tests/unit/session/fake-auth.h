@@ -32,7 +32,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FakeAuth, fake_auth_free)
 
 void fake_auth_pass (FakeAuth *self, gint64 us);
 /* Answers the oldest open question to @instance; there must be one. */
-void fake_auth_answer (FakeAuth *self, const char *instance, DetourAuthResult result, const char *text);
+void fake_auth_answer (FakeAuth *self, const char *instance, DetourAuthResult result,
+                       const char *text);
 void fake_auth_answer_full (FakeAuth *self, const char *instance, const DetourAuthVerdict *verdict);
 /* Open questions to @instance; NULL: to any. */
 guint fake_auth_n_open (const FakeAuth *self, const char *instance);

@@ -21,7 +21,8 @@ typedef struct {
 static void
 apply (Bench *bench, const char *const *keys)
 {
-  g_autoptr (DetourSettings) settings = detour_settings_new ("admission", detour_schema_admission, "x.conf", 1);
+  g_autoptr (DetourSettings)
+      settings = detour_settings_new ("admission", detour_schema_admission, "x.conf", 1);
   g_autoptr (GError) error = NULL;
 
   for (; *keys != NULL; keys++)
@@ -321,7 +322,8 @@ test_stopped_instances (void)
   expect (bench, "+auth/b ");
 }
 
-/* A known key comes in at once while its source is silent; a denial that comes later takes that back. */
+/* A known key comes in at once while its source is silent; a denial that comes later takes that
+ * back. */
 static void
 test_first_word (void)
 {
@@ -374,7 +376,8 @@ write_note (const DetourVerdictNote *note, gpointer data)
 static void
 write_source (const DetourAuthSourceInfo *info, gpointer data)
 {
-  g_string_append_printf (data, "%s asked %u cached %u;", info->instance, (guint) info->asked, (guint) info->cached);
+  g_string_append_printf (data, "%s asked %u cached %u;", info->instance, (guint) info->asked,
+                          (guint) info->cached);
 }
 
 static void
@@ -394,7 +397,8 @@ test_status (void)
   ask (bench, 1);
   answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
   g_assert_cmpuint (detour_admission_why (bench->admission, &question.key, write_note, why), ==, 3);
-  g_assert_cmpstr (why->str, ==, "0 auth/a 192.0.2.1 - 1;1 auth/b 192.0.2.1 so 1;1 auth/b 192.0.2.1 so 1;");
+  g_assert_cmpstr (why->str, ==,
+                   "0 auth/a 192.0.2.1 - 1;1 auth/b 192.0.2.1 so 1;1 auth/b 192.0.2.1 so 1;");
   detour_admission_foreach_source (bench->admission, write_source, sources);
   g_assert_cmpstr (sources->str, ==, "auth/a asked 2 cached 1;auth/b asked 1 cached 1;");
   question.key.bytes[0] ^= 1;
@@ -461,9 +465,11 @@ main (int argc, char **argv)
   g_test_add_func ("/admission/recheck-asks-anew", test_recheck);
   g_test_add_func ("/admission/changes-on-the-way", test_changes_on_the_way);
   g_test_add_func ("/admission/new-settings-keep-what-is-known", test_apply_keeps_sources);
-  g_test_add_func ("/admission/stopped-instances-leave-the-chain-and-never-open-it", test_stopped_instances);
+  g_test_add_func ("/admission/stopped-instances-leave-the-chain-and-never-open-it",
+                   test_stopped_instances);
   g_test_add_func ("/admission/grace-at-once-and-the-last-word-later", test_first_word);
-  g_test_add_func ("/admission/recheck-waits-for-the-last-word", test_a_recheck_waits_for_the_last_word);
+  g_test_add_func ("/admission/recheck-waits-for-the-last-word",
+                   test_a_recheck_waits_for_the_last_word);
   g_test_add_func ("/admission/numbers-and-reasons", test_status);
   g_test_add_func ("/admission/ends-with-questions-open", test_end);
   g_test_add_func ("/admission/asked-from-several-threads", test_threads);

@@ -71,7 +71,8 @@ test_limit (void)
   g_assert_cmpuint (n_answers, ==, 1);
   g_assert_cmpuint (fake_auth_n_open (fake, NULL), ==, ASKING_MAX);
   /* First come, first served. */
-  g_assert_cmpuint (((FakeCall *) fake->calls->pdata[ASKING_MAX - 1])->key.bytes[0], ==, ASKING_MAX);
+  g_assert_cmpuint (((FakeCall *) fake->calls->pdata[ASKING_MAX - 1])->key.bytes[0], ==,
+                    ASKING_MAX);
   while (fake_auth_n_open (fake, NULL) > 0)
     fake_auth_answer (fake, "auth/a", DETOUR_AUTH_ALLOW, NULL);
   g_assert_cmpuint (n_answers, ==, ASKING_MAX + 10);
@@ -110,16 +111,18 @@ test_time_to_live (void)
     DetourAuthResult result;
     gint64 ttl_s, holds_s;
   } cases[] = {
-    { DETOUR_AUTH_ALLOW, 0, 5 },      { DETOUR_AUTH_ALLOW, 7, 7 },     { DETOUR_AUTH_ALLOW, 1000000, 3600 },
-    { DETOUR_AUTH_DENY, 0, 30 },      { DETOUR_AUTH_DENY, 7, 7 },      { DETOUR_AUTH_DENY, 1000000, 30 },
-    { DETOUR_AUTH_UNAVAILABLE, 0, 0 }, { DETOUR_AUTH_UNAVAILABLE, 7, 0 },
+    { DETOUR_AUTH_ALLOW, 0, 5 },          { DETOUR_AUTH_ALLOW, 7, 7 },
+    { DETOUR_AUTH_ALLOW, 1000000, 3600 }, { DETOUR_AUTH_DENY, 0, 30 },
+    { DETOUR_AUTH_DENY, 7, 7 },           { DETOUR_AUTH_DENY, 1000000, 30 },
+    { DETOUR_AUTH_UNAVAILABLE, 0, 0 },    { DETOUR_AUTH_UNAVAILABLE, 7, 0 },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (FakeAuth) fake = fake_auth_new ();
       g_autoptr (DetourAuthSource) source = source_new (fake);
-      DetourAuthVerdict verdict = { .result = cases[i].result, .ttl_us = cases[i].ttl_s * G_USEC_PER_SEC };
+      DetourAuthVerdict verdict = { .result = cases[i].result,
+                                    .ttl_us = cases[i].ttl_s * G_USEC_PER_SEC };
 
       ask (source, 1);
       fake_auth_answer_full (fake, "auth/a", &verdict);
@@ -235,7 +238,8 @@ test_texts (void)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       ask (source, 1);
-      fake_auth_answer (fake, "auth/a", i % 2 ? DETOUR_AUTH_ALLOW : DETOUR_AUTH_DENY, cases[i].said);
+      fake_auth_answer (fake, "auth/a", i % 2 ? DETOUR_AUTH_ALLOW : DETOUR_AUTH_DENY,
+                        cases[i].said);
       g_assert_cmpstr (last_text, ==, cases[i].heard);
     }
   ask (source, 1);
@@ -288,7 +292,8 @@ test_grace (void)
   detour_auth_source_forget (source);
   g_assert_true (detour_auth_source_allowed_lately (source, &question.key, G_TIME_SPAN_HOUR, &out));
   g_assert_cmpstr (out.label, ==, "anna");
-  g_assert_false (detour_auth_source_allowed_lately (source, &question.key, G_TIME_SPAN_HOUR - 1, &out));
+  g_assert_false (
+      detour_auth_source_allowed_lately (source, &question.key, G_TIME_SPAN_HOUR - 1, &out));
   g_assert_false (detour_auth_source_allowed_lately (source, &question.key, 0, &out));
 }
 
@@ -315,7 +320,8 @@ main (int argc, char **argv)
   g_test_add_func ("/auth-source/asks-so-many-at-a-time", test_limit);
   g_test_add_func ("/auth-source/withdrawn-questions-make-room", test_withdrawn);
   g_test_add_func ("/auth-source/how-long-verdicts-hold", test_time_to_live);
-  g_test_add_func ("/auth-source/answers-from-before-a-change-are-not-kept", test_forget_on_the_way);
+  g_test_add_func ("/auth-source/answers-from-before-a-change-are-not-kept",
+                   test_forget_on_the_way);
   g_test_add_func ("/auth-source/is-down-until-it-answers", test_down);
   g_test_add_func ("/auth-source/trouble-and-its-end-are-told-once", test_told_once);
   g_test_add_func ("/auth-source/texts-are-tidied", test_texts);

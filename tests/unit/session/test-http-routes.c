@@ -13,20 +13,22 @@
 static DetourHttpRequest *
 request_of (const char *method, const char *target, const char *host, DetourListenerFlags flags)
 {
-  g_autofree char *text = g_strdup_printf ("%s %s HTTP/1.%c\r\n%s%s%s\r\n", method, target, host != NULL ? '1' : '0',
-                                           host != NULL ? "Host: " : "", host != NULL ? host : "",
-                                           host != NULL ? "\r\n" : "");
+  g_autofree char *text = g_strdup_printf ("%s %s HTTP/1.%c\r\n%s%s%s\r\n", method, target,
+                                           host != NULL ? '1' : '0', host != NULL ? "Host: " : "",
+                                           host != NULL ? host : "", host != NULL ? "\r\n" : "");
   struct sockaddr_storage peer = { 0 };
   DetourHttpHead head;
 
   detour_http_head_init (&head);
-  g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==, DETOUR_HTTP_HEAD_OK);
+  g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==,
+                   DETOUR_HTTP_HEAD_OK);
   return detour_http_request_new (&head, &peer, flags);
 }
 
 /* What goes on the wire, without Date. */
 static char *
-answer (DetourHttpRoutes *routes, const char *method, const char *target, const char *host, DetourListenerFlags flags)
+answer (DetourHttpRoutes *routes, const char *method, const char *target, const char *host,
+        DetourListenerFlags flags)
 {
   g_autoptr (DetourHttpRequest) request = request_of (method, target, host, flags);
   g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
@@ -56,16 +58,18 @@ static const DetourHttpRoute test_table[] = {
   { NULL },
 };
 
-#define NOSNIFF "X-Content-Type-Options: nosniff\r\nContent-Type: text/plain; charset=utf-8\r\n"
+#define NOSNIFF  "X-Content-Type-Options: nosniff\r\nContent-Type: text/plain; charset=utf-8\r\n"
 #define OK(body) "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n" body
-#define NOT_FOUND "HTTP/1.1 404 Not Found\r\n" NOSNIFF "Content-Length: 22\r\n\r\nThere is no such page\n"
-#define NOT_ALLOWED(allow)                                                                                             \
-  "HTTP/1.1 405 Method Not Allowed\r\n" NOSNIFF "Allow: " allow                                                        \
+#define NOT_FOUND \
+  "HTTP/1.1 404 Not Found\r\n" NOSNIFF "Content-Length: 22\r\n\r\nThere is no such page\n"
+#define NOT_ALLOWED(allow)                                      \
+  "HTTP/1.1 405 Method Not Allowed\r\n" NOSNIFF "Allow: " allow \
   "\r\nContent-Length: 32\r\n\r\nThis method is not allowed here\n"
 #define PROBE "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: 0\r\n\r\n"
-#define REDIRECT(location) "HTTP/1.1 302 Found\r\nLocation: " location "\r\nContent-Length: 0\r\n\r\n"
+#define REDIRECT(location) \
+  "HTTP/1.1 302 Found\r\nLocation: " location "\r\nContent-Length: 0\r\n\r\n"
 #define USE_HTTPS "HTTP/1.1 400 Bad Request\r\n" NOSNIFF "Content-Length: 10\r\n\r\nUse https\n"
-#define TO_HTTPS DETOUR_LISTENER_REDIRECT_HTTPS
+#define TO_HTTPS  DETOUR_LISTENER_REDIRECT_HTTPS
 
 static const struct {
   const char *name, *method, *target;
@@ -111,7 +115,8 @@ static const struct {
   { "redirect-probe", "GET", "/derp/probe", TO_HTTPS, REDIRECT ("https://h:8080/derp/probe") },
   { "redirect-absolute", "GET", "http://x/p?q", TO_HTTPS, REDIRECT ("https://x/p?q") },
   { "redirect-absolute-bare", "GET", "http://x", TO_HTTPS, REDIRECT ("https://x/") },
-  { "redirect-double-slash", "GET", "//evil.example/", TO_HTTPS, REDIRECT ("https://h:8080//evil.example/") },
+  { "redirect-double-slash", "GET", "//evil.example/", TO_HTTPS,
+    REDIRECT ("https://h:8080//evil.example/") },
   { "redirect-post", "POST", "/get", TO_HTTPS, USE_HTTPS },
   { "redirect-probe-options", "OPTIONS", "/derp/probe", TO_HTTPS, USE_HTTPS },
   { "redirect-connect", "CONNECT", "h:443", TO_HTTPS, NOT_FOUND },
@@ -187,15 +192,16 @@ test_taken (void)
 static const struct {
   const char *name, *path;
 } bad_paths[] = {
-  { "derp", "/derp" },          { "relative", "get" }, { "empty", "" },    { "query", "/a?b" },
-  { "fragment", "/a#b" },       { "blank", "/a b" },   { "line", "/a\n" }, { "high-byte", "/\xc3\xa4" },
+  { "derp", "/derp" },    { "relative", "get" }, { "empty", "" },    { "query", "/a?b" },
+  { "fragment", "/a#b" }, { "blank", "/a b" },   { "line", "/a\n" }, { "high-byte", "/\xc3\xa4" },
 };
 
 static void
 test_bad_path (gconstpointer data)
 {
   gsize i = GPOINTER_TO_SIZE (data);
-  const DetourHttpRoute table[] = { { bad_paths[i].path, DETOUR_HTTP_GET, 0, name_handle }, { NULL } };
+  const DetourHttpRoute table[] = { { bad_paths[i].path, DETOUR_HTTP_GET, 0, name_handle },
+                                    { NULL } };
   g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
   g_autoptr (GError) error = NULL;
 
@@ -252,7 +258,8 @@ ask_gate (gpointer data)
   return answer (gate->routes, "GET", "/gate", "h", 0);
 }
 
-/* Lets the handler go as soon as its route is out of the table, which remove() does before it waits. */
+/* Lets the handler go as soon as its route is out of the table, which remove() does before it
+ * waits. */
 static gpointer
 let_go_when_removed (gpointer data)
 {
@@ -332,8 +339,8 @@ test_slow_handler_delays_nobody (void)
   g_mutex_clear (&gate.lock);
 }
 
-/* Routes come and go under several threads that ask: an answer is the handler's or 404, never anything else, and no
- * handler runs after its instance was removed. */
+/* Routes come and go under several threads that ask: an answer is the handler's or 404, never
+ * anything else, and no handler runs after its instance was removed. */
 typedef struct {
   DetourHttpRoutes *routes;
   gint stop, alive, late;
@@ -365,7 +372,8 @@ churn_ask (gpointer data)
 static void
 test_churn (void)
 {
-  static const DetourHttpRoute table[] = { { "/churn", DETOUR_HTTP_GET, 0, churn_handle }, { NULL } };
+  static const DetourHttpRoute table[] = { { "/churn", DETOUR_HTTP_GET, 0, churn_handle },
+                                           { NULL } };
   g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
   Churn churn = { .routes = routes };
   GThread *threads[3];

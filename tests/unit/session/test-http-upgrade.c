@@ -12,17 +12,33 @@ static const struct {
   DetourHttpUpgrade expected;
 } cases[] = {
   { "none", "", { DETOUR_HTTP_UPGRADE_NONE, FALSE, FALSE } },
-  { "derp", "Upgrade: DERP\r\nConnection: Upgrade\r\n", { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
+  { "derp",
+    "Upgrade: DERP\r\nConnection: Upgrade\r\n",
+    { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
   { "derp-any-case", "upgrade: dErP\r\n", { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
-  { "fast-start", "Upgrade: DERP\r\nDerp-Fast-Start: 1\r\n", { DETOUR_HTTP_UPGRADE_DERP, TRUE, FALSE } },
-  { "fast-start-other-value", "Upgrade: DERP\r\nDerp-Fast-Start: 11\r\n", { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
-  { "fast-start-true", "Upgrade: DERP\r\nDerp-Fast-Start: true\r\n", { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
-  { "ideal-node", "Upgrade: DERP\r\nIdeal-Node: 900a\r\n", { DETOUR_HTTP_UPGRADE_DERP, FALSE, TRUE } },
-  { "ideal-node-empty", "Upgrade: DERP\r\nIdeal-Node:\r\n", { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
-  { "both", "Ideal-Node: x\r\nDerp-Fast-Start: 1\r\nUpgrade: DERP\r\n", { DETOUR_HTTP_UPGRADE_DERP, TRUE, TRUE } },
+  { "fast-start",
+    "Upgrade: DERP\r\nDerp-Fast-Start: 1\r\n",
+    { DETOUR_HTTP_UPGRADE_DERP, TRUE, FALSE } },
+  { "fast-start-other-value",
+    "Upgrade: DERP\r\nDerp-Fast-Start: 11\r\n",
+    { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
+  { "fast-start-true",
+    "Upgrade: DERP\r\nDerp-Fast-Start: true\r\n",
+    { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
+  { "ideal-node",
+    "Upgrade: DERP\r\nIdeal-Node: 900a\r\n",
+    { DETOUR_HTTP_UPGRADE_DERP, FALSE, TRUE } },
+  { "ideal-node-empty",
+    "Upgrade: DERP\r\nIdeal-Node:\r\n",
+    { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
+  { "both",
+    "Ideal-Node: x\r\nDerp-Fast-Start: 1\r\nUpgrade: DERP\r\n",
+    { DETOUR_HTTP_UPGRADE_DERP, TRUE, TRUE } },
   { "list", "Upgrade: derp, websocket\r\n", { DETOUR_HTTP_UPGRADE_NONE, FALSE, FALSE } },
   { "other", "Upgrade: h2c\r\n", { DETOUR_HTTP_UPGRADE_NONE, FALSE, FALSE } },
-  { "other-first", "Upgrade: h2c\r\nUpgrade: DERP\r\n", { DETOUR_HTTP_UPGRADE_NONE, FALSE, FALSE } },
+  { "other-first",
+    "Upgrade: h2c\r\nUpgrade: DERP\r\n",
+    { DETOUR_HTTP_UPGRADE_NONE, FALSE, FALSE } },
   { "derp-first", "Upgrade: DERP\r\nUpgrade: h2c\r\n", { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
   { "websocket",
     "Upgrade: websocket\r\nSec-WebSocket-Protocol: derp\r\n",
@@ -42,7 +58,9 @@ static const struct {
   { "websocket-second-header",
     "Upgrade: websocket\r\nSec-WebSocket-Protocol: foo\r\nSec-WebSocket-Protocol: derp\r\n",
     { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
-  { "websocket-without-subprotocol", "Upgrade: websocket\r\n", { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
+  { "websocket-without-subprotocol",
+    "Upgrade: websocket\r\n",
+    { DETOUR_HTTP_UPGRADE_DERP, FALSE, FALSE } },
   { "websocket-ignores-flags",
     "Upgrade: websocket\r\nSec-WebSocket-Protocol: derp\r\nDerp-Fast-Start: 1\r\nIdeal-Node: x\r\n",
     { DETOUR_HTTP_UPGRADE_WEBSOCKET, FALSE, FALSE } },
@@ -57,7 +75,8 @@ test_decision (gconstpointer data)
 {
   gsize i = GPOINTER_TO_SIZE (data);
   /* Neither method nor version matters. */
-  static const char *const fronts[] = { "GET /derp HTTP/1.1\r\nHost: h\r\n", "POST /derp HTTP/1.0\r\n" };
+  static const char *const fronts[] = { "GET /derp HTTP/1.1\r\nHost: h\r\n",
+                                        "POST /derp HTTP/1.0\r\n" };
 
   for (gsize f = 0; f < G_N_ELEMENTS (fronts); f++)
     {
@@ -66,7 +85,8 @@ test_decision (gconstpointer data)
       DetourHttpHead head;
 
       detour_http_head_init (&head);
-      g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==, DETOUR_HTTP_HEAD_OK);
+      g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==,
+                       DETOUR_HTTP_HEAD_OK);
       upgrade = detour_http_upgrade_of (&head);
       g_assert_cmpint (upgrade.protocol, ==, cases[i].expected.protocol);
       g_assert_cmpint (upgrade.fast_start, ==, cases[i].expected.fast_start);
@@ -87,9 +107,11 @@ test_answer (void)
   detour_http_upgrade_answer (&key, &out);
   g_assert_cmpuint (out.len, ==, out.cap);
   text = g_strndup ((const char *) room + 3, DETOUR_HTTP_UPGRADE_ANSWER_SIZE);
-  g_assert_cmpstr (text, ==,
-                   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: DERP\r\nConnection: Upgrade\r\nDerp-Version: 2\r\n"
-                   "Derp-Public-Key: e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff\r\n\r\n");
+  g_assert_cmpstr (
+      text, ==,
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: DERP\r\nConnection: Upgrade\r\nDerp-Version: "
+      "2\r\n"
+      "Derp-Public-Key: e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff\r\n\r\n");
 }
 
 int

@@ -28,10 +28,11 @@ on_word (const DetourInquiryWord *word, gboolean is_last, gpointer user)
   Bench *bench = user;
 
   g_assert_false (bench->is_over);
-  g_string_append_printf (bench->words, "%s%s%s by %s%s%s%s", bench->words->len > 0 ? "; " : "",
-                          is_last ? "" : "first ", results[word->result], word->source + strlen ("auth/"),
-                          word->flags & DETOUR_VERDICT_CACHED ? " cached" : "",
-                          word->flags & DETOUR_VERDICT_GRACE ? " grace" : "", word->label != NULL ? " label" : "");
+  g_string_append_printf (
+      bench->words, "%s%s%s by %s%s%s%s", bench->words->len > 0 ? "; " : "",
+      is_last ? "" : "first ", results[word->result], word->source + strlen ("auth/"),
+      word->flags & DETOUR_VERDICT_CACHED ? " cached" : "",
+      word->flags & DETOUR_VERDICT_GRACE ? " grace" : "", word->label != NULL ? " label" : "");
   bench->is_over = is_last;
   if (is_last)
     g_clear_pointer (&bench->inquiry, detour_inquiry_free);
@@ -80,7 +81,8 @@ start (Bench *bench, guint8 byte)
   g_string_truncate (bench->words, 0);
   bench->is_over = FALSE;
   bench->terms.deadline_us = bench->fake->now_us + 5 * SECOND;
-  bench->inquiry = detour_inquiry_new (&question, bench->sources, bench->n, &bench->terms, on_word, bench);
+  bench->inquiry = detour_inquiry_new (&question, bench->sources, bench->n, &bench->terms, on_word,
+                                       bench);
   detour_inquiry_start (bench->inquiry, bench->fake->now_us);
 }
 
@@ -100,7 +102,10 @@ answer (Bench *bench, char who, char what)
 
   instance[5] = who;
   fake_auth_answer (bench->fake, instance,
-                    what == '+' ? DETOUR_AUTH_ALLOW : what == '-' ? DETOUR_AUTH_DENY : DETOUR_AUTH_UNAVAILABLE, "so");
+                    what == '+'   ? DETOUR_AUTH_ALLOW
+                    : what == '-' ? DETOUR_AUTH_DENY
+                                  : DETOUR_AUTH_UNAVAILABLE,
+                    "so");
 }
 
 static void
@@ -116,7 +121,10 @@ test_chain (void)
     { FALSE, "?+", "allow by b label" },
     { FALSE, "---", "deny by c" },
     { FALSE, "-?-", "unavailable by b" },
-    { FALSE, "?" "?-", "unavailable by b" },
+    { FALSE,
+      "?"
+      "?-",
+      "unavailable by b" },
     { FALSE, "??+", "allow by c label" },
     { TRUE, "-", "deny by a" },
     { TRUE, "+-", "deny by b" },

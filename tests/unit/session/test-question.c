@@ -7,7 +7,9 @@
 static DetourQuestion
 base (void)
 {
-  DetourQuestion question = { .source = "192.0.2.1", .sni = (char *) "relay.test", .listener = (char *) "transport/a" };
+  DetourQuestion question = { .source = "192.0.2.1",
+                              .sni = (char *) "relay.test",
+                              .listener = (char *) "transport/a" };
 
   memset (question.key.bytes, 7, DETOUR_KEY_SIZE);
   return question;

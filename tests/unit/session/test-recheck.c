@@ -84,7 +84,8 @@ static const DetourRecheckPort port = { n_workers, n_clients, survey, cancel, cl
 static void
 apply (Bench *bench, const char *chain, const char *recheck)
 {
-  g_autoptr (DetourSettings) settings = detour_settings_new ("admission", detour_schema_admission, "x.conf", 1);
+  g_autoptr (DetourSettings)
+      settings = detour_settings_new ("admission", detour_schema_admission, "x.conf", 1);
 
   g_assert_true (detour_settings_set (settings, "chain", chain, "x.conf", 1, NULL));
   g_assert_true (detour_settings_set (settings, "recheck", recheck, "x.conf", 1, NULL));
@@ -142,7 +143,8 @@ serve (Bench *bench)
                       slot < slots->len ? slot : DETOUR_SURVEY_END, bench->survey.data);
 }
 
-/* Serves and answers until nothing happens; keys above @limit are denied. Returns the number of questions. */
+/* Serves and answers until nothing happens; keys above @limit are denied. Returns the number of
+ * questions. */
 static guint
 run (Bench *bench, guint8 limit)
 {
@@ -157,7 +159,8 @@ run (Bench *bench, guint8 limit)
           const FakeCall *call = bench->fake->calls->pdata[0];
 
           n++;
-          fake_auth_answer (bench->fake, "auth/a", call->key.bytes[0] > limit ? DETOUR_AUTH_DENY : DETOUR_AUTH_ALLOW,
+          fake_auth_answer (bench->fake, "auth/a",
+                            call->key.bytes[0] > limit ? DETOUR_AUTH_DENY : DETOUR_AUTH_ALLOW,
                             NULL);
         }
       else if (bench->survey.is_out)

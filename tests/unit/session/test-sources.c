@@ -15,12 +15,14 @@ address (const char *text)
   if (strchr (text, ':') != NULL)
     {
       storage.ss_family = AF_INET6;
-      g_assert_cmpint (inet_pton (AF_INET6, text, &((struct sockaddr_in6 *) &storage)->sin6_addr), ==, 1);
+      g_assert_cmpint (inet_pton (AF_INET6, text, &((struct sockaddr_in6 *) &storage)->sin6_addr),
+                       ==, 1);
     }
   else
     {
       storage.ss_family = AF_INET;
-      g_assert_cmpint (inet_pton (AF_INET, text, &((struct sockaddr_in *) &storage)->sin_addr), ==, 1);
+      g_assert_cmpint (inet_pton (AF_INET, text, &((struct sockaddr_in *) &storage)->sin_addr), ==,
+                       1);
     }
   return storage;
 }
@@ -32,9 +34,12 @@ test_limit (void)
     const char *first, *second;
     gboolean same;
   } cases[] = {
-    { "192.0.2.1", "192.0.2.1", TRUE },           { "192.0.2.1", "192.0.2.2", FALSE },
-    { "192.0.2.1", "::ffff:192.0.2.1", TRUE },    { "2001:db8::1", "2001:db8::ffff", TRUE },
-    { "2001:db8::1", "2001:db8:0:1::1", FALSE },  { "::1", "::1", TRUE },
+    { "192.0.2.1", "192.0.2.1", TRUE },
+    { "192.0.2.1", "192.0.2.2", FALSE },
+    { "192.0.2.1", "::ffff:192.0.2.1", TRUE },
+    { "2001:db8::1", "2001:db8::ffff", TRUE },
+    { "2001:db8::1", "2001:db8:0:1::1", FALSE },
+    { "::1", "::1", TRUE },
     { "0.0.0.0", "0.0.0.0", TRUE },
   };
 
@@ -45,7 +50,8 @@ test_limit (void)
       DetourSource a, b;
 
       g_assert_true (detour_sources_enter (sources, (struct sockaddr *) &first, 1, &a));
-      g_assert_cmpint (detour_sources_enter (sources, (struct sockaddr *) &second, 1, &b), ==, !cases[i].same);
+      g_assert_cmpint (detour_sources_enter (sources, (struct sockaddr *) &second, 1, &b), ==,
+                       !cases[i].same);
       g_assert_cmpuint (detour_sources_size (sources), ==, cases[i].same ? 1 : 2);
       detour_sources_leave (sources, &a);
       detour_sources_leave (sources, &a);

@@ -21,7 +21,8 @@ typedef struct {
   guint n_done;
 } Fixture;
 
-/* Clients 'a' and on; the third is a mesh connection, the others have an address that ends with their number. */
+/* Clients 'a' and on; the third is a mesh connection, the others have an address that ends with
+ * their number. */
 static void
 join (Fixture *f, guint number)
 {
@@ -36,9 +37,9 @@ join (Fixture *f, guint number)
   session->channel.cls = &detour_channel_plain;
   session->is_mesh = number == 2;
   session->listener = "transport/test";
-  session->presence.flags = number == 2   ? DETOUR_FRAME_PRESENT_MESH
-                            : number == 3 ? DETOUR_FRAME_PRESENT_PROBER
-                                          : DETOUR_FRAME_PRESENT_REGULAR;
+  session->presence.flags = number == 2 ? DETOUR_FRAME_PRESENT_MESH
+                          : number == 3 ? DETOUR_FRAME_PRESENT_PROBER
+                                        : DETOUR_FRAME_PRESENT_REGULAR;
   if (number == 1)
     memcpy (session->presence.ip, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16);
   else if (number != 4)
@@ -105,10 +106,11 @@ on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpointer da
 
       g_string_append_printf (f->seen, "%c %s %s %s %s;", question->key.bytes[0],
                               question->source[0] != '\0' ? question->source : "-",
-                              question->app_name[0] != '\0' ? question->app_name : "-", question->listener,
-                              question->prober ? "prober" : "-");
+                              question->app_name[0] != '\0' ? question->app_name : "-",
+                              question->listener, question->prober ? "prober" : "-");
       g_assert_cmpuint (DETOUR_HANDLE_WORKER (clients[i].handle), ==, 0);
-      g_assert_cmpuint (DETOUR_HANDLE_SLOT (clients[i].handle), ==, (guint) (question->key.bytes[0] - 'a'));
+      g_assert_cmpuint (DETOUR_HANDLE_SLOT (clients[i].handle), ==,
+                        (guint) (question->key.bytes[0] - 'a'));
     }
   f->next = next;
   f->n_done++;
@@ -132,7 +134,8 @@ test_questions (void)
   Fixture *f = start (CLIENTS);
 
   survey (f, 0, 100,
-          "a 192.0.2.1 - transport/test -;b 2001:db8::1 - transport/test -;d 192.0.2.1 probe transport/test prober;"
+          "a 192.0.2.1 - transport/test -;b 2001:db8::1 - transport/test -;d 192.0.2.1 probe "
+          "transport/test prober;"
           "e - - transport/test -;f 192.0.2.1 - transport/test -;");
   g_assert_cmpuint (f->next, ==, DETOUR_SURVEY_END);
   stop (f);
@@ -145,7 +148,8 @@ test_pages (void)
 
   survey (f, 0, 1, "a 192.0.2.1 - transport/test -;");
   g_assert_cmpuint (f->next, ==, 1);
-  survey (f, f->next, 2, "b 2001:db8::1 - transport/test -;d 192.0.2.1 probe transport/test prober;");
+  survey (f, f->next, 2,
+          "b 2001:db8::1 - transport/test -;d 192.0.2.1 probe transport/test prober;");
   g_assert_cmpuint (f->next, ==, 4);
   survey (f, f->next, 2, "e - - transport/test -;f 192.0.2.1 - transport/test -;");
   g_assert_cmpuint (f->next, ==, DETOUR_SURVEY_END);

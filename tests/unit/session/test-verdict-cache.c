@@ -15,7 +15,8 @@ key (guint n)
 }
 
 static void
-put (DetourVerdictCache *cache, guint n, guint64 hash, DetourAuthResult result, gint64 now_us, gint64 until_us)
+put (DetourVerdictCache *cache, guint n, guint64 hash, DetourAuthResult result, gint64 now_us,
+     gint64 until_us)
 {
   DetourKey k = key (n);
   DetourAuthVerdict verdict = { .result = result, .label = "somebody", .reason = "just so" };

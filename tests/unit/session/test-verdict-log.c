@@ -17,7 +17,9 @@ static void
 add (DetourVerdictLog *log, guint8 byte, DetourAuthResult result, const char *reason, gint64 now_us)
 {
   DetourKey k = key (byte);
-  DetourVerdictNote note = { .result = result, .source = "auth/x", .reason = reason, .address = "192.0.2.1" };
+  DetourVerdictNote note = {
+    .result = result, .source = "auth/x", .reason = reason, .address = "192.0.2.1"
+  };
 
   detour_verdict_log_add (log, &k, &note, now_us);
 }
@@ -26,8 +28,8 @@ static void
 write_note (const DetourVerdictNote *note, gpointer data)
 {
   g_string_append_printf (data, "%d %s %s %dx %d-%d;", (int) note->result, note->source,
-                          note->reason != NULL ? note->reason : "-", (int) note->count, (int) note->first_us,
-                          (int) note->last_us);
+                          note->reason != NULL ? note->reason : "-", (int) note->count,
+                          (int) note->first_us, (int) note->last_us);
 }
 
 static void
@@ -51,9 +53,11 @@ test_order (void)
   add (log, 1, DETOUR_AUTH_DENY, "b", 30);
   add (log, 1, DETOUR_AUTH_ALLOW, NULL, 40);
   add (log, 1, DETOUR_AUTH_DENY, "a", 50);
-  expect (log, 1, "1 auth/x a 1x 50-50;0 auth/x - 1x 40-40;1 auth/x b 1x 30-30;1 auth/x a 2x 10-20;");
+  expect (log, 1,
+          "1 auth/x a 1x 50-50;0 auth/x - 1x 40-40;1 auth/x b 1x 30-30;1 auth/x a 2x 10-20;");
   add (log, 1, DETOUR_AUTH_DENY, "c", 60);
-  expect (log, 1, "1 auth/x c 1x 60-60;1 auth/x a 1x 50-50;0 auth/x - 1x 40-40;1 auth/x b 1x 30-30;");
+  expect (log, 1,
+          "1 auth/x c 1x 60-60;1 auth/x a 1x 50-50;0 auth/x - 1x 40-40;1 auth/x b 1x 30-30;");
   expect (log, 2, "");
 }
 

@@ -52,7 +52,7 @@ realloc (void *old, size_t size)
 }
 #endif
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS  20000
 #define CARRIERS_MAX 3
 
 typedef struct {
@@ -80,7 +80,8 @@ on_gone (const DetourPeer *peer, gpointer user)
 }
 
 static void
-on_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence, gpointer user)
+on_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
+           gpointer user)
 {
   Fixture *f = user;
 
@@ -103,7 +104,8 @@ start (guint n, const DetourWorkerLimits *limits)
   f->rings = detour_worker_rings_new (n);
   for (guint i = 0; i < n; i++)
     {
-      f->workers[i] = detour_worker_new (i, f->rings, f->registry, f->sources, &server, limits, &error);
+      f->workers[i] = detour_worker_new (i, f->rings, f->registry, f->sources, &server, limits,
+                                         &error);
       g_assert_no_error (error);
     }
   return f;
@@ -346,7 +348,9 @@ test_stalled_receiver (void)
     }
   while (detour_worker_n_conns (f->workers[0]) == 3)
     burst (f, a, 'A', b, 'B', 1, 100);
-  g_assert_cmpuint (detour_counter_get (&detour_worker_counters (f->workers[0])->closed[DETOUR_CLOSE_WRITE_TIME]), ==, 1);
+  g_assert_cmpuint (
+      detour_counter_get (&detour_worker_counters (f->workers[0])->closed[DETOUR_CLOSE_WRITE_TIME]),
+      ==, 1);
   close (a);
   close (b);
   close (stalled);
@@ -389,7 +393,8 @@ test_no_allocation (gconstpointer data)
     {
       burst (f, a, 'A', b, 'B', 8, 1437);
       burst (f, b, 'B', a, 'A', 1, 1437);
-      /* More than one read takes, so that a frame is cut, and no more than the receiver's socket holds. */
+      /* More than one read takes, so that a frame is cut, and no more than the receiver's socket
+       * holds. */
       burst (f, a, 'A', b, 'B', 50, 1437);
     }
   g_assert_cmpint (__atomic_load_n (&n_allocations, __ATOMIC_RELAXED), ==, before);
@@ -411,8 +416,10 @@ main (int argc, char **argv)
   g_test_add_func ("/worker/stalled-receiver", test_stalled_receiver);
   g_test_add_func ("/worker/stop-closes-all", test_stop_closes_all);
 #if COUNTS_ALLOCATIONS /* a sanitizer has allocations of its own */
-  g_test_add_data_func ("/worker/no-allocation/one-worker", GUINT_TO_POINTER (1), test_no_allocation);
-  g_test_add_data_func ("/worker/no-allocation/two-workers", GUINT_TO_POINTER (2), test_no_allocation);
+  g_test_add_data_func ("/worker/no-allocation/one-worker", GUINT_TO_POINTER (1),
+                        test_no_allocation);
+  g_test_add_data_func ("/worker/no-allocation/two-workers", GUINT_TO_POINTER (2),
+                        test_no_allocation);
 #endif
   return g_test_run ();
 }
