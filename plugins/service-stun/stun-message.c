@@ -122,8 +122,16 @@ stun_request_parse (const guint8 *data, gsize len, gboolean any)
   return STUN_OK;
 }
 
+/* The shortest request is a bare header. Counted as they are on the wire, with the headers of UDP
+ * and IP, the answer to it must not be longer than one and a half times the request: otherwise
+ * somebody who forges addresses could multiply traffic with it. */
+#define WIRE_IPV4(payload) (20 + 8 + (payload))
+#define WIRE_IPV6(payload) (40 + 8 + (payload))
+G_STATIC_ASSERT (2 * WIRE_IPV4 (STUN_HEADER_SIZE + 12) <= 3 * WIRE_IPV4 (STUN_HEADER_SIZE));
+G_STATIC_ASSERT (2 * WIRE_IPV6 (STUN_RESPONSE_MAX) <= 3 * WIRE_IPV6 (STUN_HEADER_SIZE));
+
 gsize
-stun_response_build (const guint8 *request, gsize len, const struct sockaddr *source, guint8 *out)
+stun_response_build (const guint8 *request, const struct sockaddr *source, guint8 *out)
 {
   const guint8 *address;
   gsize address_size, size;
@@ -150,9 +158,6 @@ stun_response_build (const guint8 *request, gsize len, const struct sockaddr *so
     return 0;
 
   size = STUN_HEADER_SIZE + 8 + address_size;
-  if (2 * size > 3 * len)
-    return 0;
-
   stun_message_put_u16 (out, BINDING_SUCCESS);
   stun_message_put_u16 (out + 2, (guint) size - STUN_HEADER_SIZE);
   stun_message_put_u32 (out + 4, MAGIC_COOKIE);

@@ -22,7 +22,6 @@ typedef enum {
   STUN_ATTRIBUTES,  /* what follows the header is not a list of attributes */
   STUN_SOFTWARE,    /* without the mark of a Tailscale client */
   STUN_FINGERPRINT, /* not ended by a right fingerprint */
-  STUN_SMALL,       /* so short that the response would amplify it */
   STUN_N_VERDICTS,
 } StunVerdict;
 
@@ -41,14 +40,15 @@ StunVerdict stun_request_parse (const guint8 *data, gsize len, gboolean any)
 /**
  * stun_response_build:
  * @request: a datagram that stun_request_parse() found to be OK
- * @len: its length in bytes
  * @source: where it came from, AF_INET or AF_INET6; an IPv4-mapped address is told as the IPv4 one
  * @out: room for STUN_RESPONSE_MAX bytes
  *
- * Returns: length of the response in bytes; 0 when it would be longer than one and a half requests
- *   (STUN_SMALL) or when @source has another family.
+ * The response is at most one and a half times as long as any request, counted with the headers of
+ * UDP and IP.
+ *
+ * Returns: length of the response in bytes; 0 when @source has another family.
  */
-gsize stun_response_build (const guint8 *request, gsize len, const struct sockaddr *source,
-                           guint8 *out) G_GNUC_WARN_UNUSED_RESULT;
+gsize stun_response_build (const guint8 *request, const struct sockaddr *source, guint8 *out)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS

@@ -247,18 +247,16 @@ test_any (void)
       guint16 port = port_of (bench);
       int fd = open_client ("127.0.0.1");
 
-      ask (fd, "127.0.0.1", port, plain, 20); /* too short for any answer */
+      ask (fd, "127.0.0.1", port, plain, 20); /* a bare header, as coturn, pion and aioice send */
       ask (fd, "127.0.0.1", port, plain, sizeof plain);
       ask (fd, "127.0.0.1", port, request, sizeof request);
-      if (cases[i].answered)
+      for (guint n = 0; cases[i].answered && n < 2; n++)
         expect (fd, "127.0.0.1", port, plain, RESPONSE_IPV4_SIZE);
       expect (fd, "127.0.0.1", port, request, RESPONSE_IPV4_SIZE);
       close (fd);
       detour_instance_stop (bench->instance);
       g_assert_cmpuint (plugin_bench_counter (bench, "requests_success"), ==,
-                        cases[i].answered ? 2 : 1);
-      g_assert_cmpuint (plugin_bench_counter (bench, "not_stun_small"), ==,
-                        cases[i].answered ? 1 : 0);
+                        cases[i].answered ? 3 : 1);
       g_assert_cmpuint (plugin_bench_counter (bench, "not_stun_software"), ==,
                         cases[i].answered ? 0 : 2);
     }
