@@ -12,6 +12,7 @@
 
 #include <glib.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 G_BEGIN_DECLS
@@ -149,6 +150,43 @@ detour_counter_get (const DetourCounter *self)
 {
   return __atomic_load_n (&self->value, __ATOMIC_RELAXED);
 }
+
+/* -------------------------------------------------------------------------------------------------
+ * Files
+ * ---------------------------------------------------------------------------------------------- */
+
+typedef enum {
+  DETOUR_FILE_PRIVATE = 1 << 0,   /* users outside its group may do nothing with it */
+  DETOUR_FILE_PROTECTED = 1 << 1, /* only its owner may write it */
+  DETOUR_FILE_OWNED = 1 << 2,     /* it belongs to root or to the user of this process */
+} DetourFileFlags;
+
+/* What was read. Unless the call was a success, all is 0. */
+typedef struct {
+  char *data; /* @len bytes and a NUL behind them */
+  gsize len;
+  guint64 size; /* as the file system had it at the beginning */
+  guint mode;   /* permission bits */
+  uid_t owner;
+} DetourFile;
+
+/**
+ * detour_file_read:
+ * @max: bytes the file may have; @flags: 0 for a file that holds no secret
+ * @out: freed and wiped with detour_file_clear()
+ *
+ * Reads a whole file. Every file is read with this function, on the main thread too: it opens
+ * without waiting, and takes nothing but a regular file of at most @max bytes, so that neither a
+ * named pipe nor a device can stop or fill the daemon. /dev/null counts as an empty file.
+ *
+ * Errors are of G_FILE_ERROR: the code of errno when it cannot be opened or read, ISDIR or INVAL
+ * when it is no regular file, PERM when @flags do not hold, FAILED when it is too long. The message
+ * begins with @path and says what was found and what was expected. Any thread.
+ */
+gboolean detour_file_read (const char *path, gsize max, DetourFileFlags flags, DetourFile *out,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void detour_file_clear (DetourFile *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DetourFile, detour_file_clear)
 
 /* -------------------------------------------------------------------------------------------------
  * Text from strangers

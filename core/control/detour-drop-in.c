@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "detour-config-file.h"
+#include "detour-file.h"
+
 #define MARK "# Written by \"detourctl plugins\"; removed or changed by it as well.\n"
 
 static char *
@@ -31,11 +34,11 @@ drop_in_refuse (GError **error, const char *path, int number)
 static gboolean
 drop_in_is_ours_or_absent (const char *path, gboolean *exists, GError **error)
 {
-  g_autofree char *text = NULL;
+  g_auto (DetourFile) file;
   g_autoptr (GError) local = NULL;
 
-  *exists = g_file_get_contents (path, &text, NULL, &local);
-  if (*exists && !g_str_has_prefix (text, MARK))
+  *exists = detour_file_read (path, DETOUR_CONFIG_FILE_MAX, 0, &file, &local);
+  if (*exists && !g_str_has_prefix (file.data, MARK))
     {
       g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
                    "%s is there already and was not written by detourctl", path);

@@ -7,12 +7,10 @@
 
 #include "detour-config-file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "detour-file.h"
 
 typedef struct {
   DetourConfigFile *file;
@@ -265,36 +263,13 @@ detour_config_file_parse (const char *name, const char *data, gsize len, DetourC
 DetourConfigFile *
 detour_config_file_load (const char *path, DetourConfigErrors *errors)
 {
-  g_autofree char *data = g_malloc (DETOUR_CONFIG_FILE_MAX + 1);
-  gsize len = 0;
-  gssize n = 0;
-  struct stat st;
-  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  g_auto (DetourFile) file;
+  g_autoptr (GError) error = NULL;
 
-  /* A pipe could make a reload wait for ever. */
-  if (fd >= 0 && fstat (fd, &st) == 0 && !S_ISREG (st.st_mode) && !S_ISCHR (st.st_mode))
+  if (!detour_file_read (path, DETOUR_CONFIG_FILE_MAX, 0, &file, &error))
     {
-      detour_config_errors_add (errors, path, 0, NULL, NULL, _ ("cannot be read: not a file"));
-      close (fd);
+      detour_config_errors_add_line (errors, path, 0, error->message);
       return NULL;
     }
-  if (fd < 0)
-    {
-      detour_config_errors_add (errors, path, 0, NULL, NULL, _ ("cannot be read: %s"),
-                                g_strerror (errno));
-      return NULL;
-    }
-  /* One byte more than allowed, so that a file that is too long is seen as such. */
-  while (len <= DETOUR_CONFIG_FILE_MAX
-         && ((n = read (fd, data + len, DETOUR_CONFIG_FILE_MAX + 1 - len)) > 0
-             || (n < 0 && errno == EINTR)))
-    len += n > 0 ? (gsize) n : 0;
-  close (fd);
-  if (n < 0)
-    {
-      detour_config_errors_add (errors, path, 0, NULL, NULL, _ ("cannot be read: %s"),
-                                g_strerror (errno));
-      return NULL;
-    }
-  return detour_config_file_parse (path, data, len, errors);
+  return detour_config_file_parse (path, file.data, file.len, errors);
 }

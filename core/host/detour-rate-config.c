@@ -4,6 +4,7 @@
 
 #include "detour-rate-config.h"
 
+#include "detour-file.h"
 #include "detour-json.h"
 
 #define FILE_MAX  65536u
@@ -76,18 +77,11 @@ detour_rate_config_parse (const char *text, gsize len, DetourRateConfig *config,
 gboolean
 detour_rate_config_load (const char *path, DetourRateConfig *config, GError **error)
 {
-  g_autofree char *text = NULL;
-  gsize len;
+  g_auto (DetourFile) file;
 
-  if (!g_file_get_contents (path, &text, &len, error))
+  if (!detour_file_read (path, FILE_MAX, 0, &file, error))
     return FALSE;
-  if (len > FILE_MAX)
-    {
-      g_set_error (error, DETOUR_RATE_CONFIG_ERROR, DETOUR_RATE_CONFIG_ERROR_FORM,
-                   "%s: longer than %u bytes", path, FILE_MAX);
-      return FALSE;
-    }
-  if (!detour_rate_config_parse (text, len, config, error))
+  if (!detour_rate_config_parse (file.data, file.len, config, error))
     {
       g_prefix_error (error, "%s: ", path);
       return FALSE;

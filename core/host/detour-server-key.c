@@ -8,9 +8,10 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "detour-file.h"
 #include "detour-json.h"
 
 #define FILE_MAX  16384
@@ -153,37 +154,24 @@ detour_server_key_parse (const char *data, gsize len, GError **error)
 DetourServerKey *
 detour_server_key_load (const char *path, GError **error)
 {
-  char data[FILE_MAX + 1];
-  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  DetourServerKey *self = NULL;
-  struct stat st;
-  gssize n;
+  g_auto (DetourFile) file;
+  g_autoptr (GError) local = NULL;
+  DetourServerKey *self;
 
-  if (fd < 0 || fstat (fd, &st) < 0)
+  if (!detour_file_read (path, FILE_MAX,
+                         DETOUR_FILE_PRIVATE | DETOUR_FILE_PROTECTED | DETOUR_FILE_OWNED, &file,
+                         &local))
     {
-      server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: %s", path,
-                         g_strerror (errno));
-      if (fd >= 0)
-        close (fd);
+      server_key_refuse (error,
+                         g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_PERM)
+                             ? DETOUR_SERVER_KEY_ERROR_OPEN
+                             : DETOUR_SERVER_KEY_ERROR_FILE,
+                         "%s", local->message);
       return NULL;
     }
-  if (!S_ISREG (st.st_mode))
-    server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: not a file", path);
-  else if ((st.st_mode & S_IRWXO) != 0)
-    server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_OPEN,
-                       "%s: everybody may use this private key (mode %04o); run: chmod 600 %s",
-                       path, (guint) st.st_mode & 07777, path);
-  else if ((n = read (fd, data, sizeof data)) < 0)
-    server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be read: %s", path,
-                       g_strerror (errno));
-  else
-    {
-      self = detour_server_key_parse (data, (gsize) n, error);
-      if (self == NULL)
-        g_prefix_error (error, "%s: ", path);
-    }
-  sodium_memzero (data, sizeof data);
-  close (fd);
+  self = detour_server_key_parse (file.data, file.len, error);
+  if (self == NULL)
+    g_prefix_error (error, "%s: ", path);
   return self;
 }
 

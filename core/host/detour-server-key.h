@@ -13,7 +13,7 @@ typedef enum {
   DETOUR_SERVER_KEY_ERROR_FILE,   /* cannot be read or written */
   DETOUR_SERVER_KEY_ERROR_EXISTS, /* is there already */
   DETOUR_SERVER_KEY_ERROR_FORM,   /* does not hold a key */
-  DETOUR_SERVER_KEY_ERROR_OPEN,   /* others may read it */
+  DETOUR_SERVER_KEY_ERROR_OPEN,   /* others may read or change it */
 } DetourServerKeyError;
 
 /* Lies in memory that is locked, fenced and wiped at the end. Immutable; any thread. */
@@ -36,7 +36,8 @@ const guint8 *detour_server_key_private (const DetourServerKey *self); /* DETOUR
  */
 DetourServerKey *detour_server_key_parse (const char *data, gsize len, GError **error);
 
-/* Reads a key file. One that everybody may read is refused. */
+/* Reads a key file. One that users outside its group may read, that others than its owner may
+ * write, or that belongs to neither root nor the user of this process is refused. */
 DetourServerKey *detour_server_key_load (const char *path, GError **error);
 
 /* Makes a file of mode 0600 that appears whole or not at all, and the directory it lies in (0700).

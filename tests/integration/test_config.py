@@ -2,6 +2,7 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import os
 import re
 import socket
 
@@ -219,6 +220,36 @@ def test_a_bad_file_leaves_the_old_in_force(make_relay, mistake):
     talk(relay.door("tls").client(), b)
     relay.reload(good)
     talk(b, a)
+
+
+# What each file is, and what the configuration says of it.
+FILES = {
+    "rate file": ("rates", "limits", {"rate_config_file": "{dir}/rates"}),
+    "drop-in": ("conf.d/50-odd.conf", None, {}),
+    "mesh key": ("odd.key", "service mesh", {"key_file": "{dir}/odd.key"}),
+    "page": ("page.html", "http home", {"page": "file:{dir}/page.html"}),
+    "list of keys": ("friends", "auth friends", {"plugin": "keys", "file": "{dir}/friends"}),
+    "chain": ("chain", "cert other", {"plugin": "file", "chain_file": "{dir}/chain", "key_file": "{dir}/mesh.key"}),
+}
+
+
+@pytest.mark.parametrize("odd", ["pipe", "device"])
+@pytest.mark.parametrize("name, group, keys", FILES.values(), ids=FILES.keys())
+def test_what_is_no_file_stops_nothing(make_relay, name, group, keys, odd):
+    relay = make_relay()
+    a, b = relay.door("tls").client(), relay.door("http").client()
+    path = relay.directory / name
+    path.parent.mkdir(exist_ok=True)
+    if odd == "pipe":
+        os.mkfifo(path, 0o600)
+    else:
+        path.symlink_to("/dev/zero")
+    good = relay.config
+    log = relay.reload(with_keys(good, group, **keys) if group else good, "the configuration was not used")
+    assert str(path) in log, log
+    talk(a, b)
+    path.unlink()
+    relay.reload(good)
 
 
 def test_listeners_come_and_go_while_clients_stay(make_relay):

@@ -6,6 +6,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* All of a file in one line: `group@line{key@line=value;…}`. */
@@ -182,16 +183,26 @@ unreadable (void)
 {
   g_autofree char *dir = g_dir_make_tmp (NULL, NULL);
   g_autofree char *missing = g_build_filename (dir, "missing", NULL);
+  g_autofree char *pipe = g_build_filename (dir, "pipe", NULL);
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_auto (GStrv) lines = NULL;
 
   g_assert_null (detour_config_file_load (missing, errors));
   g_assert_null (detour_config_file_load (dir, errors));
+  g_assert_null (detour_config_file_load ("/dev/zero", errors));
+  g_assert_cmpint (mkfifo (pipe, 0600), ==, 0);
+  g_assert_null (detour_config_file_load (pipe, errors));
+  g_unlink (pipe);
   lines = detour_config_errors_lines (errors);
   g_assert_true (
       g_str_has_suffix (lines[0], "/missing: cannot be read: No such file or directory"));
-  g_assert_true (g_str_has_suffix (lines[1], ": cannot be read: not a file"));
-  g_assert_cmpstr (lines[2], ==, "2 errors; the configuration was not used");
+  g_assert_true (
+      g_str_has_suffix (lines[1], ": cannot be read: it is a directory; expected a regular file"));
+  g_assert_cmpstr (lines[2], ==,
+                   "/dev/zero: cannot be read: it is a device; expected a regular file");
+  g_assert_true (g_str_has_suffix (
+      lines[3], "/pipe: cannot be read: it is a named pipe; expected a regular file"));
+  g_assert_cmpstr (lines[4], ==, "4 errors; the configuration was not used");
   g_rmdir (dir);
 }
 

@@ -4,7 +4,9 @@
 
 #include "detour-rate-config.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void
 test_texts (void)
@@ -46,10 +48,44 @@ test_texts (void)
     }
 }
 
+static void
+test_files (void)
+{
+  static const char text[] = "{\"PerClientRateLimitBytesPerSec\": 1000}";
+  g_autofree char *dir = g_dir_make_tmp (NULL, NULL);
+  g_autofree char *path = g_build_filename (dir, "rates.json", NULL);
+  g_autofree char *long_text = g_strnfill (65537, ' ');
+  DetourRateConfig rates;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  g_assert_true (detour_rate_config_load (path, &rates, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (rates.rate, ==, 1000);
+
+  g_assert_true (g_file_set_contents (path, long_text, -1, NULL));
+  g_assert_false (detour_rate_config_load (path, &rates, &error));
+  g_assert_nonnull (strstr (error->message, "65537 bytes long; at most 65536 are read"));
+  g_clear_error (&error);
+
+  /* Neither may hold up a reload. */
+  g_assert_false (detour_rate_config_load ("/dev/zero", &rates, &error));
+  g_assert_cmpstr (error->message, ==,
+                   "/dev/zero: cannot be read: it is a device; expected a regular file");
+  g_clear_error (&error);
+  g_unlink (path);
+  g_assert_cmpint (mkfifo (path, 0600), ==, 0);
+  g_assert_false (detour_rate_config_load (path, &rates, &error));
+  g_assert_nonnull (strstr (error->message, "it is a named pipe; expected a regular file"));
+  g_unlink (path);
+  g_rmdir (dir);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/rate-config/texts", test_texts);
+  g_test_add_func ("/rate-config/files", test_files);
   return g_test_run ();
 }

@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define HEX  "77076d0a7318a57d3c16c17251b26645df4c7d4e8ba44a6a1d3e4a7a5a9b2c2a"
 #define ZERO "0000000000000000000000000000000000000000000000000000000000000000"
@@ -129,8 +130,8 @@ open_to_everyone (void)
   static const struct {
     int mode;
     gboolean good;
-  } cases[] = { { 0600, TRUE },  { 0400, TRUE },  { 0640, TRUE },
-                { 0644, FALSE }, { 0604, FALSE }, { 0602, FALSE } };
+  } cases[] = { { 0600, TRUE },  { 0400, TRUE },  { 0640, TRUE },  { 0660, FALSE },
+                { 0620, FALSE }, { 0644, FALSE }, { 0604, FALSE }, { 0602, FALSE } };
   g_autofree char *dir = g_dir_make_tmp (NULL, NULL);
   g_autofree char *path = g_build_filename (dir, "key", NULL);
   g_autoptr (DetourServerKey) key = detour_server_key_new ();
@@ -147,9 +148,31 @@ open_to_everyone (void)
       if (!cases[i].good)
         {
           g_assert_error (error, DETOUR_SERVER_KEY_ERROR, DETOUR_SERVER_KEY_ERROR_OPEN);
-          g_assert_nonnull (strstr (error->message, "chmod 600"));
+          g_assert_nonnull (strstr (error->message, "; run: chmod "));
         }
     }
+  g_remove (path);
+  g_rmdir (dir);
+}
+
+static void
+of_somebody_else (void)
+{
+  g_autofree char *dir = g_dir_make_tmp (NULL, NULL);
+  g_autofree char *path = g_build_filename (dir, "key", NULL);
+  g_autoptr (DetourServerKey) key = detour_server_key_new ();
+  g_autoptr (DetourServerKey) again = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (detour_server_key_save (key, path, NULL));
+  if (chown (path, 12345, (gid_t) -1) == 0)
+    {
+      again = detour_server_key_load (path, &error);
+      g_assert_error (error, DETOUR_SERVER_KEY_ERROR, DETOUR_SERVER_KEY_ERROR_OPEN);
+      g_assert_nonnull (strstr (error->message, "it belongs to user 12345, who can change it"));
+    }
+  else
+    g_test_skip ("only root can give a file away");
   g_remove (path);
   g_rmdir (dir);
 }
@@ -166,6 +189,11 @@ no_file (void)
   g_clear_error (&error);
   g_assert_null (detour_server_key_load (missing, &error));
   g_assert_error (error, DETOUR_SERVER_KEY_ERROR, DETOUR_SERVER_KEY_ERROR_FILE);
+  g_clear_error (&error);
+  g_assert_cmpint (mkfifo (missing, 0600), ==, 0);
+  g_assert_null (detour_server_key_load (missing, &error));
+  g_assert_error (error, DETOUR_SERVER_KEY_ERROR, DETOUR_SERVER_KEY_ERROR_FILE);
+  g_remove (missing);
   g_rmdir (dir);
 }
 
@@ -178,6 +206,7 @@ main (int argc, char **argv)
   g_test_add_func ("/server-key/made-once-and-private", created_once);
   g_test_add_func ("/server-key/written-as-derper-does", form_of_derper);
   g_test_add_func ("/server-key/open-to-everyone-is-refused", open_to_everyone);
+  g_test_add_func ("/server-key/of-somebody-else-is-refused", of_somebody_else);
   g_test_add_func ("/server-key/no-file", no_file);
   return g_test_run ();
 }
