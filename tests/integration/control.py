@@ -28,6 +28,14 @@ def ask(relay, *arguments, code=0):
     return json.loads(detourctl(relay, *arguments, "--json", code=code)[0])
 
 
+def counter(relay, name, **labels):
+    """A counter by its name and labels; the sum of all with that name where none is given."""
+    found = [entry["value"] for entry in ask(relay, "counters")["counters"]
+             if entry["name"] == name and labels.items() <= entry["labels"].items()]
+    assert found, f"there is no counter {name} {labels}"
+    return sum(found)
+
+
 def plugin(relay, identity):
     """One plugin's entry."""
     return {entry["id"]: entry for entry in ask(relay, "plugins")["plugins"]}[identity]

@@ -4,7 +4,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 
 import time
 
-from derp_client import Frame
+from derp_client import PATIENCE, Frame
 from relay import EVERYTHING, with_keys
 
 
@@ -21,7 +21,9 @@ def test_silent_clients_get_keep_alives(make_relay):
 def test_busy_clients_get_keep_alives_too(make_relay):
     client = make_relay(with_keys(EVERYTHING, "limits", keep_alive="1s")).door().client()
     seen = 0
+    limit = time.monotonic() + PATIENCE
     while seen < 2:
+        assert time.monotonic() < limit, f"{seen} keep-alives in {PATIENCE:g} s"
         seen += sum(kind == Frame.KEEP_ALIVE for kind, _ in client.frames_until_own())
 
 

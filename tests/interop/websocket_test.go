@@ -15,8 +15,7 @@ import (
 
 func TestWebSocket(t *testing.T) {
 	if !relay.has("transport-websocket") {
-		t.Log("SKIP WebSocket: this build has no plugin transport-websocket")
-		return
+		t.Skip("this build has no plugin transport-websocket")
 	}
 	envknob.Setenv("TS_DEBUG_DERP_WS_CLIENT", "true")
 	defer envknob.Setenv("TS_DEBUG_DERP_WS_CLIENT", "")

@@ -41,7 +41,7 @@ type world struct {
 
 func TestTailnet(t *testing.T) {
 	if excuse != "" {
-		t.Skipf("SKIP %s", excuse)
+		t.Skip(excuse)
 	}
 	w := found(t)
 	for _, step := range []struct {
