@@ -12,6 +12,7 @@
 
 /* More of the packets than this is worth a word. */
 #define DROPPED_PERCENT 2u
+#define EXPIRES_SOON_US (G_GINT64_CONSTANT (30) * 86400 * G_USEC_PER_SEC)
 
 typedef struct {
   GPtrArray *hints;
@@ -68,8 +69,8 @@ ctl_hints_look_at_listener (const char *path, GVariant *properties, gpointer use
   context->has_derp_listener |= detourctl_flag (properties, "Derp");
 }
 
-/* Certificates of some authorities live for days, others for months: what counts is how much of
- * that is left. */
+/* Certificates of some authorities live for days, others for months: a fifth of that may be left.
+ * One that signs itself may live for decades: there a month is soon enough. */
 static void
 ctl_hints_look_at_certificate (const char *path, GVariant *properties, gpointer user)
 {
@@ -90,7 +91,7 @@ ctl_hints_look_at_certificate (const char *path, GVariant *properties, gpointer 
         g_strdup_printf (
             _ ("the certificate of %s has expired; clients cannot connect. See: detourctl certs"),
             name));
-  else if (left_us < life_us / 5)
+  else if (left_us < MIN (life_us / 5, EXPIRES_SOON_US))
     {
       g_autofree char *left = detourctl_format_duration ((guint64) left_us);
 

@@ -7,17 +7,25 @@
 #include <string.h>
 #include <time.h>
 
+#include "build-date.h"
 #include "cert-own.h"
 
-/* A process that runs for years renews in time. */
-#define LOOK_S 86400
+#define HOUR_S 3600
+#define DAY_S  86400
+/* A clock that is wrong when the machine starts is set within minutes, as a rule. Only if the clock
+ * still says after a day of running that the certificate has expired, it is replaced. */
+#define EXPIRED_US (G_GINT64_CONSTANT (24) * HOUR_S * G_USEC_PER_SEC)
+/* Everyone's map needs the pin of the next certificate: that takes its time. */
+#define SOON_S (90 * DAY_S)
 
 typedef struct {
   DetourHost *host;
   char *stem; /* path of the files without their endings */
   char **names;
   guint days;
-  char *pin; /* of the certificate that is published; NULL: none yet */
+  char *pin;               /* of the certificate that is published; NULL: none yet */
+  char *said;              /* the trouble that was logged last; NULL: none */
+  gint64 expired_since_us; /* monotonic: the clock has been behind the end since; 0: it is not */
   guint look_id;
 } CertSelfsigned;
 
@@ -61,22 +69,22 @@ cert_selfsigned_stem_for (DetourHost *host)
 }
 
 static const char *
-cert_selfsigned_why_text (CertOwnWhy why)
+cert_selfsigned_origin_text (const CertOwnOutcome *outcome)
 {
-  switch (why)
-    {
-    case CERT_OWN_NONE:
-      return "made";
-    case CERT_OWN_DAMAGED:
-      return "made anew, as the files of the last one are damaged";
-    case CERT_OWN_RENAMED:
-      return "made anew, as the last one is for other names";
-    case CERT_OWN_ENDING:
-      return "made anew, as the last one is used up";
-    case CERT_OWN_KEPT:
-      break;
-    }
-  return "read";
+  static const char *const made[] = {
+    [CERT_OWN_ABSENT] = "made",
+    [CERT_OWN_DAMAGED] = "made anew, as the files of the last one are damaged",
+    [CERT_OWN_RENAMED] = "made anew, as the last one is for other names",
+    [CERT_OWN_EXPIRED] = "made anew, as the last one has expired",
+  };
+
+  if (outcome->origin == CERT_OWN_FROM_FILES)
+    return "read";
+  if (outcome->origin == CERT_OWN_NEW)
+    return made[outcome->fault];
+  return outcome->fault == CERT_OWN_DAMAGED
+           ? "restored from its copy, as its files were damaged"
+           : "taken from the copies again, as the last one is for other names";
 }
 
 /* The name that clients dial: a wildcard is none. */
@@ -89,21 +97,30 @@ cert_selfsigned_dial_name (char **names)
   return "HOST";
 }
 
+static char *
+cert_selfsigned_date_text (gint64 unix_s)
+{
+  g_autoptr (GDateTime) date = g_date_time_new_from_unix_utc (unix_s);
+
+  return date != NULL ? g_date_time_format (date, "%Y-%m-%d") : g_strdup ("the end of time");
+}
+
 static void
-cert_selfsigned_announce (CertSelfsigned *self, const DetourCert *cert, CertOwnWhy why)
+cert_selfsigned_announce (CertSelfsigned *self, const DetourCert *cert,
+                          const CertOwnOutcome *outcome)
 {
   const char *instance = detour_host_instance (self->host);
-  g_autoptr (GDateTime) until = g_date_time_new_from_unix_utc (detour_cert_not_after (cert));
-  g_autofree char *date = until != NULL ? g_date_time_format (until, "%Y-%m-%d")
-                                        : g_strdup ("the end of time");
+  g_autofree char *date = cert_selfsigned_date_text (detour_cert_not_after (cert));
 
   /* Another pin than the one in people's maps locks clients out. */
-  if (why == CERT_OWN_NONE || why == CERT_OWN_KEPT)
-    g_message ("%s: certificate %s, valid until %s", instance, cert_selfsigned_why_text (why),
-               date);
+  if (outcome->origin == CERT_OWN_FROM_FILES || outcome->fault == CERT_OWN_ABSENT)
+    g_message ("%s: certificate %s, valid until %s", instance,
+               cert_selfsigned_origin_text (outcome), date);
+  else if (outcome->origin == CERT_OWN_FROM_COPY && outcome->fault == CERT_OWN_DAMAGED)
+    g_warning ("%s: certificate %s", instance, cert_selfsigned_origin_text (outcome));
   else
     g_warning ("%s: certificate %s: clients need the new CertName", instance,
-               cert_selfsigned_why_text (why));
+               cert_selfsigned_origin_text (outcome));
   g_message (
       "%s: for the DERP map: "
       "{\"Name\":\"900a\",\"RegionID\":900,\"HostName\":\"%s\",\"CertName\":\"sha256-raw:%s\"}",
@@ -112,24 +129,105 @@ cert_selfsigned_announce (CertSelfsigned *self, const DetourCert *cert, CertOwnW
                            self->pin);
 }
 
-/* The certificate that is to be served now; nothing happens when it is served already. */
+/* How to get the next certificate, and its pin, at a time of one's own choice. */
+static char *
+cert_selfsigned_remedy (CertSelfsigned *self)
+{
+  return g_strdup_printf ("for a new one, whose CertName everyone's map then needs, remove %s.crt "
+                          "and %s.key, then: detourctl plugins restart %s",
+                          self->stem, self->stem, detour_host_instance (self->host));
+}
+
+/* The worst there is to say of the certificate, or NULL. */
+static char *
+cert_selfsigned_trouble (CertSelfsigned *self, const DetourCert *cert,
+                         const CertOwnOutcome *outcome, gint64 now_s)
+{
+  g_autofree char *now = cert_selfsigned_date_text (now_s);
+  g_autofree char *built = cert_selfsigned_date_text (BUILD_DATE_S);
+  g_autofree char *from = cert_selfsigned_date_text (detour_cert_not_before (cert));
+  g_autofree char *to = cert_selfsigned_date_text (detour_cert_not_after (cert));
+  g_autofree char *remedy = cert_selfsigned_remedy (self);
+  gint64 left_s = detour_cert_not_after (cert) - MAX (now_s, BUILD_DATE_S);
+
+  if (outcome->unwritten != NULL && outcome->origin == CERT_OWN_FROM_COPY)
+    return g_strdup_printf ("the certificate is served from its copy and could not be written "
+                            "back: %s",
+                            outcome->unwritten);
+  if (outcome->unwritten != NULL)
+    return g_strdup_printf ("the certificate %s, and the next one could not be written: %s",
+                            outcome->fault == CERT_OWN_RENAMED ? "is for other names"
+                                                               : "has expired",
+                            outcome->unwritten);
+  if (now_s < BUILD_DATE_S)
+    return g_strdup_printf ("the clock of this host says %s, but Detour was built on %s; set the "
+                            "clock",
+                            now, built);
+  if (outcome->early)
+    return g_strdup_printf ("the certificate is valid from %s on, and the clock of this host says "
+                            "%s; clients refuse it until then unless this clock is wrong",
+                            from, now);
+  if (left_s <= 0)
+    return g_strdup_printf ("the certificate expired on %s by the clock of this host; clients "
+                            "refuse it if that clock is right; %s",
+                            to, remedy);
+  if (left_s < MIN (SOON_S, (gint64) self->days * DAY_S / 10))
+    return g_strdup_printf ("the certificate expires on %s; %s", to, remedy);
+  return NULL;
+}
+
+/* Each trouble is logged once. */
+static void
+cert_selfsigned_report (CertSelfsigned *self, char *trouble)
+{
+  if (trouble != NULL)
+    detour_host_set_trouble (self->host, "%s", trouble);
+  else
+    detour_host_set_trouble (self->host, NULL);
+  if (trouble != NULL && g_strcmp0 (trouble, self->said) != 0)
+    g_warning ("%s: %s", detour_host_instance (self->host), trouble);
+  g_free (self->said);
+  self->said = trouble;
+}
+
+static void
+cert_selfsigned_note_expiry (CertSelfsigned *self, const DetourCert *cert, gint64 now_s)
+{
+  if (detour_cert_not_after (cert) > MAX (now_s, BUILD_DATE_S))
+    self->expired_since_us = 0;
+  else if (self->expired_since_us == 0)
+    self->expired_since_us = g_get_monotonic_time ();
+}
+
+/* The certificate that is to be served now; nothing is published when it is served already. */
 static gboolean
 cert_selfsigned_refresh (CertSelfsigned *self, GError **error)
 {
-  CertOwnWhy why;
-  g_autoptr (DetourCert) cert = cert_own_obtain (self->stem, (const char *const *) self->names,
-                                                 self->days, (gint64) time (NULL), &why, error);
+  const CertOwnWish wish = {
+    .stem = self->stem,
+    .names = (const char *const *) self->names,
+    .days = self->days,
+    .now_s = (gint64) time (NULL),
+    .built_s = BUILD_DATE_S,
+    .replace_expired = self->expired_since_us != 0
+                    && g_get_monotonic_time () - self->expired_since_us >= EXPIRED_US,
+  };
+  g_auto (CertOwnOutcome) outcome = { 0 };
+  g_autoptr (DetourCert) cert = cert_own_obtain (&wish, &outcome, error);
   g_autofree char *pin = NULL;
 
   if (cert == NULL)
     return FALSE;
+  cert_selfsigned_note_expiry (self, cert, wish.now_s);
   pin = cert_own_pin (cert);
-  if (g_strcmp0 (pin, self->pin) == 0)
-    return TRUE;
-  g_free (self->pin);
-  self->pin = g_steal_pointer (&pin);
-  detour_host_publish_certs (self->host, (DetourCert *const *) &cert, 1);
-  cert_selfsigned_announce (self, cert, why);
+  if (g_strcmp0 (pin, self->pin) != 0)
+    {
+      g_free (self->pin);
+      self->pin = g_steal_pointer (&pin);
+      detour_host_publish_certs (self->host, (DetourCert *const *) &cert, 1);
+      cert_selfsigned_announce (self, cert, &outcome);
+    }
+  cert_selfsigned_report (self, cert_selfsigned_trouble (self, cert, &outcome, wish.now_s));
   return TRUE;
 }
 
@@ -139,14 +237,9 @@ cert_selfsigned_reload (gpointer ptr)
   CertSelfsigned *self = ptr;
   g_autoptr (GError) error = NULL;
 
-  if (cert_selfsigned_refresh (self, &error))
-    {
-      detour_host_set_trouble (self->host, NULL);
-      return;
-    }
-  detour_host_set_trouble (self->host, "%s", error->message);
-  g_warning ("%s: %s; the certificate from before is still served",
-             detour_host_instance (self->host), error->message);
+  if (!cert_selfsigned_refresh (self, &error))
+    cert_selfsigned_report (
+        self, g_strdup_printf ("%s; the certificate from before is still served", error->message));
 }
 
 static gboolean
@@ -163,6 +256,7 @@ cert_selfsigned_free (CertSelfsigned *self)
   g_strfreev (self->names);
   g_free (self->stem);
   g_free (self->pin);
+  g_free (self->said);
   g_free (self);
 }
 
@@ -195,7 +289,7 @@ cert_selfsigned_start (DetourHost *host, DetourSettings *settings, GError **erro
       cert_selfsigned_free (self);
       return NULL;
     }
-  self->look_id = g_timeout_add_seconds (LOOK_S, cert_selfsigned_look, self);
+  self->look_id = g_timeout_add_seconds (HOUR_S, cert_selfsigned_look, self);
   return self;
 }
 

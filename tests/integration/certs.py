@@ -25,9 +25,12 @@ def alternative(name):
 
 
 class Certificate:
-    """A certificate with its key, signed by @issuer or by itself."""
+    """A certificate with its key, signed by @issuer or by itself; valid from @since until @days from now on, in days.
 
-    def __init__(self, *names, issuer=None, days=30, kind="ec", authority=False):
+    Without @san its name stands in the subject only.
+    """
+
+    def __init__(self, *names, issuer=None, days=30, kind="ec", authority=False, since=-60, san=True):
         self.key = ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else rsa.generate_private_key(65537, 2048)
         self.issuer = issuer
         now = datetime.datetime.utcnow()
@@ -37,10 +40,11 @@ class Certificate:
             .issuer_name(issuer.certificate.subject if issuer else name_of(names[0]))
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=60))
+            .not_valid_before(now + datetime.timedelta(days=since))
             .not_valid_after(now + datetime.timedelta(days=days))
-            .add_extension(x509.SubjectAlternativeName([alternative(name) for name in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True))
+        if san:
+            builder = builder.add_extension(x509.SubjectAlternativeName([alternative(name) for name in names]), critical=False)
         self.certificate = builder.sign((issuer or self).key, hashes.SHA256())
 
     @property

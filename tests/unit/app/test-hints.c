@@ -98,6 +98,8 @@ test_certificates (void)
     { -4, 2, "" },
     { -6, 1, "certificate_expires" },
     { -3000, 1000, "" },
+    { -7000, 31, "" },
+    { -7000, 29, "certificate_expires" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (lives); i++)
