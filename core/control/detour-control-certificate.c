@@ -96,7 +96,7 @@ detour_control_list_certificates (DetourControl *self, GPtrArray *nodes)
           n++;
       view->instance = g_strdup (instances[i]);
       view->cert = detour_cert_ref (certs->pdata[i]);
-      detour_tree_add (nodes, detour_control_node_name ("certificate", instances[i], n), &interface,
+      detour_tree_add (nodes, detour_tree_node_name ("certificate", instances[i], n), &interface,
                        view, control_certificate_view_free);
     }
 }

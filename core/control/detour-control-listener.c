@@ -86,8 +86,8 @@ control_listener_add_transports (DetourControl *self, GPtrArray *nodes)
       for (guint k = 0; k < listener->addresses->len; k++)
         view->addresses[k] = g_strdup (listener->addresses->pdata[k]);
       view->flags = listener->flags;
-      detour_tree_add (nodes, detour_control_node_name ("listener", listener->instance, n),
-                       &interface, view, control_listener_view_free);
+      detour_tree_add (nodes, detour_tree_node_name ("listener", listener->instance, n), &interface,
+                       view, control_listener_view_free);
     }
 }
 
@@ -112,8 +112,8 @@ control_listener_add_service (DetourInstance *instance, GPtrArray *nodes)
       view->addresses = g_new0 (char *, 2);
       view->addresses[0] = g_strdup (detour_settings_string (settings, "listen"));
     }
-  detour_tree_add (nodes, detour_control_node_name ("listener", view->instance, 0), &interface,
-                   view, control_listener_view_free);
+  detour_tree_add (nodes, detour_tree_node_name ("listener", view->instance, 0), &interface, view,
+                   control_listener_view_free);
 }
 
 void

@@ -55,8 +55,9 @@ control_manager_get_start_time (gpointer data)
 static GVariant *
 control_manager_get_uptime (gpointer data)
 {
-  return g_variant_new_uint64 (
-      (guint64) (g_get_monotonic_time () - ((DetourControl *) data)->start_us));
+  DetourControl *self = data;
+
+  return g_variant_new_uint64 ((guint64) (self->reading.now_us - self->start_us));
 }
 
 static GVariant *
@@ -141,93 +142,73 @@ control_manager_get_admission_sources (gpointer data)
   return g_variant_builder_end (&out);
 }
 
-static DetourRegistryStats
-control_manager_registry_stats (DetourControl *self)
-{
-  DetourRegistryStats stats;
-
-  detour_registry_stats (detour_server_registry (self->parts.server), &stats);
-  return stats;
-}
-
 static GVariant *
 control_manager_get_client_count (gpointer data)
 {
-  return g_variant_new_uint64 (control_manager_registry_stats (data).n_keys);
+  return g_variant_new_uint64 (((DetourControl *) data)->reading.registry.n_keys);
 }
 
 static GVariant *
 control_manager_get_connection_count (gpointer data)
 {
-  return g_variant_new_uint64 (control_manager_registry_stats (data).n_conns);
+  return g_variant_new_uint64 (((DetourControl *) data)->reading.registry.n_conns);
 }
 
 static GVariant *
 control_manager_get_duplicate_count (gpointer data)
 {
-  return g_variant_new_uint64 (control_manager_registry_stats (data).n_dup_keys);
+  return g_variant_new_uint64 (((DetourControl *) data)->reading.registry.n_dup_keys);
 }
 
 static GVariant *
 control_manager_get_half_open_count (gpointer data)
 {
-  return g_variant_new_uint64 (detour_handshake_pool_n_half_open (
-      detour_server_pool (((DetourControl *) data)->parts.server)));
+  return g_variant_new_uint64 (((DetourControl *) data)->reading.n_half_open);
 }
 
 static GVariant *
 control_manager_get_held_count (gpointer data)
 {
-  return g_variant_new_uint64 (
-      detour_handshake_pool_n_held (detour_server_pool (((DetourControl *) data)->parts.server)));
-}
-
-static DetourTotals
-control_manager_totals (DetourControl *self)
-{
-  DetourTotals now;
-
-  detour_totals_read (&now, self->parts.server);
-  return now;
+  return g_variant_new_uint64 (((DetourControl *) data)->reading.n_held);
 }
 
 static GVariant *
 control_manager_get_packets_received (gpointer data)
 {
-  return g_variant_new_uint64 (control_manager_totals (data).packets_received);
+  return g_variant_new_uint64 (((DetourControl *) data)->reading.totals.packets_received);
 }
 
 static GVariant *
 control_manager_get_packets_sent (gpointer data)
 {
-  return g_variant_new_uint64 (control_manager_totals (data).packets_sent);
+  return g_variant_new_uint64 (((DetourControl *) data)->reading.totals.packets_sent);
 }
 
 static GVariant *
 control_manager_get_packets_dropped (gpointer data)
 {
-  return g_variant_new_uint64 (control_manager_totals (data).packets_dropped);
+  return g_variant_new_uint64 (((DetourControl *) data)->reading.totals.packets_dropped);
 }
 
 static GVariant *
 control_manager_get_bytes_received (gpointer data)
 {
-  return g_variant_new_uint64 (control_manager_totals (data).bytes_received);
+  return g_variant_new_uint64 (((DetourControl *) data)->reading.totals.bytes_received);
 }
 
 static GVariant *
 control_manager_get_bytes_sent (gpointer data)
 {
-  return g_variant_new_uint64 (control_manager_totals (data).bytes_sent);
+  return g_variant_new_uint64 (((DetourControl *) data)->reading.totals.bytes_sent);
 }
 
 static GVariant *
 control_manager_growth (DetourControl *self, DetourHistorySpan span)
 {
-  DetourTotals now = control_manager_totals (self);
+  const DetourControlReading *reading = &self->reading;
   DetourTotals grown;
-  gint64 duration_us = detour_history_growth (self->history, span, g_get_monotonic_time (), &now,
-                                              &grown);
+  gint64 duration_us = detour_history_growth (self->history, span, reading->now_us,
+                                              &reading->totals, &grown);
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);

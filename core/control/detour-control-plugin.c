@@ -197,7 +197,7 @@ detour_control_list_plugins (DetourControl *self, GPtrArray *nodes)
 
       *view = (View) { self, detour_roster_nth (self->parts.roster, i) };
       detour_tree_add (nodes,
-                       detour_control_node_name ("plugin", detour_instance_id (view->instance), 0),
+                       detour_tree_node_name ("plugin", detour_instance_id (view->instance), 0),
                        &interface, view, g_free);
     }
 }

@@ -11,6 +11,14 @@
 
 G_BEGIN_DECLS
 
+/* Numbers that many properties are made of, read once for each answer. */
+typedef struct {
+  DetourTotals totals;
+  DetourRegistryStats registry;
+  guint64 n_half_open, n_held;
+  gint64 now_us; /* monotonic */
+} DetourControlReading;
+
 struct _DetourControl {
   DetourControlParts parts;
   DetourTree *tree;
@@ -19,6 +27,7 @@ struct _DetourControl {
   DetourHistory *history;
   guint history_timer;
   DetourClientList *clients;
+  DetourControlReading reading;
   char *hostname; /* as at the start: a change needs a restart; NULL: not configured */
   gint64 start_real_us;
   gint64 start_us; /* monotonic */
@@ -31,9 +40,5 @@ extern const DetourTreeInterface detour_control_manager_interface;
 void detour_control_list_plugins (DetourControl *self, GPtrArray *nodes);
 void detour_control_list_listeners (DetourControl *self, GPtrArray *nodes);
 void detour_control_list_certificates (DetourControl *self, GPtrArray *nodes);
-
-/* "transport_https": the id of an instance as a part of a path; from the second of one instance on
- * with a number. */
-char *detour_control_node_name (const char *folder, const char *instance, guint n);
 
 G_END_DECLS

@@ -11,18 +11,6 @@
 
 #define ROOT "/io/github/detourd/Detour1"
 
-char *
-detour_control_node_name (const char *folder, const char *instance, guint n)
-{
-  g_auto (GStrv) parts = g_strsplit (instance, "/", 2);
-  g_autofree char *kind = detour_tree_escape (parts[0]);
-  g_autofree char *name = detour_tree_escape (parts[1] != NULL ? parts[1] : "");
-
-  if (n == 0)
-    return g_strdup_printf ("%s/%s_%s", folder, kind, name);
-  return g_strdup_printf ("%s/%s_%s_%u", folder, kind, name, n + 1);
-}
-
 static void
 control_list (gpointer user, GPtrArray *nodes)
 {
@@ -30,6 +18,22 @@ control_list (gpointer user, GPtrArray *nodes)
   detour_control_list_listeners (user, nodes);
   detour_control_list_certificates (user, nodes);
 }
+
+static void
+control_read (gpointer user)
+{
+  DetourControl *self = user;
+  DetourHandshakePool *pool = detour_server_pool (self->parts.server);
+  DetourControlReading *reading = &self->reading;
+
+  detour_totals_read (&reading->totals, self->parts.server);
+  detour_registry_stats (detour_server_registry (self->parts.server), &reading->registry);
+  reading->n_half_open = detour_handshake_pool_n_half_open (pool);
+  reading->n_held = detour_handshake_pool_n_held (pool);
+  reading->now_us = g_get_monotonic_time ();
+}
+
+static const DetourTreeFuncs tree_funcs = { control_list, control_read };
 
 void
 detour_control_changed (DetourControl *self)
@@ -101,7 +105,7 @@ detour_control_new (const DetourControlParts *parts)
   self->history_timer = g_timeout_add_seconds (DETOUR_HISTORY_STEP_US / G_USEC_PER_SEC,
                                                control_on_history, self);
   self->clients = detour_client_list_new (parts->server);
-  self->tree = detour_tree_new (ROOT, &detour_control_manager_interface, folders, control_list,
+  self->tree = detour_tree_new (ROOT, &detour_control_manager_interface, folders, &tree_funcs,
                                 self);
   detour_server_set_observer (parts->server, control_on_instance_changed, self);
   control_open_socket (self, core);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "detour-announce.h"
 #include "detour-bus-interfaces.h"
 #include "detour-control-error.h"
 #include "detour-bus-stub.h"
@@ -33,7 +34,7 @@ typedef struct {
 struct _DetourTree {
   char *path;
   const DetourTreeInterface *root;
-  DetourTreeList list;
+  DetourTreeFuncs funcs;
   gpointer user;
   GStrv folders;
   GPtrArray *served;   /* of Served */
@@ -77,12 +78,24 @@ detour_tree_escape (const char *text)
   return g_string_free (out, FALSE);
 }
 
+char *
+detour_tree_node_name (const char *folder, const char *id, guint n)
+{
+  g_auto (GStrv) parts = g_strsplit (id, "/", 2);
+  g_autofree char *kind = detour_tree_escape (parts[0]);
+  g_autofree char *name = detour_tree_escape (parts[1] != NULL ? parts[1] : "");
+
+  if (n == 0)
+    return g_strdup_printf ("%s/%s_%s", folder, kind, name);
+  return g_strdup_printf ("%s/%s_%s_%u", folder, kind, name, n + 1);
+}
+
 static GPtrArray *
 tree_list_nodes (DetourTree *self)
 {
   GPtrArray *nodes = g_ptr_array_new_with_free_func (tree_node_free);
 
-  self->list (self->user, nodes);
+  self->funcs.list (self->user, nodes);
   return nodes;
 }
 
@@ -123,7 +136,8 @@ tree_resolve (DetourTree *self, const char *path, GPtrArray *nodes, gpointer *ob
   return self->root;
 }
 
-/* Values of all properties, or of those whose changes are announced. */
+/* Values of all properties, or of those whose changes are announced. The caller has called read().
+ */
 static GVariant *
 tree_properties_of (const DetourTreeInterface *interface, gpointer object, gboolean announced_only)
 {
@@ -150,6 +164,7 @@ tree_managed_objects (DetourTree *self, gboolean announced_only)
   g_autoptr (GPtrArray) nodes = tree_list_nodes (self);
   GVariantBuilder objects;
 
+  self->funcs.read (self->user);
   g_variant_builder_init (&objects, G_VARIANT_TYPE ("a{oa{sa{sv}}}"));
   for (guint i = 0; i < nodes->len; i++)
     {
@@ -183,6 +198,61 @@ tree_may_change (const Served *served)
   return uid == 0 || uid == geteuid ();
 }
 
+/* An object can go away between the moment when GDBus found it and this one. */
+static void
+tree_answer_gone (GDBusMethodInvocation *call, const char *path)
+{
+  g_dbus_method_invocation_return_error (call, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT,
+                                         "%s is gone", path);
+}
+
+static void
+tree_call_method (const Served *served, const DetourTreeMethod *method, gpointer object,
+                  GVariant *arguments, GDBusMethodInvocation *call)
+{
+  if (method->changes && !tree_may_change (served))
+    g_dbus_method_invocation_return_error (
+        call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_ALLOWED,
+        "%s needs root or the user that detourd runs as; try it with sudo", method->name);
+  else
+    method->call (object, arguments, call);
+}
+
+/* GDBus has checked that the interface has the property. */
+static void
+tree_answer_get (const DetourTreeInterface *interface, gpointer object, const char *name,
+                 GDBusMethodInvocation *call)
+{
+  const DetourTreeProperty *property = interface->properties;
+
+  while (strcmp (property->name, name) != 0)
+    property++;
+  g_dbus_method_invocation_return_value (call, g_variant_new ("(v)", property->get (object)));
+}
+
+/* Get and GetAll. GDBus would ask for each property by itself; here one call shows one instant. */
+static void
+tree_on_properties (DetourTree *self, const char *path, const char *name, GVariant *arguments,
+                    GDBusMethodInvocation *call)
+{
+  g_autoptr (GPtrArray) nodes = tree_list_nodes (self);
+  gpointer object;
+  const DetourTreeInterface *interface = tree_resolve (self, path, nodes, &object);
+  const char *property;
+
+  self->funcs.read (self->user);
+  if (interface == NULL)
+    tree_answer_gone (call, path);
+  else if (strcmp (name, "GetAll") == 0)
+    g_dbus_method_invocation_return_value (
+        call, g_variant_new ("(@a{sv})", tree_properties_of (interface, object, FALSE)));
+  else
+    {
+      g_variant_get (arguments, "(&s&s)", NULL, &property);
+      tree_answer_get (interface, object, property, call);
+    }
+}
+
 static void
 tree_on_call (GDBusConnection *connection, const char *sender, const char *path,
               const char *interface_name, const char *name, GVariant *arguments,
@@ -200,46 +270,26 @@ tree_on_call (GDBusConnection *connection, const char *sender, const char *path,
           call, g_variant_new ("(@a{oa{sa{sv}}})", tree_managed_objects (self, FALSE)));
       return;
     }
+  if (strcmp (interface_name, "org.freedesktop.DBus.Properties") == 0)
+    {
+      tree_on_properties (self, path, name, arguments, call);
+      return;
+    }
 
   nodes = tree_list_nodes (self);
   interface = tree_resolve (self, path, nodes, &object);
   for (const DetourTreeMethod *method = interface != NULL ? interface->methods : NULL;
        method != NULL && method->name != NULL; method++)
-    {
-      if (strcmp (method->name, name) != 0)
-        continue;
-      if (method->changes && !tree_may_change (served))
-        g_dbus_method_invocation_return_error (
-            call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_ALLOWED,
-            "%s needs root or the user that detourd runs as; try it with sudo", name);
-      else
-        method->call (object, arguments, call);
-      return;
-    }
-  /* It went away between its dispatch and now. */
-  g_dbus_method_invocation_return_error (call, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT,
-                                         "%s is gone", path);
+    if (strcmp (method->name, name) == 0)
+      {
+        tree_call_method (served, method, object, arguments, call);
+        return;
+      }
+  tree_answer_gone (call, path);
 }
 
-static GVariant *
-tree_on_get (GDBusConnection *connection, const char *sender, const char *path,
-             const char *interface_name, const char *name, GError **error, gpointer data)
-{
-  DetourTree *self = ((Served *) data)->tree;
-  g_autoptr (GPtrArray) nodes = tree_list_nodes (self);
-  gpointer object;
-  const DetourTreeInterface *interface = tree_resolve (self, path, nodes, &object);
-
-  for (const DetourTreeProperty *property = interface != NULL ? interface->properties : NULL;
-       property != NULL && property->name != NULL; property++)
-    if (strcmp (property->name, name) == 0)
-      return property->get (object);
-  g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT, "%s is gone", path);
-  return NULL;
-}
-
-static const GDBusInterfaceVTable interface_vtable = { .method_call = tree_on_call,
-                                                       .get_property = tree_on_get };
+/* Without get_property(), GDBus hands Get and GetAll to the function for methods. */
+static const GDBusInterfaceVTable interface_vtable = { .method_call = tree_on_call };
 
 /* Folders -------------------------------------------------------------------------------------- */
 
@@ -416,9 +466,11 @@ detour_tree_leave (DetourTree *self, GDBusConnection *connection)
 /* Announcements -------------------------------------------------------------------------------- */
 
 static void
-tree_emit (DetourTree *self, const char *path, const char *interface, const char *signal,
-           GVariant *arguments)
+tree_emit (const char *path, const char *interface, const char *signal, GVariant *arguments,
+           gpointer user)
 {
+  DetourTree *self = user;
+
   g_variant_ref_sink (arguments);
   for (guint i = 0; i < self->served->len; i++)
     {
@@ -435,71 +487,6 @@ tree_emit (DetourTree *self, const char *path, const char *interface, const char
   g_variant_unref (arguments);
 }
 
-static void
-tree_announce_properties (DetourTree *self, const char *path, const char *interface,
-                          GVariant *before, GVariant *now)
-{
-  GVariantBuilder changed;
-  GVariantIter iter;
-  const char *name;
-  GVariant *value;
-  gboolean any = FALSE;
-
-  g_variant_builder_init (&changed, G_VARIANT_TYPE_VARDICT);
-  g_variant_iter_init (&iter, now);
-  while (g_variant_iter_loop (&iter, "{&sv}", &name, &value))
-    {
-      g_autoptr (GVariant) old = g_variant_lookup_value (before, name, NULL);
-
-      if (old != NULL && g_variant_equal (old, value))
-        continue;
-      g_variant_builder_add (&changed, "{sv}", name, value);
-      any = TRUE;
-    }
-  if (any)
-    tree_emit (self, path, "org.freedesktop.DBus.Properties", "PropertiesChanged",
-               g_variant_new ("(sa{sv}as)", interface, &changed, NULL));
-  else
-    g_variant_builder_clear (&changed);
-}
-
-/* Compares objects that were there with those that are. Called the other way round, it finds those
- * that are gone. */
-static void
-tree_announce_objects (DetourTree *self, GVariant *before, GVariant *now, gboolean backwards)
-{
-  GVariantIter iter;
-  const char *path;
-  GVariant *interfaces;
-
-  g_variant_iter_init (&iter, now);
-  while (g_variant_iter_loop (&iter, "{&o@a{sa{sv}}}", &path, &interfaces))
-    {
-      g_autoptr (GVariant)
-          old = g_variant_lookup_value (before, path, G_VARIANT_TYPE ("a{sa{sv}}"));
-      GVariantIter each;
-      const char *interface;
-      GVariant *properties;
-
-      if (old == NULL && !backwards)
-        tree_emit (self, self->path, OBJECT_MANAGER, "InterfacesAdded",
-                   g_variant_new ("(o@a{sa{sv}})", path, interfaces));
-      g_variant_iter_init (&each, interfaces);
-      while (g_variant_iter_loop (&each, "{&s@a{sv}}", &interface, &properties))
-        {
-          g_autoptr (GVariant)
-              was = old != NULL ? g_variant_lookup_value (old, interface, G_VARIANT_TYPE_VARDICT)
-                                : NULL;
-
-          if (old == NULL && backwards)
-            tree_emit (self, self->path, OBJECT_MANAGER, "InterfacesRemoved",
-                       g_variant_new ("(o^as)", path, (const char *const[]) { interface, NULL }));
-          else if (was != NULL && !backwards)
-            tree_announce_properties (self, path, interface, was, properties);
-        }
-    }
-}
-
 static gboolean
 tree_announce (gpointer data)
 {
@@ -512,10 +499,9 @@ tree_announce (gpointer data)
     return G_SOURCE_REMOVE;
   tree_note_state (self);
   self->announced_us = g_get_monotonic_time ();
-  tree_announce_properties (self, self->path, self->root->info->name, root_before,
-                            self->announced_root);
-  tree_announce_objects (self, self->announced, before, TRUE);
-  tree_announce_objects (self, before, self->announced, FALSE);
+  detour_announce_properties (self->path, self->root->info->name, root_before, self->announced_root,
+                              tree_emit, self);
+  detour_announce_objects (self->path, before, self->announced, tree_emit, self);
   return G_SOURCE_REMOVE;
 }
 
@@ -535,14 +521,14 @@ detour_tree_changed (DetourTree *self)
 
 DetourTree *
 detour_tree_new (const char *path, const DetourTreeInterface *root, const char *const *folders,
-                 DetourTreeList list, gpointer user)
+                 const DetourTreeFuncs *funcs, gpointer user)
 {
   DetourTree *self = g_new0 (DetourTree, 1);
 
   self->path = g_strdup (path);
   self->root = root;
   self->folders = g_strdupv ((GStrv) folders);
-  self->list = list;
+  self->funcs = *funcs;
   self->user = user;
   self->served = g_ptr_array_new_with_free_func (tree_served_free);
   self->announced_us = g_get_monotonic_time () - ANNOUNCE_US;

@@ -40,8 +40,13 @@ typedef struct {
 
 typedef struct _DetourTree DetourTree;
 
-/* Adds all objects of all folders to @nodes, with detour_tree_add(). */
-typedef void (*DetourTreeList) (gpointer user, GPtrArray *nodes);
+/* What the tree asks of its owner, once for each call and each announcement. */
+typedef struct {
+  /* Adds all objects of all folders to @nodes, with detour_tree_add(). */
+  void (*list) (gpointer user, GPtrArray *nodes);
+  /* Reads what numbers the properties give, so that all values of one answer are of one instant. */
+  void (*read) (gpointer user);
+} DetourTreeFuncs;
 
 void detour_tree_add (GPtrArray *nodes, char *name, const DetourTreeInterface *interface,
                       gpointer self, GDestroyNotify free_self);
@@ -49,15 +54,21 @@ void detour_tree_add (GPtrArray *nodes, char *name, const DetourTreeInterface *i
 /* @text with all bytes but letters and digits written as `_` and two hex digits: part of a path. */
 char *detour_tree_escape (const char *text);
 
+/* "plugin/service_stun" for the id "service/stun" and @n = 0; with "_2" behind it for @n = 1, the
+ * second object of that id, and so on. */
+char *detour_tree_node_name (const char *folder, const char *id, guint n);
+
 /**
  * detour_tree_new:
  * @path: of the root
  * @root: interface of the root, which is an object manager as well
  * @folders: (array zero-terminated=1): "plugin"
- * @user: for @root and @list
+ * @funcs: copied
+ * @user: for @root and @funcs
  */
 DetourTree *detour_tree_new (const char *path, const DetourTreeInterface *root,
-                             const char *const *folders, DetourTreeList list, gpointer user);
+                             const char *const *folders, const DetourTreeFuncs *funcs,
+                             gpointer user);
 /* No connection is left. */
 void detour_tree_free (DetourTree *self);
 
