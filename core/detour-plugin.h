@@ -51,7 +51,11 @@ typedef enum {
                                       applied */
   DETOUR_CONFIG_LIMIT = 1 << 4,    /* `off` and `0` mean none; the getter gives 0 */
   DETOUR_CONFIG_CERT = 1 << 5,     /* of a STRING: the NAME of a [cert NAME] that has to be there */
+  DETOUR_CONFIG_AUTO = 1 << 6, /* of a number: `auto` is a value, too, DETOUR_CONFIG_AUTOMATIC */
 } DetourConfigFlags;
+
+/* What getters and fields have for `auto`; a field of 32 bits has G_MAXUINT. */
+#define DETOUR_CONFIG_AUTOMATIC G_MAXUINT64
 
 /* One key of a group. Tables end with { NULL }. All strings are static. */
 typedef struct {
@@ -62,7 +66,17 @@ typedef struct {
   const char *summary;  /* for the manual: a clause without a full stop */
   DetourConfigFlags flags;
   const char *words; /* ENUM: allowed words separated by `|` */
+  /* The field that detour_settings_fill() sets; written as DETOUR_CONFIG_FIELD() behind the others.
+   * Both 0: none. */
+  gsize offset, width;
 } DetourConfigKey;
+
+/* The member of a struct that a key fills: `gboolean` for BOOL; `guint` or `guint64` for UINT, SIZE
+ * and RATE; `gint64` in microseconds for DURATION; `guint`, the place among the words, for ENUM;
+ * `const char *` for other types, NULL when absent; `const char *const *` for a LIST, never NULL.
+ * A number that is absent is 0. */
+#define DETOUR_CONFIG_FIELD(Struct, member) \
+  .offset = G_STRUCT_OFFSET (Struct, member), .width = sizeof (((Struct *) NULL)->member)
 
 /* The checked values of one group: immutable, any thread, reference-counted. */
 typedef struct _DetourSettings DetourSettings;
@@ -86,6 +100,10 @@ gint64 detour_settings_duration_us (const DetourSettings *self, const char *key)
 /* NULL-terminated; never NULL, empty when the key is absent. The values are in their written form,
  * already checked. */
 const char *const *detour_settings_list (const DetourSettings *self, const char *key);
+
+/* Sets each field of @fields that a row of the table names, so that nothing is looked up by name.
+ * Texts and lists are borrowed from @self. */
+void detour_settings_fill (const DetourSettings *self, gpointer fields);
 
 /**
  * detour_settings_error:

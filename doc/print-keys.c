@@ -100,7 +100,9 @@ append_key (GString *page, const DetourConfigKey *key)
   append_escaped (page, key->summary);
   append_range (page, key);
   if (key->flags & DETOUR_CONFIG_LIMIT)
-    g_string_append (page, "; *off* for none");
+    g_string_append (page, "; *off* or *0* for none");
+  if (key->flags & DETOUR_CONFIG_AUTO)
+    g_string_append (page, "; or *auto*");
   if (key->flags & DETOUR_CONFIG_REQUIRED)
     g_string_append (page, "; must be set");
   if (key->flags & DETOUR_CONFIG_SECRET)

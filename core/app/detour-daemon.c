@@ -47,8 +47,8 @@ daemon_raise_descriptor_limit (void)
 static char *
 daemon_state_directory (const DetourConfig *config)
 {
-  if (detour_settings_has (config->core, "state-directory"))
-    return g_strdup (detour_settings_string (config->core, "state-directory"));
+  if (config->options.core.state_directory != NULL)
+    return g_strdup (config->options.core.state_directory);
   return detour_paths_state_directory ();
 }
 
@@ -60,8 +60,8 @@ daemon_open_key (const DetourConfig *config, const char *state)
   DetourServerKey *key;
   gboolean created;
 
-  if (detour_settings_has (config->core, "key-file"))
-    path = g_strdup (detour_settings_string (config->core, "key-file"));
+  if (config->options.core.key_file != NULL)
+    path = g_strdup (config->options.core.key_file);
   else
     path = g_build_filename (state, "server.key", NULL);
   key = detour_server_key_load_or_create (path, &created, &error);

@@ -86,8 +86,9 @@ static GVariant *
 control_manager_get_admission (gpointer data)
 {
   DetourControl *self = data;
-  const DetourSettings *admission = detour_roster_config (self->parts.roster)->admission;
-  const char *const *names = detour_settings_list (admission, "chain");
+  const DetourAdmissionOptions *admission = &detour_roster_config (self->parts.roster)
+                                                 ->options.admission;
+  const char *const *names = admission->chain;
   g_autoptr (GPtrArray) chain = g_ptr_array_new_with_free_func (g_free);
   GVariantBuilder out;
   gboolean open = FALSE;
@@ -102,10 +103,10 @@ control_manager_get_admission (gpointer data)
   g_variant_builder_add (&out, "{sv}", "open", g_variant_new_boolean (open));
   g_variant_builder_add (&out, "{sv}", "chain",
                          g_variant_new_strv ((const char *const *) chain->pdata, chain->len));
-  g_variant_builder_add (&out, "{sv}", "match",
-                         g_variant_new_string (detour_settings_string (admission, "match")));
-  g_variant_builder_add (&out, "{sv}", "dry_run",
-                         g_variant_new_boolean (detour_settings_bool (admission, "dry-run")));
+  g_variant_builder_add (
+      &out, "{sv}", "match",
+      g_variant_new_string (admission->match == DETOUR_ADMISSION_ALL ? "all" : "any"));
+  g_variant_builder_add (&out, "{sv}", "dry_run", g_variant_new_boolean (admission->dry_run));
   return g_variant_builder_end (&out);
 }
 

@@ -59,14 +59,14 @@ control_on_history (gpointer user)
 }
 
 static void
-control_open_socket (DetourControl *self, const DetourSettings *core)
+control_open_socket (DetourControl *self, const DetourCoreOptions *core)
 {
   g_autofree char *run = detour_paths_run_directory ();
   g_autofree char *path = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (detour_settings_has (core, "control-socket"))
-    path = g_strdup (detour_settings_string (core, "control-socket"));
+  if (core->control_socket != NULL)
+    path = g_strdup (core->control_socket);
   else
     path = g_build_filename (run, "control", NULL);
   self->socket = detour_control_socket_new (path, self->tree, &error);
@@ -76,15 +76,13 @@ control_open_socket (DetourControl *self, const DetourSettings *core)
 }
 
 static void
-control_open_bus (DetourControl *self, const DetourSettings *core)
+control_open_bus (DetourControl *self, const DetourCoreOptions *core)
 {
-  const char *word = detour_settings_string (core, "dbus");
-
-  if (strcmp (word, "auto") == 0)
+  if (core->dbus == DETOUR_CORE_BUS_AUTO)
     self->bus = detour_bus_new (DETOUR_BUS_AUTO, self->tree);
-  else if (strcmp (word, "system") == 0)
+  else if (core->dbus == DETOUR_CORE_BUS_SYSTEM)
     self->bus = detour_bus_new (DETOUR_BUS_SYSTEM, self->tree);
-  else if (strcmp (word, "session") == 0)
+  else if (core->dbus == DETOUR_CORE_BUS_SESSION)
     self->bus = detour_bus_new (DETOUR_BUS_SESSION, self->tree);
 }
 
@@ -93,11 +91,11 @@ detour_control_new (const DetourControlParts *parts)
 {
   static const char *const folders[] = { "plugin", "listener", "certificate", NULL };
   DetourControl *self = g_new0 (DetourControl, 1);
-  const DetourSettings *core = detour_roster_config (parts->roster)->core;
+  const DetourCoreOptions *core = &detour_roster_config (parts->roster)->options.core;
   DetourTotals now;
 
   self->parts = *parts;
-  self->hostname = g_strdup (detour_settings_string (core, "hostname"));
+  self->hostname = g_strdup (core->hostname);
   self->start_real_us = g_get_real_time ();
   self->start_us = g_get_monotonic_time ();
   detour_totals_read (&now, parts->server);

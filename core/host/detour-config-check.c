@@ -36,9 +36,9 @@ config_check_complain (DetourConfigErrors *errors, const DetourSettings *setting
 
 /* One that is missing is made later. */
 static void
-config_check_key_file (const DetourSettings *core, DetourConfigErrors *errors)
+config_check_key_file (const DetourConfig *config, DetourConfigErrors *errors)
 {
-  const char *path = detour_settings_string (core, "key-file");
+  const char *path = config->options.core.key_file;
   g_autoptr (DetourServerKey) key = NULL;
   g_autoptr (GError) error = NULL;
 
@@ -46,14 +46,13 @@ config_check_key_file (const DetourSettings *core, DetourConfigErrors *errors)
     return;
   key = detour_server_key_load (path, &error);
   if (key == NULL)
-    config_check_complain (errors, core, "key-file", "%s", error->message);
+    config_check_complain (errors, config->core, "key-file", "%s", error->message);
 }
 
 static void
-config_check_core (const DetourSettings *core, DetourConfigErrors *errors)
+config_check_core (const DetourConfig *config, DetourConfigErrors *errors)
 {
-  const char *hostname = detour_settings_string (core, "hostname");
-  const char *workers = detour_settings_string (core, "workers");
+  const char *hostname = config->options.core.hostname;
 
   if (hostname != NULL)
     {
@@ -64,32 +63,23 @@ config_check_core (const DetourSettings *core, DetourConfigErrors *errors)
 
       if (hostname[0] == '\0' || !detour_address_parse (as_address, &address, NULL))
         config_check_complain (
-            errors, core, "hostname",
+            errors, config->core, "hostname",
             _ ("\"%s\" is neither a host name nor an address; write relay.example.com or "
                "203.0.113.5"),
             quoted);
     }
-  if (strcmp (workers, "auto") != 0
-      && !g_ascii_string_to_unsigned (workers, 10, 1, DETOUR_CONFIG_WORKERS_MAX, NULL, NULL))
-    {
-      g_autofree char *quoted = detour_config_quote (workers);
-
-      config_check_complain (errors, core, "workers",
-                             _ ("\"%s\" is neither auto nor a number from 1 to %d"), quoted,
-                             DETOUR_CONFIG_WORKERS_MAX);
-    }
-  config_check_key_file (core, errors);
+  config_check_key_file (config, errors);
 }
 
 static void
-config_check_limits (const DetourSettings *limits, DetourConfigErrors *errors)
+config_check_limits (const DetourConfig *config, DetourConfigErrors *errors)
 {
-  const char *path = detour_settings_string (limits, "rate-config-file");
+  const char *path = config->options.limits.rate_config_file;
   g_autoptr (GError) error = NULL;
   DetourRateConfig rates;
 
   if (path != NULL && !detour_rate_config_load (path, &rates, &error))
-    config_check_complain (errors, limits, "rate-config-file", "%s", error->message);
+    config_check_complain (errors, config->limits, "rate-config-file", "%s", error->message);
 }
 
 /* There is no [cert @name]. */
@@ -143,8 +133,8 @@ config_check_instance (const DetourConfig *config, const DetourConfigInstance *i
 void
 detour_config_check (const DetourConfig *config, DetourConfigErrors *errors)
 {
-  config_check_core (config->core, errors);
-  config_check_limits (config->limits, errors);
+  config_check_core (config, errors);
+  config_check_limits (config, errors);
   for (guint i = 0; i < config->instances->len; i++)
     {
       const DetourConfigInstance *instance = config->instances->pdata[i];

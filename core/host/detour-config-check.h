@@ -6,8 +6,6 @@
 
 G_BEGIN_DECLS
 
-#define DETOUR_CONFIG_WORKERS_MAX 64
-
 /* Adds to @errors; reads files that @config names. Main thread. */
 void detour_config_check (const DetourConfig *config, DetourConfigErrors *errors);
 

@@ -131,11 +131,20 @@ config_value_parse_number (const DetourConfigKey *key, const char *text, guint64
                            GError **error)
 {
   gboolean limit = (key->flags & DETOUR_CONFIG_LIMIT) != 0;
-  const char *off = limit ? _ (", or off") : "";
+  gboolean automatic = (key->flags & DETOUR_CONFIG_AUTO) != 0;
+  const char *off = limit && automatic ? _ (", or off, or auto")
+                  : limit              ? _ (", or off")
+                  : automatic          ? _ (", or auto")
+                                       : "";
 
   *out = 0;
   if (limit && (strcmp (text, "off") == 0 || strcmp (text, "0") == 0))
     return TRUE;
+  if (automatic && strcmp (text, "auto") == 0)
+    {
+      *out = DETOUR_CONFIG_AUTOMATIC;
+      return TRUE;
+    }
 
   switch (key->type)
     {

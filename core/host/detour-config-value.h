@@ -12,7 +12,7 @@ typedef struct {
   char *string;   /* STRING, PATH, ENUM, ADDRESS, CIDR without LIST: escapes resolved */
   GStrv list;     /* keys with LIST */
   guint64 number; /* BOOL 0 or 1; UINT; DURATION in milliseconds; SIZE and RATE in bytes; 0 for a
-                     limit that is off */
+                     limit that is off, DETOUR_CONFIG_AUTOMATIC for `auto` */
 } DetourConfigValue;
 
 /**

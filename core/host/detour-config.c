@@ -330,7 +330,7 @@ config_read_groups (Build *build)
 static void
 config_add_instances_of_chain (Build *build)
 {
-  const char *const *chain = detour_settings_list (build->config->admission, "chain");
+  const char *const *chain = build->config->options.admission.chain;
   const char *file;
   guint line;
 
@@ -378,7 +378,7 @@ static void
 config_check_admission (Build *build)
 {
   DetourSettings *admission = build->config->admission;
-  const char *const *chain = detour_settings_list (admission, "chain");
+  const char *const *chain = build->config->options.admission.chain;
   const char *file = build->main_name;
   guint line = 0;
 
@@ -413,16 +413,6 @@ config_check_admission (Build *build)
     }
 }
 
-guint
-detour_config_workers (const DetourConfig *self)
-{
-  guint64 n = 0;
-
-  g_ascii_string_to_unsigned (detour_settings_string (self->core, "workers"), 10, 1,
-                              DETOUR_CONFIG_WORKERS_MAX, &n, NULL);
-  return (guint) n;
-}
-
 /* ---- loading --------------------------------------------------------------------------------- */
 
 static DetourConfig *
@@ -437,9 +427,12 @@ config_build_config (DetourConfigMerge *merge, const char *vendor_file, const ch
   config->core = config_read_fixed (&build, "core", detour_schema_core);
   config->limits = config_read_fixed (&build, "limits", detour_schema_limits);
   config->admission = config_read_fixed (&build, "admission", detour_schema_admission);
+  detour_settings_fill (config->core, &config->options.core);
+  detour_settings_fill (config->limits, &config->options.limits);
+  detour_settings_fill (config->admission, &config->options.admission);
 
-  detour_plugins_set_directories (plugins, detour_settings_has (config->core, "plugin-path")
-                                               ? detour_settings_list (config->core, "plugin-path")
+  detour_plugins_set_directories (plugins, config->options.core.plugin_path[0] != NULL
+                                               ? config->options.core.plugin_path
                                                : NULL);
   config_add_instances_of_chain (&build);
   config_read_groups (&build);

@@ -5,6 +5,7 @@
 
 #include "detour-config-errors.h"
 #include "detour-plugins.h"
+#include "detour-schema.h"
 #include "detour-settings.h"
 
 G_BEGIN_DECLS
@@ -23,6 +24,12 @@ typedef struct {
 
 typedef struct {
   gatomicrefcount refs;
+  /* The fixed groups: their values, and the same with texts and places. */
+  struct {
+    DetourCoreOptions core;
+    DetourLimits limits;
+    DetourAdmissionOptions admission;
+  } options;
   DetourSettings *core;
   DetourSettings *limits;
   DetourSettings *admission;
@@ -60,9 +67,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourConfig, detour_config_unref)
 
 /* @id: "KIND/NAME"; NULL when there is none. */
 DetourConfigInstance *detour_config_find (const DetourConfig *self, const char *id);
-
-/* [core] workers: 0 for auto. */
-guint detour_config_workers (const DetourConfig *self);
 
 /* The whole configuration as a file, with the origin of each value; secrets are masked. Free with
  * g_free(). */

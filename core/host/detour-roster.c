@@ -40,7 +40,7 @@ detour_roster_new (DetourConfig *config, const char *state_directory, const guin
   DetourRoster *self = g_new0 (DetourRoster, 1);
 
   self->config = detour_config_ref (config);
-  self->context.hostname = g_strdup (detour_settings_string (config->core, "hostname"));
+  self->context.hostname = g_strdup (config->options.core.hostname);
   self->context.state_directory = g_strdup (state_directory);
   memcpy (self->context.server_key, server_key, DETOUR_KEY_SIZE);
   self->context.certs = detour_cert_store_new ();

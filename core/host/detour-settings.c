@@ -258,6 +258,73 @@ detour_settings_list (const DetourSettings *self, const char *key)
   return setting->value.list != NULL ? (const char *const *) setting->value.list : nothing;
 }
 
+/* The place of @word among those that the key allows. */
+static guint
+settings_word_index (const DetourConfigKey *key, const char *word)
+{
+  g_auto (GStrv) words = g_strsplit (key->words, "|", -1);
+  guint i = 0;
+
+  while (words[i] != NULL && strcmp (words[i], word) != 0)
+    i++;
+  g_assert (words[i] != NULL);
+  return i;
+}
+
+/* A number for a field of 32 bits or 64; the table has bounds that fit. */
+static void
+settings_fill_number (const DetourConfigKey *key, guint64 number, gpointer field)
+{
+  if (key->width == sizeof (guint64))
+    *(guint64 *) field = number;
+  else if (key->width == sizeof (guint) && (number <= G_MAXUINT || number == G_MAXUINT64))
+    *(guint *) field = (guint) MIN (number, G_MAXUINT);
+  else
+    g_assert_not_reached ();
+}
+
+static void
+settings_fill_field (const DetourSettings *self, const DetourConfigKey *key, const Setting *setting,
+                     gpointer field)
+{
+  if ((key->flags & DETOUR_CONFIG_LIST) != 0)
+    {
+      g_assert (key->width == sizeof (gpointer));
+      *(const char *const **) field = detour_settings_list (self, key->key);
+      return;
+    }
+  switch (key->type)
+    {
+    case DETOUR_CONFIG_BOOL:
+    case DETOUR_CONFIG_UINT:
+    case DETOUR_CONFIG_SIZE:
+    case DETOUR_CONFIG_RATE:
+      settings_fill_number (key, setting->value.number, field);
+      break;
+    case DETOUR_CONFIG_DURATION:
+      g_assert (key->width == sizeof (gint64));
+      *(gint64 *) field = detour_settings_duration_us (self, key->key);
+      break;
+    case DETOUR_CONFIG_ENUM:
+      g_assert (key->width == sizeof (guint) && setting->text != NULL);
+      *(guint *) field = settings_word_index (key, setting->value.string);
+      break;
+    default:
+      g_assert (key->width == sizeof (gpointer));
+      *(const char **) field = setting->value.string;
+      break;
+    }
+}
+
+void
+detour_settings_fill (const DetourSettings *self, gpointer fields)
+{
+  for (guint i = 0; i < self->n_keys; i++)
+    if (self->table[i].width > 0)
+      settings_fill_field (self, &self->table[i], &self->settings[i],
+                           (guint8 *) fields + self->table[i].offset);
+}
+
 void
 detour_settings_error (const DetourSettings *self, const char *key, GError **error,
                        const char *format, ...)

@@ -5,6 +5,7 @@
 #include "detour-admission.h"
 
 #include "detour-inquiry.h"
+#include "detour-schema.h"
 
 /* Inquiries at a time; what comes beyond is not asked about. */
 #define INQUIRIES_MAX 8192u
@@ -439,9 +440,9 @@ admission_find_source (const DetourAdmission *self, const char *instance)
 
 /* Sources that stay keep what they know. */
 static GPtrArray *
-admission_make_chain (const DetourAdmission *self, const DetourSettings *settings)
+admission_make_chain (const DetourAdmission *self, const DetourAdmissionOptions *options)
 {
-  const char *const *names = detour_settings_list (settings, "chain");
+  const char *const *names = options->chain;
   GPtrArray *chain = admission_chain_new ();
 
   for (; *names != NULL; names++)
@@ -454,17 +455,16 @@ admission_make_chain (const DetourAdmission *self, const DetourSettings *setting
       source = admission_find_source (self, instance);
       source = source != NULL ? detour_auth_source_ref (source)
                               : detour_auth_source_new (instance, self->port, self->user);
-      detour_auth_source_set_negative_ttl (source,
-                                           detour_settings_duration_us (settings, "negative-ttl"));
+      detour_auth_source_set_negative_ttl (source, options->negative_ttl_us);
       g_ptr_array_add (chain, source);
     }
   return chain;
 }
 
 static GStrv
-admission_read_app_names (const DetourSettings *settings)
+admission_read_app_names (const DetourAdmissionOptions *options)
 {
-  const char *const *names = detour_settings_list (settings, "disallow-app-names");
+  const char *const *names = options->disallow_app_names;
   g_autoptr (GPtrArray) kept = g_ptr_array_new ();
   gboolean has_empty = FALSE;
 
@@ -494,15 +494,18 @@ void
 detour_admission_apply (DetourAdmission *self, DetourSettings *settings)
 {
   g_autoptr (GPtrArray) before = self->chain;
-  g_autoptr (GPtrArray) chain = admission_make_chain (self, settings);
+  g_autoptr (GPtrArray) chain = NULL;
+  DetourAdmissionOptions options;
 
+  detour_settings_fill (settings, &options);
+  chain = admission_make_chain (self, &options);
   g_strfreev (self->disallowed_app_names);
-  self->disallowed_app_names = admission_read_app_names (settings);
-  self->match_all = g_strcmp0 (detour_settings_string (settings, "match"), "all") == 0;
-  self->dry_run = detour_settings_bool (settings, "dry-run");
-  self->timeout_us = detour_settings_duration_us (settings, "timeout");
-  self->grace_us = detour_settings_duration_us (settings, "grace");
-  self->recheck_us = detour_settings_duration_us (settings, "recheck");
+  self->disallowed_app_names = admission_read_app_names (&options);
+  self->match_all = options.match == DETOUR_ADMISSION_ALL;
+  self->dry_run = options.dry_run;
+  self->timeout_us = options.timeout_us;
+  self->grace_us = options.grace_us;
+  self->recheck_us = options.recheck_us;
 
   self->chain = g_steal_pointer (&chain);
   admission_launch_all (self);

@@ -33,31 +33,26 @@ struct _DetourServer {
 /* FALSE with @error set when the file of rates cannot be used; @out has what the file does not say
  * then. */
 static gboolean
-server_read_carrier_limits (const DetourSettings *limits, DetourWorkerLimits *out, GError **error)
+server_read_worker_limits (const DetourSettings *settings, const DetourLimits *limits,
+                           DetourWorkerLimits *out, GError **error)
 {
   g_autoptr (GError) problem = NULL;
   DetourRateConfig rates;
 
   *out = (DetourWorkerLimits) {
     .relay = {
-      .queue = {
-        .packets = (guint) detour_settings_uint (limits, "queue-packets"),
-        .bytes = detour_settings_uint (limits, "queue-bytes"),
-      },
-      .receive_rate = detour_settings_uint (limits, "receive-rate"),
+      .queue = { .packets = limits->queue_packets, .bytes = limits->queue_bytes },
+      .receive_rate = limits->receive_rate,
+      .receive_burst = limits->receive_burst != 0 ? limits->receive_burst : limits->receive_rate,
     },
-    .write_timeout_us = detour_settings_duration_us (limits, "write-timeout"),
-    .keep_alive_us = detour_settings_duration_us (limits, "keep-alive"),
+    .write_timeout_us = limits->write_timeout_us,
+    .keep_alive_us = limits->keep_alive_us,
   };
-  out->relay.receive_burst = detour_settings_has (limits, "receive-burst")
-                               ? detour_settings_uint (limits, "receive-burst")
-                               : out->relay.receive_rate;
-  if (!detour_settings_has (limits, "rate-config-file"))
+  if (limits->rate_config_file == NULL)
     return TRUE;
-  if (!detour_rate_config_load (detour_settings_string (limits, "rate-config-file"), &rates,
-                                &problem))
+  if (!detour_rate_config_load (limits->rate_config_file, &rates, &problem))
     {
-      detour_settings_error (limits, "rate-config-file", error, "%s", problem->message);
+      detour_settings_error (settings, "rate-config-file", error, "%s", problem->message);
       return FALSE;
     }
   out->relay.receive_rate = rates.rate;
@@ -66,41 +61,40 @@ server_read_carrier_limits (const DetourSettings *limits, DetourWorkerLimits *ou
 }
 
 static void
-server_read_pool_limits (const DetourSettings *limits, DetourHandshakePoolLimits *out)
+server_read_pool_limits (const DetourLimits *limits, DetourHandshakePoolLimits *out)
 {
   *out = (DetourHandshakePoolLimits) {
-    .connections = (guint) detour_settings_uint (limits, "connections"),
-    .connections_per_source = (guint) detour_settings_uint (limits, "connections-per-source"),
-    .half_open = (guint) detour_settings_uint (limits, "half-open"),
-    .half_open_per_source = (guint) detour_settings_uint (limits, "half-open-per-source"),
-    .accept_rate = detour_settings_uint (limits, "accept-rate"),
-    .handshake_timeout_us = detour_settings_duration_us (limits, "handshake-timeout"),
-    .login_timeout_us = detour_settings_duration_us (limits, "login-timeout"),
+    .connections = limits->connections,
+    .connections_per_source = limits->connections_per_source,
+    .half_open = limits->half_open,
+    .half_open_per_source = limits->half_open_per_source,
+    .accept_rate = limits->accept_rate,
+    .accept_burst = limits->accept_burst != 0 ? limits->accept_burst : limits->accept_rate,
+    .handshake_timeout_us = limits->handshake_timeout_us,
+    .login_timeout_us = limits->login_timeout_us,
   };
-  out->accept_burst = detour_settings_has (limits, "accept-burst")
-                        ? detour_settings_uint (limits, "accept-burst")
-                        : out->accept_rate;
 }
 
 static void
-server_read_socket_options (const DetourSettings *limits, DetourSocketOptions *out)
+server_read_socket_options (const DetourLimits *limits, DetourSocketOptions *out)
 {
   *out = (DetourSocketOptions) {
-    .user_timeout_ms = (guint) (detour_settings_duration_us (limits, "tcp-user-timeout") / 1000),
-    .keep_alive_s = (guint) (detour_settings_duration_us (limits, "tcp-keep-alive")
-                             / G_USEC_PER_SEC),
+    .user_timeout_ms = (guint) (limits->tcp_user_timeout_us / 1000),
+    .keep_alive_s = (guint) (limits->tcp_keep_alive_us / G_USEC_PER_SEC),
   };
 }
 
 static void
-server_apply_limits (gpointer data, DetourSettings *limits)
+server_apply_limits (gpointer data, DetourSettings *settings)
 {
   DetourServer *self = data;
+  DetourLimits limits;
   DetourWorkerLimits worker_limits;
   DetourHandshakePoolLimits pool_limits;
   g_autoptr (GError) error = NULL;
 
-  if (!server_read_carrier_limits (limits, &worker_limits, &error))
+  detour_settings_fill (settings, &limits);
+  if (!server_read_worker_limits (settings, &limits, &worker_limits, &error))
     {
       /* The file became bad after it was checked: the rates in force stay, the rest is new. */
       g_warning ("%s", error->message);
@@ -112,10 +106,10 @@ server_apply_limits (gpointer data, DetourSettings *limits)
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_set_limits (self->workers[i], &worker_limits);
 
-  server_read_pool_limits (limits, &pool_limits);
+  server_read_pool_limits (&limits, &pool_limits);
   detour_handshake_pool_set_limits (self->pool, &pool_limits);
 
-  server_read_socket_options (limits, &self->socket_options);
+  server_read_socket_options (&limits, &self->socket_options);
   for (guint i = 0; i < self->listeners->len; i++)
     {
       DetourListener *listener = g_ptr_array_index (self->listeners, i);
@@ -223,10 +217,11 @@ static void
 server_apply_admission (gpointer data, DetourSettings *settings)
 {
   DetourServer *self = data;
+  DetourAdmissionOptions options;
 
+  detour_settings_fill (settings, &options);
   detour_admission_apply (self->admission, settings);
-  detour_handshake_pool_set_refuse_hold (self->pool,
-                                         detour_settings_duration_us (settings, "refuse-hold"));
+  detour_handshake_pool_set_refuse_hold (self->pool, options.refuse_hold_us);
   detour_handshake_pool_ask_again (self->pool);
   detour_recheck_apply (self->recheck);
 }
@@ -401,9 +396,9 @@ server_on_gone (const DetourPeer *peer, gpointer user)
 static guint
 server_count_workers (const DetourConfig *config)
 {
-  guint n = detour_config_workers (config);
+  guint n = config->options.core.workers;
 
-  return n > 0 ? n : CLAMP (g_get_num_processors () - 1, 1, WORKERS_AUTO_MAX);
+  return n != G_MAXUINT ? n : CLAMP (g_get_num_processors () - 1, 1, WORKERS_AUTO_MAX);
 }
 
 static gboolean
@@ -414,7 +409,7 @@ server_start_workers (DetourServer *self, const DetourConfig *config, const Deto
   DetourWorkerLimits limits;
   guint n = server_count_workers (config);
 
-  if (!server_read_carrier_limits (config->limits, &limits, error))
+  if (!server_read_worker_limits (config->limits, &config->options.limits, &limits, error))
     return FALSE;
   self->receive_rate = limits.relay.receive_rate;
   self->receive_burst = limits.relay.receive_burst;
@@ -450,8 +445,8 @@ detour_server_new (const DetourConfig *config, const DetourServerKey *key, GErro
   self->routes = detour_http_routes_new ();
   self->admission = detour_admission_new (&auth_port, self);
   self->recheck = detour_recheck_new (self->admission, &recheck_port, self);
-  server_read_socket_options (config->limits, &self->socket_options);
-  server_read_pool_limits (config->limits, &limits);
+  server_read_socket_options (&config->options.limits, &self->socket_options);
+  server_read_pool_limits (&config->options.limits, &limits);
 
   if (server_start_workers (self, config, key, error))
     {

@@ -34,48 +34,93 @@ fallbacks (void)
   g_autoptr (DetourConfig) config = load (OPEN, &problems);
 
   g_assert_cmpstr (problems, ==, "");
-  g_assert_false (detour_settings_has (config->core, "hostname"));
-  g_assert_cmpuint (detour_config_workers (config), ==, 0);
-  g_assert_cmpstr (detour_settings_string (config->core, "dbus"), ==, "auto");
+  g_assert_null (config->options.core.hostname);
+  g_assert_cmpuint (config->options.core.workers, ==, G_MAXUINT);
+  g_assert_cmpuint (config->options.core.dbus, ==, DETOUR_CORE_BUS_AUTO);
 
-  g_assert_cmpuint (detour_settings_uint (config->limits, "connections"), ==, 0);
-  g_assert_cmpuint (detour_settings_uint (config->limits, "half-open"), ==, 2000);
-  g_assert_cmpuint (detour_settings_uint (config->limits, "connections-per-source"), ==, 0);
-  g_assert_cmpuint (detour_settings_uint (config->limits, "half-open-per-source"), ==, 64);
-  g_assert_cmpuint (detour_settings_uint (config->limits, "accept-rate"), ==, 0);
-  g_assert_cmpuint (detour_settings_uint (config->limits, "accept-burst"), ==, 0);
-  g_assert_cmpint (detour_settings_duration_us (config->limits, "handshake-timeout"), ==,
-                   30 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->limits, "login-timeout"), ==,
-                   10 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->limits, "write-timeout"), ==,
-                   2 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->limits, "keep-alive"), ==,
-                   60 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->limits, "tcp-user-timeout"), ==,
-                   15 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->limits, "tcp-keep-alive"), ==,
-                   600 * G_USEC_PER_SEC);
-  g_assert_cmpuint (detour_settings_uint (config->limits, "queue-packets"), ==, 32);
-  g_assert_cmpuint (detour_settings_uint (config->limits, "queue-bytes"), ==, 256 * 1024);
-  g_assert_cmpuint (detour_settings_uint (config->limits, "receive-rate"), ==, 0);
-  g_assert_cmpuint (detour_settings_uint (config->limits, "receive-burst"), ==, 0);
-  g_assert_null (detour_settings_string (config->limits, "rate-config-file"));
+  g_assert_cmpuint (config->options.limits.connections, ==, 0);
+  g_assert_cmpuint (config->options.limits.half_open, ==, 2000);
+  g_assert_cmpuint (config->options.limits.connections_per_source, ==, 0);
+  g_assert_cmpuint (config->options.limits.half_open_per_source, ==, 64);
+  g_assert_cmpuint (config->options.limits.accept_rate, ==, 0);
+  g_assert_cmpuint (config->options.limits.accept_burst, ==, 0);
+  g_assert_cmpint (config->options.limits.handshake_timeout_us, ==, 30 * G_USEC_PER_SEC);
+  g_assert_cmpint (config->options.limits.login_timeout_us, ==, 10 * G_USEC_PER_SEC);
+  g_assert_cmpint (config->options.limits.write_timeout_us, ==, 2 * G_USEC_PER_SEC);
+  g_assert_cmpint (config->options.limits.keep_alive_us, ==, 60 * G_USEC_PER_SEC);
+  g_assert_cmpint (config->options.limits.tcp_user_timeout_us, ==, 15 * G_USEC_PER_SEC);
+  g_assert_cmpint (config->options.limits.tcp_keep_alive_us, ==, 600 * G_USEC_PER_SEC);
+  g_assert_cmpuint (config->options.limits.queue_packets, ==, 32);
+  g_assert_cmpuint (config->options.limits.queue_bytes, ==, 256 * 1024);
+  g_assert_cmpuint (config->options.limits.receive_rate, ==, 0);
+  g_assert_cmpuint (config->options.limits.receive_burst, ==, 0);
+  g_assert_null (config->options.limits.rate_config_file);
 
-  g_assert_cmpstr (detour_settings_list (config->admission, "chain")[0], ==, "open");
-  g_assert_cmpstr (detour_settings_string (config->admission, "match"), ==, "any");
-  g_assert_cmpint (detour_settings_duration_us (config->admission, "grace"), ==,
+  g_assert_cmpstr (config->options.admission.chain[0], ==, "open");
+  g_assert_cmpuint (config->options.admission.match, ==, DETOUR_ADMISSION_ANY);
+  g_assert_cmpint (config->options.admission.grace_us, ==,
                    G_GINT64_CONSTANT (86400) * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->admission, "recheck"), ==,
-                   600 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->admission, "timeout"), ==,
-                   5 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->admission, "negative-ttl"), ==,
-                   30 * G_USEC_PER_SEC);
-  g_assert_cmpint (detour_settings_duration_us (config->admission, "refuse-hold"), ==,
-                   30 * G_USEC_PER_SEC);
-  g_assert_null (detour_settings_list (config->admission, "disallow-app-names")[0]);
-  g_assert_false (detour_settings_bool (config->admission, "dry-run"));
+  g_assert_cmpint (config->options.admission.recheck_us, ==, 600 * G_USEC_PER_SEC);
+  g_assert_cmpint (config->options.admission.timeout_us, ==, 5 * G_USEC_PER_SEC);
+  g_assert_cmpint (config->options.admission.negative_ttl_us, ==, 30 * G_USEC_PER_SEC);
+  g_assert_cmpint (config->options.admission.refuse_hold_us, ==, 30 * G_USEC_PER_SEC);
+  g_assert_null (config->options.admission.disallow_app_names[0]);
+  g_assert_false (config->options.admission.dry_run);
+}
+
+/* A row without a field would be read by nobody, and two with one field would overwrite each
+ * other. */
+static void
+each_row_fills_a_field_of_its_own (void)
+{
+  static const struct {
+    const DetourConfigKey *table;
+    gsize size;
+  } groups[] = {
+    { detour_schema_core, sizeof (DetourCoreOptions) },
+    { detour_schema_limits, sizeof (DetourLimits) },
+    { detour_schema_admission, sizeof (DetourAdmissionOptions) },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (groups); i++)
+    {
+      g_autofree char *taken = g_malloc0 (groups[i].size);
+
+      for (const DetourConfigKey *key = groups[i].table; key->key != NULL; key++)
+        {
+          g_test_message ("%s", key->key);
+          g_assert_cmpuint (key->width, >, 0);
+          g_assert_cmpuint (key->offset + key->width, <=, groups[i].size);
+          for (gsize at = key->offset; at < key->offset + key->width; at++)
+            g_assert_cmpint (taken[at]++, ==, 0);
+        }
+    }
+}
+
+static void
+values_reach_their_fields (void)
+{
+  g_autofree char *problems = NULL;
+  g_autoptr (DetourConfig) config = load (
+      "[admission]\nchain=friends\nmatch=all\ndry-run=yes\ngrace=0ms\ndisallow-app-names=a;b\n"
+      "[auth friends]\nplugin=keys\nfile=/k\n"
+      "[core]\nworkers=64\ndbus=none\nhostname=relay.example.com\n"
+      "[limits]\nconnections=10000000\nreceive-rate=100G\nwrite-timeout=off\nlogin-timeout=1s\n",
+      &problems);
+
+  g_assert_cmpstr (problems, ==, "");
+  g_assert_cmpstr (config->options.admission.chain[0], ==, "friends");
+  g_assert_cmpuint (config->options.admission.match, ==, DETOUR_ADMISSION_ALL);
+  g_assert_true (config->options.admission.dry_run);
+  g_assert_cmpint (config->options.admission.grace_us, ==, 0);
+  g_assert_cmpstr (config->options.admission.disallow_app_names[1], ==, "b");
+  g_assert_cmpuint (config->options.core.workers, ==, 64);
+  g_assert_cmpuint (config->options.core.dbus, ==, DETOUR_CORE_BUS_NONE);
+  g_assert_cmpstr (config->options.core.hostname, ==, "relay.example.com");
+  g_assert_cmpuint (config->options.limits.connections, ==, 10000000);
+  g_assert_cmpuint (config->options.limits.receive_rate, ==, G_GUINT64_CONSTANT (100) << 30);
+  g_assert_cmpint (config->options.limits.write_timeout_us, ==, 0);
+  g_assert_cmpint (config->options.limits.login_timeout_us, ==, G_USEC_PER_SEC);
 }
 
 static void
@@ -158,9 +203,11 @@ refused (void)
     { OPEN "[core]\nhostname=\n", "f:4: [core] hostname: \"\" is neither a host name nor an "
                                   "address; write relay.example.com or 203.0.113.5" },
     { OPEN "[core]\nworkers=0\n",
-      "f:4: [core] workers: \"0\" is neither auto nor a number from 1 to 64" },
+      "f:4: [core] workers: \"0\" is out of range; it goes from 1 to 64, or auto" },
+    { OPEN "[core]\nworkers=many\n",
+      "f:4: [core] workers: \"many\" is not a number; write digits only, or auto" },
     { OPEN "[core]\nworkers=65\n",
-      "f:4: [core] workers: \"65\" is neither auto nor a number from 1 to 64" },
+      "f:4: [core] workers: \"65\" is out of range; it goes from 1 to 64, or auto" },
     { OPEN "[core]\nhost-name=a\n",
       "f:4: [core] host-name: no such key; did you mean \"hostname\"?" },
     { OPEN "[limits]\nzebra=1\n", "f:4: [limits] zebra: no such key" },
@@ -392,8 +439,8 @@ later_files_win_key_by_key (void)
   g_assert_cmpstr (detour_settings_list (stun, "listen")[0], ==, ":3");
   g_assert_null (detour_settings_list (stun, "listen")[1]);
   g_assert_cmpstr (detour_settings_string (stun, "compat"), ==, "any");
-  g_assert_cmpuint (detour_settings_uint (config->limits, "connections"), ==, 20);
-  g_assert_cmpuint (detour_settings_uint (config->limits, "accept-rate"), ==, 10);
+  g_assert_cmpuint (config->options.limits.connections, ==, 20);
+  g_assert_cmpuint (config->options.limits.accept_rate, ==, 10);
   g_assert_true (detour_settings_origin (config->limits, "connections", &file, &line));
   g_assert_cmpstr (file, ==, second);
   g_assert_cmpuint (line, ==, 2);
@@ -430,6 +477,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/config/fallbacks-of-fixed-groups", fallbacks);
+  g_test_add_func ("/config/each-row-fills-a-field-of-its-own", each_row_fills_a_field_of_its_own);
+  g_test_add_func ("/config/values-reach-their-fields", values_reach_their_fields);
   g_test_add_func ("/config/one-instance-a-group", instances);
   g_test_add_func ("/config/what-is-wrong-and-what-was-meant", refused);
   g_test_add_func ("/config/accepted", accepted);
