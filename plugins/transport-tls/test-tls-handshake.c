@@ -164,6 +164,141 @@ garbage (void)
       }
 }
 
+/* A record for each @step bytes of @message. */
+static void
+cut_into_records (GByteArray *out, const guint8 *message, gsize len, gsize step)
+{
+  for (gsize at = 0; at < len; at += step)
+    {
+      gsize n = MIN (step, len - at);
+      const guint8 head[] = { 0x16, 3, 1, (guint8) (n >> 8), (guint8) n };
+
+      g_byte_array_append (out, head, sizeof head);
+      g_byte_array_append (out, message + at, (guint) n);
+    }
+}
+
+/* A real hello in as many records as it has bytes, and in some more ways. */
+static void
+cut_hello (TestLink *f, gconstpointer variant)
+{
+  static const gsize steps[] = { 1, 2, 3, 4, 5, 15, 100 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
+    for (gsize span = 0; span < 2; span++)
+      {
+        TestPeer *peer = test_peer_new (f->variant->priorities, "relay.example", NULL);
+        g_autofree guint8 *message = NULL;
+        const char *reason = NULL;
+        gsize len;
+        int rc;
+
+        f->cls->free (f->channel);
+        f->cls = &tls_channel_gnutls_class;
+        f->channel = tls_channel_gnutls_new (f->credentials, NULL);
+        gnutls_handshake (peer->session);
+        len = peer->sent->len - 5;
+        g_assert_cmpuint (len, >, 17 * steps[0]);
+        message = g_memdup2 (peer->sent->data + 5, len);
+        g_byte_array_set_size (peer->sent, 0);
+        cut_into_records (peer->sent, message, len, steps[i]);
+        g_assert_cmpint (test_peer_handshake (peer, f->cls, f->channel, (TestPace) { .step = span },
+                                              &rc, &reason),
+                         ==, DETOUR_CHANNEL_OK);
+        g_assert_cmpint (rc, ==, 0);
+        test_link_settle (f);
+        test_peer_free (peer);
+      }
+}
+
+static DetourChannelResult
+offer (TestLink *f, const GByteArray *bytes, const char **reason)
+{
+  gsize at = 0;
+
+  while (at < bytes->len)
+    {
+      guint8 room[DETOUR_CHANNEL_FEED_SLACK];
+      DetourBuffer out = { room, 0, sizeof room };
+      gsize used = 0;
+      DetourChannelResult result = f->cls->handshake (
+          f->channel, bytes->data + at, MIN (bytes->len - at, 4096), &used, &out, reason);
+
+      if (result != DETOUR_CHANNEL_MORE)
+        {
+          g_byte_array_append (f->peer->received, out.data, (guint) out.len);
+          return result;
+        }
+      g_assert_cmpuint (used, >, 0);
+      at += used;
+    }
+  return DETOUR_CHANNEL_MORE;
+}
+
+/* An unfinished hello may hold 16 KiB, whatever it announces and however it is cut. */
+static void
+long_hello (void)
+{
+  static const gsize steps[] = { 1, 7, 1024, 16384 };
+  static const guint announced[] = { 17000, 0x20000, 0xffffff };
+
+  for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
+    for (guint k = 0; k < G_N_ELEMENTS (announced); k++)
+      {
+        TestLink f;
+        g_autoptr (GByteArray) most = g_byte_array_new ();
+        g_autoptr (GByteArray) more = g_byte_array_new ();
+        guint8 message[16384] = { 1, (guint8) (announced[k] >> 16), (guint8) (announced[k] >> 8),
+                                  (guint8) announced[k] };
+        const char *reason = NULL;
+
+        cut_into_records (most, message, sizeof message, steps[i]);
+        cut_into_records (more, message, 1, 1);
+        test_link_setup_with (&f, &normal, NULL, FALSE);
+        g_assert_cmpint (offer (&f, most, &reason), ==, DETOUR_CHANNEL_MORE);
+        g_assert_cmpint (offer (&f, more, &reason), ==, DETOUR_CHANNEL_BAD);
+        g_assert_cmpstr (reason, ==, "more than 16 KiB of handshake messages");
+        g_assert_cmpint (f.peer->received->data[0], ==, 0x15); /* an alert */
+        g_assert_cmpint (f.peer->received->data[6], ==, GNUTLS_A_UNEXPECTED_MESSAGE);
+        g_assert_cmpuint (test_host_counter (f.host, "handshakes_failed"), ==, 1);
+        test_link_teardown (&f, NULL);
+      }
+}
+
+/* Records that bring nothing, in the middle of a hello: a few do no harm, many in a row end the
+ * handshake. */
+static void
+useless_records (void)
+{
+  static const guint8 change_cipher_spec[] = { 0x14, 3, 3, 0, 1, 1 };
+
+  for (guint n = 16; n < 18; n++)
+    {
+      TestLink f;
+      g_autoptr (GByteArray) bytes = g_byte_array_new ();
+      g_autofree guint8 *message = NULL;
+      const char *reason = NULL;
+      gsize len;
+
+      test_link_setup_with (&f, &normal, NULL, FALSE);
+      gnutls_handshake (f.peer->session);
+      len = f.peer->sent->len - 5;
+      message = g_memdup2 (f.peer->sent->data + 5, len);
+      g_byte_array_set_size (f.peer->sent, 0);
+      cut_into_records (bytes, message, len / 2, len);
+      for (guint i = 0; i < n; i++)
+        g_byte_array_append (bytes, change_cipher_spec, sizeof change_cipher_spec);
+      cut_into_records (f.peer->sent, message + len / 2, len - len / 2, len);
+      g_assert_cmpint (offer (&f, bytes, &reason), ==,
+                       n == 16 ? DETOUR_CHANNEL_MORE : DETOUR_CHANNEL_BAD);
+      if (n == 16)
+        test_peer_handshake_ok (f.peer, f.cls, f.channel);
+      else
+        g_assert_cmpstr (reason, ==, "too many records in a row that bring nothing");
+      test_link_teardown (&f, NULL);
+    }
+}
+
 /* Every byte of a client's hello, damaged one at a time: whatever comes of it, nothing breaks. */
 static void
 damaged_hello (TestLink *f, gconstpointer variant)
@@ -275,6 +410,9 @@ main (int argc, char **argv)
   /* In TLS 1.2 the server has the last word. */
   TEST_LINK_ADD_TLS13 ("/tls-handshake/bytes-behind-the-handshake-are-left", leftover);
   g_test_add_func ("/tls-handshake/garbage", garbage);
+  TEST_LINK_ADD_ALL ("/tls-handshake/hello-in-many-records", cut_hello);
+  g_test_add_func ("/tls-handshake/hello-of-more-than-16-kib", long_hello);
+  g_test_add_func ("/tls-handshake/useless-records-in-the-hello", useless_records);
   TEST_LINK_ADD_GNUTLS ("/tls-handshake/damaged-hello", damaged_hello);
   g_test_add_func ("/tls-handshake/alpn", alpn);
   g_test_add_func ("/tls-handshake/old-versions", old_versions);

@@ -16,6 +16,18 @@
 /* Alerts and other records without data that a peer may send in a row. */
 #define USELESS_MAX 16
 
+/* All handshake messages of a client together. Its hello has some hundred bytes, with keys for
+ * post-quantum algorithms 2,000; GnuTLS by itself would keep 128 KiB of one that is not finished.
+ */
+#define MESSAGES_MAX 16384
+/* The same in bytes on the wire: derper takes messages that are cut into records of a single byte,
+ * which have six bytes then. */
+#define HANDSHAKE_WIRE_MAX (8 * MESSAGES_MAX)
+
+#define RECORD_HEAD_SIZE      5
+#define RECORD_HANDSHAKE      22
+#define RECORD_PROTECTED_DATA 23
+
 typedef struct {
   gnutls_session_t session;
   const guint8 *in; /* span of the call that runs */
@@ -23,8 +35,13 @@ typedef struct {
   DetourBuffer *out; /* where pushed bytes go in the call that runs; NULL: to `kept` */
   GByteArray *kept;  /* pushed bytes that found no room, before all later ones; NULL: none */
   TlsChoice choice;
-  TlsSecrets *secrets; /* caught for the export channel; NULL: there will be none */
-  guint8 useless;      /* records without data in a row */
+  TlsSecrets *secrets;           /* caught for the export channel; NULL: there will be none */
+  guint8 head[RECORD_HEAD_SIZE]; /* of the record that is being pulled in the handshake */
+  guint8 head_len;
+  guint16 body_left; /* bytes of that record behind its head */
+  guint32 taken;     /* bytes pulled in the handshake */
+  guint32 content;   /* bytes of handshake messages among them */
+  guint8 useless;    /* records without data in a row */
   guint8 owed; /* bytes at the front of the next span that were taken, though the caller was told
                   otherwise */
   gboolean finished; /* the handshake */
@@ -34,6 +51,42 @@ typedef struct {
 static const char
     plain_http_answer[] = "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n"
                           "This port speaks HTTPS, and the request came without encryption.\n";
+
+/* Follows the records of the handshake: those that carry a piece of a handshake message, however
+ * small, bring it on; all others are useless. */
+static void
+tls_channel_gnutls_note_pulled (TlsChannel *self, const guint8 *data, gsize len)
+{
+  self->taken += (guint32) len;
+  while (len > 0)
+    {
+      gsize n = MIN (len, self->body_left);
+
+      if (n == 0)
+        {
+          n = MIN (len, (gsize) RECORD_HEAD_SIZE - self->head_len);
+          memcpy (self->head + self->head_len, data, n);
+          self->head_len += (guint8) n;
+        }
+      else
+        self->body_left -= (guint16) n;
+      if (self->head_len == RECORD_HEAD_SIZE)
+        {
+          self->head_len = 0;
+          self->body_left = (guint16) (self->head[3] << 8 | self->head[4]);
+          if (self->body_left > 0
+              && (self->head[0] == RECORD_HANDSHAKE || self->head[0] == RECORD_PROTECTED_DATA))
+            {
+              self->useless = 0;
+              self->content += self->body_left;
+            }
+          else if (self->useless < G_MAXUINT8)
+            self->useless++;
+        }
+      data += n;
+      len -= n;
+    }
+}
 
 static ssize_t
 tls_channel_pull (gnutls_transport_ptr_t ptr, void *data, size_t len)
@@ -49,6 +102,8 @@ tls_channel_pull (gnutls_transport_ptr_t ptr, void *data, size_t len)
   memcpy (data, self->in, n);
   self->in += n;
   self->in_len -= n;
+  if (!self->finished)
+    tls_channel_gnutls_note_pulled (self, data, n);
   return (ssize_t) n;
 }
 
@@ -221,6 +276,18 @@ tls_channel_handshake_failed (TlsChannel *self, int rc, const char **reason)
   return DETOUR_CHANNEL_BAD;
 }
 
+/* The peer goes on and on without coming to an end. */
+static DetourChannelResult
+tls_channel_gnutls_handshake_endless (TlsChannel *self, const char **reason)
+{
+  *reason = self->content > MESSAGES_MAX     ? "more than 16 KiB of handshake messages"
+          : self->taken > HANDSHAKE_WIRE_MAX ? "more than 128 KiB before the end of the handshake"
+                                             : "too many records in a row that bring nothing";
+  gnutls_alert_send (self->session, GNUTLS_AL_FATAL, GNUTLS_A_UNEXPECTED_MESSAGE);
+  tls_credentials_count (self->choice.credentials, TLS_COUNT_FAILED);
+  return DETOUR_CHANNEL_BAD;
+}
+
 static void
 tls_channel_handshake_done (TlsChannel *self)
 {
@@ -235,8 +302,9 @@ tls_channel_handshake_done (TlsChannel *self)
 static DetourChannelResult
 tls_channel_handshake_step (TlsChannel *self, const char **reason)
 {
-  for (;;)
+  for (guint idle = 0; idle <= USELESS_MAX;)
     {
+      gsize before = self->in_len;
       int rc = gnutls_handshake (self->session);
 
       if (rc == GNUTLS_E_SUCCESS)
@@ -244,16 +312,17 @@ tls_channel_handshake_step (TlsChannel *self, const char **reason)
           tls_channel_handshake_done (self);
           return DETOUR_CHANNEL_OK;
         }
-      if (rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED)
-        {
-          if (self->in_len == 0)
-            return DETOUR_CHANNEL_MORE;
-        }
-      else if (gnutls_error_is_fatal (rc))
+      if (rc != GNUTLS_E_AGAIN && rc != GNUTLS_E_INTERRUPTED && gnutls_error_is_fatal (rc))
         return tls_channel_handshake_failed (self, rc, reason);
-      if (++self->useless > USELESS_MAX)
-        return tls_channel_handshake_failed (self, GNUTLS_E_TOO_MANY_EMPTY_PACKETS, reason);
+      if (self->useless > USELESS_MAX || self->content > MESSAGES_MAX
+          || self->taken > HANDSHAKE_WIRE_MAX)
+        return tls_channel_gnutls_handshake_endless (self, reason);
+      if ((rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED) && self->in_len == 0)
+        return DETOUR_CHANNEL_MORE;
+      if (self->in_len == before)
+        idle++;
     }
+  return tls_channel_gnutls_handshake_endless (self, reason);
 }
 
 static DetourChannelResult

@@ -296,11 +296,64 @@ def test_end_of_stream_in_every_part_of_the_handshake(server):
 
 def client_hello():
     """Bytes of a ClientHello."""
+    return begin_handshake()[2]
+
+
+def begin_handshake(name="relay.test"):
+    """A TLS client in memory that has made its ClientHello: the client, what it reads, and the hello."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    tls = context.wrap_bio(incoming, outgoing, server_hostname="relay.test")
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=name)
     with pytest.raises(ssl.SSLWantReadError):
         tls.do_handshake()
-    return outgoing.read()
+    return tls, incoming, outgoing.read(), outgoing
+
+
+def cut(record, size):
+    """The content of one TLS record in records of @size bytes."""
+    head, content = record[:3], record[5:]
+    return b"".join(head + len(content[at:at + size]).to_bytes(2, "big") + content[at:at + size]
+                    for at in range(0, len(content), size))
+
+
+@pytest.mark.parametrize("size, name", [(1, "relay.test"), (7, "relay.test"), (1, ".".join(["a" * 60] * 4))],
+                         ids=["one byte each", "seven bytes each", "a long name"])
+def test_client_hello_in_hundreds_of_records(tls_door, size, name):
+    tls, incoming, hello, outgoing = begin_handshake(name)
+    assert len(hello) > 500 and int.from_bytes(hello[3:5], "big") == len(hello) - 5
+    stream = Stream.connect(tls_door.address)
+    stream.write(cut(hello, size))
+    done = False
+    while not done:
+        incoming.write(stream.sock.recv(65536))
+        try:
+            tls.do_handshake()
+            done = True
+        except ssl.SSLWantReadError:
+            pass
+        stream.write(outgoing.read())
+    tls.write(b"GET /derp/probe HTTP/1.1\r\nHost: relay.test\r\n\r\n")
+    stream.write(outgoing.read())
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        incoming.write(stream.sock.recv(65536))
+        try:
+            answer += tls.read(65536)
+        except ssl.SSLWantReadError:
+            pass
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    stream.close()
+
+
+@pytest.mark.usefixtures("detour_only")
+@pytest.mark.parametrize("size", [1, 1000, 16384])
+def test_client_hello_without_end(tls_door, size):
+    """An unfinished ClientHello is kept up to 16 KiB; derper's limit is another."""
+    message = b"\x01\x02\x00\x00" + bytes(16380)
+    stream = Stream.connect(tls_door.address)
+    stream.write(cut(b"\x16\x03\x01\0\0" + message, size))
+    stream.write(b"\x16\x03\x01\0\1x")
+    assert stream.sock.recv(7) == b"\x15\x03\x03\0\2\2\x0a"  # a fatal alert: unexpected_message
+    stream.close()
