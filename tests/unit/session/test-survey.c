@@ -4,16 +4,14 @@
 
 #include "detour-survey.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
+
+#include "worker-bench.h"
 
 #define CLIENTS 6u
 
 typedef struct {
-  DetourRegistry *registry;
-  DetourSources *sources;
-  DetourWorkerRings *rings;
-  DetourWorker *worker;
+  WorkerBench *bench;
   int fds[CLIENTS];
 
   GString *seen; /* "letter address app-name listener prober;" each */
@@ -26,20 +24,11 @@ typedef struct {
 static void
 join (Fixture *f, guint number)
 {
-  static const guint8 hello[] = { 0x02, 0, 0, 0, 1, 'x' };
-  DetourSession *session = g_new0 (DetourSession, 1);
-  guint8 got[sizeof hello];
-  int fds[2];
+  DetourSession *session = worker_bench_session ((guint8) ('a' + number), number == 2,
+                                                 &f->fds[number]);
 
-  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
-  f->fds[number] = fds[1];
-  session->fd = fds[0];
-  session->channel.cls = &detour_channel_plain;
-  session->is_mesh = number == 2;
-  session->listener = "transport/test";
-  session->presence.flags = number == 2 ? DETOUR_FRAME_PRESENT_MESH
-                          : number == 3 ? DETOUR_FRAME_PRESENT_PROBER
-                                        : DETOUR_FRAME_PRESENT_REGULAR;
+  if (number == 3)
+    session->presence.flags = DETOUR_FRAME_PRESENT_PROBER;
   if (number == 1)
     memcpy (session->presence.ip, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16);
   else if (number != 4)
@@ -49,28 +38,15 @@ join (Fixture *f, guint number)
       session->presence.name_len = 5;
       memcpy (session->presence.name, "probe", 5);
     }
-  memset (session->key.bytes, (int) ('a' + number), DETOUR_KEY_SIZE);
-  session->output = g_byte_array_append (g_byte_array_new (), hello, sizeof hello);
-  detour_worker_adopt (f->worker, session);
-  g_assert_cmpint (recv (fds[1], got, sizeof got, MSG_WAITALL), ==, sizeof got);
+  worker_bench_adopt (f->bench, 0, session, f->fds[number]);
 }
 
 static Fixture *
 start (guint n)
 {
   Fixture *f = g_new0 (Fixture, 1);
-  DetourKey server = { { 'S' } };
-  DetourWorkerLimits limits = {
-    .relay = { .queue = { .packets = 32, .bytes = 256 * 1024 } },
-    .keep_alive_us = G_TIME_SPAN_HOUR,
-  };
-  g_autoptr (GError) error = NULL;
 
-  f->registry = detour_registry_new (1, NULL);
-  f->sources = detour_sources_new ();
-  f->rings = detour_worker_rings_new (1);
-  f->worker = detour_worker_new (0, f->rings, f->registry, f->sources, &server, &limits, &error);
-  g_assert_no_error (error);
+  f->bench = worker_bench_new (1, NULL);
   f->seen = g_string_new (NULL);
   for (guint i = 0; i < CLIENTS; i++)
     f->fds[i] = -1;
@@ -82,12 +58,7 @@ start (guint n)
 static void
 stop (Fixture *f)
 {
-  detour_worker_stop (f->worker);
-  detour_worker_join (f->worker);
-  detour_worker_free (f->worker);
-  detour_worker_rings_free (f->rings);
-  detour_registry_free (f->registry);
-  detour_sources_free (f->sources);
+  worker_bench_free (f->bench);
   for (guint i = 0; i < CLIENTS; i++)
     if (f->fds[i] >= 0)
       close (f->fds[i]);
@@ -122,7 +93,7 @@ survey (Fixture *f, guint32 first, guint max, const char *seen)
   guint n_done = f->n_done;
 
   g_string_truncate (f->seen, 0);
-  detour_survey_start (f->worker, first, max, on_survey, f);
+  detour_survey_start (f->bench->workers[0], first, max, on_survey, f);
   while (f->n_done == n_done)
     g_main_context_iteration (NULL, TRUE);
   g_assert_cmpstr (f->seen->str, ==, seen);
@@ -173,7 +144,7 @@ test_cancelled (void)
 {
   Fixture *f = start (1);
 
-  detour_survey_cancel (detour_survey_start (f->worker, 0, 10, on_survey, f));
+  detour_survey_cancel (detour_survey_start (f->bench->workers[0], 0, 10, on_survey, f));
   survey (f, 0, 10, "a 192.0.2.1 - transport/test -;");
   g_assert_cmpuint (f->n_done, ==, 1);
   stop (f);
