@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "detour-mailbox.h"
+
 /* Two may hold a call: the plugin until it answers, and the instance's list until the answer is
  * delivered. */
 struct _DetourAuthCall {
@@ -49,7 +51,7 @@ auth_call_deliver (DetourAuthCall *self, const DetourAuthVerdict *verdict)
   auth_call_unref (self);
 }
 
-static gboolean
+static void
 auth_call_deliver_answer (gpointer data)
 {
   DetourAuthCall *self = data;
@@ -57,14 +59,11 @@ auth_call_deliver_answer (gpointer data)
   if (self->instance != NULL)
     auth_call_deliver (self, &self->verdict);
   auth_call_unref (self);
-  return G_SOURCE_REMOVE;
 }
 
 void
 detour_auth_answer (DetourAuthCall *call, const DetourAuthVerdict *verdict)
 {
-  GSource *source = g_idle_source_new ();
-
   call->label = g_strdup (verdict->label);
   call->class_ = g_strdup (verdict->class_);
   call->reason = g_strdup (verdict->reason);
@@ -72,11 +71,8 @@ detour_auth_answer (DetourAuthCall *call, const DetourAuthVerdict *verdict)
   call->verdict.label = call->label;
   call->verdict.class_ = call->class_;
   call->verdict.reason = call->reason;
-
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, auth_call_deliver_answer, call, NULL);
-  g_source_attach (source, NULL);
-  g_source_unref (source);
+  /* The call knows whether somebody still waits: an instance that stopped took that away. */
+  detour_mailbox_post (NULL, auth_call_deliver_answer, call, NULL);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include "detour-admission.h"
 
 #include "detour-inquiry.h"
+#include "detour-mailbox.h"
 #include "detour-schema.h"
 
 /* Inquiries at a time; what comes beyond is not asked about. */
@@ -18,9 +19,7 @@ struct _DetourAdmission {
   gpointer user;
   gboolean is_open; /* atomic */
 
-  GMutex inbox_lock;
-  GQueue inbox;          /* of Request, under the lock */
-  GSource *inbox_source; /* under the lock; NULL: the inbox is empty */
+  DetourMailbox *inbox; /* of Request */
 
   /* Main thread, all that follows. */
   GPtrArray *chain; /* of DetourAuthSource; none: open */
@@ -36,6 +35,7 @@ struct _DetourAdmission {
 
 /* Somebody who waits for a verdict. */
 typedef struct {
+  DetourAdmission *admission;
   DetourQuestion question;
   gboolean is_recheck;
   DetourAdmissionDone done;
@@ -54,6 +54,12 @@ typedef struct {
   char *source;
   GQueue requests;
 } Flight;
+
+static const DetourAdmissionVerdict stopping_verdict = {
+  .result = DETOUR_AUTH_UNAVAILABLE,
+  .source = "admission",
+  .reason = "the daemon stops",
+};
 
 static gint64
 admission_now_us (const DetourAdmission *self)
@@ -302,23 +308,6 @@ admission_begin (DetourAdmission *self, Request *request)
 
 /* Questions ------------------------------------------------------------------------------------ */
 
-static gboolean
-admission_on_inbox (gpointer data)
-{
-  DetourAdmission *self = data;
-  GQueue requests;
-
-  g_mutex_lock (&self->inbox_lock);
-  requests = self->inbox;
-  g_queue_init (&self->inbox);
-  g_clear_pointer (&self->inbox_source, g_source_unref);
-  g_mutex_unlock (&self->inbox_lock);
-
-  while (requests.length > 0)
-    admission_begin (self, g_queue_pop_head (&requests));
-  return G_SOURCE_REMOVE;
-}
-
 static Request *
 admission_request_new (const DetourQuestion *question, gboolean is_recheck,
                        DetourAdmissionDone done, gpointer data)
@@ -333,18 +322,27 @@ admission_request_new (const DetourQuestion *question, gboolean is_recheck,
 }
 
 static void
+admission_on_request (gpointer data)
+{
+  Request *request = data;
+
+  admission_begin (request->admission, request);
+}
+
+static void
+admission_drop_request (gpointer data)
+{
+  Request *request = data;
+
+  request->done (&stopping_verdict, request->data);
+  admission_request_free (request);
+}
+
+static void
 admission_put (DetourAdmission *self, Request *request)
 {
-  g_mutex_lock (&self->inbox_lock);
-  g_queue_push_tail (&self->inbox, request);
-  if (self->inbox_source == NULL)
-    {
-      self->inbox_source = g_idle_source_new ();
-      g_source_set_priority (self->inbox_source, G_PRIORITY_DEFAULT);
-      g_source_set_callback (self->inbox_source, admission_on_inbox, self, NULL);
-      g_source_attach (self->inbox_source, NULL);
-    }
-  g_mutex_unlock (&self->inbox_lock);
+  request->admission = self;
+  detour_mailbox_post (self->inbox, admission_on_request, request, admission_drop_request);
 }
 
 void
@@ -385,8 +383,7 @@ detour_admission_new (const DetourAuthPort *port, gpointer user)
 
   self->port = port;
   self->user = user;
-  g_mutex_init (&self->inbox_lock);
-  g_queue_init (&self->inbox);
+  self->inbox = detour_mailbox_new ();
   self->chain = admission_chain_new ();
   self->disallowed_app_names = g_new0 (char *, 1);
   self->inquiries = g_hash_table_new_full (admission_flight_hash, admission_flight_equal,
@@ -398,32 +395,18 @@ detour_admission_new (const DetourAuthPort *port, gpointer user)
 void
 detour_admission_free (DetourAdmission *self)
 {
-  static const DetourAdmissionVerdict stopping = { DETOUR_AUTH_UNAVAILABLE, 0, NULL, "admission",
-                                                   "the daemon stops" };
   guint n = 0;
   g_autofree gpointer *flights = g_hash_table_get_keys_as_array (self->inquiries, &n);
 
-  if (self->inbox_source != NULL)
-    {
-      g_source_destroy (self->inbox_source);
-      g_source_unref (self->inbox_source);
-    }
-  while (self->inbox.length > 0)
-    {
-      Request *request = g_queue_pop_head (&self->inbox);
-
-      request->done (&stopping, request->data);
-      admission_request_free (request);
-    }
+  detour_mailbox_free (self->inbox);
   for (guint i = 0; i < n; i++)
-    admission_tell (flights[i], &stopping);
+    admission_tell (flights[i], &stopping_verdict);
   g_clear_handle_id (&self->ticker, g_source_remove);
   g_hash_table_unref (self->inquiries);
   admission_close_sources (self->chain, NULL);
   g_ptr_array_unref (self->chain);
   g_strfreev (self->disallowed_app_names);
   detour_tally_free (self->tally);
-  g_mutex_clear (&self->inbox_lock);
   g_free (self);
 }
 

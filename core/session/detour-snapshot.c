@@ -5,6 +5,7 @@
 #include "detour-snapshot.h"
 
 #include "detour-conn-private.h"
+#include "detour-mailbox.h"
 
 /* Connections looked at between two rounds of a worker: some 50 µs. */
 #define SLICE 256u
@@ -69,7 +70,7 @@ snapshot_copy_conn (Part *part, const DetourConn *conn)
   g_array_append_val (part->rows, row);
 }
 
-static gboolean
+static void
 snapshot_on_all_done (gpointer data)
 {
   DetourSnapshot *self = data;
@@ -79,7 +80,6 @@ snapshot_on_all_done (gpointer data)
     for (guint k = 0; k < self->parts[i].rows->len; k++)
       g_ptr_array_add (self->rows, &g_array_index (self->parts[i].rows, DetourSnapshotRow, k));
   self->done (self, self->user);
-  return G_SOURCE_REMOVE;
 }
 
 static void
@@ -99,7 +99,7 @@ snapshot_on_slice (DetourLoop *loop, gpointer data)
   if (part->next < worker->conns->len)
     detour_loop_post (loop, snapshot_on_slice, part);
   else if (g_atomic_int_dec_and_test (&part->snapshot->n_missing))
-    g_idle_add_full (G_PRIORITY_DEFAULT, snapshot_on_all_done, part->snapshot, NULL);
+    detour_mailbox_post (NULL, snapshot_on_all_done, part->snapshot, NULL);
 }
 
 void

@@ -6,6 +6,7 @@
 
 #include "detour-address.h"
 #include "detour-conn-private.h"
+#include "detour-mailbox.h"
 
 /* Slots a worker looks at for one survey. */
 #define SLOTS_MAX 1024u
@@ -26,10 +27,8 @@ survey_clear_client (gpointer client)
 }
 
 static void
-survey_free (gpointer data)
+survey_free (DetourSurvey *self)
 {
-  DetourSurvey *self = data;
-
   g_array_unref (self->clients);
   g_free (self);
 }
@@ -65,7 +64,7 @@ survey_add_client (DetourSurvey *self, const DetourConn *conn)
   g_array_append_val (self->clients, client);
 }
 
-static gboolean
+static void
 survey_deliver (gpointer data)
 {
   DetourSurvey *self = data;
@@ -73,7 +72,7 @@ survey_deliver (gpointer data)
   if (self->done != NULL)
     self->done ((const DetourSurveyClient *) (gpointer) self->clients->data, self->clients->len,
                 self->next, self->data);
-  return G_SOURCE_REMOVE;
+  survey_free (self);
 }
 
 /* Worker. */
@@ -82,7 +81,6 @@ survey_look (DetourLoop *loop, gpointer data)
 {
   DetourSurvey *self = data;
   const DetourWorker *worker = detour_loop_user (loop);
-  GSource *source = g_idle_source_new ();
   guint32 slot = self->first;
   guint32 end = MIN (worker->conns->len, self->first + SLOTS_MAX);
 
@@ -95,10 +93,7 @@ survey_look (DetourLoop *loop, gpointer data)
     }
   self->next = slot < worker->conns->len ? slot : DETOUR_SURVEY_END;
 
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, survey_deliver, self, survey_free);
-  g_source_attach (source, NULL);
-  g_source_unref (source);
+  detour_mailbox_post (NULL, survey_deliver, self, NULL);
 }
 
 DetourSurvey *
