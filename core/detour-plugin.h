@@ -124,6 +124,10 @@ void detour_settings_error (const DetourSettings *self, const char *key, GError 
 
 typedef struct _DetourHost DetourHost;
 
+/* Whatever an instance is given (listeners, routes, certificates, timers, keys) it holds until it
+ * stops, or until its start() fails: core then takes it back by itself, the newest first. When
+ * stop() is called, nothing that core was given calls into the plugin any more. */
+
 const char *detour_host_instance (DetourHost *host);        /* "auth/friends" */
 const char *detour_host_hostname (DetourHost *host);        /* [core] hostname; NULL when not set */
 const char *detour_host_state_directory (DetourHost *host); /* exists, 0700 */
@@ -140,6 +144,34 @@ void detour_host_set_summary (DetourHost *host, const char *format, ...) G_GNUC_
  * plugin's business; core does not tell of questions that an auth instance in trouble could not
  * answer. Any thread. */
 void detour_host_set_trouble (DetourHost *host, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/**
+ * detour_host_post:
+ * @func: called on the main thread, from its loop, never from inside this call; owns @data
+ * @drop: (nullable): called instead of @func when the instance stops before its turn has come: on
+ *   the main thread before stop(), or from inside this call when stop() has begun
+ *
+ * For what another thread of the plugin, or a handler of a route, has to say to the main thread.
+ * Calls for one instance happen in the order in which they were posted. Any thread, until stop()
+ * returns.
+ */
+void detour_host_post (DetourHost *host, void (*func) (gpointer data), gpointer data,
+                       void (*drop) (gpointer data));
+
+/**
+ * detour_host_add_timer:
+ * @interval_us: at least 1 ms; whole seconds may be served up to a second late, together with
+ *   others
+ * @func: called on the main thread, again and again until it returns FALSE
+ *
+ * Ends by itself when the instance stops. Main thread.
+ *
+ * Returns: a number for detour_host_remove_timer(), never 0.
+ */
+guint detour_host_add_timer (DetourHost *host, gint64 interval_us, gboolean (*func) (gpointer data),
+                             gpointer data);
+/* Ends a timer early. One that has ended is nothing. Main thread. */
+void detour_host_remove_timer (DetourHost *host, guint id);
 
 /* A number that only grows. One thread writes; everyone may read. Lives as long as the instance. */
 typedef struct {
@@ -319,7 +351,24 @@ typedef enum {
   DETOUR_LISTENER_ONLY_IPV4 = 1 << 3, /* `:PORT` and names are IPv4 addresses only; IPv6 addresses
                                          are refused */
   DETOUR_LISTENER_ONLY_IPV6 = 1 << 4, /* the other way round */
+  DETOUR_LISTENER_ADMIN = 1 << 5,     /* serves the site for administrators, and never DERP */
 } DetourListenerFlags;
+
+/* A listener serves one site, and a route names those it is on. */
+typedef enum {
+  DETOUR_SITE_CLIENTS = 1 << 0, /* of listeners without one of the two flags below */
+  DETOUR_SITE_PLAIN = 1 << 1,   /* DETOUR_LISTENER_REDIRECT_HTTPS: port 80 */
+  DETOUR_SITE_ADMIN = 1 << 2,   /* DETOUR_LISTENER_ADMIN; its routes are on no other site */
+} DetourSites;
+#define DETOUR_N_SITES 3
+
+static inline DetourSites
+detour_listener_site (DetourListenerFlags flags)
+{
+  if ((flags & DETOUR_LISTENER_ADMIN) != 0)
+    return DETOUR_SITE_ADMIN;
+  return (flags & DETOUR_LISTENER_REDIRECT_HTTPS) != 0 ? DETOUR_SITE_PLAIN : DETOUR_SITE_CLIENTS;
+}
 
 /* The key by which an operator chooses the family, and what it says. */
 #define DETOUR_LISTENER_FAMILY_KEY                                                     \
@@ -457,7 +506,7 @@ typedef struct {
 void detour_host_auth_changed (DetourHost *host);
 
 /* -------------------------------------------------------------------------------------------------
- * Kind `http`: routes on the relay's HTTP.
+ * HTTP, for instances of every kind: routes on the sites that listeners serve.
  * ---------------------------------------------------------------------------------------------- */
 
 typedef struct _DetourHttpRequest DetourHttpRequest;
@@ -492,19 +541,38 @@ typedef enum {
 } DetourHttpMethods;
 
 typedef enum {
-  DETOUR_HTTP_PLAIN = 1 << 0, /* also on listeners that redirect everything else to https */
+  /* The route answers for every path that begins with `path`, which ends with a slash. An exact
+   * route goes first, then the one with the longest path. */
+  DETOUR_HTTP_BELOW = 1 << 0,
 } DetourHttpRouteFlags;
 
-/* Tables end with { NULL }. Exact paths, compared byte by byte with what the peer sent. A second
- * route for one path is refused. What no route answers is 404. */
+/* Tables end with { NULL }. Paths are compared byte by byte with what the peer sent: without
+ * percent-decoding, and `//` or `..` mean nothing. What no route of the site answers is 404. */
 typedef struct {
   const char *path;
   DetourHttpMethods methods; /* others are answered 405 */
-  DetourHttpRouteFlags flags;
+  DetourSites sites;         /* 0: DETOUR_SITE_CLIENTS */
   /* Handshake pool, several at once; must not block; begins with status 200 and no body. */
-  void (*handle) (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response);
+  void (*handle) (gpointer user, const DetourHttpRequest *request, DetourHttpResponse *response);
+  DetourHttpRouteFlags flags;
 } DetourHttpRoute;
 
+/**
+ * detour_host_add_routes:
+ * @routes: ends with { NULL }; must live as long as the instance runs
+ * @user: first argument of the handlers, which may be called before this returns
+ * @error: where to put the error: a path that no request could have or that core keeps for itself,
+ *   a path that another route of the site has, a route for administrators that names another site
+ *
+ * Adds all routes or none, for instances of every kind. They are taken back when the instance
+ * stops; none of their handlers runs any more when stop() is called. Main thread.
+ *
+ * Returns: FALSE with @error set.
+ */
+gboolean detour_host_add_routes (DetourHost *host, const DetourHttpRoute *routes, gpointer user,
+                                 GError **error);
+
+/* Core adds them once start() has returned, with what it returned as @user. */
 typedef struct {
   const DetourHttpRoute *routes;
 } DetourHttpFuncs;
@@ -601,8 +669,8 @@ typedef struct {
  * stop() are all it needs; these calls are for services that deal with the relay itself.
  * ---------------------------------------------------------------------------------------------- */
 
-/* The key that makes a connection a mesh connection; NULL: nobody is. Copied; all zero counts as
- * NULL. */
+/* The key that makes a connection a mesh connection, until the instance stops; NULL takes it back.
+ * Copied; all zero counts as NULL. Main thread. */
 void detour_host_set_mesh_key (DetourHost *host, const guint8 *key);
 
 /* -------------------------------------------------------------------------------------------------

@@ -9,25 +9,20 @@ G_BEGIN_DECLS
 /* An instance of a plugin; the same thing as the handle its plugin gets. */
 typedef struct _DetourHost DetourInstance;
 
-/* Main thread, every one. An entry that is NULL refuses (calls with an error) or does nothing. */
+/* Main thread, every one. An entry that is NULL refuses (calls with an error) or does nothing. What
+ * they give an instance is put among its holdings (detour_instance_hold()) and taken back there. */
 typedef struct {
-  /* detour_host_listen(). The spec is borrowed for the call. */
+  /* detour_host_listen(). The spec is borrowed for the call. Its release() is called at the latest
+   * when the last accept() is over. */
   gboolean (*listen) (gpointer data, DetourInstance *instance, const DetourSettings *settings,
                       const DetourListenerSpec *spec, GError **error);
-  /* Closes what the instance listens on; its connections live on. Called for an instance that
-   * stops, and for one whose start failed half-way. Must call the specs' release() at the latest
-   * when the last accept() is over. */
-  void (*unlisten) (gpointer data, DetourInstance *instance);
-
-  /* Adds the routes of an instance of kind http; @self is what their handlers get. */
+  /* detour_host_add_routes(). */
   gboolean (*add_routes) (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes,
-                          gpointer self, GError **error);
-  /* When it returns, none of their handlers runs. */
-  void (*remove_routes) (gpointer data, DetourInstance *instance);
+                          gpointer user, GError **error);
 
   /* detour_host_auth_changed(); also called when an auth instance started or stopped. */
   void (*auth_changed) (gpointer data, DetourInstance *instance);
-  /* detour_host_set_mesh_key(); NULL when the instance that set it stops. */
+  /* detour_host_set_mesh_key(); NULL when the instance that set it takes it back or stops. */
   void (*set_mesh_key) (gpointer data, const guint8 *key);
 
   /* At the first start and after each reload. Instances named in the chain exist by then, and those

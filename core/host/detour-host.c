@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "detour-log.h"
+#include "detour-mailbox.h"
 
 const char *
 detour_host_instance (DetourHost *host)
@@ -38,16 +39,19 @@ detour_host_is_ready (DetourHost *host)
   return g_atomic_int_get (&host->context->ready);
 }
 
-static gboolean
+static void
 host_tell_trouble (gpointer data)
 {
   DetourHost *host = data;
 
-  g_mutex_lock (&host->lock);
-  g_clear_pointer (&host->trouble_told, g_source_unref);
-  g_mutex_unlock (&host->lock);
+  g_atomic_int_set (&host->trouble_is_posted, FALSE);
   detour_instance_changed (host, FALSE);
-  return G_SOURCE_REMOVE;
+}
+
+static void
+host_drop_trouble (gpointer data)
+{
+  g_atomic_int_set (&((DetourHost *) data)->trouble_is_posted, FALSE);
 }
 
 /* Replaces *@words by a text of one line, or by nothing. */
@@ -56,16 +60,15 @@ host_set_words (DetourHost *host, char **words, char *text)
 {
   char *line = text != NULL ? detour_log_escape (text, -1) : NULL;
 
+  gboolean is_news;
+
   g_mutex_lock (&host->lock);
-  if (words == &host->trouble && host->trouble_told == NULL && g_strcmp0 (*words, line) != 0)
-    {
-      host->trouble_told = g_idle_source_new ();
-      g_source_set_callback (host->trouble_told, host_tell_trouble, host, NULL);
-      g_source_attach (host->trouble_told, NULL);
-    }
+  is_news = words == &host->trouble && g_strcmp0 (*words, line) != 0;
   g_free (*words);
   *words = line;
   g_mutex_unlock (&host->lock);
+  if (is_news && g_atomic_int_compare_and_exchange (&host->trouble_is_posted, FALSE, TRUE))
+    detour_host_post (host, host_tell_trouble, host, host_drop_trouble);
   g_free (text);
 }
 
@@ -92,6 +95,13 @@ detour_host_set_trouble (DetourHost *host, const char *format, ...)
   va_start (args, format);
   host_set_words (host, &host->trouble, g_strdup_vprintf (format, args));
   va_end (args);
+}
+
+void
+detour_host_post (DetourHost *host, void (*func) (gpointer data), gpointer data,
+                  void (*drop) (gpointer data))
+{
+  detour_mailbox_post (host->mailbox, func, data, drop);
 }
 
 DetourCounter *
@@ -125,13 +135,48 @@ detour_host_listen (DetourHost *host, const DetourSettings *settings,
       detour_settings_error (settings, NULL, error, "there is nothing here that could listen");
       return FALSE;
     }
+  if ((spec->flags & DETOUR_LISTENER_ADMIN) != 0
+      && (spec->flags & (DETOUR_LISTENER_DERP | DETOUR_LISTENER_REDIRECT_HTTPS)) != 0)
+    {
+      detour_settings_error (settings, NULL, error,
+                             "a listener for administrators serves neither DERP nor redirections");
+      return FALSE;
+    }
   return hooks->listen (host->context->hooks_data, host, settings, spec, error);
+}
+
+gboolean
+detour_host_add_routes (DetourHost *host, const DetourHttpRoute *routes, gpointer user,
+                        GError **error)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  if (hooks->add_routes == NULL)
+    {
+      g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN,
+                   "there is no HTTP to add routes to");
+      return FALSE;
+    }
+  return hooks->add_routes (host->context->hooks_data, host, routes, user, error);
+}
+
+static void
+host_release_certs (gpointer owner, gpointer thing)
+{
+  detour_cert_store_publish (thing, ((DetourHost *) owner)->id, NULL, 0);
 }
 
 void
 detour_host_publish_certs (DetourHost *host, DetourCert *const *certs, guint n)
 {
-  detour_cert_store_publish (host->context->certs, host->id, certs, certs != NULL ? n : 0);
+  if (certs == NULL || n == 0)
+    detour_instance_let_go (host, host_release_certs, host, host->context->certs);
+  else
+    {
+      detour_cert_store_publish (host->context->certs, host->id, certs, n);
+      detour_instance_hold (host, DETOUR_HOLD_OVER_RESTART, host_release_certs, host,
+                            host->context->certs);
+    }
   detour_instance_changed (host, FALSE);
 }
 
@@ -157,12 +202,79 @@ detour_host_auth_changed (DetourHost *host)
     hooks->auth_changed (host->context->hooks_data, host);
 }
 
+static void
+host_release_mesh_key (gpointer owner, gpointer thing)
+{
+  DetourHostContext *context = thing;
+
+  context->hooks->set_mesh_key (context->hooks_data, NULL);
+}
+
 void
 detour_host_set_mesh_key (DetourHost *host, const guint8 *key)
 {
   const DetourHostHooks *hooks = host->context->hooks;
 
-  host->has_mesh_key = key != NULL;
-  if (hooks->set_mesh_key != NULL)
-    hooks->set_mesh_key (host->context->hooks_data, key);
+  if (hooks->set_mesh_key == NULL)
+    return;
+  if (key == NULL)
+    {
+      detour_instance_let_go (host, host_release_mesh_key, host, host->context);
+      return;
+    }
+  hooks->set_mesh_key (host->context->hooks_data, key);
+  detour_instance_hold (host, DETOUR_HOLD_FOR_RUN, host_release_mesh_key, host, host->context);
+}
+
+/* ---- timers ---------------------------------------------------------------------------------- */
+
+typedef struct {
+  DetourHost *host;
+  gboolean (*func) (gpointer data);
+  gpointer data;
+} HostTimer;
+
+static void
+host_release_timer (gpointer owner, gpointer thing)
+{
+  g_source_remove (GPOINTER_TO_UINT (thing));
+}
+
+static gboolean
+host_on_timer (gpointer data)
+{
+  HostTimer *timer = data;
+  GSource *source = g_main_current_source ();
+
+  if (timer->func (timer->data))
+    return G_SOURCE_CONTINUE;
+  if (!g_source_is_destroyed (source))
+    detour_holdings_forget (&timer->host->holdings, host_release_timer, timer->host,
+                            GUINT_TO_POINTER (g_source_get_id (source)));
+  return G_SOURCE_REMOVE;
+}
+
+guint
+detour_host_add_timer (DetourHost *host, gint64 interval_us, gboolean (*func) (gpointer data),
+                       gpointer data)
+{
+  HostTimer *timer = g_new (HostTimer, 1);
+  gint64 seconds = interval_us / G_USEC_PER_SEC;
+  guint id;
+
+  *timer = (HostTimer) { host, func, data };
+  if (seconds > 0 && interval_us % G_USEC_PER_SEC == 0)
+    id = g_timeout_add_seconds_full (G_PRIORITY_DEFAULT, (guint) seconds, host_on_timer, timer,
+                                     g_free);
+  else
+    id = g_timeout_add_full (G_PRIORITY_DEFAULT, (guint) ((interval_us + 999) / 1000),
+                             host_on_timer, timer, g_free);
+  detour_instance_hold (host, DETOUR_HOLD_FOR_RUN, host_release_timer, host, GUINT_TO_POINTER (id));
+  return id;
+}
+
+void
+detour_host_remove_timer (DetourHost *host, guint id)
+{
+  detour_instance_let_go (host, host_release_timer, host, GUINT_TO_POINTER (id));
 }

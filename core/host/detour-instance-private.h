@@ -5,6 +5,7 @@
 #include "detour-cert-store.h"
 #include "detour-config.h"
 #include "detour-instance.h"
+#include "detour-mailbox.h"
 
 G_BEGIN_DECLS
 
@@ -41,14 +42,16 @@ struct _DetourHost {
   gint64 since_us;
   char *error;
   gpointer self; /* from start(); NULL unless it runs */
-  gboolean has_mesh_key;
+  DetourHoldings holdings;
   GPtrArray *auth_calls; /* DetourAuthCall that nobody answered yet */
+
+  DetourMailbox *mailbox; /* any thread; closed unless the plugin's start() began */
+  int trouble_is_posted;  /* atomic */
 
   GMutex lock; /* of what follows; any thread */
   char *summary;
   char *trouble;
-  GSource *trouble_told; /* runs on the main thread soon; NULL: none is under way */
-  GPtrArray *counters;   /* DetourInstanceCounter; only grows, entries never move */
+  GPtrArray *counters; /* DetourInstanceCounter; only grows, entries never move */
 };
 
 /* Tells the floors above that something about it is different. Main thread. */

@@ -39,6 +39,9 @@ detour_instance_new (DetourHostContext *context, const DetourConfigInstance *con
   self->kind = config->kind;
   self->counters = g_ptr_array_new_with_free_func (g_free);
   self->auth_calls = g_ptr_array_new ();
+  detour_holdings_init (&self->holdings);
+  self->mailbox = detour_mailbox_new ();
+  detour_mailbox_close (self->mailbox);
   self->state = DETOUR_INSTANCE_STOPPED;
   self->since_us = g_get_real_time ();
   detour_instance_configure (self, config);
@@ -50,12 +53,10 @@ void
 detour_instance_free (DetourInstance *self)
 {
   g_assert (self->self == NULL);
+  detour_holdings_release_all (&self->holdings, FALSE);
+  detour_holdings_clear (&self->holdings);
+  detour_mailbox_free (self->mailbox);
   detour_auth_call_abandon_all (self);
-  if (self->trouble_told != NULL)
-    {
-      g_source_destroy (self->trouble_told);
-      g_source_unref (self->trouble_told);
-    }
   detour_instance_changed (self, TRUE);
   g_ptr_array_unref (self->auth_calls);
   g_ptr_array_unref (self->counters);
@@ -94,8 +95,6 @@ detour_instance_set_enabled (DetourInstance *self, gboolean enabled)
     instance_set_state (self, DETOUR_INSTANCE_STOPPED, NULL);
 }
 
-/* ---- start and stop -------------------------------------------------------------------------- */
-
 static void
 instance_clear_words (DetourInstance *self)
 {
@@ -118,49 +117,59 @@ instance_least_level (const DetourSettings *settings)
   return style.level;
 }
 
-/* Takes the new run into service; the other half of instance_withdraw(). */
+/* ---- what a run is given without asking for it ----------------------------------------------- */
+
+static void
+instance_release_mailbox (gpointer owner, gpointer thing)
+{
+  detour_mailbox_close (thing);
+}
+
+static void
+instance_release_auth_calls (gpointer owner, gpointer thing)
+{
+  detour_auth_call_abandon_all (thing);
+}
+
+static void
+instance_release_sink (gpointer owner, gpointer thing)
+{
+  detour_log_remove_sink (thing);
+}
+
 static gboolean
-instance_present (DetourInstance *self, GError **error)
+instance_begin_log (DetourInstance *self, GError **error)
 {
-  const DetourHostHooks *hooks = self->context->hooks;
-
-  if (self->kind == DETOUR_KIND_LOG)
-    detour_log_add_sink (self->plugin->funcs.log, self->self,
-                         instance_least_level (self->settings));
-  if (self->kind != DETOUR_KIND_HTTP)
-    return TRUE;
-  if (hooks->add_routes == NULL)
-    {
-      g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN,
-                   "there is no HTTP to add routes to");
-      return FALSE;
-    }
-  return hooks->add_routes (self->context->hooks_data, self, self->plugin->funcs.http->routes,
-                            self->self, error);
+  detour_log_add_sink (self->plugin->funcs.log, self->self, instance_least_level (self->settings));
+  detour_instance_hold (self, DETOUR_HOLD_FOR_RUN, instance_release_sink, self, self->self);
+  return TRUE;
 }
 
-/* Nobody calls into the plugin any more when it returns, and nobody new comes in. */
-static void
-instance_withdraw (DetourInstance *self)
+static gboolean
+instance_begin_http (DetourInstance *self, GError **error)
 {
-  const DetourHostHooks *hooks = self->context->hooks;
-
-  if (self->kind == DETOUR_KIND_LOG)
-    detour_log_remove_sink (self->self);
-  if (self->kind == DETOUR_KIND_HTTP && hooks->remove_routes != NULL)
-    hooks->remove_routes (self->context->hooks_data, self);
-  if (hooks->unlisten != NULL)
-    hooks->unlisten (self->context->hooks_data, self);
-  if (self->has_mesh_key && hooks->set_mesh_key != NULL)
-    hooks->set_mesh_key (self->context->hooks_data, NULL);
-  self->has_mesh_key = FALSE;
+  return detour_host_add_routes (self, self->plugin->funcs.http->routes, self->self, error);
 }
 
-static void
-instance_forget_certs (DetourInstance *self)
+static gboolean (*const begin_funcs[DETOUR_N_KINDS]) (DetourInstance *self, GError **error) = {
+  [DETOUR_KIND_HTTP] = instance_begin_http,
+  [DETOUR_KIND_LOG] = instance_begin_log,
+};
+
+/* ---- start and stop -------------------------------------------------------------------------- */
+
+void
+detour_instance_hold (DetourInstance *self, DetourHoldMode mode, DetourHoldingFunc release,
+                      gpointer owner, gpointer thing)
 {
-  if (self->kind == DETOUR_KIND_CERT)
-    detour_cert_store_publish (self->context->certs, self->id, NULL, 0);
+  detour_holdings_add (&self->holdings, mode, release, owner, thing);
+}
+
+gboolean
+detour_instance_let_go (DetourInstance *self, DetourHoldingFunc release, gpointer owner,
+                        gpointer thing)
+{
+  return detour_holdings_release (&self->holdings, release, owner, thing);
 }
 
 static void
@@ -172,6 +181,41 @@ instance_tell_auth (DetourInstance *self)
     hooks->auth_changed (self->context->hooks_data, self);
 }
 
+/* Nobody calls into the plugin any more when its stop() is called, and nobody new comes in. */
+static void
+instance_end_run (DetourInstance *self, gboolean is_restart)
+{
+  detour_holdings_release_all (&self->holdings, is_restart);
+  if (self->self != NULL)
+    self->plugin->stop (g_steal_pointer (&self->self));
+}
+
+/* FALSE with @error set: something may be held all the same. */
+static gboolean
+instance_begin_run (DetourInstance *self, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (self->plugin == NULL)
+    {
+      g_set_error_literal (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN, self->problem);
+      return FALSE;
+    }
+  detour_mailbox_open (self->mailbox);
+  detour_instance_hold (self, DETOUR_HOLD_FOR_RUN, instance_release_mailbox, self, self->mailbox);
+  detour_instance_hold (self, DETOUR_HOLD_FOR_RUN, instance_release_auth_calls, self, self);
+  self->self = self->plugin->start (self, self->settings, &local);
+  if (self->self == NULL)
+    {
+      if (local == NULL)
+        g_set_error (&local, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN,
+                     "start() failed and gave no reason");
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  return begin_funcs[self->kind] == NULL || begin_funcs[self->kind](self, error);
+}
+
 gboolean
 detour_instance_start (DetourInstance *self, GError **error)
 {
@@ -181,45 +225,22 @@ detour_instance_start (DetourInstance *self, GError **error)
     return TRUE;
   instance_set_state (self, DETOUR_INSTANCE_STARTING, NULL);
   instance_clear_words (self);
-
-  if (self->plugin == NULL)
-    g_set_error_literal (&local, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN, self->problem);
-  else
+  if (!instance_begin_run (self, &local))
     {
-      self->self = self->plugin->start (self, self->settings, &local);
-      if (self->self == NULL && local == NULL)
-        g_set_error (&local, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN,
-                     "start() failed and gave no reason");
-      else if (self->self != NULL)
-        {
-          g_clear_error (&local);
-          if (instance_present (self, &local))
-            {
-              instance_set_state (self, DETOUR_INSTANCE_RUNNING, NULL);
-              instance_tell_auth (self);
-              return TRUE;
-            }
-        }
+      instance_end_run (self, FALSE);
+      instance_set_state (self, DETOUR_INSTANCE_FAILED, local->message);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
     }
-
-  instance_withdraw (self);
-  if (self->self != NULL)
-    self->plugin->stop (g_steal_pointer (&self->self));
-  instance_forget_certs (self);
-  instance_set_state (self, DETOUR_INSTANCE_FAILED, local->message);
-  g_propagate_error (error, g_steal_pointer (&local));
-  return FALSE;
+  instance_set_state (self, DETOUR_INSTANCE_RUNNING, NULL);
+  instance_tell_auth (self);
+  return TRUE;
 }
 
 static void
-instance_stop (DetourInstance *self)
+instance_stop (DetourInstance *self, gboolean is_restart)
 {
-  if (self->self != NULL)
-    {
-      instance_withdraw (self);
-      detour_auth_call_abandon_all (self);
-      self->plugin->stop (g_steal_pointer (&self->self));
-    }
+  instance_end_run (self, is_restart);
   instance_clear_words (self);
   instance_set_state (self, self->enabled ? DETOUR_INSTANCE_STOPPED : DETOUR_INSTANCE_DISABLED,
                       NULL);
@@ -232,8 +253,7 @@ detour_instance_stop (DetourInstance *self)
 
   if (!ran && self->state != DETOUR_INSTANCE_FAILED)
     return;
-  instance_stop (self);
-  instance_forget_certs (self);
+  instance_stop (self, FALSE);
   if (ran)
     instance_tell_auth (self);
 }
@@ -241,7 +261,7 @@ detour_instance_stop (DetourInstance *self)
 gboolean
 detour_instance_restart (DetourInstance *self, GError **error)
 {
-  instance_stop (self);
+  instance_stop (self, TRUE);
   return detour_instance_start (self, error);
 }
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "detour-holdings.h"
 #include "detour-host-hooks.h"
 
 G_BEGIN_DECLS
@@ -47,6 +48,14 @@ void detour_instance_foreach_counter (DetourInstance *self, DetourInstanceCounte
 gboolean detour_instance_start (DetourInstance *self, GError **error);
 void detour_instance_stop (DetourInstance *self);
 gboolean detour_instance_restart (DetourInstance *self, GError **error);
+
+/* Puts what the instance was given among its holdings, for hooks: core takes it back, the newest
+ * first, when the run ends or its start fails. Calls of the plugin are over only then. */
+void detour_instance_hold (DetourInstance *self, DetourHoldMode mode, DetourHoldingFunc release,
+                           gpointer owner, gpointer thing);
+/* Takes it back early. FALSE: it is not held, and nothing happened. */
+gboolean detour_instance_let_go (DetourInstance *self, DetourHoldingFunc release, gpointer owner,
+                                 gpointer thing);
 
 /* @verdict is borrowed for the call. */
 typedef void (*DetourAuthDone) (const DetourAuthVerdict *verdict, gpointer data);

@@ -1,4 +1,4 @@
-/* detour-http-routes.c: which handler answers which path.
+/* detour-http-routes.c: which handler answers which path of which site.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -8,27 +8,31 @@
 
 #include "detour-http-upgrade.h"
 
-/* The routes of one instance. */
-typedef struct {
-  char *name;
-  const DetourHttpRoute *routes;
-  gpointer plugin;
+struct _DetourHttpRouteSet {
+  char *instance;
+  gpointer user;
   guint n_running; /* handlers in flight; under the lock */
-} RouteOwner;
+};
 
 typedef struct {
   const DetourHttpRoute *route;
-  RouteOwner *owner;
+  DetourHttpRouteSet *set;
 } RouteEntry;
+
+/* The paths of one site. */
+typedef struct {
+  GHashTable *exact; /* path of the route (borrowed) -> RouteEntry */
+  GPtrArray *below;  /* of RouteEntry with DETOUR_HTTP_BELOW, the longest path first */
+} RouteSite;
 
 /* The lock is held for a look-up, never while a handler runs: a slow handler delays the end of its
  * own instance only, and a stream of requests cannot keep the main thread from changing the table.
  */
 struct _DetourHttpRoutes {
   GMutex lock;
-  GCond idle;           /* n_running of some owner came to 0 */
-  GHashTable *by_path;  /* path of the route (borrowed) -> RouteEntry */
-  GHashTable *by_owner; /* name (borrowed) -> RouteOwner */
+  GCond idle;                      /* n_running of some set came to 0 */
+  RouteSite sites[DETOUR_N_SITES]; /* by the number of the bit */
+  GPtrArray *sets;                 /* of DetourHttpRouteSet */
 };
 
 G_DEFINE_QUARK (detour - http - routes - error - quark, detour_http_routes_error)
@@ -49,13 +53,13 @@ static const DetourHttpRoute probe_routes[] = {
 };
 
 static void
-http_routes_route_owner_free (gpointer data)
+http_routes_set_free (gpointer data)
 {
-  RouteOwner *owner = data;
+  DetourHttpRouteSet *set = data;
 
-  g_assert (owner->n_running == 0);
-  g_free (owner->name);
-  g_free (owner);
+  g_assert (set->n_running == 0);
+  g_free (set->instance);
+  g_free (set);
 }
 
 DetourHttpRoutes *
@@ -65,10 +69,13 @@ detour_http_routes_new (void)
 
   g_mutex_init (&self->lock);
   g_cond_init (&self->idle);
-  self->by_path = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
-  self->by_owner = g_hash_table_new_full (g_str_hash, g_str_equal, NULL,
-                                          http_routes_route_owner_free);
-  if (!detour_http_routes_add (self, "core", probe_routes, NULL, NULL))
+  for (guint i = 0; i < DETOUR_N_SITES; i++)
+    {
+      self->sites[i].exact = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
+      self->sites[i].below = g_ptr_array_new_with_free_func (g_free);
+    }
+  self->sets = g_ptr_array_new_with_free_func (http_routes_set_free);
+  if (detour_http_routes_add (self, "core", probe_routes, NULL, NULL) == NULL)
     g_assert_not_reached ();
   return self;
 }
@@ -76,8 +83,12 @@ detour_http_routes_new (void)
 void
 detour_http_routes_free (DetourHttpRoutes *self)
 {
-  g_hash_table_unref (self->by_path);
-  g_hash_table_unref (self->by_owner);
+  for (guint i = 0; i < DETOUR_N_SITES; i++)
+    {
+      g_hash_table_unref (self->sites[i].exact);
+      g_ptr_array_unref (self->sites[i].below);
+    }
+  g_ptr_array_unref (self->sets);
   g_cond_clear (&self->idle);
   g_mutex_clear (&self->lock);
   g_free (self);
@@ -96,134 +107,208 @@ http_routes_is_path (const char *path)
   return TRUE;
 }
 
-static gboolean
-http_routes_check_path (DetourHttpRoutes *self, const char *path, GError **error)
+static DetourSites
+http_routes_sites_of (const DetourHttpRoute *route)
 {
-  const RouteEntry *entry = g_hash_table_lookup (self->by_path, path);
+  return route->sites != 0 ? route->sites : DETOUR_SITE_CLIENTS;
+}
 
-  if (!http_routes_is_path (path))
+static gboolean
+http_routes_check (const DetourHttpRoute *route, GError **error)
+{
+  DetourSites sites = http_routes_sites_of (route);
+  gboolean below = (route->flags & DETOUR_HTTP_BELOW) != 0;
+
+  if (!http_routes_is_path (route->path) || (below && !g_str_has_suffix (route->path, "/")))
     {
-      g_autofree char *escaped = g_strescape (path, NULL);
+      g_autofree char *escaped = g_strescape (route->path, NULL);
 
       g_set_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_PATH,
-                   "route \"%s\": expected a path that begins with / and has no blank, ? or #",
-                   escaped);
+                   "route \"%s\": expected a path that begins %s / and has no blank, ? or #",
+                   escaped, below ? "and ends with" : "with");
       return FALSE;
     }
-  if (strcmp (path, DETOUR_HTTP_UPGRADE_PATH) == 0)
+  if (strcmp (route->path, DETOUR_HTTP_UPGRADE_PATH) == 0)
     {
       g_set_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_PATH,
-                   "route \"%s\" is kept for the relay itself; expected another path", path);
+                   "route \"%s\" is kept for the relay itself; expected another path", route->path);
       return FALSE;
     }
-  if (entry != NULL)
+  if ((sites & DETOUR_SITE_ADMIN) != 0 && sites != DETOUR_SITE_ADMIN)
+    {
+      g_set_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_SITES,
+                   "route \"%s\" is for administrators and for others; expected one of both",
+                   route->path);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* Under the lock. The one that answers exactly for that path, or for everything below it. */
+static const RouteEntry *
+http_routes_find_same (const RouteSite *site, const DetourHttpRoute *route)
+{
+  if ((route->flags & DETOUR_HTTP_BELOW) == 0)
+    return g_hash_table_lookup (site->exact, route->path);
+  for (guint i = 0; i < site->below->len; i++)
+    {
+      const RouteEntry *entry = g_ptr_array_index (site->below, i);
+
+      if (strcmp (entry->route->path, route->path) == 0)
+        return entry;
+    }
+  return NULL;
+}
+
+static int
+http_routes_compare_below (gconstpointer a, gconstpointer b)
+{
+  gsize len_a = strlen ((*(const RouteEntry *const *) a)->route->path);
+  gsize len_b = strlen ((*(const RouteEntry *const *) b)->route->path);
+
+  return len_a < len_b ? 1 : len_a > len_b ? -1 : 0;
+}
+
+/* Under the lock. */
+static gboolean
+http_routes_put_on_site (RouteSite *site, DetourHttpRouteSet *set, const DetourHttpRoute *route,
+                         GError **error)
+{
+  const RouteEntry *other = http_routes_find_same (site, route);
+  RouteEntry *entry;
+
+  if (other != NULL)
     {
       g_set_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_TAKEN,
-                   "route \"%s\" is answered by %s already; expected a path of its own", path,
-                   entry->owner->name);
+                   "route \"%s\" is answered by %s already; expected a path of its own",
+                   route->path, other->set->instance);
       return FALSE;
+    }
+  entry = g_new0 (RouteEntry, 1);
+  entry->route = route;
+  entry->set = set;
+  if ((route->flags & DETOUR_HTTP_BELOW) == 0)
+    g_hash_table_insert (site->exact, (gpointer) route->path, entry);
+  else
+    {
+      g_ptr_array_add (site->below, entry);
+      g_ptr_array_sort (site->below, http_routes_compare_below);
     }
   return TRUE;
 }
 
 /* Under the lock. */
 static gboolean
-http_routes_put_in (DetourHttpRoutes *self, RouteOwner *owner, const DetourHttpRoute *route,
+http_routes_put_in (DetourHttpRoutes *self, DetourHttpRouteSet *set, const DetourHttpRoute *route,
                     GError **error)
 {
-  RouteEntry *entry;
+  gboolean ok = http_routes_check (route, error);
 
-  if (!http_routes_check_path (self, route->path, error))
-    return FALSE;
-  entry = g_new0 (RouteEntry, 1);
-  entry->route = route;
-  entry->owner = owner;
-  g_hash_table_insert (self->by_path, (gpointer) route->path, entry);
-  return TRUE;
+  for (guint i = 0; ok && i < DETOUR_N_SITES; i++)
+    if ((http_routes_sites_of (route) & 1u << i) != 0)
+      ok = http_routes_put_on_site (&self->sites[i], set, route, error);
+  return ok;
+}
+
+static gboolean
+http_routes_is_of_set (gpointer key, gpointer value, gpointer set)
+{
+  return ((const RouteEntry *) value)->set == set;
 }
 
 /* Under the lock. */
 static void
-http_routes_take_out (DetourHttpRoutes *self, const RouteOwner *owner)
+http_routes_take_out (DetourHttpRoutes *self, DetourHttpRouteSet *set)
 {
-  GHashTableIter iter;
-  gpointer value;
-
-  g_hash_table_iter_init (&iter, self->by_path);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
+  for (guint i = 0; i < DETOUR_N_SITES; i++)
     {
-      if (((RouteEntry *) value)->owner == owner)
-        g_hash_table_iter_remove (&iter);
+      RouteSite *site = &self->sites[i];
+
+      g_hash_table_foreach_remove (site->exact, http_routes_is_of_set, set);
+      for (guint k = site->below->len; k-- > 0;)
+        if (((const RouteEntry *) g_ptr_array_index (site->below, k))->set == set)
+          g_ptr_array_remove_index (site->below, k);
     }
 }
 
-gboolean
+DetourHttpRouteSet *
 detour_http_routes_add (DetourHttpRoutes *self, const char *instance, const DetourHttpRoute *routes,
-                        gpointer plugin, GError **error)
+                        gpointer user, GError **error)
 {
-  RouteOwner *owner = g_new0 (RouteOwner, 1);
+  DetourHttpRouteSet *set = g_new0 (DetourHttpRouteSet, 1);
   gboolean ok = TRUE;
 
-  owner->name = g_strdup (instance);
-  owner->plugin = plugin;
+  set->instance = g_strdup (instance);
+  set->user = user;
 
   g_mutex_lock (&self->lock);
-  g_assert (!g_hash_table_contains (self->by_owner, instance));
   for (const DetourHttpRoute *route = routes; ok && route->path != NULL; route++)
-    ok = http_routes_put_in (self, owner, route, error);
+    ok = http_routes_put_in (self, set, route, error);
   if (ok)
-    g_hash_table_insert (self->by_owner, owner->name, owner);
+    g_ptr_array_add (self->sets, set);
   else
-    http_routes_take_out (self, owner);
+    http_routes_take_out (self, set);
   g_mutex_unlock (&self->lock);
 
   if (!ok)
-    http_routes_route_owner_free (owner);
-  return ok;
+    g_clear_pointer (&set, http_routes_set_free);
+  return set;
 }
 
 void
-detour_http_routes_remove (DetourHttpRoutes *self, const char *instance)
+detour_http_routes_remove (DetourHttpRoutes *self, DetourHttpRouteSet *set)
 {
-  RouteOwner *owner;
-
   g_mutex_lock (&self->lock);
-  owner = g_hash_table_lookup (self->by_owner, instance);
-  if (owner != NULL)
-    {
-      http_routes_take_out (self, owner);
-      while (owner->n_running > 0)
-        g_cond_wait (&self->idle, &self->lock);
-      g_hash_table_remove (self->by_owner, instance);
-    }
+  http_routes_take_out (self, set);
+  while (set->n_running > 0)
+    g_cond_wait (&self->idle, &self->lock);
+  g_ptr_array_remove_fast (self->sets, set);
   g_mutex_unlock (&self->lock);
 }
 
-/* The route for @path, with its owner held back from going; NULL: none. */
-static const DetourHttpRoute *
-http_routes_enter (DetourHttpRoutes *self, const char *path, gboolean plain_only,
-                   RouteOwner **owner)
+/* Under the lock. */
+static const RouteEntry *
+http_routes_find (const RouteSite *site, const char *path)
 {
+  const RouteEntry *entry = g_hash_table_lookup (site->exact, path);
+
+  for (guint i = 0; entry == NULL && i < site->below->len; i++)
+    {
+      const RouteEntry *candidate = g_ptr_array_index (site->below, i);
+
+      if (g_str_has_prefix (path, candidate->route->path))
+        entry = candidate;
+    }
+  return entry;
+}
+
+/* The route for @path, with its set held back from going; NULL: none. */
+static const DetourHttpRoute *
+http_routes_enter (DetourHttpRoutes *self, const DetourHttpRequest *request,
+                   DetourHttpRouteSet **set)
+{
+  DetourSites bit = detour_listener_site (detour_http_request_flags (request));
   const DetourHttpRoute *route = NULL;
   const RouteEntry *entry;
 
   g_mutex_lock (&self->lock);
-  entry = g_hash_table_lookup (self->by_path, path);
-  if (entry != NULL && (!plain_only || (entry->route->flags & DETOUR_HTTP_PLAIN) != 0))
+  entry = http_routes_find (&self->sites[g_bit_nth_lsf (bit, -1)],
+                            detour_http_request_path (request));
+  if (entry != NULL)
     {
       route = entry->route;
-      *owner = entry->owner;
-      entry->owner->n_running++;
+      *set = entry->set;
+      entry->set->n_running++;
     }
   g_mutex_unlock (&self->lock);
   return route;
 }
 
 static void
-http_routes_leave (DetourHttpRoutes *self, RouteOwner *owner)
+http_routes_leave (DetourHttpRoutes *self, DetourHttpRouteSet *set)
 {
   g_mutex_lock (&self->lock);
-  if (--owner->n_running == 0)
+  if (--set->n_running == 0)
     g_cond_broadcast (&self->idle);
   g_mutex_unlock (&self->lock);
 }
@@ -293,7 +378,7 @@ detour_http_routes_answer (DetourHttpRoutes *self, const DetourHttpRequest *requ
 {
   gboolean redirects = (detour_http_request_flags (request) & DETOUR_LISTENER_REDIRECT_HTTPS) != 0;
   const DetourHttpRoute *route;
-  RouteOwner *owner;
+  DetourHttpRouteSet *set;
 
   /* CONNECT names a host, not a path. Encrypted listeners are where a proxy would be, so there it
    * is forbidden, and elsewhere it is unknown. */
@@ -305,7 +390,7 @@ detour_http_routes_answer (DetourHttpRoutes *self, const DetourHttpRequest *requ
         detour_http_response_set_error (response, 404, "There is no such page");
       return;
     }
-  route = http_routes_enter (self, detour_http_request_path (request), redirects, &owner);
+  route = http_routes_enter (self, request, &set);
   if (route == NULL)
     {
       if (redirects)
@@ -315,8 +400,8 @@ detour_http_routes_answer (DetourHttpRoutes *self, const DetourHttpRequest *requ
       return;
     }
   if (http_routes_takes_method (route, request))
-    route->handle (owner->plugin, request, response);
+    route->handle (set->user, request, response);
   else
     http_routes_refuse_method (route, response);
-  http_routes_leave (self, owner);
+  http_routes_leave (self, set);
 }

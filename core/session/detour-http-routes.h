@@ -1,10 +1,10 @@
-/* detour-http-routes.h: which handler answers which path.
+/* detour-http-routes.h: which handler answers which path of which site.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Instances of plugins come and go on the main thread while requests are answered on others. A new
- * table already has the probes of clients, /derp/probe and /derp/latency-check. Paths are compared
- * byte by byte with what the peer sent: no percent-decoding, no cleaning of `//` and `..`. What is
- * not in the table is answered 404. */
+ * table already has the probes of clients, /derp/probe and /derp/latency-check. Each site has a
+ * table of its own, so a route for administrators cannot be reached through a listener for clients.
+ * What is not in the table of the listener's site is answered 404. */
 #pragma once
 
 #include <glib.h>
@@ -15,6 +15,8 @@
 G_BEGIN_DECLS
 
 typedef struct _DetourHttpRoutes DetourHttpRoutes;
+/* What one call of detour_http_routes_add() brought. */
+typedef struct _DetourHttpRouteSet DetourHttpRouteSet;
 
 #define DETOUR_HTTP_ROUTES_ERROR (detour_http_routes_error_quark ())
 GQuark detour_http_routes_error_quark (void);
@@ -22,7 +24,8 @@ GQuark detour_http_routes_error_quark (void);
 typedef enum {
   DETOUR_HTTP_ROUTES_ERROR_PATH,  /* a path that no request could have, or one that core keeps for
                                      itself */
-  DETOUR_HTTP_ROUTES_ERROR_TAKEN, /* another instance answers that path */
+  DETOUR_HTTP_ROUTES_ERROR_TAKEN, /* another route answers that path */
+  DETOUR_HTTP_ROUTES_ERROR_SITES, /* the site for administrators together with another */
 } DetourHttpRoutesError;
 
 DetourHttpRoutes *detour_http_routes_new (void);
@@ -32,29 +35,29 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourHttpRoutes, detour_http_routes_free)
 
 /**
  * detour_http_routes_add:
- * @instance: "http/home", for messages and for detour_http_routes_remove(); copied; not in the
- * table already
+ * @instance: "http/home", for messages; copied
  * @routes: ends with { NULL }; must live until it was removed
- * @plugin: first argument of the handlers
+ * @user: first argument of the handlers
  *
  * Adds all routes or none.
  *
  * Thread: main.
- * Returns: FALSE with @error set.
+ * Returns: (nullable): for detour_http_routes_remove(); NULL with @error set.
  */
-gboolean detour_http_routes_add (DetourHttpRoutes *self, const char *instance,
-                                 const DetourHttpRoute *routes, gpointer plugin, GError **error);
+DetourHttpRouteSet *detour_http_routes_add (DetourHttpRoutes *self, const char *instance,
+                                            const DetourHttpRoute *routes, gpointer user,
+                                            GError **error);
 
 /**
  * detour_http_routes_remove:
- * @instance: may be unknown
+ * @set: not to be used afterwards
  *
- * Takes the routes of an instance out and waits until none of its handlers is running. Handlers of
- * other instances go on. Never called from a handler.
+ * Takes the routes out and waits until none of their handlers is running. Other handlers go on.
+ * Never called from a handler.
  *
  * Thread: main.
  */
-void detour_http_routes_remove (DetourHttpRoutes *self, const char *instance);
+void detour_http_routes_remove (DetourHttpRoutes *self, DetourHttpRouteSet *set);
 
 /**
  * detour_http_routes_answer:

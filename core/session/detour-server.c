@@ -121,6 +121,28 @@ server_apply_limits (gpointer data, DetourSettings *settings)
 
 /* Listeners ------------------------------------------------------------------------------------ */
 
+static void
+server_close_listener (DetourServer *self, guint index)
+{
+  DetourListener *listener = g_ptr_array_steal_index (self->listeners, index);
+
+  detour_handshake_pool_remove_listener (self->pool, listener);
+  detour_listener_close (listener);
+  detour_listener_unref (listener);
+}
+
+/* The instance keeps a listener that was closed before, when the relay stopped listening. */
+static void
+server_release_listener (gpointer owner, gpointer thing)
+{
+  DetourServer *self = owner;
+  guint index;
+
+  if (g_ptr_array_find (self->listeners, thing, &index))
+    server_close_listener (self, index);
+  detour_listener_unref (thing);
+}
+
 static gboolean
 server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings *settings,
                    const DetourListenerSpec *spec, GError **error)
@@ -134,6 +156,8 @@ server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings
     return FALSE;
   g_ptr_array_add (self->listeners, listener);
   detour_handshake_pool_add_listener (self->pool, listener);
+  detour_instance_hold (instance, DETOUR_HOLD_FOR_RUN, server_release_listener, self,
+                        detour_listener_ref (listener));
   addresses = detour_listener_dup_addresses (listener);
   if (spec->note != NULL)
     detour_host_set_summary (instance, "%s; %s", addresses, spec->note);
@@ -145,30 +169,6 @@ server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings
   return TRUE;
 }
 
-static void
-server_close_listener (DetourServer *self, guint index)
-{
-  DetourListener *listener = g_ptr_array_steal_index (self->listeners, index);
-
-  detour_handshake_pool_remove_listener (self->pool, listener);
-  detour_listener_close (listener);
-  detour_listener_unref (listener);
-}
-
-static void
-server_unlisten (gpointer data, DetourInstance *instance)
-{
-  DetourServer *self = data;
-
-  for (guint i = self->listeners->len; i > 0; i--)
-    {
-      DetourListener *listener = g_ptr_array_index (self->listeners, i - 1);
-
-      if (g_str_equal (listener->instance, detour_instance_id (instance)))
-        server_close_listener (self, i - 1);
-    }
-}
-
 void
 detour_server_stop_listening (DetourServer *self)
 {
@@ -178,18 +178,24 @@ detour_server_stop_listening (DetourServer *self)
 
 /* The other hooks ------------------------------------------------------------------------------ */
 
-static gboolean
-server_add_routes (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes,
-                   gpointer plugin, GError **error)
+static void
+server_release_routes (gpointer owner, gpointer thing)
 {
-  return detour_http_routes_add (((DetourServer *) data)->routes, detour_instance_id (instance),
-                                 routes, plugin, error);
+  detour_http_routes_remove (((DetourServer *) owner)->routes, thing);
 }
 
-static void
-server_remove_routes (gpointer data, DetourInstance *instance)
+static gboolean
+server_add_routes (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes,
+                   gpointer user, GError **error)
 {
-  detour_http_routes_remove (((DetourServer *) data)->routes, detour_instance_id (instance));
+  DetourServer *self = data;
+  DetourHttpRouteSet *set = detour_http_routes_add (self->routes, detour_instance_id (instance),
+                                                    routes, user, error);
+
+  if (set == NULL)
+    return FALSE;
+  detour_instance_hold (instance, DETOUR_HOLD_FOR_RUN, server_release_routes, self, set);
+  return TRUE;
 }
 
 static void
@@ -346,9 +352,7 @@ static const DetourRecheckPort recheck_port = {
 
 const DetourHostHooks detour_server_hooks = {
   .listen = server_listen_for,
-  .unlisten = server_unlisten,
   .add_routes = server_add_routes,
-  .remove_routes = server_remove_routes,
   .auth_changed = server_auth_changed,
   .set_mesh_key = server_set_mesh_key,
   .apply_limits = server_apply_limits,

@@ -27,8 +27,7 @@ typedef struct {
   gboolean has_told; /* of this trouble */
   gint64 told_us;    /* of one; 0: never */
 
-  GMutex lock;
-  GSource *changed; /* under the lock: on its way to the main thread; NULL: none */
+  int change_is_posted; /* atomic: the main thread will hear of it */
 } AuthTailscaled;
 
 static const DetourConfigKey auth_tailscaled_config[] = {
@@ -122,16 +121,13 @@ auth_tailscaled_on_state (gpointer user, const char *summary, const char *troubl
   auth_tailscaled_tell (self, trouble);
 }
 
-static gboolean
+static void
 auth_tailscaled_tell_core (gpointer data)
 {
   AuthTailscaled *self = data;
 
-  g_mutex_lock (&self->lock);
-  g_clear_pointer (&self->changed, g_source_unref);
-  g_mutex_unlock (&self->lock);
+  g_atomic_int_set (&self->change_is_posted, FALSE);
   detour_host_auth_changed (self->host);
-  return G_SOURCE_REMOVE;
 }
 
 static void
@@ -140,14 +136,8 @@ auth_tailscaled_on_changed (gpointer user)
   AuthTailscaled *self = user;
 
   detour_counter_add (self->recoveries, 1);
-  g_mutex_lock (&self->lock);
-  if (self->changed == NULL)
-    {
-      self->changed = g_idle_source_new ();
-      g_source_set_callback (self->changed, auth_tailscaled_tell_core, self, NULL);
-      g_source_attach (self->changed, NULL);
-    }
-  g_mutex_unlock (&self->lock);
+  if (g_atomic_int_compare_and_exchange (&self->change_is_posted, FALSE, TRUE))
+    detour_host_post (self->host, auth_tailscaled_tell_core, self, NULL);
 }
 
 static const LocalApiFuncs local_api_funcs = { auth_tailscaled_on_answer, auth_tailscaled_on_state,
@@ -165,7 +155,6 @@ auth_tailscaled_start (DetourHost *host, DetourSettings *settings, GError **erro
                               / G_TIME_SPAN_MILLISECOND);
 
   self->host = host;
-  g_mutex_init (&self->lock);
   self->allowed = detour_host_counter (host, "allowed",
                                        "questions about a key that tailscaled knows");
   self->denied = detour_host_counter (host, "denied",
@@ -187,12 +176,6 @@ auth_tailscaled_stop (gpointer data)
   AuthTailscaled *self = data;
 
   local_api_free (self->api);
-  if (self->changed != NULL)
-    {
-      g_source_destroy (self->changed);
-      g_source_unref (self->changed);
-    }
-  g_mutex_clear (&self->lock);
   g_free (self);
 }
 

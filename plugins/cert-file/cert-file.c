@@ -21,7 +21,6 @@ typedef struct {
   DetourHost *host;
   GPtrArray *places; /* CertPlace, in the order of the configuration */
   CertWatch *watch;
-  guint look_id;
   char *said; /* the trouble that was logged last; NULL: none */
 } CertFile;
 
@@ -271,7 +270,8 @@ cert_file_start_watching (CertFile *self)
         g_warning ("%s: %s can be read by everyone; chmod 600 would keep it secret",
                    detour_host_instance (self->host), cert_place_key_path (place));
     }
-  self->look_id = g_timeout_add_seconds (LOOK_S, cert_file_look_now_and_then, self);
+  detour_host_add_timer (self->host, LOOK_S * G_TIME_SPAN_SECOND, cert_file_look_now_and_then,
+                         self);
 }
 
 static gpointer
@@ -305,7 +305,6 @@ cert_file_stop (gpointer ptr)
   CertFile *self = ptr;
 
   cert_watch_free (self->watch);
-  g_source_remove (self->look_id);
   g_ptr_array_unref (self->places);
   g_free (self->said);
   g_free (self);

@@ -26,7 +26,6 @@ typedef struct {
   char *pin;               /* of the certificate that is published; NULL: none yet */
   char *said;              /* the trouble that was logged last; NULL: none */
   gint64 expired_since_us; /* monotonic: the clock has been behind the end since; 0: it is not */
-  guint look_id;
 } CertSelfsigned;
 
 static const DetourConfigKey cert_selfsigned_config[] = {
@@ -252,7 +251,6 @@ cert_selfsigned_look (gpointer self)
 static void
 cert_selfsigned_free (CertSelfsigned *self)
 {
-  g_clear_handle_id (&self->look_id, g_source_remove);
   g_strfreev (self->names);
   g_free (self->stem);
   g_free (self->pin);
@@ -289,7 +287,7 @@ cert_selfsigned_start (DetourHost *host, DetourSettings *settings, GError **erro
       cert_selfsigned_free (self);
       return NULL;
     }
-  self->look_id = g_timeout_add_seconds (HOUR_S, cert_selfsigned_look, self);
+  detour_host_add_timer (host, HOUR_S * G_TIME_SPAN_SECOND, cert_selfsigned_look, self);
   return self;
 }
 

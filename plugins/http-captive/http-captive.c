@@ -78,7 +78,8 @@ http_captive_stop (gpointer data)
 }
 
 static const DetourHttpRoute captive_routes[] = {
-  { "/generate_204", DETOUR_HTTP_ANY, DETOUR_HTTP_PLAIN, http_captive_handle },
+  { "/generate_204", DETOUR_HTTP_ANY, DETOUR_SITE_CLIENTS | DETOUR_SITE_PLAIN,
+    http_captive_handle },
   { NULL },
 };
 

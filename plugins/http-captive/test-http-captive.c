@@ -96,7 +96,7 @@ test_route (void)
   g_assert_cmpstr (detour_plugin.name, ==, "http-captive");
   g_assert_cmpstr (routes[0].path, ==, "/generate_204");
   g_assert_cmpint (routes[0].methods, ==, DETOUR_HTTP_ANY);
-  g_assert_cmpint (routes[0].flags, ==, DETOUR_HTTP_PLAIN);
+  g_assert_cmpint (routes[0].sites, ==, DETOUR_SITE_CLIENTS | DETOUR_SITE_PLAIN);
   g_assert_null (routes[1].path);
 }
 

@@ -159,7 +159,6 @@ service_mesh_stop (gpointer data)
 {
   ServiceMesh *self = data;
 
-  detour_host_set_mesh_key (self->host, NULL);
   detour_settings_unref (self->settings);
   g_free (self);
 }

@@ -18,6 +18,15 @@ struct _TestHost {
   gboolean listens;
 };
 
+static void
+release_listener (gpointer owner, gpointer thing)
+{
+  TestHost *self = owner;
+
+  self->spec.release (self->spec.user);
+  self->listens = FALSE;
+}
+
 static gboolean
 note_listen (gpointer data, DetourInstance *instance, const DetourSettings *settings,
              const DetourListenerSpec *spec, GError **error)
@@ -26,20 +35,11 @@ note_listen (gpointer data, DetourInstance *instance, const DetourSettings *sett
 
   self->spec = *spec;
   self->listens = TRUE;
+  detour_instance_hold (instance, DETOUR_HOLD_FOR_RUN, release_listener, self, NULL);
   return TRUE;
 }
 
-static void
-note_unlisten (gpointer data, DetourInstance *instance)
-{
-  TestHost *self = data;
-
-  if (self->listens)
-    self->spec.release (self->spec.user);
-  self->listens = FALSE;
-}
-
-static const DetourHostHooks hooks = { .listen = note_listen, .unlisten = note_unlisten };
+static const DetourHostHooks hooks = { .listen = note_listen };
 
 TestHost *
 test_host_new_with (const char *lines, char **complaint)

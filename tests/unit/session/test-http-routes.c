@@ -49,12 +49,14 @@ name_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse
   detour_http_response_set_body (response, "text/plain", self, -1);
 }
 
+#define BOTH (DETOUR_SITE_CLIENTS | DETOUR_SITE_PLAIN)
+
 static const DetourHttpRoute test_table[] = {
   { "/get", DETOUR_HTTP_GET, 0, name_handle },
   { "/post", DETOUR_HTTP_POST, 0, name_handle },
   { "/both", DETOUR_HTTP_GET | DETOUR_HTTP_POST, 0, name_handle },
-  { "/any", DETOUR_HTTP_ANY, DETOUR_HTTP_PLAIN, name_handle },
-  { "/plain-get", DETOUR_HTTP_GET, DETOUR_HTTP_PLAIN, name_handle },
+  { "/any", DETOUR_HTTP_ANY, BOTH, name_handle },
+  { "/plain-get", DETOUR_HTTP_GET, BOTH, name_handle },
   { NULL },
 };
 
@@ -160,10 +162,12 @@ static void
 test_taken (void)
 {
   g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+  DetourHttpRouteSet *set;
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (detour_http_routes_add (routes, "http/a", test_table, (gpointer) "a", NULL));
-  g_assert_false (detour_http_routes_add (routes, "http/b", other_table, (gpointer) "b", &error));
+  set = detour_http_routes_add (routes, "http/a", test_table, (gpointer) "a", NULL);
+  g_assert_nonnull (set);
+  g_assert_null (detour_http_routes_add (routes, "http/b", other_table, (gpointer) "b", &error));
   g_assert_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_TAKEN);
   g_assert_nonnull (strstr (error->message, "\"/get\""));
   g_assert_nonnull (strstr (error->message, "http/a"));
@@ -177,8 +181,8 @@ test_taken (void)
   }
 
   /* Free again once the owner is gone. */
-  detour_http_routes_remove (routes, "http/a");
-  g_assert_true (detour_http_routes_add (routes, "http/b", other_table, (gpointer) "b", NULL));
+  detour_http_routes_remove (routes, set);
+  g_assert_nonnull (detour_http_routes_add (routes, "http/b", other_table, (gpointer) "b", NULL));
   {
     g_autofree char *get = answer (routes, "GET", "/get", "h", 0);
     g_autofree char *post = answer (routes, "POST", "/post", "h", 0);
@@ -186,7 +190,117 @@ test_taken (void)
     g_assert_cmpstr (get, ==, OK ("b"));
     g_assert_cmpstr (post, ==, NOT_FOUND);
   }
-  detour_http_routes_remove (routes, "http/unknown");
+}
+
+/* ---- sites and what lies below a path -------------------------------------------------------- */
+
+static const DetourHttpRoute site_table[] = {
+  { "/everywhere", DETOUR_HTTP_GET, BOTH, name_handle },
+  { "/plain", DETOUR_HTTP_GET, DETOUR_SITE_PLAIN, name_handle },
+  { "/secret", DETOUR_HTTP_GET, DETOUR_SITE_ADMIN, name_handle },
+  { "/below/", DETOUR_HTTP_GET, 0, name_handle, DETOUR_HTTP_BELOW },
+  { NULL },
+};
+
+/* The same paths and more, of another instance. */
+static const DetourHttpRoute second_table[] = {
+  { "/everywhere", DETOUR_HTTP_GET, DETOUR_SITE_ADMIN, name_handle },
+  { "/plain", DETOUR_HTTP_GET, DETOUR_SITE_CLIENTS, name_handle },
+  { "/below/", DETOUR_HTTP_GET, DETOUR_SITE_ADMIN, name_handle, DETOUR_HTTP_BELOW },
+  { "/below/deeper/", DETOUR_HTTP_GET, 0, name_handle, DETOUR_HTTP_BELOW },
+  { "/below/exact", DETOUR_HTTP_GET, 0, name_handle },
+  { "/below/deeper/", DETOUR_HTTP_GET, 0, name_handle },
+  { NULL },
+};
+
+#define ADMIN DETOUR_LISTENER_ADMIN
+
+static const struct {
+  const char *name, *target;
+  DetourListenerFlags flags;
+  const char *expected; /* whose answer; NULL: 404 */
+} site_cases[] = {
+  { "clients", "/everywhere", 0, "1" },
+  { "plain", "/everywhere", TO_HTTPS, "1" },
+  { "admin", "/everywhere", ADMIN, "2" },
+  { "plain-only", "/plain", TO_HTTPS, "1" },
+  { "clients-only", "/plain", DETOUR_LISTENER_SECURE, "2" },
+  { "not-for-admin", "/plain", ADMIN, NULL },
+  { "admin-for-clients", "/secret", DETOUR_LISTENER_DERP | DETOUR_LISTENER_SECURE, NULL },
+  { "admin-for-admin", "/secret", ADMIN, "1" },
+  { "probe-for-admin", "/derp/probe", ADMIN, NULL },
+  { "below-itself", "/below/", 0, "1" },
+  { "below-file", "/below/x?y", 0, "1" },
+  { "below-far", "/below/a/b/../c//d", 0, "1" },
+  { "below-without-slash", "/below", 0, NULL },
+  { "below-other", "/belows/x", 0, NULL },
+  { "below-deeper", "/below/deeper/x", 0, "2" },
+  { "below-deeper-exact", "/below/deeper/", 0, "2" },
+  { "below-exact", "/below/exact", 0, "2" },
+  { "below-exact-and-more", "/below/exact/", 0, "1" },
+  { "below-admin", "/below/exact", ADMIN, "2" },
+};
+
+static void
+test_site (gconstpointer data)
+{
+  gsize i = GPOINTER_TO_SIZE (data);
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+  g_autofree char *text = NULL;
+  g_autofree char *expected = NULL;
+
+  g_assert_nonnull (detour_http_routes_add (routes, "http/1", site_table, (gpointer) "1", NULL));
+  g_assert_nonnull (detour_http_routes_add (routes, "http/2", second_table, (gpointer) "2", NULL));
+  text = answer (routes, "GET", site_cases[i].target, "h", site_cases[i].flags);
+  expected = site_cases[i].expected != NULL ? g_strconcat (OK (""), site_cases[i].expected, NULL)
+                                            : g_strdup (NOT_FOUND);
+  g_assert_cmpstr (text, ==, expected);
+}
+
+static void
+test_admin_on_port_80 (void)
+{
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+  g_autofree char *text = NULL;
+
+  g_assert_nonnull (detour_http_routes_add (routes, "http/1", site_table, (gpointer) "1", NULL));
+  text = answer (routes, "GET", "/secret", "h", TO_HTTPS);
+  g_assert_cmpstr (text, ==, REDIRECT ("https://h/secret"));
+}
+
+static const struct {
+  const char *name;
+  DetourHttpRoute route;
+  DetourHttpRoutesError error;
+} bad_routes[] = {
+  { "admin-and-clients",
+    { "/x", DETOUR_HTTP_GET, DETOUR_SITE_ADMIN | DETOUR_SITE_CLIENTS, name_handle },
+    DETOUR_HTTP_ROUTES_ERROR_SITES },
+  { "below-a-file",
+    { "/x", DETOUR_HTTP_GET, 0, name_handle, DETOUR_HTTP_BELOW },
+    DETOUR_HTTP_ROUTES_ERROR_PATH },
+  { "below-twice",
+    { "/below/", DETOUR_HTTP_GET, 0, name_handle, DETOUR_HTTP_BELOW },
+    DETOUR_HTTP_ROUTES_ERROR_TAKEN },
+  { "one-of-two-sites",
+    { "/plain", DETOUR_HTTP_GET, BOTH, name_handle },
+    DETOUR_HTTP_ROUTES_ERROR_TAKEN },
+};
+
+static void
+test_bad_route (gconstpointer data)
+{
+  gsize i = GPOINTER_TO_SIZE (data);
+  const DetourHttpRoute table[] = { bad_routes[i].route, { NULL } };
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+
+  g_assert_nonnull (detour_http_routes_add (routes, "http/1", site_table, (gpointer) "1", NULL));
+  g_assert_null (detour_http_routes_add (routes, "http/2", table, (gpointer) "2", &error));
+  g_assert_error (error, DETOUR_HTTP_ROUTES_ERROR, (gint) bad_routes[i].error);
+  text = answer (routes, "GET", table[0].path, "h", 0);
+  g_assert_null (strstr (text, "\r\n\r\n2"));
 }
 
 static const struct {
@@ -205,7 +319,7 @@ test_bad_path (gconstpointer data)
   g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
   g_autoptr (GError) error = NULL;
 
-  g_assert_false (detour_http_routes_add (routes, "http/a", table, NULL, &error));
+  g_assert_null (detour_http_routes_add (routes, "http/a", table, NULL, &error));
   g_assert_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_PATH);
 }
 
@@ -269,13 +383,15 @@ let_go_when_removed (gpointer data)
     {
       g_autofree char *text = NULL;
       const DetourHttpRoute table[] = { { "/gate", DETOUR_HTTP_GET, 0, name_handle }, { NULL } };
+      DetourHttpRouteSet *set = detour_http_routes_add (gate->routes, "http/next", table,
+                                                        (gpointer) "n", NULL);
 
       /* The path is free again exactly then. */
-      if (detour_http_routes_add (gate->routes, "http/next", table, (gpointer) "n", NULL))
+      if (set != NULL)
         {
           text = answer (gate->routes, "GET", "/gate", "h", 0);
           g_assert_cmpstr (text, ==, OK ("n"));
-          detour_http_routes_remove (gate->routes, "http/next");
+          detour_http_routes_remove (gate->routes, set);
           break;
         }
       g_thread_yield ();
@@ -291,15 +407,17 @@ test_remove_waits (void)
   g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
   Gate gate = { .routes = routes };
   GThread *asker, *opener;
+  DetourHttpRouteSet *set;
 
   g_mutex_init (&gate.lock);
   g_cond_init (&gate.changed);
-  g_assert_true (detour_http_routes_add (routes, "http/gate", gate_table, &gate, NULL));
+  set = detour_http_routes_add (routes, "http/gate", gate_table, &gate, NULL);
+  g_assert_nonnull (set);
   asker = g_thread_new ("asker", ask_gate, &gate);
   gate_wait (&gate, &gate.running);
   opener = g_thread_new ("opener", let_go_when_removed, &gate);
 
-  detour_http_routes_remove (routes, "http/gate");
+  detour_http_routes_remove (routes, set);
   g_assert_true (g_atomic_int_get (&gate.finished));
   g_thread_join (opener);
   {
@@ -317,21 +435,23 @@ test_slow_handler_delays_nobody (void)
 {
   g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
   Gate gate = { .routes = routes };
+  DetourHttpRouteSet *set;
   GThread *asker;
 
   g_mutex_init (&gate.lock);
   g_cond_init (&gate.changed);
-  g_assert_true (detour_http_routes_add (routes, "http/gate", gate_table, &gate, NULL));
+  g_assert_nonnull (detour_http_routes_add (routes, "http/gate", gate_table, &gate, NULL));
   asker = g_thread_new ("asker", ask_gate, &gate);
   gate_wait (&gate, &gate.running);
 
-  g_assert_true (detour_http_routes_add (routes, "http/a", test_table, (gpointer) "a", NULL));
+  set = detour_http_routes_add (routes, "http/a", test_table, (gpointer) "a", NULL);
+  g_assert_nonnull (set);
   {
     g_autofree char *text = answer (routes, "GET", "/get", "h", 0);
 
     g_assert_cmpstr (text, ==, OK ("a"));
   }
-  detour_http_routes_remove (routes, "http/a");
+  detour_http_routes_remove (routes, set);
 
   gate_set (&gate, &gate.let_go);
   g_free (g_thread_join (asker));
@@ -382,9 +502,12 @@ test_churn (void)
     threads[i] = g_thread_new ("asker", churn_ask, &churn);
   for (guint i = 0; i < 2000; i++)
     {
+      DetourHttpRouteSet *set;
+
       g_atomic_int_set (&churn.alive, 1);
-      g_assert_true (detour_http_routes_add (routes, "http/churn", table, &churn, NULL));
-      detour_http_routes_remove (routes, "http/churn");
+      set = detour_http_routes_add (routes, "http/churn", table, &churn, NULL);
+      g_assert_nonnull (set);
+      detour_http_routes_remove (routes, set);
       g_atomic_int_set (&churn.alive, 0);
     }
   g_atomic_int_set (&churn.stop, 1);
@@ -399,6 +522,9 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   TEST_ADD_ROWS ("/http-routes/answer/", cases, test_answer);
   TEST_ADD_ROWS ("/http-routes/bad-path/", bad_paths, test_bad_path);
+  TEST_ADD_ROWS ("/http-routes/site/", site_cases, test_site);
+  TEST_ADD_ROWS ("/http-routes/bad-route/", bad_routes, test_bad_route);
+  g_test_add_func ("/http-routes/admin-is-not-answered-on-port-80", test_admin_on_port_80);
   g_test_add_func ("/http-routes/redirect-without-host", test_redirect_without_host);
   g_test_add_func ("/http-routes/second-route-for-a-path", test_taken);
   g_test_add_func ("/http-routes/remove-waits-for-handlers", test_remove_waits);
