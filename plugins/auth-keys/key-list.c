@@ -4,11 +4,10 @@
 
 #include "key-list.h"
 
-#include <errno.h>
+#include "detour-plugin.h"
+
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define PREFIX "nodekey:"
 
@@ -76,7 +75,7 @@ key_list_free (KeyList *self)
 
 /* @line: 0: of the file as a whole. */
 static void G_GNUC_PRINTF (4, 5)
-    add_error (KeyList *self, const char *file, guint line, const char *format, ...)
+    key_list_add_error (KeyList *self, const char *file, guint line, const char *format, ...)
 {
   g_autofree char *text = NULL;
   va_list args;
@@ -133,20 +132,21 @@ key_list_add_line (KeyList *self, const char *file, guint number, char *line)
     problem = key_list_parse_key (line, key);
   if (problem != NULL)
     {
-      add_error (self, file, number, "%s", problem);
+      key_list_add_error (self, file, number, "%s", problem);
       return;
     }
   before = g_hash_table_lookup (self->entries, key);
   if (before != NULL)
     {
-      add_error (self, file, number, "the same key as in %s:%u; strike out one of them",
-                 before->file, before->line);
+      key_list_add_error (self, file, number, "the same key as in %s:%u; strike out one of them",
+                          before->file, before->line);
       return;
     }
   if (g_hash_table_size (self->entries) >= self->max_entries)
     {
       if (!self->full)
-        add_error (self, file, number, "more than %u keys; raise max-entries", self->max_entries);
+        key_list_add_error (self, file, number, "more than %u keys; raise max-entries",
+                            self->max_entries);
       self->full = TRUE;
       return;
     }
@@ -176,7 +176,7 @@ key_list_add_text (KeyList *self, const char *file, const char *text, gsize len)
 
       number++;
       if (memchr (text, '\0', (gsize) (stop - text)) != NULL)
-        add_error (self, file, number, "not plain UTF-8 text");
+        key_list_add_error (self, file, number, "not plain UTF-8 text");
       else if (*g_strstrip (line) != '\0' && *line != '#')
         key_list_add_line (self, file, number, line);
       text = stop + 1;
@@ -186,21 +186,13 @@ key_list_add_text (KeyList *self, const char *file, const char *text, gsize len)
 void
 key_list_add_file (KeyList *self, const char *path)
 {
+  g_auto (DetourFile) file = { 0 };
   g_autoptr (GError) error = NULL;
-  g_autofree char *text = NULL;
-  struct stat info;
-  gsize len;
 
-  if (stat (path, &info) != 0)
-    add_error (self, path, 0, "cannot read it: %s", g_strerror (errno));
-  else if (!S_ISREG (info.st_mode))
-    add_error (self, path, 0, "not a plain file");
-  else if (info.st_size > KEY_LIST_FILE_MAX)
-    add_error (self, path, 0, "longer than %u bytes", KEY_LIST_FILE_MAX);
-  else if (!g_file_get_contents (path, &text, &len, &error))
-    add_error (self, path, 0, "cannot read it: %s", error->message);
+  if (detour_file_read (path, KEY_LIST_FILE_MAX, 0, &file, &error))
+    key_list_add_text (self, path, file.data, file.len);
   else
-    key_list_add_text (self, path, text, len);
+    g_ptr_array_add (self->errors, g_strdup (error->message));
 }
 
 static int
@@ -219,7 +211,7 @@ key_list_add_directory (KeyList *self, const char *path)
 
   if (dir == NULL)
     {
-      add_error (self, path, 0, "cannot read the directory: %s", error->message);
+      key_list_add_error (self, path, 0, "cannot read the directory: %s", error->message);
       return;
     }
   while ((name = g_dir_read_name (dir)) != NULL)

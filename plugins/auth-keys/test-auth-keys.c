@@ -108,7 +108,7 @@ test_refused_lists (void)
 
   missing = plugin_bench_load (bench, "[auth keys]\nfile = @DIR@/bad.keys\n");
   g_assert_nonnull (strstr (missing, "bench.conf:2: [auth keys] file: "));
-  g_assert_nonnull (strstr (missing, "cannot read it: No such file or directory"));
+  g_assert_nonnull (strstr (missing, "cannot be read: No such file or directory"));
 
   plugin_bench_write (bench, "bad.keys", "nodekey:0\n" KEY_A "\nfriend\n");
   errors = plugin_bench_load (bench, "[auth keys]\nfile = @DIR@/bad.keys\n");
@@ -157,7 +157,7 @@ test_gone_at_start (void)
   plugin_bench_load_good (bench, "[auth keys]\nfile = @DIR@/friends.keys\n");
   g_remove (path);
   error = plugin_bench_start_error (bench);
-  g_assert_nonnull (strstr (error, "cannot read it: No such file or directory"));
+  g_assert_nonnull (strstr (error, "cannot be read: No such file or directory"));
 }
 
 static gboolean

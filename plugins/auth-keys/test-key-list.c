@@ -156,8 +156,9 @@ test_unreadable (void)
   key_list_add_file (list, "/dev/zero");
   key_list_add_directory (list, "/nonexistent");
   errors = key_list_errors (list, "\n", 20);
-  g_assert_nonnull (strstr (errors, "/nonexistent/x.keys: cannot read it: No such file"));
-  g_assert_nonnull (strstr (errors, "/dev/zero: not a plain file"));
+  g_assert_nonnull (strstr (errors, "/nonexistent/x.keys: cannot be read: No such file"));
+  g_assert_nonnull (
+      strstr (errors, "/dev/zero: cannot be read: it is a device; expected a regular file"));
   g_assert_nonnull (strstr (errors, "/nonexistent: cannot read the directory: "));
 }
 

@@ -5,38 +5,21 @@
 #include "cert-pair.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define FILE_MAX    (1024 * 1024)
 #define KEY_ID_SIZE 32
 
 G_DEFINE_QUARK (cert - pair - error - quark, cert_pair_error)
 
-/* Bytes of a file that may hold a key: wiped at the end. */
-typedef struct {
-  guint8 *data;
-  gsize len;
-} Secret;
-
 typedef struct {
   gnutls_x509_crt_t *list;
   guint n;
 } Chain;
-
-static void
-cert_pair_secret_clear (Secret *self)
-{
-  if (self->data != NULL)
-    gnutls_memset (self->data, 0, self->len);
-  g_clear_pointer (&self->data, g_free);
-}
 
 static void
 cert_pair_chain_clear (Chain *self)
@@ -46,67 +29,31 @@ cert_pair_chain_clear (Chain *self)
   gnutls_free (self->list);
 }
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Secret, cert_pair_secret_clear)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Chain, cert_pair_chain_clear)
 G_DEFINE_AUTO_CLEANUP_FREE_FUNC (gnutls_x509_privkey_t, gnutls_x509_privkey_deinit, NULL)
 
 static gboolean
-cert_pair_read_all (int fd, gsize size, Secret *content)
-{
-  content->data = g_malloc (size + 1);
-  content->len = 0;
-  while (content->len < size)
-    {
-      ssize_t n = read (fd, content->data + content->len, size - content->len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return FALSE;
-      if (n == 0) /* it became shorter: the parser will say what is missing */
-        break;
-      content->len += (gsize) n;
-    }
-  content->data[content->len] = 0;
-  return TRUE;
-}
-
-/* Regular files only, so that a named pipe cannot stop the main thread. */
-static gboolean
-cert_pair_file_read (const char *path, CertPairError blame, Secret *content, struct stat *st,
+cert_pair_file_read (const char *path, CertPairError blame, DetourFileFlags flags, DetourFile *file,
                      GError **error)
 {
-  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  gboolean ok = FALSE;
+  g_autoptr (GError) problem = NULL;
 
-  if (fd < 0 || fstat (fd, st) < 0)
-    g_set_error (error, CERT_PAIR_ERROR, blame, "%s: %s", path, g_strerror (errno));
-  else if (!S_ISREG (st->st_mode))
-    g_set_error (error, CERT_PAIR_ERROR, blame, "%s: not a regular file", path);
-  else if (st->st_size > FILE_MAX)
-    g_set_error (error, CERT_PAIR_ERROR, blame,
-                 "%s: %" G_GINT64_FORMAT " bytes; a PEM file has at most %d", path,
-                 (gint64) st->st_size, FILE_MAX);
-  else if (!cert_pair_read_all (fd, (gsize) st->st_size, content))
-    g_set_error (error, CERT_PAIR_ERROR, blame, "%s: %s", path, g_strerror (errno));
-  else
-    ok = TRUE;
-  if (fd >= 0)
-    close (fd);
-  return ok;
+  if (detour_file_read (path, FILE_MAX, flags, file, &problem))
+    return TRUE;
+  g_set_error_literal (error, CERT_PAIR_ERROR, blame, problem->message);
+  return FALSE;
 }
 
 static gboolean
 cert_pair_chain_load (const char *path, Chain *chain, GError **error)
 {
-  g_auto (Secret) content = { NULL };
-  struct stat st;
+  g_auto (DetourFile) file = { 0 };
   gnutls_datum_t pem;
   int rc;
 
-  if (!cert_pair_file_read (path, CERT_PAIR_ERROR_CHAIN, &content, &st, error))
+  if (!cert_pair_file_read (path, CERT_PAIR_ERROR_CHAIN, 0, &file, error))
     return FALSE;
-  pem = (gnutls_datum_t) { content.data, (unsigned) content.len };
+  pem = (gnutls_datum_t) { (guint8 *) file.data, (unsigned) file.len };
   rc = gnutls_x509_crt_list_import2 (&chain->list, &chain->n, &pem, GNUTLS_X509_FMT_PEM, 0);
   if (rc < 0)
     {
@@ -123,22 +70,14 @@ cert_pair_chain_load (const char *path, Chain *chain, GError **error)
 static gboolean
 cert_pair_key_load (const char *path, gnutls_x509_privkey_t *key, gboolean *exposed, GError **error)
 {
-  g_auto (Secret) content = { NULL };
-  struct stat st;
+  g_auto (DetourFile) file = { 0 };
   gnutls_datum_t pem;
   int rc;
 
-  if (!cert_pair_file_read (path, CERT_PAIR_ERROR_KEY, &content, &st, error))
+  if (!cert_pair_file_read (path, CERT_PAIR_ERROR_KEY, DETOUR_FILE_PROTECTED, &file, error))
     return FALSE;
-  if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    {
-      g_set_error (error, CERT_PAIR_ERROR, CERT_PAIR_ERROR_KEY,
-                   "%s: mode %04o lets others write the key; expected 0600, as by chmod 600", path,
-                   (guint) st.st_mode & 07777);
-      return FALSE;
-    }
-  *exposed = (st.st_mode & S_IROTH) != 0;
-  pem = (gnutls_datum_t) { content.data, (unsigned) content.len };
+  *exposed = (file.mode & S_IROTH) != 0;
+  pem = (gnutls_datum_t) { (guint8 *) file.data, (unsigned) file.len };
   rc = gnutls_x509_privkey_init (key);
   if (rc >= 0)
     rc = gnutls_x509_privkey_import2 (*key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);

@@ -284,7 +284,7 @@ refused (Fixture *f, gconstpointer data)
     { "chain-file = %s/relay.crt\nkey-file = %s/relay.key\nnames = a",
       "names: names choose files" },
     { "directory = %s\nnames = /", "names: \"/\" is not a name" },
-    { "directory = %s\nnames = other.example", "other.example.crt: No such file" },
+    { "directory = %s\nnames = other.example", "other.example.crt: cannot be read: No such file" },
     { "directory = %s\nnames = relay", "relay.crt: valid for relay.example; expected relay" },
     { "chain-file = %s/relay.crt\nkey-file = %s/relay.crt", "key-file: " },
     { "chain-file = %s/relay.key\nkey-file = %s/relay.key", "chain-file: " },

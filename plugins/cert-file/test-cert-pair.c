@@ -119,9 +119,9 @@ bad (void)
       CERT_PAIR_ERROR_KEY },
     { pem->chain, pem->locked_key, 0600, NULL, "relay.key: the key is encrypted",
       CERT_PAIR_ERROR_KEY },
-    { pem->chain, pem->key, 0660, NULL, "relay.key: mode 0660 lets others write",
+    { pem->chain, pem->key, 0660, NULL, "relay.key: mode 0660 lets others write it",
       CERT_PAIR_ERROR_KEY },
-    { pem->chain, pem->key, 0602, NULL, "relay.key: mode 0602 lets others write",
+    { pem->chain, pem->key, 0602, NULL, "relay.key: mode 0602 lets others write it",
       CERT_PAIR_ERROR_KEY },
     { pem->chain, other->key, 0600, NULL, "the key does not belong to the certificate in",
       CERT_PAIR_ERROR_KEY },
@@ -157,10 +157,11 @@ not_files (void)
   const struct {
     const char *chain, *key, *text;
   } cases[] = {
-    { missing, chain, "missing: No such file or directory" },
-    { chain, missing, "missing: No such file or directory" },
-    { folder, chain, ": not a regular file" },
-    { pipe, chain, "pipe: not a regular file" }, /* and nobody waits for a writer */
+    { missing, chain, "missing: cannot be read: No such file or directory" },
+    { chain, missing, "missing: cannot be read: No such file or directory" },
+    { folder, chain, ": cannot be read: it is a directory; expected a regular file" },
+    /* And nobody waits for a writer. */
+    { pipe, chain, "pipe: cannot be read: it is a named pipe; expected a regular file" },
   };
 
   g_assert_cmpint (mkfifo (pipe, 0600), ==, 0);

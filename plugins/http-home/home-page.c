@@ -4,11 +4,9 @@
 
 #include "home-page.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "detour-plugin.h"
+
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static gboolean
 home_page_is_url (const char *text)
@@ -78,51 +76,17 @@ home_page_free (HomePage *self)
   g_free (self);
 }
 
-static GBytes *
-home_page_read_all (int fd, char **problem)
-{
-  g_autofree char *text = g_malloc (HOME_PAGE_FILE_MAX + 1u);
-  gsize len = 0;
-  gssize n;
-
-  /* One byte more than is allowed, to see that there is no more. */
-  do
-    {
-      n = read (fd, text + len, HOME_PAGE_FILE_MAX + 1u - len);
-      if (n > 0)
-        len += (gsize) n;
-    }
-  while ((n > 0 && len <= HOME_PAGE_FILE_MAX) || (n < 0 && errno == EINTR));
-
-  if (n < 0)
-    *problem = g_strdup (g_strerror (errno));
-  else if (len > HOME_PAGE_FILE_MAX)
-    *problem = g_strdup ("longer than 1 MiB; a page may have 1048576 bytes");
-  else if (!g_utf8_validate_len (text, len, NULL))
-    *problem = g_strdup ("not UTF-8 text; save the page as UTF-8");
-  else
-    return g_bytes_new (text, len);
-  return NULL;
-}
-
 GBytes *
 home_page_read (const char *path, char **problem)
 {
-  g_autofree char *why = NULL;
-  GBytes *bytes = NULL;
-  struct stat info;
-  /* Neither a pipe nor a device may hold up the relay. */
-  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  g_auto (DetourFile) file = { 0 };
+  g_autoptr (GError) error = NULL;
 
-  if (fd < 0 || fstat (fd, &info) < 0)
-    why = g_strdup (g_strerror (errno));
-  else if (!S_ISREG (info.st_mode))
-    why = g_strdup ("not an ordinary file");
+  if (!detour_file_read (path, HOME_PAGE_FILE_MAX, 0, &file, &error))
+    *problem = g_strdup (error->message);
+  else if (!g_utf8_validate_len (file.data, file.len, NULL))
+    *problem = g_strdup_printf ("%s: not UTF-8 text; save the page as UTF-8", path);
   else
-    bytes = home_page_read_all (fd, &why);
-  if (fd >= 0)
-    close (fd);
-  if (bytes == NULL)
-    *problem = g_strdup_printf ("cannot serve %s: %s", path, why);
-  return bytes;
+    return g_bytes_new (file.data, file.len);
+  return NULL;
 }

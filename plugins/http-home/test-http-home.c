@@ -170,9 +170,10 @@ static const struct {
   { "redirect-letters", "redirect:https://example.com/\xc3\xa4", "*whole http or https address*" },
   { "file-relative", "file:home.html", "*\"home.html\" is not an absolute path*" },
   { "file-missing", "file:/nonexistent/home.html",
-    "*cannot serve /nonexistent/home.html: No such file*" },
-  { "file-folder", "file:/", "*cannot serve /: not an ordinary file*" },
-  { "file-device", "file:/dev/zero", "*cannot serve /dev/zero: not an ordinary file*" },
+    "*/nonexistent/home.html: cannot be read: No such file*" },
+  { "file-folder", "file:/", "*/: cannot be read: it is a directory; expected a regular file*" },
+  { "file-device", "file:/dev/zero",
+    "*/dev/zero: cannot be read: it is a device; expected a regular file*" },
 };
 
 static void
@@ -273,7 +274,7 @@ test_file_size (Fixture *fixture, gconstpointer data)
 
   write_page (fixture, text, HOME_PAGE_FILE_MAX + 1);
   g_assert_null (home_page_read (fixture->path, &problem));
-  g_assert_nonnull (strstr (problem, "longer than 1 MiB"));
+  g_assert_nonnull (strstr (problem, "at most 1048576 are read"));
 }
 
 static void
@@ -299,7 +300,7 @@ test_file_pipe (Fixture *fixture, gconstpointer data)
 
   g_assert_cmpint (mkfifo (fixture->path, 0600), ==, 0);
   g_assert_null (home_page_read (fixture->path, &problem));
-  g_assert_nonnull (strstr (problem, "not an ordinary file"));
+  g_assert_nonnull (strstr (problem, "it is a named pipe; expected a regular file"));
 }
 
 static void

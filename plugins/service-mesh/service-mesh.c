@@ -4,11 +4,7 @@
 
 #include "detour-plugin.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* A key has 64 digits; the rest is white space around it. */
 #define FILE_MAX_BYTES 4096
@@ -24,39 +20,6 @@ static const DetourConfigKey service_mesh_config[] = {
     DETOUR_CONFIG_REQUIRED },
   { NULL },
 };
-
-/* The text of the file, for the caller to wipe; NULL: @error says why. */
-static char *
-service_mesh_read_file (const char *path, GError **error)
-{
-  char *text = NULL;
-  struct stat info;
-  gssize n = -1;
-  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-
-  if (fd < 0 || fstat (fd, &info) != 0)
-    g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno), "cannot read %s: %s", path,
-                 g_strerror (errno));
-  else if (!S_ISREG (info.st_mode))
-    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s is not a plain file", path);
-  else if ((info.st_mode & S_IRWXO) != 0)
-    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_PERM,
-                 "everyone on this host may use %s (mode %04o) and join the mesh; chmod 0640 it",
-                 path, info.st_mode & 07777);
-  else
-    {
-      text = g_malloc0 (FILE_MAX_BYTES + 1);
-      n = read (fd, text, FILE_MAX_BYTES);
-      if (n < 0)
-        g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno), "cannot read %s: %s",
-                     path, g_strerror (errno));
-    }
-  if (fd >= 0)
-    close (fd);
-  if (n < 0)
-    g_clear_pointer (&text, g_free);
-  return text;
-}
 
 /* The message must not hold any of @text: it is a secret even where it is not a key. */
 static gboolean
@@ -84,12 +47,13 @@ service_mesh_load_key (const DetourSettings *settings, guint8 *key, GError **err
 {
   const char *path = detour_settings_string (settings, "key-file");
   g_autoptr (GError) local_error = NULL;
-  char *text = service_mesh_read_file (path, &local_error);
-  gboolean loaded = text != NULL && service_mesh_parse_key (path, text, key, &local_error);
+  g_auto (DetourFile) file = { 0 };
+  gboolean loaded = detour_file_read (path, FILE_MAX_BYTES,
+                                      DETOUR_FILE_PRIVATE | DETOUR_FILE_PROTECTED
+                                          | DETOUR_FILE_OWNED,
+                                      &file, &local_error)
+                 && service_mesh_parse_key (path, file.data, key, &local_error);
 
-  if (text != NULL)
-    explicit_bzero (text, FILE_MAX_BYTES);
-  g_free (text);
   if (!loaded)
     detour_settings_error (settings, "key-file", error, "%s", local_error->message);
   return loaded;

@@ -66,9 +66,10 @@ test_bad_files (void)
     { HEX " 0", 0600, "write exactly 64 hex digits" },
     { "0x" HEX, 0600, "write exactly 64 hex digits" },
     { "secret words", 0600, "write exactly 64 hex digits" },
-    { HEX, 0644, "everyone on this host may use" },
-    { HEX, 0642, "everyone on this host may use" },
-    { HEX, 0641, "everyone on this host may use" },
+    { HEX, 0644, "lets everyone on this host use it" },
+    { HEX, 0642, "lets everyone on this host use it" },
+    { HEX, 0660, "mode 0660 lets others write it" },
+    { HEX, 0641, "lets everyone on this host use it" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -97,7 +98,7 @@ test_no_plain_file (void)
 
   g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
   errors = plugin_bench_load (bench, GROUP);
-  g_assert_nonnull (strstr (errors, "is not a plain file"));
+  g_assert_nonnull (strstr (errors, "it is a named pipe; expected a regular file"));
 }
 
 static void

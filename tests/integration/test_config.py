@@ -252,6 +252,22 @@ def test_what_is_no_file_stops_nothing(make_relay, name, group, keys, odd):
     relay.reload(good)
 
 
+@pytest.mark.parametrize("odd", ["pipe", "device"])
+@pytest.mark.parametrize("half", ["crt", "key"])
+def test_a_self_signed_pair_that_is_no_file_stops_nothing(make_relay, half, odd):
+    relay = make_relay()
+    relay.stop()
+    path = relay.directory / "state" / f"selfsigned-main.{half}"
+    path.unlink()
+    if odd == "pipe":
+        os.mkfifo(path, 0o600)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(StartFailed) as failed:
+        relay.start()
+    assert f"{path}: cannot be read: it is a" in failed.value.log
+
+
 def test_listeners_come_and_go_while_clients_stay(make_relay):
     relay = make_relay()
     old = relay.door("http").client()
