@@ -11,7 +11,11 @@
 #include "detour-client-list.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
+#include "detourctl-print.h"
 #include "detourctl-table.h"
+
+/* Column at which the facts about a client begin. */
+#define FACTS 15u
 
 /* Rows asked for at a time. */
 #define PAGE 1000u
@@ -168,23 +172,15 @@ ctl_clients_run_clients (Detourctl *self, char **arguments)
 /* One client ----------------------------------------------------------------------------------- */
 
 static void
-ctl_clients_print_line (const char *title, const char *text)
-{
-  g_autofree char *safe = detourctl_format_safe (text);
-  guint width = detourctl_format_width (title);
-
-  g_print ("  %s%*s%s\n", title, (int) (13 - MIN (width, 12)), "", safe);
-}
-
-static void
-ctl_clients_print_amount (const char *title, guint64 bytes, guint64 n_packets)
+ctl_clients_print_amount (const Detourctl *self, const char *title, guint64 bytes,
+                          guint64 n_packets)
 {
   g_autofree char *size = detourctl_format_size (bytes);
   g_autofree char *packets = detourctl_format_count (n_packets);
   g_autofree char *text = g_strdup_printf (
       ngettext ("%s in %s packet", "%s in %s packets", n_packets), size, packets);
 
-  ctl_clients_print_line (title, text);
+  detourctl_print_fact (self, title, FACTS, text);
 }
 
 static char *
@@ -220,22 +216,22 @@ ctl_clients_print_client (const Detourctl *self, GVariant *row)
 
   g_print ("%s%s%s\n", detourctl_style (self, DETOURCTL_BOLD), detourctl_text (row, "key"),
            detourctl_style (self, DETOURCTL_PLAIN));
-  ctl_clients_print_line (_ ("connection"), number);
-  ctl_clients_print_line (_ ("address"), detourctl_text (row, "address"));
-  ctl_clients_print_line (_ ("through"), detourctl_text (row, "listener"));
-  ctl_clients_print_line (_ ("since"), since);
+  detourctl_print_fact (self, _ ("connection"), FACTS, number);
+  detourctl_print_fact (self, _ ("address"), FACTS, detourctl_text (row, "address"));
+  detourctl_print_fact (self, _ ("through"), FACTS, detourctl_text (row, "listener"));
+  detourctl_print_fact (self, _ ("since"), FACTS, since);
   if (*detourctl_text (row, "label") != '\0')
-    ctl_clients_print_line (_ ("label"), detourctl_text (row, "label"));
+    detourctl_print_fact (self, _ ("label"), FACTS, detourctl_text (row, "label"));
   if (*detourctl_text (row, "app") != '\0')
-    ctl_clients_print_line (_ ("application"), detourctl_text (row, "app"));
-  ctl_clients_print_amount (_ ("received"), detourctl_number (row, "bytes_received"),
+    detourctl_print_fact (self, _ ("application"), FACTS, detourctl_text (row, "app"));
+  ctl_clients_print_amount (self, _ ("received"), detourctl_number (row, "bytes_received"),
                             detourctl_number (row, "packets_received"));
-  ctl_clients_print_amount (_ ("sent"), detourctl_number (row, "bytes_sent"),
+  ctl_clients_print_amount (self, _ ("sent"), detourctl_number (row, "bytes_sent"),
                             detourctl_number (row, "packets_sent"));
-  ctl_clients_print_line (_ ("dropped"), drops);
-  ctl_clients_print_line (_ ("waiting"), waiting);
+  detourctl_print_fact (self, _ ("dropped"), FACTS, drops);
+  detourctl_print_fact (self, _ ("waiting"), FACTS, waiting);
   if (*traits != '\0')
-    ctl_clients_print_line (_ ("also"), traits);
+    detourctl_print_fact (self, _ ("also"), FACTS, traits);
 }
 
 /* Calls a method whose only argument is a key; gives what it returned, or NULL and tells why. */

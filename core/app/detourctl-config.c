@@ -12,6 +12,10 @@
 #include "detour-paths.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
+#include "detourctl-print.h"
+
+/* Column at which the facts about a key begin. */
+#define FACTS 15u
 
 static char *file;
 static gboolean no_vendor;
@@ -161,47 +165,39 @@ ctl_config_run_dump (Detourctl *self, char **arguments)
 /* One key -------------------------------------------------------------------------------------- */
 
 static void
-ctl_config_print_line (const char *title, const char *text)
-{
-  g_autofree char *safe = detourctl_format_safe (text);
-  guint width = detourctl_format_width (title);
-
-  g_print ("  %s%*s%s\n", title, (int) (13 - MIN (width, 12)), "", safe);
-}
-
-static void
 ctl_config_print_facts (const Detourctl *self, GVariant *facts)
 {
   g_autofree const char **words = NULL;
   const char *value;
 
-  g_print ("%s[%s] %s%s: %s\n", detourctl_style (self, DETOURCTL_BOLD),
-           detourctl_text (facts, "group"), detourctl_text (facts, "key"),
-           detourctl_style (self, DETOURCTL_PLAIN), detourctl_text (facts, "summary"));
-  ctl_config_print_line (_ ("type"), detourctl_text (facts, "type"));
+  g_print ("%s[%s] %s%s\n", detourctl_style (self, DETOURCTL_BOLD), detourctl_text (facts, "group"),
+           detourctl_text (facts, "key"), detourctl_style (self, DETOURCTL_PLAIN));
+  detourctl_print_fact (self, _ ("meaning"), FACTS, detourctl_text (facts, "summary"));
+  detourctl_print_fact (self, _ ("type"), FACTS, detourctl_text (facts, "type"));
   if (g_variant_lookup (facts, "words", "^a&s", &words))
     {
       g_autofree char *all = g_strjoinv (", ", (char **) words);
 
-      ctl_config_print_line (_ ("words"), all);
+      detourctl_print_fact (self, _ ("words"), FACTS, all);
     }
   if (*detourctl_text (facts, "maximum") != '\0')
     {
       g_autofree char *range = g_strdup_printf (_ ("%s to %s"), detourctl_text (facts, "minimum"),
                                                 detourctl_text (facts, "maximum"));
 
-      ctl_config_print_line (_ ("range"), range);
+      detourctl_print_fact (self, _ ("range"), FACTS, range);
     }
-  ctl_config_print_line (_ ("value"),
-                         g_variant_lookup (facts, "value", "&s", &value) ? value : _ ("not set"));
+  detourctl_print_fact (self, _ ("value"), FACTS,
+                        g_variant_lookup (facts, "value", "&s", &value) ? value : _ ("not set"));
   if (*detourctl_text (facts, "origin") != '\0')
-    ctl_config_print_line (_ ("set in"), detourctl_text (facts, "origin"));
+    detourctl_print_fact (self, _ ("set in"), FACTS, detourctl_text (facts, "origin"));
   if (*detourctl_text (facts, "fallback") != '\0')
-    ctl_config_print_line (_ ("otherwise"), detourctl_text (facts, "fallback"));
+    detourctl_print_fact (self, _ ("otherwise"), FACTS, detourctl_text (facts, "fallback"));
   if (detourctl_flag (facts, "required"))
-    ctl_config_print_line (_ ("note"), _ ("must be set"));
+    detourctl_print_fact (self, _ ("note"), FACTS, _ ("must be set"));
   if (detourctl_flag (facts, "restart"))
-    ctl_config_print_line (_ ("note"), _ ("a change counts after a restart of the daemon"));
+    detourctl_print_fact (self, _ ("note"), FACTS,
+                          _ ("a change counts after a restart of the daemon"));
 }
 
 static DetourctlExit

@@ -9,6 +9,8 @@
 
 #include "detour-log.h"
 
+#define NO_BREAK_SPACE "\302\240"
+
 #define SECOND G_GUINT64_CONSTANT (1000000)
 #define MINUTE (60 * SECOND)
 #define HOUR   (60 * MINUTE)
@@ -230,5 +232,6 @@ detourctl_format_wrap (const char *text, guint first, guint indent, guint width)
       column += n;
       at_start = FALSE;
     }
+  g_string_replace (out, NO_BREAK_SPACE, " ", 0);
   return g_string_free (out, FALSE);
 }

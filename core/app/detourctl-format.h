@@ -34,7 +34,8 @@ char *detourctl_format_safe (const char *text);
 guint detourctl_format_width (const char *text);
 
 /* @text broken into lines of at most @width columns, all but the first with @indent blanks in
- * front, which count. A word that is longer has a line of its own. */
+ * front, which count. A word that is longer has a line of its own. A no-break space holds two words
+ * together and becomes a space: what is copied from the terminal can be pasted into a command. */
 char *detourctl_format_wrap (const char *text, guint first, guint indent, guint width);
 
 G_END_DECLS

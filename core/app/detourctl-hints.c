@@ -54,6 +54,11 @@ ctl_hints_look_at_plugin (const char *path, GVariant *properties, gpointer user)
     ctl_hints_add (context, "plugin_failed", id,
                    g_strdup_printf (_ ("%s failed: %s. Then: detourctl plugins enable %s"), id,
                                     detourctl_text (properties, "Error"), id));
+  else if (strcmp (state, "stopped") == 0)
+    ctl_hints_add (context, "plugin_stopped", id,
+                   g_strdup_printf (_ ("%s was stopped by hand. To start it: detourctl plugins "
+                                       "enable %s"),
+                                    id, id));
   else if (*trouble != '\0')
     ctl_hints_add (context, "plugin_trouble", id, g_strdup_printf ("%s: %s", id, trouble));
   if (strcmp (state, "running") == 0 && strcmp (detourctl_text (properties, "Kind"), "auth") == 0)
@@ -110,7 +115,11 @@ ctl_hints_look_at_admission (Context *context, GVariant *manager)
 
   if (admission == NULL)
     return;
-  if (!detourctl_flag (admission, "open") && context->n_running_auth == 0)
+  if (detourctl_flag (admission, "open"))
+    ctl_hints_add (context, "admission_open", "",
+                   g_strdup (_ ("everyone may use this relay ([admission] chain = open). To limit "
+                                "it: man detour.conf, [admission]")));
+  else if (context->n_running_auth == 0)
     ctl_hints_add (
         context, "admission_stopped", "",
         g_strdup (_ ("no auth instance runs, so nobody new is let in. See: detourctl plugins")));
@@ -138,6 +147,20 @@ ctl_hints_look_at_traffic (Context *context, GVariant *manager)
             "--sort dropped")));
 }
 
+/* Set by hand and easily forgotten, with all that is then written. */
+static void
+ctl_hints_look_at_log_level (Context *context, GVariant *manager)
+{
+  const char *level = detourctl_text (manager, "LogLevel");
+
+  if (*level != '\0')
+    ctl_hints_add (context, "log_level", "",
+                   g_strdup_printf (_ ("all logs are written from level %s on, whatever their "
+                                       "configuration says. To end that: detourctl log-level "
+                                       "configured"),
+                                    level));
+}
+
 GPtrArray *
 detourctl_hints (GVariant *manager, GVariant *objects, gint64 now_us)
 {
@@ -160,6 +183,7 @@ detourctl_hints (GVariant *manager, GVariant *objects, gint64 now_us)
         g_strdup (
             _ ("there is no certificate, so TLS turns everyone away; add a [cert NAME] group")));
   ctl_hints_look_at_admission (&context, manager);
+  ctl_hints_look_at_log_level (&context, manager);
   ctl_hints_look_at_traffic (&context, manager);
   return context.hints;
 }

@@ -7,27 +7,16 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#include "detourctl-drops.h"
 #include "detourctl-format.h"
 #include "detourctl-hints.h"
 #include "detourctl-json.h"
+#include "detourctl-print.h"
 
-/* Column at which the facts begin, and the last one used. */
+/* Column at which the facts begin. */
 #define FACTS 15u
-#define WIDTH 80u
 
 /* For people ----------------------------------------------------------------------------------- */
-
-static void
-ctl_status_print_fact (const Detourctl *self, const char *title, const char *text)
-{
-  g_autofree char *safe = detourctl_format_safe (text);
-  g_autofree char *lines = detourctl_format_wrap (safe, FACTS, FACTS, WIDTH);
-  guint width = detourctl_format_width (title);
-
-  g_print ("  %s%s%s%*s%s\n", detourctl_style (self, DETOURCTL_BOLD), title,
-           detourctl_style (self, DETOURCTL_PLAIN), (int) (FACTS - 2 - MIN (width, FACTS - 3)), "",
-           lines);
-}
 
 static void
 ctl_status_print_title (const Detourctl *self, GVariant *manager)
@@ -38,12 +27,16 @@ ctl_status_print_title (const Detourctl *self, GVariant *manager)
   g_autofree char *workers = g_strdup_printf (ngettext ("%u worker", "%u workers", n_workers),
                                               (guint) n_workers);
   g_autofree char *safe = detourctl_format_safe (*hostname != '\0' ? hostname : _ ("this relay"));
+  g_autofree char *text = NULL;
+  g_autofree char *lines = NULL;
 
-  g_print ("%s%s%s   ", detourctl_style (self, DETOURCTL_BOLD), safe,
-           detourctl_style (self, DETOURCTL_PLAIN));
   /* TRANSLATORS: a duration, a version, "2 workers". */
-  g_print (_ ("running %s, detour %s, %s\n"), duration, detourctl_text (manager, "Version"),
-           workers);
+  text = g_strdup_printf (_ ("running %s, detour %s, %s"), duration,
+                          detourctl_text (manager, "Version"), workers);
+  lines = detourctl_format_wrap (text, detourctl_format_width (safe) + 3, 2,
+                                 detourctl_print_width (self));
+  g_print ("%s%s%s   %s\n", detourctl_style (self, DETOURCTL_BOLD), safe,
+           detourctl_style (self, DETOURCTL_PLAIN), lines);
 }
 
 static void
@@ -76,7 +69,7 @@ ctl_status_print_clients (const Detourctl *self, GVariant *manager)
       g_string_append_printf (
           text, ngettext (", %s refused and held", ", %s refused and held", n_held), held);
     }
-  ctl_status_print_fact (self, _ ("clients"), text->str);
+  detourctl_print_fact (self, _ ("clients"), FACTS, text->str);
   g_string_free (text, TRUE);
 }
 
@@ -100,7 +93,7 @@ ctl_status_print_traffic (const Detourctl *self, GVariant *manager)
                             packets, share);
   else
     text = g_strdup_printf (_ ("%s in, %s out, %s packets/s; %s dropped"), in, out, packets, share);
-  ctl_status_print_fact (self, _ ("traffic"), text);
+  detourctl_print_fact (self, _ ("traffic"), FACTS, text);
 }
 
 static void
@@ -152,7 +145,7 @@ ctl_status_print_admission (const Detourctl *self, GVariant *manager)
           ngettext ("; %s refused in the last hour", "; %s refused in the last hour", n_refused),
           refused);
     }
-  ctl_status_print_fact (self, _ ("admission"), text->str);
+  detourctl_print_fact (self, _ ("admission"), FACTS, text->str);
 }
 
 /* The plugin of an instance. */
@@ -200,7 +193,7 @@ ctl_status_print_certificate (const char *path, GVariant *properties, gpointer u
     text = g_strdup_printf (_ ("%s, %s left, from %s"), all != NULL ? all : "", left, from);
   else
     text = g_strdup_printf (_ ("%s, EXPIRED, from %s"), all != NULL ? all : "", from);
-  ctl_status_print_fact (context->self, context->n++ == 0 ? _ ("certificate") : "", text);
+  detourctl_print_fact (context->self, context->n++ == 0 ? _ ("certificate") : "", FACTS, text);
   g_free (search.plugin);
 }
 
@@ -266,7 +259,7 @@ ctl_status_print_plugins (const Detourctl *self, GVariant *objects)
       part = ctl_status_describe_state (states[i], context.n, names->str);
       g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", part);
     }
-  ctl_status_print_fact (self, _ ("plugins"), text->str);
+  detourctl_print_fact (self, _ ("plugins"), FACTS, text->str);
 }
 
 static void
@@ -276,7 +269,7 @@ ctl_status_print_hints (const Detourctl *self, GPtrArray *hints)
     {
       const DetourctlHint *hint = hints->pdata[i];
       g_autofree char *safe = detourctl_format_safe (hint->text);
-      g_autofree char *lines = detourctl_format_wrap (safe, 2, 2, WIDTH);
+      g_autofree char *lines = detourctl_format_wrap (safe, 2, 2, detourctl_print_width (self));
 
       g_print ("%s!%s %s\n", detourctl_style (self, DETOURCTL_YELLOW),
                detourctl_style (self, DETOURCTL_PLAIN), lines);
@@ -285,7 +278,7 @@ ctl_status_print_hints (const Detourctl *self, GPtrArray *hints)
 
 static void
 ctl_status_print_status (const Detourctl *self, GVariant *manager, GVariant *objects,
-                         GPtrArray *hints)
+                         const GPtrArray *drops, GPtrArray *hints)
 {
   CertContext certs = { self, objects, 0 };
   g_autoptr (GString) listeners = g_string_new (NULL);
@@ -293,10 +286,17 @@ ctl_status_print_status (const Detourctl *self, GVariant *manager, GVariant *obj
   ctl_status_print_title (self, manager);
   ctl_status_print_clients (self, manager);
   ctl_status_print_traffic (self, manager);
+  if (drops->len > 0)
+    {
+      g_autofree char *text = detourctl_drops_describe (drops);
+
+      detourctl_print_fact (self, _ ("dropped"), FACTS, text);
+    }
   ctl_status_print_admission (self, manager);
   detourctl_each_object (objects, "Certificate", ctl_status_print_certificate, &certs);
   detourctl_each_object (objects, "Listener", ctl_status_add_listener, listeners);
-  ctl_status_print_fact (self, _ ("listeners"), listeners->len > 0 ? listeners->str : _ ("none"));
+  detourctl_print_fact (self, _ ("listeners"), FACTS,
+                        listeners->len > 0 ? listeners->str : _ ("none"));
   ctl_status_print_plugins (self, objects);
   ctl_status_print_hints (self, hints);
 }
@@ -304,11 +304,20 @@ ctl_status_print_status (const Detourctl *self, GVariant *manager, GVariant *obj
 /* For programs --------------------------------------------------------------------------------- */
 
 static DetourctlExit
-ctl_status_write_status (GVariant *manager, GVariant *objects, GPtrArray *hints)
+ctl_status_write_status (GVariant *manager, GVariant *objects, const GPtrArray *drops,
+                         GPtrArray *hints, DetourctlExit exit)
 {
   DetourctlJson *json = detourctl_json_begin_document ();
 
   detourctl_json_properties (json, manager);
+  detourctl_json_begin_object (json, "drops");
+  for (guint i = 0; i < drops->len; i++)
+    {
+      const DetourctlDrop *drop = drops->pdata[i];
+
+      detourctl_json_number (json, drop->reason, drop->n_packets);
+    }
+  detourctl_json_end_object (json);
   detourctl_json_objects (json, "certificates", objects, "Certificate");
   detourctl_json_objects (json, "listeners", objects, "Listener");
   detourctl_json_objects (json, "plugins", objects, "Plugin");
@@ -323,8 +332,16 @@ ctl_status_write_status (GVariant *manager, GVariant *objects, GPtrArray *hints)
       detourctl_json_end_object (json);
     }
   detourctl_json_end_array (json);
-  return detourctl_json_end_document (json, DETOURCTL_GOOD);
+  return detourctl_json_end_document (json, exit);
 }
+
+static gboolean use_exit_code;
+
+static const GOptionEntry status_options[] = {
+  { "exit-code", 0, 0, G_OPTION_ARG_NONE, &use_exit_code,
+    N_ ("Exit with 1 when there is something to look at, a line with \"!\""), NULL },
+  { NULL },
+};
 
 static DetourctlExit
 ctl_status_run_status (Detourctl *self, char **arguments)
@@ -332,21 +349,31 @@ ctl_status_run_status (Detourctl *self, char **arguments)
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GVariant) manager = detourctl_manager (self, &exit);
   g_autoptr (GVariant) objects = manager != NULL ? detourctl_objects (self, &exit) : NULL;
+  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GVariant) counters = NULL;
+  g_autoptr (GPtrArray) drops = NULL;
   g_autoptr (GPtrArray) hints = NULL;
 
-  if (objects == NULL)
+  if (objects != NULL)
+    reply = detourctl_call (self, "", "Manager", "GetCounters", NULL, "(a(sa{ss}ts))", &exit);
+  if (reply == NULL)
     return exit;
+  counters = g_variant_get_child_value (reply, 0);
+  drops = detourctl_drops (counters);
   hints = detourctl_hints (manager, objects, g_get_real_time ());
+  if (use_exit_code && hints->len > 0)
+    exit = DETOURCTL_FAILED;
   if (self->json)
-    return ctl_status_write_status (manager, objects, hints);
-  ctl_status_print_status (self, manager, objects, hints);
-  return DETOURCTL_GOOD;
+    return ctl_status_write_status (manager, objects, drops, hints, exit);
+  ctl_status_print_status (self, manager, objects, drops, hints);
+  return exit;
 }
 
 const DetourctlCommand detourctl_status_commands[] = {
   { .name = "status",
     .arguments = "",
     .summary = N_ ("How the relay is doing; the default"),
+    .options = status_options,
     .run = ctl_status_run_status },
   { NULL },
 };

@@ -1,4 +1,4 @@
-/* detourctl-table.h: rows and columns for people, cut to the terminal where there is one.
+/* detourctl-table.h: rows and columns for people, within the width of the terminal.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -29,11 +29,15 @@ void detourctl_table_add (DetourctlTable *self, ...) G_GNUC_NULL_TERMINATED;
 
 /**
  * detourctl_table_take:
- * @width: columns to keep within, by cutting the last column; 0: any
+ * @width: columns to keep within; 0: any
  * @bold: (nullable): what stands before the heading, and @plain behind it
  *
  * The rows added since the last call, under a heading the first time. Columns only grow from one
  * call to the next, so a long table can be printed page by page.
+ *
+ * Nothing is cut. A text in the last column that does not fit is broken into lines; where there is
+ * little room left for that column, its text goes below the row; and where the other columns do not
+ * fit either, each row becomes a list of titles and texts.
  *
  * Returns: the text; "" when there was no row.
  */

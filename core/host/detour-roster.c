@@ -116,8 +116,9 @@ detour_roster_start (DetourRoster *self)
 
         if (instance->kind != start_order[i] || !instance->enabled)
           continue;
+        /* A relay without one of its logs still relays; status and the other logs say so. */
         if (!roster_start_one (instance))
-          good = good && instance->plugin == NULL;
+          good = good && (instance->plugin == NULL || instance->kind == DETOUR_KIND_LOG);
         else if (instance->kind == DETOUR_KIND_TRANSPORT)
           n_transports++;
       }

@@ -2,9 +2,14 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
+import termios
 
 from derp_client import PATIENCE
 from relay import ALARMS, BUILD, daemon_environment
@@ -21,6 +26,24 @@ def detourctl(relay, *arguments, code=0, **environment):
     assert not ALARMS.search(done.stderr), done.stderr
     assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout, done.stderr
+
+
+def at_terminal(relay, columns, *arguments, **environment):
+    """What detourctl writes to a terminal with so many columns."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 30, columns, 0, 0))
+    told = {"TERM": "xterm", "LC_ALL": "C.UTF-8", "LANGUAGE": "", "DETOUR_SOCKET": f"{relay.run_directory}/control"}
+    process = subprocess.Popen([DETOURCTL, *arguments], stdin=slave, stdout=slave, stderr=slave,
+                               env=daemon_environment() | told | environment)
+    os.close(slave)
+    text = b""
+    # The master reads until the last process that has the terminal open is gone; then Linux says EIO.
+    with contextlib.suppress(OSError):
+        while data := os.read(master, 65536):
+            text += data
+    os.close(master)
+    assert process.wait(PATIENCE) == 0, text
+    return text.decode().replace("\r\n", "\n")
 
 
 def ask(relay, *arguments, code=0):

@@ -5,7 +5,6 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 import hashlib
 import json
 import os
-import pty
 import random
 import re
 import socket
@@ -15,7 +14,7 @@ import subprocess
 import nacl.public
 import pytest
 
-from control import DETOURCTL, ask, detourctl, plugin
+from control import ask, at_terminal, detourctl, plugin
 from derp_client import PATIENCE, Frame, Stream, disco, http_request
 from relay import DETOURD, EVERYTHING, SMALL, Relay, daemon_environment, wait_until, with_keys, without_group
 
@@ -65,8 +64,9 @@ def test_status_is_the_default_and_fits_80_columns(relay, door):
     assert re.search(r"^  clients +3 connected \(\d+ joined, \d+ left in the last minute\)$", text, re.M)
     assert "open to everyone" in text and "0 % dropped" in text
     assert re.search(r"^  certificate +127\.0\.0\.1 relay\.test, [\d,]+ days left, from selfsigned$", text, re.M)
-    assert f"127.0.0.1:{relay.ports['https']}\N{NO-BREAK SPACE}tls" in text
-    assert "!" not in text
+    assert f"127.0.0.1:{relay.ports['https']} tls" in text
+    assert [line for line in text.splitlines() if line.startswith("!")] == [
+        "! everyone may use this relay ([admission] chain = open). To limit it: man"]
     assert detourctl(relay, "status")[0].splitlines()[1] == text.splitlines()[1]
     for client in clients:
         client.close()
@@ -94,7 +94,8 @@ def test_status_for_programs(relay, door):
     assert {listener["instance"] for listener in status["listeners"]} >= {"transport/https", "transport/http", "service/stun"}
     assert [certificate["self_signed"] for certificate in status["certificates"]] == [True]
     assert all(entry["state"] == "running" for entry in status["plugins"])
-    assert status["hints"] == []
+    assert status["hints"] == [{"code": "admission_open", "about": ""}]
+    assert sum(status["drops"].values()) == status["packets_dropped"]
 
 
 def test_hints_say_what_is_wrong(make_relay):
@@ -106,12 +107,43 @@ def test_hints_say_what_is_wrong(make_relay):
     relay.write_file("mesh.key", "not a key\n")
     detourctl(relay, "plugins", "restart", "service/mesh", code=1)
     text, _ = detourctl(relay)
+    detourctl(relay, "log-level", "debug")
+    text, _ = detourctl(relay, "status", "--exit-code", code=1)
     hints = {(hint["code"], hint["about"]) for hint in ask(relay)["hints"]}
-    assert hints == {("no_certificate", ""), ("admission_dry_run", ""), ("admission_stopped", ""),
-                     ("plugin_failed", "service/mesh")}
-    assert len(re.findall(r"^! ", text, re.M)) == 4
+    assert hints == {("no_certificate", ""), ("admission_dry_run", ""), ("admission_stopped", ""), ("log_level", ""),
+                     ("plugin_failed", "service/mesh"), ("plugin_stopped", "auth/friends")}
+    assert len(re.findall(r"^! ", text, re.M)) == 6
     assert "1 failed (service/mesh), 1 stopped (auth/friends)" in re.sub(r"\s+", " ", text)
     assert all(len(line) <= 80 or " " not in line.strip() for line in text.splitlines()), text
+
+
+def test_a_log_that_cannot_start_is_trouble_and_not_the_end(make_relay):
+    relay = make_relay(EVERYTHING + "\n[log journal]\nsocket = {dir}/nothing\n\n[log file]\npath = {dir}/none/log\n")
+    text, _ = detourctl(relay)
+    failed = {hint["about"] for hint in ask(relay)["hints"] if hint["code"] == "plugin_failed"}
+    assert failed == {"log/journal", "log/file"}
+    assert re.search(r"! log/journal failed: .* no journal at", re.sub(r"\s+", " ", text))
+    relay.wait_log("warning detour: log/file did not start: ")
+    relay.door().client().ping(b"12345678")
+
+
+def test_status_tells_by_its_exit_status_whether_there_is_something_to_look_at(make_relay):
+    config = with_keys(SMALL, "admission", chain="friends") + "\n[auth friends]\nplugin = keys\nfile = {dir}/friends\n"
+    relay = make_relay(config, {"friends": f"nodekey:{'ab' * 32}\n"})
+    assert "!" not in detourctl(relay, "status", "--exit-code")[0]
+    assert ask(relay, "status", "--exit-code")["hints"] == []
+    detourctl(relay, "log-level", "info")
+    detourctl(relay, "status")
+    assert ask(relay, "status", "--exit-code", code=1)["hints"] == [{"code": "log_level", "about": ""}]
+
+
+def test_status_says_why_packets_were_dropped(make_relay):
+    relay = make_relay()
+    client = relay.door().client()
+    for _ in range(3):
+        client.send_packet(bytes([7]) * 32, b"to nobody")
+    wait_until(lambda: ask(relay)["drops"] == {"unknown_dest": 3}, "the drops are counted")
+    assert re.search(r"^  dropped +3 to keys that are not connected$", detourctl(relay)[0], re.M)
 
 
 # ---- clients
@@ -409,19 +441,8 @@ def test_colour_only_where_it_is_wanted(relay):
     assert "\033" not in detourctl(relay)[0]
     assert "\033[1m" in detourctl(relay, "--color=always")[0]
     for environment, expected in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
-        master, slave = pty.openpty()
-        os.set_blocking(master, False)
-        subprocess.run(["stty", "cols", "100", "rows", "30"], stdin=slave, check=True)
-        process_environment = os.environ | {"TERM": "xterm", "LC_ALL": "C.UTF-8",
-                                            "DETOUR_SOCKET": f"{relay.run_directory}/control"} | environment
-        subprocess.run([DETOURCTL, "plugins"], stdin=slave, stdout=slave, check=True, env=process_environment)
-        text = os.read(master, 65536).decode()
+        text = at_terminal(relay, 100, "plugins", **environment)
         assert ("\033" in text) is expected, environment
-        lines = [re.sub(r"\033\[\d*m", "", line) for line in text.splitlines()]
-        assert all(len(line) <= 100 for line in lines)
-        assert any(line.endswith("…") for line in lines)
-        os.close(master)
-        os.close(slave)
 
 
 def test_german(relay):

@@ -107,6 +107,7 @@ test_wrapping (void)
   check (detourctl_format_wrap ("überlang ist dies", 0, 0, 8), "überlang\nist dies");
   check (detourctl_format_wrap ("a  b  c", 0, 0, 80), "a  b  c");
   check (detourctl_format_wrap ("aaa  bbb", 0, 1, 6), "aaa\n bbb");
+  check (detourctl_format_wrap ("a b\302\240c", 0, 0, 4), "a\nb c");
 }
 
 int

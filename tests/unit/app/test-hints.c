@@ -12,7 +12,7 @@
   "objectpath '/x/listener/a': {'" BUS "Listener': {'Derp': <true>, 'Secure': <false>}}"
 #define TLS_LISTENER \
   "objectpath '/x/listener/a': {'" BUS "Listener': {'Derp': <true>, 'Secure': <true>}}"
-#define OPEN "'AdmissionSummary': <{'open': <true>, 'dry_run': <false>}>"
+#define WELL "'Hostname': <'a'>"
 #define PLUGIN(state, kind, error, trouble)                                            \
   "objectpath '/x/plugin/a': {'" BUS "Plugin': {'Id': <'" kind "/a'>, 'Kind': <'" kind \
   "'>, 'State': <'" state "'>, 'Error': <'" error "'>, 'Trouble': <'" trouble "'>}}"
@@ -23,28 +23,34 @@ typedef struct {
 } Case;
 
 static const Case cases[] = {
-  { "/hints/all-is-well", OPEN, FINE_LISTENER "," PLUGIN ("running", "http", "", ""), "" },
-  { "/hints/plugin-failed", OPEN, FINE_LISTENER "," PLUGIN ("failed", "http", "no file", ""),
+  { "/hints/all-is-well", WELL, FINE_LISTENER "," PLUGIN ("running", "http", "", ""), "" },
+  { "/hints/plugin-failed", WELL, FINE_LISTENER "," PLUGIN ("failed", "http", "no file", ""),
     "plugin_failed" },
-  { "/hints/plugin-in-trouble", OPEN, FINE_LISTENER "," PLUGIN ("running", "http", "", "slow"),
+  { "/hints/plugin-in-trouble", WELL, FINE_LISTENER "," PLUGIN ("running", "http", "", "slow"),
     "plugin_trouble" },
-  { "/hints/disabled-is-no-fault", OPEN, FINE_LISTENER "," PLUGIN ("disabled", "http", "", ""),
+  { "/hints/disabled-is-no-fault", WELL, FINE_LISTENER "," PLUGIN ("disabled", "http", "", ""),
     "" },
+  { "/hints/stopped-by-hand", WELL, FINE_LISTENER "," PLUGIN ("stopped", "http", "", ""),
+    "plugin_stopped" },
+  { "/hints/open-to-everyone", "'AdmissionSummary': <{'open': <true>}>", FINE_LISTENER,
+    "admission_open" },
+  { "/hints/forgotten-log-level", WELL ", 'LogLevel': <'debug'>", FINE_LISTENER, "log_level" },
+  { "/hints/log-level-of-the-configuration", WELL ", 'LogLevel': <''>", FINE_LISTENER, "" },
   { "/hints/nobody-to-ask", "'AdmissionSummary': <{'open': <false>}>",
-    FINE_LISTENER "," PLUGIN ("stopped", "auth", "", ""), "admission_stopped" },
+    FINE_LISTENER "," PLUGIN ("stopped", "auth", "", ""), "plugin_stopped admission_stopped" },
   { "/hints/somebody-to-ask", "'AdmissionSummary': <{'open': <false>}>",
     FINE_LISTENER "," PLUGIN ("running", "auth", "", ""), "" },
-  { "/hints/dry-run", "'AdmissionSummary': <{'open': <true>, 'dry_run': <true>}>", FINE_LISTENER,
-    "admission_dry_run" },
-  { "/hints/no-listener", OPEN, PLUGIN ("running", "http", "", ""), "no_listener" },
-  { "/hints/draining-has-no-listener", OPEN ", 'Draining': <true>",
+  { "/hints/dry-run", "'AdmissionSummary': <{'open': <false>, 'dry_run': <true>}>",
+    FINE_LISTENER "," PLUGIN ("running", "auth", "", ""), "admission_dry_run" },
+  { "/hints/no-listener", WELL, PLUGIN ("running", "http", "", ""), "no_listener" },
+  { "/hints/draining-has-no-listener", WELL ", 'Draining': <true>",
     PLUGIN ("running", "http", "", ""), "draining" },
-  { "/hints/tls-without-certificate", OPEN, TLS_LISTENER, "no_certificate" },
+  { "/hints/tls-without-certificate", WELL, TLS_LISTENER, "no_certificate" },
   { "/hints/slow-readers",
-    OPEN ", 'Recent': <{'packets_received': <@t 10000>, 'packets_dropped_slow': <@t 300>}>",
+    WELL ", 'Recent': <{'packets_received': <@t 10000>, 'packets_dropped_slow': <@t 300>}>",
     FINE_LISTENER, "slow_readers" },
   { "/hints/a-few-drops-are-normal",
-    OPEN ", 'Recent': <{'packets_received': <@t 10000>, 'packets_dropped_slow': <@t 200>}>",
+    WELL ", 'Recent': <{'packets_received': <@t 10000>, 'packets_dropped_slow': <@t 200>}>",
     FINE_LISTENER, "" },
 };
 
@@ -109,7 +115,7 @@ test_certificates (void)
                        "Certificate': {'Names': <['a']>, 'NotBefore': <@t %" G_GINT64_FORMAT
                        ">, 'NotAfter': <@t %" G_GINT64_FORMAT ">}}",
           NOW + lives[i].begin_days * DAY, NOW + lives[i].end_days * DAY);
-      g_autofree char *codes = codes_of (OPEN, objects);
+      g_autofree char *codes = codes_of (WELL, objects);
 
       g_assert_cmpstr (codes, ==, lives[i].codes);
     }

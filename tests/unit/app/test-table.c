@@ -60,18 +60,56 @@ test_pages_have_one_heading_and_columns_that_only_grow (void)
 }
 
 static void
-test_the_last_column_is_cut_to_the_terminal (void)
+test_the_last_column_is_broken_into_lines (void)
 {
   g_autoptr (DetourctlTable) table = detourctl_table_new (columns);
 
-  detourctl_table_add (table, "a", "1", "0123456789", NULL);
-  check (table, 20, "NAME  N  WHAT\na     1  0123456789\n");
-  detourctl_table_add (table, "a", "1", "0123456789abc", NULL);
-  check (table, 20, "a     1  0123456789…\n");
-  detourctl_table_add (table, "a", "1", "日本語日本語日本語", NULL);
-  check (table, 20, "a     1  日本語日本…\n");
-  detourctl_table_add (table, "a", "1", "anything", NULL);
-  check (table, 4, "a     1  …\n");
+  detourctl_table_add (table, "a", "1", "one two three four five six seven", NULL);
+  check (table, 33,
+         "NAME  N  WHAT\n"
+         "a     1  one two three four five\n"
+         "         six seven\n");
+  detourctl_table_add (table, "b", "1", "日本語日本語 日本語日本語", NULL);
+  check (table, 33,
+         "b     1  日本語日本語\n"
+         "         日本語日本語\n");
+  detourctl_table_add (table, "c", "1", "a-word-that-is-longer-than-the-terminal-is-wide", NULL);
+  check (table, 33, "c     1  a-word-that-is-longer-than-the-terminal-is-wide\n");
+}
+
+static void
+test_the_last_column_goes_below_where_it_has_no_room (void)
+{
+  g_autoptr (DetourctlTable) table = detourctl_table_new (columns);
+
+  detourctl_table_add (table, "a name of 19 signs", "1", "one two three four five six", NULL);
+  detourctl_table_add (table, "b", "2", "", NULL);
+  check (table, 24,
+         "NAME                N\n"
+         "    WHAT\n"
+         "a name of 19 signs  1\n"
+         "    one two three four\n"
+         "    five six\n"
+         "b                   2\n");
+}
+
+static void
+test_rows_become_lists_where_nothing_fits (void)
+{
+  g_autoptr (DetourctlTable) table = detourctl_table_new (columns);
+
+  detourctl_table_add (table, "a name of 19 signs", "1", "one two three four", NULL);
+  detourctl_table_add (table, "b", "2", "", NULL);
+  check (table, 18,
+         "NAME  a name of 19\n"
+         "      signs\n"
+         "N     1\n"
+         "WHAT  one two\n"
+         "      three four\n"
+         "\n"
+         "NAME  b\n"
+         "N     2\n"
+         "\n");
 }
 
 static void
@@ -116,8 +154,12 @@ main (int argc, char **argv)
   g_test_add_func ("/table/without-rows", test_without_rows);
   g_test_add_func ("/table/pages-have-one-heading-and-columns-that-only-grow",
                    test_pages_have_one_heading_and_columns_that_only_grow);
-  g_test_add_func ("/table/last-column-is-cut-to-the-terminal",
-                   test_the_last_column_is_cut_to_the_terminal);
+  g_test_add_func ("/table/last-column-is-broken-into-lines",
+                   test_the_last_column_is_broken_into_lines);
+  g_test_add_func ("/table/last-column-goes-below-where-it-has-no-room",
+                   test_the_last_column_goes_below_where_it_has_no_room);
+  g_test_add_func ("/table/rows-become-lists-where-nothing-fits",
+                   test_rows_become_lists_where_nothing_fits);
   g_test_add_func ("/table/wide-and-combining-letters-count-as-they-look",
                    test_wide_and_combining_letters_count_as_they_look);
   g_test_add_func ("/table/texts-of-strangers-do-not-reach-the-terminal",
