@@ -4,12 +4,12 @@
 
 #include "key-list.h"
 
-#include "detour-plugin.h"
-
-#include <fcntl.h>
 #include <string.h>
 
 #define PREFIX "nodekey:"
+#define HOW    "write nodekey: and 64 hex digits, as printed by: tailscale status --json"
+/* What some editors put before the text. */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 typedef struct {
   guint8 key[KEY_LIST_KEY_SIZE]; /* first: entries are found by a pointer to a bare key */
@@ -87,6 +87,41 @@ static void G_GNUC_PRINTF (4, 5)
                                           : g_strdup_printf ("%s: %s", file, text));
 }
 
+static gsize
+key_list_count_digits (const char *text)
+{
+  return strspn (text, "0123456789abcdefABCDEF");
+}
+
+/* What a line that does not begin with a node key may have been meant to be. No text of the line is
+ * repeated, because it may be a secret. */
+static const char *
+key_list_explain (const char *line)
+{
+  static const struct {
+    const char *prefix, *problem;
+  } known[] = {
+    { "privkey:", "a private key, which does not belong in this list. Write the node's public key, "
+                  "nodekey: and "
+                  "64 hex digits; and since whoever read this file has the private one, give the "
+                  "node a new key" },
+    { "discokey:", "a disco key, which says nothing about who a node is; " HOW },
+    { "mkey:", "a machine key, which a relay never sees; " HOW },
+    { "nlpub:", "a key of tailnet lock, not of a node; " HOW },
+    { "tskey-", "a key for logging in to Tailscale, which is secret; " HOW },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (known); i++)
+    if (g_ascii_strncasecmp (line, known[i].prefix, strlen (known[i].prefix)) == 0)
+      return known[i].problem;
+  if (g_ascii_strncasecmp (line, PREFIX, strlen (PREFIX)) == 0)
+    return "not a node key; nodekey: is written in small letters";
+  if (key_list_count_digits (line) == 2 * KEY_LIST_KEY_SIZE)
+    return "hex digits alone may be any key; write nodekey: before them if it is a node's public "
+           "one";
+  return "not a node key; " HOW;
+}
+
 /* What is wrong with the key at the start of @line; NULL: nothing. */
 static const char *
 key_list_parse_key (const char *line, guint8 *key)
@@ -95,9 +130,8 @@ key_list_parse_key (const char *line, guint8 *key)
   gsize n;
 
   if (!g_str_has_prefix (line, PREFIX))
-    return "not a node key; write nodekey: and 64 hex digits, as printed by: tailscale status "
-           "--json";
-  n = strspn (digits, "0123456789abcdefABCDEF");
+    return key_list_explain (line);
+  n = key_list_count_digits (digits);
   if (n != 2 * KEY_LIST_KEY_SIZE)
     return "not a node key; nodekey: is followed by exactly 64 hex digits";
   if (digits[n] != '\0' && digits[n] != ' ' && digits[n] != '\t')
@@ -166,6 +200,8 @@ key_list_add_text (KeyList *self, const char *file, const char *text, gsize len)
   const char *end = text + len;
   guint number = 0;
 
+  if (len >= strlen (BYTE_ORDER_MARK) && g_str_has_prefix (text, BYTE_ORDER_MARK))
+    text += strlen (BYTE_ORDER_MARK);
   g_ptr_array_add (self->files, g_strdup (file));
   file = g_ptr_array_index (self->files, self->files->len - 1);
   while (text < end)

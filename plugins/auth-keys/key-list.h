@@ -4,6 +4,8 @@
 
 #include <glib.h>
 
+#include "detour-plugin.h"
+
 G_BEGIN_DECLS
 
 /* Length in bytes of a raw node key. */

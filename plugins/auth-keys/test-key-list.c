@@ -37,8 +37,8 @@ test_lines (void)
       NULL },
     { "nodekey:abc\n" KEY_A " a\n" HEX_B "\n", 1, "a",
       "f:1: not a node key; nodekey: is followed by exactly 64 hex digits\n"
-      "f:3: not a node key; write nodekey: and 64 hex digits, as printed by: tailscale status "
-      "--json" },
+      "f:3: hex digits alone may be any key; write nodekey: before them if it is a node's public "
+      "one" },
     { KEY_A "0\n", 0, NULL, "f:1: not a node key; nodekey: is followed by exactly 64 hex digits" },
     { KEY_A ",Anna\n", 0, NULL,
       "f:1: something sticks to the key; leave a blank before the label" },
@@ -62,6 +62,54 @@ test_lines (void)
       g_assert_true (key_list_find (list, raw_a, &label) == (cases[i].size > 0));
       g_assert_cmpstr (label, ==, cases[i].label);
     }
+}
+
+/* What people take for a node key. No message repeats the line, which may be a secret. */
+static void
+test_explanations (void)
+{
+  static const struct {
+    const char *line, *explanation;
+  } cases[] = {
+    { "privkey:" HEX_A, "a private key, which does not belong in this list" },
+    { "PrivKey:" HEX_A " anna", "a private key, which does not belong in this list" },
+    { "discokey:" HEX_A, "a disco key" },
+    { "mkey:" HEX_A, "a machine key" },
+    { "nlpub:" HEX_A, "a key of tailnet lock" },
+    { "tskey-auth-abcdef", "a key for logging in to Tailscale" },
+    { "NodeKey:" HEX_A, "nodekey: is written in small letters" },
+    { HEX_A, "hex digits alone may be any key" },
+    { "- nodekey:" HEX_A, "not a node key; write nodekey: and 64 hex digits" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (KeyList) list = key_list_new (10);
+      g_autofree char *text = g_strconcat ("# friends\n", cases[i].line, "\n", NULL);
+      g_autofree char *errors = NULL;
+
+      key_list_add_text (list, "friends.keys", text, strlen (text));
+      errors = key_list_errors (list, "\n", 20);
+      g_test_message ("%s", errors);
+      g_assert_nonnull (strstr (errors, cases[i].explanation));
+      g_assert_true (g_str_has_prefix (errors, "friends.keys:2: "));
+      g_assert_null (strstr (errors, "0aA90aA9"));
+      g_assert_null (strstr (errors, "abcdef"));
+      g_assert_cmpuint (key_list_size (list), ==, 0);
+    }
+}
+
+static void
+test_byte_order_mark (void)
+{
+  static const char text[] = "\xef\xbb\xbf" KEY_A " a\r\n";
+  g_autoptr (KeyList) list = key_list_new (10);
+  g_autofree char *errors = NULL;
+
+  key_list_add_text (list, "f", text, sizeof text - 1);
+  errors = key_list_errors (list, "\n", 20);
+  g_assert_cmpstr (errors, ==, NULL);
+  g_assert_cmpuint (key_list_size (list), ==, 1);
 }
 
 static void
@@ -193,6 +241,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/key-list/lines", test_lines);
+  g_test_add_func ("/key-list/other-keys-are-explained", test_explanations);
+  g_test_add_func ("/key-list/byte-order-mark", test_byte_order_mark);
   g_test_add_func ("/key-list/nul-in-a-line", test_nul);
   g_test_add_func ("/key-list/more-than-the-limit", test_limit);
   g_test_add_func ("/key-list/many-errors-are-counted", test_many_errors);

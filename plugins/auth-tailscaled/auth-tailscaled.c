@@ -33,7 +33,7 @@ typedef struct {
 static const DetourConfigKey auth_tailscaled_config[] = {
   { "socket", DETOUR_CONFIG_PATH, SOCKET, 0, 0,
     "LocalAPI sockets; a node that one of them knows is admitted", DETOUR_CONFIG_LIST },
-  { "timeout", DETOUR_CONFIG_DURATION, "3s", 50, 60000,
+  { "timeout", DETOUR_CONFIG_DURATION, "4500ms", 50, 60000,
     "time for an answer; keep it below [admission] timeout" },
   { NULL },
 };

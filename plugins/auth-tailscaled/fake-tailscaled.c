@@ -27,7 +27,9 @@ struct _FakeTailscaled {
   GMutex lock; /* of all that follows */
   Reply whois, status;
   char *last_head;
-  guint n_whois, n_connections;
+  guint n_whois, n_status, n_connections;
+  gboolean stops;
+  GCond changed; /* n_status or stops */
 };
 
 typedef struct {
@@ -86,9 +88,21 @@ fake_tailscaled_get_head (const FakeTailscaled *self, int fd)
   return g_string_free (g_steal_pointer (&head), FALSE);
 }
 
+static void
+fake_tailscaled_await_status (FakeTailscaled *self)
+{
+  guint before;
+
+  g_mutex_lock (&self->lock);
+  before = self->n_status;
+  while (self->n_status == before && !self->stops)
+    g_cond_wait (&self->changed, &self->lock);
+  g_mutex_unlock (&self->lock);
+}
+
 /* FALSE: the connection is over. */
 static gboolean
-fake_tailscaled_reply (const FakeTailscaled *self, int fd, const Reply *what)
+fake_tailscaled_reply (FakeTailscaled *self, int fd, const Reply *what)
 {
   g_autofree char *head = NULL;
   gsize len = strlen (what->body);
@@ -96,6 +110,19 @@ fake_tailscaled_reply (const FakeTailscaled *self, int fd, const Reply *what)
 
   switch (what->manner)
     {
+    case FAKE_BREAKS_LENGTH:
+    case FAKE_CONTRADICTS:
+      head = g_strdup_printf (what->manner == FAKE_CONTRADICTS
+                                  ? "HTTP/1.1 %u Status\r\nContent-Length: 0\r\nContent-Length: "
+                                    "%" G_GSIZE_FORMAT "\r\n\r\n"
+                                  : "HTTP/1.1 %u Status\r\nContent-Length: %" G_GSIZE_FORMAT
+                                    "x\r\n\r\n",
+                              what->status, len);
+      return fake_tailscaled_put (self, fd, head, strlen (head))
+          && fake_tailscaled_put (self, fd, what->body, len);
+    case FAKE_AWAITS_A_STATUS:
+      fake_tailscaled_await_status (self);
+      G_GNUC_FALLTHROUGH;
     case FAKE_ANSWERS:
       head = g_strdup_printf (
           "HTTP/1.1 %u Status\r\nTailscale-Version: 1.82.0\r\nContent-Length: %" G_GSIZE_FORMAT
@@ -146,6 +173,8 @@ fake_tailscaled_serve (gpointer data)
       g_mutex_lock (&self->lock);
       what = is_whois ? self->whois : self->status;
       self->n_whois += is_whois ? 1 : 0;
+      self->n_status += is_whois ? 0 : 1;
+      g_cond_broadcast (&self->changed);
       if (is_whois)
         {
           g_free (self->last_head);
@@ -193,6 +222,7 @@ fake_tailscaled_new (const char *path)
   g_assert_cmpint (listen (self->listen_fd, 128), ==, 0);
   g_assert_cmpint (pipe2 (self->stop_fds, O_CLOEXEC), ==, 0);
   g_mutex_init (&self->lock);
+  g_cond_init (&self->changed);
   self->conns = g_ptr_array_new ();
   self->whois = (Reply) { FAKE_ANSWERS, 404, "no match for IP:port\n" };
   self->status = (Reply) { FAKE_ANSWERS, 200,
@@ -205,6 +235,10 @@ void
 fake_tailscaled_free (FakeTailscaled *self)
 {
   g_assert_cmpint (write (self->stop_fds[1], "", 1), ==, 1);
+  g_mutex_lock (&self->lock);
+  self->stops = TRUE;
+  g_cond_broadcast (&self->changed);
+  g_mutex_unlock (&self->lock);
   g_thread_join (self->thread);
   for (guint i = 0; i < self->conns->len; i++)
     g_thread_join (self->conns->pdata[i]);
@@ -213,6 +247,7 @@ fake_tailscaled_free (FakeTailscaled *self)
   close (self->stop_fds[0]);
   close (self->stop_fds[1]);
   g_mutex_clear (&self->lock);
+  g_cond_clear (&self->changed);
   g_free (self->last_head);
   g_free (self);
 }
@@ -264,6 +299,12 @@ guint
 fake_tailscaled_n_whois (FakeTailscaled *self)
 {
   return fake_tailscaled_get (self, &self->n_whois);
+}
+
+guint
+fake_tailscaled_n_status (FakeTailscaled *self)
+{
+  return fake_tailscaled_get (self, &self->n_status);
 }
 
 guint

@@ -13,7 +13,10 @@ typedef enum {
   FAKE_STOPS_HALFWAY, /* closes in the middle of the body */
   FAKE_HANGS_HALFWAY, /* says nothing more in the middle of the body */
   FAKE_SPEAKS_NO_HTTP,
-  FAKE_IS_ENDLESS, /* a body without an end */
+  FAKE_IS_ENDLESS,      /* a body without an end */
+  FAKE_BREAKS_LENGTH,   /* Content-Length is a number and something else */
+  FAKE_CONTRADICTS,     /* two lengths */
+  FAKE_AWAITS_A_STATUS, /* answers when it was asked how it is meanwhile */
 } FakeManner;
 
 typedef struct _FakeTailscaled FakeTailscaled;
@@ -34,6 +37,7 @@ void fake_tailscaled_status (FakeTailscaled *self, FakeManner manner, guint stat
 /* The last head that asked for a key; free with g_free(). NULL: none yet. */
 char *fake_tailscaled_last_head (FakeTailscaled *self);
 guint fake_tailscaled_n_whois (FakeTailscaled *self);
+guint fake_tailscaled_n_status (FakeTailscaled *self);
 guint fake_tailscaled_n_connections (FakeTailscaled *self);
 
 G_END_DECLS

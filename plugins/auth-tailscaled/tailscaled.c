@@ -12,6 +12,9 @@
 
 #define LOOK_EVERY_US            (30 * G_TIME_SPAN_SECOND)
 #define LOOK_EVERY_IN_TROUBLE_US (2 * G_TIME_SPAN_SECOND)
+/* A request that waits for so long is accompanied by a look: if the answer is "not known", it is
+ * clear by then whether that means anything, and both together take no longer than one of them. */
+#define LOOK_BESIDE_US (G_TIME_SPAN_SECOND / 2)
 
 typedef struct {
   Tailscaled *daemon;
@@ -19,6 +22,8 @@ typedef struct {
   CURL *easy;
   GByteArray *body;
   gboolean too_long;
+  gboolean is_length_broken;
+  char *length; /* as Content-Length has it; NULL: not there */
   gint64 start_us;
 } Request;
 
@@ -32,7 +37,10 @@ struct _Tailscaled {
 
   Request *look; /* at itself; NULL: none is out */
   gint64 next_look_us;
+  gint64 look_us;      /* when the last one began; 0: never */
   gint64 connected_us; /* since when each look saw it connected; 0: the last one did not */
+  gint64 seen_us;      /* when the last of these looks began */
+  GQueue asked;        /* of TailscaledAsk: first requests that are out, the oldest first */
   GPtrArray *waiting; /* of TailscaledAsk: not known, and it is not sure that this means anything */
   char *look_trouble; /* it is not there, or not connected: until it says otherwise */
   char *whois_trouble;     /* it did not answer a question as it should: until it answers one */
@@ -50,6 +58,7 @@ struct _TailscaledAsk {
   gboolean is_second; /* asked again after it was seen that it is connected */
   TailscaledAnswer done;
   gpointer data;
+  GList link; /* among those that are out */
 };
 
 static void tailscaled_on_look (Tailscaled *self, Request *request, CURLcode code);
@@ -68,6 +77,39 @@ tailscaled_write_body (char *data, size_t size, size_t n, void *user)
       return 0;
     }
   g_byte_array_append (request->body, (const guint8 *) data, (guint) n);
+  return n;
+}
+
+/* The value of the header @name in @line, without blanks; NULL: it is another one. Free with
+ * g_free(). */
+static char *
+tailscaled_header_value (const char *line, gsize len, const char *name)
+{
+  gsize name_len = strlen (name);
+
+  if (len <= name_len || line[name_len] != ':' || g_ascii_strncasecmp (line, name, name_len) != 0)
+    return NULL;
+  return g_strstrip (g_strndup (line + name_len + 1, len - name_len - 1));
+}
+
+/* curl takes the digits at the start of a length for the whole of it. An answer with such a length
+ * is no answer, whatever its status. */
+static size_t
+tailscaled_write_header (char *line, size_t size, size_t n, void *user)
+{
+  Request *request = user;
+  g_autofree char *value = tailscaled_header_value (line, n, "Content-Length");
+
+  if (value == NULL)
+    return n;
+  if (*value == '\0' || value[strspn (value, "0123456789")] != '\0'
+      || (request->length != NULL && !g_str_equal (request->length, value)))
+    {
+      request->is_length_broken = TRUE;
+      return 0;
+    }
+  g_free (request->length);
+  request->length = g_steal_pointer (&value);
   return n;
 }
 
@@ -99,6 +141,8 @@ tailscaled_request_new (Tailscaled *self, TailscaledAsk *ask, const char *url)
   curl_easy_setopt (easy, CURLOPT_PRIVATE, request);
   curl_easy_setopt (easy, CURLOPT_WRITEFUNCTION, tailscaled_write_body);
   curl_easy_setopt (easy, CURLOPT_WRITEDATA, request);
+  curl_easy_setopt (easy, CURLOPT_HEADERFUNCTION, tailscaled_write_header);
+  curl_easy_setopt (easy, CURLOPT_HEADERDATA, request);
   curl_easy_setopt (easy, CURLOPT_TIMEOUT_MS, (long) self->timeout_ms);
   curl_easy_setopt (easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
   curl_easy_setopt (easy, CURLOPT_NOSIGNAL, 1L);
@@ -115,6 +159,7 @@ tailscaled_request_free (Request *request)
   curl_multi_remove_handle (request->daemon->multi, request->easy);
   curl_easy_cleanup (request->easy);
   g_byte_array_unref (request->body);
+  g_free (request->length);
   g_free (request);
 }
 
@@ -145,6 +190,8 @@ tailscaled_explain (const Request *request, CURLcode code)
       if (request->too_long)
         return g_strdup_printf ("an answer from %s is longer than %u KiB", path,
                                 WHOIS_ANSWER_MAX / 1024);
+      if (request->is_length_broken)
+        return g_strdup_printf ("an answer from %s has a Content-Length that is no number", path);
       return g_strdup_printf ("%s: %s", path, curl_easy_strerror (code));
     }
 }
@@ -244,8 +291,10 @@ tailscaled_answer (TailscaledAsk *ask, WhoisAnswer *what)
 static void
 tailscaled_look (Tailscaled *self)
 {
-  if (self->look == NULL)
-    self->look = tailscaled_request_new (self, NULL, BASE "status?peers=false");
+  if (self->look != NULL)
+    return;
+  self->look = tailscaled_request_new (self, NULL, BASE "status?peers=false");
+  self->look_us = self->look->start_us;
 }
 
 static void
@@ -258,6 +307,24 @@ tailscaled_send_whois (TailscaledAsk *ask)
     len += (gsize) g_snprintf (url + len, sizeof url - len, "%02x", ask->key[i]);
   ask->request = tailscaled_request_new (ask->daemon, ask, url);
   ask->asked_us = ask->request->start_us;
+  if (!ask->is_second)
+    g_queue_push_tail_link (&ask->daemon->asked, &ask->link);
+}
+
+/* What is asked for the first time is no longer out. */
+static void
+tailscaled_forget_asked (TailscaledAsk *ask)
+{
+  if (!ask->is_second && ask->request != NULL)
+    g_queue_unlink (&ask->daemon->asked, &ask->link);
+}
+
+/* It was connected before the request and after it, so that what it does not know is unknown. */
+static gboolean
+tailscaled_was_connected (const Tailscaled *self, const TailscaledAsk *ask)
+{
+  return self->connected_us != 0 && ask->asked_us >= self->connected_us
+      && ask->asked_us <= self->seen_us;
 }
 
 /* Takes @trouble. */
@@ -291,10 +358,12 @@ tailscaled_on_whois (TailscaledAsk *ask, Request *request, CURLcode code)
   if (what.result == DETOUR_AUTH_UNAVAILABLE)
     tailscaled_note_failure (
         ask, g_strdup_printf ("%s: %s", tailscaled_choose_socket (self), what.reason));
-  else if (what.result == DETOUR_AUTH_DENY && !ask->is_second)
+  else if (what.result == DETOUR_AUTH_DENY && !ask->is_second
+           && !tailscaled_was_connected (self, ask))
     {
       /* One that has no map of its network knows nobody: first it must say that it is connected. */
       whois_answer_clear (&what);
+      tailscaled_forget_asked (ask);
       tailscaled_request_free (g_steal_pointer (&ask->request));
       g_ptr_array_add (self->waiting, ask);
       tailscaled_look (self);
@@ -311,6 +380,7 @@ tailscaled_ask (Tailscaled *self, const guint8 *key, TailscaledAnswer done, gpoi
   TailscaledAsk *ask = g_new0 (TailscaledAsk, 1);
 
   ask->daemon = self;
+  ask->link.data = ask;
   memcpy (ask->key, key, DETOUR_KEY_SIZE);
   ask->done = done;
   ask->data = data;
@@ -323,6 +393,7 @@ tailscaled_cancel (TailscaledAsk *ask)
 {
   gpointer data = ask->data;
 
+  tailscaled_forget_asked (ask);
   g_clear_pointer (&ask->request, tailscaled_request_free);
   g_ptr_array_remove (ask->daemon->waiting, ask);
   g_free (ask);
@@ -354,12 +425,12 @@ tailscaled_settle_connected (Tailscaled *self, gint64 look_us)
   g_autoptr (GPtrArray) waiting = g_steal_pointer (&self->waiting);
 
   self->waiting = g_ptr_array_new ();
+  self->seen_us = look_us;
   for (guint i = 0; i < waiting->len; i++)
     {
       TailscaledAsk *ask = waiting->pdata[i];
 
-      if (self->connected_us != 0 && ask->asked_us >= self->connected_us
-          && ask->asked_us <= look_us)
+      if (tailscaled_was_connected (self, ask))
         {
           WhoisAnswer what = { DETOUR_AUTH_DENY, g_strdup (WHOIS_ANSWER_UNKNOWN), NULL };
 
@@ -434,12 +505,31 @@ tailscaled_on_look (Tailscaled *self, Request *request, CURLcode code)
   tailscaled_request_free (request);
 }
 
+/* When a look is due because of a request that waits. */
+static gint64
+tailscaled_next_beside_us (const Tailscaled *self)
+{
+  for (const GList *link = self->asked.head; link != NULL; link = link->next)
+    {
+      const TailscaledAsk *ask = link->data;
+
+      if (ask->asked_us > self->look_us)
+        return ask->asked_us + LOOK_BESIDE_US;
+    }
+  return G_MAXINT64;
+}
+
 gint64
 tailscaled_look_after (Tailscaled *self, gint64 now_us)
 {
-  if (now_us >= self->next_look_us && self->look == NULL)
-    tailscaled_look (self);
-  return self->look != NULL ? G_MAXINT64 : self->next_look_us;
+  gint64 next_us = MIN (self->next_look_us, tailscaled_next_beside_us (self));
+
+  if (self->look != NULL)
+    return G_MAXINT64;
+  if (now_us < next_us)
+    return next_us;
+  tailscaled_look (self);
+  return G_MAXINT64;
 }
 
 /* Life ----------------------------------------------------------------------------------------- */
@@ -457,6 +547,7 @@ tailscaled_new (CURLM *multi, const char *socket, const char *const *alternative
   self->recovered = recovered;
   self->user = user;
   self->waiting = g_ptr_array_new ();
+  g_queue_init (&self->asked);
   return self;
 }
 
@@ -465,7 +556,7 @@ tailscaled_free (Tailscaled *self)
 {
   if (self->probe != NULL)
     tailscaled_cancel (self->probe);
-  g_assert (self->waiting->len == 0);
+  g_assert (self->waiting->len == 0 && self->asked.length == 0);
   g_clear_pointer (&self->look, tailscaled_request_free);
   g_ptr_array_unref (self->waiting);
   g_free (self->look_trouble);

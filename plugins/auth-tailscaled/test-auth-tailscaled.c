@@ -121,7 +121,15 @@ static const struct {
   { "/auth-tailscaled/no-http", FAKE_SPEAKS_NO_HTTP, 200, "", FAKE_ANSWERS, 200, RUNNING,
     "unavailable", "does not speak HTTP" },
   { "/auth-tailscaled/endless", FAKE_IS_ENDLESS, 200, "", FAKE_ANSWERS, 200, RUNNING, "unavailable",
-    "longer than 256 KiB" },
+    "longer than 1024 KiB" },
+  { "/auth-tailscaled/length-that-is-no-number", FAKE_BREAKS_LENGTH, 200, NODE, FAKE_ANSWERS, 200,
+    RUNNING, "unavailable", "Content-Length that is no number" },
+  { "/auth-tailscaled/unknown-with-a-broken-length", FAKE_BREAKS_LENGTH, 404, "no match",
+    FAKE_ANSWERS, 200, RUNNING, "unavailable", "Content-Length that is no number" },
+  { "/auth-tailscaled/two-lengths", FAKE_CONTRADICTS, 404, "no match", FAKE_ANSWERS, 200, RUNNING,
+    "unavailable", "Content-Length that is no number" },
+  { "/auth-tailscaled/status-with-a-broken-length", FAKE_ANSWERS, 404, "no match",
+    FAKE_BREAKS_LENGTH, 200, RUNNING, "unavailable", "Content-Length that is no number" },
 };
 
 static void
@@ -324,6 +332,51 @@ test_changes_its_mind (void)
   expect (bench, "allow", "");
 }
 
+static gboolean
+has_answered (gpointer data)
+{
+  g_autofree char *summary = detour_instance_dup_summary (((PluginBench *) data)->instance);
+
+  return summary != NULL && g_str_has_prefix (summary, "answering in ");
+}
+
+/* It takes its time about a key that it does not know: meanwhile it is asked how it is, so that
+ * both take no longer than one, and one answer after the other is not waited for. */
+static void
+test_slow_denial (void)
+{
+  g_autoptr (PluginBench) bench = plugin_bench_new (&detour_plugin);
+  g_autoptr (FakeTailscaled) fake = fake_new (bench, "a.sock");
+  guint n_status;
+
+  plugin_bench_load_good (bench, "[auth tailscaled]\nsocket = @DIR@/a.sock\ntimeout = 30s\n");
+  plugin_bench_start (bench);
+  plugin_bench_wait (has_answered, bench);
+  n_status = fake_tailscaled_n_status (fake);
+  fake_tailscaled_whois (fake, FAKE_AWAITS_A_STATUS, 404, "no match");
+  expect (bench, "deny", "does not know it");
+  g_assert_cmpuint (fake_tailscaled_n_status (fake), ==, n_status + 1);
+}
+
+/* A node may have a great many capabilities. */
+static void
+test_long_answer (void)
+{
+  g_autoptr (PluginBench) bench = plugin_bench_new (&detour_plugin);
+  g_autoptr (FakeTailscaled) fake = fake_new (bench, "a.sock");
+  g_autoptr (GString) body = g_string_new (NODE);
+
+  while (body->len < 1024 * 1024)
+    g_string_append_c (body, ' ');
+  fake_tailscaled_whois (fake, FAKE_ANSWERS, 200, body->str);
+  plugin_bench_load_good (bench, "[auth tailscaled]\nsocket = @DIR@/a.sock\ntimeout = 30s\n");
+  plugin_bench_start (bench);
+  expect (bench, "allow", "laptop (anna@example.com)");
+  g_string_append_c (body, ' ');
+  fake_tailscaled_whois (fake, FAKE_ANSWERS, 200, body->str);
+  expect (bench, "unavailable", "longer than 1024 KiB");
+}
+
 /* Once it is known to be connected, it is asked about a stranger once, and how it is. */
 static void
 test_one_question (void)
@@ -448,6 +501,8 @@ main (int argc, char **argv)
   g_test_add_func ("/auth-tailscaled/one-silent-one-well", test_silent_and_well);
   g_test_add_func ("/auth-tailscaled/late-start", test_late_start);
   g_test_add_func ("/auth-tailscaled/stale-socket", test_stale_socket);
+  g_test_add_func ("/auth-tailscaled/slow-about-an-unknown-key", test_slow_denial);
+  g_test_add_func ("/auth-tailscaled/answer-of-a-megabyte", test_long_answer);
   g_test_add_func ("/auth-tailscaled/changes-its-mind", test_changes_its_mind);
   g_test_add_func ("/auth-tailscaled/strangers-cost-one-question", test_one_question);
   g_test_add_func ("/auth-tailscaled/many-at-once", test_many);

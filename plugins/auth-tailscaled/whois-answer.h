@@ -9,8 +9,9 @@
 
 G_BEGIN_DECLS
 
-/* An answer that is longer is not read to its end. */
-#define WHOIS_ANSWER_MAX (256u * 1024)
+/* An answer that is longer is not read to its end. Answers about nodes with many capabilities have
+ * hundreds of kilobytes. */
+#define WHOIS_ANSWER_MAX (1024u * 1024)
 /* The reason of DENY. */
 #define WHOIS_ANSWER_UNKNOWN "tailscaled does not know it"
 

@@ -122,7 +122,7 @@ class Tailscaled:
         if self.manner == "half":
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"Node\":")
         elif self.manner == "huge":
-            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (1 << 20))
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (1 << 21))
         elif self.manner == "no http":
             connection.sendall(b"220 ready\r\n")
         elif self.manner == "silent":

@@ -20,7 +20,7 @@ TROUBLES = {
     "lies": "its answer is not JSON",
     "closes": "closed the connection before it had answered",
     "half": "closed the connection before it had answered",
-    "huge": "longer than 256 KiB",
+    "huge": "longer than 1024 KiB",
     "no http": "does not speak HTTP",
     500: "it answered with status 500",
     403: "it does not let us ask",
@@ -228,6 +228,16 @@ def test_a_slow_tailscaled_is_waited_for(start):
     clients = [waiting(relay, key) for key in keys]
     for client in clients:
         client.read_server_info()
+
+
+def test_an_answer_that_takes_four_seconds_is_believed(start):
+    # With the default limits, of which the one for a verdict is 5 s.
+    config = with_keys(EVERYTHING, "auth tailscaled", socket="{run}/tailscaled.sock")
+    relay, tailscaled = start(with_keys(config, "admission", chain="tailscaled", refuse_hold="0s"))
+    key = new_key()
+    tailscaled.add(key.public_key)
+    tailscaled.delay = 4
+    waiting(relay, key).read_server_info()
 
 
 def test_a_question_has_its_time_and_no_more(start):
