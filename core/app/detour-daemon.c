@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "detour-control.h"
+#include "detour-descriptors.h"
 #include "detour-dev.h"
 #include "detour-log.h"
 #include "detour-notify.h"
@@ -16,6 +17,10 @@
 #include "detour-roster.h"
 #include "detour-server.h"
 #include "detour-watchdog.h"
+
+/* A reload has a file open at a time, and a module that is loaded needs a few; so does a call of
+ * the operator. */
+#define KEPT_DESCRIPTORS 8u
 
 typedef struct {
   const DetourConfigSources *sources;
@@ -25,6 +30,7 @@ typedef struct {
   DetourRoster *roster;
   DetourControl *control; /* NULL before it is ready, and while it stops */
   DetourWatchdog *watchdog;
+  DetourDescriptors *descriptors; /* for the control socket and for reading files */
   GMainLoop *loop;
   guint signals[4];
   gboolean draining;
@@ -144,6 +150,8 @@ daemon_reload (gpointer user, GStrv *problems)
       return DETOUR_RELOAD_REFUSED;
     }
   detour_notify_reloading ();
+  /* With no descriptor left, a file that raises a limit could not be read. */
+  detour_descriptors_lend (self->descriptors, KEPT_DESCRIPTORS);
   config = detour_config_load (self->sources, self->plugins, errors);
   if (config == NULL)
     {
@@ -162,6 +170,7 @@ daemon_reload (gpointer user, GStrv *problems)
       *problems = daemon_list_failures (self->roster);
       outcome = DETOUR_RELOAD_PARTLY;
     }
+  detour_descriptors_refill (self->descriptors);
   if (self->control != NULL)
     detour_control_changed (self->control);
   detour_notify_ready ();
@@ -260,8 +269,9 @@ daemon_run_loop (Daemon *self, gboolean dev)
   g_autofree char *listeners = daemon_describe_listeners (self);
 
   daemon_warn_without_cert (self);
-  self->control = detour_control_new (&(DetourControlParts) {
-      self->server, self->roster, self->plugins, self->key, self->sources, &control_funcs, self });
+  self->control = detour_control_new (
+      &(DetourControlParts) { self->server, self->roster, self->plugins, self->key, self->sources,
+                              self->descriptors, &control_funcs, self });
   self->watchdog = detour_watchdog_new (self->server);
   detour_roster_set_ready (self->roster, TRUE);
   g_message ("ready: %s", listeners);
@@ -306,6 +316,7 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
       return DETOUR_EXIT_FAILED;
     }
 
+  self.descriptors = detour_descriptors_new (KEPT_DESCRIPTORS);
   self.loop = g_main_loop_new (NULL, FALSE);
   daemon_watch_signals (&self);
   self.roster = detour_roster_new (config, state, detour_server_key_public (self.key)->bytes,
@@ -323,6 +334,7 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
   detour_server_set_roster (self.server, NULL);
   detour_server_free (self.server);
   detour_watchdog_free (self.watchdog);
+  detour_descriptors_free (self.descriptors);
   detour_server_key_free (self.key);
   for (guint i = 0; i < G_N_ELEMENTS (self.signals); i++)
     g_source_remove (self.signals[i]);

@@ -13,6 +13,9 @@
 
 #define NAME_OF_PEER ":1.1"
 
+/* Key of data of a connection: it called AddMatch(). */
+#define WANTS_SIGNALS "detour-wants-signals"
+
 #define START_REPLY_ALREADY_RUNNING 2u
 
 static gboolean
@@ -52,6 +55,8 @@ bus_stub_on_call (GDBusConnection *connection, const char *sender, const char *p
   const char *name = first != NULL ? g_variant_get_string (first, NULL) : "";
   GVariant *result = bus_stub_answer (method, name);
 
+  if (strcmp (method, "AddMatch") == 0)
+    g_object_set_data (G_OBJECT (connection), WANTS_SIGNALS, GINT_TO_POINTER (TRUE));
   /* A peer gets every signal there is, whatever it asks for. */
   if (result != NULL || g_str_has_suffix (method, "Match"))
     g_dbus_method_invocation_return_value (call, result);
@@ -70,4 +75,10 @@ detour_bus_stub_register (GDBusConnection *connection, GError **error)
              (GDBusInterfaceInfo *) &detour_bus_org_freedesktop_dbus_interface, &vtable, NULL, NULL,
              error)
       != 0;
+}
+
+gboolean
+detour_bus_stub_wants_signals (GDBusConnection *connection)
+{
+  return g_object_get_data (G_OBJECT (connection), WANTS_SIGNALS) != NULL;
 }

@@ -13,4 +13,7 @@ G_BEGIN_DECLS
 /* Main thread. Good until the connection is closed. */
 gboolean detour_bus_stub_register (GDBusConnection *connection, GError **error);
 
+/* The peer has called AddMatch(), so that it may wait for signals without calling anything. */
+gboolean detour_bus_stub_wants_signals (GDBusConnection *connection);
+
 G_END_DECLS

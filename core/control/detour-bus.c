@@ -131,7 +131,7 @@ bus_on_connected (GObject *source, GAsyncResult *result, gpointer data)
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
   g_clear_object (&self->cancellable);
-  if (connection == NULL || !detour_tree_serve (self->tree, connection, FALSE, &error))
+  if (connection == NULL || !detour_tree_serve (self->tree, connection, DETOUR_TREE_BUS, &error))
     {
       bus_tell_trouble (self, error->message);
       bus_retry_later (self);

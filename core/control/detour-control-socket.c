@@ -6,23 +6,38 @@
 #include "detour-control-socket.h"
 
 #include <errno.h>
+#include <gio/gio.h>
+#include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "detour-bus-stub.h"
+#include "detour-log-limit.h"
+#include "detour-peer-stream.h"
+#include "detour-peer.h"
 
-/* Peers at a time; more are turned away. */
-#define PEERS_MAX 64
+/* Connections that the kernel keeps until they are accepted. */
+#define BACKLOG 1024
+/* Accepted in a row; then others have their turn on the main thread. */
+#define ACCEPTS_MAX 16u
+
+/* While there are no descriptors, new connections wait so long. */
+#define PAUSE_MS 500u
 
 struct _DetourControlSocket {
   char *path;
   DetourTree *tree;
-  GDBusServer *server;
-  GPtrArray *peers; /* of GDBusConnection */
-  dev_t device;     /* of the socket: another daemon may have put its own in the place */
+  DetourDescriptors *descriptors;
+  char *guid;
+  int fd;
+  guint source;     /* of new connections; 0: they wait */
+  guint timer;      /* checks the peers; 0: there are none */
+  guint pause;      /* ends the wait for descriptors */
+  GPtrArray *peers; /* of DetourPeer */
+  DetourLogLimit log_limit;
+  dev_t device; /* of the socket: another daemon may have put its own in the place */
   ino_t inode;
 };
 
@@ -77,99 +92,253 @@ control_socket_prepare_place (const char *path, GError **error)
   return TRUE;
 }
 
+/* Peers -----------------------------------------------------------------------------------------
+ */
+
+static gboolean
+control_socket_may_change (uid_t uid)
+{
+  return uid == 0 || uid == geteuid ();
+}
+
+G_GNUC_PRINTF (2, 3)
 static void
-control_socket_on_closed (GDBusConnection *connection, gboolean vanished, GError *error,
-                          gpointer data)
+control_socket_log (DetourControlSocket *self, const char *format, ...)
+{
+  GLogLevelFlags level = detour_log_limit_level (&self->log_limit, g_get_monotonic_time ());
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_log_structured (G_LOG_DOMAIN, level, "MESSAGE", "control socket: %s", text);
+}
+
+static void
+control_socket_close (DetourControlSocket *self, guint index, const char *fault)
+{
+  DetourPeer *peer = self->peers->pdata[index];
+
+  if (fault != NULL)
+    control_socket_log (self, "a connection of user %lu was closed: %s",
+                        (gulong) detour_peer_place (peer, 0).uid, fault);
+  g_ptr_array_remove_index_fast (self->peers, index);
+}
+
+static void
+control_socket_on_gone (DetourPeer *peer, const char *fault, gpointer data)
+{
+  DetourControlSocket *self = data;
+  guint index;
+
+  if (g_ptr_array_find (self->peers, peer, &index))
+    control_socket_close (self, index, fault);
+}
+
+static gboolean
+control_socket_on_check (gpointer data)
+{
+  DetourControlSocket *self = data;
+  gint64 now_us = g_get_monotonic_time ();
+
+  for (guint i = self->peers->len; i-- > 0;)
+    {
+      const char *fault = detour_peer_check (self->peers->pdata[i], now_us);
+
+      if (fault != NULL)
+        control_socket_close (self, i, fault);
+    }
+  if (self->peers->len > 0)
+    return G_SOURCE_CONTINUE;
+  self->timer = 0;
+  return G_SOURCE_REMOVE;
+}
+
+/* Whether there is a place for @uid, or one could be made. */
+static gboolean
+control_socket_find_place (DetourControlSocket *self, uid_t uid)
+{
+  gint64 now_us = g_get_monotonic_time ();
+  g_autofree DetourPeerPlace *places = g_new (DetourPeerPlace, self->peers->len);
+  guint leaving;
+
+  for (guint i = 0; i < self->peers->len; i++)
+    places[i] = detour_peer_place (self->peers->pdata[i], now_us);
+  switch (detour_peer_places_find (places, self->peers->len, uid, control_socket_may_change (uid),
+                                   now_us, &leaving))
+    {
+    case DETOUR_PLACE_FREE:
+      return TRUE;
+    case DETOUR_PLACE_TAKE:
+      control_socket_close (self, leaving, "somebody else needed its place");
+      return TRUE;
+    case DETOUR_PLACE_NONE:
+    default:
+      control_socket_log (self, "a connection of user %lu was turned away: there are too many",
+                          (gulong) uid);
+      return FALSE;
+    }
+}
+
+static void
+control_socket_admit (DetourControlSocket *self, int fd)
+{
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+
+  if (getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0
+      || !control_socket_find_place (self, peer.uid))
+    {
+      close (fd);
+      return;
+    }
+  g_ptr_array_add (self->peers,
+                   detour_peer_new (fd, peer.uid, control_socket_may_change (peer.uid), self->guid,
+                                    self->tree, control_socket_on_gone, self));
+  if (self->timer == 0)
+    self->timer = g_timeout_add_seconds (1, control_socket_on_check, self);
+}
+
+/* Accepting -------------------------------------------------------------------------------------
+ */
+
+static gboolean control_socket_on_connection (int fd, GIOCondition condition, gpointer data);
+
+static void
+control_socket_listen (DetourControlSocket *self)
+{
+  self->source = g_unix_fd_add (self->fd, G_IO_IN, control_socket_on_connection, self);
+}
+
+static gboolean
+control_socket_on_pause_over (gpointer data)
 {
   DetourControlSocket *self = data;
 
-  g_signal_handlers_disconnect_by_data (connection, self);
-  detour_tree_leave (self->tree, connection);
-  g_ptr_array_remove_fast (self->peers, connection);
+  self->pause = 0;
+  detour_descriptors_refill (self->descriptors);
+  control_socket_listen (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* A descriptor; -1 with errno. */
+static int
+control_socket_accept (DetourControlSocket *self)
+{
+  int fd = accept4 (self->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+  if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+    return fd;
+  detour_descriptors_lend (self->descriptors, 1);
+  return accept4 (self->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
 static gboolean
-control_socket_on_connection (GDBusServer *server, GDBusConnection *connection, gpointer data)
+control_socket_on_connection (int listener, GIOCondition condition, gpointer data)
 {
   DetourControlSocket *self = data;
-  g_autoptr (GError) error = NULL;
+  gboolean is_out_of_descriptors;
+  guint n = 0;
+  int fd;
 
-  if (self->peers->len >= PEERS_MAX)
+  while (n < ACCEPTS_MAX && (fd = control_socket_accept (self)) >= 0)
     {
-      g_warning ("%s: more than %d connections at a time; another one was turned away", self->path,
-                 PEERS_MAX);
-      return FALSE;
+      control_socket_admit (self, fd);
+      n++;
     }
-  if (!detour_bus_stub_register (connection, &error)
-      || !detour_tree_serve (self->tree, connection, TRUE, &error))
+  is_out_of_descriptors = n < ACCEPTS_MAX && errno != EAGAIN && errno != EINTR
+                       && errno != ECONNABORTED;
+  /* With nothing to accept it with, a connection that waits would wake the main loop for ever. */
+  if (is_out_of_descriptors || !detour_descriptors_refill (self->descriptors))
     {
-      g_warning ("%s: %s", self->path, error->message);
-      return FALSE;
+      if (is_out_of_descriptors)
+        control_socket_log (self, "a connection has to wait: %s", g_strerror (errno));
+      self->source = 0;
+      self->pause = g_timeout_add (PAUSE_MS, control_socket_on_pause_over, self);
+      return G_SOURCE_REMOVE;
     }
-  g_dbus_connection_set_exit_on_close (connection, FALSE);
-  g_signal_connect (connection, "closed", G_CALLBACK (control_socket_on_closed), self);
-  g_ptr_array_add (self->peers, g_object_ref (connection));
-  return TRUE;
+  return G_SOURCE_CONTINUE;
 }
 
-/* The kernel's word for who the peer is; anything else could be claimed. */
-static gboolean
-control_socket_on_allow_mechanism (GDBusAuthObserver *observer, const char *mechanism,
-                                   gpointer data)
+/* -----------------------------------------------------------------------------------------------
+ */
+
+/* GDBus starts its thread with the first connection, and GLib ends the process when there is no
+ * descriptor for that thread to be woken with. So it is started now. */
+static void
+control_socket_start_thread (void)
 {
-  return strcmp (mechanism, "EXTERNAL") == 0;
+  g_autoptr (DetourPeerStream) stream = NULL;
+  g_autoptr (GDBusConnection) connection = NULL;
+  int fds[2];
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+    return;
+  close (fds[1]);
+  stream = detour_peer_stream_new (fds[0]);
+  connection = g_dbus_connection_new_sync (G_IO_STREAM (stream), NULL, G_DBUS_CONNECTION_FLAGS_NONE,
+                                           NULL, NULL, NULL);
+  if (connection != NULL)
+    g_dbus_connection_set_exit_on_close (connection, FALSE);
 }
 
-/* Whoever the socket's mode lets in may read. */
-static gboolean
-control_socket_on_authorize (GDBusAuthObserver *observer, GIOStream *stream,
-                             GCredentials *credentials, gpointer data)
+/* At first the socket is open to nobody else; then to @gid, if there is one. */
+static int
+control_socket_bind (const char *path, gid_t gid, GError **error)
 {
-  return credentials != NULL;
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  mode_t mask = umask (0177);
+  gboolean good;
+
+  g_strlcpy (address.sun_path, path, sizeof address.sun_path);
+  good = fd >= 0 && bind (fd, (const struct sockaddr *) &address, sizeof address) == 0
+      && listen (fd, BACKLOG) == 0
+      && (gid == DETOUR_NO_GROUP
+          || (lchown (path, (uid_t) -1, gid) == 0 && chmod (path, 0660) == 0));
+  umask (mask);
+  if (good)
+    return fd;
+  g_set_error_literal (error, G_FILE_ERROR, g_file_error_from_errno (errno), g_strerror (errno));
+  if (fd >= 0)
+    close (fd);
+  return -1;
 }
 
 DetourControlSocket *
-detour_control_socket_new (const char *path, DetourTree *tree, GError **error)
+detour_control_socket_new (const char *path, gid_t gid, DetourTree *tree,
+                           DetourDescriptors *descriptors, GError **error)
 {
-  g_autofree char *escaped = g_dbus_address_escape_value (path);
-  g_autofree char *address = g_strconcat ("unix:path=", escaped, NULL);
-  g_autofree char *guid = g_dbus_generate_guid ();
-  g_autoptr (GDBusAuthObserver) observer = g_dbus_auth_observer_new ();
-  g_autoptr (GDBusServer) server = NULL;
   DetourControlSocket *self;
   struct stat st;
-  mode_t mask;
+  int fd;
 
   if (!control_socket_prepare_place (path, error))
     return NULL;
-  g_signal_connect (observer, "allow-mechanism", G_CALLBACK (control_socket_on_allow_mechanism),
-                    NULL);
-  g_signal_connect (observer, "authorize-authenticated-peer",
-                    G_CALLBACK (control_socket_on_authorize), NULL);
-
-  /* From its first moment it has the mode that it keeps. */
-  mask = umask (0117);
-  server = g_dbus_server_new_sync (address, G_DBUS_SERVER_FLAGS_NONE, guid, observer, NULL, error);
-  umask (mask);
-  if (server == NULL)
+  fd = control_socket_bind (path, gid, error);
+  if (fd < 0)
     return NULL;
   if (lstat (path, &st) < 0)
     {
       g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno), "it is gone already: %s",
                    g_strerror (errno));
+      close (fd);
       return NULL;
     }
 
   self = g_new0 (DetourControlSocket, 1);
   self->path = g_strdup (path);
   self->tree = tree;
-  self->server = g_steal_pointer (&server);
-  self->peers = g_ptr_array_new_with_free_func (g_object_unref);
+  self->descriptors = descriptors;
+  control_socket_start_thread ();
+  self->guid = g_dbus_generate_guid ();
+  self->fd = fd;
+  self->peers = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_peer_free);
+  detour_log_limit_init (&self->log_limit, g_get_monotonic_time ());
   self->device = st.st_dev;
   self->inode = st.st_ino;
-  g_signal_connect (self->server, "new-connection", G_CALLBACK (control_socket_on_connection),
-                    self);
-  g_dbus_server_start (self->server);
+  control_socket_listen (self);
   return self;
 }
 
@@ -178,21 +347,14 @@ detour_control_socket_free (DetourControlSocket *self)
 {
   struct stat st;
 
-  g_signal_handlers_disconnect_by_data (self->server, self);
-  /* Stopping removes the path, whoever it belongs to; without that, only our descriptor is closed.
-   */
+  g_clear_handle_id (&self->source, g_source_remove);
+  g_clear_handle_id (&self->pause, g_source_remove);
+  g_clear_handle_id (&self->timer, g_source_remove);
+  close (self->fd);
   if (lstat (self->path, &st) == 0 && st.st_dev == self->device && st.st_ino == self->inode)
-    g_dbus_server_stop (self->server);
-  for (guint i = self->peers->len; i-- > 0;)
-    {
-      GDBusConnection *connection = self->peers->pdata[i];
-
-      g_signal_handlers_disconnect_by_data (connection, self);
-      detour_tree_leave (self->tree, connection);
-      g_dbus_connection_close (connection, NULL, NULL, NULL);
-    }
+    unlink (self->path);
   g_ptr_array_unref (self->peers);
-  g_object_unref (self->server);
+  g_free (self->guid);
   g_free (self->path);
   g_free (self);
 }
@@ -201,4 +363,10 @@ const char *
 detour_control_socket_path (const DetourControlSocket *self)
 {
   return self->path;
+}
+
+guint
+detour_control_socket_n_peers (const DetourControlSocket *self)
+{
+  return self->peers->len;
 }

@@ -5,9 +5,13 @@
 
 #include "detour-control-private.h"
 
-#include <string.h>
+#include <grp.h>
+#include <unistd.h>
 
 #include "detour-paths.h"
+
+/* Group that may read, where there is one of that name and no other is configured. */
+#define READERS "detour-status"
 
 #define ROOT "/io/github/detourd/Detour1"
 
@@ -58,6 +62,23 @@ control_on_history (gpointer user)
   return G_SOURCE_CONTINUE;
 }
 
+/* Who may read on the control socket, besides root and the daemon's own user. The group of that
+ * user will not do: it may read private keys and write configuration. */
+static gid_t
+control_find_group (const DetourCoreOptions *core)
+{
+  const char *name = core->control_group != NULL ? core->control_group : READERS;
+  const struct group *group = getgrnam (name);
+
+  if (group != NULL && (geteuid () == 0 || group_member (group->gr_gid)))
+    return group->gr_gid;
+  if (core->control_group != NULL)
+    g_warning ("[core] control-group: %s: %s; only root and the daemon's user may ask it", name,
+               group == NULL ? "there is no such group"
+                             : "the daemon's user does not belong to that group");
+  return DETOUR_NO_GROUP;
+}
+
 static void
 control_open_socket (DetourControl *self, const DetourCoreOptions *core)
 {
@@ -69,7 +90,8 @@ control_open_socket (DetourControl *self, const DetourCoreOptions *core)
     path = g_strdup (core->control_socket);
   else
     path = g_build_filename (run, "control", NULL);
-  self->socket = detour_control_socket_new (path, self->tree, &error);
+  self->socket = detour_control_socket_new (path, control_find_group (core), self->tree,
+                                            self->parts.descriptors, &error);
   if (self->socket == NULL)
     g_warning ("detourctl will not find this daemon: [core] control-socket: %s: %s", path,
                error->message);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "detour-config.h"
+#include "detour-descriptors.h"
 #include "detour-server.h"
 
 G_BEGIN_DECLS
@@ -30,6 +31,7 @@ typedef struct {
   DetourPlugins *plugins;
   const DetourServerKey *key;
   const DetourConfigSources *sources;
+  DetourDescriptors *descriptors; /* lends one to the socket when there is none left */
   const DetourControlFuncs *funcs;
   gpointer user; /* of @funcs */
 } DetourControlParts;

@@ -5,7 +5,6 @@
 #include "detour-tree.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "detour-announce.h"
 #include "detour-bus-interfaces.h"
@@ -19,7 +18,7 @@
 typedef struct {
   DetourTree *tree;
   GDBusConnection *connection;
-  gboolean is_peer;
+  DetourTreeClient client;
   GArray *objects;  /* of guint: registrations */
   GArray *subtrees; /* of guint */
 } Served;
@@ -182,22 +181,6 @@ tree_managed_objects (DetourTree *self, gboolean announced_only)
 
 /* Calls ---------------------------------------------------------------------------------------- */
 
-/* On a bus its policy decides. */
-static gboolean
-tree_may_change (const Served *served)
-{
-  GCredentials *credentials;
-  uid_t uid;
-
-  if (!served->is_peer)
-    return TRUE;
-  credentials = g_dbus_connection_get_peer_credentials (served->connection);
-  if (credentials == NULL)
-    return FALSE;
-  uid = g_credentials_get_unix_user (credentials, NULL);
-  return uid == 0 || uid == geteuid ();
-}
-
 /* An object can go away between the moment when GDBus found it and this one. */
 static void
 tree_answer_gone (GDBusMethodInvocation *call, const char *path)
@@ -210,7 +193,7 @@ static void
 tree_call_method (const Served *served, const DetourTreeMethod *method, gpointer object,
                   GVariant *arguments, GDBusMethodInvocation *call)
 {
-  if (method->changes && !tree_may_change (served))
+  if (method->changes && served->client == DETOUR_TREE_READER)
     g_dbus_method_invocation_return_error (
         call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_ALLOWED,
         "%s needs root or the user that detourd runs as; try it with sudo", method->name);
@@ -421,14 +404,15 @@ tree_note_state (DetourTree *self)
 }
 
 gboolean
-detour_tree_serve (DetourTree *self, GDBusConnection *connection, gboolean is_peer, GError **error)
+detour_tree_serve (DetourTree *self, GDBusConnection *connection, DetourTreeClient client,
+                   GError **error)
 {
   Served *served = g_new0 (Served, 1);
   gboolean good;
 
   served->tree = self;
   served->connection = g_object_ref (connection);
-  served->is_peer = is_peer;
+  served->client = client;
   served->objects = g_array_new (FALSE, FALSE, sizeof (guint));
   served->subtrees = g_array_new (FALSE, FALSE, sizeof (guint));
 
@@ -478,7 +462,7 @@ tree_emit (const char *path, const char *interface, const char *signal, GVariant
       g_autoptr (GDBusMessage) message = g_dbus_message_new_signal (path, interface, signal);
 
       /* Tools that take a peer for a bus look at who sent it. */
-      if (served->is_peer)
+      if (served->client != DETOUR_TREE_BUS)
         g_dbus_message_set_sender (message, DETOUR_STAND_IN_DAEMON);
       g_dbus_message_set_body (message, arguments);
       g_dbus_connection_send_message (served->connection, message, G_DBUS_SEND_MESSAGE_FLAGS_NONE,

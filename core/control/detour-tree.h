@@ -72,12 +72,14 @@ DetourTree *detour_tree_new (const char *path, const DetourTreeInterface *root,
 /* No connection is left. */
 void detour_tree_free (DetourTree *self);
 
-/**
- * detour_tree_serve:
- * @is_peer: it is no message bus, whose policy says who may do what: here only root and the
- * daemon's own user may change something
- */
-gboolean detour_tree_serve (DetourTree *self, GDBusConnection *connection, gboolean is_peer,
+/* Who is at the other end of a connection. */
+typedef enum {
+  DETOUR_TREE_BUS,      /* a message bus, whose policy says who may do what */
+  DETOUR_TREE_READER,   /* a peer that may change nothing */
+  DETOUR_TREE_OPERATOR, /* a peer that may change things */
+} DetourTreeClient;
+
+gboolean detour_tree_serve (DetourTree *self, GDBusConnection *connection, DetourTreeClient client,
                             GError **error);
 void detour_tree_leave (DetourTree *self, GDBusConnection *connection);
 

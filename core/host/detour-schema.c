@@ -41,6 +41,11 @@ const DetourConfigKey detour_schema_core[] = {
   { "control-socket", DETOUR_CONFIG_PATH, NULL, 0, 0,
     "socket for detourctl; control in the run-time directory when not set", DETOUR_CONFIG_RESTART,
     FIELD (control_socket) },
+  { "control-group", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "group whose members may read on the control socket; detour-status when not set, where there is such a group. "
+    "Without one, only root and the user that the daemon runs as may connect",
+    DETOUR_CONFIG_RESTART,
+    FIELD (control_group) },
   { "dbus", DETOUR_CONFIG_ENUM, "auto", 0, 0,
     "bus to appear on; auto: the system bus where there is one", DETOUR_CONFIG_RESTART, "auto|system|session|none",
     FIELD (dbus) },

@@ -20,6 +20,7 @@ typedef struct {
   const char *key_file;
   const char *state_directory;
   const char *control_socket;
+  const char *control_group;
   const char *const *plugin_path;
   guint workers; /* G_MAXUINT: auto */
   guint dbus;    /* DetourCoreBus */

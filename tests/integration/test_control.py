@@ -8,7 +8,6 @@ import os
 import random
 import re
 import socket
-import stat
 import subprocess
 
 import nacl.public
@@ -474,11 +473,6 @@ def test_german_errors_of_a_configuration(tmp_path):
 
 
 # ---- the socket
-
-def test_the_socket_lets_the_group_in_and_nobody_else(relay):
-    mode = os.stat(f"{relay.run_directory}/control").st_mode
-    assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o660
-
 
 def test_a_socket_left_behind_is_replaced(make_relay):
     relay = make_relay(SMALL, start=False)

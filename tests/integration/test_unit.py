@@ -92,4 +92,20 @@ def test_user_and_folders(tmp_path):
     lasting = re.search(r"^ReadWritePaths=-/(.*)$", UNIT.read_text(), re.M)
     assert (root / lasting[1]).stat().st_mode & 0o777 == 0o775
     assert (root / lasting[1]).stat().st_gid == private.st_gid
-    assert re.search(rf"^detour:[^:]*:{private.st_gid}:", (root / "etc/group").read_text(), re.M)
+    groups = (root / "etc/group").read_text()
+    assert re.search(rf"^detour:[^:]*:{private.st_gid}:$", groups, re.M)
+    readers = re.search(r"^detour-status:[^:]*:(\d+):detour$", groups, re.M)
+    assert readers and int(readers[1]) != private.st_gid, "who may read status may write conf.d or read keys"
+
+
+def test_it_never_gives_up():
+    text = UNIT.read_text()
+    unit, service = text.split("[Service]")
+    assert re.search(r"^StartLimitIntervalSec=0$", unit, re.M)
+    assert re.search(r"^Restart=on-failure$", service, re.M)
+    assert not re.search(r"^StartLimit", service, re.M)
+
+
+def test_the_control_socket_may_be_given_to_its_group():
+    filters = " ".join(re.findall(r"^SystemCallFilter=([^~].*)$", UNIT.read_text(), re.M)).split()
+    assert "@chown" in filters, "the group of the control socket could not be set"

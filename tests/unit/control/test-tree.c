@@ -143,7 +143,7 @@ test_set_up (Fixture *self, gconstpointer data)
   test_connect_end (fds[1], NULL, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, &self->theirs);
   while (self->ours == NULL || self->theirs == NULL)
     g_main_context_iteration (NULL, TRUE);
-  g_assert_true (detour_tree_serve (self->tree, self->ours, TRUE, NULL));
+  g_assert_true (detour_tree_serve (self->tree, self->ours, DETOUR_TREE_OPERATOR, NULL));
   g_dbus_connection_signal_subscribe (self->theirs, NULL, NULL, NULL, NULL, NULL,
                                       G_DBUS_SIGNAL_FLAGS_NONE, test_on_signal, self, NULL);
 }

@@ -1,0 +1,95 @@
+/* detour-descriptors.c: descriptors of the process: how many are left, and a few that are kept.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-descriptors.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct _DetourDescriptors {
+  guint n, size;
+  int fds[];
+};
+
+DetourDescriptors *
+detour_descriptors_new (guint n)
+{
+  DetourDescriptors *self = g_malloc (sizeof *self + n * sizeof self->fds[0]);
+
+  self->n = 0;
+  self->size = n;
+  detour_descriptors_refill (self);
+  return self;
+}
+
+void
+detour_descriptors_free (DetourDescriptors *self)
+{
+  detour_descriptors_lend (self, self->n);
+  g_free (self);
+}
+
+void
+detour_descriptors_lend (DetourDescriptors *self, guint n)
+{
+  for (; n > 0 && self->n > 0; n--)
+    close (self->fds[--self->n]);
+}
+
+gboolean
+detour_descriptors_refill (DetourDescriptors *self)
+{
+  while (self->n < self->size)
+    {
+      int fd = eventfd (0, EFD_CLOEXEC);
+
+      if (fd < 0)
+        return FALSE;
+      self->fds[self->n++] = fd;
+    }
+  return TRUE;
+}
+
+static guint64
+descriptors_count_used (void)
+{
+  DIR *directory = opendir ("/proc/self/fd");
+  guint64 n = 0;
+
+  if (directory == NULL)
+    return G_MAXUINT64;
+  while (readdir (directory) != NULL)
+    n++;
+  closedir (directory);
+  return n > 3 ? n - 3 : 0; /* itself, and two names that are no descriptors */
+}
+
+static guint64
+descriptors_count_left (void)
+{
+  struct rlimit limit;
+  guint64 used = descriptors_count_used ();
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) < 0 || used >= limit.rlim_cur)
+    return 0;
+  return limit.rlim_cur - used;
+}
+
+guint64
+detour_descriptors_left (void)
+{
+  static guint64 left;
+  static gint64 looked_us;
+  gint64 now_us = g_get_monotonic_time ();
+
+  if (looked_us == 0 || now_us - looked_us >= G_USEC_PER_SEC)
+    {
+      left = descriptors_count_left ();
+      looked_us = now_us;
+    }
+  return left;
+}

@@ -1,0 +1,28 @@
+/* detour-descriptors.h: descriptors of the process: how many are left, and a few that are kept.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A reserve holds descriptors that lead nowhere. When the process has none left, its owner gives
+ * some of them up for what has to be opened, and gets them back as soon as there are others. Main
+ * thread. */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct _DetourDescriptors DetourDescriptors;
+
+/* Opens @n of them, or as many as there are. */
+DetourDescriptors *detour_descriptors_new (guint n);
+void detour_descriptors_free (DetourDescriptors *self);
+
+/* Gives up @n of the reserve, or what is left of it, for descriptors that are opened next. */
+void detour_descriptors_lend (DetourDescriptors *self, guint n);
+/* Fills the reserve up again, as far as it goes. TRUE: it is full. */
+gboolean detour_descriptors_refill (DetourDescriptors *self);
+
+/* How many descriptors the process may still open; those of a reserve count as used. Looked up at
+ * most once a second. */
+guint64 detour_descriptors_left (void);
+
+G_END_DECLS
