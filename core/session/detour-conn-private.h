@@ -32,7 +32,7 @@ struct _DetourConn {
   guint64 number;
   char *label;
   const char *listener; /* interned */
-  DetourSource source;
+  DetourAddressKey address_key;
   gboolean owes_reply; /* its channel has bytes of its own to send */
   gboolean is_stalled; /* is not read until another worker has caught up */
   gboolean is_closed;
@@ -59,12 +59,12 @@ struct _DetourCarrier {
   guint32 generation;
   GPtrArray *watchers; /* mesh connections that hear of all who come and go */
   guint n_watchers;    /* their number; written here, read by everyone */
-  guint n_conns;       /* likewise */
+  guint n_conns;       /* those on their way to it included; atomic */
   gboolean is_stopping;
 
   DetourWorkerRings *rings;
   DetourRegistry *registry;
-  DetourSources *sources;
+  DetourAddressCounts *addresses;
   DetourWorkerCounters counters;
 };
 

@@ -481,6 +481,6 @@ detour_conn_clear (DetourWorker *worker, DetourConn *conn, gboolean say_goodbye)
   g_clear_pointer (&conn->out, g_free);
   if (conn->in != NULL)
     conn_retire_input (worker, conn);
-  detour_sources_leave (worker->sources, &conn->source);
+  detour_address_counts_leave (worker->addresses, &conn->address_key);
   g_clear_pointer (&conn->label, g_free);
 }

@@ -1,14 +1,25 @@
-/* detour-handshake-pool-private.h: what the threads of the pool and the guests on them share.
+/* detour-handshake-pool-private.h: what the threads of the pool and the handshakes on them share.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "detour-log-limit.h"
+#include "detour-half-open.h"
 #include "detour-handshake-pool.h"
+#include "detour-log-limit.h"
 #include "detour-loop.h"
+#include "detour-turns.h"
 
 G_BEGIN_DECLS
 
-typedef struct _DetourGuest DetourGuest;
+typedef struct _DetourHandshake DetourHandshake;
+
+/* The backlog of one listener. Strangers at one listener do not take the places of another one. It
+ * stays when its listener goes, for the connections that came through it, and serves the next
+ * listener of that name. */
+typedef struct {
+  char *instance; /* "transport/https" */
+  DetourHalfOpen *backlog;
+  guint n_listeners; /* that are served now */
+} DetourHandshakeGate;
 
 /* One thread of the pool. Everything in it belongs to that thread, unless marked. */
 typedef struct {
@@ -18,57 +29,94 @@ typedef struct {
   gint64 refuse_hold_us;
   guint8 mesh_key[DETOUR_KEY_SIZE];
   gboolean has_mesh_key;
-  GQueue guests;      /* all, as they came */
+  GQueue handshakes;  /* all, as they came */
   guint peak;         /* most of them at a time since memory was given back */
-  GQueue half_open;   /* the one that rests longest first */
-  GQueue waiting;     /* the one that came last first */
-  DetourTimer look;   /* those who wait look for a place; set while there are any */
-  gboolean serves;    /* will do so at the end of the round */
-  GQueue held;        /* refused ones, the one that is held longest first */
+  DetourTimer look;   /* those that wait look for a place; set while there are any */
+  DetourTurns *turns; /* of those in state NEXT */
+  GQueue decided;     /* of handshakes that must hear of a decision; under the pool's lock */
+  gsize n_bytes;      /* that its handshakes hold; read by others */
   GPtrArray *sockets; /* of ListenSocket: what it accepts from */
   DetourBuffer in;    /* one read */
   DetourBuffer plain; /* the same, opened */
   DetourBuffer out;   /* what a handshake or seal wrote */
+  GByteArray *reply;  /* what a phase wrote */
   DetourLogLimit refusals;
   gint64 told_full_us; /* when the log was last told that there are no descriptors; 0: never */
   DetourHandshakePoolCounters counters;
 } DetourHandshakeThread;
 
-struct _DetourPool {
+struct _DetourHandshakePool {
   DetourHandshakePoolParts parts;
-  DetourSources *half_open_sources; /* any thread */
   guint n_threads;
   DetourHandshakeThread *threads;
   guint64 n_connections; /* accepted since the start; atomic */
-  guint n_half_open;     /* atomic */
-  guint n_waiting;       /* atomic */
-  guint n_held;          /* atomic */
-  GMutex accept_lock;
-  DetourBucket accept_bucket; /* under the lock */
+
+  /* Taken a few times for each connection, never while something waits. It guards what follows,
+   * the backlogs, and the lists that handshakes of several threads are on. */
+  GMutex lock;
+  GPtrArray *gates; /* of DetourHandshakeGate; grows only */
+  GQueue held;      /* refused ones, the one that is held longest first */
+  DetourHandshakePoolLimits limits;
+  guint n_descriptors; /* the process may have; for which the limits were divided */
+  guint held_max;
+  DetourBucket accept_bucket;
 };
 
-/* Refused clients that are held, in all. */
-#define DETOUR_HANDSHAKE_POOL_HELD_MAX 4096u
-
 static inline void
-detour_handshake_pool_adjust (guint *counter, gint n)
+detour_handshake_pool_lock (DetourHandshakePool *self)
 {
-  __atomic_fetch_add (counter, (guint) n, __ATOMIC_RELAXED);
+  g_mutex_lock (&self->lock);
 }
 
+static inline void
+detour_handshake_pool_unlock (DetourHandshakePool *self)
+{
+  g_mutex_unlock (&self->lock);
+}
+
+/* With the lock, any thread: @handshake must hear that its place in the backlog has changed, or
+ * that it is held no more. Its thread, which is @self, calls detour_handshake_on_decision(). */
+void detour_handshake_pool_decide (DetourHandshakeThread *self, GList *link,
+                                   DetourHandshake *handshake);
+/* Thread: @self will look for places for those that wait. */
+void detour_handshake_pool_look_later (DetourHandshakeThread *self);
+
+/* Thread: @member is in state NEXT, and detour_handshake_on_turn() is called when it is its turn.
+ */
+void detour_handshake_pool_take_turns (DetourHandshakeThread *self, DetourTurn *turn,
+                                       const DetourAddressKey *key, DetourHandshake *member);
+/* With the lock; @pool is the pool. Whether there is memory for one more half-open connection. */
+gboolean detour_handshake_pool_has_room (gpointer pool);
+
+/* Main thread: @n listeners of that name more, or fewer. */
+DetourHandshakeGate *detour_handshake_pool_count_listener (DetourHandshakePool *self,
+                                                           const char *instance, int n);
+/* Descriptors that connections may have, as the process's limit is now. On the thread. */
+guint detour_handshake_pool_check_descriptors (DetourHandshakeThread *thread);
+
+/* In detour-handshake-accept.c: the list of what a thread accepts from; it accepts no more. */
+GPtrArray *detour_handshake_accept_sockets_new (void);
+void detour_handshake_accept_stop (DetourHandshakeThread *thread);
+
+/* In detour-handshake.c; on the thread that is given. */
 /**
- * detour_guest_new:
+ * detour_handshake_new:
  * @fd: accepted; taken
  *
  * Begins with a connection that was let in by number and rate, or lets it wait for its turn.
  */
-void detour_guest_new (DetourHandshakeThread *thread, DetourListener *listener, int fd,
-                       const struct sockaddr_storage *peer, DetourSource source);
-/* Those who wait for their turn look for a place. */
-void detour_guest_look (DetourHandshakeThread *thread);
-void detour_guest_timer (DetourTimer *timer);
-void detour_guest_close (DetourGuest *self, DetourClose reason);
-/* Held guests only. */
-void detour_guest_ask_again (DetourGuest *self);
+void detour_handshake_new (DetourHandshakeThread *thread, DetourListener *listener,
+                           DetourHandshakeGate *gate, int fd, const struct sockaddr_storage *peer,
+                           const DetourAddressKey *counted);
+void detour_handshake_on_decision (DetourHandshake *self);
+void detour_handshake_on_timer (DetourTimer *timer);
+/* State NEXT: it is its turn. */
+void detour_handshake_on_turn (DetourHandshake *self);
+void detour_handshake_close (DetourHandshake *self, DetourClose reason);
+/* Held ones; nothing happens to others. */
+void detour_handshake_ask_again (DetourHandshake *self);
+
+/* Of the backlogs of the pool; the last argument is the pool. With the lock. */
+extern const DetourHalfOpenFuncs detour_handshake_half_open_funcs;
 
 G_END_DECLS

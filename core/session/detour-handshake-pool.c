@@ -4,28 +4,22 @@
 
 #include "detour-handshake-pool-private.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
-#include <sys/epoll.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
 #define POOL_NICE 5
 
-/* Between two warnings that descriptors are short. */
-#define TELL_FULL_US (60 * G_USEC_PER_SEC)
+/* Further requests of connections that are answered in a round. */
+#define TURNS_MAX 64u
+/* How often those that wait look for a place that nobody uses. */
+#define LOOK_US (G_USEC_PER_SEC / 4)
 
-/* Connections accepted from one socket in a round. */
-#define ACCEPT_MAX 64
+/* Connections that wait for a place, and refused ones that are held, at most; fewer when the
+ * process may have few descriptors. */
+#define WAITING_MAX 8192u
+#define HELD_MAX    4096u
 
 #define READ_SIZE 16384u
-
-/* One bound socket as one thread watches it. */
-typedef struct {
-  DetourIo io;
-  DetourListener *listener;
-  int spare_fd; /* closed for a moment when descriptors run out */
-} ListenSocket;
 
 static DetourHandshakeThread *
 handshake_pool_thread_of (DetourLoop *loop)
@@ -33,177 +27,227 @@ handshake_pool_thread_of (DetourLoop *loop)
   return detour_loop_user (loop);
 }
 
-/* Accepting ------------------------------------------------------------------------------------ */
-
-static gboolean
-handshake_pool_rate_allows (DetourHandshakeThread *thread)
-{
-  DetourHandshakePool *pool = thread->pool;
-  gboolean allowed;
-
-  if (thread->limits.accept_rate == 0)
-    return TRUE;
-  g_mutex_lock (&pool->accept_lock);
-  allowed = detour_bucket_take (&pool->accept_bucket, thread->limits.accept_rate,
-                                MAX (thread->limits.accept_burst, 1), 1,
-                                detour_loop_now_us (thread->loop));
-  g_mutex_unlock (&pool->accept_lock);
-  return allowed;
-}
-
-static gboolean
-handshake_pool_numbers_allow (DetourHandshakeThread *thread, const struct sockaddr_storage *peer,
-                              DetourSource *source)
-{
-  DetourHandshakePool *pool = thread->pool;
-  const DetourHandshakePoolLimits *limits = &thread->limits;
-
-  if (limits->connections > 0 && detour_handshake_pool_n_connections (pool) >= limits->connections)
-    return FALSE;
-  return detour_sources_enter (pool->parts.sources, (const struct sockaddr *) peer,
-                               limits->connections_per_source, source);
-}
+/* The backlogs --------------------------------------------------------------------------------- */
 
 static void
-handshake_pool_take_connection (DetourHandshakeThread *thread, DetourListener *listener, int fd,
-                                const struct sockaddr_storage *peer)
+handshake_pool_run_decisions (DetourLoop *loop, gpointer data)
 {
-  DetourSource source;
+  DetourHandshakeThread *thread = data;
+  DetourHandshake *handshake;
 
-  detour_counter_add (&thread->counters.accepted, 1);
-  if (!handshake_pool_rate_allows (thread))
+  do
     {
-      detour_counter_add (&thread->counters.over_rate, 1);
-      close (fd);
+      GList *link;
+
+      detour_handshake_pool_lock (thread->pool);
+      link = g_queue_pop_head_link (&thread->decided);
+      handshake = link != NULL ? g_steal_pointer (&link->data) : NULL;
+      detour_handshake_pool_unlock (thread->pool);
+      if (handshake != NULL)
+        detour_handshake_on_decision (handshake);
     }
-  else if (!handshake_pool_numbers_allow (thread, peer, &source))
-    {
-      detour_counter_add (&thread->counters.over_limit, 1);
-      close (fd);
-    }
-  else
-    detour_guest_new (thread, listener, fd, peer, source);
+  while (handshake != NULL);
 }
 
-/* The operator's to mend, unlike what strangers do; once in a while is enough. */
-static void
-handshake_pool_tell_full (DetourHandshakeThread *thread)
+void
+detour_handshake_pool_decide (DetourHandshakeThread *thread, GList *link,
+                              DetourHandshake *handshake)
 {
-  gint64 now_us = detour_loop_now_us (thread->loop);
-
-  if (thread->told_full_us != 0 && now_us - thread->told_full_us < TELL_FULL_US)
+  if (link->data != NULL)
     return;
-  thread->told_full_us = now_us;
-  g_warning ("no descriptor is free and connections are turned away; allow more open files "
-             "(LimitNOFILE= of the "
-             "service), or fewer connections ([limits])");
+  link->data = handshake;
+  g_queue_push_tail_link (&thread->decided, link);
+  if (thread->decided.length > 1)
+    return;
+  if (detour_loop_is_current (thread->loop))
+    detour_loop_defer (thread->loop, handshake_pool_run_decisions, thread);
+  else
+    detour_loop_post (thread->loop, handshake_pool_run_decisions, thread);
 }
 
-/* Without this the socket stays readable and the thread spins until a descriptor is free. */
-static void
-handshake_pool_shed_connection (ListenSocket *socket)
+gsize
+detour_handshake_pool_n_bytes (const DetourHandshakePool *self)
 {
-  struct sockaddr_storage peer;
-  int fd;
+  gsize n = 0;
 
-  close (socket->spare_fd);
-  fd = detour_socket_accept (socket->io.fd, &peer);
-  if (fd >= 0)
-    close (fd);
-  socket->spare_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+  for (guint i = 0; i < self->n_threads; i++)
+    n += __atomic_load_n (&self->threads[i].n_bytes, __ATOMIC_RELAXED);
+  return n;
 }
 
-static void
-handshake_pool_on_acceptable (DetourLoop *loop, DetourIo *io, guint32 events)
+gboolean
+detour_handshake_pool_has_room (gpointer pool)
 {
-  DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
-  ListenSocket *socket = (ListenSocket *) io;
+  const DetourHandshakePool *self = pool;
 
-  for (guint i = 0; i < ACCEPT_MAX; i++)
-    {
-      struct sockaddr_storage peer;
-      int fd = detour_socket_accept (io->fd, &peer);
-
-      if (fd >= 0)
-        handshake_pool_take_connection (thread, socket->listener, fd, &peer);
-      else if (errno == EMFILE || errno == ENFILE)
-        {
-          detour_counter_add (&thread->counters.over_limit, 1);
-          handshake_pool_tell_full (thread);
-          handshake_pool_shed_connection (socket);
-        }
-      else if (errno != ECONNABORTED && errno != EINTR)
-        return;
-    }
+  return self->limits.half_open_bytes == 0
+      || detour_handshake_pool_n_bytes (self) < self->limits.half_open_bytes;
 }
 
-static void
-handshake_pool_add_listener (DetourLoop *loop, gpointer data)
+/* With the lock. */
+static guint
+handshake_pool_count_waiting (const DetourHandshakePool *self)
 {
-  DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
-  DetourListener *listener = data;
+  guint n = 0;
 
-  for (guint i = 0; i < listener->fds->len; i++)
-    {
-      ListenSocket *socket = g_new0 (ListenSocket, 1);
-
-      socket->io = (DetourIo) { handshake_pool_on_acceptable, g_array_index (listener->fds, int, i),
-                                EPOLLIN | EPOLLEXCLUSIVE };
-      socket->listener = detour_listener_ref (listener);
-      socket->spare_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
-      g_ptr_array_add (thread->sockets, socket);
-      if (!detour_loop_add (loop, &socket->io))
-        g_critical ("cannot watch a listening socket: %s", g_strerror (errno));
-    }
-}
-
-static void
-handshake_pool_free_socket (gpointer data)
-{
-  ListenSocket *socket = data;
-
-  if (socket->spare_fd >= 0)
-    close (socket->spare_fd);
-  detour_listener_unref (socket->listener);
-  g_free (socket);
-}
-
-static void
-handshake_pool_release_socket (DetourLoop *loop, gpointer data)
-{
-  handshake_pool_free_socket (data);
-}
-
-static void
-handshake_pool_remove_listener (DetourLoop *loop, gpointer data)
-{
-  DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
-
-  for (guint i = thread->sockets->len; i > 0; i--)
-    {
-      ListenSocket *socket = g_ptr_array_index (thread->sockets, i - 1);
-
-      if (socket->listener == data)
-        {
-          detour_loop_remove (loop, &socket->io);
-          g_ptr_array_steal_index_fast (thread->sockets, i - 1);
-          detour_loop_defer (loop, handshake_pool_release_socket, socket);
-        }
-    }
+  for (guint i = 0; i < self->gates->len; i++)
+    n += detour_half_open_n_waiting (
+        ((DetourHandshakeGate *) g_ptr_array_index (self->gates, i))->backlog);
+  return n;
 }
 
 void
-detour_handshake_pool_add_listener (DetourHandshakePool *self, DetourListener *listener)
+detour_handshake_pool_look_later (DetourHandshakeThread *self)
 {
-  for (guint i = 0; i < self->n_threads; i++)
-    detour_loop_call (self->threads[i].loop, handshake_pool_add_listener, listener);
+  DetourWheel *wheel = detour_loop_wheel (self->loop);
+
+  if (self->look.link == NULL)
+    detour_wheel_set (wheel, &self->look, detour_loop_now_us (self->loop) + LOOK_US);
+}
+
+static void
+handshake_pool_look (DetourHandshakeThread *thread)
+{
+  DetourHandshakePool *pool = thread->pool;
+  guint n_waiting;
+
+  detour_handshake_pool_lock (pool);
+  for (guint i = 0; i < pool->gates->len; i++)
+    detour_half_open_tick (((DetourHandshakeGate *) g_ptr_array_index (pool->gates, i))->backlog,
+                           detour_loop_now_us (thread->loop));
+  n_waiting = handshake_pool_count_waiting (pool);
+  detour_handshake_pool_unlock (pool);
+  if (n_waiting > 0)
+    detour_handshake_pool_look_later (thread);
+}
+
+static guint
+handshake_pool_read_n_descriptors (void)
+{
+  struct rlimit limit;
+
+  return getrlimit (RLIMIT_NOFILE, &limit) == 0 ? (guint) MIN (limit.rlim_cur, G_MAXINT) : G_MAXINT;
+}
+
+/* Descriptors that connections may have. */
+static guint
+handshake_pool_usable (guint n_descriptors, const DetourHandshakePoolLimits *limits)
+{
+  return n_descriptors > limits->reserved ? n_descriptors - limits->reserved : 0;
+}
+
+/* With the lock. Those that wait, those that are held and those that are half open have at most a
+ * quarter of the descriptors each, so that a quarter is left for clients whatever strangers do. */
+static void
+handshake_pool_divide_limits (DetourHandshakePool *self, guint n_descriptors)
+{
+  guint usable = handshake_pool_usable (n_descriptors, &self->limits);
+  guint n_listening = 0;
+  DetourHalfOpenLimits limits;
+
+  self->n_descriptors = n_descriptors;
+  self->held_max = MIN (HELD_MAX, usable / 4);
+  for (guint i = 0; i < self->gates->len; i++)
+    n_listening += ((DetourHandshakeGate *) g_ptr_array_index (self->gates, i))->n_listeners > 0;
+  n_listening = MAX (n_listening, 1);
+  limits = (DetourHalfOpenLimits) {
+    .places = MAX (usable / 4 / n_listening, 1),
+    .places_per_address = self->limits.half_open_per_source,
+    .waiting = MIN (WAITING_MAX, usable / 4) / n_listening,
+  };
+  if (self->limits.half_open > 0)
+    limits.places = MIN (limits.places, self->limits.half_open);
+  for (guint i = 0; i < self->gates->len; i++)
+    detour_half_open_set_limits (
+        ((DetourHandshakeGate *) g_ptr_array_index (self->gates, i))->backlog, &limits,
+        g_get_monotonic_time ());
+}
+
+/* Main thread. */
+static DetourHandshakeGate *
+handshake_pool_find_gate (DetourHandshakePool *self, const char *instance)
+{
+  DetourHandshakeGate *gate;
+
+  for (guint i = 0; i < self->gates->len; i++)
+    {
+      gate = g_ptr_array_index (self->gates, i);
+      if (g_str_equal (gate->instance, instance))
+        return gate;
+    }
+  gate = g_new0 (DetourHandshakeGate, 1);
+  gate->instance = g_strdup (instance);
+  gate->backlog = detour_half_open_new (&detour_handshake_half_open_funcs, self);
+  g_ptr_array_add (self->gates, gate);
+  return gate;
+}
+
+static void
+handshake_pool_free_gate (gpointer data)
+{
+  DetourHandshakeGate *gate = data;
+
+  detour_half_open_free (gate->backlog);
+  g_free (gate->instance);
+  g_free (gate);
+}
+
+DetourHandshakeGate *
+detour_handshake_pool_count_listener (DetourHandshakePool *self, const char *instance, int n)
+{
+  DetourHandshakeGate *gate;
+
+  detour_handshake_pool_lock (self);
+  gate = handshake_pool_find_gate (self, instance);
+  gate->n_listeners += (guint) n;
+  handshake_pool_divide_limits (self, self->n_descriptors);
+  detour_handshake_pool_unlock (self);
+  return gate;
+}
+
+guint
+detour_handshake_pool_check_descriptors (DetourHandshakeThread *thread)
+{
+  DetourHandshakePool *pool = thread->pool;
+  /* The limit may have been changed from outside. */
+  guint n = handshake_pool_read_n_descriptors ();
+
+  detour_handshake_pool_lock (pool);
+  if (n != pool->n_descriptors)
+    handshake_pool_divide_limits (pool, n);
+  detour_handshake_pool_unlock (pool);
+  return handshake_pool_usable (n, &thread->limits);
+}
+
+/* Requests that wait for their turn ------------------------------------------------------------ */
+
+/* Each connection has one request answered in a round, and what is new on sockets comes between
+ * two rounds, so that nobody is held up by those who send hundreds of requests at once. */
+static void
+handshake_pool_run_turns (DetourLoop *loop, gpointer data)
+{
+  DetourHandshakeThread *thread = data;
+  DetourHandshake *batch[TURNS_MAX];
+  guint n = MIN (detour_turns_length (thread->turns), TURNS_MAX);
+  guint n_left;
+
+  /* Whoever has yet another request joins the queue while the batch is served. */
+  for (guint i = 0; i < n; i++)
+    batch[i] = detour_turns_pop (thread->turns);
+  n_left = detour_turns_length (thread->turns);
+  for (guint i = 0; i < n; i++)
+    detour_handshake_on_turn (batch[i]);
+  if (n_left > 0)
+    detour_loop_defer (loop, handshake_pool_run_turns, thread);
 }
 
 void
-detour_handshake_pool_remove_listener (DetourHandshakePool *self, DetourListener *listener)
+detour_handshake_pool_take_turns (DetourHandshakeThread *self, DetourTurn *turn,
+                                  const DetourAddressKey *key, DetourHandshake *member)
 {
-  for (guint i = 0; i < self->n_threads; i++)
-    detour_loop_call (self->threads[i].loop, handshake_pool_remove_listener, listener);
+  detour_turns_push (self->turns, turn, key, member);
+  if (detour_turns_length (self->turns) == 1)
+    detour_loop_defer (self->loop, handshake_pool_run_turns, self);
 }
 
 /* Settings ------------------------------------------------------------------------------------- */
@@ -220,9 +264,11 @@ detour_handshake_pool_set_limits (DetourHandshakePool *self,
 {
   for (guint i = 0; i < self->n_threads; i++)
     detour_loop_call (self->threads[i].loop, handshake_pool_set_limits, (gpointer) limits);
-  g_mutex_lock (&self->accept_lock);
+  detour_handshake_pool_lock (self);
+  self->limits = *limits;
+  handshake_pool_divide_limits (self, handshake_pool_read_n_descriptors ());
   detour_bucket_init (&self->accept_bucket, MAX (limits->accept_burst, 1), g_get_monotonic_time ());
-  g_mutex_unlock (&self->accept_lock);
+  detour_handshake_pool_unlock (self);
 }
 
 static void
@@ -261,14 +307,14 @@ static void
 handshake_pool_ask_again (DetourLoop *loop, gpointer data)
 {
   DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
-  GList *link = thread->held.head;
+  GList *link = thread->handshakes.head;
 
   while (link != NULL)
     {
-      DetourGuest *guest = link->data;
+      DetourHandshake *handshake = link->data;
 
       link = link->next;
-      detour_guest_ask_again (guest);
+      detour_handshake_ask_again (handshake);
     }
 }
 
@@ -287,9 +333,9 @@ handshake_pool_on_timer (DetourLoop *loop, DetourTimer *timer, gpointer user)
   DetourHandshakeThread *thread = user;
 
   if (timer == &thread->look)
-    detour_guest_look (thread);
+    handshake_pool_look (thread);
   else
-    detour_guest_timer (timer);
+    detour_handshake_on_timer (timer);
 }
 
 static const DetourLoopFuncs loop_funcs = { .timer = handshake_pool_on_timer };
@@ -303,17 +349,17 @@ handshake_pool_start_thread (DetourHandshakePool *self, guint index,
 
   thread->pool = self;
   thread->limits = *limits;
-  thread->sockets = g_ptr_array_new_with_free_func (handshake_pool_free_socket);
+  thread->sockets = detour_handshake_accept_sockets_new ();
   thread->in = (DetourBuffer) { g_malloc (READ_SIZE), 0, READ_SIZE };
   thread->plain.cap = READ_SIZE + DETOUR_CHANNEL_FEED_SLACK;
   thread->plain.data = g_malloc (thread->plain.cap);
   thread->out.cap = DETOUR_CHANNEL_SEAL_BOUND (2 * DETOUR_CHANNEL_RECORD_MAX)
                   + DETOUR_CHANNEL_FEED_SLACK;
   thread->out.data = g_malloc (thread->out.cap);
-  g_queue_init (&thread->guests);
-  g_queue_init (&thread->half_open);
-  g_queue_init (&thread->waiting);
-  g_queue_init (&thread->held);
+  thread->reply = g_byte_array_new ();
+  thread->turns = detour_turns_new ();
+  g_queue_init (&thread->handshakes);
+  g_queue_init (&thread->decided);
   detour_log_limit_init (&thread->refusals, g_get_monotonic_time ());
 
   g_snprintf (name, sizeof name, "handshake-%u", index);
@@ -330,8 +376,11 @@ detour_handshake_pool_new (guint n_threads, const DetourHandshakePoolParts *part
   self->parts = *parts;
   self->n_threads = n_threads;
   self->threads = g_new0 (DetourHandshakeThread, n_threads);
-  self->half_open_sources = detour_sources_new ();
-  g_mutex_init (&self->accept_lock);
+  self->limits = *limits;
+  self->n_descriptors = handshake_pool_read_n_descriptors ();
+  self->gates = g_ptr_array_new_with_free_func (handshake_pool_free_gate);
+  g_queue_init (&self->held);
+  g_mutex_init (&self->lock);
   detour_bucket_init (&self->accept_bucket, MAX (limits->accept_burst, 1), g_get_monotonic_time ());
 
   for (guint i = 0; i < n_threads; i++)
@@ -348,16 +397,15 @@ handshake_pool_stop_thread (DetourLoop *loop, gpointer data)
 {
   DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
 
-  for (guint i = 0; i < thread->sockets->len; i++)
-    detour_loop_remove (loop, &((ListenSocket *) g_ptr_array_index (thread->sockets, i))->io);
-  while (thread->guests.head != NULL)
-    detour_guest_close (thread->guests.head->data, DETOUR_CLOSE_STOPPING);
+  detour_handshake_accept_stop (thread);
+  while (thread->handshakes.head != NULL)
+    detour_handshake_close (thread->handshakes.head->data, DETOUR_CLOSE_STOPPING);
 }
 
 void
 detour_handshake_pool_free (DetourHandshakePool *self)
 {
-  /* Threads write to each other as long as one of them has guests. */
+  /* Threads write to each other as long as one of them has connections. */
   for (guint i = 0; i < self->n_threads; i++)
     if (self->threads[i].loop != NULL)
       detour_loop_call (self->threads[i].loop, handshake_pool_stop_thread, NULL);
@@ -370,18 +418,55 @@ detour_handshake_pool_free (DetourHandshakePool *self)
       g_free (thread->in.data);
       g_free (thread->plain.data);
       g_free (thread->out.data);
+      g_clear_pointer (&thread->reply, g_byte_array_unref);
+      g_clear_pointer (&thread->turns, detour_turns_free);
       sodium_memzero (thread->mesh_key, sizeof thread->mesh_key);
     }
   g_free (self->threads);
-  detour_sources_free (self->half_open_sources);
-  g_mutex_clear (&self->accept_lock);
+  g_ptr_array_unref (self->gates);
+  g_mutex_clear (&self->lock);
   g_free (self);
 }
 
 guint
-detour_handshake_pool_n_connections (const DetourHandshakePool *self)
+detour_handshake_pool_n_half_open (DetourHandshakePool *self)
 {
-  guint n = detour_handshake_pool_n_half_open (self) + detour_handshake_pool_n_held (self);
+  guint n = 0;
+
+  detour_handshake_pool_lock (self);
+  for (guint i = 0; i < self->gates->len; i++)
+    n += detour_half_open_n_places (
+        ((DetourHandshakeGate *) g_ptr_array_index (self->gates, i))->backlog);
+  detour_handshake_pool_unlock (self);
+  return n;
+}
+
+guint
+detour_handshake_pool_n_waiting (DetourHandshakePool *self)
+{
+  guint n;
+
+  detour_handshake_pool_lock (self);
+  n = handshake_pool_count_waiting (self);
+  detour_handshake_pool_unlock (self);
+  return n;
+}
+
+guint
+detour_handshake_pool_n_held (DetourHandshakePool *self)
+{
+  guint n;
+
+  detour_handshake_pool_lock (self);
+  n = self->held.length;
+  detour_handshake_pool_unlock (self);
+  return n;
+}
+
+guint
+detour_handshake_pool_n_registered (const DetourHandshakePool *self)
+{
+  guint n = 0;
 
   for (guint i = 0; i < self->parts.n_workers; i++)
     n += detour_worker_n_conns (self->parts.workers[i]);
@@ -389,21 +474,16 @@ detour_handshake_pool_n_connections (const DetourHandshakePool *self)
 }
 
 guint
-detour_handshake_pool_n_half_open (const DetourHandshakePool *self)
+detour_handshake_pool_n_connections (DetourHandshakePool *self)
 {
-  return __atomic_load_n (&self->n_half_open, __ATOMIC_RELAXED);
+  return detour_handshake_pool_n_waiting (self) + detour_handshake_pool_n_half_open (self)
+       + detour_handshake_pool_n_held (self) + detour_handshake_pool_n_registered (self);
 }
 
-guint
-detour_handshake_pool_n_waiting (const DetourHandshakePool *self)
+DetourLoop *
+detour_handshake_pool_loop (const DetourHandshakePool *self, guint thread)
 {
-  return __atomic_load_n (&self->n_waiting, __ATOMIC_RELAXED);
-}
-
-guint
-detour_handshake_pool_n_held (const DetourHandshakePool *self)
-{
-  return __atomic_load_n (&self->n_held, __ATOMIC_RELAXED);
+  return self->threads[thread].loop;
 }
 
 guint

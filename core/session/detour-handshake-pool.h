@@ -7,26 +7,30 @@
 
 #include <glib.h>
 
+#include "detour-address-counts.h"
 #include "detour-admission.h"
 #include "detour-worker.h"
 #include "detour-http-routes.h"
 #include "detour-listener.h"
-#include "detour-sources.h"
 
 G_BEGIN_DECLS
 
-typedef struct _DetourPool DetourHandshakePool;
+typedef struct _DetourHandshakePool DetourHandshakePool;
 
 /* 0 means no limit, where nothing else is said. */
 typedef struct {
-  guint connections; /* in all, registered ones included */
+  guint connections; /* registered ones */
   guint connections_per_source;
-  guint half_open; /* not registered yet, refused ones that are held excluded */
+  guint half_open; /* not registered yet, of one listener; refused ones that are held excluded */
   guint half_open_per_source;
   guint64 accept_rate; /* connections a second */
   guint64 accept_burst;
   gint64 handshake_timeout_us; /* record layer and HTTP head together */
   gint64 login_timeout_us;
+  guint http_requests;   /* on one connection */
+  gint64 http_time_us;   /* for all requests of one connection */
+  gsize half_open_bytes; /* that connections which are not registered hold together */
+  guint reserved;        /* descriptors that are kept for other things than connections */
 } DetourHandshakePoolLimits;
 
 typedef struct {
@@ -47,7 +51,7 @@ typedef struct {
 typedef struct {
   DetourHttpRoutes *routes;
   DetourAdmission *admission;
-  DetourSources *sources; /* of all connections */
+  DetourAddressCounts *addresses; /* of all connections */
   DetourWorker *const *workers;
   guint n_workers;
   const guint8 *server_secret; /* 32 bytes, in memory that is not swapped */
@@ -79,13 +83,22 @@ void detour_handshake_pool_remove_listener (DetourHandshakePool *self, DetourLis
 /* Asks again about every client that was refused and is held. */
 void detour_handshake_pool_ask_again (DetourHandshakePool *self);
 
-/* In all: half open, held, registered. Any thread. */
-guint detour_handshake_pool_n_connections (const DetourHandshakePool *self);
-guint detour_handshake_pool_n_half_open (const DetourHandshakePool *self); /* any thread */
-guint detour_handshake_pool_n_waiting (
-    const DetourHandshakePool *self); /* for their turn, in no other number; any thread */
-guint detour_handshake_pool_n_held (const DetourHandshakePool *self); /* any thread */
+/* The functions below are for any thread. */
+
+/* In all: waiting, half open, held, registered. */
+guint detour_handshake_pool_n_connections (DetourHandshakePool *self);
+guint detour_handshake_pool_n_half_open (DetourHandshakePool *self);
+/* For a place; in no other number. */
+guint detour_handshake_pool_n_waiting (DetourHandshakePool *self);
+/* Refused; also while they are asked about again. */
+guint detour_handshake_pool_n_held (DetourHandshakePool *self);
+/* With a worker, or on their way to one. */
+guint detour_handshake_pool_n_registered (const DetourHandshakePool *self);
+/* That connections which are not registered hold. */
+gsize detour_handshake_pool_n_bytes (const DetourHandshakePool *self);
 guint detour_handshake_pool_n_threads (const DetourHandshakePool *self);
+/* For a message that asks whether the thread makes progress. */
+DetourLoop *detour_handshake_pool_loop (const DetourHandshakePool *self, guint thread);
 const DetourHandshakePoolCounters *detour_handshake_pool_counters (const DetourHandshakePool *self,
                                                                    guint thread);
 

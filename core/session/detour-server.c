@@ -11,7 +11,7 @@
 
 struct _DetourServer {
   DetourRegistry *registry;
-  DetourSources *sources;
+  DetourAddressCounts *addresses;
   DetourWorkerRings *rings;
   DetourHttpRoutes *routes;
   DetourAdmission *admission;
@@ -72,6 +72,9 @@ server_read_pool_limits (const DetourLimits *limits, DetourHandshakePoolLimits *
     .accept_burst = limits->accept_burst != 0 ? limits->accept_burst : limits->accept_rate,
     .handshake_timeout_us = limits->handshake_timeout_us,
     .login_timeout_us = limits->login_timeout_us,
+    .http_requests = 64,
+    .http_time_us = 60 * G_USEC_PER_SEC,
+    .reserved = 64,
   };
 }
 
@@ -428,7 +431,7 @@ server_start_workers (DetourServer *self, const DetourConfig *config, const Deto
   self->workers = g_new0 (DetourWorker *, n);
   for (guint i = 0; i < n; i++)
     {
-      self->workers[i] = detour_worker_new (i, self->rings, self->registry, self->sources,
+      self->workers[i] = detour_worker_new (i, self->rings, self->registry, self->addresses,
                                             detour_server_key_public (key), &limits, error);
       if (self->workers[i] == NULL)
         return FALSE;
@@ -445,7 +448,7 @@ detour_server_new (const DetourConfig *config, const DetourServerKey *key, GErro
   DetourHandshakePoolLimits limits;
 
   self->listeners = g_ptr_array_new ();
-  self->sources = detour_sources_new ();
+  self->addresses = detour_address_counts_new ();
   self->routes = detour_http_routes_new ();
   self->admission = detour_admission_new (&auth_port, self);
   self->recheck = detour_recheck_new (self->admission, &recheck_port, self);
@@ -457,7 +460,7 @@ detour_server_new (const DetourConfig *config, const DetourServerKey *key, GErro
       parts = (DetourHandshakePoolParts) {
         .routes = self->routes,
         .admission = self->admission,
-        .sources = self->sources,
+        .addresses = self->addresses,
         .workers = self->workers,
         .n_workers = self->n_workers,
         .server_secret = detour_server_key_private (key),
@@ -504,7 +507,7 @@ detour_server_free (DetourServer *self)
   detour_admission_free (self->admission);
   detour_recheck_free (self->recheck);
   detour_http_routes_free (self->routes);
-  detour_sources_free (self->sources);
+  detour_address_counts_free (self->addresses);
   g_ptr_array_unref (self->listeners);
   g_free (self);
 }

@@ -11,7 +11,7 @@
 
 #include "detour-channel.h"
 #include "detour-frame.h"
-#include "detour-sources.h"
+#include "detour-address-counts.h"
 
 G_BEGIN_DECLS
 
@@ -22,12 +22,12 @@ typedef struct {
   DetourKey key;
   DetourPresence presence;
   gboolean is_mesh;
-  char *label;          /* from admission; NULL: none */
-  const char *listener; /* "transport/https"; interned */
-  DetourSource source;  /* to be counted out when the connection ends */
-  GByteArray *sealed;   /* bytes of the record layer that the socket did not take yet; NULL: none */
-  GByteArray *output;   /* frames that go first: ServerInfo */
-  GByteArray *input;    /* plain bytes behind the login; NULL: none */
+  char *label;                  /* from admission; NULL: none */
+  const char *listener;         /* "transport/https"; interned */
+  DetourAddressKey address_key; /* to be counted out when the connection ends */
+  GByteArray *sealed; /* bytes of the record layer that the socket did not take yet; NULL: none */
+  GByteArray *output; /* frames that go first: ServerInfo */
+  GByteArray *input;  /* plain bytes behind the login; NULL: none */
 } DetourSession;
 
 /* Closes what is still there. */

@@ -57,7 +57,7 @@ detour_worker_end_conn (DetourWorker *self, DetourConn *conn, DetourClose reason
 
   g_ptr_array_index (self->conns, slot) = NULL;
   g_array_append_val (self->free_slots, slot);
-  __atomic_store_n (&self->n_conns, self->n_conns - 1, __ATOMIC_RELAXED);
+  __atomic_fetch_sub (&self->n_conns, 1, __ATOMIC_RELAXED);
 
   /* Events, the list of destinations and that of replies may still name it in this round; the list
    * of stalled ones for longer. */
@@ -94,14 +94,16 @@ worker_on_adopt (DetourLoop *loop, gpointer data)
   conn = self->is_stopping ? NULL : detour_slab_alloc (self->slab);
   if (conn == NULL)
     {
-      detour_sources_leave (self->sources, &session->source);
+      __atomic_fetch_sub (&self->n_conns, 1, __ATOMIC_RELAXED);
+      detour_address_counts_leave (self->addresses, &session->address_key);
       return;
     }
   conn->io = (DetourIo) { detour_conn_ready, session->fd, EPOLLIN };
   if (!detour_loop_add (self->loop, &conn->io))
     {
       g_warning ("cannot watch another connection: %s", g_strerror (errno));
-      detour_sources_leave (self->sources, &session->source);
+      __atomic_fetch_sub (&self->n_conns, 1, __ATOMIC_RELAXED);
+      detour_address_counts_leave (self->addresses, &session->address_key);
       detour_slab_release (self->slab, conn);
       return;
     }
@@ -112,14 +114,13 @@ worker_on_adopt (DetourLoop *loop, gpointer data)
   conn->number = session->number;
   conn->label = g_steal_pointer (&session->label);
   conn->listener = session->listener;
-  conn->source = session->source;
+  conn->address_key = session->address_key;
   conn->client.is_mesh = session->is_mesh;
   conn->client.presence = session->presence;
 
   slot = worker_take_slot (self);
   g_ptr_array_index (self->conns, slot) = conn;
   self->generation = MAX (self->generation + 1, 1);
-  __atomic_store_n (&self->n_conns, self->n_conns + 1, __ATOMIC_RELAXED);
   detour_counter_add (&self->counters.joined, 1);
 
   detour_relay_join (self->relay, &conn->client, &session->key,
@@ -395,7 +396,7 @@ static const DetourLoopFuncs loop_funcs = {
 
 DetourWorker *
 detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *registry,
-                   DetourSources *sources, const DetourKey *server_key,
+                   DetourAddressCounts *addresses, const DetourKey *server_key,
                    const DetourWorkerLimits *limits, GError **error)
 {
   DetourWorker *self = g_new0 (DetourWorker, 1);
@@ -404,7 +405,7 @@ detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *regist
   self->index = index;
   self->rings = rings;
   self->registry = registry;
-  self->sources = sources;
+  self->addresses = addresses;
   self->limits = *limits;
   self->relay = detour_relay_new (registry, index, server_key, &limits->relay, &relay_port, self);
   self->cipher = g_malloc (DETOUR_CONN_READ_MAX);
@@ -483,6 +484,8 @@ detour_worker_free (DetourWorker *self)
 void
 detour_worker_adopt (DetourWorker *self, DetourSession *session)
 {
+  /* It counts from now on, so that limits and draining do not overlook it on its way. */
+  __atomic_fetch_add (&self->n_conns, 1, __ATOMIC_RELAXED);
   detour_loop_post (self->loop, worker_on_adopt, session);
 }
 

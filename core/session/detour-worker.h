@@ -32,9 +32,9 @@ typedef struct {
 } DetourWorkerCounters;
 
 /* Main thread. This is number @index of those that share @crossing and @registry; connections that
- * end leave @sources. */
+ * end leave @addresses. */
 DetourWorker *detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *registry,
-                                 DetourSources *sources, const DetourKey *server_key,
+                                 DetourAddressCounts *addresses, const DetourKey *server_key,
                                  const DetourWorkerLimits *limits, GError **error);
 /* Closes every connection and takes no more. Main thread. */
 void detour_worker_stop (DetourWorker *self);

@@ -7,8 +7,8 @@ import time
 import nacl.public
 import pytest
 
-from derp_client import Client, Frame
-from relay import EVERYTHING, run_detourd, with_keys
+from derp_client import Client, Closed, Frame
+from relay import EVERYTHING, run_detourd, wait_until, with_keys
 
 
 def keys_only(**admission):
@@ -93,6 +93,38 @@ def test_a_change_admits_who_is_held_on_the_spot(make_relay, how):
     friend = relay.door().client(key)
     friend.send_packet(stranger.key, b"welcome")
     stranger.expect_packet(friend.key, b"welcome")
+
+
+def test_clients_that_were_held_come_in_up_to_the_limit(make_relay):
+    """All of them are allowed at one moment, and no more than `connections` of them come in."""
+    config = with_keys(keys_only(refuse_hold="10m"), "limits", connections="3")
+    relay = make_relay(config, {"friends": ""})
+    strangers = [waiting(relay.door(), new_key()) for _ in range(8)]
+    wait_until(lambda: relay.log.count("refused nodekey:") == len(strangers), "all are held")
+    relay.write_file("friends", "".join(line(stranger.secret) for stranger in strangers))
+    relay.reload()
+    outcomes = [is_let_in(stranger) for stranger in strangers]
+    assert outcomes.count(True) == 3
+    relay.door().stream().expect_closed()
+    strangers[outcomes.index(True)].close()
+    wait_until(lambda: logs_in(relay.door(), strangers[0].secret), "a login after one left")
+
+
+def logs_in(door, key):
+    """Whether a login works now."""
+    try:
+        return is_let_in(waiting(door, key))
+    except Closed:
+        return False
+
+
+def is_let_in(client):
+    """Whether the login is answered, and not the connection closed."""
+    try:
+        client.read_server_info()
+    except Closed:
+        return False
+    return True
 
 
 def test_what_a_held_client_sent_meanwhile_is_relayed_when_it_is_admitted(make_relay):

@@ -84,8 +84,8 @@ def test_every_case_of_admission_has_its_tests():
 def test_drawing_of_states_is_the_table_of_the_program():
     written = re.search(r"```states\n(.*?)```", (TOP / "doc" / "architecture.md").read_text(), re.S)[1]
     drawn = {line.split(":")[0]: set(line.split(": ")[1].split(", ")) for line in written.splitlines()}
-    source = (TOP / "core" / "session" / "detour-guest.c").read_text()
-    table = re.search(r"next_states\[\w+\] = \{(.*?)\};", source, re.S)[1]
+    source = (TOP / "core" / "session" / "detour-handshake-state.c").read_text()
+    table = re.search(r"rows\[\w+\] = \{(.*?)\n\};", source, re.S)[1]
     coded = {state: set(re.findall(r"TO \((\w+)\)", arrows)) for state, arrows in
-             re.findall(r"\[DETOUR_GUEST_(\w+)\] = (.*?),\n", table)}
+             re.findall(r"\.name = \"(\w+)\",\s*\.next = (.*?),\n", table, re.S)}
     assert drawn == coded and len(coded) > 5

@@ -48,12 +48,13 @@ worker_bench_new (guint n, const DetourWorkerLimits *limits)
   g_assert_cmpuint (n, <=, WORKER_BENCH_MAX);
   self->n = n;
   self->registry = detour_registry_new (n, &observer);
-  self->sources = detour_sources_new ();
+  self->addresses = detour_address_counts_new ();
   self->rings = detour_worker_rings_new (n);
   for (guint i = 0; i < n; i++)
     {
-      self->workers[i] = detour_worker_new (i, self->rings, self->registry, self->sources, &server,
-                                            limits != NULL ? limits : &worker_bench_limits, &error);
+      self->workers[i] = detour_worker_new (i, self->rings, self->registry, self->addresses,
+                                            &server, limits != NULL ? limits : &worker_bench_limits,
+                                            &error);
       g_assert_no_error (error);
     }
   return self;
@@ -70,7 +71,7 @@ worker_bench_free (WorkerBench *self)
     detour_worker_free (self->workers[i]);
   detour_worker_rings_free (self->rings);
   detour_registry_free (self->registry);
-  detour_sources_free (self->sources);
+  detour_address_counts_free (self->addresses);
   g_free (self);
 }
 

@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 /* Main thread. */
 typedef struct {
   DetourRegistry *registry;
-  DetourSources *sources;
+  DetourAddressCounts *addresses;
   DetourWorkerRings *rings;
   DetourWorker *workers[WORKER_BENCH_MAX];
   guint n;

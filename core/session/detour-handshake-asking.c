@@ -1,18 +1,18 @@
-/* detour-guest-login.c: the login of a guest: who it is, whether it is admitted, and the way to
- * its worker.
+/* detour-handshake-asking.c: the admission is asked about a client that has logged in, which then
+ * goes to its worker or is held.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-guest-private.h"
+#include "detour-handshake-private.h"
 
 #include "detour-address.h"
 
-/* A question outlives the guest that asked it. */
+/* A question outlives the connection that asked it. */
 struct _DetourTicket {
   gatomicrefcount refs;
   GMutex lock;
-  DetourLoop *loop;   /* under the lock; NULL: the guest is gone */
-  DetourGuest *guest; /* the thread of the pool only */
+  DetourLoop *loop;           /* under the lock; NULL: the connection is gone */
+  DetourHandshake *handshake; /* the thread of the pool only */
   DetourAuthResult result;
   char *label;
   char *source;
@@ -20,7 +20,7 @@ struct _DetourTicket {
 };
 
 static void
-guest_login_ticket_unref (gpointer data)
+handshake_asking_ticket_unref (gpointer data)
 {
   DetourTicket *ticket = data;
 
@@ -34,7 +34,7 @@ guest_login_ticket_unref (gpointer data)
 }
 
 void
-detour_guest_drop_question (DetourGuest *self)
+detour_handshake_drop_question (DetourHandshake *self)
 {
   DetourTicket *ticket = g_steal_pointer (&self->ticket);
 
@@ -43,12 +43,12 @@ detour_guest_drop_question (DetourGuest *self)
   g_mutex_lock (&ticket->lock);
   ticket->loop = NULL;
   g_mutex_unlock (&ticket->lock);
-  ticket->guest = NULL;
-  guest_login_ticket_unref (ticket);
+  ticket->handshake = NULL;
+  handshake_asking_ticket_unref (ticket);
 }
 
 static guint8
-guest_login_present_flags (const DetourGuest *self)
+handshake_asking_present_flags (const DetourHandshake *self)
 {
   guint8 flags = 0;
 
@@ -62,20 +62,20 @@ guest_login_present_flags (const DetourGuest *self)
 }
 
 static void
-guest_login_fill_presence (const DetourGuest *self, DetourPresence *presence)
+handshake_asking_fill_presence (const DetourHandshake *self, DetourPresence *presence)
 {
   if (detour_address_bytes ((const struct sockaddr *) &self->peer, presence->ip))
     presence->port = self->peer.ss_family == AF_INET6
                        ? g_ntohs (((const struct sockaddr_in6 *) &self->peer)->sin6_port)
                        : g_ntohs (((const struct sockaddr_in *) &self->peer)->sin_port);
-  presence->flags = guest_login_present_flags (self);
+  presence->flags = handshake_asking_present_flags (self);
   presence->name_len = (guint8) strlen (self->login.app_name);
   memcpy (presence->name, self->login.app_name, presence->name_len);
 }
 
 /* The worker with the fewest connections. */
 static DetourWorker *
-guest_login_choose_worker (const DetourHandshakePool *pool)
+handshake_asking_choose_worker (const DetourHandshakePool *pool)
 {
   DetourWorker *best = pool->parts.workers[0];
 
@@ -86,7 +86,7 @@ guest_login_choose_worker (const DetourHandshakePool *pool)
 }
 
 static void
-guest_login_log_login (const DetourGuest *self, const char *label)
+handshake_asking_log_login (const DetourHandshake *self, const char *label)
 {
   g_autofree char *key = detour_key_to_text (&self->login.key);
   char short_key[9], address[DETOUR_ADDRESS_TEXT_MAX];
@@ -100,13 +100,21 @@ guest_login_log_login (const DetourGuest *self, const char *label)
 }
 
 static void
-guest_login_admit (DetourGuest *self, const char *label)
+handshake_asking_admit (DetourHandshake *self, const char *label)
 {
   DetourHandshakePool *pool = self->thread->pool;
-  DetourSession *session = g_new0 (DetourSession, 1);
+  DetourSession *session;
   guint8 info[DETOUR_LOGIN_SERVER_INFO_SIZE];
+  guint limit = self->thread->limits.connections;
 
-  guest_login_log_login (self, label);
+  /* Those that are held come in all at once when verdicts change. */
+  if (limit > 0 && detour_handshake_pool_n_registered (pool) >= limit)
+    {
+      detour_handshake_close (self, DETOUR_CLOSE_LIMIT);
+      return;
+    }
+  session = g_new0 (DetourSession, 1);
+  handshake_asking_log_login (self, label);
   detour_login_server_info (&self->login, NULL, info);
   session->fd = self->io.fd;
   session->channel = self->channel;
@@ -115,21 +123,21 @@ guest_login_admit (DetourGuest *self, const char *label)
   session->is_mesh = self->login.is_mesh;
   session->label = g_strdup (label);
   session->listener = g_intern_string (self->listener->instance);
-  session->source = self->source;
-  guest_login_fill_presence (self, &session->presence);
+  session->address_key = self->counted;
+  handshake_asking_fill_presence (self, &session->presence);
   session->output = g_byte_array_append (g_byte_array_new (), info, sizeof info);
   if (self->out->len > 0)
     session->sealed = g_byte_array_ref (self->out);
   if (self->plain->len > 0)
     session->input = g_byte_array_ref (self->plain);
 
-  detour_guest_retire (self);
-  detour_worker_adopt (guest_login_choose_worker (pool), session);
+  detour_handshake_retire (self);
+  detour_worker_adopt (handshake_asking_choose_worker (pool), session);
 }
 
 /* Everyone can produce keys without end, so the log takes only some of them. */
 static void
-guest_login_log_refusal (DetourGuest *self, const DetourTicket *ticket)
+handshake_asking_log_refusal (DetourHandshake *self, const DetourTicket *ticket)
 {
   DetourHandshakeThread *thread = self->thread;
   g_autofree char *key = detour_key_to_text (&self->login.key);
@@ -145,50 +153,43 @@ guest_login_log_refusal (DetourGuest *self, const DetourTicket *ticket)
 }
 
 static void
-guest_login_refuse (DetourGuest *self, const DetourTicket *ticket)
+handshake_asking_refuse (DetourHandshake *self, const DetourTicket *ticket)
 {
   DetourHandshakeThread *thread = self->thread;
 
   detour_counter_add (&thread->counters.refused, 1);
-  guest_login_log_refusal (self, ticket);
+  handshake_asking_log_refusal (self, ticket);
   if (thread->refuse_hold_us == 0)
     {
-      detour_guest_close (self, DETOUR_CLOSE_REFUSED);
+      detour_handshake_close (self, DETOUR_CLOSE_REFUSED);
       return;
     }
 
-  detour_guest_set_state (self, DETOUR_GUEST_HELD);
-  detour_guest_leave_half_open (self);
-  g_queue_push_tail_link (&thread->held, &self->queue_link);
-  detour_handshake_pool_adjust (&thread->pool->n_held, 1);
-  detour_guest_set_limit (self, thread->refuse_hold_us);
-  detour_guest_set_events (self);
-  if (detour_handshake_pool_n_held (thread->pool) > DETOUR_HANDSHAKE_POOL_HELD_MAX)
-    detour_guest_close (thread->held.head->data, DETOUR_CLOSE_REFUSED);
+  detour_handshake_enter (self, DETOUR_HANDSHAKE_HELD);
 }
 
 /* A thread of the pool has the verdict. */
 static void
-guest_login_on_verdict (DetourLoop *loop, gpointer data)
+handshake_asking_on_verdict (DetourLoop *loop, gpointer data)
 {
   DetourTicket *ticket = data;
-  DetourGuest *self = ticket->guest;
+  DetourHandshake *self = ticket->handshake;
 
   if (self != NULL)
     {
       self->ticket = NULL;
       if (ticket->result == DETOUR_AUTH_ALLOW)
-        guest_login_admit (self, ticket->label);
+        handshake_asking_admit (self, ticket->label);
       else
-        guest_login_refuse (self, ticket);
-      guest_login_ticket_unref (ticket);
+        handshake_asking_refuse (self, ticket);
+      handshake_asking_ticket_unref (ticket);
     }
-  guest_login_ticket_unref (ticket);
+  handshake_asking_ticket_unref (ticket);
 }
 
 /* Main thread. */
 static void
-guest_login_on_admission (const DetourAdmissionVerdict *verdict, gpointer data)
+handshake_asking_on_admission (const DetourAdmissionVerdict *verdict, gpointer data)
 {
   DetourTicket *ticket = data;
 
@@ -201,14 +202,14 @@ guest_login_on_admission (const DetourAdmissionVerdict *verdict, gpointer data)
   if (ticket->loop != NULL)
     {
       g_atomic_ref_count_inc (&ticket->refs);
-      detour_loop_post (ticket->loop, guest_login_on_verdict, ticket);
+      detour_loop_post (ticket->loop, handshake_asking_on_verdict, ticket);
     }
   g_mutex_unlock (&ticket->lock);
-  guest_login_ticket_unref (ticket);
+  handshake_asking_ticket_unref (ticket);
 }
 
 static void
-guest_login_ask (DetourGuest *self)
+handshake_asking_ask (DetourHandshake *self)
 {
   DetourQuestion question = { .key = self->login.key, .prober = self->login.is_prober };
   char source[DETOUR_ADDRESS_TEXT_MAX];
@@ -219,7 +220,7 @@ guest_login_ask (DetourGuest *self)
   g_atomic_ref_count_inc (&self->ticket->refs);
   g_mutex_init (&self->ticket->lock);
   self->ticket->loop = self->thread->loop;
-  self->ticket->guest = self;
+  self->ticket->handshake = self;
 
   detour_channel_info (&self->channel, &info);
   detour_address_format_host ((struct sockaddr *) &self->peer, source);
@@ -227,51 +228,27 @@ guest_login_ask (DetourGuest *self)
   question.sni = (char *) info.sni;
   question.listener = self->listener->instance;
   g_strlcpy (question.app_name, self->login.app_name, sizeof question.app_name);
-  detour_admission_ask (self->thread->pool->parts.admission, &question, guest_login_on_admission,
-                        self->ticket);
+  detour_admission_ask (self->thread->pool->parts.admission, &question,
+                        handshake_asking_on_admission, self->ticket);
 }
 
 void
-detour_guest_ask_again (DetourGuest *self)
+detour_handshake_ask_again (DetourHandshake *self)
 {
-  detour_guest_leave_held (self);
-  detour_guest_set_state (self, DETOUR_GUEST_ASKING);
-  detour_guest_set_limit (self, 0);
-  guest_login_ask (self);
+  if (self->state != DETOUR_HANDSHAKE_HELD)
+    return;
+  detour_handshake_enter (self, DETOUR_HANDSHAKE_ASKING_AGAIN);
+  handshake_asking_ask (self);
 }
 
-/* FALSE: closed, or waits for something. */
-gboolean
-detour_guest_on_login (DetourGuest *self)
+void
+detour_handshake_ask (DetourHandshake *self)
 {
-  DetourHandshakeThread *thread = self->thread;
-  const DetourHandshakePoolParts *parts = &thread->pool->parts;
-  const char *reason = NULL;
-  DetourFrame frame;
-  DetourFrameVerdict verdict = detour_login_parse (self->plain->data, self->plain->len, &frame);
-
-  if (verdict == DETOUR_FRAME_MORE)
-    return FALSE;
-  if (verdict != DETOUR_FRAME_OK
-      || !detour_login_open (frame.payload, frame.len, parts->server_secret,
-                             thread->has_mesh_key ? thread->mesh_key : NULL, &self->login, &reason))
+  if (self->login.is_mesh || detour_admission_is_open (self->thread->pool->parts.admission))
     {
-      g_debug ("login refused: %s",
-               reason != NULL ? reason : "not a ClientInfo frame of an acceptable length");
-      detour_guest_close (self, DETOUR_CLOSE_LOGIN);
-      return FALSE;
+      handshake_asking_admit (self, NULL);
+      return;
     }
-
-  detour_counter_add (&thread->counters.logins, 1);
-  g_byte_array_remove_range (self->plain, 0, DETOUR_FRAME_HEADER_SIZE + frame.len);
-  detour_guest_set_state (self, DETOUR_GUEST_ASKING);
-  detour_guest_set_limit (self, 0);
-  if (self->login.is_mesh || detour_admission_is_open (parts->admission))
-    guest_login_admit (self, NULL);
-  else
-    {
-      detour_guest_set_events (self);
-      guest_login_ask (self);
-    }
-  return FALSE;
+  detour_handshake_enter (self, DETOUR_HANDSHAKE_ASKING);
+  handshake_asking_ask (self);
 }

@@ -1,8 +1,8 @@
-/* test-sources.c: connections are counted by address, IPv6 ones by their first 64 bits.
+/* test-address-counts.c: connections are counted by address, IPv6 ones by their first 64 bits.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-sources.h"
+#include "detour-address-counts.h"
 
 #include <arpa/inet.h>
 #include <sys/un.h>
@@ -45,47 +45,47 @@ test_limit (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      DetourSources *sources = detour_sources_new ();
+      DetourAddressCounts *counts = detour_address_counts_new ();
       struct sockaddr_storage first = address (cases[i].first), second = address (cases[i].second);
-      DetourSource a, b;
+      DetourAddressKey a, b;
 
-      g_assert_true (detour_sources_enter (sources, (struct sockaddr *) &first, 1, &a));
-      g_assert_cmpint (detour_sources_enter (sources, (struct sockaddr *) &second, 1, &b), ==,
+      g_assert_true (detour_address_counts_enter (counts, (struct sockaddr *) &first, 1, &a));
+      g_assert_cmpint (detour_address_counts_enter (counts, (struct sockaddr *) &second, 1, &b), ==,
                        !cases[i].same);
-      g_assert_cmpuint (detour_sources_size (sources), ==, cases[i].same ? 1 : 2);
-      detour_sources_leave (sources, &a);
-      detour_sources_leave (sources, &a);
-      detour_sources_leave (sources, &b);
-      g_assert_cmpuint (detour_sources_size (sources), ==, 0);
-      g_assert_true (detour_sources_enter (sources, (struct sockaddr *) &second, 1, &b));
-      detour_sources_leave (sources, &b);
-      detour_sources_free (sources);
+      g_assert_cmpuint (detour_address_counts_size (counts), ==, cases[i].same ? 1 : 2);
+      detour_address_counts_leave (counts, &a);
+      detour_address_counts_leave (counts, &a);
+      detour_address_counts_leave (counts, &b);
+      g_assert_cmpuint (detour_address_counts_size (counts), ==, 0);
+      g_assert_true (detour_address_counts_enter (counts, (struct sockaddr *) &second, 1, &b));
+      detour_address_counts_leave (counts, &b);
+      detour_address_counts_free (counts);
     }
 }
 
 static void
 test_not_counted (void)
 {
-  DetourSources *sources = detour_sources_new ();
+  DetourAddressCounts *counts = detour_address_counts_new ();
   struct sockaddr_storage inet = address ("192.0.2.1");
   struct sockaddr_un local = { .sun_family = AF_UNIX };
-  DetourSource source;
+  DetourAddressKey key;
 
   for (guint i = 0; i < 10; i++)
     {
-      g_assert_true (detour_sources_enter (sources, (struct sockaddr *) &inet, 0, &source));
-      g_assert_true (detour_sources_enter (sources, (struct sockaddr *) &local, 1, &source));
+      g_assert_true (detour_address_counts_enter (counts, (struct sockaddr *) &inet, 0, &key));
+      g_assert_true (detour_address_counts_enter (counts, (struct sockaddr *) &local, 1, &key));
     }
-  g_assert_cmpuint (detour_sources_size (sources), ==, 0);
-  detour_sources_leave (sources, &source);
-  detour_sources_free (sources);
+  g_assert_cmpuint (detour_address_counts_size (counts), ==, 0);
+  detour_address_counts_leave (counts, &key);
+  detour_address_counts_free (counts);
 }
 
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/sources/limit", test_limit);
-  g_test_add_func ("/sources/not-counted", test_not_counted);
+  g_test_add_func ("/address-counts/limit", test_limit);
+  g_test_add_func ("/address-counts/not-counted", test_not_counted);
   return g_test_run ();
 }

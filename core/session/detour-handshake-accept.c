@@ -1,0 +1,228 @@
+/* detour-handshake-accept.c: the threads of the handshake pool accept connections from listeners.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-handshake-pool-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* Between two warnings that descriptors are short. */
+#define TELL_FULL_US (60 * G_USEC_PER_SEC)
+
+/* Connections accepted from one socket in a round. */
+#define ACCEPT_MAX 64
+
+/* One bound socket as one thread watches it. */
+typedef struct {
+  DetourIo io;
+  DetourListener *listener;
+  DetourHandshakeGate *gate;
+  int spare_fd; /* closed for a moment when descriptors run out */
+} ListenSocket;
+
+static gboolean
+handshake_accept_rate_allows (DetourHandshakeThread *thread)
+{
+  DetourHandshakePool *pool = thread->pool;
+  gboolean allowed;
+
+  if (thread->limits.accept_rate == 0)
+    return TRUE;
+  detour_handshake_pool_lock (pool);
+  allowed = detour_bucket_take (&pool->accept_bucket, thread->limits.accept_rate,
+                                MAX (thread->limits.accept_burst, 1), 1,
+                                detour_loop_now_us (thread->loop));
+  detour_handshake_pool_unlock (pool);
+  return allowed;
+}
+
+static gboolean
+handshake_accept_numbers_allow (DetourHandshakeThread *thread, const struct sockaddr_storage *peer,
+                                DetourAddressKey *counted)
+{
+  DetourHandshakePool *pool = thread->pool;
+  const DetourHandshakePoolLimits *limits = &thread->limits;
+
+  if (limits->connections > 0 && detour_handshake_pool_n_registered (pool) >= limits->connections)
+    return FALSE;
+  return detour_address_counts_enter (pool->parts.addresses, (const struct sockaddr *) peer,
+                                      limits->connections_per_source, counted);
+}
+
+static void
+handshake_accept_take_connection (DetourHandshakeThread *thread, const ListenSocket *socket, int fd,
+                                  const struct sockaddr_storage *peer)
+{
+  DetourAddressKey counted;
+
+  if (!handshake_accept_rate_allows (thread))
+    {
+      detour_counter_add (&thread->counters.over_rate, 1);
+      close (fd);
+    }
+  else if (!handshake_accept_numbers_allow (thread, peer, &counted))
+    {
+      detour_counter_add (&thread->counters.over_limit, 1);
+      close (fd);
+    }
+  else
+    detour_handshake_new (thread, socket->listener, socket->gate, fd, peer, &counted);
+}
+
+/* The operator's to mend, unlike what strangers do; once in a while is enough. */
+static void
+handshake_accept_tell_full (DetourHandshakeThread *thread)
+{
+  gint64 now_us = detour_loop_now_us (thread->loop);
+
+  if (thread->told_full_us != 0 && now_us - thread->told_full_us < TELL_FULL_US)
+    return;
+  thread->told_full_us = now_us;
+  g_warning ("only %u descriptors are left and connections are turned away; allow more open files "
+             "(LimitNOFILE= of the service), or fewer connections ([limits])",
+             thread->limits.reserved);
+}
+
+/* Without this the socket stays readable and the thread spins until a descriptor is free. */
+static void
+handshake_accept_shed_connection (ListenSocket *socket)
+{
+  struct sockaddr_storage peer;
+  int fd;
+
+  close (socket->spare_fd);
+  fd = detour_socket_accept (socket->io.fd, &peer);
+  if (fd >= 0)
+    close (fd);
+  socket->spare_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+handshake_accept_on_acceptable (DetourLoop *loop, DetourIo *io, guint32 events)
+{
+  DetourHandshakeThread *thread = detour_loop_user (loop);
+  ListenSocket *socket = (ListenSocket *) io;
+  guint usable = detour_handshake_pool_check_descriptors (thread);
+
+  for (guint i = 0; i < ACCEPT_MAX; i++)
+    {
+      struct sockaddr_storage peer;
+      int fd = detour_socket_accept (io->fd, &peer);
+      gboolean is_short = fd < 0 && (errno == EMFILE || errno == ENFILE);
+
+      if (fd < 0 && !is_short && errno != ECONNABORTED && errno != EINTR)
+        return;
+      if (fd >= 0)
+        detour_counter_add (&thread->counters.accepted, 1);
+
+      /* The kernel gives the lowest number that is free, so all numbers below are taken. */
+      if (fd >= 0 && (guint) fd < usable)
+        handshake_accept_take_connection (thread, socket, fd, &peer);
+      else if (fd >= 0 || is_short)
+        {
+          detour_counter_add (&thread->counters.over_limit, 1);
+          handshake_accept_tell_full (thread);
+          if (fd >= 0)
+            close (fd);
+          else
+            handshake_accept_shed_connection (socket);
+        }
+    }
+}
+
+typedef struct {
+  DetourListener *listener;
+  DetourHandshakeGate *gate;
+} NewListener;
+
+static void
+handshake_accept_add_listener (DetourLoop *loop, gpointer data)
+{
+  DetourHandshakeThread *thread = detour_loop_user (loop);
+  const NewListener *new_listener = data;
+  DetourListener *listener = new_listener->listener;
+
+  for (guint i = 0; i < listener->fds->len; i++)
+    {
+      ListenSocket *socket = g_new0 (ListenSocket, 1);
+
+      socket->io = (DetourIo) { handshake_accept_on_acceptable,
+                                g_array_index (listener->fds, int, i), EPOLLIN | EPOLLEXCLUSIVE };
+      socket->listener = detour_listener_ref (listener);
+      socket->gate = new_listener->gate;
+      socket->spare_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+      g_ptr_array_add (thread->sockets, socket);
+      if (!detour_loop_add (loop, &socket->io))
+        g_critical ("cannot watch a listening socket: %s", g_strerror (errno));
+    }
+}
+
+static void
+handshake_accept_free_socket (gpointer data)
+{
+  ListenSocket *socket = data;
+
+  if (socket->spare_fd >= 0)
+    close (socket->spare_fd);
+  detour_listener_unref (socket->listener);
+  g_free (socket);
+}
+
+static void
+handshake_accept_release_socket (DetourLoop *loop, gpointer data)
+{
+  handshake_accept_free_socket (data);
+}
+
+static void
+handshake_accept_remove_listener (DetourLoop *loop, gpointer data)
+{
+  DetourHandshakeThread *thread = detour_loop_user (loop);
+
+  for (guint i = thread->sockets->len; i > 0; i--)
+    {
+      ListenSocket *socket = g_ptr_array_index (thread->sockets, i - 1);
+
+      if (socket->listener == data)
+        {
+          detour_loop_remove (loop, &socket->io);
+          g_ptr_array_steal_index_fast (thread->sockets, i - 1);
+          detour_loop_defer (loop, handshake_accept_release_socket, socket);
+        }
+    }
+}
+
+void
+detour_handshake_pool_add_listener (DetourHandshakePool *self, DetourListener *listener)
+{
+  NewListener new_listener = { listener,
+                               detour_handshake_pool_count_listener (self, listener->instance, 1) };
+
+  for (guint i = 0; i < self->n_threads; i++)
+    detour_loop_call (self->threads[i].loop, handshake_accept_add_listener, &new_listener);
+}
+
+void
+detour_handshake_pool_remove_listener (DetourHandshakePool *self, DetourListener *listener)
+{
+  for (guint i = 0; i < self->n_threads; i++)
+    detour_loop_call (self->threads[i].loop, handshake_accept_remove_listener, listener);
+  detour_handshake_pool_count_listener (self, listener->instance, -1);
+}
+
+GPtrArray *
+detour_handshake_accept_sockets_new (void)
+{
+  return g_ptr_array_new_with_free_func (handshake_accept_free_socket);
+}
+
+void
+detour_handshake_accept_stop (DetourHandshakeThread *thread)
+{
+  for (guint i = 0; i < thread->sockets->len; i++)
+    detour_loop_remove (thread->loop,
+                        &((ListenSocket *) g_ptr_array_index (thread->sockets, i))->io);
+}

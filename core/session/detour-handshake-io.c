@@ -1,0 +1,305 @@
+/* detour-handshake-io.c: bytes of a connection before it is registered: read, given to the phase
+ * of its state, and written.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-handshake-private.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+/* Output --------------------------------------------------------------------------------------- */
+
+static void
+handshake_io_was_told (DetourHandshake *self)
+{
+  DetourHandshakePool *pool = self->thread->pool;
+
+  if (detour_handshake_row (self->state)->list != DETOUR_HANDSHAKE_LIST_HALF_OPEN)
+    return;
+  detour_handshake_pool_lock (pool);
+  detour_half_open_told (self->gate->backlog, &self->place, detour_handshake_now_us (self));
+  detour_handshake_pool_unlock (pool);
+}
+
+/* FALSE: closed. */
+static gboolean
+handshake_io_flush_out (DetourHandshake *self)
+{
+  gsize len = self->out->len;
+
+  while (self->out->len > 0)
+    {
+      gssize n = send (self->io.fd, self->out->data, self->out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0 && errno != EAGAIN)
+        {
+          detour_handshake_close (self, DETOUR_CLOSE_WRITE);
+          return FALSE;
+        }
+      if (n < 0)
+        break;
+      g_byte_array_remove_range (self->out, 0, (guint) n);
+    }
+  if (self->out->len < len)
+    handshake_io_was_told (self);
+  detour_handshake_watch (self);
+  return TRUE;
+}
+
+/* Seals and sends; what the socket does not take waits in `out`. FALSE: closed. */
+static gboolean
+handshake_io_put (DetourHandshake *self, const guint8 *data, gsize len)
+{
+  DetourBuffer *out = &self->thread->out;
+
+  do
+    {
+      struct iovec span = { (void *) data, MIN (len, DETOUR_CHANNEL_RECORD_MAX) };
+
+      out->len = 0;
+      if (!detour_channel_seal (&self->channel, &span, span.iov_len > 0 ? 1 : 0, out))
+        {
+          detour_handshake_close (self, DETOUR_CLOSE_RECORD);
+          return FALSE;
+        }
+      g_byte_array_append (self->out, out->data, (guint) out->len);
+      data += span.iov_len;
+      len -= span.iov_len;
+    }
+  while (len > 0);
+  return handshake_io_flush_out (self);
+}
+
+/* Phases: each is given the bytes that are there, and its verdict is carried out. Functions that
+ * return gboolean give FALSE when the connection was closed or has to wait. ----------------------
+ */
+
+static gboolean
+handshake_io_run_head (DetourHandshake *self)
+{
+  DetourHandshakeThread *thread = self->thread;
+  const DetourHandshakePoolParts *parts = &thread->pool->parts;
+  DetourHandshakeSite site = {
+    .routes = parts->routes,
+    .server_key = &parts->server_key,
+    .peer = &self->peer,
+    .flags = self->listener->flags,
+    .is_last = thread->limits.http_requests > 0
+            && self->n_requests + 1 >= thread->limits.http_requests,
+    .real_us = g_get_real_time (),
+  };
+  DetourHandshakeVerdict verdict;
+
+  g_byte_array_set_size (thread->reply, 0);
+  verdict = detour_handshake_http_read (&self->head, self->plain->data, self->plain->len, &site,
+                                        thread->reply, &self->not_ideal);
+  if (verdict.next == DETOUR_HANDSHAKE_HEAD)
+    return FALSE;
+  g_byte_array_remove_range (self->plain, 0, (guint) verdict.used);
+  self->n_requests++;
+  self->parting = verdict.reason;
+  detour_counter_add (&thread->counters.requests, 1);
+  if (verdict.next == DETOUR_HANDSHAKE_LOGIN)
+    detour_counter_add (&thread->counters.derp, 1);
+  detour_handshake_enter (self, verdict.next);
+  return handshake_io_put (self, thread->reply->data, thread->reply->len);
+}
+
+static gboolean
+handshake_io_run_login (DetourHandshake *self)
+{
+  DetourHandshakeThread *thread = self->thread;
+  DetourHandshakeVerdict verdict = detour_handshake_login_read (
+      self->plain->data, self->plain->len, thread->pool->parts.server_secret,
+      thread->has_mesh_key ? thread->mesh_key : NULL, &self->login);
+
+  if (verdict.next == DETOUR_HANDSHAKE_CLOSED)
+    {
+      g_debug ("login refused: %s", verdict.why);
+      detour_handshake_close (self, verdict.reason);
+    }
+  else if (verdict.next == DETOUR_HANDSHAKE_ASKING)
+    {
+      detour_counter_add (&thread->counters.logins, 1);
+      g_byte_array_remove_range (self->plain, 0, (guint) verdict.used);
+      detour_handshake_ask (self);
+    }
+  return FALSE;
+}
+
+/* The response is out: another request, or the end. */
+static gboolean
+handshake_io_run_answered (DetourHandshake *self)
+{
+  if (self->out->len > 0)
+    return FALSE;
+  if (self->state == DETOUR_HANDSHAKE_PARTING)
+    {
+      if (!detour_handshake_say_goodbye (self))
+        {
+          detour_handshake_close (self, DETOUR_CLOSE_WRITE);
+          return FALSE;
+        }
+      detour_handshake_enter (self, DETOUR_HANDSHAKE_LINGERING);
+      shutdown (self->io.fd, SHUT_WR);
+      return FALSE;
+    }
+  detour_http_head_init (&self->head);
+  detour_handshake_enter (self,
+                          self->plain->len > 0 ? DETOUR_HANDSHAKE_NEXT : DETOUR_HANDSHAKE_IDLE);
+  return FALSE;
+}
+
+/* Goes on as far as the bytes that are there allow. */
+static void
+handshake_io_run (DetourHandshake *self)
+{
+  gboolean goes_on = TRUE;
+
+  while (goes_on)
+    switch (self->state)
+      {
+      case DETOUR_HANDSHAKE_IDLE:
+        goes_on = self->plain->len > 0;
+        if (goes_on)
+          detour_handshake_enter (self, DETOUR_HANDSHAKE_HEAD);
+        break;
+      case DETOUR_HANDSHAKE_HEAD:
+        goes_on = handshake_io_run_head (self);
+        break;
+      case DETOUR_HANDSHAKE_ANSWERING:
+      case DETOUR_HANDSHAKE_PARTING:
+        goes_on = handshake_io_run_answered (self);
+        break;
+      case DETOUR_HANDSHAKE_LOGIN:
+        goes_on = handshake_io_run_login (self);
+        break;
+      default:
+        goes_on = FALSE;
+        break;
+      }
+  detour_handshake_weigh (self);
+}
+
+/* Input ---------------------------------------------------------------------------------------- */
+
+/* Opens what came into `plain`; FALSE: closed. */
+static gboolean
+handshake_io_open_bytes (DetourHandshake *self, const guint8 *data, gsize len)
+{
+  DetourBuffer *plain = &self->thread->plain;
+  gboolean reply = FALSE;
+  DetourChannelResult result;
+
+  if (len == 0)
+    return TRUE;
+  plain->len = 0;
+  result = detour_channel_feed (&self->channel, data, len, plain, &reply);
+  g_byte_array_append (self->plain, plain->data, (guint) plain->len);
+  if (reply && !handshake_io_put (self, NULL, 0))
+    return FALSE;
+  if (result != DETOUR_CHANNEL_OK)
+    {
+      detour_handshake_close (self, result == DETOUR_CHANNEL_CLOSED ? DETOUR_CLOSE_PEER
+                                                                    : DETOUR_CLOSE_RECORD);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* FALSE: closed, or the handshake wants more. */
+static gboolean
+handshake_io_run_record (DetourHandshake *self, const guint8 *data, gsize len)
+{
+  DetourHandshakeThread *thread = self->thread;
+  gint64 start_us = g_get_monotonic_time ();
+  DetourHandshakeVerdict verdict = detour_handshake_record_read (&self->channel, data, len,
+                                                                 &thread->out, self->out);
+
+  detour_counter_add (&thread->counters.handshake_us,
+                      (guint64) (g_get_monotonic_time () - start_us));
+  if (!handshake_io_flush_out (self))
+    return FALSE;
+  if (verdict.next == DETOUR_HANDSHAKE_CLOSED)
+    {
+      g_debug ("handshake: %s", verdict.why != NULL ? verdict.why : "failed");
+      detour_handshake_close (self, verdict.reason);
+    }
+  if (verdict.next != DETOUR_HANDSHAKE_HEAD)
+    return FALSE;
+  detour_handshake_enter (self, DETOUR_HANDSHAKE_HEAD);
+  return handshake_io_open_bytes (self, data + verdict.used, len - verdict.used);
+}
+
+void
+detour_handshake_take (DetourHandshake *self, const guint8 *data, gsize len)
+{
+  if (self->state == DETOUR_HANDSHAKE_RECORD ? handshake_io_run_record (self, data, len)
+                                             : handshake_io_open_bytes (self, data, len))
+    handshake_io_run (self);
+}
+
+static void
+handshake_io_was_heard (DetourHandshake *self)
+{
+  DetourHandshakePool *pool = self->thread->pool;
+
+  detour_handshake_pool_lock (pool);
+  detour_half_open_heard (self->gate->backlog, &self->place, detour_handshake_now_us (self));
+  detour_handshake_pool_unlock (pool);
+}
+
+static void
+handshake_io_read_some (DetourHandshake *self)
+{
+  DetourBuffer *in = &self->thread->in;
+  gssize n = recv (self->io.fd, in->data, in->cap, MSG_DONTWAIT);
+
+  if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    return;
+  if (n <= 0)
+    {
+      detour_handshake_close (self, n < 0 ? DETOUR_CLOSE_RESET
+                                    : self->state == DETOUR_HANDSHAKE_LINGERING
+                                        ? self->parting
+                                        : DETOUR_CLOSE_PEER);
+      return;
+    }
+  if (self->state == DETOUR_HANDSHAKE_LINGERING)
+    return;
+  handshake_io_was_heard (self);
+  detour_handshake_take (self, in->data, (gsize) n);
+}
+
+void
+detour_handshake_on_ready (DetourLoop *loop, DetourIo *io, guint32 events)
+{
+  DetourHandshake *self = (DetourHandshake *) io;
+
+  if (events & EPOLLOUT)
+    {
+      if (!handshake_io_flush_out (self))
+        return;
+      handshake_io_run (self);
+      if (self->state == DETOUR_HANDSHAKE_CLOSED)
+        return;
+    }
+  if (self->state == DETOUR_HANDSHAKE_UNHEARD && events & EPOLLIN
+      && (events & (EPOLLHUP | EPOLLERR)) == 0)
+    detour_handshake_enter (self, DETOUR_HANDSHAKE_WAITING);
+  else if (detour_handshake_reads (self->state) && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+    handshake_io_read_some (self);
+  else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+    detour_handshake_close (self, DETOUR_CLOSE_PEER);
+}
+
+void
+detour_handshake_on_turn (DetourHandshake *self)
+{
+  detour_handshake_enter (self, DETOUR_HANDSHAKE_HEAD);
+  handshake_io_run (self);
+}

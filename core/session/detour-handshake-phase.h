@@ -1,0 +1,72 @@
+/* detour-handshake-phase.h: the phases of a connection before it is registered, as functions from
+ * bytes to a verdict.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A phase knows no socket, no clock and no connection. It is shown all bytes that have come and
+ * were not used yet, says which state comes next, how many bytes that took, and what the peer must
+ * get. detour-handshake-io.c carries that out. */
+#pragma once
+
+#include "detour-channel.h"
+#include "detour-handshake-state.h"
+#include "detour-http-routes.h"
+#include "detour-key.h"
+#include "detour-login.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  DetourHandshakeState next; /* the state of the phase itself: it needs more bytes */
+  gsize used;                /* bytes that are not to be shown again */
+  DetourClose reason;        /* next is CLOSED, or will be once the last answer was read: why */
+  const char *why;           /* next is CLOSED: a static text for the log, or NULL */
+} DetourHandshakeVerdict;
+
+/**
+ * detour_handshake_record_read:
+ * @channel: goes on with its handshake, and settles when that is over
+ * @data: may be none of 0, with which a channel that speaks first begins
+ * @scratch: with room of DETOUR_CHANNEL_FEED_SLACK bytes or more
+ * @sealed: where to append what the peer must get, a last alert included
+ *
+ * State RECORD. Bytes that were not used when the next state is HEAD are records.
+ */
+DetourHandshakeVerdict detour_handshake_record_read (DetourChannel *channel, const guint8 *data,
+                                                     gsize len, DetourBuffer *scratch,
+                                                     GByteArray *sealed);
+
+/* What a request is answered from. */
+typedef struct {
+  DetourHttpRoutes *routes;
+  const DetourKey *server_key;
+  const struct sockaddr_storage *peer;
+  DetourListenerFlags flags; /* of the listener */
+  gboolean is_last;          /* no request is read after this one */
+  gint64 real_us;            /* Unix time */
+} DetourHandshakeSite;
+
+/**
+ * detour_handshake_http_read:
+ * @head: begun with detour_http_head_init() for the first byte of the request
+ * @reply: plain text for the peer is appended
+ * @not_ideal: (out): next is LOGIN: the peer would rather be connected to another node
+ *
+ * State HEAD: one request is answered, or becomes DERP.
+ */
+DetourHandshakeVerdict detour_handshake_http_read (DetourHttpHead *head, const guint8 *data,
+                                                   gsize len, const DetourHandshakeSite *site,
+                                                   GByteArray *reply, gboolean *not_ideal);
+
+/**
+ * detour_handshake_login_read:
+ * @server_secret: 32 bytes
+ * @mesh_key: (nullable): 32 bytes
+ * @login: (out): next is ASKING: who it is
+ *
+ * State LOGIN.
+ */
+DetourHandshakeVerdict detour_handshake_login_read (guint8 *data, gsize len,
+                                                    const guint8 *server_secret,
+                                                    const guint8 *mesh_key, DetourLogin *login);
+
+G_END_DECLS

@@ -1,0 +1,69 @@
+/* detour-handshake-private.h: a connection before it is registered, for the files that carry it
+ * along.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-handshake-phase.h"
+#include "detour-handshake-pool-private.h"
+
+G_BEGIN_DECLS
+
+/* A question to the admission that is out; detour-handshake-asking.c. */
+typedef struct _DetourTicket DetourTicket;
+
+/* Everything belongs to the thread, but `place` and the links of lists that the pool's lock
+ * guards. */
+struct _DetourHandshake {
+  DetourIo io;
+  DetourTimer timer;
+  DetourHandshakeThread *thread;
+  DetourListener *listener;
+  DetourHandshakeGate *gate;
+  DetourChannel channel;
+  DetourHandshakeState state;
+  guint64 number; /* of the connection, for people */
+  struct sockaddr_storage peer;
+  DetourAddressKey address_key; /* by which the backlog counts it */
+  DetourAddressKey counted;     /* by which connections of an address are counted */
+  gint64 http_until_us;         /* when the time for all its requests is over; 0: not begun */
+  guint n_requests;
+  DetourClose parting; /* why it ends once the last answer was read */
+  gboolean not_ideal;
+  GByteArray *plain; /* opened, not used yet */
+  GByteArray *out;   /* sealed, not sent yet */
+  gsize n_bytes;     /* counted as memory that it holds */
+  DetourHttpHead head;
+  DetourLogin login;
+  DetourTicket *ticket; /* the question that is out; NULL: none */
+  GList link;           /* of all of the thread */
+  DetourTurn turn;      /* state NEXT */
+  DetourHalfOpenEntry place;
+  GList held_link;    /* of those that are held */
+  GList decided_link; /* of those that must hear of a decision; `data` is NULL: not on the list */
+};
+
+/* The only function that changes the state; see detour-handshake-state.h. Enter CLOSED with
+ * detour_handshake_close() or detour_handshake_retire(). */
+void detour_handshake_enter (DetourHandshake *self, DetourHandshakeState next);
+/* It is a worker's now: descriptor, channel and count of its address are the caller's business. */
+void detour_handshake_retire (DetourHandshake *self);
+
+/* What the socket is watched for, as state and output have it. */
+void detour_handshake_watch (DetourHandshake *self);
+/* Counts the memory that the connection holds. */
+void detour_handshake_weigh (DetourHandshake *self);
+/* A peer that gets no goodbye of its record layer takes the end for an attack. FALSE with errno:
+ * it was not sent. */
+gboolean detour_handshake_say_goodbye (DetourHandshake *self);
+gint64 detour_handshake_now_us (const DetourHandshake *self);
+
+/* In detour-handshake-io.c: the socket is ready; bytes have come, or none to begin with. */
+void detour_handshake_on_ready (DetourLoop *loop, DetourIo *io, guint32 events);
+void detour_handshake_take (DetourHandshake *self, const guint8 *data, gsize len);
+
+/* In detour-handshake-asking.c: the login holds: state ASKING; the answer is not wanted any more.
+ */
+void detour_handshake_ask (DetourHandshake *self);
+void detour_handshake_drop_question (DetourHandshake *self);
+
+G_END_DECLS
