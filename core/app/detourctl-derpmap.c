@@ -9,10 +9,11 @@
 
 #include "detourctl-region.h"
 
-/* 900 to 999 are kept for relays of one's own. */
+/* 900 to 999 are kept for relays of one's own; what is below may be a region of Tailscale's now or
+ * later. */
 #define REGION_DEFAULT 900
-/* The largest whole number that every reader of JSON keeps. */
-#define REGION_MAX G_GINT64_CONSTANT (9007199254740991)
+/* Clients use the number as a port number of their own, cut to 16 bits. */
+#define REGION_MAX 65535
 
 static gint64 region = REGION_DEFAULT;
 static char *code, *name, *format, *hostname, *ipv4, *ipv6;
@@ -45,14 +46,63 @@ ctl_derpmap_is_address_or_none (const char *option, const char *text, GSocketFam
 }
 
 static gboolean
+ctl_derpmap_is_label (const char *text, gsize len)
+{
+  for (gsize i = 0; i < len; i++)
+    if (!g_ascii_isalnum (text[i]) && strchr ("-_", text[i]) == NULL)
+      return FALSE;
+  return len > 0 && len < 64 && text[0] != '-' && text[len - 1] != '-';
+}
+
+/* What clients look up and put into a Host header. */
+static gboolean
+ctl_derpmap_is_host (const char *text)
+{
+  if (g_hostname_is_ip_address (text))
+    return TRUE;
+  if (strlen (text) > 253)
+    return FALSE;
+  for (const char *label = text, *end;; label = end + 1)
+    {
+      end = strchrnul (label, '.');
+      if (!ctl_derpmap_is_label (label, (gsize) (end - label)))
+        return FALSE;
+      if (*end == '\0')
+        return TRUE;
+    }
+}
+
+static gboolean
+ctl_derpmap_check_host (const char *text)
+{
+  g_autofree char *shown = NULL;
+
+  if (ctl_derpmap_is_host (text))
+    return TRUE;
+  shown = g_strescape (text, NULL);
+  if (strstr (text, "://") != NULL)
+    detourctl_complain (_ ("--hostname: \"%s\" is a URL; write the name alone, as in "
+                           "relay.example.com"),
+                        shown);
+  else
+    detourctl_complain (_ ("--hostname: \"%s\" is neither a host name nor an address; write "
+                           "relay.example.com, 203.0.113.5 or 2001:db8::5, without a port"),
+                        shown);
+  return FALSE;
+}
+
+static gboolean
 ctl_derpmap_options_are_good (DetourctlRegionFormat *out)
 {
   if (region < 1 || region > REGION_MAX)
     {
       detourctl_complain (
-          _ ("--region: write a number from 1; 900 to 999 are for relays of one's own"));
+          _ ("--region: write a number from 1 to %d; 900 to 999 are for relays of one's own"),
+          REGION_MAX);
       return FALSE;
     }
+  if (hostname != NULL && !ctl_derpmap_check_host (hostname))
+    return FALSE;
   if (format != NULL && !detourctl_region_format_from_name (format, out))
     {
       detourctl_complain (_ ("--format=%s: write tailscale, headscale or json"), format);
@@ -101,11 +151,16 @@ ctl_derpmap_run_derpmap (Detourctl *self, char **arguments)
           _ ("the relay does not know its own name; set hostname in [core], or give --hostname"));
       return DETOURCTL_FAILED;
     }
+  if (region < REGION_DEFAULT)
+    detourctl_complain (
+        _ ("region %d may be one of Tailscale's own, which this entry would replace; "
+           "900 to 999 are for relays of one's own"),
+        (int) region);
   own_code = ctl_derpmap_default_code (self_region.hostname);
   self_region.id = (guint64) region;
   self_region.code = code != NULL ? code : own_code;
   self_region.name = name != NULL ? name : self_region.hostname;
-  if (!detourctl_region_learn (&self_region, objects, texts))
+  if (!detourctl_region_learn (&self_region, objects, texts) && !self_region.stun_only)
     detourctl_complain (_ (
         "no listener speaks TLS; clients will expect something in front of the relay that does, on "
         "port 443"));

@@ -69,7 +69,14 @@ static void
 ctl_hints_look_at_listener (const char *path, GVariant *properties, gpointer user)
 {
   Context *context = user;
+  g_autofree const char **absent = NULL;
 
+  if (g_variant_lookup (properties, "AbsentAddresses", "^a&s", &absent))
+    for (guint i = 0; absent[i] != NULL; i++)
+      ctl_hints_add (context, "address_absent", detourctl_text (properties, "Instance"),
+                     g_strdup_printf (_ ("%s: this host does not have %s, so nobody reaches the "
+                                         "relay there. See: ip address"),
+                                      detourctl_text (properties, "Instance"), absent[i]));
   context->has_secure_listener |= detourctl_flag (properties, "Secure");
   context->has_derp_listener |= detourctl_flag (properties, "Derp");
 }

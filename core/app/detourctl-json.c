@@ -71,6 +71,18 @@ detourctl_json_end_document (DetourctlJson *self, DetourctlExit exit)
   return exit == DETOURCTL_GOOD ? DETOURCTL_FAILED : exit;
 }
 
+/* Line breaks of Unicode, which YAML and JavaScript take for ends of lines inside a text: bytes of
+ * the one at @value, 0 if there is none. */
+static gsize
+ctl_json_break_len (const char *value)
+{
+  if (g_str_has_prefix (value, "\xc2\x85")) /* U+0085 */
+    return 2;
+  if (g_str_has_prefix (value, "\xe2\x80\xa8") || g_str_has_prefix (value, "\xe2\x80\xa9"))
+    return 3;
+  return 0;
+}
+
 static void
 ctl_json_quote (DetourctlJson *self, const char *value)
 {
@@ -78,7 +90,14 @@ ctl_json_quote (DetourctlJson *self, const char *value)
   for (; *value != '\0'; value++)
     {
       guchar c = (guchar) *value;
+      gsize break_len = ctl_json_break_len (value);
 
+      if (break_len > 0)
+        {
+          g_string_append_printf (self->text, "\\u%04x", g_utf8_get_char (value));
+          value += break_len - 1;
+          continue;
+        }
       if (c == '"' || c == '\\')
         g_string_append_c (self->text, '\\');
       if (c < 0x20 || c == 0x7f)

@@ -49,18 +49,23 @@ ctl_listeners_add_certificate (const char *path, GVariant *properties, gpointer 
 
   if (g_variant_lookup (properties, "Names", "^a&s", &names))
     all = g_strjoinv (" ", (char **) names);
-  detourctl_table_add (user, detourctl_text (properties, "Instance"), until, left,
-                       detourctl_flag (properties, "SelfSigned") ? _ ("yes") : _ ("no"),
-                       all != NULL ? all : "", NULL);
+  detourctl_table_add (
+      user, detourctl_text (properties, "Instance"), until, left,
+      detourctl_flag (properties, "SelfSigned") ? _ ("yes") : _ ("no"), all != NULL ? all : "",
+      detourctl_flag (properties, "SelfSigned") ? detourctl_text (properties, "Pin") : "", NULL);
 }
 
 static DetourctlExit
 ctl_listeners_run_certs (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
-    { _ ("INSTANCE"), DETOURCTL_COLUMN_LEFT }, { _ ("VALID UNTIL"), DETOURCTL_COLUMN_LEFT },
-    { _ ("LEFT"), DETOURCTL_COLUMN_RIGHT },    { _ ("SELF-SIGNED"), DETOURCTL_COLUMN_LEFT },
-    { _ ("NAMES"), DETOURCTL_COLUMN_LEFT },    { NULL },
+    { _ ("INSTANCE"), DETOURCTL_COLUMN_LEFT },
+    { _ ("VALID UNTIL"), DETOURCTL_COLUMN_LEFT },
+    { _ ("LEFT"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("SELF-SIGNED"), DETOURCTL_COLUMN_LEFT },
+    { _ ("NAMES"), DETOURCTL_COLUMN_LEFT },
+    { _ ("PIN"), DETOURCTL_COLUMN_LEFT },
+    { NULL },
   };
 
   return detourctl_list_objects (self, "certificates", "Certificate", columns,

@@ -42,8 +42,10 @@ enum {
 
 typedef struct {
   const char *hostname;
-  guint tls_port;  /* 0: none */
-  guint stun_port; /* 0: none */
+  guint tls_port;        /* 0: none */
+  guint stun_port;       /* 0: none */
+  gboolean has_derp;     /* some listener relays */
+  gboolean has_listener; /* of a transport */
   gboolean has_plain_port80;
   gboolean has_captive;
   gboolean has_cert;  /* any */
@@ -52,7 +54,6 @@ typedef struct {
   char *pin;
   char *listen[N_FAMILIES]; /* addresses that TLS is listened on; NULL: any, or none that the world
                                could use */
-  char *named[N_FAMILIES];  /* addresses of the certificate */
 } Facts;
 
 static void
@@ -95,7 +96,11 @@ ctl_region_look_at_listener (const char *path, GVariant *properties, gpointer us
   Facts *facts = user;
   g_autofree const char **addresses = NULL;
   gboolean secure = detourctl_flag (properties, "Secure");
+  gboolean derp = detourctl_flag (properties, "Derp");
+  gboolean stun = strcmp (detourctl_text (properties, "Protocol"), "stun") == 0;
 
+  facts->has_derp = facts->has_derp || derp;
+  facts->has_listener = facts->has_listener || !stun;
   if (!g_variant_lookup (properties, "Addresses", "^a&s", &addresses))
     return;
   for (guint i = 0; addresses[i] != NULL; i++)
@@ -104,12 +109,12 @@ ctl_region_look_at_listener (const char *path, GVariant *properties, gpointer us
 
       if (!detour_address_parse (addresses[i], &address, NULL))
         continue;
-      if (secure && detourctl_flag (properties, "Derp"))
+      if (secure && derp)
         {
           ctl_region_note_port (&facts->tls_port, address.port, DERP_PORT);
           ctl_region_note_address (facts->listen, address.host);
         }
-      else if (strcmp (detourctl_text (properties, "Protocol"), "stun") == 0)
+      else if (stun)
         ctl_region_note_port (&facts->stun_port, address.port, STUN_PORT);
       else if (!secure && address.port == CAPTIVE_PORT
                && strcmp (detourctl_text (properties, "Protocol"), "http") == 0)
@@ -153,10 +158,6 @@ ctl_region_look_at_certificate (const char *path, GVariant *properties, gpointer
   facts->self_signed = detourctl_flag (properties, "SelfSigned");
   g_free (facts->pin);
   facts->pin = g_strdup (detourctl_text (properties, "Pin"));
-  for (guint i = 0; i < N_FAMILIES; i++)
-    g_clear_pointer (&facts->named[i], g_free);
-  for (guint i = 0; names != NULL && names[i] != NULL; i++)
-    ctl_region_note_address (facts->named, names[i]);
 }
 
 /* Moves what was found to @texts. */
@@ -180,7 +181,6 @@ ctl_region_learn_addresses (DetourctlRegion *self, Facts *facts, GPtrArray *text
     {
       GSocketFamily family = i == IPV4 ? G_SOCKET_FAMILY_IPV4 : G_SOCKET_FAMILY_IPV6;
       const char *listen = ctl_region_keep (texts, &facts->listen[i]);
-      const char *named = ctl_region_keep (texts, &facts->named[i]);
 
       if (*places[i] != NULL)
         continue;
@@ -188,8 +188,6 @@ ctl_region_learn_addresses (DetourctlRegion *self, Facts *facts, GPtrArray *text
         *places[i] = self->hostname;
       else if (listen != NULL)
         *places[i] = listen;
-      else if (address != NULL)
-        *places[i] = named;
     }
 }
 
@@ -210,6 +208,7 @@ detourctl_region_learn (DetourctlRegion *self, GVariant *objects, GPtrArray *tex
   /* The check goes to the IPv4 address, whatever that key says. */
   self->can_port80 = facts.has_plain_port80 && facts.has_captive
                   && g_strcmp0 (self->ipv4, "none") != 0;
+  self->stun_only = facts.has_listener && !facts.has_derp && facts.stun_port != 0;
   if (facts.tls_port != 0 && facts.self_signed)
     self->cert_name = ctl_region_keep (texts, &facts.pin);
   g_free (facts.pin);
@@ -235,6 +234,8 @@ ctl_region_write_node (DetourctlJson *json, const DetourctlRegion *self)
     detourctl_json_text (json, "IPv6", self->ipv6);
   if (self->stun_port != 0)
     detourctl_json_signed (json, "STUNPort", self->stun_port);
+  if (self->stun_only)
+    detourctl_json_flag (json, "STUNOnly", TRUE);
   if (self->derp_port != 0)
     detourctl_json_number (json, "DERPPort", self->derp_port);
   if (self->can_port80)
@@ -322,6 +323,8 @@ ctl_region_format_headscale (const DetourctlRegion *self)
     ctl_region_append_yaml (text, "        ", "ipv6", self->ipv6);
   if (self->stun_port != 0)
     g_string_append_printf (text, "        stunport: %d\n", self->stun_port);
+  if (self->stun_only)
+    g_string_append (text, "        stunonly: true\n");
   if (self->derp_port != 0)
     g_string_append_printf (text, "        derpport: %u\n", self->derp_port);
   if (self->can_port80)

@@ -15,6 +15,7 @@ typedef struct {
   const char *cert_name;   /* NULL: the certificate is for the host name */
   guint derp_port;         /* 0: 443 */
   int stun_port;           /* 0: 3478; -1: no STUN */
+  gboolean stun_only;      /* no listener relays */
   gboolean can_port80;
 } DetourctlRegion;
 
@@ -31,14 +32,14 @@ gboolean detourctl_region_format_from_name (const char *name, DetourctlRegionFor
  * detourctl_region_learn:
  * @objects: a{oa{sa{sv}}} of the daemon
  * @self: (inout): with `hostname`; ports, pin and port 80 are filled in, and of the addresses those
- * that are not set: from the host name, when it is one; from listeners that are bound to one that
- * is not private; and for a host name that is an address, from the certificate
+ * that are not set: from the host name, when it is one, and from listeners that are bound to one
+ * that is not private
  * @texts: (inout): array with g_free() as free function that keeps what @self points to
  *
  * Pure.
  *
- * Returns: FALSE when no listener speaks TLS: then the port is what clients expect, and something
- * in front must listen there.
+ * Returns: FALSE when no listener that relays speaks TLS: then the port is what clients expect, and
+ * something in front must listen there, unless the node has `stun_only`.
  */
 gboolean detourctl_region_learn (DetourctlRegion *self, GVariant *objects, GPtrArray *texts);
 

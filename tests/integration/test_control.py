@@ -270,7 +270,7 @@ def test_plugins_listeners_and_certificates(relay):
     assert listeners["service/stun"]["addresses"] == [f"127.0.0.1:{relay.ports['stun']}"]
     certificate, = ask(relay, "certs")["certificates"]
     assert certificate["names"] == ["127.0.0.1", "relay.test"] and TIME.fullmatch(certificate["not_after"])
-    assert re.search(r"^cert/main +\d{4}-.* yes +127\.0\.0\.1 relay\.test$", detourctl(relay, "certs")[0], re.M)
+    assert re.search(r"^cert/main +\d{4}-.* yes +127\.0\.0\.1 relay\.test +sha256-raw:[0-9a-f]{64}$", detourctl(relay, "certs")[0], re.M)
 
 
 def test_counters(relay, door):
@@ -390,8 +390,25 @@ def test_derpmap_forms(relay):
     assert yaml.startswith("regions:\n  905:\n    regionid: 905\n")
     assert f"        derpport: {relay.ports['https']}\n" in yaml
     for bad in (("--region", "0"), ("--format", "xml"), ("--ipv4", "relay"), ("--ipv4", "::1"),
-                ("--ipv4", "none", "--ipv6", "none")):
-        detourctl(relay, "derpmap", *bad, code=2)
+                ("--ipv4", "none", "--ipv6", "none"), ("--region", "65536"), ("--hostname", "https://relay.test"),
+                ("--hostname", "relay.test:443"), ("--hostname", "relay test"), ("--hostname", "-x"), ("--hostname", "")):
+        _, errors = detourctl(relay, "derpmap", *bad, code=2)
+        assert bad[0] in errors or "IPv4" in errors, bad
+    for region, warned in ((1, True), (899, True), (900, False), (65535, False)):
+        text, errors = detourctl(relay, "derpmap", "--json", "--region", str(region))
+        assert str(region) in json.loads(text)["Regions"] and ("Tailscale" in errors) == warned, region
+
+
+def test_derpmap_without_relaying_is_for_stun_only(make_relay):
+    config = EVERYTHING
+    for group in ("https", "tls-gnutls", "tls-export", "http"):
+        config = with_keys(config, f"transport {group}", derp="false")
+    relay = make_relay(config)
+    text, errors = detourctl(relay, "derpmap", "--json")
+    node = json.loads(text)["Regions"]["900"]["Nodes"][0]
+    assert node == {"Name": "900a", "RegionID": 900, "HostName": "relay.test", "STUNPort": relay.ports["stun"], "STUNOnly": True}
+    assert errors == ""
+    assert "        stunonly: true\n" in detourctl(relay, "derpmap", "--format", "headscale")[0]
 
 
 # ---- how it behaves on a command line

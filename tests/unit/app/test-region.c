@@ -69,10 +69,18 @@ static const Case cases[] = {
     TLS ("['10.0.0.5:443', '100.64.0.1:443', '[fd00::5]:443', '[fe80::5]:443', "
          "'192.168.0.1:443']") "," STUN ("['[::]:3478']"),
     "" },
-  { "/region/the-certificate-has-the-other-address", "203.0.113.5", NULL, NULL,
+  { "/region/an-address-of-the-certificate-need-not-be-served", "203.0.113.5", NULL, NULL,
     TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," CERT (
         "c", "true", "['203.0.113.5', '2001:db8::5']", PIN),
-    "\"CertName\":\"" PIN "\",\"IPv4\":\"203.0.113.5\",\"IPv6\":\"2001:db8::5\"" },
+    "\"CertName\":\"" PIN "\",\"IPv4\":\"203.0.113.5\"" },
+  { "/region/stun-only", "derp.example.com", NULL, NULL,
+    LISTENER ("https", "tls", "false", "true", "['[::]:443']") "," STUN (
+        "['[::]:13478']") "," CERT ("c", "true", "['derp.example.com']", PIN),
+    "\"STUNPort\":13478,\"STUNOnly\":true", TRUE },
+  { "/region/some-other-listener-relays", "derp.example.com", NULL, NULL,
+    LISTENER ("a", "tls", "false", "true", "['[::]:443']") "," LISTENER (
+        "b", "http", "true", "false", "['127.0.0.1:8080']") "," STUN ("['[::]:3478']"),
+    "", TRUE },
   { "/region/captive-portal-check", "derp.example.com", NULL, NULL,
     TLS ("['[::]:443']") "," STUN ("['[::]:3478']") "," PORT80
                                                     "," PLUGIN ("http-captive", "running"),
@@ -170,6 +178,32 @@ test_headscale (void)
 }
 
 static void
+test_headscale_stun_only (void)
+{
+  DetourctlRegion region = {
+    .id = 901,
+    .code = "a\u2028b",
+    .name = "c\u2029d\xc2\x85"
+            "e",
+    .hostname = "derp.example.com",
+    .stun_only = TRUE,
+  };
+  g_autofree char *text = detourctl_region_format (&region, DETOURCTL_REGION_HEADSCALE);
+
+  g_assert_cmpstr (text, ==,
+                   "regions:\n"
+                   "  901:\n"
+                   "    regionid: 901\n"
+                   "    regioncode: \"a\\u2028b\"\n"
+                   "    regionname: \"c\\u2029d\\u0085e\"\n"
+                   "    nodes:\n"
+                   "      - name: \"901a\"\n"
+                   "        regionid: 901\n"
+                   "        hostname: \"derp.example.com\"\n"
+                   "        stunonly: true\n");
+}
+
+static void
 test_tailscale (void)
 {
   DetourctlRegion region = {
@@ -214,6 +248,7 @@ main (int argc, char **argv)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     g_test_add_data_func (cases[i].name, &cases[i], test_case);
   g_test_add_func ("/region/headscale", test_headscale);
+  g_test_add_func ("/region/headscale-stun-only", test_headscale_stun_only);
   g_test_add_func ("/region/tailscale", test_tailscale);
   g_test_add_func ("/json/every-kind", test_json_of_every_kind);
   return g_test_run ();
