@@ -13,6 +13,7 @@ typedef struct {
   char *instance;
   char *protocol;
   GStrv addresses;
+  GStrv absent; /* those of them that this host does not have */
   DetourListenerFlags flags;
 } View;
 
@@ -24,6 +25,7 @@ control_listener_view_free (gpointer data)
   g_free (view->instance);
   g_free (view->protocol);
   g_strfreev (view->addresses);
+  g_strfreev (view->absent);
   g_free (view);
 }
 
@@ -46,6 +48,15 @@ control_listener_get_addresses (gpointer data)
 }
 
 static GVariant *
+control_listener_get_absent (gpointer data)
+{
+  static const char *const none[] = { NULL };
+  const View *view = data;
+
+  return g_variant_new_strv (view->absent != NULL ? (const char *const *) view->absent : none, -1);
+}
+
+static GVariant *
 control_listener_get_derp (gpointer data)
 {
   return g_variant_new_boolean ((((View *) data)->flags & DETOUR_LISTENER_DERP) != 0);
@@ -58,9 +69,13 @@ control_listener_get_secure (gpointer data)
 }
 
 static const DetourTreeProperty properties[] = {
-  { "Instance", control_listener_get_instance },   { "Protocol", control_listener_get_protocol },
-  { "Addresses", control_listener_get_addresses }, { "Derp", control_listener_get_derp },
-  { "Secure", control_listener_get_secure },       { NULL },
+  { "Instance", control_listener_get_instance },
+  { "Protocol", control_listener_get_protocol },
+  { "Addresses", control_listener_get_addresses },
+  { "AbsentAddresses", control_listener_get_absent },
+  { "Derp", control_listener_get_derp },
+  { "Secure", control_listener_get_secure },
+  { NULL },
 };
 
 static const DetourTreeInterface interface = { &detour_bus_listener_interface, properties, NULL };
@@ -85,6 +100,7 @@ control_listener_add_transports (DetourControl *self, GPtrArray *nodes)
       view->addresses = g_new0 (char *, listener->addresses->len + 1);
       for (guint k = 0; k < listener->addresses->len; k++)
         view->addresses[k] = g_strdup (listener->addresses->pdata[k]);
+      view->absent = detour_listener_absent_addresses (listener);
       view->flags = listener->flags;
       detour_tree_add (nodes, detour_tree_node_name ("listener", listener->instance, n), &interface,
                        view, control_listener_view_free);

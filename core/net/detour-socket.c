@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <gio/gio.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -86,6 +87,18 @@ socket_listen_unix (const DetourAddress *address, GError **error)
   return fd;
 }
 
+/* Binds to an address that this host may get later only: of an interface that is still coming up,
+ * of a VPN, or one that moves between hosts. The kernel serves it from the moment it is there. */
+static int
+socket_bind_early (int fd, const struct sockaddr *sockaddr, socklen_t len)
+{
+  if (sockaddr->sa_family == AF_INET6)
+    socket_set_int (fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+  else
+    socket_set_int (fd, IPPROTO_IP, IP_FREEBIND, 1);
+  return bind (fd, sockaddr, len);
+}
+
 static int
 socket_listen_tcp (const struct sockaddr *sockaddr, socklen_t len, gboolean dual,
                    const DetourSocketOptions *options, GError **error)
@@ -102,7 +115,8 @@ socket_listen_tcp (const struct sockaddr *sockaddr, socklen_t len, gboolean dual
   socket_set_int (fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, DETOUR_SOCKET_NOTSENT_LOWAT);
   detour_socket_set_options (fd, options);
 
-  if (bind (fd, sockaddr, len) < 0)
+  if (bind (fd, sockaddr, len) < 0
+      && (errno != EADDRNOTAVAIL || socket_bind_early (fd, sockaddr, len) < 0))
     return socket_fail (fd, "cannot bind", error);
   if (listen (fd, BACKLOG) < 0)
     return socket_fail (fd, "cannot listen", error);
@@ -173,6 +187,31 @@ detour_socket_listen (const DetourAddress *address, int family, const DetourSock
       return -1;
     }
   return socket_listen_tcp ((struct sockaddr *) &storage, len, FALSE, options, error);
+}
+
+gboolean
+detour_socket_is_absent (int fd)
+{
+  struct sockaddr_storage bound = { 0 };
+  socklen_t len = sizeof bound;
+  gboolean absent;
+  int probe;
+
+  if (getsockname (fd, (struct sockaddr *) &bound, &len) < 0)
+    return FALSE;
+  /* Any port will do: whether it can be had says nothing of the address. */
+  if (bound.ss_family == AF_INET)
+    ((struct sockaddr_in *) &bound)->sin_port = 0;
+  else if (bound.ss_family == AF_INET6)
+    ((struct sockaddr_in6 *) &bound)->sin6_port = 0;
+  else
+    return FALSE;
+  probe = socket (bound.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (probe < 0)
+    return FALSE;
+  absent = bind (probe, (struct sockaddr *) &bound, len) < 0 && errno == EADDRNOTAVAIL;
+  close (probe);
+  return absent;
 }
 
 int

@@ -24,13 +24,17 @@ typedef struct {
  * @options: set on the listening socket, from which accepted ones inherit them; ignored for Unix
  * sockets
  *
- * Binds and listens, dual stack for the empty host and both families. A stale Unix socket that
- * nobody serves is replaced. Main thread: looks up a host name.
+ * Binds and listens, dual stack for the empty host and both families. An address that this host
+ * does not have yet is bound all the same, and works from the moment it has it. A stale Unix socket
+ * that nobody serves is replaced. Main thread: looks up a host name.
  *
  * Returns: a non-blocking descriptor, or -1 with @error set.
  */
 int detour_socket_listen (const DetourAddress *address, int family,
                           const DetourSocketOptions *options, GError **error);
+
+/* The socket is bound to an address that this host does not have now, so that nobody reaches it. */
+gboolean detour_socket_is_absent (int fd);
 
 /* Changes the options of a listening socket for those that come after. */
 void detour_socket_set_options (int fd, const DetourSocketOptions *options);

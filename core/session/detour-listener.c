@@ -190,6 +190,17 @@ detour_listener_close (DetourListener *self)
   g_array_set_size (self->fds, 0);
 }
 
+GStrv
+detour_listener_absent_addresses (const DetourListener *self)
+{
+  g_autoptr (GStrvBuilder) absent = g_strv_builder_new ();
+
+  for (guint i = 0; i < self->fds->len; i++)
+    if (detour_socket_is_absent (g_array_index (self->fds, int, i)))
+      g_strv_builder_add (absent, self->addresses->pdata[i]);
+  return g_strv_builder_end (absent);
+}
+
 char *
 detour_listener_dup_addresses (const DetourListener *self)
 {

@@ -43,6 +43,11 @@ void detour_listener_unref (DetourListener *self);
 /* Closes the sockets; nobody accepts from them any more. Main thread. */
 void detour_listener_close (DetourListener *self);
 
+/* Those of its addresses that this host does not have now, so that nobody reaches them. Main
+ * thread.
+ */
+GStrv detour_listener_absent_addresses (const DetourListener *self);
+
 /* For people: "192.0.2.1:443 [2001:db8::1]:443". */
 char *detour_listener_dup_addresses (const DetourListener *self);
 

@@ -146,6 +146,20 @@ server_release_listener (gpointer owner, gpointer thing)
   detour_listener_unref (thing);
 }
 
+/* Nothing waits for such an address: the kernel serves it from the moment it is there. */
+static void
+server_warn_of_absent (const DetourListener *listener)
+{
+  g_auto (GStrv) absent = detour_listener_absent_addresses (listener);
+  g_autofree char *text = g_strjoinv (" ", absent);
+
+  if (text[0] != '\0')
+    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_LISTENER, listener->instance,
+                      "MESSAGE",
+                      "%s: this host does not have %s; connections come in there as soon as it has",
+                      listener->instance, text);
+}
+
 static gboolean
 server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings *settings,
                    const DetourListenerSpec *spec, GError **error)
@@ -169,6 +183,7 @@ server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings
   g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_LISTENER, listener->instance,
                     "MESSAGE", "%s: listening on %s (%s)", listener->instance, addresses,
                     listener->protocol);
+  server_warn_of_absent (listener);
   return TRUE;
 }
 

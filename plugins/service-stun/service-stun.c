@@ -21,6 +21,8 @@
 #define READ_ERROR_PAUSE_MS 1000
 /* Read errors between two warnings. */
 #define READ_ERRORS_A_WARNING 600
+/* Between two looks whether an address has come. */
+#define ABSENT_LOOK_S 5
 
 /* Belongs to the thread while that runs; start() and stop() have it before and after. */
 typedef struct {
@@ -33,6 +35,7 @@ typedef struct {
   StunBatch *batch;
   StunMap *map;
   guint n_read_errors;
+  guint absent_id; /* main thread: timer that looks for addresses that are not there yet; 0: none */
 
   DetourCounter *success;
   DetourCounter *not_stun;
@@ -279,6 +282,58 @@ service_stun_tell_addresses (ServiceStun *self)
                     detour_host_instance (self->host), "MESSAGE", "listening on %s", names->str);
 }
 
+/* Sockets at addresses that this host does not have, as text; empty when it has all. */
+static char *
+service_stun_absent_names (const ServiceStun *self)
+{
+  GString *names = g_string_new (NULL);
+
+  for (guint i = 0; i + 1 < self->polls->len; i++)
+    {
+      int fd = g_array_index (self->polls, struct pollfd, i).fd;
+      g_autofree char *name = stun_socket_name (fd);
+
+      if (stun_socket_is_absent (fd))
+        g_string_append_printf (names, "%s%s", names->len > 0 ? " " : "", name);
+    }
+  return g_string_free (names, FALSE);
+}
+
+/* Nothing has to be done for an address that comes, but the trouble is over then. */
+static gboolean
+service_stun_look_for_absent (gpointer data)
+{
+  ServiceStun *self = data;
+  g_autofree char *names = service_stun_absent_names (self);
+
+  if (names[0] == '\0')
+    {
+      detour_host_set_trouble (self->host, NULL);
+      self->absent_id = 0;
+      return G_SOURCE_REMOVE;
+    }
+  detour_host_set_trouble (self->host,
+                           "this host does not have %s; requests are answered there as soon as it "
+                           "has",
+                           names);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+service_stun_watch_absent (ServiceStun *self)
+{
+  g_autofree char *names = service_stun_absent_names (self);
+
+  if (names[0] == '\0')
+    return;
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE,
+                    detour_host_instance (self->host), "MESSAGE",
+                    "this host does not have %s; requests are answered there as soon as it has",
+                    names);
+  self->absent_id = g_timeout_add_seconds (ABSENT_LOOK_S, service_stun_look_for_absent, self);
+  service_stun_look_for_absent (self);
+}
+
 static StunMap *
 service_stun_read_map (const DetourSettings *settings, GError **error)
 {
@@ -356,7 +411,10 @@ service_stun_start (DetourHost *host, DetourSettings *settings, GError **error)
   service_stun_find_counters (self, host);
   service_stun_tell_addresses (self);
   self->thread = g_thread_try_new ("stun", service_stun_run, self, error);
-  return self->thread != NULL ? g_steal_pointer (&self) : NULL;
+  if (self->thread == NULL)
+    return NULL;
+  service_stun_watch_absent (self);
+  return g_steal_pointer (&self);
 }
 
 static void
@@ -367,6 +425,7 @@ service_stun_stop (gpointer data)
   int fd = g_array_index (self->polls, struct pollfd, self->polls->len - 1).fd;
   gssize written = write (fd, &one, sizeof one);
 
+  g_clear_handle_id (&self->absent_id, g_source_remove);
   g_assert (written == sizeof one);
   g_thread_join (self->thread);
 }

@@ -52,6 +52,19 @@ stun_socket_is_any_ipv6 (const struct sockaddr_storage *address)
   return address->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED (&in6->sin6_addr);
 }
 
+/* Binds to an address that this host may get later only; it works from the moment it is there. */
+static int
+stun_socket_bind_early (int fd, const struct sockaddr_storage *address, socklen_t size)
+{
+  int on = 1;
+
+  if (address->ss_family == AF_INET6)
+    setsockopt (fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on);
+  else
+    setsockopt (fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
+  return bind (fd, (const struct sockaddr *) address, size);
+}
+
 int
 stun_socket_open (const struct sockaddr_storage *address, gboolean only_ipv6)
 {
@@ -85,7 +98,8 @@ stun_socket_open (const struct sockaddr_storage *address, gboolean only_ipv6)
     }
   setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
 
-  if (bind (fd, (const struct sockaddr *) &bound, size) != 0)
+  if (bind (fd, (const struct sockaddr *) &bound, size) != 0
+      && (errno != EADDRNOTAVAIL || stun_socket_bind_early (fd, &bound, size) != 0))
     {
       int saved = errno;
 
@@ -94,6 +108,29 @@ stun_socket_open (const struct sockaddr_storage *address, gboolean only_ipv6)
       return -1;
     }
   return fd;
+}
+
+gboolean
+stun_socket_is_absent (int fd)
+{
+  struct sockaddr_storage address = { 0 };
+  socklen_t size = sizeof address;
+  gboolean absent;
+  int probe;
+
+  if (getsockname (fd, (struct sockaddr *) &address, &size) != 0)
+    return FALSE;
+  /* Any port will do: whether it can be had says nothing of the address. */
+  if (address.ss_family == AF_INET)
+    ((struct sockaddr_in *) &address)->sin_port = 0;
+  else
+    ((struct sockaddr_in6 *) &address)->sin6_port = 0;
+  probe = socket (address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (probe < 0)
+    return FALSE;
+  absent = bind (probe, (const struct sockaddr *) &address, size) != 0 && errno == EADDRNOTAVAIL;
+  close (probe);
+  return absent;
 }
 
 char *

@@ -21,11 +21,15 @@ gboolean stun_socket_parse (const char *text, struct sockaddr_storage *out)
  * @only_ipv6: when @address is of IPv6: leave IPv4 to another socket
  *
  * Binds a socket that tells where datagrams were sent to. Every address of IPv6 means every one of
- * IPv4 on a host without IPv6.
+ * IPv4 on a host without IPv6. An address that this host does not have yet is bound all the same,
+ * and works from the moment it has it.
  *
  * Returns: descriptor; -1 with errno set.
  */
 int stun_socket_open (const struct sockaddr_storage *address, gboolean only_ipv6);
+
+/* The socket is bound to an address that this host does not have now. */
+gboolean stun_socket_is_absent (int fd);
 
 /* ADDRESS:PORT that the socket is bound to; free with g_free(). */
 char *stun_socket_name (int fd);

@@ -3,6 +3,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import os
+import random
 import signal
 import socket
 import ssl
@@ -11,8 +12,9 @@ import subprocess
 
 import pytest
 
+from control import ask
 from derp_client import PATIENCE, Client, Closed, Stream, http_request
-from relay import DETOURD, EVERYTHING, SMALL, StartFailed, daemon_environment, with_keys, without_group
+from relay import DETOURD, EVERYTHING, SMALL, StartFailed, daemon_environment, wait_until, with_keys, without_group
 from test_stun import request
 
 
@@ -197,3 +199,50 @@ def test_draining_serves_on_and_is_not_recommended(make_relay):
             sock.recv(2048)
     client.send_packet(client.key, b"hello")
     client.expect_packet(client.key, b"hello")
+
+
+# ---- addresses that are not there
+
+@pytest.fixture
+def foreign_address():
+    """An address of the range for examples that this host does not have, and a function that gives it to loopback."""
+    address = f"198.51.100.{random.randrange(1, 255)}"
+    command = ["ip", "address", "{}", f"{address}/32", "dev", "lo"]
+    added = []
+
+    def add():
+        done = subprocess.run([word.format("add") for word in command], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"addresses cannot be added here: {done.stderr}")
+        added.append(address)
+    yield address, add
+    if added:
+        subprocess.run([word.format("del") for word in command], check=True)
+
+
+def hints(relay):
+    return {(hint["code"], hint["about"]) for hint in ask(relay, "status")["hints"]}
+
+
+def test_an_address_that_is_not_there_yet_is_served_once_it_is(make_relay, foreign_address):
+    address, add = foreign_address
+    config = with_keys(EVERYTHING, "transport https", listen=f"127.0.0.1:{{https}}; {address}:{{other}}")
+    relay = make_relay(with_keys(config, "service stun", listen=f"127.0.0.1:{{stun}}; {address}:{{stun2}}"))
+    Client(Stream.connect(relay.address("https")).start_tls()).login()
+    assert f"transport/https: this host does not have {address}:{relay.ports['other']}" in relay.log
+    assert f"this host does not have {address}:{relay.ports['stun2']}" in relay.log
+    assert {("address_absent", "transport/https"), ("plugin_trouble", "service/stun")} <= hints(relay)
+    add()
+    Client(Stream.connect((address, relay.ports["other"])).start_tls()).login()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(PATIENCE)
+        sock.connect((address, relay.ports["stun2"]))
+        sock.send(request(bytes(12)))
+        assert sock.recv(2048)[:2] == b"\1\1"
+    wait_until(lambda: not {"address_absent", "plugin_trouble"} & {code for code, _ in hints(relay)}, "the hints to go")
+
+
+def test_ipv6_address_that_is_not_there(make_relay):
+    relay = make_relay(with_keys(EVERYTHING, "transport https", listen="127.0.0.1:{https}; [2001:db8::9]:{other}"))
+    assert ("address_absent", "transport/https") in hints(relay)
+    Client(Stream.connect(relay.address("https")).start_tls()).login()

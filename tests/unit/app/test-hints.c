@@ -45,6 +45,10 @@ static const Case cases[] = {
   { "/hints/no-listener", WELL, PLUGIN ("running", "http", "", ""), "no_listener" },
   { "/hints/draining-has-no-listener", WELL ", 'Draining': <true>",
     PLUGIN ("running", "http", "", ""), "draining" },
+  { "/hints/address-that-is-not-there", WELL,
+    "objectpath '/x/listener/a': {'" BUS
+    "Listener': {'Derp': <true>, 'AbsentAddresses': <['192.0.2.1:80', '[2001:db8::1]:80']>}}",
+    "address_absent address_absent" },
   { "/hints/tls-without-certificate", WELL, TLS_LISTENER, "no_certificate" },
   { "/hints/slow-readers",
     WELL ", 'Recent': <{'packets_received': <@t 10000>, 'packets_dropped_slow': <@t 300>}>",
