@@ -191,11 +191,18 @@ ctl_config_print_facts (const Detourctl *self, GVariant *facts)
                         g_variant_lookup (facts, "value", "&s", &value) ? value : _ ("not set"));
   if (*detourctl_text (facts, "origin") != '\0')
     detourctl_print_fact (self, _ ("set in"), FACTS, detourctl_text (facts, "origin"));
+  if (g_variant_lookup (facts, "waiting", "&s", &value))
+    detourctl_print_fact (self, _ ("waiting"), FACTS, *value != '\0' ? value : _ ("not set"));
+  if (*detourctl_text (facts, "waiting_origin") != '\0')
+    detourctl_print_fact (self, _ ("set in"), FACTS, detourctl_text (facts, "waiting_origin"));
   if (*detourctl_text (facts, "fallback") != '\0')
     detourctl_print_fact (self, _ ("otherwise"), FACTS, detourctl_text (facts, "fallback"));
   if (detourctl_flag (facts, "required"))
     detourctl_print_fact (self, _ ("note"), FACTS, _ ("must be set"));
-  if (detourctl_flag (facts, "restart"))
+  if (g_variant_lookup (facts, "waiting", "&s", &value))
+    detourctl_print_fact (self, _ ("note"), FACTS,
+                          _ ("restart the daemon to bring the waiting value into force"));
+  else if (detourctl_flag (facts, "restart"))
     detourctl_print_fact (self, _ ("note"), FACTS,
                           _ ("a change counts after a restart of the daemon"));
 }
@@ -213,7 +220,7 @@ ctl_config_run_explain (Detourctl *self, char **arguments)
 
       if (config == NULL)
         return exit;
-      facts = detour_config_view_explain (config, arguments[0], &error);
+      facts = detour_config_view_explain (config, NULL, arguments[0], &error);
       if (facts == NULL)
         {
           detourctl_complain ("%s", error->message);

@@ -16,6 +16,7 @@ typedef struct {
   const char *group;
   const DetourConfigKey *key;
   const DetourSettings *settings;       /* NULL for `plugin` and `enabled` of an instance */
+  const DetourSettings *in_force;       /* NULL: nobody goes by it */
   const DetourConfigInstance *instance; /* NULL in a fixed group */
 } Item;
 
@@ -23,12 +24,15 @@ typedef struct {
 typedef gboolean (*ItemFunc) (const Item *item, gpointer user);
 
 static gboolean
-config_view_each_of_group (const DetourSettings *settings, const DetourConfigInstance *instance,
-                           ItemFunc func, gpointer user)
+config_view_each_of_group (const DetourRoster *roster, const DetourSettings *settings,
+                           const DetourConfigInstance *instance, ItemFunc func, gpointer user)
 {
+  const DetourSettings *in_force = roster != NULL ? detour_roster_in_force (roster, settings)
+                                                  : NULL;
+
   for (const DetourConfigKey *key = detour_settings_table (settings); key->key != NULL; key++)
     {
-      Item item = { detour_settings_group (settings), key, settings, instance };
+      Item item = { detour_settings_group (settings), key, settings, in_force, instance };
 
       if (!func (&item, user))
         return FALSE;
@@ -37,11 +41,12 @@ config_view_each_of_group (const DetourSettings *settings, const DetourConfigIns
 }
 
 static void
-config_view_each_key (const DetourConfig *config, ItemFunc func, gpointer user)
+config_view_each_key (const DetourConfig *config, const DetourRoster *roster, ItemFunc func,
+                      gpointer user)
 {
-  if (!config_view_each_of_group (config->core, NULL, func, user)
-      || !config_view_each_of_group (config->limits, NULL, func, user)
-      || !config_view_each_of_group (config->admission, NULL, func, user))
+  if (!config_view_each_of_group (roster, config->core, NULL, func, user)
+      || !config_view_each_of_group (roster, config->limits, NULL, func, user)
+      || !config_view_each_of_group (roster, config->admission, NULL, func, user))
     return;
   for (guint i = 0; i < config->instances->len; i++)
     {
@@ -49,14 +54,37 @@ config_view_each_key (const DetourConfig *config, ItemFunc func, gpointer user)
 
       for (const DetourConfigKey *key = detour_schema_instance; key->key != NULL; key++)
         {
-          Item item = { detour_settings_group (instance->settings), key, NULL, instance };
+          Item item = { detour_settings_group (instance->settings), key, NULL, NULL, instance };
 
           if (!func (&item, user))
             return;
         }
-      if (!config_view_each_of_group (instance->settings, instance, func, user))
+      if (!config_view_each_of_group (roster, instance->settings, instance, func, user))
         return;
     }
+}
+
+static gboolean
+config_view_waits (const Item *item)
+{
+  return item->settings != NULL
+      && detour_roster_key_waits (item->in_force, item->settings, item->key);
+}
+
+/* The settings whose value counts now. */
+static const DetourSettings *
+config_view_counting (const Item *item)
+{
+  return config_view_waits (item) ? item->in_force : item->settings;
+}
+
+static const char *
+config_view_text_in (const Item *item, const DetourSettings *settings)
+{
+  if ((item->key->flags & DETOUR_CONFIG_SECRET) != 0
+      && detour_settings_is_written (settings, item->key->key))
+    return "********";
+  return detour_settings_text (settings, item->key->key);
 }
 
 static const char *
@@ -68,10 +96,7 @@ config_view_text_of (const Item *item)
         return item->instance->plugin_name;
       return item->instance->enabled ? "true" : "false";
     }
-  if ((item->key->flags & DETOUR_CONFIG_SECRET) != 0
-      && detour_settings_is_written (item->settings, item->key->key))
-    return "********";
-  return detour_settings_text (item->settings, item->key->key);
+  return config_view_text_in (item, config_view_counting (item));
 }
 
 static char *
@@ -96,12 +121,12 @@ config_view_describe_one (const Item *item, gpointer user)
 }
 
 GVariant *
-detour_config_view_describe (const DetourConfig *config)
+detour_config_view_describe (const DetourConfig *config, const DetourRoster *roster)
 {
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE ("a(ssssss)"));
-  config_view_each_key (config, config_view_describe_one, &out);
+  config_view_each_key (config, roster, config_view_describe_one, &out);
   return g_variant_builder_end (&out);
 }
 
@@ -136,7 +161,7 @@ config_view_refuse (const DetourConfig *config, const char *name, GError **error
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   const char *nearest;
 
-  config_view_each_key (config, config_view_collect_name, names);
+  config_view_each_key (config, NULL, config_view_collect_name, names);
   g_ptr_array_add (names, NULL);
   nearest = detour_nearest (name, (const char *const *) names->pdata);
   if (nearest != NULL)
@@ -163,13 +188,25 @@ config_view_add_flag (GVariantBuilder *out, const char *name, const Item *item,
   g_variant_builder_add (out, "{sv}", name, g_variant_new_boolean ((item->key->flags & flag) != 0));
 }
 
+static void
+config_view_add_origin (GVariantBuilder *out, const char *name, const Item *item,
+                        const DetourSettings *settings)
+{
+  g_autofree char *origin = NULL;
+  const char *file;
+  guint line;
+
+  if (!detour_settings_origin (settings, item->key->key, &file, &line))
+    return;
+  origin = g_strdup_printf ("%s:%u", file, line);
+  config_view_add_text (out, name, origin);
+}
+
 static GVariant *
 config_view_facts_of (const Item *item)
 {
   g_autofree char *type = config_view_type_of (item->key);
   GVariantBuilder out;
-  const char *file;
-  guint line;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
   config_view_add_text (&out, "group", item->group);
@@ -178,12 +215,14 @@ config_view_facts_of (const Item *item)
   config_view_add_text (&out, "summary", item->key->summary);
   config_view_add_text (&out, "value", config_view_text_of (item));
   config_view_add_text (&out, "fallback", item->key->fallback);
-  if (item->settings != NULL
-      && detour_settings_origin (item->settings, item->key->key, &file, &line))
+  if (item->settings != NULL)
+    config_view_add_origin (&out, "origin", item, config_view_counting (item));
+  if (config_view_waits (item))
     {
-      g_autofree char *origin = g_strdup_printf ("%s:%u", file, line);
+      const char *waiting = config_view_text_in (item, item->settings);
 
-      config_view_add_text (&out, "origin", origin);
+      config_view_add_text (&out, "waiting", waiting != NULL ? waiting : "");
+      config_view_add_origin (&out, "waiting_origin", item, item->settings);
     }
   if (item->key->words != NULL)
     {
@@ -207,7 +246,8 @@ config_view_facts_of (const Item *item)
 }
 
 GVariant *
-detour_config_view_explain (const DetourConfig *config, const char *name, GError **error)
+detour_config_view_explain (const DetourConfig *config, const DetourRoster *roster,
+                            const char *name, GError **error)
 {
   g_autofree char *group = g_strdup (name);
   char *dot = strrchr (group, '.');
@@ -219,7 +259,7 @@ detour_config_view_explain (const DetourConfig *config, const char *name, GError
       g_strdelimit (group, "/", ' ');
       search.group = group;
       search.key = dot + 1;
-      config_view_each_key (config, config_view_is_it, &search);
+      config_view_each_key (config, roster, config_view_is_it, &search);
     }
   if (search.found.key == NULL)
     {
@@ -227,6 +267,33 @@ detour_config_view_explain (const DetourConfig *config, const char *name, GError
       return NULL;
     }
   return config_view_facts_of (&search.found);
+}
+
+/* Waiting for a restart ------------------------------------------------------------------------ */
+
+static gboolean
+config_view_add_waiting (const Item *item, gpointer user)
+{
+  g_autofree char *name = g_strconcat (item->group, ".", item->key->key, NULL);
+  const char *old;
+  const char *new;
+
+  if (!config_view_waits (item))
+    return TRUE;
+  old = config_view_text_in (item, item->in_force);
+  new = config_view_text_in (item, item->settings);
+  g_variant_builder_add (user, "(sss)", name, old != NULL ? old : "", new != NULL ? new : "");
+  return TRUE;
+}
+
+GVariant *
+detour_config_view_waiting (const DetourConfig *config, const DetourRoster *roster)
+{
+  GVariantBuilder out;
+
+  g_variant_builder_init (&out, G_VARIANT_TYPE ("a(sss)"));
+  config_view_each_key (config, roster, config_view_add_waiting, &out);
+  return g_variant_builder_end (&out);
 }
 
 /* Checking ------------------------------------------------------------------------------------- */

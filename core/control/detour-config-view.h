@@ -5,15 +5,23 @@
  */
 #pragma once
 
-#include "detour-config.h"
+#include "detour-roster.h"
 
 G_BEGIN_DECLS
 
+/* In all of these, @roster is the running daemon's, whose detour_roster_config() @config is; NULL
+ * for a configuration that nobody runs. With it, a value is the one in force. */
+
 /* a(ssssss): group, key, type, value, fallback, summary. Floating. */
-GVariant *detour_config_view_describe (const DetourConfig *config);
+GVariant *detour_config_view_describe (const DetourConfig *config, const DetourRoster *roster);
 
 /* @name: "GROUP.KEY". a{sv}, floating; NULL when there is no such key. */
-GVariant *detour_config_view_explain (const DetourConfig *config, const char *name, GError **error);
+GVariant *detour_config_view_explain (const DetourConfig *config, const DetourRoster *roster,
+                                      const char *name, GError **error);
+
+/* What waits for a restart of the daemon. a(sss): "GROUP.KEY", the value in force, the value that
+ * waits; floating, empty when nothing waits. A value that is not set is empty. */
+GVariant *detour_config_view_waiting (const DetourConfig *config, const DetourRoster *roster);
 
 /* What is wrong with the files; empty when nothing is. */
 GStrv detour_config_view_check (const DetourConfigSources *sources, DetourPlugins *plugins);

@@ -421,22 +421,23 @@ control_manager_dump_config (gpointer data, GVariant *arguments, GDBusMethodInvo
 static void
 control_manager_describe_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
-  const DetourConfig *config = detour_roster_config (((DetourControl *) data)->parts.roster);
+  DetourRoster *roster = ((DetourControl *) data)->parts.roster;
 
   g_dbus_method_invocation_return_value (
-      call, g_variant_new ("(@a(ssssss))", detour_config_view_describe (config)));
+      call, g_variant_new ("(@a(ssssss))",
+                           detour_config_view_describe (detour_roster_config (roster), roster)));
 }
 
 static void
 control_manager_explain_key (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
-  const DetourConfig *config = detour_roster_config (((DetourControl *) data)->parts.roster);
+  DetourRoster *roster = ((DetourControl *) data)->parts.roster;
   g_autoptr (GError) error = NULL;
   GVariant *facts;
   const char *name;
 
   g_variant_get (arguments, "(&s)", &name);
-  facts = detour_config_view_explain (config, name, &error);
+  facts = detour_config_view_explain (detour_roster_config (roster), roster, name, &error);
   if (facts != NULL)
     g_dbus_method_invocation_return_value (call, g_variant_new ("(@a{sv})", facts));
   else

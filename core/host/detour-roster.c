@@ -11,7 +11,8 @@
 
 struct _DetourRoster {
   DetourHostContext context;
-  DetourConfig *config;
+  DetourConfig *config; /* read last */
+  DetourConfig *first;  /* of the start; what needs a restart is in force as it was there */
   GPtrArray *instances; /* DetourInstance, in the order of the files */
 };
 
@@ -40,6 +41,7 @@ detour_roster_new (DetourConfig *config, const char *state_directory, const guin
   DetourRoster *self = g_new0 (DetourRoster, 1);
 
   self->config = detour_config_ref (config);
+  self->first = detour_config_ref (config);
   self->context.hostname = g_strdup (config->options.core.hostname);
   self->context.state_directory = g_strdup (state_directory);
   memcpy (self->context.server_key, server_key, DETOUR_KEY_SIZE);
@@ -60,6 +62,7 @@ detour_roster_free (DetourRoster *self)
   g_ptr_array_unref (self->instances);
   detour_cert_store_free (self->context.certs);
   detour_config_unref (self->config);
+  detour_config_unref (self->first);
   g_free (self->context.hostname);
   g_free (self->context.state_directory);
   g_free (self);
@@ -142,6 +145,56 @@ detour_roster_stop (DetourRoster *self)
 
 /* ---- going over to another configuration ----------------------------------------------------- */
 
+gboolean
+detour_roster_key_waits (const DetourSettings *in_force, const DetourSettings *read,
+                         const DetourConfigKey *key)
+{
+  return (key->flags & DETOUR_CONFIG_RESTART) != 0 && in_force != NULL && read != in_force
+      && detour_settings_table (in_force) == detour_settings_table (read)
+      && !detour_settings_same_value (in_force, read, key->key);
+}
+
+const DetourSettings *
+detour_roster_in_force (const DetourRoster *self, const DetourSettings *read)
+{
+  if (read == self->config->core)
+    return self->first->core;
+  if (read == self->config->limits)
+    return self->first->limits;
+  if (read == self->config->admission)
+    return self->first->admission;
+  for (guint i = 0; i < self->config->instances->len; i++)
+    {
+      const DetourConfigInstance *configured = self->config->instances->pdata[i];
+
+      if (configured->settings == read)
+        {
+          const DetourInstance *instance = roster_find_id (self, configured->id);
+
+          return instance != NULL ? instance->settings : NULL;
+        }
+    }
+  return NULL;
+}
+
+static void
+roster_report_waiting (const DetourSettings *in_force, const DetourSettings *read,
+                       const DetourConfigKey *key)
+{
+  const char *old = detour_settings_text (in_force, key->key);
+  const char *new = detour_settings_text (read, key->key);
+  gboolean secret = (key->flags & DETOUR_CONFIG_SECRET) != 0;
+
+  g_warning ("[%s] %s: changed to %s, which counts after a restart of the daemon; %s is in force",
+             detour_settings_group (read), key->key,
+             new == NULL ? "its fallback"
+             : secret    ? "another value"
+                         : new,
+             old == NULL ? "its fallback"
+             : secret    ? "the old one"
+                         : old);
+}
+
 /* Names the keys that changed but only count after a restart of the daemon. TRUE when there are
  * others that changed as well. */
 static gboolean
@@ -154,8 +207,7 @@ roster_report_restart_keys (const DetourSettings *old, const DetourSettings *new
       if (detour_settings_same_value (old, new, key->key))
         continue;
       if ((key->flags & DETOUR_CONFIG_RESTART) != 0)
-        g_warning ("[%s] %s: changed; it counts after a restart of the daemon",
-                   detour_settings_group (new), key->key);
+        roster_report_waiting (old, new, key);
       else
         others = TRUE;
     }
@@ -269,7 +321,9 @@ detour_roster_apply (DetourRoster *self, DetourConfig *config)
   GPtrArray *instances = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_instance_free);
   gboolean good = TRUE;
 
-  roster_report_restart_keys (self->config->core, config->core);
+  roster_report_restart_keys (self->first->core, config->core);
+  roster_report_restart_keys (self->first->limits, config->limits);
+  roster_report_restart_keys (self->first->admission, config->admission);
   for (guint i = self->instances->len; i-- > 0;)
     {
       DetourInstance *instance = self->instances->pdata[i];

@@ -57,7 +57,16 @@ gboolean detour_roster_apply (DetourRoster *self, DetourConfig *config);
 void detour_roster_set_ready (DetourRoster *self, gboolean ready);
 gboolean detour_roster_is_ready (const DetourRoster *self);
 
+/* The configuration that was read last. */
 DetourConfig *detour_roster_config (DetourRoster *self);
+
+/* @read: settings of a group of detour_roster_config(). Those that the daemon, or the running
+ * instance, goes by where a key needs a restart; NULL when there are none. */
+const DetourSettings *detour_roster_in_force (const DetourRoster *self, const DetourSettings *read);
+/* The value of @key in @read waits for a restart of the daemon; until then that in @in_force, which
+ * may be NULL, counts. */
+gboolean detour_roster_key_waits (const DetourSettings *in_force, const DetourSettings *read,
+                                  const DetourConfigKey *key);
 DetourCertStore *detour_roster_certs (DetourRoster *self);
 
 guint detour_roster_count (const DetourRoster *self);

@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from control import ask, detourctl
 from derp_client import Closed, Stream, http_request
 from relay import BUILD, EVERYTHING, SMALL, StartFailed, run_detourd, with_keys, without_group
 
@@ -336,8 +337,14 @@ def test_limits_change_for_clients_that_are_there(make_relay):
 def test_what_needs_a_restart_is_said(make_relay):
     relay = make_relay()
     log = relay.reload(with_keys(relay.config, "core", workers="2"))
-    assert re.search(r"\[core\] workers.*restart", log)
+    assert "[core] workers: changed to 2, which counts after a restart of the daemon; 1 is in force" in log
     relay.door("tls").client().ping(b"12345678")
+    facts = ask(relay, "config", "explain", "core.workers")["key"]
+    assert (facts["value"], facts["waiting"]) == ("1", "2")
+    text, _ = detourctl(relay, "config", "explain", "core.workers")
+    assert re.search(r"value +1\n", text) and re.search(r"waiting +2\n", text), text
+    # The same file again: it still waits.
+    assert "[core] workers: changed to 2" in relay.reload()
 
 
 def test_many_reloads_under_traffic(make_relay):

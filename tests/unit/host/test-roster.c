@@ -502,8 +502,12 @@ keys_that_need_a_restart_are_named (void)
   assert_story ("+service/x +transport/x");
 
   g_assert_true (apply (&stage, "[transport x]\n[service x]\ndeep=2\n[core]\nworkers=3\n"));
-  assert_logged ("[core] workers: changed; it counts after a restart of the daemon",
-                 "[service x] deep: changed; it counts after a restart of the daemon", NULL);
+  assert_logged (
+      "[core] workers: changed to 3, which counts after a restart of the daemon; auto is "
+      "in force",
+      "[service x] deep: changed to 2, which counts after a restart of the daemon; 1 is in "
+      "force",
+      NULL);
   assert_story ("~service/x ~transport/x");
   stage_clear (&stage);
 }
