@@ -463,46 +463,52 @@ DetourCert *detour_host_find_cert (DetourHost *host, const char *instance, const
 
 /* -------------------------------------------------------------------------------------------------
  * Kind `auth`: an asynchronous verdict on a client. Caching, time limits, single flight, grace and
- * the order of sources live in core.
+ * the order of the instances live in core.
  * ---------------------------------------------------------------------------------------------- */
 
 typedef enum {
   DETOUR_AUTH_ALLOW,
-  DETOUR_AUTH_DENY,        /* the source knows, and says no */
-  DETOUR_AUTH_UNAVAILABLE, /* the source cannot say now */
+  DETOUR_AUTH_DENY,        /* the instance knows, and says no */
+  DETOUR_AUTH_UNAVAILABLE, /* the instance cannot say now */
 } DetourAuthResult;
 
-/* Lives until it was answered. */
+/* One client that asks to come in. Immutable, reference-counted, any thread. */
 typedef struct {
   guint8 key[DETOUR_KEY_SIZE];
-  const char *source;   /* address without port; "" when unknown */
-  const char *sni;      /* NULL: none */
-  const char *listener; /* "transport/https" */
+  const char *address;  /* of the client, without port; "" when unknown */
+  const char *sni;      /* name it asked for in TLS; NULL: none */
+  const char *listener; /* "transport/https"; "" when unknown */
   const char *app_name; /* the client's own claim; "" when none */
   gboolean prober;
-} DetourAuthQuestion;
+} DetourAuthRequest;
 
+/* For a plugin that needs the request longer than until it has answered. */
+DetourAuthRequest *detour_auth_request_ref (const DetourAuthRequest *self);
+void detour_auth_request_unref (DetourAuthRequest *self);
+
+/* An answer. */
 typedef struct {
   DetourAuthResult result;
-  const char *label;  /* (nullable) who this is, for people: host name, owner; copied */
-  const char *class_; /* (nullable) a word that policy may use later; copied */
-  const char *reason; /* (nullable) why, for the log; copied */
+  const char *label;  /* (nullable) who this is, for people: host name, owner */
+  const char *class_; /* (nullable) a word that stays with the client's session, for policy */
+  const char *reason; /* (nullable) why, for the log */
   gint64 ttl_us;      /* how long the verdict may be believed; 0: core decides */
 } DetourAuthVerdict;
 
-typedef struct _DetourAuthCall DetourAuthCall; /* one question on its way; consumed by the answer */
+typedef struct _DetourAuthCall DetourAuthCall; /* a request that was not answered yet */
 
-/* Any thread, exactly once for each call. */
+/* Any thread, exactly once for each call, which is gone afterwards. @verdict and its texts are
+ * copied. */
 void detour_auth_answer (DetourAuthCall *call, const DetourAuthVerdict *verdict);
 
 typedef struct {
-  /* Main thread; must not block. Answers now or later. After stop() began, an answer is still owed.
-   */
-  void (*verify) (gpointer self, const DetourAuthQuestion *question, DetourAuthCall *call);
+  /* Main thread; must not block. Answers now or later; an answer is owed even after stop() began.
+   * @request lives until the answer. */
+  void (*verify) (gpointer self, const DetourAuthRequest *request, DetourAuthCall *call);
 } DetourAuthFuncs;
 
-/* Verdicts of this instance may be different now: forget them, ask again about clients that are
- * held. */
+/* Verdicts of this instance may be different now: core forgets them, and asks again about clients
+ * that are held or connected. */
 void detour_host_auth_changed (DetourHost *host);
 
 /* -------------------------------------------------------------------------------------------------

@@ -440,7 +440,7 @@ detour_client_list_get (DetourClientList *self, const char *key, GDBusMethodInvo
 /* Why ------------------------------------------------------------------------------------------ */
 
 static void
-client_list_add_verdict (const DetourVerdictNote *note, gpointer data)
+client_list_add_verdict (const DetourVerdictRecord *record, gpointer data)
 {
   static const char *const results[] = {
     [DETOUR_AUTH_ALLOW] = "allow",
@@ -456,22 +456,25 @@ client_list_add_verdict (const DetourVerdictNote *note, gpointer data)
     { "recheck", DETOUR_VERDICT_RECHECK },
     { "dry_run", DETOUR_VERDICT_DRY_RUN },
   };
+  const DetourVerdict *verdict = record->verdict;
   GVariantBuilder row;
 
   g_variant_builder_init (&row, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&row, "{sv}", "verdict", g_variant_new_string (results[note->result]));
-  client_list_add_text (&row, "source", note->source, strlen (note->source));
-  if (note->label != NULL)
-    client_list_add_text (&row, "label", note->label, strlen (note->label));
-  if (note->reason != NULL)
-    client_list_add_text (&row, "reason", note->reason, strlen (note->reason));
-  client_list_add_text (&row, "address", note->address, strlen (note->address));
-  g_variant_builder_add (&row, "{sv}", "first", g_variant_new_uint64 ((guint64) note->first_us));
-  g_variant_builder_add (&row, "{sv}", "last", g_variant_new_uint64 ((guint64) note->last_us));
-  g_variant_builder_add (&row, "{sv}", "count", g_variant_new_uint64 (note->count));
+  g_variant_builder_add (&row, "{sv}", "verdict", g_variant_new_string (results[verdict->result]));
+  client_list_add_text (&row, "source", verdict->instance, strlen (verdict->instance));
+  if (verdict->label != NULL)
+    client_list_add_text (&row, "label", verdict->label, strlen (verdict->label));
+  if (verdict->class_ != NULL)
+    client_list_add_text (&row, "class", verdict->class_, strlen (verdict->class_));
+  if (verdict->reason != NULL)
+    client_list_add_text (&row, "reason", verdict->reason, strlen (verdict->reason));
+  client_list_add_text (&row, "address", record->address, strlen (record->address));
+  g_variant_builder_add (&row, "{sv}", "first", g_variant_new_uint64 ((guint64) record->first_us));
+  g_variant_builder_add (&row, "{sv}", "last", g_variant_new_uint64 ((guint64) record->last_us));
+  g_variant_builder_add (&row, "{sv}", "count", g_variant_new_uint64 (record->count));
   for (guint i = 0; i < G_N_ELEMENTS (flags); i++)
     g_variant_builder_add (&row, "{sv}", flags[i].name,
-                           g_variant_new_boolean ((note->flags & flags[i].flag) != 0));
+                           g_variant_new_boolean ((verdict->flags & flags[i].flag) != 0));
   g_variant_builder_add_value (data, g_variant_builder_end (&row));
 }
 

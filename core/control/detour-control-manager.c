@@ -111,7 +111,7 @@ control_manager_get_admission (gpointer data)
 }
 
 static void
-control_manager_add_source (const DetourAuthSourceInfo *info, gpointer data)
+control_manager_add_auth_instance (const DetourAuthInstanceInfo *info, gpointer data)
 {
   GVariantBuilder row;
 
@@ -138,8 +138,9 @@ control_manager_get_admission_sources (gpointer data)
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE ("aa{sv}"));
-  detour_admission_foreach_source (detour_server_admission (((DetourControl *) data)->parts.server),
-                                   control_manager_add_source, &out);
+  detour_admission_foreach_instance (
+      detour_server_admission (((DetourControl *) data)->parts.server),
+      control_manager_add_auth_instance, &out);
   return g_variant_builder_end (&out);
 }
 

@@ -1,27 +1,31 @@
-/* detour-auth-call.c: one question on its way to an auth plugin and back to the main thread.
+/* detour-auth-call.c: one auth request on its way to a plugin, and the verdict on its way back to
+ * the main thread.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "detour-auth-request.h"
 #include "detour-instance-private.h"
 
 #include <string.h>
 
 #include "detour-mailbox.h"
 
-/* Two may hold a call: the plugin until it answers, and the instance's list until the answer is
+/* Texts of plugins come from far away: so many characters of them are kept. */
+#define TEXT_MAX 200
+/* Far more than core believes, and no sum with the clock overflows. */
+#define TTL_MAX_US (365 * G_TIME_SPAN_DAY)
+
+/* Two may hold a call: the plugin until it answers, and the instance's list until the verdict is
  * delivered. */
 struct _DetourAuthCall {
   gatomicrefcount refs;
-  DetourAuthQuestion question;
-  char *source, *sni, *listener, *app_name; /* what the question points to */
-
-  /* Written by whoever answers, read on the main thread afterwards. */
-  DetourAuthVerdict verdict;
-  char *label, *class_, *reason;
+  DetourAuthRequest *request;
+  char *instance_id;
+  DetourVerdict *verdict; /* set by the thread that answers, read on the main thread afterwards */
 
   /* Main thread only. */
   DetourInstance *instance; /* NULL once delivered */
-  DetourAuthDone done;
+  DetourVerdictFunc done;
   gpointer data;
 };
 
@@ -30,19 +34,15 @@ auth_call_unref (DetourAuthCall *self)
 {
   if (!g_atomic_ref_count_dec (&self->refs))
     return;
-  g_free (self->source);
-  g_free (self->sni);
-  g_free (self->listener);
-  g_free (self->app_name);
-  g_free (self->label);
-  g_free (self->class_);
-  g_free (self->reason);
+  detour_auth_request_unref (self->request);
+  g_clear_pointer (&self->verdict, detour_verdict_unref);
+  g_free (self->instance_id);
   g_free (self);
 }
 
-/* Takes the call off the instance's list and tells the asker. */
+/* Takes the call off the instance's list and hands the verdict to the caller. */
 static void
-auth_call_deliver (DetourAuthCall *self, const DetourAuthVerdict *verdict)
+auth_call_deliver (DetourAuthCall *self, DetourVerdict *verdict)
 {
   DetourInstance *instance = g_steal_pointer (&self->instance);
 
@@ -57,21 +57,55 @@ auth_call_deliver_answer (gpointer data)
   DetourAuthCall *self = data;
 
   if (self->instance != NULL)
-    auth_call_deliver (self, &self->verdict);
+    auth_call_deliver (self, self->verdict);
   auth_call_unref (self);
+}
+
+/* One line, valid, not too long; free with g_free(). NULL when nothing is left. */
+static char *
+auth_call_tidy (const char *text)
+{
+  g_autofree char *valid = NULL;
+  GString *out;
+  guint n = 0;
+
+  if (text == NULL)
+    return NULL;
+  valid = g_utf8_make_valid (text, (gssize) strnlen (text, 4 * TEXT_MAX));
+  out = g_string_new (NULL);
+  for (const char *p = valid; *p != '\0' && n < TEXT_MAX; p = g_utf8_next_char (p), n++)
+    {
+      gunichar c = g_utf8_get_char (p);
+
+      g_string_append_unichar (out, g_unichar_isprint (c) ? c : ' ');
+    }
+  g_strstrip (out->str);
+  return g_string_free (out, *out->str == '\0');
+}
+
+static DetourVerdict *
+auth_call_make_verdict (const DetourAuthCall *self, const DetourAuthVerdict *answer)
+{
+  g_autofree char *label = auth_call_tidy (answer->label);
+  g_autofree char *class_ = auth_call_tidy (answer->class_);
+  g_autofree char *reason = auth_call_tidy (answer->reason);
+  const DetourVerdict fields = {
+    .result = answer->result,
+    .instance = self->instance_id,
+    .label = label,
+    .class_ = class_,
+    .reason = reason,
+    .until_us = answer->ttl_us > 0 ? g_get_monotonic_time () + MIN (answer->ttl_us, TTL_MAX_US) : 0,
+  };
+
+  return detour_verdict_new (&fields);
 }
 
 void
 detour_auth_answer (DetourAuthCall *call, const DetourAuthVerdict *verdict)
 {
-  call->label = g_strdup (verdict->label);
-  call->class_ = g_strdup (verdict->class_);
-  call->reason = g_strdup (verdict->reason);
-  call->verdict = *verdict;
-  call->verdict.label = call->label;
-  call->verdict.class_ = call->class_;
-  call->verdict.reason = call->reason;
-  /* The call knows whether somebody still waits: an instance that stopped took that away. */
+  call->verdict = auth_call_make_verdict (call, verdict);
+  /* The call knows whether it is still waited for: an instance that stopped took that away. */
   detour_mailbox_post (NULL, auth_call_deliver_answer, call, NULL);
 }
 
@@ -84,26 +118,23 @@ auth_call_answer_unavailable (DetourAuthCall *self, const char *reason)
 }
 
 void
-detour_instance_verify (DetourInstance *self, const DetourAuthQuestion *question,
-                        DetourAuthDone done, gpointer data)
+detour_instance_verify (DetourInstance *self, DetourAuthRequest *request, DetourVerdictFunc done,
+                        gpointer data)
 {
   DetourAuthCall *call = g_new0 (DetourAuthCall, 1);
 
   g_assert (self->kind == DETOUR_KIND_AUTH);
   g_atomic_ref_count_init (&call->refs);
   g_atomic_ref_count_inc (&call->refs);
-  call->question = *question;
-  call->question.source = call->source = g_strdup (question->source);
-  call->question.sni = call->sni = g_strdup (question->sni);
-  call->question.listener = call->listener = g_strdup (question->listener);
-  call->question.app_name = call->app_name = g_strdup (question->app_name);
+  call->request = detour_auth_request_ref (request);
+  call->instance_id = g_strdup (self->id);
   call->instance = self;
   call->done = done;
   call->data = data;
   g_ptr_array_add (self->auth_calls, call);
 
   if (self->state == DETOUR_INSTANCE_RUNNING)
-    self->plugin->funcs.auth->verify (self->self, &call->question, call);
+    self->plugin->funcs.auth->verify (self->self, call->request, call);
   else
     auth_call_answer_unavailable (call, "the instance does not run");
 }
@@ -111,9 +142,11 @@ detour_instance_verify (DetourInstance *self, const DetourAuthQuestion *question
 void
 detour_auth_call_abandon_all (DetourInstance *self)
 {
-  static const DetourAuthVerdict stopped = { .result = DETOUR_AUTH_UNAVAILABLE,
-                                             .reason = "the instance stopped" };
+  const DetourVerdict fields = { .result = DETOUR_AUTH_UNAVAILABLE,
+                                 .instance = self->id,
+                                 .reason = "the instance stopped" };
+  g_autoptr (DetourVerdict) stopped = detour_verdict_new (&fields);
 
   while (self->auth_calls->len > 0)
-    auth_call_deliver (self->auth_calls->pdata[self->auth_calls->len - 1], &stopped);
+    auth_call_deliver (self->auth_calls->pdata[self->auth_calls->len - 1], stopped);
 }

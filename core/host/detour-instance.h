@@ -4,6 +4,7 @@
 
 #include "detour-holdings.h"
 #include "detour-host-hooks.h"
+#include "detour-verdict.h"
 
 G_BEGIN_DECLS
 
@@ -57,19 +58,15 @@ void detour_instance_hold (DetourInstance *self, DetourHoldMode mode, DetourHold
 gboolean detour_instance_let_go (DetourInstance *self, DetourHoldingFunc release, gpointer owner,
                                  gpointer thing);
 
-/* @verdict is borrowed for the call. */
-typedef void (*DetourAuthDone) (const DetourAuthVerdict *verdict, gpointer data);
-
 /**
  * detour_instance_verify:
  * @self: of kind auth
- * @question: copied
  *
- * Asks. @done is called exactly once on the main thread, from its loop or from
+ * Asks the plugin. @done is called exactly once on the main thread, from its loop or from
  * detour_instance_stop(), never from inside this call. An instance that does not run, or stops
  * before it answered, answers UNAVAILABLE.
  */
-void detour_instance_verify (DetourInstance *self, const DetourAuthQuestion *question,
-                             DetourAuthDone done, gpointer data);
+void detour_instance_verify (DetourInstance *self, DetourAuthRequest *request,
+                             DetourVerdictFunc done, gpointer data);
 
 G_END_DECLS

@@ -30,8 +30,8 @@ struct _DetourConn {
   gint64 write_limit_us; /* 0: not blocked */
   gint64 resume_us;      /* 0: reads; else paused by its rate until then */
   guint64 number;
-  char *label;
-  const char *listener; /* interned */
+  DetourVerdict *verdict; /* by which it was let in; NULL: admission was not asked */
+  const char *listener;   /* interned */
   DetourAddressKey address_key;
   gboolean owes_reply; /* its channel has bytes of its own to send */
   gboolean is_stalled; /* is not read until another worker has caught up */

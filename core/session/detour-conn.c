@@ -482,5 +482,5 @@ detour_conn_clear (DetourWorker *worker, DetourConn *conn, gboolean say_goodbye)
   if (conn->in != NULL)
     conn_retire_input (worker, conn);
   detour_address_counts_leave (worker->addresses, &conn->address_key);
-  g_clear_pointer (&conn->label, g_free);
+  g_clear_pointer (&conn->verdict, detour_verdict_unref);
 }

@@ -6,45 +6,42 @@
 #include "detour-handshake-private.h"
 
 #include "detour-address.h"
+#include "detour-auth-request.h"
 
-/* A question outlives the connection that asked it. */
-struct _DetourTicket {
+/* Where the verdict, from the main thread, and the connection, on its own thread, find each other.
+ * Either may be there first, or never come. */
+struct _DetourHandshakeAsking {
   gatomicrefcount refs;
   GMutex lock;
   DetourLoop *loop;           /* under the lock; NULL: the connection is gone */
   DetourHandshake *handshake; /* the thread of the pool only */
-  DetourAuthResult result;
-  char *label;
-  char *source;
-  char *reason;
+  DetourVerdict *verdict;     /* written by the main thread before it posts */
 };
 
 static void
-handshake_asking_ticket_unref (gpointer data)
+handshake_asking_unref (gpointer data)
 {
-  DetourTicket *ticket = data;
+  DetourHandshakeAsking *asking = data;
 
-  if (!g_atomic_ref_count_dec (&ticket->refs))
+  if (!g_atomic_ref_count_dec (&asking->refs))
     return;
-  g_mutex_clear (&ticket->lock);
-  g_free (ticket->label);
-  g_free (ticket->source);
-  g_free (ticket->reason);
-  g_free (ticket);
+  g_mutex_clear (&asking->lock);
+  g_clear_pointer (&asking->verdict, detour_verdict_unref);
+  g_free (asking);
 }
 
 void
-detour_handshake_drop_question (DetourHandshake *self)
+detour_handshake_stop_asking (DetourHandshake *self)
 {
-  DetourTicket *ticket = g_steal_pointer (&self->ticket);
+  DetourHandshakeAsking *asking = g_steal_pointer (&self->asking);
 
-  if (ticket == NULL)
+  if (asking == NULL)
     return;
-  g_mutex_lock (&ticket->lock);
-  ticket->loop = NULL;
-  g_mutex_unlock (&ticket->lock);
-  ticket->handshake = NULL;
-  handshake_asking_ticket_unref (ticket);
+  g_mutex_lock (&asking->lock);
+  asking->loop = NULL;
+  g_mutex_unlock (&asking->lock);
+  asking->handshake = NULL;
+  handshake_asking_unref (asking);
 }
 
 static guint8
@@ -100,7 +97,7 @@ handshake_asking_log_login (const DetourHandshake *self, const char *label)
 }
 
 static void
-handshake_asking_admit (DetourHandshake *self, const char *label)
+handshake_asking_admit (DetourHandshake *self, DetourVerdict *verdict)
 {
   DetourHandshakePool *pool = self->thread->pool;
   DetourSession *session;
@@ -114,14 +111,14 @@ handshake_asking_admit (DetourHandshake *self, const char *label)
       return;
     }
   session = g_new0 (DetourSession, 1);
-  handshake_asking_log_login (self, label);
+  handshake_asking_log_login (self, verdict != NULL ? verdict->label : NULL);
   detour_login_server_info (&self->login, NULL, info);
   session->fd = self->io.fd;
   session->channel = self->channel;
   session->number = self->number;
   session->key = self->login.key;
   session->is_mesh = self->login.is_mesh;
-  session->label = g_strdup (label);
+  session->verdict = verdict != NULL ? detour_verdict_ref (verdict) : NULL;
   session->listener = g_intern_string (self->listener->instance);
   session->address_key = self->counted;
   handshake_asking_fill_presence (self, &session->presence);
@@ -137,7 +134,7 @@ handshake_asking_admit (DetourHandshake *self, const char *label)
 
 /* Everyone can produce keys without end, so the log takes only some of them. */
 static void
-handshake_asking_log_refusal (DetourHandshake *self, const DetourTicket *ticket)
+handshake_asking_log_refusal (DetourHandshake *self, const DetourVerdict *verdict)
 {
   DetourHandshakeThread *thread = self->thread;
   g_autofree char *key = detour_key_to_text (&self->login.key);
@@ -148,17 +145,17 @@ handshake_asking_log_refusal (DetourHandshake *self, const DetourTicket *ticket)
   detour_address_format ((struct sockaddr *) &self->peer, address);
   g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, key, DETOUR_LOG_ADDRESS, address,
                     DETOUR_LOG_LISTENER, self->listener->instance, DETOUR_LOG_INSTANCE,
-                    ticket->source, "MESSAGE", "refused %s from %s: %s (%s)", key, address,
-                    ticket->reason != NULL ? ticket->reason : "no reason given", ticket->source);
+                    verdict->instance, "MESSAGE", "refused %s from %s: %s (%s)", key, address,
+                    detour_verdict_reason (verdict), verdict->instance);
 }
 
 static void
-handshake_asking_refuse (DetourHandshake *self, const DetourTicket *ticket)
+handshake_asking_refuse (DetourHandshake *self, const DetourVerdict *verdict)
 {
   DetourHandshakeThread *thread = self->thread;
 
   detour_counter_add (&thread->counters.refused, 1);
-  handshake_asking_log_refusal (self, ticket);
+  handshake_asking_log_refusal (self, verdict);
   if (thread->refuse_hold_us == 0)
     {
       detour_handshake_close (self, DETOUR_CLOSE_REFUSED);
@@ -172,64 +169,69 @@ handshake_asking_refuse (DetourHandshake *self, const DetourTicket *ticket)
 static void
 handshake_asking_on_verdict (DetourLoop *loop, gpointer data)
 {
-  DetourTicket *ticket = data;
-  DetourHandshake *self = ticket->handshake;
+  DetourHandshakeAsking *asking = data;
+  DetourHandshake *self = asking->handshake;
 
   if (self != NULL)
     {
-      self->ticket = NULL;
-      if (ticket->result == DETOUR_AUTH_ALLOW)
-        handshake_asking_admit (self, ticket->label);
+      self->asking = NULL;
+      if (asking->verdict->result == DETOUR_AUTH_ALLOW)
+        handshake_asking_admit (self, asking->verdict);
       else
-        handshake_asking_refuse (self, ticket);
-      handshake_asking_ticket_unref (ticket);
+        handshake_asking_refuse (self, asking->verdict);
+      handshake_asking_unref (asking);
     }
-  handshake_asking_ticket_unref (ticket);
+  handshake_asking_unref (asking);
 }
 
 /* Main thread. */
 static void
-handshake_asking_on_admission (const DetourAdmissionVerdict *verdict, gpointer data)
+handshake_asking_on_admission (DetourVerdict *verdict, gpointer data)
 {
-  DetourTicket *ticket = data;
+  DetourHandshakeAsking *asking = data;
 
-  ticket->result = verdict->result;
-  ticket->label = g_strdup (verdict->label);
-  ticket->source = g_strdup (verdict->source);
-  ticket->reason = g_strdup (verdict->reason);
-
-  g_mutex_lock (&ticket->lock);
-  if (ticket->loop != NULL)
+  asking->verdict = detour_verdict_ref (verdict);
+  g_mutex_lock (&asking->lock);
+  if (asking->loop != NULL)
     {
-      g_atomic_ref_count_inc (&ticket->refs);
-      detour_loop_post (ticket->loop, handshake_asking_on_verdict, ticket);
+      g_atomic_ref_count_inc (&asking->refs);
+      detour_loop_post (asking->loop, handshake_asking_on_verdict, asking);
     }
-  g_mutex_unlock (&ticket->lock);
-  handshake_asking_ticket_unref (ticket);
+  g_mutex_unlock (&asking->lock);
+  handshake_asking_unref (asking);
+}
+
+static DetourAuthRequest *
+handshake_asking_make_request (const DetourHandshake *self)
+{
+  DetourAuthRequest fields = { .prober = self->login.is_prober };
+  char address[DETOUR_ADDRESS_TEXT_MAX];
+  DetourChannelInfo info;
+
+  detour_channel_info (&self->channel, &info);
+  memcpy (fields.key, self->login.key.bytes, DETOUR_KEY_SIZE);
+  fields.address = detour_address_format_host ((const struct sockaddr *) &self->peer, address);
+  fields.sni = info.sni;
+  fields.listener = self->listener->instance;
+  fields.app_name = self->login.app_name;
+  return detour_auth_request_new (&fields);
 }
 
 static void
-handshake_asking_ask (DetourHandshake *self)
+handshake_asking_begin (DetourHandshake *self)
 {
-  DetourQuestion question = { .key = self->login.key, .prober = self->login.is_prober };
-  char source[DETOUR_ADDRESS_TEXT_MAX];
-  DetourChannelInfo info;
+  DetourHandshakeAsking *asking = g_new0 (DetourHandshakeAsking, 1);
 
-  self->ticket = g_new0 (DetourTicket, 1);
-  g_atomic_ref_count_init (&self->ticket->refs);
-  g_atomic_ref_count_inc (&self->ticket->refs);
-  g_mutex_init (&self->ticket->lock);
-  self->ticket->loop = self->thread->loop;
-  self->ticket->handshake = self;
-
-  detour_channel_info (&self->channel, &info);
-  detour_address_format_host ((struct sockaddr *) &self->peer, source);
-  g_strlcpy (question.source, source, sizeof question.source);
-  question.sni = (char *) info.sni;
-  question.listener = self->listener->instance;
-  g_strlcpy (question.app_name, self->login.app_name, sizeof question.app_name);
-  detour_admission_ask (self->thread->pool->parts.admission, &question,
-                        handshake_asking_on_admission, self->ticket);
+  if (self->request == NULL)
+    self->request = handshake_asking_make_request (self);
+  g_atomic_ref_count_init (&asking->refs);
+  g_atomic_ref_count_inc (&asking->refs);
+  g_mutex_init (&asking->lock);
+  asking->loop = self->thread->loop;
+  asking->handshake = self;
+  self->asking = asking;
+  detour_admission_ask (self->thread->pool->parts.admission, self->request,
+                        handshake_asking_on_admission, asking);
 }
 
 void
@@ -238,7 +240,7 @@ detour_handshake_ask_again (DetourHandshake *self)
   if (self->state != DETOUR_HANDSHAKE_HELD)
     return;
   detour_handshake_enter (self, DETOUR_HANDSHAKE_ASKING_AGAIN);
-  handshake_asking_ask (self);
+  handshake_asking_begin (self);
 }
 
 void
@@ -250,5 +252,5 @@ detour_handshake_ask (DetourHandshake *self)
       return;
     }
   detour_handshake_enter (self, DETOUR_HANDSHAKE_ASKING);
-  handshake_asking_ask (self);
+  handshake_asking_begin (self);
 }

@@ -8,8 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* A question to the admission that is out; detour-handshake-asking.c. */
-typedef struct _DetourTicket DetourTicket;
+/* Waits for the verdict of the admission; detour-handshake-asking.c. */
+typedef struct _DetourHandshakeAsking DetourHandshakeAsking;
 
 /* Everything belongs to the thread, but `place` and the links of lists that the pool's lock
  * guards. */
@@ -34,9 +34,10 @@ struct _DetourHandshake {
   gsize n_bytes;     /* counted as memory that it holds */
   DetourHttpHead head;
   DetourLogin login;
-  DetourTicket *ticket; /* the question that is out; NULL: none */
-  GList link;           /* of all of the thread */
-  DetourTurn turn;      /* state NEXT */
+  DetourAuthRequest *request;    /* NULL: the admission was not asked yet */
+  DetourHandshakeAsking *asking; /* NULL: it is not asked now */
+  GList link;                    /* of all of the thread */
+  DetourTurn turn;               /* state NEXT */
   DetourHalfOpenEntry place;
   GList held_link;    /* of those that are held */
   GList decided_link; /* of those that must hear of a decision; `data` is NULL: not on the list */
@@ -61,9 +62,9 @@ gint64 detour_handshake_now_us (const DetourHandshake *self);
 void detour_handshake_on_ready (DetourLoop *loop, DetourIo *io, guint32 events);
 void detour_handshake_take (DetourHandshake *self, const guint8 *data, gsize len);
 
-/* In detour-handshake-asking.c: the login holds: state ASKING; the answer is not wanted any more.
+/* In detour-handshake-asking.c: the login holds: state ASKING; the verdict is not wanted any more.
  */
 void detour_handshake_ask (DetourHandshake *self);
-void detour_handshake_drop_question (DetourHandshake *self);
+void detour_handshake_stop_asking (DetourHandshake *self);
 
 G_END_DECLS

@@ -203,6 +203,7 @@ handshake_release (DetourLoop *loop, gpointer data)
 
   g_byte_array_unref (self->plain);
   g_byte_array_unref (self->out);
+  g_clear_pointer (&self->request, detour_auth_request_unref);
   detour_listener_unref (self->listener);
   g_free (self);
   handshake_give_memory_back (thread);
@@ -211,7 +212,7 @@ handshake_release (DetourLoop *loop, gpointer data)
 void
 detour_handshake_retire (DetourHandshake *self)
 {
-  detour_handshake_drop_question (self);
+  detour_handshake_stop_asking (self);
   detour_handshake_enter (self, DETOUR_HANDSHAKE_CLOSED);
   g_queue_unlink (&self->thread->handshakes, &self->link);
   detour_login_clear (&self->login);

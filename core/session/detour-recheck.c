@@ -65,18 +65,19 @@ detour_recheck_free (DetourRecheck *self)
 }
 
 static void
-recheck_log_end (DetourRecheck *self, const DetourKey *key, const DetourAdmissionVerdict *verdict)
+recheck_log_end (DetourRecheck *self, const DetourKey *key, const DetourVerdict *verdict)
 {
   g_autofree char *text = detour_key_to_text (key);
   GLogLevelFlags level = detour_log_limit_level (&self->ends, g_get_monotonic_time ());
 
-  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, text, DETOUR_LOG_INSTANCE, verdict->source,
-                    "MESSAGE", "closing %s, which is not admitted any more: %s (%s)", text,
-                    verdict->reason != NULL ? verdict->reason : "no reason given", verdict->source);
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, text, DETOUR_LOG_INSTANCE,
+                    verdict->instance, "MESSAGE",
+                    "closing %s, which is not admitted any more: %s (%s)", text,
+                    detour_verdict_reason (verdict), verdict->instance);
 }
 
 static void
-recheck_on_verdict (const DetourAdmissionVerdict *verdict, gpointer data)
+recheck_on_verdict (DetourVerdict *verdict, gpointer data)
 {
   g_autofree Ask *ask = data;
   DetourRecheck *self = ask->recheck;
@@ -124,9 +125,9 @@ recheck_on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpo
     {
       Ask *ask = g_new (Ask, 1);
 
-      *ask = (Ask) { self, clients[i].handle, clients[i].question.key };
+      *ask = (Ask) { self, clients[i].handle, *detour_auth_request_key (clients[i].request) };
       self->n_open++;
-      detour_admission_recheck (self->admission, &clients[i].question, recheck_on_verdict, ask);
+      detour_admission_recheck (self->admission, clients[i].request, recheck_on_verdict, ask);
     }
   if (n == 0)
     recheck_go_on (self);

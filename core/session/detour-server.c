@@ -268,14 +268,14 @@ server_instance_changed (gpointer data, DetourInstance *instance, gboolean gone)
 }
 
 static void
-server_verify (gpointer user, const char *id, const DetourAuthQuestion *question,
-               void (*done) (const DetourAuthVerdict *verdict, gpointer data), gpointer data)
+server_verify (gpointer user, const char *id, DetourAuthRequest *request, DetourVerdictFunc done,
+               gpointer data)
 {
   DetourInstance *instance = server_find_auth (user, id);
 
-  /* Who does not take part is not asked. */
+  /* An instance that does not take part is not asked. */
   g_assert (instance != NULL);
-  detour_instance_verify (instance, question, done, data);
+  detour_instance_verify (instance, request, done, data);
 }
 
 static gboolean

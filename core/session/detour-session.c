@@ -13,7 +13,7 @@ detour_session_free (DetourSession *self)
   if (self->fd >= 0)
     close (self->fd);
   detour_channel_clear (&self->channel);
-  g_free (self->label);
+  g_clear_pointer (&self->verdict, detour_verdict_unref);
   g_clear_pointer (&self->sealed, g_byte_array_unref);
   g_clear_pointer (&self->output, g_byte_array_unref);
   g_clear_pointer (&self->input, g_byte_array_unref);

@@ -12,6 +12,7 @@
 #include "detour-channel.h"
 #include "detour-frame.h"
 #include "detour-address-counts.h"
+#include "detour-verdict.h"
 
 G_BEGIN_DECLS
 
@@ -22,7 +23,7 @@ typedef struct {
   DetourKey key;
   DetourPresence presence;
   gboolean is_mesh;
-  char *label;                  /* from admission; NULL: none */
+  DetourVerdict *verdict;       /* by which the client was let in; NULL: admission was not asked */
   const char *listener;         /* "transport/https"; interned */
   DetourAddressKey address_key; /* to be counted out when the connection ends */
   GByteArray *sealed; /* bytes of the record layer that the socket did not take yet; NULL: none */

@@ -65,8 +65,8 @@ snapshot_copy_conn (Part *part, const DetourConn *conn)
     .is_blocked = conn->out != NULL,
   };
 
-  if (conn->label != NULL)
-    row.label = g_string_chunk_insert_const (part->texts, conn->label);
+  if (conn->verdict != NULL && conn->verdict->label != NULL)
+    row.label = g_string_chunk_insert_const (part->texts, conn->verdict->label);
   g_array_append_val (part->rows, row);
 }
 

@@ -23,7 +23,7 @@ struct _DetourSurvey {
 static void
 survey_clear_client (gpointer client)
 {
-  detour_question_clear (&((DetourSurveyClient *) client)->question);
+  detour_auth_request_unref (((DetourSurveyClient *) client)->request);
 }
 
 static void
@@ -33,34 +33,38 @@ survey_free (DetourSurvey *self)
   g_free (self);
 }
 
-static void
-survey_fill_source (const DetourPresence *presence, char *out, gsize size)
+/* "" when the address is not known. */
+static const char *
+survey_format_address (const DetourPresence *presence, char *out)
 {
   struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
-  char text[DETOUR_ADDRESS_TEXT_MAX];
 
   memcpy (&address.sin6_addr, presence->ip, sizeof presence->ip);
   if (IN6_IS_ADDR_UNSPECIFIED (&address.sin6_addr))
-    return;
-  g_strlcpy (out, detour_address_format_host ((const struct sockaddr *) &address, text), size);
+    return "";
+  return detour_address_format_host ((const struct sockaddr *) &address, out);
 }
 
+/* The connection does not keep the request of its login, because an idle connection is to be small;
+ * what it keeps makes an equal one. */
 static void
 survey_add_client (DetourSurvey *self, const DetourConn *conn)
 {
   const DetourPresence *presence = &conn->client.presence;
   DetourSurveyClient client = { .handle = conn->client.handle };
-  DetourQuestion question = { .key = conn->client.peer->key };
+  DetourAuthRequest fields = { .listener = conn->listener };
+  char app_name[DETOUR_FRAME_APP_NAME_MAX + 1] = "";
+  char address[DETOUR_ADDRESS_TEXT_MAX];
   DetourChannelInfo info;
 
   detour_channel_info (&conn->channel, &info);
-  survey_fill_source (presence, question.source, sizeof question.source);
-  question.sni = (char *) info.sni;
-  question.listener = (char *) conn->listener;
-  memcpy (question.app_name, presence->name,
-          MIN (presence->name_len, sizeof question.app_name - 1));
-  question.prober = (presence->flags & DETOUR_FRAME_PRESENT_PROBER) != 0;
-  detour_question_copy (&client.question, &question);
+  memcpy (fields.key, conn->client.peer->key.bytes, DETOUR_KEY_SIZE);
+  memcpy (app_name, presence->name, MIN (presence->name_len, sizeof app_name - 1));
+  fields.address = survey_format_address (presence, address);
+  fields.sni = info.sni;
+  fields.app_name = app_name;
+  fields.prober = (presence->flags & DETOUR_FRAME_PRESENT_PROBER) != 0;
+  client.request = detour_auth_request_new (&fields);
   g_array_append_val (self->clients, client);
 }
 

@@ -4,8 +4,8 @@
 
 #include <glib.h>
 
+#include "detour-auth-request.h"
 #include "detour-worker.h"
-#include "detour-question.h"
 
 G_BEGIN_DECLS
 
@@ -14,8 +14,7 @@ typedef struct _DetourSurvey DetourSurvey;
 
 typedef struct {
   DetourHandle handle;
-  DetourQuestion
-      question; /* what the admission was asked at the login, as far as it is still known */
+  DetourAuthRequest *request; /* as at the login, as far as the connection still knows it */
 } DetourSurveyClient;
 
 #define DETOUR_SURVEY_END G_MAXUINT32

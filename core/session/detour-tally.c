@@ -45,20 +45,20 @@ detour_tally_share (DetourTally *self)
 
 /* Everyone can produce keys without end, so the log takes only some of them. */
 static void
-tally_log_dry_run (DetourTally *self, const DetourKey *key, const DetourAdmissionVerdict *verdict,
+tally_log_dry_run (DetourTally *self, const DetourKey *key, const DetourVerdict *verdict,
                    gint64 now_us)
 {
   g_autofree char *text = detour_key_to_text (key);
   GLogLevelFlags level = detour_log_limit_level (&self->dry_runs, now_us);
 
-  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, text, DETOUR_LOG_INSTANCE, verdict->source,
-                    "MESSAGE", "would %s %s: %s (%s); let be because of dry-run",
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, text, DETOUR_LOG_INSTANCE,
+                    verdict->instance, "MESSAGE", "would %s %s: %s (%s); let be because of dry-run",
                     verdict->flags & DETOUR_VERDICT_RECHECK ? "close" : "refuse", text,
-                    verdict->reason != NULL ? verdict->reason : "no reason given", verdict->source);
+                    detour_verdict_reason (verdict), verdict->instance);
 }
 
 static void
-tally_count (DetourTally *self, const DetourAdmissionVerdict *verdict, guint n)
+tally_count (DetourTally *self, const DetourVerdict *verdict, guint n)
 {
   DetourAdmissionStats *stats = &self->stats;
 
@@ -80,36 +80,39 @@ tally_count (DetourTally *self, const DetourAdmissionVerdict *verdict, guint n)
 
 /* A client that is connected is not closed because nobody can say. */
 static gboolean
-tally_turns_away (const DetourAdmissionVerdict *verdict)
+tally_turns_away (const DetourVerdict *verdict)
 {
   return verdict->result == DETOUR_AUTH_DENY
       || (verdict->result == DETOUR_AUTH_UNAVAILABLE
           && (verdict->flags & DETOUR_VERDICT_RECHECK) == 0);
 }
 
-void
-detour_tally_verdict (DetourTally *self, const DetourQuestion *question,
-                      DetourAdmissionVerdict *verdict, guint n, gboolean dry_run, gint64 now_us)
+/* (transfer full): the refusal that is not carried out. */
+static DetourVerdict *
+tally_let_in (DetourTally *self, const DetourAuthRequest *request, DetourVerdict *verdict, guint n,
+              gint64 now_us)
 {
-  DetourVerdictNote note = {
-    .result = verdict->result,
-    .source = verdict->source,
-    .label = verdict->label,
-    .reason = verdict->reason,
-    .address = question->source,
-  };
+  DetourVerdict fields = *verdict;
 
-  if (dry_run && tally_turns_away (verdict))
-    verdict->flags |= DETOUR_VERDICT_DRY_RUN;
-  note.flags = verdict->flags;
-  detour_verdict_log_add (self->log, &question->key, &note, g_get_real_time ());
-  if (verdict->flags & DETOUR_VERDICT_DRY_RUN)
-    {
-      tally_log_dry_run (self, &question->key, verdict, now_us);
-      verdict->result = DETOUR_AUTH_ALLOW;
-      self->stats.let_in += n;
-    }
-  tally_count (self, verdict, n);
+  tally_log_dry_run (self, detour_auth_request_key (request), verdict, now_us);
+  self->stats.let_in += n;
+  fields.result = DETOUR_AUTH_ALLOW;
+  return detour_verdict_new (&fields);
+}
+
+DetourVerdict *
+detour_tally_verdict (DetourTally *self, const DetourAuthRequest *request, DetourVerdict *verdict,
+                      guint n, gboolean dry_run, gint64 now_us)
+{
+  gboolean lets_in = dry_run && tally_turns_away (verdict);
+  g_autoptr (DetourVerdict)
+      noted = detour_verdict_add_flags (verdict, lets_in ? DETOUR_VERDICT_DRY_RUN : 0);
+  DetourVerdict *done;
+
+  detour_verdict_log_add (self->log, request, noted, g_get_real_time ());
+  done = lets_in ? tally_let_in (self, request, noted, n, now_us) : detour_verdict_ref (noted);
+  tally_count (self, done, n);
+  return done;
 }
 
 const DetourAdmissionStats *
@@ -119,7 +122,7 @@ detour_tally_stats (const DetourTally *self)
 }
 
 guint
-detour_tally_why (const DetourTally *self, const DetourKey *key, DetourVerdictNoteFunc func,
+detour_tally_why (const DetourTally *self, const DetourKey *key, DetourVerdictRecordFunc func,
                   gpointer data)
 {
   return detour_verdict_log_each (self->log, key, func, data);

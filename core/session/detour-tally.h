@@ -4,7 +4,6 @@
 
 #include <glib.h>
 
-#include "detour-question.h"
 #include "detour-verdict-log.h"
 
 G_BEGIN_DECLS
@@ -12,24 +11,16 @@ G_BEGIN_DECLS
 /* Main thread. */
 typedef struct _DetourTally DetourTally;
 
-typedef struct {
-  DetourAuthResult result; /* what is to be done: of the chain, but ALLOW in a dry run */
-  DetourVerdictFlags flags;
-  const char *label;  /* (nullable) */
-  const char *source; /* instance that decided, "open", or "admission" */
-  const char *reason; /* (nullable) */
-} DetourAdmissionVerdict;
-
 /* Since the start. */
 typedef struct {
-  guint64 asked;                        /* by clients that came */
+  guint64 asked;                        /* requests of clients that came */
   guint64 allowed, denied, unavailable; /* how that ended */
   guint64 by_grace;                     /* of `allowed` */
   guint64 cached;                       /* of `allowed` and `denied`: without a question */
-  guint64 shared;    /* of `asked`: had their answer from another one's inquiry */
-  guint64 let_in;    /* refusals that a dry run did not carry out */
-  guint64 rechecked; /* connected clients that were asked about again */
-  guint64 revoked;   /* of these, denied */
+  guint64 shared;                       /* of `asked`: got the verdict on an equal request */
+  guint64 let_in;                       /* refusals that a dry run did not carry out */
+  guint64 rechecked;                    /* connected clients that were asked about again */
+  guint64 revoked;                      /* of these, denied */
 } DetourAdmissionStats;
 
 DetourTally *detour_tally_new (gint64 now_us);
@@ -38,23 +29,24 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourTally, detour_tally_free)
 
 /* A client came and asks. */
 void detour_tally_ask (DetourTally *self);
-/* It waits for another one's inquiry. */
+/* It waits for the verdict on an equal request. */
 void detour_tally_share (DetourTally *self);
 
 /**
  * detour_tally_verdict:
- * @verdict: (inout): of the chain; becomes what is to be done
+ * @verdict: of the chain
  * @n: clients it is for
  *
- * Counts it, writes it down for who asks why, and in a dry run turns a refusal into a line of the
- * log.
+ * Counts it and keeps it for `why`. In a dry run a refusal becomes a line of the log and ALLOW.
+ *
+ * Returns: (transfer full): what is to be done.
  */
-void detour_tally_verdict (DetourTally *self, const DetourQuestion *question,
-                           DetourAdmissionVerdict *verdict, guint n, gboolean dry_run,
-                           gint64 now_us);
+DetourVerdict *detour_tally_verdict (DetourTally *self, const DetourAuthRequest *request,
+                                     DetourVerdict *verdict, guint n, gboolean dry_run,
+                                     gint64 now_us);
 
 const DetourAdmissionStats *detour_tally_stats (const DetourTally *self);
-guint detour_tally_why (const DetourTally *self, const DetourKey *key, DetourVerdictNoteFunc func,
+guint detour_tally_why (const DetourTally *self, const DetourKey *key, DetourVerdictRecordFunc func,
                         gpointer data);
 
 G_END_DECLS

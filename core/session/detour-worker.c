@@ -112,7 +112,7 @@ worker_on_adopt (DetourLoop *loop, gpointer data)
   conn->channel = session->channel;
   session->channel = (DetourChannel) { NULL };
   conn->number = session->number;
-  conn->label = g_steal_pointer (&session->label);
+  conn->verdict = g_steal_pointer (&session->verdict);
   conn->listener = session->listener;
   conn->address_key = session->address_key;
   conn->client.is_mesh = session->is_mesh;

@@ -219,13 +219,13 @@ auth_keys_start (DetourHost *host, DetourSettings *settings, GError **error)
 }
 
 static void
-auth_keys_verify (gpointer data, const DetourAuthQuestion *question, DetourAuthCall *call)
+auth_keys_verify (gpointer data, const DetourAuthRequest *request, DetourAuthCall *call)
 {
   AuthKeys *self = data;
   DetourAuthVerdict verdict = { .result = DETOUR_AUTH_ALLOW };
   g_autofree char *reason = NULL;
 
-  if (key_list_find (self->list, question->key, &verdict.label))
+  if (key_list_find (self->list, request->key, &verdict.label))
     {
       detour_counter_add (self->allowed, 1);
       detour_auth_answer (call, &verdict);

@@ -20,20 +20,16 @@ static char *
 ask (PluginBench *bench, guint8 byte)
 {
   guint8 key[DETOUR_KEY_SIZE];
-  DetourAuthVerdict verdict;
-  g_autofree char *label = NULL;
-  g_autofree char *reason = NULL;
+  g_autoptr (DetourVerdict) verdict = NULL;
 
   memset (key, byte, sizeof key);
   verdict = plugin_bench_verify (bench, key);
-  label = (char *) verdict.label;
-  reason = (char *) verdict.reason;
-  switch (verdict.result)
+  switch (verdict->result)
     {
     case DETOUR_AUTH_ALLOW:
-      return g_strdup_printf ("allow %s", label != NULL ? label : "-");
+      return g_strdup_printf ("allow %s", verdict->label != NULL ? verdict->label : "-");
     case DETOUR_AUTH_DENY:
-      return g_strdup_printf ("deny %s", reason);
+      return g_strdup_printf ("deny %s", verdict->reason);
     case DETOUR_AUTH_UNAVAILABLE:
     default:
       return g_strdup ("unavailable");

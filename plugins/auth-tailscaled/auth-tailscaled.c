@@ -180,9 +180,9 @@ auth_tailscaled_stop (gpointer data)
 }
 
 static void
-auth_tailscaled_verify (gpointer data, const DetourAuthQuestion *question, DetourAuthCall *call)
+auth_tailscaled_verify (gpointer data, const DetourAuthRequest *request, DetourAuthCall *call)
 {
-  local_api_ask (((AuthTailscaled *) data)->api, question->key, call);
+  local_api_ask (((AuthTailscaled *) data)->api, request->key, call);
 }
 
 static const DetourAuthFuncs auth_tailscaled_funcs = { .verify = auth_tailscaled_verify };

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "fake-tailscaled.h"
+#include "detour-auth-request.h"
 #include "plugin-bench.h"
 #include "test-program.h"
 
@@ -26,17 +27,14 @@ ask (PluginBench *bench, guint8 byte)
 {
   static const char *const results[] = { "allow", "deny", "unavailable" };
   guint8 key[DETOUR_KEY_SIZE];
-  DetourAuthVerdict verdict;
-  g_autofree char *label = NULL;
-  g_autofree char *reason = NULL;
+  g_autoptr (DetourVerdict) verdict = NULL;
 
   memset (key, byte, sizeof key);
   verdict = plugin_bench_verify (bench, key);
-  label = (char *) verdict.label;
-  reason = (char *) verdict.reason;
-  return g_strdup_printf ("%s %s", results[verdict.result],
-                          verdict.result == DETOUR_AUTH_ALLOW ? (label != NULL ? label : "-")
-                                                              : reason);
+  return g_strdup_printf ("%s %s", results[verdict->result],
+                          verdict->result == DETOUR_AUTH_ALLOW
+                              ? (verdict->label != NULL ? verdict->label : "-")
+                              : verdict->reason);
 }
 
 /* The answer begins so, and has @part in it. */
@@ -406,7 +404,7 @@ typedef struct {
 } Answers;
 
 static void
-count_answer (const DetourAuthVerdict *verdict, gpointer data)
+count_answer (DetourVerdict *verdict, gpointer data)
 {
   Answers *answers = data;
 
@@ -425,10 +423,12 @@ ask_thousand (PluginBench *bench, Answers *answers)
 {
   for (guint i = 0; i < 1000; i++)
     {
-      DetourAuthQuestion question = { .source = "", .listener = "", .app_name = "" };
+      DetourAuthRequest fields = { .address = NULL };
+      g_autoptr (DetourAuthRequest) request = NULL;
 
-      memcpy (question.key, &i, sizeof i);
-      detour_instance_verify (bench->instance, &question, count_answer, answers);
+      memcpy (fields.key, &i, sizeof i);
+      request = detour_auth_request_new (&fields);
+      detour_instance_verify (bench->instance, request, count_answer, answers);
     }
 }
 

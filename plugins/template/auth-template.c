@@ -62,15 +62,15 @@ auth_template_stop (gpointer data)
 /* Main thread, so it must not wait for anything; it may answer later and from any thread, but
  * exactly once. */
 static void
-auth_template_verify (gpointer data, const DetourAuthQuestion *question, DetourAuthCall *call)
+auth_template_verify (gpointer data, const DetourAuthRequest *request, DetourAuthCall *call)
 {
   AuthTemplate *self = data;
   DetourAuthVerdict verdict = { .result = DETOUR_AUTH_DENY, .reason = "application not listed" };
 
-  if (g_strv_contains (detour_settings_list (self->settings, "names"), question->app_name))
+  if (g_strv_contains (detour_settings_list (self->settings, "names"), request->app_name))
     {
       verdict.result = DETOUR_AUTH_ALLOW;
-      verdict.label = question->app_name;
+      verdict.label = request->app_name;
       verdict.reason = NULL;
     }
   detour_counter_add (verdict.result == DETOUR_AUTH_ALLOW ? self->allowed : self->denied, 1);

@@ -174,10 +174,10 @@ test_auth_verdicts (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      DetourAuthQuestion question = { .source = "192.0.2.1", .app_name = cases[i].app_name };
+      DetourAuthRequest request = { .address = "192.0.2.1", .app_name = cases[i].app_name };
       DetourAuthCall call = { 0 };
 
-      plugin->funcs.auth->verify (instance, &question, &call);
+      plugin->funcs.auth->verify (instance, &request, &call);
       g_assert_cmpuint (call.n_answers, ==, 1);
       g_assert_cmpint (call.result, ==, cases[i].result);
       g_assert_true ((call.label != NULL) == (call.result == DETOUR_AUTH_ALLOW));

@@ -4,6 +4,8 @@
 
 #include "plugin-bench.h"
 
+#include "detour-auth-request.h"
+
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -177,44 +179,33 @@ plugin_bench_read (PluginBench *self, const char *name)
   return text;
 }
 
-typedef struct {
-  DetourAuthVerdict verdict;
-  gboolean answered;
-} Answer;
-
 static void
-take_answer (const DetourAuthVerdict *verdict, gpointer data)
+take_verdict (DetourVerdict *verdict, gpointer data)
 {
-  Answer *self = data;
+  DetourVerdict **taken = data;
 
-  g_assert_false (self->answered);
-  self->answered = TRUE;
-  self->verdict = *verdict;
-  self->verdict.label = g_strdup (verdict->label);
-  self->verdict.class_ = NULL;
-  self->verdict.reason = g_strdup (verdict->reason);
+  g_assert_null (*taken);
+  *taken = detour_verdict_ref (verdict);
 }
 
 static gboolean
 is_answered (gpointer data)
 {
-  return ((Answer *) data)->answered;
+  return *(DetourVerdict **) data != NULL;
 }
 
-DetourAuthVerdict
+DetourVerdict *
 plugin_bench_verify (PluginBench *self, const guint8 *key)
 {
-  DetourAuthQuestion question = {
-    .source = "192.0.2.1",
-    .listener = "transport/https",
-    .app_name = "",
-  };
-  Answer answer = { .answered = FALSE };
+  DetourAuthRequest fields = { .address = "192.0.2.1", .listener = "transport/https" };
+  g_autoptr (DetourAuthRequest) request = NULL;
+  DetourVerdict *verdict = NULL;
 
-  memcpy (question.key, key, DETOUR_KEY_SIZE);
-  detour_instance_verify (self->instance, &question, take_answer, &answer);
-  plugin_bench_wait (is_answered, &answer);
-  return answer.verdict;
+  memcpy (fields.key, key, DETOUR_KEY_SIZE);
+  request = detour_auth_request_new (&fields);
+  detour_instance_verify (self->instance, request, take_verdict, &verdict);
+  plugin_bench_wait (is_answered, &verdict);
+  return verdict;
 }
 
 static gboolean

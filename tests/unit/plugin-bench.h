@@ -52,8 +52,8 @@ char *plugin_bench_path (PluginBench *self, const char *name);
 void plugin_bench_write (PluginBench *self, const char *name, const char *text);
 char *plugin_bench_read (PluginBench *self, const char *name);
 
-/* What the instance says of a client with @key; free label and reason of @verdict. */
-DetourAuthVerdict plugin_bench_verify (PluginBench *self, const guint8 *key);
+/* What the instance says of a client with @key; (transfer full). */
+DetourVerdict *plugin_bench_verify (PluginBench *self, const guint8 *key);
 
 /* Runs the main loop until @done says so; fails the test after a minute. */
 void plugin_bench_wait (gboolean (*done) (gpointer data), gpointer data);

@@ -51,7 +51,7 @@ stop (gpointer self)
 }
 
 static void
-verify (gpointer self, const DetourAuthQuestion *question, DetourAuthCall *call)
+verify (gpointer self, const DetourAuthRequest *request, DetourAuthCall *call)
 {
   const DetourAuthVerdict allow = { .result = DETOUR_AUTH_ALLOW };
 

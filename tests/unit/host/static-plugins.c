@@ -59,7 +59,7 @@ stun_check (const DetourSettings *settings, GError **error)
 }
 
 static void
-verify (gpointer self, const DetourAuthQuestion *question, DetourAuthCall *call)
+verify (gpointer self, const DetourAuthRequest *request, DetourAuthCall *call)
 {
   const DetourAuthVerdict deny = { .result = DETOUR_AUTH_DENY };
 

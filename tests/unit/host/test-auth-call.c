@@ -1,10 +1,11 @@
-/* test-auth-call.c: a question to an auth plugin has exactly one answer, whenever and wherever it
- * comes from.
+/* test-auth-call.c: a request to an auth plugin has exactly one verdict, whenever and wherever the
+ * answer comes from.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
 #include <string.h>
 
+#include "detour-auth-request.h"
 #include "detour-roster.h"
 
 /* ---- a plugin that answers as its key says --------------------------------------------------- */
@@ -12,6 +13,8 @@
 typedef struct {
   gboolean at_once;
   GPtrArray *waiting; /* DetourAuthCall, for those that wait */
+  gboolean keeps;
+  DetourAuthRequest *kept;
 } Judge;
 
 static Judge *judge; /* the one that runs */
@@ -34,9 +37,11 @@ static void
 answer (DetourAuthCall *call)
 {
   char label[] = "Alice's laptop";
-  const DetourAuthVerdict allow = {
-    .result = DETOUR_AUTH_ALLOW, .label = label, .class_ = "staff", .reason = "known", .ttl_us = 7
-  };
+  const DetourAuthVerdict allow = { .result = DETOUR_AUTH_ALLOW,
+                                    .label = label,
+                                    .class_ = "staff",
+                                    .reason = "known",
+                                    .ttl_us = G_TIME_SPAN_HOUR };
 
   detour_auth_answer (call, &allow);
   memset (label, 'x', sizeof label - 1); /* it was copied */
@@ -49,7 +54,7 @@ answer_on_thread (gpointer data)
   return NULL;
 }
 
-/* An answer is still owed for each question, even when nobody waits for it any more. */
+/* An answer is still owed for each request, even when it is not waited for any more. */
 static void
 judge_stop (gpointer data)
 {
@@ -63,14 +68,16 @@ judge_stop (gpointer data)
 }
 
 static void
-judge_verify (gpointer data, const DetourAuthQuestion *question, DetourAuthCall *call)
+judge_verify (gpointer data, const DetourAuthRequest *request, DetourAuthCall *call)
 {
   Judge *self = data;
 
-  g_assert_cmpuint (question->key[0], ==, 9);
-  g_assert_cmpstr (question->source, ==, "192.0.2.1");
-  g_assert_cmpstr (question->listener, ==, "transport/https");
-  g_assert_null (question->sni);
+  g_assert_cmpuint (request->key[0], ==, 9);
+  g_assert_cmpstr (request->address, ==, "192.0.2.1");
+  g_assert_cmpstr (request->listener, ==, "transport/https");
+  g_assert_null (request->sni);
+  if (self->keeps)
+    self->kept = detour_auth_request_ref (request);
   if (self->at_once)
     answer (call);
   else
@@ -95,19 +102,21 @@ static const DetourPlugin judge_plugin = {
 typedef struct {
   guint n;
   DetourAuthResult result;
+  gint64 until_us;
   char *text;
 } Answer;
 
 static void
-on_done (const DetourAuthVerdict *verdict, gpointer data)
+on_done (DetourVerdict *verdict, gpointer data)
 {
   Answer *self = data;
 
   self->n++;
   self->result = verdict->result;
+  self->until_us = verdict->until_us;
   g_free (self->text);
-  self->text = g_strdup_printf ("%s|%s|%s|%d", verdict->label, verdict->class_, verdict->reason,
-                                (int) verdict->ttl_us);
+  self->text = g_strdup_printf ("%s|%s|%s|%s", verdict->instance, verdict->label, verdict->class_,
+                                verdict->reason);
 }
 
 typedef struct {
@@ -144,15 +153,14 @@ court_clear (Court *court)
 static void
 ask (Court *court, Answer *into)
 {
-  char source[] = "192.0.2.1";
-  const DetourAuthQuestion question = {
-    .key = { 9 }, .source = source, .listener = "transport/https", .app_name = ""
-  };
+  const DetourAuthRequest fields = { .key = { 9 },
+                                     .address = "192.0.2.1",
+                                     .listener = "transport/https" };
+  g_autoptr (DetourAuthRequest) request = detour_auth_request_new (&fields);
   guint before = into->n;
 
-  detour_instance_verify (court->instance, &question, on_done, into);
-  memset (source, 'x', sizeof source - 1); /* it was copied */
-  g_assert_cmpuint (into->n, ==, before);  /* never from inside the call */
+  detour_instance_verify (court->instance, request, on_done, into);
+  g_assert_cmpuint (into->n, ==, before); /* never from inside the call */
 }
 
 static void
@@ -167,6 +175,7 @@ run_until (const Answer *answered, guint n)
 static void
 at_once (void)
 {
+  gint64 asked_us = g_get_monotonic_time ();
   Answer found = { 0 };
   Court court;
 
@@ -175,9 +184,73 @@ at_once (void)
   ask (&court, &found);
   run_until (&found, 1);
   g_assert_cmpint (found.result, ==, DETOUR_AUTH_ALLOW);
-  g_assert_cmpstr (found.text, ==, "Alice's laptop|staff|known|7");
+  g_assert_cmpstr (found.text, ==, "auth/judge|Alice's laptop|staff|known");
+  g_assert_cmpint (found.until_us, >=, asked_us + G_TIME_SPAN_HOUR);
+  g_assert_cmpint (found.until_us, <=, g_get_monotonic_time () + G_TIME_SPAN_HOUR);
   court_clear (&court);
   g_assert_cmpuint (found.n, ==, 1);
+  g_free (found.text);
+}
+
+/* What a plugin says comes from far away. */
+static void
+texts_are_tidied (void)
+{
+  static const struct {
+    const char *said, *heard;
+  } cases[] = {
+    { "Anna's laptop", "Anna's laptop" },
+    { "two\nlines\x1b[31m", "two lines [31m" },
+    { "  blanks \t", "blanks" },
+    { "caf\xc3\xa9", "caf\xc3\xa9" },
+    { "bad \xff byte", "bad \xef\xbf\xbd byte" },
+    { " \n", "(null)" },
+    { "", "(null)" },
+    { NULL, "(null)" },
+  };
+  g_autofree char *long_text = g_strnfill (100000, 'x');
+  g_autofree char *kept = g_strnfill (200, 'x');
+  Answer found = { 0 };
+  Court court;
+
+  court_init (&court, CONFIG "at-once=no\n");
+  g_assert_true (detour_instance_start (court.instance, NULL));
+  for (guint i = 0; i <= G_N_ELEMENTS (cases); i++)
+    {
+      const char *said = i < G_N_ELEMENTS (cases) ? cases[i].said : long_text;
+      const char *heard = i < G_N_ELEMENTS (cases) ? cases[i].heard : kept;
+      const DetourAuthVerdict verdict = {
+        .result = DETOUR_AUTH_DENY, .label = said, .class_ = said, .reason = said
+      };
+      g_autofree char *expected = g_strdup_printf ("auth/judge|%s|%s|%s", heard, heard, heard);
+
+      ask (&court, &found);
+      detour_auth_answer (judge->waiting->pdata[0], &verdict);
+      g_ptr_array_set_size (judge->waiting, 0);
+      run_until (&found, i + 1);
+      g_assert_cmpstr (found.text, ==, expected);
+    }
+  court_clear (&court);
+  g_free (found.text);
+}
+
+/* A plugin may keep the request beyond its answer. */
+static void
+request_outlives_the_answer (void)
+{
+  Answer found = { 0 };
+  DetourAuthRequest *kept;
+  Court court;
+
+  court_init (&court, CONFIG);
+  g_assert_true (detour_instance_start (court.instance, NULL));
+  judge->keeps = TRUE;
+  ask (&court, &found);
+  run_until (&found, 1);
+  kept = judge->kept;
+  court_clear (&court);
+  g_assert_cmpstr (kept->address, ==, "192.0.2.1");
+  detour_auth_request_unref (kept);
   g_free (found.text);
 }
 
@@ -259,6 +332,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/auth-call/answered-at-once", at_once);
+  g_test_add_func ("/auth-call/texts-are-tidied", texts_are_tidied);
+  g_test_add_func ("/auth-call/request-outlives-the-answer", request_outlives_the_answer);
   g_test_add_func ("/auth-call/answered-from-other-threads", from_other_threads);
   g_test_add_func ("/auth-call/stopped-before-the-answer", stopped_before_the_answer);
   g_test_add_func ("/auth-call/stopped-before-it-was-told",

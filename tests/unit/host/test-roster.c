@@ -78,7 +78,7 @@ actor_reload (gpointer data)
 }
 
 static void
-verify (gpointer self, const DetourAuthQuestion *question, DetourAuthCall *call)
+verify (gpointer self, const DetourAuthRequest *request, DetourAuthCall *call)
 {
   const DetourAuthVerdict allow = { .result = DETOUR_AUTH_ALLOW };
 

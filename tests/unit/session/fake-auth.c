@@ -15,15 +15,15 @@ call_free (gpointer data)
 }
 
 static void
-verify (gpointer user, const char *instance, const DetourAuthQuestion *question,
-        void (*done) (const DetourAuthVerdict *verdict, gpointer data), gpointer data)
+verify (gpointer user, const char *instance, DetourAuthRequest *request, DetourVerdictFunc done,
+        gpointer data)
 {
   FakeAuth *self = user;
   FakeCall *call = g_new0 (FakeCall, 1);
 
   call->instance = g_strdup (instance);
-  memcpy (call->key.bytes, question->key, DETOUR_KEY_SIZE);
-  call->app_name = g_strdup (question->app_name);
+  call->key = *detour_auth_request_key (request);
+  call->app_name = g_strdup (request->app_name);
   call->done = done;
   call->data = data;
   g_ptr_array_add (self->calls, call);
@@ -88,33 +88,34 @@ fake_auth_pass (FakeAuth *self, gint64 us)
 }
 
 void
-fake_auth_answer_full (FakeAuth *self, const char *instance, const DetourAuthVerdict *verdict)
+fake_auth_answer_full (FakeAuth *self, const DetourVerdict *fields)
 {
+  g_autoptr (DetourVerdict) verdict = detour_verdict_new (fields);
+
   for (guint i = 0; i < self->calls->len; i++)
     {
       FakeCall *call = self->calls->pdata[i];
 
-      if (!g_str_equal (call->instance, instance))
+      if (!g_str_equal (call->instance, verdict->instance))
         continue;
       g_ptr_array_steal_index (self->calls, i);
       call->done (verdict, call->data);
       call_free (call);
       return;
     }
-  g_error ("nobody asked %s", instance);
+  g_error ("%s was asked nothing", verdict->instance);
 }
 
 void
 fake_auth_answer (FakeAuth *self, const char *instance, DetourAuthResult result, const char *text)
 {
-  DetourAuthVerdict verdict = { .result = result };
-  g_autofree char *copy = g_strdup (instance);
+  DetourVerdict fields = { .result = result, .instance = instance };
 
   if (result == DETOUR_AUTH_ALLOW)
-    verdict.label = text;
+    fields.label = text;
   else
-    verdict.reason = text;
-  fake_auth_answer_full (self, copy, &verdict);
+    fields.reason = text;
+  fake_auth_answer_full (self, &fields);
 }
 
 guint
@@ -137,13 +138,21 @@ fake_auth_stop_instance (FakeAuth *self, const char *instance)
   g_ptr_array_add (self->stopped, g_strdup (instance));
 }
 
-DetourQuestion
-fake_question (guint8 byte)
+DetourAuthRequest
+fake_request_fields (guint8 byte)
 {
-  DetourQuestion question = { .source = "192.0.2.1",
-                              .sni = (char *) "relay.test",
-                              .listener = (char *) "transport/https" };
+  DetourAuthRequest fields = { .address = "192.0.2.1",
+                               .sni = "relay.test",
+                               .listener = "transport/https" };
 
-  memset (question.key.bytes, byte, DETOUR_KEY_SIZE);
-  return question;
+  memset (fields.key, byte, sizeof fields.key);
+  return fields;
+}
+
+DetourAuthRequest *
+fake_request (guint8 byte)
+{
+  const DetourAuthRequest fields = fake_request_fields (byte);
+
+  return detour_auth_request_new (&fields);
 }

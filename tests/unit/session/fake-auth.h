@@ -2,16 +2,16 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "detour-auth-source.h"
+#include "detour-auth-instance.h"
 
 G_BEGIN_DECLS
 
-/* A question that an instance was asked and has not answered. */
+/* A request that an instance has not answered. */
 typedef struct {
   char *instance;
   DetourKey key;
   char *app_name;
-  void (*done) (const DetourAuthVerdict *verdict, gpointer data);
+  DetourVerdictFunc done;
   gpointer data;
 } FakeCall;
 
@@ -31,16 +31,18 @@ void fake_auth_free (FakeAuth *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FakeAuth, fake_auth_free)
 
 void fake_auth_pass (FakeAuth *self, gint64 us);
-/* Answers the oldest open question to @instance; there must be one. */
+/* Answers the oldest open request to @instance; there must be one. @text is the label of ALLOW, or
+ * the reason. */
 void fake_auth_answer (FakeAuth *self, const char *instance, DetourAuthResult result,
                        const char *text);
-void fake_auth_answer_full (FakeAuth *self, const char *instance, const DetourAuthVerdict *verdict);
-/* Open questions to @instance; NULL: to any. */
+void fake_auth_answer_full (FakeAuth *self, const DetourVerdict *fields);
+/* Open requests to @instance; NULL: to any. */
 guint fake_auth_n_open (const FakeAuth *self, const char *instance);
 /* A stopped instance answers what is open, as the host makes it do. */
 void fake_auth_stop_instance (FakeAuth *self, const char *instance);
 
-/* A question about the key whose bytes are all @byte. */
-DetourQuestion fake_question (guint8 byte);
+/* A request of the key whose bytes are all @byte, and its fields. */
+DetourAuthRequest fake_request_fields (guint8 byte);
+DetourAuthRequest *fake_request (guint8 byte);
 
 G_END_DECLS

@@ -14,7 +14,7 @@
 typedef struct {
   FakeAuth *fake;
   DetourAdmission *admission;
-  GString *words; /* of all verdicts */
+  GString *verdicts; /* all that were told */
 } Bench;
 
 /* @keys: "key = value" each. */
@@ -44,7 +44,7 @@ bench_new (void)
 
   bench->fake = fake_auth_new ();
   bench->admission = detour_admission_new (&fake_auth_port, bench->fake);
-  bench->words = g_string_new (NULL);
+  bench->verdicts = g_string_new (NULL);
   return bench;
 }
 
@@ -53,18 +53,19 @@ bench_free (Bench *bench)
 {
   g_clear_pointer (&bench->admission, detour_admission_free);
   fake_auth_free (bench->fake);
-  g_string_free (bench->words, TRUE);
+  g_string_free (bench->verdicts, TRUE);
   g_free (bench);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Bench, bench_free)
 
 static void
-on_verdict (const DetourAdmissionVerdict *verdict, gpointer data)
+on_verdict (DetourVerdict *verdict, gpointer data)
 {
   static const char marks[] = "+-?";
   Bench *bench = data;
 
-  g_string_append_printf (bench->words, "%c%s%s%s%s%s ", marks[verdict->result], verdict->source,
+  g_string_append_printf (bench->verdicts, "%c%s%s%s%s%s ", marks[verdict->result],
+                          verdict->instance,
                           verdict->flags & DETOUR_VERDICT_CACHED ? "/cached" : "",
                           verdict->flags & DETOUR_VERDICT_GRACE ? "/grace" : "",
                           verdict->flags & DETOUR_VERDICT_RECHECK ? "/recheck" : "",
@@ -81,18 +82,27 @@ settle (void)
 static void
 ask (Bench *bench, guint8 byte)
 {
-  DetourQuestion question = fake_question (byte);
+  g_autoptr (DetourAuthRequest) request = fake_request (byte);
 
-  detour_admission_ask (bench->admission, &question, on_verdict, bench);
+  detour_admission_ask (bench->admission, request, on_verdict, bench);
+  settle ();
+}
+
+static void
+ask_fields (Bench *bench, const DetourAuthRequest *fields)
+{
+  g_autoptr (DetourAuthRequest) request = detour_auth_request_new (fields);
+
+  detour_admission_ask (bench->admission, request, on_verdict, bench);
   settle ();
 }
 
 static void
 recheck (Bench *bench, guint8 byte)
 {
-  DetourQuestion question = fake_question (byte);
+  g_autoptr (DetourAuthRequest) request = fake_request (byte);
 
-  detour_admission_recheck (bench->admission, &question, on_verdict, bench);
+  detour_admission_recheck (bench->admission, request, on_verdict, bench);
   settle ();
 }
 
@@ -110,10 +120,10 @@ pass (Bench *bench, gint64 us)
 }
 
 static void
-expect (Bench *bench, const char *words)
+expect (Bench *bench, const char *verdicts)
 {
-  g_assert_cmpstr (bench->words->str, ==, words);
-  g_string_truncate (bench->words, 0);
+  g_assert_cmpstr (bench->verdicts->str, ==, verdicts);
+  g_string_truncate (bench->verdicts, 0);
 }
 
 static void
@@ -131,7 +141,7 @@ static void
 test_app_names (void)
 {
   g_autoptr (Bench) bench = bench_new ();
-  DetourQuestion question = fake_question (1);
+  DetourAuthRequest fields = fake_request_fields (1);
 
   g_test_expect_message ("detour", G_LOG_LEVEL_WARNING, "*disallow-app-names: an empty name*");
   APPLY (bench, "chain = open", "disallow-app-names = bad;;worse;");
@@ -139,13 +149,11 @@ test_app_names (void)
   g_assert_false (detour_admission_is_open (bench->admission));
   ask (bench, 1);
   expect (bench, "+open ");
-  g_strlcpy (question.app_name, "worse", sizeof question.app_name);
-  detour_admission_ask (bench->admission, &question, on_verdict, bench);
-  settle ();
+  fields.app_name = "worse";
+  ask_fields (bench, &fields);
   expect (bench, "-admission ");
-  g_strlcpy (question.app_name, "Worse", sizeof question.app_name);
-  detour_admission_ask (bench->admission, &question, on_verdict, bench);
-  settle ();
+  fields.app_name = "Worse";
+  ask_fields (bench, &fields);
   expect (bench, "+open ");
 
   g_test_expect_message ("detour", G_LOG_LEVEL_WARNING, "*disallow-app-names: an empty name*");
@@ -158,19 +166,18 @@ static void
 test_sharing (void)
 {
   g_autoptr (Bench) bench = bench_new ();
-  DetourQuestion other = fake_question (1);
+  DetourAuthRequest other = fake_request_fields (1);
   const DetourAdmissionStats *stats = detour_admission_stats (bench->admission);
 
   APPLY (bench, "chain = a");
   for (guint i = 0; i < 100; i++)
     ask (bench, 1);
   ask (bench, 2);
-  g_strlcpy (other.source, "192.0.2.99", sizeof other.source);
-  detour_admission_ask (bench->admission, &other, on_verdict, bench);
-  settle ();
+  other.address = "192.0.2.99";
+  ask_fields (bench, &other);
   g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 3);
   answer (bench, "auth/a", DETOUR_AUTH_DENY);
-  g_assert_cmpuint (bench->words->len, ==, 100 * strlen ("-auth/a "));
+  g_assert_cmpuint (bench->verdicts->len, ==, 100 * strlen ("-auth/a "));
   g_assert_cmpuint (stats->asked, ==, 102);
   g_assert_cmpuint (stats->shared, ==, 99);
   g_assert_cmpuint (stats->denied, ==, 100);
@@ -189,7 +196,7 @@ test_timeout (void)
   expect (bench, "");
   pass (bench, 1);
   expect (bench, "?auth/a ");
-  /* What could not be said is not remembered. */
+  /* UNAVAILABLE is not remembered. */
   ask (bench, 1);
   g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 2);
 }
@@ -200,11 +207,12 @@ test_time_counts_in_the_queue (void)
   g_autoptr (Bench) bench = bench_new ();
 
   APPLY (bench, "chain = a");
-  for (guint i = 0; i < 2 * DETOUR_AUTH_SOURCE_ASKING_MAX; i++)
+  for (guint i = 0; i < 2 * DETOUR_AUTH_INSTANCE_ASKING_MAX; i++)
     ask (bench, (guint8) i);
-  g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, DETOUR_AUTH_SOURCE_ASKING_MAX);
+  g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, DETOUR_AUTH_INSTANCE_ASKING_MAX);
   pass (bench, 5 * SECOND);
-  g_assert_cmpuint (bench->words->len, ==, 2 * DETOUR_AUTH_SOURCE_ASKING_MAX * strlen ("?auth/a "));
+  g_assert_cmpuint (bench->verdicts->len, ==,
+                    2 * DETOUR_AUTH_INSTANCE_ASKING_MAX * strlen ("?auth/a "));
 }
 
 static void
@@ -255,7 +263,7 @@ test_recheck (void)
   g_assert_cmpuint (stats->asked, ==, 2);
 }
 
-/* What changes while a question is on its way counts for its answer. */
+/* What changes while a request is on its way counts for its verdict. */
 static void
 test_changes_on_the_way (void)
 {
@@ -281,9 +289,9 @@ test_changes_on_the_way (void)
   expect (bench, "");
 }
 
-/* Settings that are new keep what a source knows. */
+/* New settings keep what an instance knows. */
 static void
-test_apply_keeps_sources (void)
+test_apply_keeps_instances (void)
 {
   g_autoptr (Bench) bench = bench_new ();
 
@@ -305,7 +313,7 @@ test_stopped_instances (void)
   ask (bench, 1);
   fake_auth_stop_instance (bench->fake, "auth/a");
   detour_admission_forget (bench->admission, "auth/a");
-  /* The inquiry began anew: the first answer is of the one before. */
+  /* The walk began anew: the first answer is of the one before. */
   answer (bench, "auth/b", DETOUR_AUTH_ALLOW);
   answer (bench, "auth/b", DETOUR_AUTH_ALLOW);
   expect (bench, "+auth/b ");
@@ -322,10 +330,10 @@ test_stopped_instances (void)
   expect (bench, "+auth/b ");
 }
 
-/* A known key comes in at once while its source is silent; a denial that comes later takes that
+/* A known key comes in at once while its instance is silent; a denial that comes later takes that
  * back. */
 static void
-test_first_word (void)
+test_provisional (void)
 {
   g_autoptr (Bench) bench = bench_new ();
   const DetourAdmissionStats *stats = detour_admission_stats (bench->admission);
@@ -338,7 +346,7 @@ test_first_word (void)
   ask (bench, 1);
   pass (bench, SECOND);
   expect (bench, "+auth/a/grace ");
-  /* The inquiry goes on, and others of the same kind do not wait either. */
+  /* The walk goes on, and equal requests do not wait either. */
   ask (bench, 1);
   expect (bench, "+auth/a/grace ");
   g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 1);
@@ -351,7 +359,7 @@ test_first_word (void)
 }
 
 static void
-test_a_recheck_waits_for_the_last_word (void)
+test_recheck_waits_for_the_final_verdict (void)
 {
   g_autoptr (Bench) bench = bench_new ();
 
@@ -367,14 +375,16 @@ test_a_recheck_waits_for_the_last_word (void)
 }
 
 static void
-write_note (const DetourVerdictNote *note, gpointer data)
+write_record (const DetourVerdictRecord *record, gpointer data)
 {
-  g_string_append_printf (data, "%d %s %s %s %u;", (int) note->result, note->source, note->address,
-                          note->reason != NULL ? note->reason : "-", (guint) note->count);
+  g_string_append_printf (data, "%d %s %s %s %u;", (int) record->verdict->result,
+                          record->verdict->instance, record->address,
+                          record->verdict->reason != NULL ? record->verdict->reason : "-",
+                          (guint) record->count);
 }
 
 static void
-write_source (const DetourAuthSourceInfo *info, gpointer data)
+write_instance (const DetourAuthInstanceInfo *info, gpointer data)
 {
   g_string_append_printf (data, "%s asked %u cached %u;", info->instance, (guint) info->asked,
                           (guint) info->cached);
@@ -385,9 +395,10 @@ test_status (void)
 {
   g_autoptr (Bench) bench = bench_new ();
   g_autoptr (GString) why = g_string_new (NULL);
-  g_autoptr (GString) sources = g_string_new (NULL);
-  DetourQuestion question = fake_question (1);
+  g_autoptr (GString) instances = g_string_new (NULL);
+  DetourKey key;
 
+  memset (key.bytes, 1, sizeof key.bytes);
   APPLY (bench, "chain = a;b");
   ask (bench, 1);
   answer (bench, "auth/a", DETOUR_AUTH_DENY);
@@ -396,26 +407,26 @@ test_status (void)
   pass (bench, G_TIME_SPAN_MINUTE);
   ask (bench, 1);
   answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
-  g_assert_cmpuint (detour_admission_why (bench->admission, &question.key, write_note, why), ==, 3);
+  g_assert_cmpuint (detour_admission_why (bench->admission, &key, write_record, why), ==, 3);
   g_assert_cmpstr (why->str, ==,
                    "0 auth/a 192.0.2.1 - 1;1 auth/b 192.0.2.1 so 1;1 auth/b 192.0.2.1 so 1;");
-  detour_admission_foreach_source (bench->admission, write_source, sources);
-  g_assert_cmpstr (sources->str, ==, "auth/a asked 2 cached 1;auth/b asked 1 cached 1;");
-  question.key.bytes[0] ^= 1;
-  g_assert_cmpuint (detour_admission_why (bench->admission, &question.key, write_note, why), ==, 0);
+  detour_admission_foreach_instance (bench->admission, write_instance, instances);
+  g_assert_cmpstr (instances->str, ==, "auth/a asked 2 cached 1;auth/b asked 1 cached 1;");
+  key.bytes[0] ^= 1;
+  g_assert_cmpuint (detour_admission_why (bench->admission, &key, write_record, why), ==, 0);
 }
 
-/* Whoever waits when everything ends is told, and answers that come later hurt nobody. */
+/* Clients that wait when the admission ends are told, and answers that come later do no harm. */
 static void
 test_end (void)
 {
   g_autoptr (Bench) bench = bench_new ();
-  DetourQuestion question = fake_question (9);
+  g_autoptr (DetourAuthRequest) request = fake_request (9);
 
   APPLY (bench, "chain = a");
   ask (bench, 1);
   ask (bench, 2);
-  detour_admission_ask (bench->admission, &question, on_verdict, bench);
+  detour_admission_ask (bench->admission, request, on_verdict, bench);
   g_clear_pointer (&bench->admission, detour_admission_free);
   expect (bench, "?admission ?admission ?admission ");
   settle ();
@@ -428,9 +439,9 @@ ask_often (gpointer data)
 
   for (guint i = 0; i < 1000; i++)
     {
-      DetourQuestion question = fake_question ((guint8) i);
+      g_autoptr (DetourAuthRequest) request = fake_request ((guint8) i);
 
-      detour_admission_ask (bench->admission, &question, on_verdict, bench);
+      detour_admission_ask (bench->admission, request, on_verdict, bench);
     }
   return NULL;
 }
@@ -458,20 +469,20 @@ main (int argc, char **argv)
   g_log_set_writer_func (test_log_nothing, NULL, NULL);
   g_test_add_func ("/admission/open", test_open);
   g_test_add_func ("/admission/application-names", test_app_names);
-  g_test_add_func ("/admission/same-questions-share-an-inquiry", test_sharing);
+  g_test_add_func ("/admission/equal-requests-share-a-flight", test_sharing);
   g_test_add_func ("/admission/ends-in-time", test_timeout);
   g_test_add_func ("/admission/time-counts-in-the-queue", test_time_counts_in_the_queue);
   g_test_add_func ("/admission/dry-run-lets-pass-and-counts", test_dry_run);
   g_test_add_func ("/admission/recheck-asks-anew", test_recheck);
   g_test_add_func ("/admission/changes-on-the-way", test_changes_on_the_way);
-  g_test_add_func ("/admission/new-settings-keep-what-is-known", test_apply_keeps_sources);
+  g_test_add_func ("/admission/new-settings-keep-what-is-known", test_apply_keeps_instances);
   g_test_add_func ("/admission/stopped-instances-leave-the-chain-and-never-open-it",
                    test_stopped_instances);
-  g_test_add_func ("/admission/grace-at-once-and-the-last-word-later", test_first_word);
-  g_test_add_func ("/admission/recheck-waits-for-the-last-word",
-                   test_a_recheck_waits_for_the_last_word);
+  g_test_add_func ("/admission/grace-at-once-and-the-final-verdict-later", test_provisional);
+  g_test_add_func ("/admission/recheck-waits-for-the-final-verdict",
+                   test_recheck_waits_for_the_final_verdict);
   g_test_add_func ("/admission/numbers-and-reasons", test_status);
-  g_test_add_func ("/admission/ends-with-questions-open", test_end);
+  g_test_add_func ("/admission/ends-with-requests-open", test_end);
   g_test_add_func ("/admission/asked-from-several-threads", test_threads);
   return g_test_run ();
 }

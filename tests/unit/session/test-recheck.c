@@ -133,14 +133,18 @@ serve (Bench *bench)
   for (; slot < slots->len && clients->len < bench->survey.max; slot++)
     {
       guint8 byte = g_array_index (slots, guint8, slot);
-      DetourSurveyClient client = { byte, fake_question (byte) };
+      DetourSurveyClient client = { byte, fake_request (byte) };
 
       if (byte != 0)
         g_array_append_val (clients, client);
+      else
+        detour_auth_request_unref (client.request);
     }
   bench->survey.is_out = FALSE;
   bench->survey.done ((const DetourSurveyClient *) (gpointer) clients->data, clients->len,
                       slot < slots->len ? slot : DETOUR_SURVEY_END, bench->survey.data);
+  for (guint i = 0; i < clients->len; i++)
+    detour_auth_request_unref (g_array_index (clients, DetourSurveyClient, i).request);
 }
 
 /* Serves and answers until nothing happens; keys above @limit are denied. Returns the number of

@@ -73,15 +73,15 @@ on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpointer da
 
   for (guint i = 0; i < n; i++)
     {
-      const DetourQuestion *question = &clients[i].question;
+      const DetourAuthRequest *request = clients[i].request;
 
-      g_string_append_printf (f->seen, "%c %s %s %s %s;", question->key.bytes[0],
-                              question->source[0] != '\0' ? question->source : "-",
-                              question->app_name[0] != '\0' ? question->app_name : "-",
-                              question->listener, question->prober ? "prober" : "-");
+      g_string_append_printf (f->seen, "%c %s %s %s %s;", request->key[0],
+                              request->address[0] != '\0' ? request->address : "-",
+                              request->app_name[0] != '\0' ? request->app_name : "-",
+                              request->listener, request->prober ? "prober" : "-");
       g_assert_cmpuint (DETOUR_HANDLE_WORKER (clients[i].handle), ==, 0);
       g_assert_cmpuint (DETOUR_HANDLE_SLOT (clients[i].handle), ==,
-                        (guint) (question->key.bytes[0] - 'a'));
+                        (guint) (request->key[0] - 'a'));
     }
   f->next = next;
   f->n_done++;
@@ -100,7 +100,7 @@ survey (Fixture *f, guint32 first, guint max, const char *seen)
 }
 
 static void
-test_questions (void)
+test_requests (void)
 {
   Fixture *f = start (CLIENTS);
 
@@ -154,7 +154,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/survey/asks-what-was-asked-at-the-login", test_questions);
+  g_test_add_func ("/survey/requests-are-those-of-the-login", test_requests);
   g_test_add_func ("/survey/a-few-at-a-time", test_pages);
   g_test_add_func ("/survey/nobody-is-there", test_nobody);
   g_test_add_func ("/survey/cancelled", test_cancelled);

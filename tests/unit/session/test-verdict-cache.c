@@ -1,50 +1,51 @@
-/* test-verdict-cache.c: verdicts hold for a while and for the same question; grace remembers who
- * was allowed.
+/* test-verdict-cache.c: verdicts hold for a while and for an equal request; keys that were
+ * allowed stay known.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
 #include "detour-verdict-cache.h"
 
-static DetourKey
-key (guint n)
+/* A request of key @n; @app tells those of the same key apart. */
+static DetourAuthRequest *
+request (guint n, guint app)
 {
-  DetourKey key = { { 0 } };
+  g_autofree char *name = g_strdup_printf ("app%u", app);
+  DetourAuthRequest fields = { .app_name = name };
 
-  memcpy (key.bytes, &n, sizeof n);
-  return key;
+  memcpy (fields.key, &n, sizeof n);
+  return detour_auth_request_new (&fields);
 }
 
 static void
-put (DetourVerdictCache *cache, guint n, guint64 hash, DetourAuthResult result, gint64 now_us,
+put (DetourVerdictCache *cache, guint n, guint app, DetourAuthResult result, gint64 now_us,
      gint64 until_us)
 {
-  DetourKey k = key (n);
-  DetourAuthVerdict verdict = { .result = result, .label = "somebody", .reason = "just so" };
+  g_autoptr (DetourAuthRequest) asked = request (n, app);
+  const DetourVerdict fields = { .result = result, .instance = "auth/a" };
+  g_autoptr (DetourVerdict) verdict = detour_verdict_new (&fields);
 
-  detour_verdict_cache_put (cache, &k, hash, &verdict, now_us, until_us);
+  detour_verdict_cache_put (cache, asked, verdict, now_us, until_us);
 }
 
 /* "allow", "deny", or "-". */
 static const char *
-find (DetourVerdictCache *cache, guint n, guint64 hash, gint64 now_us)
+find (DetourVerdictCache *cache, guint n, guint app, gint64 now_us)
 {
-  DetourKey k = key (n);
-  DetourRemembered out;
+  g_autoptr (DetourAuthRequest) asked = request (n, app);
+  const DetourVerdict *verdict = detour_verdict_cache_find (cache, asked, now_us);
 
-  if (!detour_verdict_cache_find (cache, &k, hash, now_us, &out))
+  if (verdict == NULL)
     return "-";
-  g_assert_cmpstr (out.label, ==, "somebody");
-  g_assert_cmpstr (out.reason, ==, "just so");
-  return out.result == DETOUR_AUTH_ALLOW ? "allow" : "deny";
+  return verdict->result == DETOUR_AUTH_ALLOW ? "allow" : "deny";
 }
 
 static gboolean
 allowed_since (DetourVerdictCache *cache, guint n, gint64 since_us)
 {
-  DetourKey k = key (n);
-  DetourRemembered out;
+  g_autoptr (DetourAuthRequest) asked = request (n, 0);
 
-  return detour_verdict_cache_find_allowed (cache, &k, since_us, &out);
+  return detour_verdict_cache_find_allowed (cache, detour_auth_request_key (asked), since_us)
+      != NULL;
 }
 
 static void
@@ -63,7 +64,7 @@ test_time (void)
 }
 
 static void
-test_question (void)
+test_request (void)
 {
   g_autoptr (DetourVerdictCache) cache = detour_verdict_cache_new (8, 8);
 
@@ -119,7 +120,7 @@ test_forget (void)
   g_assert_cmpstr (find (cache, 2, 5, 130), ==, "deny");
 }
 
-/* Who was asked about least recently goes first; a flood of strangers displaces no friend. */
+/* The key that was used least recently goes first; a flood of strange keys displaces no friend. */
 static void
 test_bounds (void)
 {
@@ -146,10 +147,10 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/verdict-cache/holds-until-its-time", test_time);
-  g_test_add_func ("/verdict-cache/holds-for-the-same-question", test_question);
+  g_test_add_func ("/verdict-cache/holds-for-an-equal-request", test_request);
   g_test_add_func ("/verdict-cache/the-last-verdict-counts", test_last_counts);
-  g_test_add_func ("/verdict-cache/who-was-allowed-stays-known", test_grace);
-  g_test_add_func ("/verdict-cache/forgetting-keeps-who-was-allowed", test_forget);
+  g_test_add_func ("/verdict-cache/allowed-keys-stay-known", test_grace);
+  g_test_add_func ("/verdict-cache/forgetting-keeps-allowed-keys", test_forget);
   g_test_add_func ("/verdict-cache/is-bounded", test_bounds);
   return g_test_run ();
 }

@@ -16,20 +16,23 @@ key (guint8 byte)
 static void
 add (DetourVerdictLog *log, guint8 byte, DetourAuthResult result, const char *reason, gint64 now_us)
 {
-  DetourKey k = key (byte);
-  DetourVerdictNote note = {
-    .result = result, .source = "auth/x", .reason = reason, .address = "192.0.2.1"
-  };
+  const DetourVerdict verdict_fields = { .result = result, .instance = "auth/x", .reason = reason };
+  DetourAuthRequest request_fields = { .address = "192.0.2.1" };
+  g_autoptr (DetourVerdict) verdict = detour_verdict_new (&verdict_fields);
+  g_autoptr (DetourAuthRequest) request = NULL;
 
-  detour_verdict_log_add (log, &k, &note, now_us);
+  memset (request_fields.key, byte, DETOUR_KEY_SIZE);
+  request = detour_auth_request_new (&request_fields);
+  detour_verdict_log_add (log, request, verdict, now_us);
 }
 
 static void
-write_note (const DetourVerdictNote *note, gpointer data)
+write_record (const DetourVerdictRecord *record, gpointer data)
 {
-  g_string_append_printf (data, "%d %s %s %dx %d-%d;", (int) note->result, note->source,
-                          note->reason != NULL ? note->reason : "-", (int) note->count,
-                          (int) note->first_us, (int) note->last_us);
+  g_string_append_printf (data, "%d %s %s %dx %d-%d;", (int) record->verdict->result,
+                          record->verdict->instance,
+                          record->verdict->reason != NULL ? record->verdict->reason : "-",
+                          (int) record->count, (int) record->first_us, (int) record->last_us);
 }
 
 static void
@@ -38,7 +41,7 @@ expect (DetourVerdictLog *log, guint8 byte, const char *text)
   g_autoptr (GString) out = g_string_new (NULL);
   DetourKey k = key (byte);
 
-  detour_verdict_log_each (log, &k, write_note, out);
+  detour_verdict_log_each (log, &k, write_record, out);
   g_assert_cmpstr (out->str, ==, text);
 }
 

@@ -1,41 +1,43 @@
-/* test-inquiry.c: the way along the chain: who decides, who is waited for, what grace does.
+/* test-auth-walk.c: the walk along the chain: which instance decides, which is waited for, what
+ * grace does.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-inquiry.h"
+#include "detour-auth-walk.h"
 #include "fake-auth.h"
 #include "test-program.h"
 
 #define SECOND G_USEC_PER_SEC
 
-/* An inquiry along up to three sources, "auth/a" to "auth/c", and what it said. */
+/* A walk along up to three instances, "auth/a" to "auth/c", and what it said. */
 typedef struct {
   FakeAuth *fake;
-  DetourAuthSource *sources[3];
+  DetourAuthInstance *instances[3];
   guint n;
-  DetourInquiryTerms terms;
-  DetourInquiry *inquiry;
-  GString *words;
+  DetourAuthWalkTerms terms;
+  DetourAuthWalk *walk;
+  GString *verdicts;
   gboolean is_over;
 } Bench;
 
 static const char *const names[] = { "auth/a", "auth/b", "auth/c" };
 
 static void
-on_word (const DetourInquiryWord *word, gboolean is_last, gpointer user)
+on_verdict (DetourVerdict *verdict, gboolean is_final, gpointer user)
 {
   static const char *const results[] = { "allow", "deny", "unavailable" };
   Bench *bench = user;
 
   g_assert_false (bench->is_over);
-  g_string_append_printf (
-      bench->words, "%s%s%s by %s%s%s%s", bench->words->len > 0 ? "; " : "",
-      is_last ? "" : "first ", results[word->result], word->source + strlen ("auth/"),
-      word->flags & DETOUR_VERDICT_CACHED ? " cached" : "",
-      word->flags & DETOUR_VERDICT_GRACE ? " grace" : "", word->label != NULL ? " label" : "");
-  bench->is_over = is_last;
-  if (is_last)
-    g_clear_pointer (&bench->inquiry, detour_inquiry_free);
+  g_string_append_printf (bench->verdicts, "%s%s%s by %s%s%s%s",
+                          bench->verdicts->len > 0 ? "; " : "", is_final ? "" : "provisional ",
+                          results[verdict->result], verdict->instance + strlen ("auth/"),
+                          verdict->flags & DETOUR_VERDICT_CACHED ? " cached" : "",
+                          verdict->flags & DETOUR_VERDICT_GRACE ? " grace" : "",
+                          verdict->label != NULL ? " label" : "");
+  bench->is_over = is_final;
+  if (is_final)
+    g_clear_pointer (&bench->walk, detour_auth_walk_free);
 }
 
 static Bench *
@@ -47,27 +49,27 @@ bench_new (guint n, gboolean match_all)
   bench->n = n;
   for (guint i = 0; i < n; i++)
     {
-      bench->sources[i] = detour_auth_source_new (names[i], &fake_auth_port, bench->fake);
-      detour_auth_source_set_negative_ttl (bench->sources[i], 30 * SECOND);
+      bench->instances[i] = detour_auth_instance_new (names[i], &fake_auth_port, bench->fake);
+      detour_auth_instance_set_negative_ttl (bench->instances[i], 30 * SECOND);
     }
   bench->terms.match_all = match_all;
   bench->terms.grace_us = G_TIME_SPAN_HOUR;
   bench->terms.patience_us = SECOND;
-  bench->words = g_string_new (NULL);
+  bench->verdicts = g_string_new (NULL);
   return bench;
 }
 
 static void
 bench_free (Bench *bench)
 {
-  g_clear_pointer (&bench->inquiry, detour_inquiry_free);
+  g_clear_pointer (&bench->walk, detour_auth_walk_free);
   for (guint i = 0; i < bench->n; i++)
     {
-      detour_auth_source_close (bench->sources[i]);
-      detour_auth_source_unref (bench->sources[i]);
+      detour_auth_instance_close (bench->instances[i]);
+      detour_auth_instance_unref (bench->instances[i]);
     }
   fake_auth_free (bench->fake);
-  g_string_free (bench->words, TRUE);
+  g_string_free (bench->verdicts, TRUE);
   g_free (bench);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Bench, bench_free)
@@ -75,23 +77,23 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Bench, bench_free)
 static void
 start (Bench *bench, guint8 byte)
 {
-  DetourQuestion question = fake_question (byte);
+  g_autoptr (DetourAuthRequest) request = fake_request (byte);
 
-  g_clear_pointer (&bench->inquiry, detour_inquiry_free);
-  g_string_truncate (bench->words, 0);
+  g_clear_pointer (&bench->walk, detour_auth_walk_free);
+  g_string_truncate (bench->verdicts, 0);
   bench->is_over = FALSE;
   bench->terms.deadline_us = bench->fake->now_us + 5 * SECOND;
-  bench->inquiry = detour_inquiry_new (&question, bench->sources, bench->n, &bench->terms, on_word,
-                                       bench);
-  detour_inquiry_start (bench->inquiry, bench->fake->now_us);
+  bench->walk = detour_auth_walk_new (request, bench->instances, bench->n, &bench->terms,
+                                      on_verdict, bench);
+  detour_auth_walk_start (bench->walk, bench->fake->now_us);
 }
 
 static void
 pass (Bench *bench, gint64 us)
 {
   fake_auth_pass (bench->fake, us);
-  if (bench->inquiry != NULL)
-    detour_inquiry_tick (bench->inquiry, bench->fake->now_us);
+  if (bench->walk != NULL)
+    detour_auth_walk_tick (bench->walk, bench->fake->now_us);
 }
 
 /* Lets @who ("a") answer: '+' allow, '-' deny, '?' unavailable. */
@@ -114,7 +116,7 @@ test_chain (void)
   static const struct {
     gboolean all;
     const char *answers; /* of a, b, c in this order; fewer: the rest is not asked */
-    const char *words;
+    const char *verdicts;
   } cases[] = {
     { FALSE, "+", "allow by a label" },
     { FALSE, "-+", "allow by b label" },
@@ -142,11 +144,11 @@ test_chain (void)
       for (guint k = 0; cases[i].answers[k] != '\0'; k++)
         {
           /* One after the other. */
-          g_assert_cmpstr (bench->words->str, ==, "");
+          g_assert_cmpstr (bench->verdicts->str, ==, "");
           g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 1);
           answer (bench, (char) ('a' + k), cases[i].answers[k]);
         }
-      g_assert_cmpstr (bench->words->str, ==, cases[i].words);
+      g_assert_cmpstr (bench->verdicts->str, ==, cases[i].verdicts);
       g_assert_true (bench->is_over);
       g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 0);
     }
@@ -163,7 +165,7 @@ test_patience (void)
   pass (bench, 1);
   g_assert_cmpuint (fake_auth_n_open (bench->fake, "auth/b"), ==, 1);
   answer (bench, 'b', '+');
-  g_assert_cmpstr (bench->words->str, ==, "allow by b label");
+  g_assert_cmpstr (bench->verdicts->str, ==, "allow by b label");
 }
 
 /* One that gave no verdict last time is not waited for. */
@@ -179,9 +181,9 @@ test_down (void)
   g_assert_cmpuint (fake_auth_n_open (bench->fake, "auth/a"), ==, 1);
   g_assert_cmpuint (fake_auth_n_open (bench->fake, "auth/b"), ==, 1);
   answer (bench, 'b', '-');
-  g_assert_cmpstr (bench->words->str, ==, "");
+  g_assert_cmpstr (bench->verdicts->str, ==, "");
   answer (bench, 'a', '+');
-  g_assert_cmpstr (bench->words->str, ==, "allow by a label");
+  g_assert_cmpstr (bench->verdicts->str, ==, "allow by a label");
   /* It is well again. */
   start (bench, 3);
   g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 1);
@@ -197,14 +199,14 @@ test_deadline (void)
   pass (bench, 2 * SECOND);
   answer (bench, 'b', '-');
   pass (bench, 3 * SECOND - 1);
-  g_assert_cmpstr (bench->words->str, ==, "");
+  g_assert_cmpstr (bench->verdicts->str, ==, "");
   pass (bench, 1);
-  g_assert_cmpstr (bench->words->str, ==, "unavailable by a");
+  g_assert_cmpstr (bench->verdicts->str, ==, "unavailable by a");
 
   /* Its answer comes too late for this one, and in time for the next. */
   answer (bench, 'a', '+');
   start (bench, 1);
-  g_assert_cmpstr (bench->words->str, ==, "allow by a cached label");
+  g_assert_cmpstr (bench->verdicts->str, ==, "allow by a cached label");
 }
 
 static void
@@ -216,7 +218,7 @@ test_memory (void)
   answer (bench, 'a', '-');
   answer (bench, 'b', '-');
   start (bench, 1);
-  g_assert_cmpstr (bench->words->str, ==, "deny by b cached");
+  g_assert_cmpstr (bench->verdicts->str, ==, "deny by b cached");
   pass (bench, 31 * SECOND);
   start (bench, 1);
   g_assert_cmpuint (fake_auth_n_open (bench->fake, "auth/a"), ==, 1);
@@ -224,9 +226,9 @@ test_memory (void)
 
   bench->terms.asks_anew = TRUE;
   start (bench, 1);
-  g_assert_cmpstr (bench->words->str, ==, "");
+  g_assert_cmpstr (bench->verdicts->str, ==, "");
   answer (bench, 'a', '+');
-  g_assert_cmpstr (bench->words->str, ==, "allow by a label");
+  g_assert_cmpstr (bench->verdicts->str, ==, "allow by a label");
 }
 
 static void
@@ -239,27 +241,27 @@ test_grace (void)
   pass (bench, G_TIME_SPAN_MINUTE);
   start (bench, 1);
   answer (bench, 'a', '?');
-  g_assert_cmpstr (bench->words->str, ==, "allow by a grace label");
+  g_assert_cmpstr (bench->verdicts->str, ==, "allow by a grace label");
   /* Not an unknown one. */
   start (bench, 2);
   answer (bench, 'a', '?');
-  g_assert_cmpstr (bench->words->str, ==, "unavailable by a");
+  g_assert_cmpstr (bench->verdicts->str, ==, "unavailable by a");
 
   /* Nor for ever, nor when it is off. */
   bench->terms.grace_us = 0;
   start (bench, 1);
   answer (bench, 'a', '?');
-  g_assert_cmpstr (bench->words->str, ==, "unavailable by a");
+  g_assert_cmpstr (bench->verdicts->str, ==, "unavailable by a");
   bench->terms.grace_us = G_TIME_SPAN_HOUR;
   pass (bench, G_TIME_SPAN_HOUR);
   start (bench, 1);
   answer (bench, 'a', '?');
-  g_assert_cmpstr (bench->words->str, ==, "unavailable by a");
+  g_assert_cmpstr (bench->verdicts->str, ==, "unavailable by a");
 }
 
 /* A known key does not wait for one that is late; what is said later counts all the same. */
 static void
-test_first_word (void)
+test_provisional (void)
 {
   g_autoptr (Bench) bench = bench_new (1, FALSE);
 
@@ -267,11 +269,11 @@ test_first_word (void)
   answer (bench, 'a', '+');
   pass (bench, G_TIME_SPAN_MINUTE);
   start (bench, 1);
-  g_assert_cmpstr (bench->words->str, ==, "");
+  g_assert_cmpstr (bench->verdicts->str, ==, "");
   pass (bench, SECOND);
-  g_assert_cmpstr (bench->words->str, ==, "first allow by a grace label");
+  g_assert_cmpstr (bench->verdicts->str, ==, "provisional allow by a grace label");
   answer (bench, 'a', '-');
-  g_assert_cmpstr (bench->words->str, ==, "first allow by a grace label; deny by a");
+  g_assert_cmpstr (bench->verdicts->str, ==, "provisional allow by a grace label; deny by a");
 
   /* Denied: there is no grace any more. */
   start (bench, 2);
@@ -279,12 +281,13 @@ test_first_word (void)
   pass (bench, G_TIME_SPAN_MINUTE);
   start (bench, 2);
   pass (bench, 5 * SECOND);
-  g_assert_cmpstr (bench->words->str, ==, "allow by a grace label");
+  g_assert_cmpstr (bench->verdicts->str, ==, "allow by a grace label");
   /* It is down by now, so that nobody waits. */
   start (bench, 2);
-  g_assert_cmpstr (bench->words->str, ==, "first allow by a grace label");
+  g_assert_cmpstr (bench->verdicts->str, ==, "provisional allow by a grace label");
   pass (bench, 5 * SECOND);
-  g_assert_cmpstr (bench->words->str, ==, "first allow by a grace label; allow by a grace label");
+  g_assert_cmpstr (bench->verdicts->str, ==,
+                   "provisional allow by a grace label; allow by a grace label");
 }
 
 static void
@@ -298,14 +301,14 @@ test_grace_of_all (void)
   pass (bench, G_TIME_SPAN_MINUTE);
   start (bench, 1);
   answer (bench, 'a', '?');
-  g_assert_cmpstr (bench->words->str, ==, "");
+  g_assert_cmpstr (bench->verdicts->str, ==, "");
   answer (bench, 'b', '+');
-  g_assert_cmpstr (bench->words->str, ==, "allow by a grace label");
+  g_assert_cmpstr (bench->verdicts->str, ==, "allow by a grace label");
   pass (bench, G_TIME_SPAN_MINUTE);
   start (bench, 1);
   answer (bench, 'a', '?');
   answer (bench, 'b', '-');
-  g_assert_cmpstr (bench->words->str, ==, "deny by b");
+  g_assert_cmpstr (bench->verdicts->str, ==, "deny by b");
 }
 
 static void
@@ -317,9 +320,9 @@ test_stopped (void)
   answer (bench, 'a', '+');
   bench->terms.is_stopped = TRUE;
   start (bench, 1);
-  g_assert_cmpstr (bench->words->str, ==, "allow by a grace label");
+  g_assert_cmpstr (bench->verdicts->str, ==, "allow by a grace label");
   start (bench, 2);
-  g_assert_cmpstr (bench->words->str, ==, "unavailable by b");
+  g_assert_cmpstr (bench->verdicts->str, ==, "unavailable by b");
   g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 0);
 }
 
@@ -329,9 +332,9 @@ test_freed (void)
   g_autoptr (Bench) bench = bench_new (2, FALSE);
 
   start (bench, 1);
-  g_clear_pointer (&bench->inquiry, detour_inquiry_free);
+  g_clear_pointer (&bench->walk, detour_auth_walk_free);
   answer (bench, 'a', '+');
-  g_assert_cmpstr (bench->words->str, ==, "");
+  g_assert_cmpstr (bench->verdicts->str, ==, "");
 }
 
 int
@@ -339,15 +342,15 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_log_set_writer_func (test_log_nothing, NULL, NULL);
-  g_test_add_func ("/inquiry/who-decides", test_chain);
-  g_test_add_func ("/inquiry/a-late-source-does-not-hold-up-the-next", test_patience);
-  g_test_add_func ("/inquiry/one-that-is-down-is-not-waited-for", test_down);
-  g_test_add_func ("/inquiry/ends-in-time", test_deadline);
-  g_test_add_func ("/inquiry/takes-verdicts-from-memory", test_memory);
-  g_test_add_func ("/inquiry/grace-for-known-keys", test_grace);
-  g_test_add_func ("/inquiry/first-word-by-grace-and-last-word", test_first_word);
-  g_test_add_func ("/inquiry/grace-is-no-allowance-by-others", test_grace_of_all);
-  g_test_add_func ("/inquiry/nobody-takes-part", test_stopped);
-  g_test_add_func ("/inquiry/freed-on-the-way", test_freed);
+  g_test_add_func ("/auth-walk/who-decides", test_chain);
+  g_test_add_func ("/auth-walk/a-late-instance-does-not-hold-up-the-next", test_patience);
+  g_test_add_func ("/auth-walk/one-that-is-down-is-not-waited-for", test_down);
+  g_test_add_func ("/auth-walk/ends-in-time", test_deadline);
+  g_test_add_func ("/auth-walk/takes-verdicts-from-the-cache", test_memory);
+  g_test_add_func ("/auth-walk/grace-for-known-keys", test_grace);
+  g_test_add_func ("/auth-walk/provisional-verdict-by-grace-and-final-one", test_provisional);
+  g_test_add_func ("/auth-walk/grace-is-no-allowance-by-others", test_grace_of_all);
+  g_test_add_func ("/auth-walk/nobody-takes-part", test_stopped);
+  g_test_add_func ("/auth-walk/freed-on-the-way", test_freed);
   return g_test_run ();
 }
