@@ -21,6 +21,7 @@ struct _DetourHttpResponse {
   gboolean close;  /* the handler wants the connection closed */
   gboolean broken; /* the handler gave bytes that may not stand in a header */
   gboolean has_type;
+  gboolean is_for_browsers;
   GString *headers; /* complete lines */
   GByteArray *body;
 };
@@ -262,8 +263,7 @@ detour_http_response_set_body (DetourHttpResponse *self, const char *content_typ
 void
 detour_http_response_add_browser_headers (DetourHttpResponse *self)
 {
-  http_message_append_header (self, "Strict-Transport-Security",
-                              "max-age=63072000; includeSubDomains");
+  self->is_for_browsers = TRUE;
   http_message_append_header (
       self, "Content-Security-Policy",
       "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'; "
@@ -278,6 +278,7 @@ http_message_reset (DetourHttpResponse *self)
 {
   self->broken = FALSE;
   self->has_type = FALSE;
+  self->is_for_browsers = FALSE;
   g_string_truncate (self->headers, 0);
   g_byte_array_set_size (self->body, 0);
 }
@@ -400,6 +401,10 @@ detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpR
                               http_message_phrase_of (self->status));
   http_message_append_date (out, real_us);
   g_byte_array_append (out, (const guint8 *) self->headers->str, (guint) self->headers->len);
+  /* RFC 6797: not over plain HTTP, where a browser ignores it and anybody could have put it in. */
+  if (self->is_for_browsers && request != NULL && detour_http_request_secure (request))
+    http_message_append_format (
+        out, "Strict-Transport-Security: max-age=63072000; includeSubDomains\r\n");
   if (has_body)
     http_message_append_format (out, "Content-Length: %u\r\n", self->body->len);
   if (!detour_http_response_keeps_alive (self, request))

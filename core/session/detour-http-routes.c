@@ -8,6 +8,8 @@
 
 #include "detour-http-upgrade.h"
 
+#define HTTPS_PORT 443u
+
 struct _DetourHttpRouteSet {
   char *instance;
   gpointer user;
@@ -33,6 +35,7 @@ struct _DetourHttpRoutes {
   GCond idle;                      /* n_running of some set came to 0 */
   RouteSite sites[DETOUR_N_SITES]; /* by the number of the bit */
   GPtrArray *sets;                 /* of DetourHttpRouteSet */
+  guint16 https_port;              /* atomic */
 };
 
 G_DEFINE_QUARK (detour - http - routes - error - quark, detour_http_routes_error)
@@ -67,6 +70,7 @@ detour_http_routes_new (void)
 {
   DetourHttpRoutes *self = g_new0 (DetourHttpRoutes, 1);
 
+  self->https_port = HTTPS_PORT;
   g_mutex_init (&self->lock);
   g_cond_init (&self->idle);
   for (guint i = 0; i < DETOUR_N_SITES; i++)
@@ -345,13 +349,32 @@ http_routes_refuse_method (const DetourHttpRoute *route, DetourHttpResponse *res
                                                : "POST");
 }
 
+void
+detour_http_routes_set_https_port (DetourHttpRoutes *self, guint16 port)
+{
+  __atomic_store_n (&self->https_port, port, __ATOMIC_RELAXED);
+}
+
+/* The length of @host without `:PORT`. */
+static gsize
+http_routes_host_len (const char *host)
+{
+  const char *end = host[0] == '[' ? strchr (host, ']') : NULL;
+
+  return end != NULL ? (gsize) (end + 1 - host) : strcspn (host, ":");
+}
+
 /* On a listener that sends everything to https. The parser let only bytes pass that may stand in a
- * header. */
+ * header. The port in `Host` is that of plain HTTP and leads nowhere. */
 static void
-http_routes_redirect (const DetourHttpRequest *request, DetourHttpResponse *response)
+http_routes_redirect (DetourHttpRoutes *self, const DetourHttpRequest *request,
+                      DetourHttpResponse *response)
 {
   const DetourHttpHead *head = detour_http_request_head (request);
   const char *host = detour_http_request_host (request);
+  guint16 port = __atomic_load_n (&self->https_port, __ATOMIC_RELAXED);
+  char port_text[sizeof ":65535"] = "";
+  g_autofree char *name = NULL;
   g_autofree char *location = NULL;
 
   if (!http_routes_method_is_get (request))
@@ -364,8 +387,11 @@ http_routes_redirect (const DetourHttpRequest *request, DetourHttpResponse *resp
       detour_http_response_set_error (response, 400, "Use https; there is no Host to send you to");
       return;
     }
+  name = g_strndup (host, http_routes_host_len (host));
+  if (port != HTTPS_PORT)
+    g_snprintf (port_text, sizeof port_text, ":%u", port);
   /* A `?` with nothing behind it is kept too: the query then begins behind it. */
-  location = g_strconcat ("https://", host, detour_http_request_path (request),
+  location = g_strconcat ("https://", name, port_text, detour_http_request_path (request),
                           head->query.start > head->path.start + head->path.len ? "?" : "",
                           detour_http_request_query (request), NULL);
   detour_http_response_set_status (response, 302);
@@ -394,7 +420,7 @@ detour_http_routes_answer (DetourHttpRoutes *self, const DetourHttpRequest *requ
   if (route == NULL)
     {
       if (redirects)
-        http_routes_redirect (request, response);
+        http_routes_redirect (self, request, response);
       else
         detour_http_response_set_error (response, 404, "There is no such page");
       return;

@@ -59,6 +59,9 @@ DetourHttpRouteSet *detour_http_routes_add (DetourHttpRoutes *self, const char *
  */
 void detour_http_routes_remove (DetourHttpRoutes *self, DetourHttpRouteSet *set);
 
+/* Where listeners that redirect send to; 443 in the beginning. Any thread. */
+void detour_http_routes_set_https_port (DetourHttpRoutes *self, guint16 port);
+
 /**
  * detour_http_routes_answer:
  * @response: new

@@ -8,6 +8,7 @@
 #include "detour-recheck.h"
 
 #define WORKERS_AUTO_MAX 4u
+#define HTTPS_PORT       443u
 
 struct _DetourServer {
   DetourRegistry *registry;
@@ -124,6 +125,32 @@ server_apply_limits (gpointer data, DetourSettings *settings)
 
 /* Listeners ------------------------------------------------------------------------------------ */
 
+/* Redirects go to the port of TLS: 443 if a listener has it, or if none speaks TLS here and
+ * something in front of the relay does; else the first one that does. */
+static void
+server_note_https_port (DetourServer *self)
+{
+  guint16 port = 0;
+
+  for (guint i = 0; i < self->listeners->len; i++)
+    {
+      const DetourListener *listener = self->listeners->pdata[i];
+
+      if ((listener->flags & DETOUR_LISTENER_SECURE) == 0
+          || detour_listener_site (listener->flags) != DETOUR_SITE_CLIENTS)
+        continue;
+      for (guint k = 0; k < listener->addresses->len; k++)
+        {
+          DetourAddress address;
+
+          if (detour_address_parse (listener->addresses->pdata[k], &address, NULL)
+              && address.port != 0 && (port == 0 || address.port == HTTPS_PORT))
+            port = address.port;
+        }
+    }
+  detour_http_routes_set_https_port (self->routes, port != 0 ? port : HTTPS_PORT);
+}
+
 static void
 server_close_listener (DetourServer *self, guint index)
 {
@@ -132,6 +159,7 @@ server_close_listener (DetourServer *self, guint index)
   detour_handshake_pool_remove_listener (self->pool, listener);
   detour_listener_close (listener);
   detour_listener_unref (listener);
+  server_note_https_port (self);
 }
 
 /* The instance keeps a listener that was closed before, when the relay stopped listening. */
@@ -172,6 +200,7 @@ server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings
   if (listener == NULL)
     return FALSE;
   g_ptr_array_add (self->listeners, listener);
+  server_note_https_port (self);
   detour_handshake_pool_add_listener (self->pool, listener);
   detour_instance_hold (instance, DETOUR_HOLD_FOR_RUN, server_release_listener, self,
                         detour_listener_ref (listener));

@@ -182,6 +182,9 @@ static const DetourConfigKey home_config[] = {
 
 static const DetourHttpRoute home_routes[] = {
   { "/", DETOUR_HTTP_ANY, 0, http_home_handle },
+  /* derper shows the page at every path that it does not know. Clients and probes may meet these.
+   */
+  { "/derp/", DETOUR_HTTP_ANY, 0, http_home_handle, DETOUR_HTTP_BELOW },
   { "/robots.txt", DETOUR_HTTP_ANY, 0, http_home_robots_handle },
   { NULL },
 };

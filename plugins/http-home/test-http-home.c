@@ -64,8 +64,7 @@ start (DetourHost *host, const char *page)
 static char *
 ask (gpointer self, const char *path, DetourListenerFlags flags)
 {
-  static const char
-      browser[] = "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nStrict-Transport-Security: ";
+  static const char browser[] = "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Security-Policy: ";
   static const char browser_end[] = "X-Content-Type-Options: nosniff\r\n";
   const DetourHttpRoute *route = detour_plugin.funcs.http->routes;
   g_autofree char *text = g_strdup_printf ("GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path);
@@ -309,12 +308,14 @@ test_routes (void)
   const DetourHttpRoute *routes = detour_plugin.funcs.http->routes;
 
   g_assert_cmpstr (detour_plugin.name, ==, "http-home");
-  for (guint i = 0; i < 2; i++)
+  for (guint i = 0; i < 3; i++)
     {
       g_assert_cmpint (routes[i].methods, ==, DETOUR_HTTP_ANY);
-      g_assert_cmpint (routes[i].flags, ==, 0);
+      g_assert_cmpint (routes[i].sites, ==, 0);
+      g_assert_cmpint (routes[i].flags, ==,
+                       strcmp (routes[i].path, "/derp/") == 0 ? DETOUR_HTTP_BELOW : 0);
     }
-  g_assert_null (routes[2].path);
+  g_assert_null (routes[3].path);
 }
 
 int

@@ -6,8 +6,9 @@ import email.utils
 
 import pytest
 
+from control import detourctl
 from derp_client import http_request, read_response
-from relay import EVERYTHING, SMALL, with_keys, without_group
+from relay import EVERYTHING, SMALL, Relay, with_keys, without_group
 
 BROWSER_HEADERS = {
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
@@ -22,9 +23,12 @@ def ask(door, method, target, fields=(), **options):
     return http_request(door.stream(), method, target, fields, **options)
 
 
-def expect_browser_headers(response):
+def expect_browser_headers(door, response):
     for name, value in BROWSER_HEADERS.items():
-        assert response.all(name) == [value]
+        if door.is_secure or name != "Strict-Transport-Security":
+            assert response.all(name) == [value]
+        elif isinstance(door.server, Relay):  # the reference says it over plain HTTP as well
+            assert response.all(name) == []
 
 
 # ---- /derp
@@ -99,11 +103,21 @@ def test_robots(door, method):
     assert response.status == 200
     assert response.get("Content-Type") == "text/plain; charset=utf-8"
     assert [line.strip() for line in response.body.decode().split("\n") if line.strip()] == ["User-agent: *", "Disallow: /"]
-    expect_browser_headers(response)
+    expect_browser_headers(door, response)
+
+
+@pytest.mark.parametrize("path", ["/derp/", "/derp/x", "/derp/probe/", "/derp//", "/derp/../x"])
+def test_paths_below_derp_show_the_home_page(door, path):
+    response = ask(door, "GET", path)
+    if path in ("/derp//", "/derp/../x") and response.status in (301, 307):
+        return  # the reference cleans paths
+    assert (response.status, response.body) == (200, b"")
+    assert response.get("Content-Type") == "text/html; charset=utf-8"
+    expect_browser_headers(door, response)
 
 
 @pytest.mark.usefixtures("detour_only")
-@pytest.mark.parametrize("path", ["/foo", "/favicon.ico", "/derp/x", "/generate_204x", "/robots.txt/", "//", "/%2f"])
+@pytest.mark.parametrize("path", ["/foo", "/favicon.ico", "/derpx", "/generate_204x", "/robots.txt/", "//", "/%2f"])
 def test_unknown_paths_are_404_and_the_connection_goes_on(door, path):
     """The reference shows its home page there."""
     stream = door.stream()
@@ -118,7 +132,7 @@ def test_home_page_is_blank(door, method):
     assert response.status == 200
     assert response.get("Content-Type") == "text/html; charset=utf-8"
     assert response.body == b""
-    expect_browser_headers(response)
+    expect_browser_headers(door, response)
 
 
 def test_home_page_modes(make_relay, tmp_path):
@@ -128,7 +142,7 @@ def test_home_page_modes(make_relay, tmp_path):
     response = ask(relay.door(), "GET", "/")
     assert response.status == 200 and b"DERP" in response.body
     assert response.get("Content-Type") == "text/html; charset=utf-8"
-    expect_browser_headers(response)
+    expect_browser_headers(relay.door(), response)
 
     relay.reload(with_keys(relay.config, "http home", page="redirect:https://example.com/about"))
     response = ask(relay.door(), "GET", "/")
@@ -173,15 +187,38 @@ def test_port80_serves_generate_204(port80):
     assert (response.status, response.get("X-Tailscale-Response")) == (204, "response ts_127.0.0.1")
 
 
+def https(server, host="relay.test"):
+    """Where port 80 sends to: the port of TLS; the reference always listens on 443."""
+    return f"https://{host}:{server.ports['https']}" if isinstance(server, Relay) else f"https://{host}"
+
+
 @pytest.mark.parametrize("target", ["/about", "/derp", "/derp/probe", "/robots.txt", "/a/b?c=d&e"])
 def test_port80_redirects_the_rest(port80, target):
     response = ask(port80, "GET", target, host="relay.test")
-    assert (response.status, response.get("Location")) == (302, "https://relay.test" + target)
+    assert (response.status, response.get("Location")) == (302, https(port80.server) + target)
+
+
+@pytest.mark.usefixtures("detour_only")
+@pytest.mark.parametrize("host, name", [("relay.test:80", "relay.test"), ("relay.test:8080", "relay.test"),
+                                        ("[2001:db8::1]:8080", "[2001:db8::1]"), ("[2001:db8::1]", "[2001:db8::1]")])
+def test_port80_redirects_to_the_port_of_tls(port80, host, name):
+    response = ask(port80, "GET", "/x?y", host=host)
+    assert (response.status, response.get("Location")) == (302, https(port80.server, name) + "/x?y")
+
+
+@pytest.mark.usefixtures("detour_only")
+def test_port80_redirects_follow_the_listeners(make_relay):
+    relay = make_relay()
+    secure = [f"transport/{name}" for name in ("https", "tls-gnutls", "tls-export")]
+    for disabled, port in ((secure[:1], "tls-gnutls"), (secure[1:2], "tls-export"), (secure[2:], None)):
+        detourctl(relay, "plugins", "disable", *disabled)
+        location = ask(relay.door("port80"), "GET", "/", host="relay.test:80").get("Location")
+        assert location == (f"https://relay.test:{relay.ports[port]}/" if port else "https://relay.test/")
 
 
 def test_port80_redirects_an_upgrade_too(port80):
     response = ask(port80, "GET", "/derp", [("Upgrade", "DERP"), ("Connection", "Upgrade")], host="relay.test")
-    assert (response.status, response.get("Location")) == (302, "https://relay.test/derp")
+    assert (response.status, response.get("Location")) == (302, https(port80.server) + "/derp")
 
 
 def test_port80_refuses_other_methods(port80):

@@ -178,20 +178,27 @@ test_error (void)
                 "close\r\n\r\ntoo long\n");
 }
 
+/* Strict-Transport-Security is for encrypted connections only. */
 static void
 test_browser_headers (void)
 {
-  g_autoptr (DetourHttpRequest) request = request_of ("GET / HTTP/1.1\r\n" HOST "\r\n", 0);
-  g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
+  static const char strict[] = "Strict-Transport-Security: max-age=63072000; includeSubDomains\r\n";
 
-  detour_http_response_add_browser_headers (response);
-  assert_bytes (
-      response, request,
-      "HTTP/1.1 200 OK\r\n" DATE
-      "Strict-Transport-Security: max-age=63072000; includeSubDomains\r\n"
-      "Content-Security-Policy: default-src 'self'; frame-ancestors 'none'; form-action 'self'; "
-      "base-uri 'self'; block-all-mixed-content; object-src 'none'\r\n"
-      "X-Frame-Options: DENY\r\nX-Content-Type-Options: nosniff\r\nContent-Length: 0\r\n\r\n");
+  for (guint secure = 0; secure < 2; secure++)
+    {
+      g_autoptr (DetourHttpRequest) request = request_of ("GET / HTTP/1.1\r\n" HOST "\r\n",
+                                                          secure != 0 ? DETOUR_LISTENER_SECURE : 0);
+      g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
+      g_autofree char *expected = g_strconcat (
+          "HTTP/1.1 200 OK\r\n" DATE
+          "Content-Security-Policy: default-src 'self'; frame-ancestors 'none'; form-action "
+          "'self'; base-uri 'self'; block-all-mixed-content; object-src 'none'\r\n"
+          "X-Frame-Options: DENY\r\nX-Content-Type-Options: nosniff\r\n",
+          secure != 0 ? strict : "", "Content-Length: 0\r\n\r\n", NULL);
+
+      detour_http_response_add_browser_headers (response);
+      assert_bytes (response, request, expected);
+    }
 }
 
 static const struct {

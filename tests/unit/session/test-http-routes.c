@@ -109,16 +109,16 @@ static const struct {
   { "redirect-serves-plain", "GET", "/any", TO_HTTPS, OK ("p") },
   { "redirect-serves-plain-any-method", "POST", "/any", TO_HTTPS, OK ("p") },
   { "redirect-plain-wrong-method", "POST", "/plain-get", TO_HTTPS, NOT_ALLOWED ("GET, HEAD") },
-  { "redirect-known", "GET", "/get", TO_HTTPS, REDIRECT ("https://h:8080/get") },
-  { "redirect-unknown", "GET", "/a/b?c=d?", TO_HTTPS, REDIRECT ("https://h:8080/a/b?c=d?") },
-  { "redirect-empty-query", "GET", "/a?", TO_HTTPS, REDIRECT ("https://h:8080/a?") },
-  { "redirect-root", "HEAD", "/", TO_HTTPS, REDIRECT ("https://h:8080/") },
-  { "redirect-derp", "GET", "/derp", TO_HTTPS, REDIRECT ("https://h:8080/derp") },
-  { "redirect-probe", "GET", "/derp/probe", TO_HTTPS, REDIRECT ("https://h:8080/derp/probe") },
+  { "redirect-known", "GET", "/get", TO_HTTPS, REDIRECT ("https://h/get") },
+  { "redirect-unknown", "GET", "/a/b?c=d?", TO_HTTPS, REDIRECT ("https://h/a/b?c=d?") },
+  { "redirect-empty-query", "GET", "/a?", TO_HTTPS, REDIRECT ("https://h/a?") },
+  { "redirect-root", "HEAD", "/", TO_HTTPS, REDIRECT ("https://h/") },
+  { "redirect-derp", "GET", "/derp", TO_HTTPS, REDIRECT ("https://h/derp") },
+  { "redirect-probe", "GET", "/derp/probe", TO_HTTPS, REDIRECT ("https://h/derp/probe") },
   { "redirect-absolute", "GET", "http://x/p?q", TO_HTTPS, REDIRECT ("https://x/p?q") },
   { "redirect-absolute-bare", "GET", "http://x", TO_HTTPS, REDIRECT ("https://x/") },
   { "redirect-double-slash", "GET", "//evil.example/", TO_HTTPS,
-    REDIRECT ("https://h:8080//evil.example/") },
+    REDIRECT ("https://h//evil.example/") },
   { "redirect-post", "POST", "/get", TO_HTTPS, USE_HTTPS },
   { "redirect-probe-options", "OPTIONS", "/derp/probe", TO_HTTPS, USE_HTTPS },
   { "redirect-connect", "CONNECT", "h:443", TO_HTTPS, NOT_FOUND },
@@ -266,6 +266,35 @@ test_admin_on_port_80 (void)
   g_assert_nonnull (detour_http_routes_add (routes, "http/1", site_table, (gpointer) "1", NULL));
   text = answer (routes, "GET", "/secret", "h", TO_HTTPS);
   g_assert_cmpstr (text, ==, REDIRECT ("https://h/secret"));
+}
+
+/* The port is where TLS is, whatever stands in `Host`. */
+static void
+test_redirect_port (void)
+{
+  static const struct {
+    guint16 port;
+    const char *host, *location;
+  } redirects[] = {
+    { 443, "h", REDIRECT ("https://h/x") },
+    { 443, "h:80", REDIRECT ("https://h/x") },
+    { 8443, "h:80", REDIRECT ("https://h:8443/x") },
+    { 8443, "h", REDIRECT ("https://h:8443/x") },
+    { 8443, "[2001:db8::1]", REDIRECT ("https://[2001:db8::1]:8443/x") },
+    { 8443, "[2001:db8::1]:80", REDIRECT ("https://[2001:db8::1]:8443/x") },
+    { 443, "[2001:db8::1]:80", REDIRECT ("https://[2001:db8::1]/x") },
+    { 65535, "192.0.2.1:80", REDIRECT ("https://192.0.2.1:65535/x") },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (redirects); i++)
+    {
+      g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+      g_autofree char *text = NULL;
+
+      detour_http_routes_set_https_port (routes, redirects[i].port);
+      text = answer (routes, "GET", "/x", redirects[i].host, TO_HTTPS);
+      g_assert_cmpstr (text, ==, redirects[i].location);
+    }
 }
 
 static const struct {
@@ -524,6 +553,7 @@ main (int argc, char **argv)
   TEST_ADD_ROWS ("/http-routes/bad-path/", bad_paths, test_bad_path);
   TEST_ADD_ROWS ("/http-routes/site/", site_cases, test_site);
   TEST_ADD_ROWS ("/http-routes/bad-route/", bad_routes, test_bad_route);
+  g_test_add_func ("/http-routes/redirects-go-to-the-port-of-tls", test_redirect_port);
   g_test_add_func ("/http-routes/admin-is-not-answered-on-port-80", test_admin_on_port_80);
   g_test_add_func ("/http-routes/redirect-without-host", test_redirect_without_host);
   g_test_add_func ("/http-routes/second-route-for-a-path", test_taken);
