@@ -536,8 +536,8 @@ void detour_http_response_add_header (DetourHttpResponse *self, const char *name
                                       const char *value);
 void detour_http_response_set_body (DetourHttpResponse *self, const char *content_type,
                                     const char *body, gssize len);
-/* Strict-Transport-Security, Content-Security-Policy, X-Frame-Options and X-Content-Type-Options
- * for pages. */
+/* Content-Security-Policy, X-Frame-Options and X-Content-Type-Options for pages, and
+ * Strict-Transport-Security where the connection is encrypted. */
 void detour_http_response_add_browser_headers (DetourHttpResponse *self);
 
 typedef enum {
@@ -703,6 +703,11 @@ typedef struct {
   /* Main thread; judges @settings without a side effect, so that a configuration can be refused
    * before anything changes. May be NULL. */
   gboolean (*check) (const DetourSettings *settings, GError **error);
+  /* Main thread; without a side effect. For `detourd --check-config`: what will not work as it is
+   * meant to, though start() takes it. Adds one text for each fault, the message of an error made
+   * by detour_settings_error(), to @advice, an array of char *. @hostname is [core] hostname, or
+   * NULL. May be NULL. */
+  void (*advise) (const DetourSettings *settings, const char *hostname, GPtrArray *advice);
   /* Main thread; once for each instance and each time it is enabled. NULL means @error is set. */
   gpointer (*start) (DetourHost *host, DetourSettings *settings, GError **error);
   /* Main thread; on reload, when the group did not change: look again at files. May be NULL. */

@@ -63,6 +63,24 @@ detourd_print_broken (const DetourConfig *config)
     }
 }
 
+/* What plugins will put up with, but clients will not. */
+static guint
+detourd_print_advice (const DetourConfig *config)
+{
+  g_autoptr (GPtrArray) advice = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; i < config->instances->len; i++)
+    {
+      const DetourConfigInstance *instance = config->instances->pdata[i];
+
+      if (instance->enabled && instance->plugin != NULL && instance->plugin->advise != NULL)
+        instance->plugin->advise (instance->settings, config->options.core.hostname, advice);
+    }
+  for (guint i = 0; i < advice->len; i++)
+    g_printerr ("%s\n", (const char *) advice->pdata[i]);
+  return advice->len;
+}
+
 static DetourExit
 detourd_run (const DetourOptions *options)
 {
@@ -118,8 +136,16 @@ detourd_run (const DetourOptions *options)
     }
   if (options->check_config)
     {
+      guint n_advice;
+
       detourd_print_broken (config);
-      g_print (_ ("the configuration is good\n"));
+      n_advice = detourd_print_advice (config);
+      if (n_advice > 0)
+        g_print (ngettext ("the configuration is good, but see the line above\n",
+                           "the configuration is good, but see the %u lines above\n", n_advice),
+                 n_advice);
+      else
+        g_print (_ ("the configuration is good\n"));
       return DETOUR_EXIT_GOOD;
     }
   return detour_daemon_run (config, &sources, plugins, options->dev);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cert-pair.h"
+#include "cert-advice.h"
 #include "cert-place.h"
 #include "cert-watch.h"
 
@@ -15,13 +15,13 @@
 /* A link that leads to another file raises no event in the directory of the link: so look now and
  * then. */
 #define LOOK_S 3600
-#define SOON_S (7 * 86400)
 
 typedef struct {
   DetourHost *host;
   GPtrArray *places; /* CertPlace, in the order of the configuration */
   CertWatch *watch;
-  char *said; /* the trouble that was logged last; NULL: none */
+  gboolean knows_others; /* all instances had their turn to publish certificates */
+  char *said;            /* the trouble that was logged last; NULL: none */
 } CertFile;
 
 static const DetourConfigKey cert_file_config[] = {
@@ -136,63 +136,101 @@ cert_file_check (const DetourSettings *settings, GError **error)
   return places != NULL && cert_file_load_all (places, settings, error);
 }
 
-static char *
-cert_file_date_text (gint64 unix_s)
-{
-  g_autoptr (GDateTime) date = g_date_time_new_from_unix_utc (unix_s);
-
-  return date != NULL ? g_date_time_format (date, "%Y-%m-%d") : g_strdup ("a day without a date");
-}
-
-/* What is wrong with the dates of @cert, or NULL. */
-static char *
-cert_file_date_trouble (const DetourCert *cert, const char *path, gint64 now_s)
-{
-  g_autofree char *from = cert_file_date_text (detour_cert_not_before (cert));
-  g_autofree char *to = cert_file_date_text (detour_cert_not_after (cert));
-
-  if (now_s < detour_cert_not_before (cert))
-    return g_strdup_printf ("%s is valid from %s on only; clients refuse it", path, from);
-  if (now_s > detour_cert_not_after (cert))
-    return g_strdup_printf ("%s was valid until %s; clients refuse it", path, to);
-  if (now_s > detour_cert_not_after (cert) - SOON_S)
-    return g_strdup_printf ("%s is valid until %s only", path, to);
-  return NULL;
-}
-
-/* The worst there is to say of a place, or NULL. */
+/* What there is to say of a place, or NULL. */
 static char *
 cert_file_place_trouble (const CertPlace *place, gint64 now_s)
 {
+  g_auto (GStrv) advice = NULL;
+  g_autofree char *text = NULL;
+
   if (cert_place_trouble (place) != NULL)
     return g_strdup_printf ("%s; the certificate from before is still served",
                             cert_place_trouble (place));
-  return cert_file_date_trouble (cert_place_cert (place), cert_place_chain_path (place), now_s);
+  advice = cert_advice_list (cert_place_cert (place), cert_place_notes (place), now_s);
+  if (advice[0] == NULL)
+    return NULL;
+  text = g_strjoinv ("; it ", advice);
+  return g_strdup_printf ("%s %s", cert_place_chain_path (place), text);
+}
+
+/* A name that only certificates of other instances have is no fault of this one. */
+static char *
+cert_file_hostname_trouble (CertFile *self)
+{
+  const char *hostname = detour_host_hostname (self->host);
+  const DetourCert *first = cert_place_cert (self->places->pdata[0]);
+  g_autoptr (DetourCert) served = NULL;
+  g_autofree char *names = NULL;
+
+  if (hostname == NULL || !self->knows_others)
+    return NULL;
+  served = detour_host_find_cert (self->host, NULL, hostname, NULL);
+  if (served == NULL || cert_advice_is_for (served, hostname))
+    return NULL;
+  names = g_strjoinv (", ", (char **) detour_cert_names (first));
+  return g_strdup_printf ("%s is for %s and not for %s, the name in [core] hostname; clients "
+                          "refuse it unless their map has a CertName",
+                          cert_place_chain_path (self->places->pdata[0]), names, hostname);
+}
+
+/* All troubles in one text, or NULL. */
+static char *
+cert_file_trouble (CertFile *self)
+{
+  gint64 now_s = (gint64) time (NULL);
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_autofree char *hostname = cert_file_hostname_trouble (self);
+  g_auto (GStrv) all = NULL;
+
+  for (guint i = 0; i < self->places->len; i++)
+    {
+      g_autofree char *trouble = cert_file_place_trouble (self->places->pdata[i], now_s);
+
+      if (trouble != NULL)
+        g_strv_builder_add (builder, trouble);
+    }
+  if (hostname != NULL)
+    g_strv_builder_add (builder, hostname);
+  all = g_strv_builder_end (builder);
+  return all[0] != NULL ? g_strjoinv ("; ", all) : NULL;
+}
+
+/* ", sha256-raw:…" for a certificate that clients pin, else nothing. */
+static char *
+cert_file_pin_text (const DetourCert *cert)
+{
+  g_autofree char *hex = NULL;
+  GBytes *const *chain;
+
+  if (!detour_cert_self_signed (cert))
+    return g_strdup ("");
+  detour_cert_chain (cert, &chain);
+  hex = g_compute_checksum_for_bytes (G_CHECKSUM_SHA256, chain[0]);
+  return g_strconcat (", sha256-raw:", hex, NULL);
 }
 
 /* Brings summary and trouble up to date; each trouble is logged once. */
 static void
 cert_file_report (CertFile *self)
 {
-  gint64 now_s = (gint64) time (NULL);
-  g_autofree char *trouble = NULL;
+  g_autofree char *trouble = cert_file_trouble (self);
   const DetourCert *first = NULL;
   g_autofree char *until = NULL;
+  g_autofree char *pin = NULL;
 
   for (guint i = 0; i < self->places->len; i++)
     {
       const DetourCert *cert = cert_place_cert (self->places->pdata[i]);
 
-      if (trouble == NULL)
-        trouble = cert_file_place_trouble (self->places->pdata[i], now_s);
       if (first == NULL || detour_cert_not_after (cert) < detour_cert_not_after (first))
         first = cert;
     }
-  until = cert_file_date_text (detour_cert_not_after (first));
+  until = cert_advice_date (detour_cert_not_after (first));
+  pin = cert_file_pin_text (first);
   detour_host_set_summary (
-      self->host, "%u certificate%s, %s until %s", self->places->len,
+      self->host, "%u certificate%s, %s until %s%s", self->places->len,
       self->places->len == 1 ? "" : "s",
-      detour_cert_names (first)[0] != NULL ? detour_cert_names (first)[0] : "no name", until);
+      detour_cert_names (first)[0] != NULL ? detour_cert_names (first)[0] : "no name", until, pin);
   if (trouble != NULL)
     detour_host_set_trouble (self->host, "%s", trouble);
   else
@@ -201,6 +239,16 @@ cert_file_report (CertFile *self)
     g_warning ("%s: %s", detour_host_instance (self->host), trouble);
   g_free (self->said);
   self->said = g_steal_pointer (&trouble);
+}
+
+/* Once all instances had their turn. */
+static void
+cert_file_judge_names (gpointer data)
+{
+  CertFile *self = data;
+
+  self->knows_others = TRUE;
+  cert_file_report (self);
 }
 
 static void
@@ -266,12 +314,53 @@ cert_file_start_watching (CertFile *self)
           || !cert_watch_add (self->watch, cert_place_key_path (place), &error))
         g_warning ("%s: %s; changes are seen within the hour", detour_host_instance (self->host),
                    error->message);
-      if (cert_place_exposed (place))
+      if (cert_place_notes (place)->exposed)
         g_warning ("%s: %s can be read by everyone; chmod 600 would keep it secret",
                    detour_host_instance (self->host), cert_place_key_path (place));
     }
   detour_host_add_timer (self->host, LOOK_S * G_TIME_SPAN_SECOND, cert_file_look_now_and_then,
                          self);
+}
+
+static void
+cert_file_add_advice (GPtrArray *advice, const DetourSettings *settings, const char *key,
+                      const char *path, const char *text)
+{
+  g_autoptr (GError) error = NULL;
+
+  detour_settings_error (settings, key, &error, "%s %s", path, text);
+  g_ptr_array_add (advice, g_strdup (error->message));
+}
+
+static void
+cert_file_advise (const DetourSettings *settings, const char *hostname, GPtrArray *advice)
+{
+  g_autoptr (GPtrArray) places = cert_file_places_of (settings, hostname, NULL);
+  gboolean files = detour_settings_string (settings, "directory") == NULL;
+  const char *key = files ? "chain-file" : "directory";
+
+  if (places == NULL || !cert_file_load_all (places, settings, NULL))
+    return;
+  for (guint i = 0; i < places->len; i++)
+    {
+      const CertPlace *place = places->pdata[i];
+      const DetourCert *cert = cert_place_cert (place);
+      g_auto (GStrv) list = cert_advice_list (cert, cert_place_notes (place), (gint64) time (NULL));
+
+      for (guint k = 0; list[k] != NULL; k++)
+        cert_file_add_advice (advice, settings, key, cert_place_chain_path (place), list[k]);
+      /* In a folder the names were chosen by hand. */
+      if (files && hostname != NULL && !cert_advice_is_for (cert, hostname))
+        {
+          g_autofree char *names = g_strjoinv (", ", (char **) detour_cert_names (cert));
+          g_autofree char *text = g_strdup_printf (
+              "is for %s and not for %s, the name in [core] hostname; clients refuse it unless "
+              "another [cert] has that name or their map has a CertName",
+              names, hostname);
+
+          cert_file_add_advice (advice, settings, key, cert_place_chain_path (place), text);
+        }
+    }
 }
 
 static gpointer
@@ -296,6 +385,7 @@ cert_file_start (DetourHost *host, DetourSettings *settings, GError **error)
   cert_file_publish (self);
   cert_file_start_watching (self);
   cert_file_report (self);
+  detour_host_post (host, cert_file_judge_names, self, NULL);
   return self;
 }
 
@@ -313,4 +403,5 @@ cert_file_stop (gpointer ptr)
 DETOUR_PLUGIN_DEFINE (.name = "cert-file", .kind = DETOUR_KIND_CERT,
                       .summary = "certificates from files, read again when they change",
                       .config = cert_file_config, .check = cert_file_check,
-                      .start = cert_file_start, .reload = cert_file_reload, .stop = cert_file_stop);
+                      .advise = cert_file_advise, .start = cert_file_start,
+                      .reload = cert_file_reload, .stop = cert_file_stop);

@@ -94,6 +94,85 @@ cert_pair_key_load (const char *path, gnutls_x509_privkey_t *key, gboolean *expo
   return rc >= 0;
 }
 
+void
+cert_pair_notes_clear (CertPairNotes *self)
+{
+  g_clear_pointer (&self->missing_issuer, g_free);
+}
+
+/* Its issuer has its name and its key. */
+static gboolean
+cert_pair_signs_itself (gnutls_x509_crt_t leaf)
+{
+  unsigned status = 0;
+
+  return gnutls_x509_crt_check_issuer (leaf, leaf) != 0
+      && gnutls_x509_crt_verify (leaf, &leaf, 1,
+                                 GNUTLS_VERIFY_DISABLE_CA_SIGN | GNUTLS_VERIFY_DISABLE_TIME_CHECKS
+                                     | GNUTLS_VERIFY_ALLOW_SIGN_WITH_SHA1,
+                                 &status)
+             >= 0
+      && (status & GNUTLS_CERT_SIGNATURE_FAILURE) == 0;
+}
+
+/* An authority that this host knows signed @leaf itself. */
+static gboolean
+cert_pair_issuer_is_known (gnutls_x509_crt_t leaf)
+{
+  gnutls_x509_trust_list_t trusted;
+  unsigned status = GNUTLS_CERT_INVALID;
+
+  if (gnutls_x509_trust_list_init (&trusted, 0) < 0)
+    return FALSE;
+  if (gnutls_x509_trust_list_add_system_trust (trusted, 0, 0) >= 0)
+    gnutls_x509_trust_list_verify_crt (trusted, &leaf, 1, GNUTLS_VERIFY_DISABLE_TIME_CHECKS,
+                                       &status, NULL);
+  gnutls_x509_trust_list_deinit (trusted, 1);
+  return status == 0;
+}
+
+static char *
+cert_pair_issuer_name (gnutls_x509_crt_t leaf)
+{
+  gnutls_datum_t dn = { NULL, 0 };
+  char *name;
+
+  if (gnutls_x509_crt_get_issuer_dn3 (leaf, &dn, 0) < 0)
+    return g_strdup ("unknown");
+  name = g_utf8_make_valid ((const char *) dn.data, dn.size);
+  gnutls_free (dn.data);
+  return name;
+}
+
+static gboolean
+cert_pair_has_alternative_name (gnutls_x509_crt_t leaf)
+{
+  guint8 buffer[512];
+
+  for (unsigned i = 0; i < 1000; i++)
+    {
+      size_t len = sizeof buffer;
+      int kind = gnutls_x509_crt_get_subject_alt_name (leaf, i, buffer, &len, NULL);
+
+      if (kind == GNUTLS_SAN_DNSNAME || kind == GNUTLS_SAN_IPADDRESS)
+        return TRUE;
+      if (kind == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+        break;
+    }
+  return FALSE;
+}
+
+static void
+cert_pair_note_chain (const Chain *chain, CertPairNotes *notes)
+{
+  gboolean signs_itself = cert_pair_signs_itself (chain->list[0]);
+
+  notes->name_in_subject = !cert_pair_has_alternative_name (chain->list[0]);
+  notes->needless_issuers = signs_itself && chain->n > 1;
+  if (!signs_itself && chain->n == 1 && !cert_pair_issuer_is_known (chain->list[0]))
+    notes->missing_issuer = cert_pair_issuer_name (chain->list[0]);
+}
+
 /* Place in the chain of the certificate that belongs to @key; the chain's length when none does. */
 static guint
 cert_pair_chain_find_key (const Chain *chain, gnutls_x509_privkey_t key)
@@ -209,19 +288,22 @@ cert_pair_to_cert (const Chain *chain, gnutls_x509_privkey_t key, const char *co
                           (gint64) gnutls_x509_crt_get_expiration_time (chain->list[0]));
   gnutls_memset (der.data, 0, der.size);
   gnutls_free (der.data);
+  if (chain->n == 1 && cert_pair_signs_itself (chain->list[0]))
+    detour_cert_set_self_signed (cert);
   return cert;
 }
 
 DetourCert *
-cert_pair_load (const char *chain_path, const char *key_path, const char *name, gboolean *exposed,
-                GError **error)
+cert_pair_load (const char *chain_path, const char *key_path, const char *name,
+                CertPairNotes *notes, GError **error)
 {
   g_auto (Chain) chain = { NULL };
   g_auto (gnutls_x509_privkey_t) key = NULL;
   g_auto (GStrv) names = NULL;
 
+  *notes = (CertPairNotes) { 0 };
   if (!cert_pair_chain_load (chain_path, &chain, error)
-      || !cert_pair_key_load (key_path, &key, exposed, error)
+      || !cert_pair_key_load (key_path, &key, &notes->exposed, error)
       || !cert_pair_matches (&chain, key, chain_path, key_path, error))
     return NULL;
   names = cert_pair_leaf_names (chain.list[0]);
@@ -233,6 +315,7 @@ cert_pair_load (const char *chain_path, const char *key_path, const char *name, 
                    chain_path, found[0] != '\0' ? found : "no name at all", name);
       return NULL;
     }
+  cert_pair_note_chain (&chain, notes);
   return cert_pair_to_cert (&chain, key, (const char *const *) names, error);
 }
 

@@ -14,20 +14,33 @@ typedef enum {
   CERT_PAIR_ERROR_KEY,   /* the file with the key is */
 } CertPairError;
 
+/* What the files show beyond the certificate. */
+typedef struct {
+  gboolean exposed;          /* the key's file may be read by everyone */
+  gboolean name_in_subject;  /* no subject alternative name, so that clients find no name */
+  gboolean needless_issuers; /* the leaf signs itself, and other certificates follow */
+  char *missing_issuer; /* who signed the leaf, which stands alone and leads to no authority that
+                           this host knows; NULL: nothing is missing */
+} CertPairNotes;
+
+void cert_pair_notes_clear (CertPairNotes *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (CertPairNotes, cert_pair_notes_clear)
+
 /**
  * cert_pair_load:
  * @chain_path: PEM, the leaf first, then its issuers
  * @key_path: PEM, not encrypted; of any kind GnuTLS knows; may be the same file
  * @name: (nullable): DNS name or address that the leaf has to be valid for
- * @exposed: (out): the key's file may be read by everyone
+ * @notes: (out): for cert_pair_notes_clear()
  *
- * Reads at most 1 MiB of each. Dates are not judged. Any thread.
+ * Reads at most 1 MiB of each. Dates are not judged. A leaf that signs itself and stands alone gets
+ * the mark of a self-signed certificate, so that its pin is told. Any thread.
  *
  * Returns: (transfer full): or NULL with @error set, which names the file, what was found and what
  * was expected.
  */
 DetourCert *cert_pair_load (const char *chain_path, const char *key_path, const char *name,
-                            gboolean *exposed, GError **error);
+                            CertPairNotes *notes, GError **error);
 
 /* The same certificates and the same key. */
 gboolean cert_pair_equal (const DetourCert *a, const DetourCert *b);

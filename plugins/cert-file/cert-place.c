@@ -7,8 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cert-pair.h"
-
 /* What changes when a file is rewritten or replaced. Symbolic links are followed: renewal tools
  * switch those. */
 typedef struct {
@@ -23,7 +21,7 @@ struct _CertPlace {
   DetourCert *cert;
   char *trouble;
   Stamp stamps[2]; /* of the files as they were read last */
-  gboolean exposed;
+  CertPairNotes notes;
 };
 
 CertPlace *
@@ -45,6 +43,7 @@ cert_place_free (CertPlace *self)
   g_free (self->key_path);
   g_free (self->name);
   g_free (self->trouble);
+  cert_pair_notes_clear (&self->notes);
   g_free (self);
 }
 
@@ -79,6 +78,7 @@ cert_place_look (CertPlace *self, gboolean force, GError **error)
   /* Before reading: what changes while it is read is seen the next time. */
   const Stamp stamps[2] = { cert_place_stamp_of (self->chain_path),
                             cert_place_stamp_of (self->key_path) };
+  g_auto (CertPairNotes) notes = { 0 };
   g_autoptr (DetourCert) cert = NULL;
   GError *why = NULL;
 
@@ -87,13 +87,16 @@ cert_place_look (CertPlace *self, gboolean force, GError **error)
     return CERT_PLACE_SAME;
   memcpy (self->stamps, stamps, sizeof stamps);
   g_clear_pointer (&self->trouble, g_free);
-  cert = cert_pair_load (self->chain_path, self->key_path, self->name, &self->exposed, &why);
+  cert = cert_pair_load (self->chain_path, self->key_path, self->name, &notes, &why);
   if (cert == NULL)
     {
       self->trouble = g_strdup (why->message);
       g_propagate_error (error, why);
       return CERT_PLACE_TROUBLE;
     }
+  cert_pair_notes_clear (&self->notes);
+  self->notes = notes;
+  notes = (CertPairNotes) { 0 };
   if (self->cert != NULL && cert_pair_equal (self->cert, cert))
     return CERT_PLACE_SAME;
   g_clear_pointer (&self->cert, detour_cert_unref);
@@ -125,8 +128,8 @@ cert_place_key_path (const CertPlace *self)
   return self->key_path;
 }
 
-gboolean
-cert_place_exposed (const CertPlace *self)
+const CertPairNotes *
+cert_place_notes (const CertPlace *self)
 {
-  return self->exposed;
+  return &self->notes;
 }

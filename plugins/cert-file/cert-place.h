@@ -4,7 +4,7 @@
  * Main thread. */
 #pragma once
 
-#include "detour-plugin.h"
+#include "cert-pair.h"
 
 G_BEGIN_DECLS
 
@@ -33,6 +33,6 @@ const char *cert_place_trouble (
     const CertPlace *self); /* of the last look that read the files; NULL: none */
 const char *cert_place_chain_path (const CertPlace *self);
 const char *cert_place_key_path (const CertPlace *self);
-gboolean cert_place_exposed (const CertPlace *self); /* everyone may read the key */
+const CertPairNotes *cert_place_notes (const CertPlace *self); /* of the last good look */
 
 G_END_DECLS

@@ -50,7 +50,7 @@ write_pair (Fixture *f, const char *name, const TestPem *pem)
 static void
 write_new (Fixture *f, const char *name, const char *names)
 {
-  g_autoptr (TestPem) pem = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", names, -DAY, 60 * DAY);
+  g_autoptr (TestPem) pem = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example", names, -DAY, 60 * DAY);
 
   write_pair (f, name, pem);
 }
@@ -191,7 +191,7 @@ static void
 keep_old (Fixture *f, gconstpointer data)
 {
   g_autoptr (TestPem)
-      other = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", "other.example", -DAY, 60 * DAY);
+      other = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example", "other.example", -DAY, 60 * DAY);
 
   write_new (f, "relay", "old.example");
   start (f, one_pair);
@@ -238,12 +238,12 @@ dates (Fixture *f, gconstpointer data)
   } cases[] = {
     { -9 * DAY, -DAY, "*relay.crt was valid until 20*" },
     { DAY, 9 * DAY, "*relay.crt is valid from 20* on only*" },
-    { -9 * DAY, DAY, "*relay.crt is valid until 20* only" },
+    { -9 * DAY, DAY, "*relay.crt is valid until 20* only; renew it" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autoptr (TestPem) pem = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", "relay.example",
+      g_autoptr (TestPem) pem = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example", "relay.example",
                                               cases[i].from_s, cases[i].to_s);
 
       write_pair (f, "relay", pem);
@@ -258,10 +258,102 @@ dates (Fixture *f, gconstpointer data)
 }
 
 static void
+expect_trouble (Fixture *f, const TestPem *pem, const char *hostname, const char *trouble)
+{
+  g_autofree char *complaint = NULL;
+  g_autofree char *pattern = g_strdup_printf ("*%s*", trouble);
+  g_autoptr (GError) error = NULL;
+
+  write_pair (f, "relay", pem);
+  complaint = configure (f, one_pair, hostname);
+  g_assert_cmpstr (complaint, ==, NULL);
+  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, pattern);
+  detour_instance_start (detour_roster_find (f->roster, "cert/main"), &error);
+  g_assert_no_error (error);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_test_assert_expected_messages ();
+  assert_trouble (f, trouble);
+  g_clear_pointer (&f->roster, detour_roster_free);
+  g_clear_pointer (&f->config, detour_config_unref);
+}
+
+/* What clients will not like about it. It is served all the same. */
+static void
+disliked (Fixture *f, gconstpointer data)
+{
+  g_autoptr (TestPem)
+      alone = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", "relay.example", -DAY, 60 * DAY);
+  g_autoptr (TestPem)
+      subject = test_pem_new (GNUTLS_PK_ECDSA, 2, "relay.example", NULL, -DAY, 60 * DAY);
+  g_autoptr (TestPem) other = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example", "a.example,192.0.2.7",
+                                            -DAY, 60 * DAY);
+
+  expect_trouble (f, alone, NULL, "stands without the certificate of its issuer, CN=issuer");
+  expect_trouble (f, subject, NULL, "has its name in the subject only");
+  expect_trouble (f, other, "relay.example",
+                  "is for a.example, 192.0.2.7 and not for relay.example, the name in [core] "
+                  "hostname");
+}
+
+static void
+liked (Fixture *f, gconstpointer data)
+{
+  static const char *const hostnames[] = { "RELAY.example", "a.wild.example", "192.0.2.7",
+                                           "2001:db8:0::7" };
+  g_autoptr (TestPem)
+      pem = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example",
+                          "relay.example,*.wild.example,192.0.2.7,2001:db8::7", -DAY, 60 * DAY);
+
+  write_pair (f, "relay", pem);
+  for (guint i = 0; i < G_N_ELEMENTS (hostnames); i++)
+    {
+      g_autofree char *complaint = configure (f, one_pair, hostnames[i]);
+      g_autoptr (GError) error = NULL;
+
+      g_assert_cmpstr (complaint, ==, NULL);
+      detour_instance_start (detour_roster_find (f->roster, "cert/main"), &error);
+      while (g_main_context_iteration (NULL, FALSE))
+        ;
+      assert_trouble (f, NULL);
+      g_clear_pointer (&f->roster, detour_roster_free);
+      g_clear_pointer (&f->config, detour_config_unref);
+    }
+}
+
+/* One that signs itself gets its pin told, as that of the other plugin does. */
+static void
+self_signed (Fixture *f, gconstpointer data)
+{
+  g_autoptr (TestPem) pem = test_pem_new_self_signed ("relay.example", -DAY, 60 * DAY);
+  g_autoptr (TestPem)
+      other = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example", "relay.example", -DAY, 60 * DAY);
+  g_autoptr (TestPem) both = g_new0 (TestPem, 1);
+  g_autoptr (DetourCert) cert = NULL;
+  g_autoptr (DetourCert) again = NULL;
+
+  write_pair (f, "relay", other);
+  start (f, one_pair);
+  cert = detour_cert_store_find (detour_roster_certs (f->roster), "main", NULL, NULL);
+  g_assert_false (detour_cert_self_signed (cert));
+  write_pair (f, "relay", pem);
+  reload (f);
+  again = detour_cert_store_find (detour_roster_certs (f->roster), "main", NULL, NULL);
+  g_assert_true (detour_cert_self_signed (again));
+  assert_trouble (f, NULL);
+  g_clear_pointer (&f->roster, detour_roster_free);
+  g_clear_pointer (&f->config, detour_config_unref);
+
+  both->chain = g_strconcat (pem->chain, other->chain, NULL);
+  both->key = g_strdup (pem->key);
+  expect_trouble (f, both, NULL, "signs itself and has others behind it");
+}
+
+static void
 exposed (Fixture *f, gconstpointer data)
 {
   g_autoptr (TestPem)
-      pem = test_pem_new (GNUTLS_PK_ECDSA, 1, "cn.example", "relay.example", -DAY, 60 * DAY);
+      pem = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example", "relay.example", -DAY, 60 * DAY);
 
   write_pair (f, "relay", pem);
   g_free (test_folder_write (f->folder, "relay.key", pem->key, 0644));
@@ -326,6 +418,9 @@ main (int argc, char **argv)
   ADD ("/cert-file/bad-pair-keeps-the-old-one", keep_old);
   ADD ("/cert-file/one-bad-pair-does-not-hold-up-another", apart);
   ADD ("/cert-file/dates-are-warned-of", dates);
+  ADD ("/cert-file/what-clients-dislike-is-told", disliked);
+  ADD ("/cert-file/what-clients-like-is-no-trouble", liked);
+  ADD ("/cert-file/self-signed", self_signed);
   ADD ("/cert-file/key-for-everyone-is-warned-of", exposed);
   ADD ("/cert-file/refused-settings", refused);
   ADD ("/cert-file/folder-without-a-name", no_name);

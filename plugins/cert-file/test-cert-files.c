@@ -54,14 +54,16 @@ set_names (gnutls_x509_crt_t crt, const char *names)
 
 static char *
 certificate_new (gnutls_x509_privkey_t key, gnutls_x509_privkey_t issuer_key,
-                 const char *common_name, const char *names, gint64 from_s, gint64 to_s)
+                 const char *issuer_name, const char *common_name, const char *names, gint64 from_s,
+                 gint64 to_s)
 {
   gnutls_x509_crt_t crt, issuer;
   gnutls_datum_t pem;
 
   gnutls_x509_crt_init (&issuer);
   gnutls_x509_crt_set_key (issuer, issuer_key);
-  gnutls_x509_crt_set_dn_by_oid (issuer, GNUTLS_OID_X520_COMMON_NAME, 0, "issuer", 6);
+  gnutls_x509_crt_set_dn_by_oid (issuer, GNUTLS_OID_X520_COMMON_NAME, 0, issuer_name,
+                                 (unsigned) strlen (issuer_name));
   gnutls_x509_crt_init (&crt);
   gnutls_x509_crt_set_version (crt, 3);
   gnutls_x509_crt_set_serial (crt, "\x11", 1);
@@ -88,14 +90,15 @@ test_pem_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *common
   TestPem *self = g_new0 (TestPem, 1);
   gnutls_x509_privkey_t key = key_new (algorithm);
   gnutls_x509_privkey_t issuer_key = key_new (GNUTLS_PK_ECDSA);
-  g_autofree char *leaf = certificate_new (key, issuer_key, common_name, names, from_s, to_s);
+  g_autofree char *leaf = certificate_new (key, issuer_key, "issuer", common_name, names, from_s,
+                                           to_s);
   GString *chain = g_string_new (leaf);
   gnutls_datum_t pem;
 
   for (guint i = 1; i < n_chain; i++)
     {
-      g_autofree char *issuer = certificate_new (issuer_key, issuer_key, "issuer", NULL, from_s,
-                                                 to_s);
+      g_autofree char *issuer = certificate_new (issuer_key, issuer_key, "issuer", "issuer", NULL,
+                                                 from_s, to_s);
 
       g_string_append (chain, issuer);
     }
@@ -115,6 +118,20 @@ test_pem_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *common
     }
   gnutls_x509_privkey_deinit (key);
   gnutls_x509_privkey_deinit (issuer_key);
+  return self;
+}
+
+TestPem *
+test_pem_new_self_signed (const char *name, gint64 from_s, gint64 to_s)
+{
+  TestPem *self = g_new0 (TestPem, 1);
+  gnutls_x509_privkey_t key = key_new (GNUTLS_PK_ECDSA);
+  gnutls_datum_t pem;
+
+  self->chain = certificate_new (key, key, name, name, name, from_s, to_s);
+  gnutls_x509_privkey_export2_pkcs8 (key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem);
+  self->key = text_of (&pem);
+  gnutls_x509_privkey_deinit (key);
   return self;
 }
 

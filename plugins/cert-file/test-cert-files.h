@@ -16,6 +16,8 @@ typedef struct {
  */
 TestPem *test_pem_new (gnutls_pk_algorithm_t algorithm, guint n_chain, const char *common_name,
                        const char *names, gint64 from_s, gint64 to_s);
+/* One that signs itself, with a key of ECDSA. */
+TestPem *test_pem_new_self_signed (const char *name, gint64 from_s, gint64 to_s);
 void test_pem_free (TestPem *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TestPem, test_pem_free)
 

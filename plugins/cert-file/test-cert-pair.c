@@ -18,11 +18,11 @@ load (const char *folder, const char *chain, const char *key, int key_mode, cons
 {
   g_autofree char *chain_path = test_folder_write (folder, "relay.crt", chain, 0644);
   g_autofree char *key_path = test_folder_write (folder, "relay.key", key, key_mode);
-  gboolean exposed = FALSE;
-  DetourCert *cert = cert_pair_load (chain_path, key_path, name, &exposed, error);
+  g_auto (CertPairNotes) notes = { 0 };
+  DetourCert *cert = cert_pair_load (chain_path, key_path, name, &notes, error);
 
   if (cert != NULL)
-    g_assert_cmpint (exposed, ==, (key_mode & 4) != 0);
+    g_assert_cmpint (notes.exposed, ==, (key_mode & 4) != 0);
   return cert;
 }
 
@@ -168,9 +168,9 @@ not_files (void)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (GError) error = NULL;
-      gboolean exposed;
+      g_auto (CertPairNotes) notes = { 0 };
 
-      g_assert_null (cert_pair_load (cases[i].chain, cases[i].key, NULL, &exposed, &error));
+      g_assert_null (cert_pair_load (cases[i].chain, cases[i].key, NULL, &notes, &error));
       g_assert_nonnull (strstr (error->message, cases[i].text));
     }
   test_folder_free (folder);

@@ -9,6 +9,7 @@
 
 #include "build-date.h"
 #include "cert-own.h"
+#include "own-pair.h"
 
 #define HOUR_S 3600
 #define DAY_S  86400
@@ -53,6 +54,39 @@ cert_selfsigned_check (const DetourSettings *settings, GError **error)
         }
     }
   return TRUE;
+}
+
+/* With a CertName clients still compare the name that they dial. NULL: @names have it, or there is
+ * none. */
+static char *
+cert_selfsigned_hostname_trouble (const char *const *names, const char *hostname)
+{
+  const char *rest = hostname != NULL ? strchr (hostname, '.') : NULL;
+
+  if (hostname == NULL)
+    return NULL;
+  for (guint i = 0; names[i] != NULL; i++)
+    if (own_pair_same_name (names[i], hostname)
+        || (rest != NULL && g_str_has_prefix (names[i], "*.")
+            && g_ascii_strcasecmp (names[i] + 1, rest) == 0))
+      return NULL;
+  return g_strdup_printf ("%s, the name in [core] hostname, is not among the names; clients that "
+                          "dial it refuse the certificate",
+                          hostname);
+}
+
+static void
+cert_selfsigned_advise (const DetourSettings *settings, const char *hostname, GPtrArray *advice)
+{
+  const char *const *names = detour_settings_list (settings, "names");
+  g_autoptr (GError) error = NULL;
+  g_autofree char *trouble = names[0] != NULL ? cert_selfsigned_hostname_trouble (names, hostname)
+                                              : NULL;
+
+  if (trouble == NULL)
+    return;
+  detour_settings_error (settings, "names", &error, "%s", trouble);
+  g_ptr_array_add (advice, g_strdup (error->message));
 }
 
 /* A file's name out of "cert/NAME"; two instances never share one. */
@@ -172,7 +206,8 @@ cert_selfsigned_trouble (CertSelfsigned *self, const DetourCert *cert,
                             to, remedy);
   if (left_s < MIN (SOON_S, (gint64) self->days * DAY_S / 10))
     return g_strdup_printf ("the certificate expires on %s; %s", to, remedy);
-  return NULL;
+  return cert_selfsigned_hostname_trouble ((const char *const *) self->names,
+                                           detour_host_hostname (self->host));
 }
 
 /* Each trouble is logged once. */
@@ -301,5 +336,5 @@ DETOUR_PLUGIN_DEFINE (.name = "cert-selfsigned", .kind = DETOUR_KIND_CERT,
                       .summary =
                           "a certificate without an authority, which clients pin by its hash",
                       .config = cert_selfsigned_config, .check = cert_selfsigned_check,
-                      .start = cert_selfsigned_start, .reload = cert_selfsigned_reload,
-                      .stop = cert_selfsigned_stop);
+                      .advise = cert_selfsigned_advise, .start = cert_selfsigned_start,
+                      .reload = cert_selfsigned_reload, .stop = cert_selfsigned_stop);

@@ -253,8 +253,7 @@ own_pair_list_names (const OwnPair *self)
   return names;
 }
 
-/* An address may be written in several ways. */
-static gboolean
+gboolean
 own_pair_same_name (const char *a, const char *b)
 {
   guint8 bytes_a[16], bytes_b[16];

@@ -20,6 +20,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (OwnPair, own_pair_free)
 /* Length of the address in @name, 4 or 16; 0: it is a DNS name. */
 gsize own_pair_parse_address (const char *name, guint8 bytes[16]);
 
+/* Without regard to case, and to the way in which an address is written. */
+gboolean own_pair_same_name (const char *a, const char *b);
+
 /**
  * own_pair_new:
  * @names: DNS names and addresses, at least one

@@ -90,8 +90,9 @@ names (Fixture *f, gconstpointer data)
   } cases[] = {
     { "", "", "127.0.0.1 ::1 localhost" },
     { "hostname = relay.example", "", "relay.example" },
-    { "hostname = relay.example", "names = 192.0.2.7; 2001:db8::7; *.x.example",
+    { "hostname = a.x.example", "names = 192.0.2.7; 2001:db8::7; *.x.example",
       "192.0.2.7 2001:db8::7 *.x.example" },
+    { "hostname = 2001:db8:0::7", "names = 192.0.2.7; 2001:db8::7", "192.0.2.7 2001:db8::7" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -143,6 +144,31 @@ new_pin (Fixture *f, gconstpointer data)
   g_test_assert_expected_messages ();
 }
 
+/* Clients compare the name that they dial, pin or not. */
+static void
+other_hostname (Fixture *f, gconstpointer data)
+{
+  static const char *const hostnames[] = { "relay.example", "x.example", "a.b.x.example",
+                                           "2001:db8::8" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (hostnames); i++)
+    {
+      g_autofree char *core = g_strconcat ("hostname = ", hostnames[i], NULL);
+      g_autofree char *pattern = g_strconcat ("cert/main: ", hostnames[i],
+                                              ", the name in ?core] hostname, is not among*", NULL);
+      g_autofree char *trouble = NULL;
+      g_autoptr (DetourRoster) roster = NULL;
+
+      g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "*certificate*");
+      g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "*for the DERP map*");
+      g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, pattern);
+      roster = start (f, core, "names = *.x.example; 2001:db8::7");
+      g_test_assert_expected_messages ();
+      trouble = detour_instance_dup_trouble (detour_roster_find (roster, "cert/main"));
+      g_assert_nonnull (strstr (trouble, "the name in [core] hostname"));
+    }
+}
+
 static void
 refused (Fixture *f, gconstpointer data)
 {
@@ -174,6 +200,7 @@ main (int argc, char **argv)
   ADD ("/cert-selfsigned/names", names);
   ADD ("/cert-selfsigned/map-entry-with-the-pin", map_entry);
   ADD ("/cert-selfsigned/new-pin-is-a-warning", new_pin);
+  ADD ("/cert-selfsigned/host-name-is-not-among-the-names", other_hostname);
   ADD ("/cert-selfsigned/refused-settings", refused);
   return g_test_run ();
 }

@@ -3,15 +3,18 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import hashlib
+import json
 import os
+import re
 import stat
+import subprocess
 
 import pytest
 
 from certs import Certificate
 from control import ask, detourctl, plugin
 from derp_client import Stream
-from relay import EVERYTHING, StartFailed
+from relay import DETOURD, EVERYTHING, StartFailed, with_keys, without_group
 
 OWN = ("127.0.0.1", "relay.test")  # the names of [cert main] in EVERYTHING
 
@@ -98,3 +101,72 @@ def test_files_that_are_none_stop_nothing(make_relay):
         relay.start_once()
     path.chmod(0o600)
     relay.start_once()
+
+
+# ---- certificates from files
+
+FROM_FILES = with_keys(without_group(EVERYTHING, "cert main"), "cert main", plugin="file", chain_file="{dir}/relay.crt",
+                       key_file="{dir}/relay.key")
+
+
+def pair_files(certificate):
+    return {"relay.crt": certificate.pem, "relay.key": certificate.key_pem}
+
+
+def test_self_signed_from_files_has_its_pin_everywhere(make_relay):
+    certificate = Certificate("relay.test")
+    relay = make_relay(FROM_FILES, files=pair_files(certificate))
+    text, _ = detourctl(relay, "derpmap", "--json")
+    assert json.loads(text)["Regions"]["900"]["Nodes"][0]["CertName"] == pin_of(certificate)
+    assert pin_of(certificate) in detourctl(relay, "certs")[0]
+    assert pin_of(certificate) in plugin(relay, "cert/main")["summary"]
+    assert plugin(relay, "cert/main")["trouble"] == ""
+
+
+def test_one_of_an_authority_has_no_pin(make_relay):
+    root = Certificate("root", authority=True)
+    middle = Certificate("middle", issuer=root, authority=True)
+    relay = make_relay(FROM_FILES, files=pair_files(Certificate("relay.test", issuer=middle)))
+    text, _ = detourctl(relay, "derpmap", "--json")
+    assert "CertName" not in json.loads(text)["Regions"]["900"]["Nodes"][0]
+    assert "sha256-raw" not in detourctl(relay, "certs")[0]
+    assert plugin(relay, "cert/main")["trouble"] == ""
+
+
+def disliked(case):
+    root = Certificate("root", authority=True)
+    return {
+        "expired": Certificate("relay.test", days=-1),
+        "soon": Certificate("relay.test", days=2),
+        "early": Certificate("relay.test", since=1),
+        "subject": Certificate("relay.test", san=False),
+        "other": Certificate("other.test"),
+        "alone": Certificate("relay.test", issuer=root),
+    }[case]
+
+
+@pytest.mark.parametrize("case, text", [
+    ("expired", "was valid until "),
+    ("soon", "is valid until "),
+    ("early", " on only; clients refuse it until then"),
+    ("subject", "has its name in the subject only"),
+    ("other", "is for other.test and not for relay.test, the name in [core] hostname"),
+    ("alone", "stands without the certificate of its issuer, CN=root"),
+])
+def test_what_clients_will_not_like_is_told_everywhere(make_relay, case, text):
+    relay = make_relay(FROM_FILES, files=pair_files(disliked(case)))
+    relay.wait_log(f"cert/main: .*relay.crt .*{re.escape(text)}")
+    assert text in plugin(relay, "cert/main")["trouble"]
+    assert any(hint["about"] == "cert/main" for hint in ask(relay, "status")["hints"])
+    assert " ".join(text.split()) in " ".join(detourctl(relay, "status")[0].split())
+    done = subprocess.run([DETOURD, "--no-vendor", "--config", relay.config_file, "--check-config"], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0
+    line, = done.stderr.splitlines()
+    assert re.match(r"/.*/detour.conf:\d+: \[cert main\] chain-file: /.*/relay.crt ", line) and text in line
+    assert "see the line above" in done.stdout
+
+
+def test_names_without_the_host_name_are_told(make_relay):
+    relay = make_relay(with_keys(EVERYTHING, "cert main", names="other.test"))
+    assert "relay.test, the name in [core] hostname" in plugin(relay, "cert/main")["trouble"]
