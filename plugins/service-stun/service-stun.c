@@ -22,7 +22,7 @@
 /* Read errors between two warnings. */
 #define READ_ERRORS_A_WARNING 600
 /* Between two looks whether an address has come. */
-#define ABSENT_LOOK_S 5
+#define ABSENT_LOOK_US (5 * G_USEC_PER_SEC)
 
 /* Belongs to the thread while that runs; start() and stop() have it before and after. */
 typedef struct {
@@ -35,7 +35,6 @@ typedef struct {
   StunBatch *batch;
   StunMap *map;
   guint n_read_errors;
-  guint absent_id; /* main thread: timer that looks for addresses that are not there yet; 0: none */
 
   DetourCounter *success;
   DetourCounter *not_stun;
@@ -309,14 +308,13 @@ service_stun_look_for_absent (gpointer data)
   if (names[0] == '\0')
     {
       detour_host_set_trouble (self->host, NULL);
-      self->absent_id = 0;
-      return G_SOURCE_REMOVE;
+      return FALSE;
     }
   detour_host_set_trouble (self->host,
                            "this host does not have %s; requests are answered there as soon as it "
                            "has",
                            names);
-  return G_SOURCE_CONTINUE;
+  return TRUE;
 }
 
 static void
@@ -330,7 +328,7 @@ service_stun_watch_absent (ServiceStun *self)
                     detour_host_instance (self->host), "MESSAGE",
                     "this host does not have %s; requests are answered there as soon as it has",
                     names);
-  self->absent_id = g_timeout_add_seconds (ABSENT_LOOK_S, service_stun_look_for_absent, self);
+  detour_host_add_timer (self->host, ABSENT_LOOK_US, service_stun_look_for_absent, self);
   service_stun_look_for_absent (self);
 }
 
@@ -425,7 +423,6 @@ service_stun_stop (gpointer data)
   int fd = g_array_index (self->polls, struct pollfd, self->polls->len - 1).fd;
   gssize written = write (fd, &one, sizeof one);
 
-  g_clear_handle_id (&self->absent_id, g_source_remove);
   g_assert (written == sizeof one);
   g_thread_join (self->thread);
 }
