@@ -598,6 +598,17 @@ typedef struct {
 #define DETOUR_LOG_INSTANCE \
   "DETOUR_INSTANCE" /* "auth/friends": the plugin instance that speaks, or that is spoken of */
 #define DETOUR_LOG_REASON "DETOUR_REASON" /* a word or a clause: why */
+#define DETOUR_LOG_EVENT                                                                       \
+  "DETOUR_EVENT" /* what happened: "session-end". Those of Detour are listed in doc/events.md; \
+                    those of other plugins begin with the name of the plugin */
+#define DETOUR_LOG_DURATION  "DETOUR_DURATION_MS" /* how long it was, in milliseconds, decimal */
+#define DETOUR_LOG_BYTES_IN  "DETOUR_BYTES_IN"    /* in packets from the client, decimal */
+#define DETOUR_LOG_BYTES_OUT "DETOUR_BYTES_OUT"   /* in packets to the client, decimal */
+
+/* The UUID of an event, as MESSAGE_ID of the journal: 32 hex digits. The same name always has the
+ * same one. */
+#define DETOUR_LOG_EVENT_ID_SIZE 33
+void detour_log_event_id (const char *event, char id[DETOUR_LOG_EVENT_ID_SIZE]);
 
 typedef struct {
   GLogLevelFlags level;    /* one bit */

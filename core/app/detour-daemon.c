@@ -84,7 +84,7 @@ daemon_log_errors (DetourConfigErrors *errors)
   g_auto (GStrv) lines = detour_config_errors_lines (errors);
 
   for (guint i = 0; lines[i] != NULL; i++)
-    g_warning ("%s", lines[i]);
+    detour_log_event (G_LOG_LEVEL_WARNING, "reload-failed", "%s", lines[i]);
 }
 
 /* "transport/https (:443), service/stun (listening on :3478)": what runs and can be reached. */
@@ -145,7 +145,8 @@ daemon_reload (gpointer user, GStrv *problems)
 
   if (self->draining)
     {
-      g_warning ("not reloaded: draining, which only ends with the daemon");
+      detour_log_event (G_LOG_LEVEL_WARNING, "reload-failed",
+                        "not reloaded: draining, which only ends with the daemon");
       *problems = g_strsplit ("the daemon is draining, which only ends with it", "\n", -1);
       return DETOUR_RELOAD_REFUSED;
     }
@@ -161,12 +162,13 @@ daemon_reload (gpointer user, GStrv *problems)
     }
   else if (detour_roster_apply (self->roster, config))
     {
-      g_message ("reloaded");
+      detour_log_event (G_LOG_LEVEL_MESSAGE, "reloaded", "reloaded");
       *problems = g_new0 (char *, 1);
     }
   else
     {
-      g_warning ("reloaded, but not everything could follow");
+      detour_log_event (G_LOG_LEVEL_WARNING, "reload-failed",
+                        "reloaded, but not everything could follow");
       *problems = daemon_list_failures (self->roster);
       outcome = DETOUR_RELOAD_PARTLY;
     }
@@ -212,7 +214,7 @@ daemon_on_drained (gpointer data)
   if (detour_server_n_connections (self->server) > 0)
     return G_SOURCE_CONTINUE;
   self->drain_timer = 0;
-  g_message ("drained");
+  detour_log_event (G_LOG_LEVEL_MESSAGE, "drained", "drained");
   g_main_loop_quit (self->loop);
   return G_SOURCE_REMOVE;
 }
@@ -228,7 +230,7 @@ daemon_on_drain (gpointer data)
   self->drain_timer = g_timeout_add_seconds (1, daemon_on_drained, self);
   detour_roster_set_ready (self->roster, FALSE);
   detour_server_stop_listening (self->server);
-  g_message ("draining: no new connections");
+  detour_log_event (G_LOG_LEVEL_MESSAGE, "draining", "draining: no new connections");
   detour_notify_status ("draining");
   if (self->control != NULL)
     detour_control_changed (self->control);
@@ -274,7 +276,7 @@ daemon_run_loop (Daemon *self, gboolean dev)
                               self->descriptors, &control_funcs, self });
   self->watchdog = detour_watchdog_new (self->server);
   detour_roster_set_ready (self->roster, TRUE);
-  g_message ("ready: %s", listeners);
+  detour_log_event (G_LOG_LEVEL_MESSAGE, "ready", "ready: %s", listeners);
   detour_notify_status ("ready: %s", listeners);
   detour_notify_ready ();
   if (dev)
@@ -282,7 +284,7 @@ daemon_run_loop (Daemon *self, gboolean dev)
 
   g_main_loop_run (self->loop);
 
-  g_message ("stopping");
+  detour_log_event (G_LOG_LEVEL_MESSAGE, "stopping", "stopping");
   detour_notify_stopping ();
   detour_roster_set_ready (self->roster, FALSE);
   g_clear_pointer (&self->control, detour_control_free);

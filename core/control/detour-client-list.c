@@ -516,7 +516,8 @@ client_list_tell_disconnected (const DetourKey *key, guint n)
   char short_key[9];
 
   detour_key_to_short (key, short_key);
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_KEY, text, "MESSAGE",
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "client-kicked",
+                    DETOUR_LOG_KEY, text, "MESSAGE",
                     "client %s: %u connections are closed by the operator", short_key, n);
 }
 

@@ -396,7 +396,8 @@ control_manager_set_log_level (gpointer data, GVariant *arguments, GDBusMethodIn
       return;
     }
   detour_log_set_override (level);
-  g_message ("log level: %s", level != 0 ? name : "as configured");
+  detour_log_event (G_LOG_LEVEL_MESSAGE, "log-level", "log level: %s",
+                    level != 0 ? name : "as configured");
   detour_tree_changed (((DetourControl *) data)->tree);
   g_dbus_method_invocation_return_value (call, NULL);
 }

@@ -91,9 +91,9 @@ static const DetourTreeProperty properties[] = {
 static void
 control_plugin_tell (DetourInstance *instance, const char *what)
 {
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE,
-                    detour_instance_id (instance), "MESSAGE", "%s: %s by the operator",
-                    detour_instance_id (instance), what);
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "instance-switched",
+                    DETOUR_LOG_INSTANCE, detour_instance_id (instance), "MESSAGE",
+                    "%s: %s by the operator", detour_instance_id (instance), what);
 }
 
 /* Answers with @error, which says why it did not start. */

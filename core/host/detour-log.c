@@ -186,7 +186,7 @@ log_writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoin
   g_autofree char *message = NULL;
   DetourLogRecord record;
 
-  if ((int) (level & G_LOG_LEVEL_MASK) > __atomic_load_n (&least, __ATOMIC_RELAXED))
+  if (!detour_log_wants (level))
     return G_LOG_WRITER_HANDLED;
   for (gsize i = 0; i < n_fields; i++)
     {
@@ -212,6 +212,12 @@ log_writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoin
     log_write_everywhere (&record);
   g_mutex_unlock (&lock);
   return G_LOG_WRITER_HANDLED;
+}
+
+gboolean
+detour_log_wants (GLogLevelFlags level)
+{
+  return (int) (level & G_LOG_LEVEL_MASK) <= __atomic_load_n (&least, __ATOMIC_RELAXED);
 }
 
 void

@@ -7,6 +7,13 @@
 
 G_BEGIN_DECLS
 
+/* A message that is about an event of doc/events.md and needs no other field. */
+#define detour_log_event(level, event, ...) \
+  g_log_structured (G_LOG_DOMAIN, (level), DETOUR_LOG_EVENT, (event), "MESSAGE", __VA_ARGS__)
+
+/* Whether any log writes messages of @level now: saves making those that none would. */
+gboolean detour_log_wants (GLogLevelFlags level);
+
 /* Takes over GLib's log writer. Once, at the start of a program. */
 void detour_log_init (void);
 

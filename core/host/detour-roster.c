@@ -91,7 +91,12 @@ roster_tell (const DetourInstance *instance, GLogLevelFlags level, const char *f
   va_start (args, format);
   text = g_strdup_vprintf (format, args);
   va_end (args);
-  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_INSTANCE, instance->id, "MESSAGE", "%s", text);
+  if (level == G_LOG_LEVEL_MESSAGE)
+    g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_EVENT, "instance-changed",
+                      DETOUR_LOG_INSTANCE, instance->id, "MESSAGE", "%s", text);
+  else
+    g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_EVENT, "instance-failed", DETOUR_LOG_INSTANCE,
+                      instance->id, "MESSAGE", "%s", text);
 }
 
 static gboolean

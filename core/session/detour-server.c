@@ -209,9 +209,9 @@ server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings
     detour_host_set_summary (instance, "%s; %s", addresses, spec->note);
   else
     detour_host_set_summary (instance, "%s", addresses);
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_LISTENER, listener->instance,
-                    "MESSAGE", "%s: listening on %s (%s)", listener->instance, addresses,
-                    listener->protocol);
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "listening",
+                    DETOUR_LOG_LISTENER, listener->instance, "MESSAGE", "%s: listening on %s (%s)",
+                    listener->instance, addresses, listener->protocol);
   server_warn_of_absent (listener);
   return TRUE;
 }

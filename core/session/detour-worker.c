@@ -7,24 +7,38 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
+#include "detour-log.h"
 #include "detour-watch.h"
 
 /* Opened bytes of one round: so much is read before destinations get what they have. */
 #define ARENA_SIZE (512u * 1024)
 
+/* What is written costs a few microseconds, and many may end at once, so the log is asked first. */
 static void
-worker_log_end (const DetourConn *conn, DetourClose reason)
+worker_log_end (DetourWorker *self, const DetourConn *conn, DetourClose reason)
 {
+  const DetourClient *client = &conn->client;
+  gint64 duration_ms = (detour_loop_now_us (self->loop) - client->login_us) / 1000;
   g_autofree char *key = NULL;
-  char short_key[9];
+  char number[24], duration[24], in[24], out[24], short_key[9];
 
-  if (detour_close_is_noise (reason))
+  if (!detour_log_wants (G_LOG_LEVEL_INFO))
     return;
-  key = detour_key_to_text (&conn->client.peer->key);
-  detour_key_to_short (&conn->client.peer->key, short_key);
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_INFO, DETOUR_LOG_KEY, key, DETOUR_LOG_REASON,
-                    detour_close_name (reason), "MESSAGE", "client %s: connection closed, %s",
-                    short_key, detour_close_text (reason));
+  key = detour_key_to_text (&client->peer->key);
+  detour_key_to_short (&client->peer->key, short_key);
+  g_snprintf (number, sizeof number, "%" G_GUINT64_FORMAT, conn->number);
+  g_snprintf (duration, sizeof duration, "%" G_GINT64_FORMAT, duration_ms);
+  g_snprintf (in, sizeof in, "%" G_GUINT64_FORMAT, client->rx_bytes);
+  g_snprintf (out, sizeof out, "%" G_GUINT64_FORMAT, client->tx_bytes);
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_INFO, DETOUR_LOG_EVENT, "session-end",
+                    DETOUR_LOG_CONN, number, DETOUR_LOG_KEY, key, DETOUR_LOG_LISTENER,
+                    conn->listener, DETOUR_LOG_REASON, detour_close_name (reason),
+                    DETOUR_LOG_DURATION, duration, DETOUR_LOG_BYTES_IN, in, DETOUR_LOG_BYTES_OUT,
+                    out, "MESSAGE",
+                    "client %s: session ended after %" G_GINT64_FORMAT ".%03d s, %s bytes in, %s "
+                    "bytes out: %s",
+                    short_key, duration_ms / 1000, (int) (duration_ms % 1000), in, out,
+                    detour_close_text (reason));
 }
 
 /* Connections ---------------------------------------------------------------------------------- */
@@ -44,7 +58,7 @@ detour_worker_end_conn (DetourWorker *self, DetourConn *conn, DetourClose reason
 
   g_assert (!conn->is_closed);
 
-  worker_log_end (conn, reason);
+  worker_log_end (self, conn, reason);
   detour_counter_add (&self->counters.closed[reason], 1);
   conn->is_closed = TRUE;
   if (conn->client.is_watcher)

@@ -109,8 +109,8 @@ auth_keys_reload (gpointer data)
       detour_counter_add (self->reload_errors, 1);
       detour_host_set_trouble (self->host, "the list of before is in force: %s", errors);
       if (g_strcmp0 (errors, self->last_errors) != 0)
-        g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE,
-                          detour_host_instance (self->host), "MESSAGE",
+        g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_EVENT, "instance-trouble",
+                          DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE",
                           "the list of before is in force: %s", errors);
       g_free (self->last_errors);
       self->last_errors = g_steal_pointer (&errors);

@@ -48,6 +48,20 @@ log_journal_append_field (gpointer user, const char *name, const char *value, gs
   g_string_append_c (out, '\n');
 }
 
+/* The event's name stays a field beside its identifier, by which catalogues of the journal go. */
+static void
+log_journal_append_record_field (gpointer user, const char *name, const char *value, gsize len)
+{
+  log_journal_append_field (user, name, value, len);
+  if (g_str_equal (name, DETOUR_LOG_EVENT))
+    {
+      char id[DETOUR_LOG_EVENT_ID_SIZE];
+
+      detour_log_event_id (value, id);
+      log_journal_append_field (user, "MESSAGE_ID", id, strlen (id));
+    }
+}
+
 static void
 log_journal_append_text (GString *out, const char *name, const char *value)
 {
@@ -120,7 +134,7 @@ log_journal_write (gpointer user, const DetourLogRecord *record)
   log_journal_append_text (data, "PRIORITY", log_journal_syslog_priority (record->level));
   log_journal_append_text (data, "SYSLOG_IDENTIFIER", "detourd");
   log_journal_append_text (data, "GLIB_DOMAIN", record->domain);
-  detour_log_each_field (&self->style, record, log_journal_append_field, data);
+  detour_log_each_field (&self->style, record, log_journal_append_record_field, data);
   detour_counter_add (log_journal_send_record (self, data) ? self->records : self->lost, 1);
   g_string_free (data, TRUE);
 }

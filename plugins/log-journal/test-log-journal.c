@@ -144,6 +144,24 @@ test_fields (void)
   close (journal);
 }
 
+/* The identifier is the UUID of version 5 for the name; `python3 -c 'import uuid; print (uuid.uuid5
+ * (uuid.UUID ("011ce079-c085-401a-b5d5-424351643931"), "session-end").hex)'` gives the same. */
+static void
+test_event (void)
+{
+  int journal;
+  g_autoptr (PluginBench) bench = start (&journal, "");
+  g_autoptr (GHashTable) fields = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+
+  g_log_structured ("test", G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "session-end", "MESSAGE", "bye");
+  bytes = receive (journal);
+  fields = parse (bytes);
+  expect (fields, DETOUR_LOG_EVENT, "session-end");
+  expect (fields, "MESSAGE_ID", "b10219be04f15394b113f5c26b714eaa");
+  close (journal);
+}
+
 static void
 test_priorities (void)
 {
@@ -275,6 +293,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   detour_log_init ();
   g_test_add_func ("/log-journal/fields-of-any-value", test_fields);
+  g_test_add_func ("/log-journal/event-has-an-identifier", test_event);
   g_test_add_func ("/log-journal/priorities", test_priorities);
   g_test_add_func ("/log-journal/long-record-goes-as-a-file", test_long_record);
   g_test_add_func ("/log-journal/privacy", test_privacy);

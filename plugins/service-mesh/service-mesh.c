@@ -113,8 +113,8 @@ service_mesh_reload (gpointer data)
       return;
     }
   detour_host_set_trouble (self->host, "still using the key of before: %s", error->message);
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE,
-                    detour_host_instance (self->host), "MESSAGE",
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_EVENT, "instance-trouble",
+                    DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE",
                     "still using the key of before: %s", error->message);
 }
 

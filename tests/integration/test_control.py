@@ -313,7 +313,9 @@ def test_log_level(make_relay):
     since = len(relay.log)
     client = relay.door().client()
     detourctl(relay, "kick", key_text(client))
-    relay.wait_log("info detour: client .*connection closed", since)
+    relay.wait_log(r"info detour: client [0-9a-f]{8}: session ended after \d+\.\d{3} s, 0 bytes in, 0 bytes out: it was told to go "
+                   r"event=session-end conn=\d+ key=nodekey:[0-9a-f]{64} listener=transport/http reason=kicked duration_ms=\d+ "
+                   r"bytes_in=0 bytes_out=0$", since)
     detourctl(relay, "log-level", "configured")
     assert ask(relay)["log_level"] == ""
     since = len(relay.log)
