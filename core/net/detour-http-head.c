@@ -209,7 +209,7 @@ http_head_split_target (DetourHttpHead *self)
   return TRUE;
 }
 
-/* The request line is complete: its version lies at `mark`, the carriage return at `pos`. */
+/* The request line is complete: its version begins at `mark`, the carriage return is at `pos`. */
 static gboolean
 http_head_end_line (DetourHttpHead *self)
 {
@@ -223,8 +223,8 @@ http_head_end_line (DetourHttpHead *self)
   return http_head_split_target (self);
 }
 
-/* One byte of the version: "HTTP/", a digit, a point, a digit. Judged at once, so that a peer that
- * speaks another protocol is not waited for. */
+/* One byte of the version: "HTTP/", a digit, a point, a digit. It is checked at once, so that a
+ * peer with another protocol is refused without waiting for more. */
 static gboolean
 http_head_is_version (gsize at, guint8 c)
 {
@@ -291,7 +291,7 @@ http_head_end_header (DetourHttpHead *self)
 }
 
 static gboolean
-http_head_end_head (DetourHttpHead *self)
+http_head_finish (DetourHttpHead *self)
 {
   if (self->minor > 0 && detour_http_head_find (self, "Host") == NULL)
     return http_head_fail (self, 400, "there is no Host");
@@ -393,7 +393,7 @@ http_head_step (DetourHttpHead *self, guint8 c)
           || http_head_fail (self, 400, "the value of a header has a control byte");
 
     case STATE_END_LF:
-      return c == '\n' ? http_head_end_head (self)
+      return c == '\n' ? http_head_finish (self)
                        : http_head_fail (self, 400, "a carriage return without a line feed");
 
     default:

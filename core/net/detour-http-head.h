@@ -19,7 +19,7 @@ G_BEGIN_DECLS
 
 typedef enum {
   DETOUR_HTTP_HEAD_OK,   /* the head is complete */
-  DETOUR_HTTP_HEAD_MORE, /* what is there is right, the end is missing */
+  DETOUR_HTTP_HEAD_MORE, /* valid so far, the end is missing */
   DETOUR_HTTP_HEAD_BAD,  /* refused: `status` and `reason` say why */
 } DetourHttpHeadResult;
 
@@ -43,7 +43,7 @@ typedef struct {
 typedef struct {
   const guint8 *data;
 
-  /* The parser's own: the place it has come to, so that no byte is looked at twice. */
+  /* Private to the parser: its position, so that no byte is read twice. */
   guint16 pos, mark;
   guint8 state;
 
@@ -52,7 +52,7 @@ typedef struct {
   const char *reason; /* static, one line without a full stop */
 
   /* After OK. */
-  guint16 len;  /* of the head; what comes behind it belongs to the next protocol */
+  guint16 len;  /* of the head; the bytes behind it belong to the next protocol */
   guint8 minor; /* 0 or 1 of HTTP/1.x; a higher one counts as 1 */
   guint8 n_headers;
   DetourHttpTargetForm form;

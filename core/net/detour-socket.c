@@ -1,4 +1,4 @@
-/* detour-socket.c: TCP and Unix stream sockets with the options every connection has.
+/* detour-socket.c: listening TCP and Unix sockets with the options that all connections have.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -15,14 +15,14 @@
 
 #define BACKLOG 4096
 
-/* Between probes, and how many unanswered ones end a connection. */
+/* Interval of keep-alive probes, and the number of unanswered ones that ends a connection. */
 #define KEEP_ALIVE_INTERVAL_S 15
 #define KEEP_ALIVE_PROBES     9
 
 static void
 socket_set_int (int fd, int level, int option, int value)
 {
-  /* An option that this kernel lacks costs comfort, not correctness. */
+  /* The options only improve behaviour, so a kernel without one of them is no error. */
   if (setsockopt (fd, level, option, &value, sizeof value) < 0)
     g_debug ("socket option %d/%d: %s", level, option, g_strerror (errno));
 }
@@ -52,7 +52,7 @@ socket_fail (int fd, const char *what, GError **error)
   return -1;
 }
 
-/* Takes away what a process that is gone has left at @path; what somebody still serves stays, and
+/* Removes a socket file that a dead process left. If a process still serves it, it stays, and
  * bind() fails. */
 static void
 socket_remove_stale (const struct sockaddr_un *address)
@@ -135,7 +135,7 @@ socket_listen_everywhere (guint16 port, int family, const DetourSocketOptions *o
   if (family != AF_INET)
     {
       fd = socket_listen_tcp ((const struct sockaddr *) &any6, sizeof any6, dual, options, error);
-      /* A host without IPv6 at all. */
+      /* This host has no IPv6 at all. */
       if (fd >= 0 || !dual || !g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED))
         return fd;
       g_clear_error (error);
@@ -199,7 +199,7 @@ detour_socket_is_absent (int fd)
 
   if (getsockname (fd, (struct sockaddr *) &bound, &len) < 0)
     return FALSE;
-  /* Any port will do: whether it can be had says nothing of the address. */
+  /* Port 0, because a taken port would say nothing about the address. */
   if (bound.ss_family == AF_INET)
     ((struct sockaddr_in *) &bound)->sin_port = 0;
   else if (bound.ss_family == AF_INET6)

@@ -1,4 +1,4 @@
-/* detour-socket.h: TCP and Unix stream sockets with the options every connection has.
+/* detour-socket.h: listening TCP and Unix sockets with the options that all connections have.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -9,8 +9,8 @@
 
 G_BEGIN_DECLS
 
-/* Unsent bytes after which the kernel says that a socket is not writable: what it takes for a
- * receiver that does not read falls from megabytes to this and the peer's window. */
+/* Unsent bytes above which the kernel reports a socket as not writable. It limits what the kernel
+ * buffers for a receiver that does not read, which would be megabytes otherwise. */
 #define DETOUR_SOCKET_NOTSENT_LOWAT (128 * 1024)
 
 typedef struct {

@@ -12,16 +12,16 @@
 #include "cert-watch.h"
 
 #define SETTLE_MS 1000
-/* A link that leads to another file raises no event in the directory of the link: so look now and
- * then. */
+/* A symbolic link whose target changes elsewhere raises no event in the watched directory, so the
+ * files are also looked at once an hour. */
 #define LOOK_S 3600
 
 typedef struct {
   DetourHost *host;
   GPtrArray *places; /* CertPlace, in the order of the configuration */
   CertWatch *watch;
-  gboolean knows_others; /* all instances had their turn to publish certificates */
-  char *said;            /* the trouble that was logged last; NULL: none */
+  gboolean knows_others; /* all instances have had the chance to publish certificates */
+  char *said;            /* trouble that was logged last; NULL: none */
 } CertFile;
 
 static const DetourConfigKey cert_file_config[] = {
@@ -35,7 +35,7 @@ static const DetourConfigKey cert_file_config[] = {
   { NULL },
 };
 
-/* NAME as it stands in file names: the reference's rule. */
+/* The form of NAME in file names, by derper's rule. */
 static char *
 cert_file_stem (const char *name)
 {
@@ -65,7 +65,7 @@ cert_file_add_name (GPtrArray *places, const char *directory, const char *name,
   return TRUE;
 }
 
-/* @hostname: (nullable). No place at all when it takes a host name that is not known. */
+/* @hostname: (nullable). The result is empty when a host name is needed and @hostname is NULL. */
 static GPtrArray *
 cert_file_places_of (const DetourSettings *settings, const char *hostname, GError **error)
 {
@@ -106,7 +106,7 @@ cert_file_places_of (const DetourSettings *settings, const char *hostname, GErro
   return g_steal_pointer (&places);
 }
 
-/* The first look at all of them. */
+/* Loads all pairs for the first time. */
 static gboolean
 cert_file_load_all (GPtrArray *places, const DetourSettings *settings, GError **error)
 {
@@ -136,7 +136,7 @@ cert_file_check (const DetourSettings *settings, GError **error)
   return places != NULL && cert_file_load_all (places, settings, error);
 }
 
-/* What there is to say of a place, or NULL. */
+/* The faults of one pair as a text, or NULL. */
 static char *
 cert_file_place_trouble (const CertPlace *place, gint64 now_s)
 {
@@ -153,7 +153,7 @@ cert_file_place_trouble (const CertPlace *place, gint64 now_s)
   return g_strdup_printf ("%s %s", cert_place_chain_path (place), text);
 }
 
-/* A name that only certificates of other instances have is no fault of this one. */
+/* It is no fault of this instance when another one has the certificate for the host name. */
 static char *
 cert_file_hostname_trouble (CertFile *self)
 {
@@ -241,7 +241,7 @@ cert_file_report (CertFile *self)
   self->said = g_steal_pointer (&trouble);
 }
 
-/* Once all instances had their turn. */
+/* Runs once all instances have had the chance to publish certificates. */
 static void
 cert_file_judge_names (gpointer data)
 {
@@ -300,7 +300,8 @@ cert_file_reload (gpointer self)
   cert_file_look (self, TRUE);
 }
 
-/* Without the watch a renewal is seen within the hour: worth a word, no reason not to start. */
+/* Without the watch a renewal is still seen within the hour, so a failure is a warning and does not
+ * prevent the start. */
 static void
 cert_file_start_watching (CertFile *self)
 {
@@ -349,7 +350,7 @@ cert_file_advise (const DetourSettings *settings, const char *hostname, GPtrArra
 
       for (guint k = 0; list[k] != NULL; k++)
         cert_file_add_advice (advice, settings, key, cert_place_chain_path (place), list[k]);
-      /* In a folder the names were chosen by hand. */
+      /* With `directory` the names were chosen by the operator. */
       if (files && hostname != NULL && !cert_advice_is_for (cert, hostname))
         {
           g_autofree char *names = g_strjoinv (", ", (char **) detour_cert_names (cert));

@@ -100,7 +100,7 @@ cert_pair_notes_clear (CertPairNotes *self)
   g_clear_pointer (&self->missing_issuer, g_free);
 }
 
-/* Its issuer has its name and its key. */
+/* The certificate names itself as its issuer, and its own key verifies it. */
 static gboolean
 cert_pair_signs_itself (gnutls_x509_crt_t leaf)
 {
@@ -115,7 +115,7 @@ cert_pair_signs_itself (gnutls_x509_crt_t leaf)
       && (status & GNUTLS_CERT_SIGNATURE_FAILURE) == 0;
 }
 
-/* An authority that this host knows signed @leaf itself. */
+/* @leaf was signed by an authority in this host's trust store, without an intermediate. */
 static gboolean
 cert_pair_issuer_is_known (gnutls_x509_crt_t leaf)
 {
@@ -173,7 +173,8 @@ cert_pair_note_chain (const Chain *chain, CertPairNotes *notes)
     notes->missing_issuer = cert_pair_issuer_name (chain->list[0]);
 }
 
-/* Place in the chain of the certificate that belongs to @key; the chain's length when none does. */
+/* Index in the chain of the certificate that belongs to @key; the length of the chain when there is
+ * none. */
 static guint
 cert_pair_chain_find_key (const Chain *chain, gnutls_x509_privkey_t key)
 {
@@ -222,7 +223,7 @@ cert_pair_address_text (const guint8 *bytes, gsize len)
   return g_strdup (inet_ntop (len == 4 ? AF_INET : AF_INET6, bytes, text, sizeof text));
 }
 
-/* DNS names and addresses of the certificate; its common name when it has neither. */
+/* DNS names and addresses of the certificate, or its common name when it has neither. */
 static char **
 cert_pair_leaf_names (gnutls_x509_crt_t leaf)
 {

@@ -19,8 +19,8 @@ typedef struct {
   gboolean exposed;          /* the key's file may be read by everyone */
   gboolean name_in_subject;  /* no subject alternative name, so that clients find no name */
   gboolean needless_issuers; /* the leaf signs itself, and other certificates follow */
-  char *missing_issuer; /* who signed the leaf, which stands alone and leads to no authority that
-                           this host knows; NULL: nothing is missing */
+  char *missing_issuer; /* name of the issuer when the leaf comes without it and this host does not
+                           know it as an authority; NULL: nothing is missing */
 } CertPairNotes;
 
 void cert_pair_notes_clear (CertPairNotes *self);

@@ -1,4 +1,4 @@
-/* cert-place.c: two files that are looked at again and again for a newer certificate.
+/* cert-place.c: a pair of files that is checked repeatedly for a newer certificate.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What changes when a file is rewritten or replaced. Symbolic links are followed: renewal tools
- * switch those. */
+/* Attributes that change when a file is rewritten or replaced. Symbolic links are followed, because
+ * renewal tools change their targets. */
 typedef struct {
   dev_t device;
   ino_t inode;
@@ -75,7 +75,7 @@ cert_place_stamp_equal (const Stamp *a, const Stamp *b)
 CertPlaceLook
 cert_place_look (CertPlace *self, gboolean force, GError **error)
 {
-  /* Before reading: what changes while it is read is seen the next time. */
+  /* Taken before reading, so that a change during the read is noticed the next time. */
   const Stamp stamps[2] = { cert_place_stamp_of (self->chain_path),
                             cert_place_stamp_of (self->key_path) };
   g_auto (CertPairNotes) notes = { 0 };

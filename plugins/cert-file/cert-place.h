@@ -1,4 +1,4 @@
-/* cert-place.h: two files that are looked at again and again for a newer certificate.
+/* cert-place.h: a pair of files that is checked repeatedly for a newer certificate.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Main thread. */
@@ -13,7 +13,7 @@ typedef struct _CertPlace CertPlace;
 typedef enum {
   CERT_PLACE_SAME,    /* nothing new */
   CERT_PLACE_NEW,     /* another certificate from now on */
-  CERT_PLACE_TROUBLE, /* what lies there now is no good; the certificate from before stays */
+  CERT_PLACE_TROUBLE, /* the files cannot be used now; the previous certificate stays in use */
 } CertPlaceLook;
 
 /* @name: (nullable): as for cert_pair_load(). */

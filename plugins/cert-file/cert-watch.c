@@ -1,4 +1,4 @@
-/* cert-watch.c: directories that are watched for changes, and a word once they are quiet again.
+/* cert-watch.c: watches directories and reports changes once they have settled.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Directories and not files, because a renewal replaces files, and a watch would stay with the old

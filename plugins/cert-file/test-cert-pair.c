@@ -1,4 +1,4 @@
-/* test-cert-pair.c: which files make a certificate with its key, and what is said of the others.
+/* test-cert-pair.c: tests of which files are accepted as a pair, and of the errors for others.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -63,7 +63,8 @@ good (void)
     }
 }
 
-/* Renewal tools differ: keys of the older form, both in one file, everyone may read. */
+/* Forms that renewal tools write: older key formats, both parts in one file, files that everyone
+ * may read. */
 static void
 other_forms (void)
 {

@@ -1,4 +1,4 @@
-/* test-cert-watch.c: changes in a watched folder arrive as one word.
+/* test-cert-watch.c: tests that changes in a watched directory are reported once.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -48,7 +48,7 @@ no_folder (void)
   guint n = 0;
   CertWatch *watch = cert_watch_new (1, count, &n);
 
-  /* One that appears later is fine, too: nothing is said before. */
+  /* The file need not exist when the watch begins. */
   g_assert_true (cert_watch_add (watch, "/nonexistent/folder/file", &error));
   g_assert_no_error (error);
   cert_watch_free (watch);

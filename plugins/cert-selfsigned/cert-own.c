@@ -69,8 +69,8 @@ cert_own_judge (const CertOwnWish *wish, const OwnPair *pair, gboolean present)
   return own_pair_not_after (pair) <= cert_own_clock_s (wish) ? CERT_OWN_EXPIRED : CERT_OWN_FINE;
 }
 
-/* A copy to be used instead of @damaged: the one that it was, if some of it can still be read, else
- * the one that lasts longest. NULL: none fits. */
+/* Chooses the copy to use instead of @damaged: the copy of the same pair if one half can still be
+ * read, else the copy with the latest end. NULL: none fits. */
 static const OwnPair *
 cert_own_choose_copy (const CertOwnWish *wish, const OwnPair *damaged, const GPtrArray *copies)
 {
@@ -103,7 +103,7 @@ cert_own_publishable (const CertOwnWish *wish, const OwnPair *pair, CertOwnOutco
   return cert;
 }
 
-/* The pair in the files, as it is. */
+/* Serves the pair in the files unchanged. */
 static DetourCert *
 cert_own_use_files (const CertOwnWish *wish, const OwnPair *pair, CertOwnOutcome *outcome,
                     GError **error)
@@ -116,7 +116,7 @@ cert_own_use_files (const CertOwnWish *wish, const OwnPair *pair, CertOwnOutcome
   return cert_own_publishable (wish, pair, outcome, error);
 }
 
-/* Another pair than that in the files, which cannot be used or not for long. */
+/* Serves another pair, because the one in the files cannot be used. */
 static DetourCert *
 cert_own_use_other (const CertOwnWish *wish, const OwnPair *present, CertOwnOutcome *outcome,
                     GError **error)
@@ -126,14 +126,14 @@ cert_own_use_other (const CertOwnWish *wish, const OwnPair *present, CertOwnOutc
   g_autoptr (GError) why = NULL;
   const OwnPair *other = NULL;
 
-  /* Files that somebody removed are wanted anew. */
+  /* When both files are gone, an operator removed them to get a new pair. */
   if (outcome->fault != CERT_OWN_ABSENT)
     other = cert_own_choose_copy (wish, present, copies);
   outcome->origin = other != NULL ? CERT_OWN_FROM_COPY : CERT_OWN_NEW;
   if (other == NULL)
     other = made = own_pair_new (wish->names, wish->days, cert_own_clock_s (wish), &why);
-  /* An old pair that cannot be written back is as good as before; a new one would have another pin
-   * at the next start. */
+  /* A copy can be served even if it cannot be written back. A new pair that was not written would
+   * be lost, and its pin with it. */
   if (other != NULL
       && (own_files_write (wish->stem, other, &why) || outcome->origin == CERT_OWN_FROM_COPY))
     {

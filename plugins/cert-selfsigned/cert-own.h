@@ -16,13 +16,13 @@ typedef enum {
   CERT_OWN_ABSENT,  /* there is neither certificate nor key */
   CERT_OWN_DAMAGED, /* one of them is missing or damaged, or they do not belong together */
   CERT_OWN_RENAMED, /* it lacks one of the names */
-  CERT_OWN_EXPIRED, /* its time is over, by the clock of this host */
+  CERT_OWN_EXPIRED, /* it has expired by the clock of this host */
 } CertOwnFault;
 
 /* Where the certificate comes from. */
 typedef enum {
   CERT_OWN_FROM_FILES,
-  CERT_OWN_FROM_COPY, /* a pair of before, with the pin of before; the files hold it again */
+  CERT_OWN_FROM_COPY, /* an earlier pair with its earlier pin, which is written back to the files */
   CERT_OWN_NEW,
 } CertOwnOrigin;
 
@@ -32,7 +32,7 @@ typedef struct {
   guint days;               /* validity of a new certificate */
   gint64 now_s;             /* Unix time, which may be wrong */
   gint64 built_s;           /* when the program was built: the clock cannot be right before that */
-  gboolean replace_expired; /* the clock was found behind the end of the pair for long enough */
+  gboolean replace_expired; /* the clock has been later than the end of the pair for long enough */
 } CertOwnWish;
 
 typedef struct {

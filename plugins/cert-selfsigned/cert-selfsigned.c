@@ -13,10 +13,11 @@
 
 #define HOUR_S 3600
 #define DAY_S  86400
-/* A clock that is wrong when the machine starts is set within minutes, as a rule. Only if the clock
- * still says after a day of running that the certificate has expired, it is replaced. */
+/* A clock that is wrong when the machine starts is usually corrected within minutes. The
+ * certificate is replaced only if the clock still says after a day of running that it has expired.
+ */
 #define EXPIRED_US (G_GINT64_CONSTANT (24) * HOUR_S * G_USEC_PER_SEC)
-/* Everyone's map needs the pin of the next certificate: that takes its time. */
+/* Every DERP map needs the pin of the next certificate, which takes the operator time. */
 #define SOON_S (90 * DAY_S)
 
 typedef struct {
@@ -26,14 +27,15 @@ typedef struct {
   guint days;
   char *pin;               /* of the certificate that is published; NULL: none yet */
   char *said;              /* the trouble that was logged last; NULL: none */
-  gint64 expired_since_us; /* monotonic: the clock has been behind the end since; 0: it is not */
+  gint64 expired_since_us; /* monotonic time since which the clock has been later than the end; 0:
+                              it is not */
 } CertSelfsigned;
 
 static const DetourConfigKey cert_selfsigned_config[] = {
   { "names", DETOUR_CONFIG_STRING,
     .summary = "host names and addresses; without it [core] hostname, else this host itself",
     .flags = DETOUR_CONFIG_LIST },
-  /* A new certificate means a new pin in everyone's map: as seldom as can be. */
+  /* A new certificate means a new pin in every DERP map, so it lasts long by default. */
   { "days", DETOUR_CONFIG_UINT, "3650", 1, 36500, "validity of a new certificate in days" },
   { NULL },
 };
@@ -120,7 +122,7 @@ cert_selfsigned_origin_text (const CertOwnOutcome *outcome)
            : "taken from the copies again, as the last one is for other names";
 }
 
-/* The name that clients dial: a wildcard is none. */
+/* The first name that clients can dial, which a wildcard is not. */
 static const char *
 cert_selfsigned_dial_name (char **names)
 {
@@ -145,7 +147,7 @@ cert_selfsigned_announce (CertSelfsigned *self, const DetourCert *cert,
   const char *instance = detour_host_instance (self->host);
   g_autofree char *date = cert_selfsigned_date_text (detour_cert_not_after (cert));
 
-  /* Another pin than the one in people's maps locks clients out. */
+  /* A pin that differs from the one in the DERP maps locks clients out. */
   if (outcome->origin == CERT_OWN_FROM_FILES || outcome->fault == CERT_OWN_ABSENT)
     g_message ("%s: certificate %s, valid until %s", instance,
                cert_selfsigned_origin_text (outcome), date);
@@ -162,7 +164,7 @@ cert_selfsigned_announce (CertSelfsigned *self, const DetourCert *cert,
                            self->pin);
 }
 
-/* How to get the next certificate, and its pin, at a time of one's own choice. */
+/* Tells the operator how to make the next certificate at a time of their choice. */
 static char *
 cert_selfsigned_remedy (CertSelfsigned *self)
 {
@@ -171,7 +173,7 @@ cert_selfsigned_remedy (CertSelfsigned *self)
                           self->stem, self->stem, detour_host_instance (self->host));
 }
 
-/* The worst there is to say of the certificate, or NULL. */
+/* The worst fault of the certificate, or NULL. */
 static char *
 cert_selfsigned_trouble (CertSelfsigned *self, const DetourCert *cert,
                          const CertOwnOutcome *outcome, gint64 now_s)
@@ -233,7 +235,7 @@ cert_selfsigned_note_expiry (CertSelfsigned *self, const DetourCert *cert, gint6
     self->expired_since_us = g_get_monotonic_time ();
 }
 
-/* The certificate that is to be served now; nothing is published when it is served already. */
+/* Publishes the certificate that should be served now, unless it is served already. */
 static gboolean
 cert_selfsigned_refresh (CertSelfsigned *self, GError **error)
 {
@@ -293,7 +295,7 @@ cert_selfsigned_free (CertSelfsigned *self)
   g_free (self);
 }
 
-/* The names of the configuration, else the host's, else what reaches this machine from itself. */
+/* The configured names, else the host name, else the names of loopback. */
 static char **
 cert_selfsigned_names_for (DetourHost *host, const DetourSettings *settings)
 {

@@ -80,8 +80,8 @@ own_files_keep_copy (const char *stem, const OwnPair *pair, GError **error)
   return ok;
 }
 
-/* Gives what @path holds a second name. The first one stays until it is replaced in one step, so
- * that a failure in between takes nothing away. */
+/* Gives the file a second name. The first name stays until the file is replaced in one step, so
+ * that a failure in between loses nothing. */
 static gboolean
 own_files_keep_old (const char *path, GError **error)
 {
@@ -103,7 +103,7 @@ own_files_keep_old (const char *path, GError **error)
   return FALSE;
 }
 
-/* Keeps what the two files hold now. */
+/* Preserves the present content of the two files. */
 static gboolean
 own_files_save_present (const char *stem, const char *crt_path, const char *key_path,
                         GError **error)
@@ -127,7 +127,7 @@ own_files_write (const char *stem, const OwnPair *pair, GError **error)
   char *key;
   gboolean ok;
 
-  /* From here on a failure leaves a pair that the copy completes at the next start. */
+  /* If a later step fails, the next start completes the pair from its copy. */
   if (!own_files_keep_copy (stem, pair, error)
       || !own_files_save_present (stem, crt_path, key_path, error))
     return FALSE;
@@ -138,7 +138,7 @@ own_files_write (const char *stem, const OwnPair *pair, GError **error)
   return ok;
 }
 
-/* NAME-HASH.pem for the NAME of the stem, so that no other instance's file is taken. */
+/* The name must be exactly NAME-HASH.pem, so that no file of another instance matches. */
 static gboolean
 own_files_is_copy (const char *file, const char *name)
 {

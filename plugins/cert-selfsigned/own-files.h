@@ -22,8 +22,8 @@ gboolean own_files_read (const char *stem, OwnPair **pair, gboolean *present, GE
 /* Writes the copy of @pair, a whole one, unless it is there. */
 gboolean own_files_keep_copy (const char *stem, const OwnPair *pair, GError **error);
 
-/* Writes the copy of @pair and then the two files. What lies in them goes to STEM.crt.old-N and
- * STEM.key.old-N first if it is not one whole pair: there may be no copy of that. */
+/* Writes the copy of @pair and then the two files. Unless the files hold one whole pair, of which
+ * there is a copy, they are first preserved as STEM.crt.old-N and STEM.key.old-N. */
 gboolean own_files_write (const char *stem, const OwnPair *pair, GError **error);
 
 /* All whole pairs of the copies, in no order: OwnPair. */

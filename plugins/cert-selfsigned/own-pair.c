@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define DAY_S 86400
-/* Ten years: nothing is gained by a late beginning, and a clock that is behind it is refused. */
+/* Ten years: a client whose clock is earlier than the beginning refuses the certificate, and a late
+ * beginning has no benefit. */
 #define EARLY_S     (G_GINT64_CONSTANT (3652) * DAY_S)
 #define SERIAL_SIZE 16
 /* X.520 */
@@ -109,7 +110,7 @@ own_pair_fill (OwnPair *self, const char *const *names, guint days, gint64 now_s
   return rc;
 }
 
-/* GnuTLS finds extensions only in what was read, not in what was just made. */
+/* GnuTLS finds extensions only in a certificate that was parsed, not in one that was just made. */
 static OwnPair *
 own_pair_read_again (const OwnPair *self)
 {

@@ -7,7 +7,7 @@
 
 #include "detour-plugin.h"
 
-/* A client believes that it reached the relay itself when its challenge comes back. */
+/* A client that gets its challenge back knows that it reached the relay itself. */
 #define CHALLENGE_MAX 64u
 
 typedef struct {

@@ -13,7 +13,7 @@ home_page_is_url (const char *text)
 {
   g_autoptr (GUri) uri = NULL;
 
-  /* It goes into a header as it is. */
+  /* The URL is copied into a header unchanged. */
   for (const char *p = text; *p != '\0'; p++)
     {
       if (!g_ascii_isgraph (*p))

@@ -6,12 +6,12 @@
 
 G_BEGIN_DECLS
 
-/* A page file may be so many bytes long. */
+/* Longest page file in bytes. */
 #define HOME_PAGE_FILE_MAX (1u << 20)
 
 typedef enum {
   HOME_PAGE_BLANK,     /* 200 without content */
-  HOME_PAGE_DEFAULT,   /* our own words */
+  HOME_PAGE_DEFAULT,   /* the built-in text */
   HOME_PAGE_NOT_FOUND, /* 404 */
   HOME_PAGE_REDIRECT,  /* 302 to `argument` */
   HOME_PAGE_FILE,      /* the file `argument` */

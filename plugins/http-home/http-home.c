@@ -12,7 +12,7 @@
 typedef struct {
   DetourHost *host;
   HomePage *page;
-  GMutex lock;  /* of `html`, which a reload exchanges under the handlers */
+  GMutex lock;  /* protects `html`, which a reload replaces while handlers run */
   GBytes *html; /* content of the file; NULL for other pages */
 } Home;
 
@@ -85,7 +85,7 @@ http_home_handle (gpointer data, const DetourHttpRequest *request, DetourHttpRes
 }
 
 static void
-http_home_robots_handle (gpointer self, const DetourHttpRequest *request,
+http_home_handle_robots (gpointer self, const DetourHttpRequest *request,
                          DetourHttpResponse *response)
 {
   detour_http_response_add_browser_headers (response);
@@ -182,10 +182,9 @@ static const DetourConfigKey home_config[] = {
 
 static const DetourHttpRoute home_routes[] = {
   { "/", DETOUR_HTTP_ANY, 0, http_home_handle },
-  /* derper shows the page at every path that it does not know. Clients and probes may meet these.
-   */
+  /* derper shows its page at every unknown path; below /derp/ this relay does the same. */
   { "/derp/", DETOUR_HTTP_ANY, 0, http_home_handle, DETOUR_HTTP_BELOW },
-  { "/robots.txt", DETOUR_HTTP_ANY, 0, http_home_robots_handle },
+  { "/robots.txt", DETOUR_HTTP_ANY, 0, http_home_handle_robots },
   { NULL },
 };
 

@@ -1,4 +1,4 @@
-/* test-http-home.c: the pages a relay can show, and what becomes of a page that cannot be read.
+/* test-http-home.c: tests of the pages that can be shown, and of page files that cannot be read.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -134,7 +134,7 @@ test_default (void)
   g_assert_nonnull (strstr (on, "<h1>DERP relay</h1>"));
   g_assert_null (strstr (on, "disabled"));
   g_assert_nonnull (strstr (off, "disabled"));
-  /* What the page's own headers would not let a browser load. */
+  /* The default page must not use anything that its own headers forbid. */
   g_assert_null (strstr (on, "<script"));
   g_assert_null (strstr (on, "style"));
   detour_plugin.stop (self);

@@ -21,7 +21,7 @@ static const DetourConfigKey service_mesh_config[] = {
   { NULL },
 };
 
-/* The message must not hold any of @text: it is a secret even where it is not a key. */
+/* The message must not contain any of @text, which may be a secret even if it is no key. */
 static gboolean
 service_mesh_parse_key (const char *path, const char *text, guint8 *key, GError **error)
 {
@@ -69,7 +69,7 @@ service_mesh_check (const DetourSettings *settings, GError **error)
   return loaded;
 }
 
-/* Puts @key into force and wipes it. */
+/* Gives @key to core and wipes it. */
 static void
 service_mesh_use_key (ServiceMesh *self, guint8 *key)
 {

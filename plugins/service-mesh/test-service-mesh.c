@@ -1,4 +1,4 @@
-/* test-service-mesh.c: which files hold a mesh key, and what core gets of it.
+/* test-service-mesh.c: tests of which files hold a mesh key, and of the key that core gets.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -83,7 +83,7 @@ test_bad_files (void)
       g_assert_nonnull (errors);
       g_assert_nonnull (strstr (errors, "bench.conf:2: [service mesh] key-file: "));
       g_assert_nonnull (strstr (errors, cases[i].error));
-      /* Whatever it is, it may be a secret. */
+      /* The content may be a secret, so no message shows it. */
       g_assert_null (strstr (errors, "0001020304"));
       g_assert_null (strstr (errors, "secret words"));
     }
@@ -111,7 +111,7 @@ test_no_key_file (void)
   g_assert_nonnull (strstr (errors, "key-file"));
 }
 
-/* It parses, and it is the key of nobody. */
+/* Zeros parse, and give nobody privileges. */
 static void
 test_zeros (void)
 {

@@ -15,16 +15,16 @@
 #include "stun-message.h"
 #include "stun-socket.h"
 
-/* Batches taken from one socket before the next one has its turn. */
+/* Batches taken from one socket before the next socket is served. */
 #define BATCHES_A_TURN 16
-/* After a read error, as the reference does; the port may come back. */
+/* Pause after a read error, as in derper; the socket may work again later. */
 #define READ_ERROR_PAUSE_MS 1000
-/* Read errors between two warnings. */
+/* One warning is logged for this many read errors. */
 #define READ_ERRORS_A_WARNING 600
-/* Between two looks whether an address has come. */
+/* Interval of checks whether missing addresses have appeared. */
 #define ABSENT_LOOK_US (5 * G_USEC_PER_SEC)
 
-/* Belongs to the thread while that runs; start() and stop() have it before and after. */
+/* Owned by the STUN thread while it runs, else by the main thread in start() and stop(). */
 typedef struct {
   DetourHost *host;
   gboolean any;    /* compat=any */
@@ -68,7 +68,7 @@ service_stun_drop (ServiceStun *self, StunVerdict verdict)
   detour_counter_add (self->verdicts[verdict], 1);
 }
 
-/* IPv4-mapped counts as IPv4. */
+/* IPv4-mapped addresses count as IPv4. */
 static gboolean
 service_stun_is_ipv4 (const struct sockaddr *source)
 {
@@ -94,7 +94,7 @@ service_stun_answer_one (ServiceStun *self, guint i)
   if (stun_map_apply (self->map, source, &told))
     detour_counter_add (self->mapped, 1);
   response_len = stun_response_build (data, (const struct sockaddr *) &told, response);
-  g_assert (response_len > 0); /* UDP sockets know these two families only */
+  g_assert (response_len > 0); /* a UDP socket has only these two families */
   detour_counter_add (service_stun_is_ipv4 (source) ? self->ipv4 : self->ipv6, 1);
   if (!stun_batch_knows_local (self->batch, i))
     detour_counter_add (self->no_local_addr, 1);
@@ -177,7 +177,7 @@ service_stun_port_of (const struct sockaddr_storage *address)
                                               : ((const struct sockaddr_in6 *) address)->sin6_port);
 }
 
-/* Some entry asks for IPv4 on @port: a dual-stack socket beside it would be refused by the kernel.
+/* Whether an entry asks for IPv4 on @port. The kernel would refuse a dual-stack socket beside it.
  */
 static gboolean
 service_stun_has_ipv4 (const char *const *list, guint port)
@@ -193,7 +193,7 @@ service_stun_has_ipv4 (const char *const *list, guint port)
   return FALSE;
 }
 
-/* All or none. */
+/* Opens all sockets or none. */
 static gboolean
 service_stun_open_sockets (ServiceStun *self, const DetourSettings *settings, GError **error)
 {
@@ -281,7 +281,7 @@ service_stun_tell_addresses (ServiceStun *self)
                     detour_host_instance (self->host), "MESSAGE", "listening on %s", names->str);
 }
 
-/* Sockets at addresses that this host does not have, as text; empty when it has all. */
+/* Bound addresses that this host does not have, as text; empty when it has all. */
 static char *
 service_stun_absent_names (const ServiceStun *self)
 {
@@ -298,7 +298,7 @@ service_stun_absent_names (const ServiceStun *self)
   return g_string_free (names, FALSE);
 }
 
-/* Nothing has to be done for an address that comes, but the trouble is over then. */
+/* An address that appears needs no action; only the trouble is cleared. */
 static gboolean
 service_stun_look_for_absent (gpointer data)
 {

@@ -1,5 +1,6 @@
-/* stun-batch.c: UDP datagrams received and answered by the dozen, each from the address it was
- * sent to. SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stun-batch.c: receives and answers UDP datagrams in batches, each answer from the address that
+ * was asked.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
 #include "stun-batch.h"
@@ -14,7 +15,7 @@
 /* A dual-stack socket reports an IPv4 destination in both forms. */
 #define CONTROL_SIZE \
   (CMSG_SPACE (sizeof (struct in_pktinfo)) + CMSG_SPACE (sizeof (struct in6_pktinfo)))
-/* Whatever is this short fits into the first page of its slot. */
+/* A datagram of at most this size fits into the first page of its slot. */
 #define SMALL_DATAGRAM 4096u
 
 typedef union {
@@ -26,7 +27,7 @@ typedef union {
 typedef struct {
   enum {
     LOCAL_UNKNOWN,
-    LOCAL_UNUSABLE, /* told, but nothing to answer from */
+    LOCAL_UNUSABLE, /* reported, but not usable as a sender's address */
     LOCAL_IPV4,
     LOCAL_IPV6,
   } kind;
@@ -46,8 +47,8 @@ struct _StunBatch {
   guint8 answer_data[STUN_BATCH_SIZE][STUN_RESPONSE_MAX];
   guint n_answers;
   gboolean grown; /* a datagram of the batch was not small */
-  /* One slot of STUN_DATAGRAM_MAX for each; requests are short, so only its first page is ever
-   * real. */
+  /* One slot of STUN_DATAGRAM_MAX for each datagram; requests are short, so only the first page of
+   * a slot uses memory. */
   guint8 *slots;
 };
 
@@ -80,10 +81,10 @@ stun_batch_usable_ipv4 (struct in_addr address)
   return address.s_addr != INADDR_ANY && !IN_MULTICAST (ntohl (address.s_addr));
 }
 
-/* The IPv4 report wins: its spec_dst is an address of this host even where the datagram was a
+/* The IPv4 report takes precedence, because its spec_dst is an address of this host even for a
  * broadcast. */
 static void
-stun_batch_local_read (Local *self, struct msghdr *message)
+stun_batch_read_local (Local *self, struct msghdr *message)
 {
   self->kind = LOCAL_UNKNOWN;
   for (struct cmsghdr *c = CMSG_FIRSTHDR (message); c != NULL; c = CMSG_NXTHDR (message, c))
@@ -116,9 +117,9 @@ stun_batch_local_read (Local *self, struct msghdr *message)
       }
 }
 
-/* Fills @message's control part; the interface stays 0, so that routing still picks it. */
+/* Fills the control part of @message. The interface stays 0, so that routing chooses it. */
 static void
-stun_batch_local_write (const Local *self, struct msghdr *message, Control *control)
+stun_batch_write_local (const Local *self, struct msghdr *message, Control *control)
 {
   struct in_pktinfo in = { .ipi_spec_dst = self->in };
   struct in6_pktinfo in6 = { .ipi6_addr = self->in6 };
@@ -146,7 +147,7 @@ stun_batch_receive (StunBatch *self, int fd)
 {
   int n;
 
-  /* Somebody sent long datagrams: they must not make two megabytes of us real for good. */
+  /* Long datagrams were received: the pages they used are given back, up to two megabytes. */
   if (self->grown)
     madvise (self->slots, STUN_BATCH_SIZE * STUN_DATAGRAM_MAX, MADV_DONTNEED);
   self->grown = FALSE;
@@ -166,7 +167,7 @@ stun_batch_receive (StunBatch *self, int fd)
 
   for (int i = 0; i < n; i++)
     {
-      stun_batch_local_read (&self->locals[i], &self->received[i].msg_hdr);
+      stun_batch_read_local (&self->locals[i], &self->received[i].msg_hdr);
       if (self->received[i].msg_len > SMALL_DATAGRAM)
         self->grown = TRUE;
     }
@@ -206,7 +207,7 @@ stun_batch_answer (StunBatch *self, guint i, const guint8 *data, gsize len)
     .msg_iov = &self->answer_iov[n],
     .msg_iovlen = 1,
   };
-  stun_batch_local_write (&self->locals[i], &self->answers[n].msg_hdr, &self->answer_control[n]);
+  stun_batch_write_local (&self->locals[i], &self->answers[n].msg_hdr, &self->answer_control[n]);
 }
 
 guint
@@ -214,8 +215,8 @@ stun_batch_send (StunBatch *self, int fd)
 {
   guint n_sent = 0;
 
-  /* A call ends at the first answer that cannot go, and says so only when nothing went before it.
-   */
+  /* sendmmsg() stops at the first answer that cannot be sent and reports the error only if it was
+   * the first of the call. */
   for (guint next = 0; next < self->n_answers;)
     {
       int n = sendmmsg (fd, self->answers + next, self->n_answers - next, MSG_DONTWAIT);

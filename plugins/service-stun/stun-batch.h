@@ -1,5 +1,6 @@
-/* stun-batch.h: UDP datagrams received and answered by the dozen, each from the address it was
- * sent to. SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stun-batch.h: receives and answers UDP datagrams in batches, each answer from the address that
+ * was asked.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 #include <glib.h>
@@ -31,7 +32,7 @@ int stun_batch_receive (StunBatch *self, int fd);
 /* All borrow from the batch, until the next one is received; @i is below what that returned. */
 const guint8 *stun_batch_data (const StunBatch *self, guint i, gsize *len);
 const struct sockaddr *stun_batch_source (const StunBatch *self, guint i);
-/* The kernel told which address the datagram was sent to. */
+/* The kernel reported the address that the datagram was sent to. */
 gboolean stun_batch_knows_local (const StunBatch *self, guint i);
 
 /* Adds an answer of @len bytes, at most STUN_RESPONSE_MAX, to datagram @i; once for each. */

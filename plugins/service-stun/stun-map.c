@@ -1,5 +1,5 @@
-/* stun-map.c: addresses that clients of some networks are told instead of the one they are seen
- * from. SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stun-map.c: addresses reported to clients of some networks instead of their observed address.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
 #include "stun-map.h"
@@ -51,7 +51,7 @@ stun_map_has_prefix (const guint8 *address, const guint8 *network, guint bits)
   return rest == 0 || (address[bits / 8] ^ network[bits / 8]) >> (8 - rest) == 0;
 }
 
-/* A network as it is meant has nothing behind its bits. */
+/* A correct network has no bits set beyond its length. */
 static gboolean
 stun_map_has_host_bits (const Entry *entry)
 {

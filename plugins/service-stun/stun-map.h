@@ -1,5 +1,5 @@
-/* stun-map.h: addresses that clients of some networks are told instead of the one they are seen
- * from. SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stun-map.h: addresses reported to clients of some networks instead of their observed address.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 #include <glib.h>

@@ -1,5 +1,5 @@
-/* stun-message.c: the one STUN exchange a relay knows, Binding request and success response, as
- * bytes. SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stun-message.c: parses STUN Binding requests and builds success responses.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
 #include "stun-message.h"
@@ -62,16 +62,16 @@ stun_message_crc32 (const guint8 *data, gsize len)
   return ~crc;
 }
 
-/* What the list of attributes says. */
+/* Result of reading the attributes. */
 typedef struct {
   gboolean marked; /* a SOFTWARE has the value of Tailscale's clients */
   guint last_type;
   const guint8 *fingerprint; /* value of the last FINGERPRINT of four bytes; NULL: none */
 } Attributes;
 
-/* FALSE: @data is not a list of attributes, each padded to four bytes and the padding there. */
+/* FALSE: @data is not a list of attributes that are each padded to four bytes, padding included. */
 static gboolean
-stun_message_attributes_read (Attributes *self, const guint8 *data, gsize len)
+stun_message_read_attributes (Attributes *self, const guint8 *data, gsize len)
 {
   static const char mark[] = "tailnode";
 
@@ -109,7 +109,7 @@ stun_request_parse (const guint8 *data, gsize len, gboolean any)
     return STUN_COOKIE;
   if (stun_message_get_u16 (data) != BINDING_REQUEST)
     return STUN_TYPE;
-  if (!stun_message_attributes_read (&attributes, data + STUN_HEADER_SIZE, len - STUN_HEADER_SIZE))
+  if (!stun_message_read_attributes (&attributes, data + STUN_HEADER_SIZE, len - STUN_HEADER_SIZE))
     return STUN_ATTRIBUTES;
   if (!any && !attributes.marked)
     return STUN_SOFTWARE;
@@ -167,7 +167,7 @@ stun_response_build (const guint8 *request, const struct sockaddr *source, guint
   out[24] = 0;
   out[25] = address_size == 4 ? FAMILY_IPV4 : FAMILY_IPV6;
   stun_message_put_u16 (out + 26, port ^ MAGIC_COOKIE >> 16);
-  /* The mask is the cookie with the transaction id behind it, as they stand in the header. */
+  /* The mask is the cookie followed by the transaction id, as in the header. */
   for (gsize i = 0; i < address_size; i++)
     out[28 + i] = address[i] ^ out[4 + i];
   return size;

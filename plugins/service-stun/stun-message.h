@@ -1,5 +1,5 @@
-/* stun-message.h: the one STUN exchange a relay knows, Binding request and success response, as
- * bytes. SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stun-message.h: parses STUN Binding requests and builds success responses.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 #include <glib.h>
@@ -12,14 +12,13 @@ G_BEGIN_DECLS
 /* Longest response: XOR-MAPPED-ADDRESS with an IPv6 address. */
 #define STUN_RESPONSE_MAX 44
 
-/* What a datagram was found to be; everything but OK stays without an answer. In order of the
- * checks. */
+/* Result of the checks of a datagram, in their order. Only OK is answered. */
 typedef enum {
   STUN_OK,
   STUN_SHORT,       /* shorter than a header */
   STUN_COOKIE,      /* top bits or magic cookie are not those of STUN */
   STUN_TYPE,        /* not a Binding request */
-  STUN_ATTRIBUTES,  /* what follows the header is not a list of attributes */
+  STUN_ATTRIBUTES,  /* the bytes behind the header are not a list of attributes */
   STUN_SOFTWARE,    /* without the mark of a Tailscale client */
   STUN_FINGERPRINT, /* not ended by a right fingerprint */
   STUN_N_VERDICTS,

@@ -1,4 +1,4 @@
-/* stun-socket.c: UDP sockets that tell where a datagram was sent to.
+/* stun-socket.c: UDP sockets that report the destination of each datagram.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -33,7 +33,7 @@ stun_socket_parse (const char *text, struct sockaddr_storage *out)
     host = g_strndup (text + 1, (gsize) (colon - text) - 2);
   else
     host = g_strndup (text, (gsize) (colon - text));
-  /* An address of IPv6 without its brackets would be cut in the wrong place. */
+  /* An IPv6 address without brackets would be split at the wrong colon. */
   if (*text != '[' && colon != text && strchr (host, ':') != NULL)
     return FALSE;
   if (getaddrinfo (host, colon + 1, &hints, &found) != 0)
@@ -89,7 +89,8 @@ stun_socket_open (const struct sockaddr_storage *address, gboolean only_ipv6)
   if (fd < 0)
     return -1;
 
-  /* Where these do not work the kernel chooses what replies come from, and each is counted. */
+  /* Where these options do not work the kernel chooses the sender's address of replies, which is
+   * counted. */
   setsockopt (fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
   if (family == AF_INET6)
     {
@@ -120,7 +121,7 @@ stun_socket_is_absent (int fd)
 
   if (getsockname (fd, (struct sockaddr *) &address, &size) != 0)
     return FALSE;
-  /* Any port will do: whether it can be had says nothing of the address. */
+  /* Port 0, because a taken port would say nothing about the address. */
   if (address.ss_family == AF_INET)
     ((struct sockaddr_in *) &address)->sin_port = 0;
   else

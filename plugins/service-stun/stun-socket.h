@@ -1,4 +1,4 @@
-/* stun-socket.h: UDP sockets that tell where a datagram was sent to.
+/* stun-socket.h: UDP sockets that report the destination of each datagram.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

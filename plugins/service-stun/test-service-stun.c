@@ -1,5 +1,5 @@
-/* test-service-stun.c: the service on real sockets: who is answered, from where, and what is
- * counted. SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-service-stun.c: tests of the service on real sockets: answers, their addresses, counters.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
 #include "plugin-bench.h"
@@ -73,7 +73,7 @@ make_address (const char *host, guint16 port)
   return address;
 }
 
-/* A client bound to @host; answers are waited for long, but not for ever. */
+/* A client bound to @host that waits for answers with a limit. */
 static int
 open_client (const char *host)
 {
@@ -157,7 +157,7 @@ test_answer (void)
   g_assert_cmpuint (plugin_bench_counter (bench, "read_error"), ==, 0);
 }
 
-/* The reply leaves from where the request went, not from where the kernel would rather be seen. */
+/* The reply comes from the address that was asked, not from the kernel's preferred one. */
 static void
 test_asked_address (void)
 {
@@ -334,7 +334,7 @@ test_garbage (void)
           gsize len = (gsize) g_test_rand_int_range (0, sizeof garbage + 1);
           gsize right = (gsize) g_test_rand_int_range (8, 39);
 
-          /* Half of them begin like a request, for the later checks to have something to do. */
+          /* Half of them begin like a request, so that the later checks run, too. */
           for (gsize byte = 0; byte < len; byte++)
             garbage[byte] = (guint8) g_test_rand_int ();
           if (i % 2 == 0)

@@ -1,4 +1,4 @@
-/* test-transport-http.c: what the settings of the plugin become as a listener.
+/* test-transport-http.c: tests of how settings become a listener.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

@@ -50,7 +50,7 @@ transport_http_start (DetourHost *host, DetourSettings *settings, GError **error
 static void
 transport_http_stop (gpointer self)
 {
-  /* Core closes what it bound for the instance; there is nothing of ours. */
+  /* Core closes what it bound for the instance; the plugin has no state of its own. */
 }
 
 DETOUR_PLUGIN_DEFINE (.name = "transport-http", .kind = DETOUR_KIND_TRANSPORT,

@@ -23,7 +23,7 @@
 typedef struct {
   TlsKeys read;
   TlsKeys write;
-  guint8 *partial; /* of a record that has not come whole; NULL: none */
+  guint8 *partial; /* part of a record that was not received completely; NULL: none */
   guint16 partial_len;
   guint16 partial_cap;
   TlsMessage message;
@@ -31,7 +31,7 @@ typedef struct {
   guint8 alert;   /* to send, when `failed` */
   guint8 is_client : 1;
   guint8 failed : 1;      /* nothing is read any more */
-  guint8 owes_alert : 1;  /* and the peer shall know why */
+  guint8 owes_alert : 1;  /* and the peer gets an alert */
   guint8 owes_update : 1; /* our keys have to change before we send anything else */
   guint8 asks : 1;        /* with our next KeyUpdate: change yours */
   guint8 asked : 1;       /* the peer has not changed its keys since we asked it to */
@@ -84,7 +84,7 @@ tls_channel_export_keys (gconstpointer ptr, gboolean of_peer)
   return of_peer ? &self->read : &self->write;
 }
 
-/* A channel is born after the handshake. */
+/* The channel begins after the handshake. */
 static DetourChannelResult
 tls_export_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, DetourBuffer *out,
                       const char **reason)
@@ -150,7 +150,7 @@ tls_export_put_update (TlsExport *self, TlsThread *thread, DetourBuffer *out)
   return tls_keys_update (&self->write);
 }
 
-/* What has to go before everything else. FALSE: the library failed. */
+/* Writes the records that must precede all others. FALSE: the library failed. */
 static gboolean
 tls_export_put_owed (TlsExport *self, TlsThread *thread, DetourBuffer *out)
 {
@@ -269,7 +269,7 @@ tls_export_take (TlsExport *self, TlsThread *thread, const guint8 *head, TlsText
 
   g_assert (plain->cap - plain->len >= sealed.len + TLS_AEAD_TAG_SIZE);
   if (self->read.seq == G_MAXUINT64)
-    return tls_export_fail (self, TLS_ALERT_INTERNAL_ERROR); /* the number would come again */
+    return tls_export_fail (self, TLS_ALERT_INTERNAL_ERROR); /* the record number would repeat */
   if (!tls_thread_open (thread, &self->read, head, sealed, tag, text)
       || !tls_record_strip (text, sealed.len, &type, &len, &alert))
     return tls_export_fail (self, alert);
@@ -299,8 +299,8 @@ tls_export_keep (TlsExport *self, const guint8 *in, gsize len, gsize record_len)
 
   if (wanted > self->partial_cap)
     {
-      /* What has come decides, not what the head promises; twice as much each time, so that single
-       * bytes cost little. */
+      /* Room grows with the bytes received, not with the length that the head announces; it
+       * doubles, so that single bytes are cheap. */
       gsize cap = MAX (wanted, MIN (MAX (2u * self->partial_cap, PARTIAL_MIN), record_len));
 
       self->partial = g_realloc (self->partial, cap);
@@ -399,7 +399,7 @@ tls_export_feed (gpointer ptr, const guint8 *in, gsize len, DetourBuffer *plain,
 
   if (self->read.seq >= TLS_KEYS_RECORDS_MAX && !self->asked)
     {
-      /* The peer should have changed its keys by itself; some never do. */
+      /* The peer should have changed its keys by itself; some implementations never do. */
       self->owes_update = self->asks = self->asked = TRUE;
     }
   if (self->owes_alert || (self->owes_update && !self->failed))
@@ -424,7 +424,7 @@ typedef struct {
   guint8 zero;
 } TlsSaved;
 
-#define SAVED_MAGIC       0x31454c54u /* TLE1; another number for another form */
+#define SAVED_MAGIC       0x31454c54u /* TLE1; changed with the format */
 #define SAVED_CLIENT      1u
 #define SAVED_OWES_UPDATE 2u
 #define SAVED_ASKS        4u

@@ -1,4 +1,4 @@
-/* tls-channel-gnutls.c: the channel whose records GnuTLS makes.
+/* tls-channel-gnutls.c: the channel that leaves records to GnuTLS.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * GnuTLS never sees a descriptor: it pulls from the span that core read in bulk, and what it
@@ -42,10 +42,10 @@ typedef struct {
   guint32 taken;     /* bytes pulled in the handshake */
   guint32 content;   /* bytes of handshake messages among them */
   guint8 useless;    /* records without data in a row */
-  guint8 owed; /* bytes at the front of the next span that were taken, though the caller was told
-                  otherwise */
+  guint8 owed; /* bytes at the front of the next span that were consumed already, though they were
+                  reported as unused */
   gboolean finished; /* the handshake */
-  gboolean begun;    /* some byte came from the peer */
+  gboolean begun;    /* the peer has sent at least one byte */
 } TlsChannel;
 
 static const char
@@ -55,7 +55,7 @@ static const char
 /* Follows the records of the handshake: those that carry a piece of a handshake message, however
  * small, bring it on; all others are useless. */
 static void
-tls_channel_gnutls_note_pulled (TlsChannel *self, const guint8 *data, gsize len)
+tls_gnutls_note_pulled (TlsChannel *self, const guint8 *data, gsize len)
 {
   self->taken += (guint32) len;
   while (len > 0)
@@ -89,7 +89,7 @@ tls_channel_gnutls_note_pulled (TlsChannel *self, const guint8 *data, gsize len)
 }
 
 static ssize_t
-tls_channel_pull (gnutls_transport_ptr_t ptr, void *data, size_t len)
+tls_gnutls_pull (gnutls_transport_ptr_t ptr, void *data, size_t len)
 {
   TlsChannel *self = ptr;
   gsize n = MIN (len, self->in_len);
@@ -103,12 +103,12 @@ tls_channel_pull (gnutls_transport_ptr_t ptr, void *data, size_t len)
   self->in += n;
   self->in_len -= n;
   if (!self->finished)
-    tls_channel_gnutls_note_pulled (self, data, n);
+    tls_gnutls_note_pulled (self, data, n);
   return (ssize_t) n;
 }
 
 static int
-tls_channel_pull_timeout (gnutls_transport_ptr_t ptr, unsigned ms)
+tls_gnutls_pull_timeout (gnutls_transport_ptr_t ptr, unsigned ms)
 {
   TlsChannel *self = ptr;
 
@@ -116,7 +116,7 @@ tls_channel_pull_timeout (gnutls_transport_ptr_t ptr, unsigned ms)
 }
 
 static void
-tls_channel_put (TlsChannel *self, const guint8 *data, gsize len)
+tls_gnutls_put (TlsChannel *self, const guint8 *data, gsize len)
 {
   if (self->out != NULL && self->kept == NULL)
     {
@@ -135,13 +135,13 @@ tls_channel_put (TlsChannel *self, const guint8 *data, gsize len)
 }
 
 static ssize_t
-tls_channel_push (gnutls_transport_ptr_t ptr, const giovec_t *vec, int n)
+tls_gnutls_push (gnutls_transport_ptr_t ptr, const giovec_t *vec, int n)
 {
   ssize_t sum = 0;
 
   for (int i = 0; i < n; i++)
     {
-      tls_channel_put (ptr, vec[i].iov_base, vec[i].iov_len);
+      tls_gnutls_put (ptr, vec[i].iov_base, vec[i].iov_len);
       sum += (ssize_t) vec[i].iov_len;
     }
   return sum;
@@ -150,7 +150,7 @@ tls_channel_push (gnutls_transport_ptr_t ptr, const giovec_t *vec, int n)
 /* Moves what was kept into @out, which takes later pushes of this call, too. TRUE: nothing is kept
  * any more. */
 static gboolean
-tls_channel_flush (TlsChannel *self, DetourBuffer *out)
+tls_gnutls_flush (TlsChannel *self, DetourBuffer *out)
 {
   gsize n;
 
@@ -168,8 +168,8 @@ tls_channel_flush (TlsChannel *self, DetourBuffer *out)
 }
 
 static int
-tls_channel_secret (gnutls_session_t session, gnutls_record_encryption_level_t level,
-                    const void *read, const void *write, size_t len)
+tls_gnutls_secret (gnutls_session_t session, gnutls_record_encryption_level_t level,
+                   const void *read, const void *write, size_t len)
 {
   TlsChannel *self = gnutls_transport_get_ptr (session);
 
@@ -179,7 +179,7 @@ tls_channel_secret (gnutls_session_t session, gnutls_record_encryption_level_t l
 }
 
 static void
-tls_channel_drop_secrets (TlsChannel *self)
+tls_gnutls_drop_secrets (TlsChannel *self)
 {
   if (self->secrets != NULL)
     tls_secrets_wipe (self->secrets);
@@ -187,12 +187,12 @@ tls_channel_drop_secrets (TlsChannel *self)
 }
 
 static void
-tls_channel_free (gpointer ptr)
+tls_gnutls_free (gpointer ptr)
 {
   TlsChannel *self = ptr;
 
   gnutls_deinit (self->session);
-  tls_channel_drop_secrets (self);
+  tls_gnutls_drop_secrets (self);
   g_clear_pointer (&self->kept, g_byte_array_unref);
   tls_choice_clear (&self->choice);
   g_free (self);
@@ -203,7 +203,7 @@ tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_stora
 {
   TlsChannel *self = g_new0 (TlsChannel, 1);
 
-  /* No tickets: sessions last for hours, and a ticket would be one more allocation for each. */
+  /* No tickets: sessions last for hours, and each ticket would be one more allocation. */
   if (gnutls_init (&self->session,
                    GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS)
       < 0)
@@ -214,19 +214,19 @@ tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_stora
   self->choice.credentials = tls_credentials_ref (credentials);
   self->choice.local = g_memdup2 (local, sizeof *local);
   gnutls_transport_set_ptr (self->session, self);
-  gnutls_transport_set_pull_function (self->session, tls_channel_pull);
-  gnutls_transport_set_pull_timeout_function (self->session, tls_channel_pull_timeout);
-  gnutls_transport_set_vec_push_function (self->session, tls_channel_push);
+  gnutls_transport_set_pull_function (self->session, tls_gnutls_pull);
+  gnutls_transport_set_pull_timeout_function (self->session, tls_gnutls_pull_timeout);
+  gnutls_transport_set_vec_push_function (self->session, tls_gnutls_push);
   gnutls_handshake_set_timeout (self->session,
                                 GNUTLS_INDEFINITE_TIMEOUT); /* core has the deadline */
   if (tls_credentials_exports (credentials))
     {
       self->secrets = g_new0 (TlsSecrets, 1);
-      gnutls_handshake_set_secret_function (self->session, tls_channel_secret);
+      gnutls_handshake_set_secret_function (self->session, tls_gnutls_secret);
     }
   if (tls_credentials_arm (credentials, self->session, &self->choice) < 0)
     {
-      tls_channel_free (self);
+      tls_gnutls_free (self);
       return NULL;
     }
   return self;
@@ -234,7 +234,7 @@ tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_stora
 
 /* A static text for an error of GnuTLS; for an alert of the peer, what it says. */
 static const char *
-tls_channel_reason (TlsChannel *self, int rc)
+tls_gnutls_reason (TlsChannel *self, int rc)
 {
   const char *text = NULL;
 
@@ -246,7 +246,7 @@ tls_channel_reason (TlsChannel *self, int rc)
 }
 
 static gboolean
-tls_channel_gnutls_looks_like_http (const guint8 *data, gsize len)
+tls_gnutls_looks_like_http (const guint8 *data, gsize len)
 {
   static const char *const methods[] = { "GET /", "HEAD /",   "POST /",
                                          "PUT /", "OPTIONS ", "CONNECT " };
@@ -262,9 +262,9 @@ tls_channel_gnutls_looks_like_http (const guint8 *data, gsize len)
 }
 
 static DetourChannelResult
-tls_channel_handshake_failed (TlsChannel *self, int rc, const char **reason)
+tls_gnutls_handshake_failed (TlsChannel *self, int rc, const char **reason)
 {
-  *reason = tls_channel_reason (self, rc);
+  *reason = tls_gnutls_reason (self, rc);
   if (self->choice.missing)
     {
       *reason = "no certificate to serve"; /* GnuTLS only knows that no cipher fits */
@@ -276,9 +276,9 @@ tls_channel_handshake_failed (TlsChannel *self, int rc, const char **reason)
   return DETOUR_CHANNEL_BAD;
 }
 
-/* The peer goes on and on without coming to an end. */
+/* The peer exceeded a limit without finishing the handshake. */
 static DetourChannelResult
-tls_channel_gnutls_handshake_endless (TlsChannel *self, const char **reason)
+tls_gnutls_handshake_endless (TlsChannel *self, const char **reason)
 {
   *reason = self->content > MESSAGES_MAX     ? "more than 16 KiB of handshake messages"
           : self->taken > HANDSHAKE_WIRE_MAX ? "more than 128 KiB before the end of the handshake"
@@ -289,7 +289,7 @@ tls_channel_gnutls_handshake_endless (TlsChannel *self, const char **reason)
 }
 
 static void
-tls_channel_handshake_done (TlsChannel *self)
+tls_gnutls_handshake_done (TlsChannel *self)
 {
   gboolean tls13 = gnutls_protocol_get_version (self->session) == GNUTLS_TLS1_3;
 
@@ -300,7 +300,7 @@ tls_channel_handshake_done (TlsChannel *self)
 }
 
 static DetourChannelResult
-tls_channel_handshake_step (TlsChannel *self, const char **reason)
+tls_gnutls_handshake_step (TlsChannel *self, const char **reason)
 {
   for (guint idle = 0; idle <= USELESS_MAX;)
     {
@@ -309,29 +309,29 @@ tls_channel_handshake_step (TlsChannel *self, const char **reason)
 
       if (rc == GNUTLS_E_SUCCESS)
         {
-          tls_channel_handshake_done (self);
+          tls_gnutls_handshake_done (self);
           return DETOUR_CHANNEL_OK;
         }
       if (rc != GNUTLS_E_AGAIN && rc != GNUTLS_E_INTERRUPTED && gnutls_error_is_fatal (rc))
-        return tls_channel_handshake_failed (self, rc, reason);
+        return tls_gnutls_handshake_failed (self, rc, reason);
       if (self->useless > USELESS_MAX || self->content > MESSAGES_MAX
           || self->taken > HANDSHAKE_WIRE_MAX)
-        return tls_channel_gnutls_handshake_endless (self, reason);
+        return tls_gnutls_handshake_endless (self, reason);
       if ((rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED) && self->in_len == 0)
         return DETOUR_CHANNEL_MORE;
       if (self->in_len == before)
         idle++;
     }
-  return tls_channel_gnutls_handshake_endless (self, reason);
+  return tls_gnutls_handshake_endless (self, reason);
 }
 
 static DetourChannelResult
-tls_channel_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, DetourBuffer *out,
-                       const char **reason)
+tls_gnutls_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, DetourBuffer *out,
+                      const char **reason)
 {
   TlsChannel *self = ptr;
   DetourChannelResult result = DETOUR_CHANNEL_MORE;
-  gboolean flushed = tls_channel_flush (self, out);
+  gboolean flushed = tls_gnutls_flush (self, out);
 
   g_assert (len >= self->owed);
   if (!flushed)
@@ -339,9 +339,9 @@ tls_channel_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, D
       *used = 0;
       return DETOUR_CHANNEL_MORE;
     }
-  if (!self->begun && tls_channel_gnutls_looks_like_http (in, len))
+  if (!self->begun && tls_gnutls_looks_like_http (in, len))
     {
-      tls_channel_put (self, (const guint8 *) plain_http_answer, sizeof plain_http_answer - 1);
+      tls_gnutls_put (self, (const guint8 *) plain_http_answer, sizeof plain_http_answer - 1);
       *used = len;
       *reason = "the peer speaks HTTP without TLS";
       tls_credentials_count (self->choice.credentials, TLS_COUNT_FAILED);
@@ -354,15 +354,15 @@ tls_channel_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, D
   if (self->finished)
     result = DETOUR_CHANNEL_OK;
   else
-    result = tls_channel_handshake_step (self, reason);
+    result = tls_gnutls_handshake_step (self, reason);
   *used = len - self->in_len;
   self->in = NULL;
   self->in_len = 0;
 
   if (self->kept != NULL && result != DETOUR_CHANNEL_BAD)
     {
-      /* "Call me again" is said by leaving bytes; when all were taken, the last one is left for
-       * show. */
+      /* The caller calls again only if bytes are left. When all were consumed, the last one is
+       * reported as unused. */
       if (*used == len && len > 0)
         {
           self->owed = 1;
@@ -378,14 +378,14 @@ tls_channel_gnutls_export (gpointer ptr)
 {
   TlsChannel *self = ptr;
 
-  /* What was read beyond the handshake, or not sent yet, would be lost. */
+  /* Bytes that were read beyond the handshake, or not sent yet, would be lost. */
   if (self->secrets == NULL || !self->finished || self->kept != NULL || self->owed > 0)
     return NULL;
   return tls_secrets_export (self->secrets, self->session, FALSE, self->choice.sni);
 }
 
 static gpointer
-tls_channel_settle (gpointer ptr, const DetourChannelClass **cls)
+tls_gnutls_settle (gpointer ptr, const DetourChannelClass **cls)
 {
   TlsChannel *self = ptr;
   gboolean wanted = self->secrets != NULL;
@@ -396,17 +396,17 @@ tls_channel_settle (gpointer ptr, const DetourChannelClass **cls)
                            channel != NULL ? TLS_COUNT_EXPORTED : TLS_COUNT_NOT_EXPORTED);
   if (channel == NULL)
     {
-      tls_channel_drop_secrets (self);
+      tls_gnutls_drop_secrets (self);
       *cls = &tls_channel_gnutls_class;
       return self;
     }
-  tls_channel_free (self);
+  tls_gnutls_free (self);
   *cls = &tls_channel_export_class;
   return channel;
 }
 
 static void
-tls_channel_info (gpointer ptr, DetourChannelInfo *info)
+tls_gnutls_info (gpointer ptr, DetourChannelInfo *info)
 {
   TlsChannel *self = ptr;
 
@@ -415,11 +415,11 @@ tls_channel_info (gpointer ptr, DetourChannelInfo *info)
   info->sni = self->choice.sni;
 }
 
-/* The peer broke the rules: an alert waits for seal(). */
+/* The peer violated the protocol: an alert is queued for seal(). */
 static DetourChannelResult
-tls_channel_feed_failed (TlsChannel *self, int rc)
+tls_gnutls_feed_failed (TlsChannel *self, int rc)
 {
-  g_debug ("record refused: %s", tls_channel_reason (self, rc));
+  g_debug ("record refused: %s", tls_gnutls_reason (self, rc));
   if (rc == GNUTLS_E_REHANDSHAKE)
     gnutls_alert_send (self->session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
   else if (rc != GNUTLS_E_FATAL_ALERT_RECEIVED)
@@ -428,7 +428,7 @@ tls_channel_feed_failed (TlsChannel *self, int rc)
 }
 
 static DetourChannelResult
-tls_channel_feed_span (TlsChannel *self, DetourBuffer *plain)
+tls_gnutls_feed_span (TlsChannel *self, DetourBuffer *plain)
 {
   for (;;)
     {
@@ -447,19 +447,19 @@ tls_channel_feed_span (TlsChannel *self, DetourBuffer *plain)
         return DETOUR_CHANNEL_CLOSED;
       if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
         {
-          /* With bytes left it means that the record had no data: a KeyUpdate, say. */
+          /* With bytes left it means that the record had no data, as a KeyUpdate. */
           if (self->in_len == 0)
             return DETOUR_CHANNEL_OK;
         }
       else if (n != GNUTLS_E_WARNING_ALERT_RECEIVED)
-        return tls_channel_feed_failed (self, (int) n);
+        return tls_gnutls_feed_failed (self, (int) n);
       if (++self->useless > USELESS_MAX)
-        return tls_channel_feed_failed (self, GNUTLS_E_TOO_MANY_EMPTY_PACKETS);
+        return tls_gnutls_feed_failed (self, GNUTLS_E_TOO_MANY_EMPTY_PACKETS);
     }
 }
 
 static DetourChannelResult
-tls_channel_feed (gpointer ptr, const guint8 *in, gsize len, DetourBuffer *plain, gboolean *reply)
+tls_gnutls_feed (gpointer ptr, const guint8 *in, gsize len, DetourBuffer *plain, gboolean *reply)
 {
   TlsChannel *self = ptr;
   DetourChannelResult result;
@@ -467,7 +467,7 @@ tls_channel_feed (gpointer ptr, const guint8 *in, gsize len, DetourBuffer *plain
   self->in = in;
   self->in_len = len;
   self->out = NULL;
-  result = tls_channel_feed_span (self, plain);
+  result = tls_gnutls_feed_span (self, plain);
   self->in = NULL;
   self->in_len = 0;
   if (self->kept != NULL)
@@ -476,7 +476,7 @@ tls_channel_feed (gpointer ptr, const guint8 *in, gsize len, DetourBuffer *plain
 }
 
 static gboolean
-tls_channel_send (TlsChannel *self, const guint8 *data, gsize len)
+tls_gnutls_send (TlsChannel *self, const guint8 *data, gsize len)
 {
   while (len > 0)
     {
@@ -491,15 +491,15 @@ tls_channel_send (TlsChannel *self, const guint8 *data, gsize len)
 }
 
 static gboolean
-tls_channel_seal (gpointer ptr, const struct iovec *plain, guint n, DetourBuffer *out)
+tls_gnutls_seal (gpointer ptr, const struct iovec *plain, guint n, DetourBuffer *out)
 {
   TlsChannel *self = ptr;
-  guint8 scratch[DETOUR_CHANNEL_RECORD_MAX]; /* gathering here costs 250 ns a record less than cork
+  guint8 scratch[DETOUR_CHANNEL_RECORD_MAX]; /* gathering here is 250 ns a record faster than cork
                                                 and uncork */
   gsize held = 0;
   gboolean sent = TRUE;
 
-  tls_channel_flush (self, out);
+  tls_gnutls_flush (self, out);
   for (guint i = 0; i < n && sent; i++)
     {
       const guint8 *data = plain[i].iov_base;
@@ -510,14 +510,14 @@ tls_channel_seal (gpointer ptr, const struct iovec *plain, guint n, DetourBuffer
           gsize take = MIN (left, sizeof scratch - held);
 
           if (held == 0 && (take == sizeof scratch || i == n - 1))
-            sent = tls_channel_send (self, data, take);
+            sent = tls_gnutls_send (self, data, take);
           else
             {
               memcpy (scratch + held, data, take);
               held += take;
               if (held == sizeof scratch)
                 {
-                  sent = tls_channel_send (self, scratch, held);
+                  sent = tls_gnutls_send (self, scratch, held);
                   held = 0;
                 }
             }
@@ -526,29 +526,29 @@ tls_channel_seal (gpointer ptr, const struct iovec *plain, guint n, DetourBuffer
         }
     }
   if (sent && held > 0)
-    sent = tls_channel_send (self, scratch, held);
+    sent = tls_gnutls_send (self, scratch, held);
   self->out = NULL;
   return sent;
 }
 
 static void
-tls_channel_close (gpointer ptr, DetourBuffer *out)
+tls_gnutls_close (gpointer ptr, DetourBuffer *out)
 {
   TlsChannel *self = ptr;
 
-  tls_channel_flush (self, out);
+  tls_gnutls_flush (self, out);
   gnutls_bye (self->session, GNUTLS_SHUT_WR);
   self->out = NULL;
 }
 
 const DetourChannelClass tls_channel_gnutls_class = {
   .name = "gnutls",
-  .handshake = tls_channel_handshake,
-  .settle = tls_channel_settle,
-  .info = tls_channel_info,
-  .feed = tls_channel_feed,
-  .seal = tls_channel_seal,
-  .close = tls_channel_close,
+  .handshake = tls_gnutls_handshake,
+  .settle = tls_gnutls_settle,
+  .info = tls_gnutls_info,
+  .feed = tls_gnutls_feed,
+  .seal = tls_gnutls_seal,
+  .close = tls_gnutls_close,
   /* save and restore: GnuTLS cannot write a live session down and read it back. */
-  .free = tls_channel_free,
+  .free = tls_gnutls_free,
 };

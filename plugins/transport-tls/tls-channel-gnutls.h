@@ -1,4 +1,4 @@
-/* tls-channel-gnutls.h: the channel whose records GnuTLS makes.
+/* tls-channel-gnutls.h: the channel that leaves records to GnuTLS.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

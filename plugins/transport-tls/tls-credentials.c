@@ -1,4 +1,4 @@
-/* tls-credentials.c: what every session of one listener shares: ciphers, certificates, the meta
+/* tls-credentials.c: state shared by the sessions of one listener: ciphers, certificates, the meta
  * certificate.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
@@ -24,16 +24,16 @@
   ":+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+SIGN-ALL:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1" \
   ":+COMP-NULL:+CTYPE-SRV-X509:%SERVER_PRECEDENCE"
 
-/* A server that runs for years still shows a meta certificate that is valid: no client of today
- * looks, boxes on the way may. */
+/* A server that runs for years must still show a valid meta certificate. Today's clients do not
+ * check it, but middleboxes may. */
 #define METACERT_RENEW_S (TLS_METACERT_SPAN_S / 2)
 
 struct _TlsPair {
   gatomicrefcount refs;
-  DetourCert *cert; /* keeps the address, which is the key of the table, from being used again */
+  DetourCert *cert; /* keeps the address, which is the key in the table, from being reused */
   gnutls_pcert_st *list;
   guint n_list;
-  gnutls_privkey_t key; /* NULL: the certificate cannot be used, and that was said */
+  gnutls_privkey_t key; /* NULL: the certificate cannot be used, which was logged */
 };
 
 struct _TlsCredentials {
@@ -146,7 +146,7 @@ tls_credentials_refresh (TlsCredentials *self)
   gint64 now_s = (gint64) time (NULL);
   g_autoptr (GError) error = NULL;
 
-  /* A clock that was set back counts as old, too. */
+  /* The same after the clock was set back. */
   if (self->metacert == NULL || ABS (now_s - self->metacert_s) > METACERT_RENEW_S)
     {
       g_clear_pointer (&self->metacert, g_bytes_unref);
@@ -236,7 +236,8 @@ tls_credentials_retrieve (gnutls_session_t session, const struct gnutls_cert_ret
     }
   if (choice->pair == NULL)
     return -1;
-  /* No flag: list and key stay ours; the session borrows them for as long as it has @choice. */
+  /* No flag: the list and the key stay owned by the pair, and the session borrows them as long as
+   * @choice lives. */
   *list = choice->pair->list;
   *n_list = choice->pair->n_list;
   *key = choice->pair->key;
@@ -321,7 +322,8 @@ tls_credentials_detach (TlsCredentials *self)
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
   self->host = NULL;
-  /* Keys must not stay in memory because some session lasts: each holds its own pair. */
+  /* Dropped now, so that keys do not stay in memory as long as any session lasts; each session
+   * holds its own pair. */
   g_hash_table_remove_all (self->pairs);
 }
 
@@ -337,8 +339,8 @@ tls_ignore_sent (gnutls_session_t session, gnutls_buffer_t extension)
   return 0;
 }
 
-/* A server may pay no heed to the wish for small records, as the reference does: then seal() makes
- * one record of what fits in one, and DETOUR_CHANNEL_SEAL_BOUND() holds. */
+/* A server may ignore the request for small records, as derper does. Then seal() makes one record
+ * of what fits in one, and DETOUR_CHANNEL_SEAL_BOUND() holds. */
 static int
 tls_ignore_record_size (gnutls_session_t session)
 {

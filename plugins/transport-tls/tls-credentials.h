@@ -1,4 +1,4 @@
-/* tls-credentials.h: what every session of one listener shares: ciphers, certificates, the meta
+/* tls-credentials.h: state shared by the sessions of one listener: ciphers, certificates, the meta
  * certificate.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
@@ -28,7 +28,7 @@ typedef struct {
 typedef struct {
   TlsCredentials *credentials;
   TlsPair *pair;    /* chosen when the client's hello came; NULL before */
-  gboolean missing; /* the hello came, and there was nothing to choose from */
+  gboolean missing; /* the hello was received, and there was no certificate */
   char *sni;        /* name the client asked for; NULL: none */
   struct sockaddr_storage
       *local; /* where the connection arrived; NULL: not known, or not needed any more */
@@ -55,8 +55,8 @@ TlsCredentials *tls_credentials_new (DetourHost *host, const TlsConfig *config, 
 TlsCredentials *tls_credentials_ref (TlsCredentials *self);
 void tls_credentials_unref (TlsCredentials *self);
 
-/* The instance ends: nothing calls its host from now on. Handshakes that have their certificate go
- * on, those whose hello has not come yet fail. */
+/* Called when the instance ends: nothing calls its host afterwards. Handshakes that have a
+ * certificate continue, those without a hello fail. */
 void tls_credentials_detach (TlsCredentials *self);
 
 /* Gives @session its ciphers, protocols and certificates; @choice becomes the session's pointer and

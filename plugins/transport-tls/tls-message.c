@@ -18,7 +18,7 @@ tls_message_body_len (const TlsMessage *self)
   return (guint32) self->head[1] << 16 | (guint32) self->head[2] << 8 | self->head[3];
 }
 
-/* As much of the head as has come. */
+/* Bytes of the head received so far. */
 static gboolean
 tls_message_head_is_good (const TlsMessage *self, gboolean from_server, TlsAlert *alert)
 {

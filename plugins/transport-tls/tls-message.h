@@ -9,9 +9,9 @@
 G_BEGIN_DECLS
 
 typedef struct {
-  guint32 left;   /* bytes of the body that have not come */
+  guint32 left;   /* bytes of the body not received yet */
   guint8 head[4]; /* type and length */
-  guint8 have;    /* bytes of the head that have come; 0: between messages */
+  guint8 have;    /* bytes of the head received; 0: between messages */
 } TlsMessage;
 
 typedef enum {

@@ -106,7 +106,7 @@ static void
 tls_metacert_der_append_time (GByteArray *to, gint64 unix_s)
 {
   g_autoptr (GDateTime) time = g_date_time_new_from_unix_utc (unix_s);
-  gboolean utc = g_date_time_get_year (time) < 2050; /* X.509 changes the form there */
+  gboolean utc = g_date_time_get_year (time) < 2050; /* X.509 changes the time format there */
   g_autofree char *text = g_date_time_format (time, utc ? "%y%m%d%H%M%SZ" : "%Y%m%d%H%M%SZ");
 
   tls_metacert_der_append (to, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME, (const guint8 *) text,
@@ -157,7 +157,7 @@ tls_metacert_body (const char *common_name, gint64 now_s, const guint8 public_ke
   return body;
 }
 
-/* Signs @body with a key that nobody sees again; @public_key is already in it. */
+/* Signs @body with a throw-away key; @public_key is already in it. */
 static GBytes *
 tls_metacert_sign (gnutls_privkey_t key, GByteArray *body, GError **error)
 {

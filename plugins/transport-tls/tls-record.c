@@ -17,7 +17,7 @@ tls_record_parse (const guint8 *data, gsize len, gsize *body_len, TlsAlert *aler
     }
   if (len < TLS_RECORD_HEAD_SIZE)
     return TLS_RECORD_MORE;
-  /* The version says nothing any more; the tag covers it. */
+  /* The version has no meaning any more; the tag covers it. */
   *body_len = (gsize) data[3] << 8 | data[4];
   if (*body_len > TLS_RECORD_BODY_MAX)
     {

@@ -1,5 +1,4 @@
-/* tls-secrets.c: the traffic secrets of a GnuTLS session, caught on their way, and the channel
- * made of them.
+/* tls-secrets.c: captures the traffic secrets of a GnuTLS session and makes a channel of them.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -64,7 +63,8 @@ tls_secrets_seq_of (gnutls_session_t session, gboolean read, guint64 *seq)
   return TRUE;
 }
 
-/* Does GnuTLS write with the key we derived? If not, what we caught was not what we think it is. */
+/* Checks that GnuTLS writes with the key derived here; otherwise the captured secret is not the
+ * expected one. */
 static gboolean
 tls_secrets_is_key_of (const TlsKeys *keys, gnutls_session_t session, gboolean read)
 {

@@ -1,5 +1,4 @@
-/* tls-secrets.h: the traffic secrets of a GnuTLS session, caught on their way, and the channel
- * made of them.
+/* tls-secrets.h: captures the traffic secrets of a GnuTLS session and makes a channel of them.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

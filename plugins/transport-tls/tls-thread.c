@@ -1,4 +1,5 @@
-/* tls-thread.c: what a thread keeps to seal and open records: a library's engine, expanded keys.
+/* tls-thread.c: state of a thread for sealing and opening records: the cipher library, expanded
+ * keys.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -7,16 +8,15 @@
 #include <sodium.h>
 #include <string.h>
 
-/* Expanded keys that are kept: 1024, for 512 busy connections; a megabyte at most, of which only
- * what was used is real. A miss costs about 150 ns. */
+/* The cache keeps 1024 expanded keys, for 512 busy connections: at most a megabyte, of which unused
+ * pages take no memory. A miss costs about 150 ns. */
 #define SETS_BITS 8u
 #define N_SETS    (1u << SETS_BITS)
 #define N_WAYS    4u
 #define KEY_ALIGN 64u
 
-/* The first records of a key do not make it kept: most connections say little, and those that are
- * still on their way through the handshake pool must leave nothing behind there, since they end in
- * another thread. */
+/* The first records of a key are not cached: most connections send little, and a connection in the
+ * handshake pool must leave nothing in that thread's cache, since it moves to another thread. */
 #define KEEP_FROM_SEQ 8u
 
 /* The expanded key lies behind it. */
@@ -24,7 +24,7 @@ typedef struct {
   _Alignas(KEY_ALIGN) const TlsKeys *owner; /* NULL: free */
   guint32 used;                             /* when, in ticks of the thread */
   guint8 cipher;
-  guint8 key[TLS_AEAD_KEY_MAX]; /* an address may come to belong to other keys: the bytes decide */
+  guint8 key[TLS_AEAD_KEY_MAX]; /* addresses are reused, so the bytes are compared */
 } Slot;
 
 struct _TlsThread {
@@ -82,7 +82,8 @@ tls_thread_new (void)
   return self;
 }
 
-/* So much at once comes from the kernel as zeros that take no memory before they are written. */
+/* A block of this size comes from the kernel as zero pages that take no memory until they are
+ * written. */
 static void
 tls_thread_make_room (TlsThread *self)
 {
@@ -110,7 +111,7 @@ tls_thread_set_of (const TlsKeys *keys)
                   >> (64 - SETS_BITS));
 }
 
-/* In a time that does not tell where they differ. */
+/* In constant time. */
 static gboolean
 tls_thread_same_key (const Slot *slot, const TlsKeys *keys)
 {

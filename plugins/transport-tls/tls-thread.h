@@ -1,4 +1,5 @@
-/* tls-thread.h: what a thread keeps to seal and open records: a library's engine, expanded keys.
+/* tls-thread.h: state of a thread for sealing and opening records: the cipher library, expanded
+ * keys.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The one thing in the plugin that does not hang off an instance or a connection: connections move

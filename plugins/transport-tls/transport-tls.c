@@ -10,7 +10,7 @@
 #include "tls-channel-gnutls.h"
 #include "tls-credentials.h"
 
-/* What GnuTLS takes of a list for ALPN. */
+/* Limits of GnuTLS for a list of ALPN protocols. */
 #define ALPN_MAX      8
 #define ALPN_NAME_MAX 32
 
