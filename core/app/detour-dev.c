@@ -94,6 +94,19 @@ dev_port_of (DetourRoster *roster, const char *id)
   return listen[0] != NULL && detour_address_parse (listen[0], &address, NULL) ? address.port : 0;
 }
 
+/* How somebody runs detourctl here: by its path where it was built and not installed. */
+static char *
+dev_detourctl (void)
+{
+  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *folder = program != NULL ? g_path_get_dirname (program) : NULL;
+  g_autofree char *beside = folder != NULL ? g_build_filename (folder, "detourctl", NULL) : NULL;
+
+  if (beside != NULL && g_file_test (beside, G_FILE_TEST_IS_EXECUTABLE))
+    return g_steal_pointer (&beside);
+  return g_strdup ("detourctl");
+}
+
 void
 detour_dev_print (DetourRoster *roster, const char *control)
 {
@@ -125,7 +138,11 @@ detour_dev_print (DetourRoster *roster, const char *control)
             "  curl http://127.0.0.1:%u/generate_204 -o /dev/null -w '%%{http_code}\\n'\n",
             http, http);
   if (control != NULL)
-    printf ("  detourctl --socket %s\n", control);
+    {
+      g_autofree char *detourctl = dev_detourctl ();
+
+      printf ("  %s --socket %s\n", detourctl, control);
+    }
   printf ("\nAnyone on this machine may use it. Ctrl-C ends it and removes its state.\n");
   fflush (stdout);
   if (cert != NULL)

@@ -1,4 +1,4 @@
-/* detourctl-clients.c: who is connected, why, and sending somebody away.
+/* detourctl-clients.c: lists clients, shows one, closes its connections, and shows verdicts on it.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -36,7 +36,7 @@ static const GOptionEntry list_options[] = {
   { NULL },
 };
 
-/* The digits in front, which are enough for the other commands. */
+/* The first digits of the key, which the other commands accept. */
 static char *
 ctl_clients_short_key (GVariant *row)
 {
@@ -64,7 +64,8 @@ ctl_clients_add_client (DetourctlTable *table, GVariant *row)
 
 /* Lists ---------------------------------------------------------------------------------------- */
 
-/* The next page of rows, aa{sv}; @after: (inout): "" for the first page, and behind the last. */
+/* The next page of rows, aa{sv}; @after: (inout): "" asks for the first page, and comes with the
+ * last one. */
 static GVariant *
 ctl_clients_get_page (Detourctl *self, guint n, char **after, DetourctlExit *exit)
 {
@@ -191,9 +192,9 @@ ctl_clients_list_traits (GVariant *row)
   } traits[] = {
     { "home", N_ ("this relay is its home") },
     { "mesh", N_ ("another relay of the mesh") },
-    { "watcher", N_ ("hears of everyone who comes and goes") },
+    { "watcher", N_ ("is told which clients come and go") },
     { "prober", N_ ("a prober") },
-    { "blocked", N_ ("takes nothing at the moment") },
+    { "blocked", N_ ("reads nothing at the moment") },
   };
   g_autoptr (GPtrArray) texts = g_ptr_array_new ();
 
@@ -234,7 +235,8 @@ ctl_clients_print_client (const Detourctl *self, GVariant *row)
     detourctl_print_fact (self, _ ("also"), FACTS, traits);
 }
 
-/* Calls a method whose only argument is a key; gives what it returned, or NULL and tells why. */
+/* Calls a method whose only argument is a key. Returns what it returned, or NULL after a message.
+ */
 static GVariant *
 ctl_clients_call_with_key (Detourctl *self, const char *method, const char *key, const char *reply,
                            DetourctlExit *exit)
@@ -243,7 +245,7 @@ ctl_clients_call_with_key (Detourctl *self, const char *method, const char *key,
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) values = NULL;
 
-  /* The daemon would find it as well, but knows no language. */
+  /* The daemon would refuse a wrong key as well, but not in the user's language. */
   if (!detour_client_list_parse_key (key, &filter, &error))
     {
       detourctl_complain ("%s", error->message);
@@ -298,7 +300,7 @@ ctl_clients_verdict_word (GVariant *row)
 
   if (strcmp (verdict, "allow") == 0)
     return _ ("allowed");
-  return strcmp (verdict, "deny") == 0 ? _ ("refused") : _ ("nobody could say");
+  return strcmp (verdict, "deny") == 0 ? _ ("refused") : _ ("no answer");
 }
 
 static char *
@@ -308,9 +310,9 @@ ctl_clients_verdict_notes (GVariant *row)
     const char *flag, *text;
   } notes[] = {
     { "cached", N_ ("remembered") },
-    { "grace", N_ ("let in because it was allowed lately") },
+    { "grace", N_ ("admitted because it was allowed lately") },
     { "recheck", N_ ("asked again while it was connected") },
-    { "dry_run", N_ ("let in because of dry-run") },
+    { "dry_run", N_ ("admitted because of dry-run") },
   };
   g_autoptr (GPtrArray) texts = g_ptr_array_new ();
 
@@ -350,7 +352,7 @@ ctl_clients_run_why (Detourctl *self, char **arguments)
   n = g_variant_n_children (rows);
   if (n == 0)
     {
-      g_print (_ ("Nobody was asked about this key lately.\n"));
+      g_print (_ ("There was no verdict on this key lately.\n"));
       return DETOURCTL_GOOD;
     }
   table = detourctl_table_new (columns);
@@ -372,13 +374,13 @@ ctl_clients_run_why (Detourctl *self, char **arguments)
 const DetourctlCommand detourctl_clients_commands[] = {
   { .name = "clients",
     .arguments = "",
-    .summary = N_ ("Who is connected"),
+    .summary = N_ ("List the connected clients"),
     .details = N_ ("IN and OUT are what the relay received from and sent to the client."),
     .options = list_options,
     .run = ctl_clients_run_clients },
   { .name = "client",
     .arguments = N_ ("KEY"),
-    .summary = N_ ("All about one client"),
+    .summary = N_ ("Show all about one client"),
     .details = N_ ("KEY is nodekey: and 64 hex digits, or the first digits, as \"detourctl "
                    "clients\" shows them."),
     .run = ctl_clients_run_client,
@@ -387,13 +389,13 @@ const DetourctlCommand detourctl_clients_commands[] = {
   { .name = "kick",
     .arguments = N_ ("KEY"),
     .summary = N_ ("Close a client's connections"),
-    .details = N_ ("It may come back at once; admission is what keeps clients away."),
+    .details = N_ ("The client may connect again at once; only admission keeps it away."),
     .run = ctl_clients_run_kick,
     .n_min = 1,
     .n_max = 1 },
   { .name = "why",
     .arguments = N_ ("KEY"),
-    .summary = N_ ("The last verdicts on a key, who gave them and why"),
+    .summary = N_ ("Show the last verdicts on a key, which instance gave them and why"),
     .details = N_ ("The full key is needed for a client that is not connected."),
     .run = ctl_clients_run_why,
     .n_min = 1,

@@ -1,4 +1,4 @@
-/* detourctl-complete.c: what may stand next on a command line, for the shells.
+/* detourctl-complete.c: lists what can come next on a command line, for the completions of shells.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * `detourctl complete WORD…` prints what the last word, which may be empty, can become: one
@@ -13,7 +13,7 @@
 
 #define KEYS_MAX 1000u
 
-/* What stands in front of each candidate: "--format=" while that is one word with its value. */
+/* The prefix of each candidate: "--format=" where the shell takes option and value for one word. */
 static char *in_front;
 
 static void
@@ -32,7 +32,7 @@ ctl_complete_offer_words (const char *word, const char *words)
     ctl_complete_offer (word, list[i]);
 }
 
-/* Asking the daemon: a shell in the middle of a line wants no explanations. */
+/* Asks the daemon without error messages, because they would be shown in the middle of a line. */
 static GVariant *
 ctl_complete_ask (Detourctl *self, const char *interface, const char *method, GVariant *arguments,
                   const char *reply)
@@ -126,7 +126,7 @@ ctl_complete_offer_argument (Detourctl *self, const DetourctlCommand *command, c
     ctl_complete_offer_words (word, "debug info message warning critical configured");
 }
 
-/* What may be written as the value of an option, in one text; NULL: it takes none. */
+/* The values that an option takes, in one text; NULL: it takes none. */
 static const char *
 ctl_complete_find_values (const char *option)
 {
@@ -204,7 +204,7 @@ ctl_complete_offer_options (const DetourctlCommand *command, const char *word)
 
 /* Commands ------------------------------------------------------------------------------------- */
 
-/* Words that may stand next in the name of a command. */
+/* The words with which the name of a command can go on. */
 static void
 ctl_complete_offer_commands (const char *first, const char *word)
 {
@@ -240,7 +240,7 @@ ctl_complete_find (const char *first, const char *second)
   return found;
 }
 
-/* Options of the connection that stand on the line count here, too. */
+/* Options on the line that say where the daemon is hold for completion, too. */
 static void
 ctl_complete_take_connection (Detourctl *self, const char *option, const char *value)
 {

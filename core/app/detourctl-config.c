@@ -1,4 +1,4 @@
-/* detourctl-config.c: what the configuration says, and whether the files are right.
+/* detourctl-config.c: shows the configuration, and checks its files.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -28,7 +28,7 @@ static const GOptionEntry file_options[] = {
   { NULL },
 };
 
-/* Files instead of the daemon: those that it would read. */
+/* The files that the daemon would read, for use without the daemon. */
 typedef struct {
   char *vendor_file, *main_file;
   DetourPlugins *plugins;
@@ -83,7 +83,7 @@ ctl_config_print_problems (const Detourctl *self, char **problems)
   return good ? DETOURCTL_GOOD : DETOURCTL_FAILED;
 }
 
-/* The configuration of the files; NULL when they are wrong, and the user was told. */
+/* The configuration of the files; NULL after messages about what is wrong with them. */
 static DetourConfig *
 ctl_config_load (const Detourctl *self, DetourctlExit *exit)
 {
@@ -94,7 +94,7 @@ ctl_config_load (const Detourctl *self, DetourctlExit *exit)
 
   ctl_config_files_init (&files);
   config = detour_config_load (&files.sources, files.plugins, errors);
-  /* What was loaded stays loaded, so the configuration may point into it. */
+  /* Modules stay loaded, so the configuration may point into them. */
   ctl_config_files_clear (&files);
   if (config != NULL)
     return config;
@@ -246,19 +246,19 @@ ctl_config_run_explain (Detourctl *self, char **arguments)
 const DetourctlCommand detourctl_config_commands[] = {
   { .name = "config check",
     .arguments = "",
-    .summary = N_ ("Whether the files of the configuration are right"),
+    .summary = N_ ("Check the files of the configuration"),
     .details = N_ (
         "Nothing is changed. The daemon need not run when --config says which file to look at."),
     .options = file_options,
     .run = ctl_config_run_check },
   { .name = "config dump",
     .arguments = "",
-    .summary = N_ ("All settings, and where each comes from"),
+    .summary = N_ ("Print all settings, and where each comes from"),
     .options = file_options,
     .run = ctl_config_run_dump },
   { .name = "config explain",
     .arguments = N_ ("KEY"),
-    .summary = N_ ("What a key means and what it is set to"),
+    .summary = N_ ("Show what a key means and its value"),
     .details = N_ ("KEY is GROUP.KEY, as in limits.write-timeout or service/stun.listen."),
     .options = file_options,
     .run = ctl_config_run_explain,

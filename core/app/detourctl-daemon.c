@@ -1,4 +1,4 @@
-/* detourctl-daemon.c: what an operator tells the daemon as a whole.
+/* detourctl-daemon.c: commands for the daemon as a whole: reload, log level, counters, version.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -199,7 +199,7 @@ const DetourctlCommand detourctl_daemon_commands[] = {
     .run = ctl_daemon_run_reload },
   { .name = "log-level",
     .arguments = N_ ("LEVEL"),
-    .summary = N_ ("Write more or less to all logs"),
+    .summary = N_ ("Set the level of all logs"),
     .details = N_ ("LEVEL is debug, info, message, warning or critical, and counts until the "
                    "daemon ends; with\n"
                    "\"configured\", each log goes by its configuration again."),
@@ -208,12 +208,12 @@ const DetourctlCommand detourctl_daemon_commands[] = {
     .n_max = 1 },
   { .name = "counters",
     .arguments = "",
-    .summary = N_ ("Every number there is"),
+    .summary = N_ ("Show all counters"),
     .options = counters_options,
     .run = ctl_daemon_run_counters },
   { .name = "version",
     .arguments = "",
-    .summary = N_ ("The versions of this program and of the daemon"),
+    .summary = N_ ("Show the versions of this program and of the daemon"),
     .run = ctl_daemon_run_version },
   { NULL },
 };

@@ -34,7 +34,7 @@ detourctl_format_count (guint64 value)
   return g_string_free (out, FALSE);
 }
 
-/* With up to @decimals digits behind the point, and none of the zeros at the end. */
+/* Up to @decimals digits behind the point, without zeros at the end. */
 static char *
 ctl_format_decimal (double value, guint decimals)
 {
@@ -62,7 +62,7 @@ ctl_format_decimal (double value, guint decimals)
   }
 }
 
-/* Three digits that count. */
+/* Three significant digits. */
 static char *
 ctl_format_three (double value)
 {
@@ -115,7 +115,7 @@ detourctl_format_share (guint64 part, guint64 whole)
   g_autofree char *number = NULL;
 
   if (part > 0 && share < 0.01)
-    /* TRANSLATORS: of a hundred; the number has the form of the ones beside it. */
+    /* TRANSLATORS: a percentage; write the number like those beside it. */
     return g_strdup (_ ("< 0.01 %"));
   number = ctl_format_decimal (share, share >= 10 ? 0 : 2);
   return g_strdup_printf ("%s %%", number);
@@ -211,7 +211,7 @@ detourctl_format_wrap (const char *text, guint first, guint indent, guint width)
     {
       guint n = detourctl_format_width (words[i]);
 
-      /* Blanks that would end a line, or begin one, are left out. */
+      /* Spaces at the end and at the beginning of a line are left out. */
       if (n == 0
           && (at_start || words[i + 1] == NULL
               || column + 2 + detourctl_format_width (words[i + 1]) > width))

@@ -27,7 +27,7 @@ char *detourctl_format_age (guint64 us);
 /* 2026-11-25T00:29:13Z */
 char *detourctl_format_time (guint64 us);
 
-/* @text for a terminal: one line, nothing that the terminal would obey. */
+/* @text in one line, with control characters escaped, so that a terminal obeys nothing in it. */
 char *detourctl_format_safe (const char *text);
 
 /* Columns that @text takes. */

@@ -1,4 +1,4 @@
-/* detourctl-hints.c: what somebody should look at, out of the state of the relay.
+/* detourctl-hints.c: finds in the state of the relay what needs the operator's attention.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -10,7 +10,7 @@
 #include "detourctl-format.h"
 #include "detourctl.h"
 
-/* More of the packets than this is worth a word. */
+/* From this share of dropped packets on there is a hint. */
 #define DROPPED_PERCENT 2u
 #define EXPIRES_SOON_US (G_GINT64_CONSTANT (30) * 86400 * G_USEC_PER_SEC)
 
@@ -154,7 +154,7 @@ ctl_hints_look_at_traffic (Context *context, GVariant *manager)
             "--sort dropped")));
 }
 
-/* Set by hand and easily forgotten, with all that is then written. */
+/* A level set by hand is easily forgotten, and debug messages fill a disk. */
 static void
 ctl_hints_look_at_log_level (Context *context, GVariant *manager)
 {

@@ -1,4 +1,4 @@
-/* detourctl-hints.h: what somebody should look at, out of the state of the relay.
+/* detourctl-hints.h: finds in the state of the relay what needs the operator's attention.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

@@ -108,7 +108,7 @@ ctl_json_quote (DetourctlJson *self, const char *value)
   g_string_append_c (self->text, '"');
 }
 
-/* What stands before a value. */
+/* The comma before a value, and its name in an object. */
 static void
 ctl_json_begin_value (DetourctlJson *self, const char *name)
 {

@@ -11,12 +11,12 @@ typedef struct _DetourctlJson DetourctlJson;
 
 /* One value, which is appended to @out. */
 DetourctlJson *detourctl_json_new (GString *out);
-/* It is whole: a line feed follows. */
+/* Ends it with a line feed. */
 void detourctl_json_finish (DetourctlJson *self);
 
 /* Standard output: an object, whose members follow. */
 DetourctlJson *detourctl_json_begin_document (void);
-/* It is whole. Returns: @exit, but FAILED instead of GOOD when it could not be written. */
+/* Ends the document. Returns: @exit, but FAILED instead of GOOD when it could not be written. */
 DetourctlExit detourctl_json_end_document (DetourctlJson *self, DetourctlExit exit);
 
 /* @name: (nullable): of the member; NULL in an array and for the outermost value. */

@@ -1,4 +1,4 @@
-/* detourctl-listeners.c: where clients arrive, and the certificates they are shown.
+/* detourctl-listeners.c: lists listeners and certificates.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -75,11 +75,11 @@ ctl_listeners_run_certs (Detourctl *self, char **arguments)
 const DetourctlCommand detourctl_listeners_commands[] = {
   { .name = "listeners",
     .arguments = "",
-    .summary = N_ ("Where clients arrive"),
+    .summary = N_ ("List the listeners"),
     .run = ctl_listeners_run_listeners },
   { .name = "certs",
     .arguments = "",
-    .summary = N_ ("Certificates that clients are shown"),
+    .summary = N_ ("List the certificates"),
     .run = ctl_listeners_run_certs },
   { NULL },
 };

@@ -1,4 +1,4 @@
-/* detourctl-plugins.c: the running instances of plugins, and switching them.
+/* detourctl-plugins.c: lists the instances of plugins, and stops and starts them.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -74,7 +74,7 @@ ctl_plugins_look (const char *path, GVariant *properties, gpointer user)
   search->id = g_strdup (id);
 }
 
-/* FALSE when there is none, or no telling which; the user was told. */
+/* FALSE after a message: there is no such instance, or there are several. */
 static gboolean
 ctl_plugins_find (GVariant *objects, const char *wanted, char **path, char **id)
 {
@@ -116,7 +116,7 @@ static gboolean persist;
 
 static const GOptionEntry switch_options[] = {
   { "persist", 0, 0, G_OPTION_ARG_NONE, &persist,
-    N_ ("Let it be so after the next start of the daemon, too"), NULL },
+    N_ ("Keep it so after the next start of the daemon, too"), NULL },
   { NULL },
 };
 
@@ -194,11 +194,11 @@ ctl_plugins_run_restart (Detourctl *self, char **arguments)
 const DetourctlCommand detourctl_plugins_commands[] = {
   { .name = "plugins",
     .arguments = "",
-    .summary = N_ ("The running instances of plugins"),
+    .summary = N_ ("List the instances of plugins"),
     .run = ctl_plugins_run_list },
   { .name = "plugins enable",
     .arguments = N_ ("ID…"),
-    .summary = N_ ("Start some of them"),
+    .summary = N_ ("Start instances"),
     .details = N_ (
         "An ID is KIND/NAME, as in service/stun; a NAME will do where it is the only one."),
     .options = switch_options,
@@ -207,7 +207,7 @@ const DetourctlCommand detourctl_plugins_commands[] = {
     .n_max = ARGUMENTS_MAX },
   { .name = "plugins disable",
     .arguments = N_ ("ID…"),
-    .summary = N_ ("Stop some of them; clients stay"),
+    .summary = N_ ("Stop instances; clients stay connected"),
     .details = N_ (
         "Clients stay connected, also those that came through a listener that is stopped."),
     .options = switch_options,
@@ -216,7 +216,7 @@ const DetourctlCommand detourctl_plugins_commands[] = {
     .n_max = ARGUMENTS_MAX },
   { .name = "plugins restart",
     .arguments = N_ ("ID…"),
-    .summary = N_ ("Stop and start some of them"),
+    .summary = N_ ("Stop and start instances"),
     .run = ctl_plugins_run_restart,
     .n_min = 1,
     .n_max = ARGUMENTS_MAX },

@@ -1,4 +1,4 @@
-/* detourctl-status.c: how the relay is doing, on one screen.
+/* detourctl-status.c: shows the state of the relay on one screen.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -372,7 +372,7 @@ ctl_status_run_status (Detourctl *self, char **arguments)
 const DetourctlCommand detourctl_status_commands[] = {
   { .name = "status",
     .arguments = "",
-    .summary = N_ ("How the relay is doing; the default"),
+    .summary = N_ ("Show the state of the relay; the default"),
     .options = status_options,
     .run = ctl_status_run_status },
   { NULL },

@@ -1,4 +1,4 @@
-/* detourctl.c: asks the running daemon, and tells it what to do.
+/* detourctl.c: the control program: finds the command and runs it.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -15,7 +15,7 @@
 #include "detour-paths.h"
 #include "detourctl-format.h"
 
-/* Of the commands, where what they do begins. */
+/* Column of --help at which the summaries of the commands begin. */
 #define HELP_COLUMN 26u
 
 const DetourctlCommand *const detourctl_commands[] = {
@@ -24,7 +24,7 @@ const DetourctlCommand *const detourctl_commands[] = {
   detourctl_derpmap_commands, detourctl_complete_commands, NULL,
 };
 
-/* Global options: before the command as well as behind it. */
+/* Global options are accepted before the command and behind it. */
 static void
 detourctl_add_global_options (Detourctl *self, GOptionContext *context)
 {
@@ -77,7 +77,7 @@ detourctl_describe_commands (void)
 
 /* Finding the command -------------------------------------------------------------------------- */
 
-/* The command whose words @arguments begins with, the one with most words first. */
+/* The command that @arguments begins with; one of two words is preferred to one of one word. */
 static const DetourctlCommand *
 detourctl_find_command (char **arguments, guint *n_words)
 {
@@ -176,7 +176,7 @@ detourctl_settle_options (Detourctl *self)
   return TRUE;
 }
 
-/* Words of another command line, which are not ours to look at. */
+/* Whether the arguments are another command line, which is passed on unparsed. */
 static gboolean
 detourctl_takes_everything (const DetourctlCommand *command)
 {
@@ -198,7 +198,7 @@ detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n
   if (detourctl_takes_everything (command))
     return command->run (self, arguments + n_words);
 
-  /* The option parser wants the program in front. */
+  /* The option parser expects the name of the program first. */
   g_free (rest[0]);
   rest[0] = g_strdup ("detourctl");
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
@@ -217,7 +217,7 @@ detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n
     {
       g_autofree char *second = n_words == 1 ? detourctl_list_second_words (command->name) : NULL;
 
-      /* A word too many may be meant as the second of a command. */
+      /* A surplus word may have been meant as the second word of a command. */
       if (n > command->n_max && second != NULL && *second != '\0')
         return detourctl_refuse_command (arguments);
       g_printerr (_ ("Usage: detourctl %s\n"), usage);
@@ -242,11 +242,11 @@ detourctl_run (Detourctl *self, char **arguments)
                                      N_ ("Print the version and exit"), NULL },
                                    { NULL } };
 
-  /* What stands behind the command is the command's. */
+  /* Options behind the command belong to the command. */
   g_option_context_set_strict_posix (context, TRUE);
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   g_option_context_set_summary (context,
-                                N_ ("Asks the running relay how it is, and tells it what to do."));
+                                N_ ("Shows the state of the running relay, and controls it."));
   g_option_context_set_description (context, commands);
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   detourctl_add_global_options (self, context);

@@ -22,7 +22,7 @@ typedef struct {
   char *bus;    /* "system", "session"; NULL: the socket */
   char *socket; /* NULL: where it is found */
 
-  /* What follows from them. */
+  /* Derived from the options. */
   gboolean use_color;
   guint width;                 /* columns of the terminal; 0: standard output is none */
   GDBusConnection *connection; /* NULL before the first call */
@@ -88,7 +88,7 @@ gboolean detourctl_flag (GVariant *dict, const char *name);
 /* Prints "detourctl: …" on standard error. */
 void detourctl_complain (const char *format, ...) G_GNUC_PRINTF (1, 2);
 
-/* For the beginning and the end of what is to be seen at once; "" where there is no colour. */
+/* Control sequences around a text that stands out; "" where there is no colour. */
 typedef enum {
   DETOURCTL_PLAIN,
   DETOURCTL_BOLD,

@@ -21,7 +21,7 @@
 static gboolean
 bus_stub_is_here (const char *name)
 {
-  return strcmp (name, DETOUR_BUS_NAME) == 0 || strcmp (name, DETOUR_STAND_IN_DAEMON) == 0;
+  return strcmp (name, DETOUR_BUS_NAME) == 0 || strcmp (name, DETOUR_BUS_STUB_DAEMON) == 0;
 }
 
 static GVariant *
@@ -38,7 +38,7 @@ bus_stub_answer (const char *method, const char *name)
   if (strcmp (method, "NameHasOwner") == 0)
     return g_variant_new ("(b)", bus_stub_is_here (name) || strcmp (name, BUS_NAME) == 0);
   if (strcmp (method, "GetNameOwner") == 0 && bus_stub_is_here (name))
-    return g_variant_new ("(s)", DETOUR_STAND_IN_DAEMON);
+    return g_variant_new ("(s)", DETOUR_BUS_STUB_DAEMON);
   if (strcmp (method, "StartServiceByName") == 0 && bus_stub_is_here (name))
     return g_variant_new ("(u)", START_REPLY_ALREADY_RUNNING);
   return NULL;

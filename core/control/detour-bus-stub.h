@@ -8,7 +8,7 @@
 G_BEGIN_DECLS
 
 /* The daemon's own end, as if a bus had named it. */
-#define DETOUR_STAND_IN_DAEMON ":1.0"
+#define DETOUR_BUS_STUB_DAEMON ":1.0"
 
 /* Main thread. Good until the connection is closed. */
 gboolean detour_bus_stub_register (GDBusConnection *connection, GError **error);

@@ -463,7 +463,7 @@ tree_emit (const char *path, const char *interface, const char *signal, GVariant
 
       /* Tools that take a peer for a bus look at who sent it. */
       if (served->client != DETOUR_TREE_BUS)
-        g_dbus_message_set_sender (message, DETOUR_STAND_IN_DAEMON);
+        g_dbus_message_set_sender (message, DETOUR_BUS_STUB_DAEMON);
       g_dbus_message_set_body (message, arguments);
       g_dbus_connection_send_message (served->connection, message, G_DBUS_SEND_MESSAGE_FLAGS_NONE,
                                       NULL, NULL);

@@ -1,4 +1,4 @@
-/* detour-log-format.c: log records as lines, with peers as hidden as a sink wants them.
+/* detour-log-format.c: formats log records as lines, and masks addresses and keys.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -56,9 +56,9 @@ log_format_level_name (GLogLevelFlags level)
   return level & G_LOG_LEVEL_INFO ? "info" : "debug";
 }
 
-/* ---- privacy: what stands in a private field is looked for in every text of the record ------- */
+/* ---- privacy: the value of a private field is masked in every text of the record ------------- */
 
-/* One text that must not be seen, and what is seen instead. */
+/* A text that must not be written, and the text in its place. */
 typedef struct {
   char *secret;
   char *mask;
@@ -145,7 +145,7 @@ log_format_hide_address (GArray *list, DetourLogPrivacy privacy, const char *add
   else
     mask = privacy == DETOUR_LOG_PRIVACY_HASH ? log_format_hash_word (host) : g_strdup ("-");
 
-  /* Longest first, or the port would be left behind. */
+  /* The longest first, because otherwise the port would remain. */
   log_format_hide (list, address, mask);
   log_format_hide (list, host, mask);
 }
@@ -234,7 +234,7 @@ detour_log_each_field (const DetourLogStyle *self, const DetourLogRecord *record
       g_string_truncate (text, 0);
       g_string_append_len (text, field->value,
                            field->length < 0 ? (gssize) strlen (field->value) : field->length);
-      /* Bytes behind a NUL are no text that could show a peer. */
+      /* A value with a NUL is binary and is not searched for addresses. */
       if (list->len > 0 && memchr (text->str, '\0', text->len) == NULL)
         log_format_mask_text (text, list);
       func (user, field->key, text->str, text->len);
@@ -274,7 +274,8 @@ log_format_append_escaped (GString *out, const char *text, gsize len, gboolean q
     }
 }
 
-/* DETOUR_CONN as conn, MESSAGE_ID as message_id; NULL for what readers of lines have no use for. */
+/* DETOUR_CONN gives conn, MESSAGE_ID gives message_id; NULL for fields that are left out of lines.
+ */
 static char *
 log_format_short_name (const char *name)
 {

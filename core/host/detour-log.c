@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The same warning again within this time is counted and not written. What is normal life is always
- * written: people and tools wait for it. */
+/* A warning that comes again within this time is counted and not written. Messages of lower levels
+ * are always written, because people and tools wait for them. */
 #define FOLD_US (10 * G_USEC_PER_SEC)
 
 typedef struct {
@@ -21,7 +21,7 @@ typedef struct {
 /* GLib has one writer in a process, so this is the one piece of core that is not in a struct. */
 static GMutex lock;
 static GArray *sinks;
-static int least;    /* the least grave level that anyone wants; atomic */
+static int least;    /* the least grave level that any sink writes; atomic */
 static int override; /* for all sinks; 0: each has its own; atomic */
 static struct {
   char *domain;
@@ -31,7 +31,8 @@ static struct {
   guint again;
 } last;
 
-/* Set while this thread is inside a sink, which must not wait for the lock it holds. */
+/* Set while this thread is inside a sink: a message of the sink itself must not wait for the lock
+ * that the thread holds already. */
 static _Thread_local gboolean inside;
 
 const char *
@@ -95,7 +96,7 @@ log_write_stderr (const DetourLogRecord *record)
   fprintf (stderr, "%s: %s\n", detour_log_level_name (record->level), record->message);
 }
 
-/* With the lock held, when the sinks are other ones than before. */
+/* With the lock held, after the sinks or the override changed. */
 static void
 log_find_least (void)
 {

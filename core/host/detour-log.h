@@ -29,13 +29,13 @@ void detour_log_init (void);
  */
 void detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self, GLogLevelFlags least);
 
-/* When it returns, no write is under way and none will follow. */
+/* No write to the sink is under way when this returns, and none follows. */
 void detour_log_remove_sink (gpointer self);
 
-/* Tells how often the last message came again, if it did. */
+/* Writes how often the last message was repeated, if it was. */
 void detour_log_flush (void);
 
-/* One bit: what every sink writes instead of going by its configuration; 0: that again. */
+/* @level: one bit: the level for all sinks instead of their configured ones; 0: those again. */
 void detour_log_set_override (GLogLevelFlags level);
 GLogLevelFlags detour_log_override (void);
 

@@ -27,7 +27,7 @@ static const DetourConfigKey log_file_config[] = {
   { NULL },
 };
 
-/* O_NONBLOCK: a FIFO in the file's place must neither hang the start nor the relay. */
+/* O_NONBLOCK, because a FIFO in the place of the file would block the start and each write. */
 static int
 log_file_open_file (const DetourSettings *settings, GError **error)
 {
@@ -66,7 +66,7 @@ log_file_write (gpointer data, const DetourLogRecord *record)
   if (!detour_log_style_wants (&self->style, record))
     return;
   line = detour_log_format (&self->style, record);
-  /* What a full disk cut off must not swallow the line after it. */
+  /* After a line that a full disk cut off, the next one begins on a line of its own. */
   if (self->cut)
     g_string_prepend_c (line, '\n');
   self->cut = !log_file_write_all (self->fd, line->str, line->len);

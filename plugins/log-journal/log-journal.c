@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* The journal takes no longer names. */
+/* Longest name of a field that the journal accepts. */
 #define NAME_MAX_BYTES 64
 
 typedef struct {
@@ -111,7 +111,7 @@ log_journal_send_as_file (LogJournal *self, const GString *data)
   return sent;
 }
 
-/* The address goes with every datagram, so a journal that was started anew is found again. */
+/* Each datagram has the address, so that a journal that was restarted gets it, too. */
 static gboolean
 log_journal_send_record (LogJournal *self, const GString *data)
 {
@@ -167,7 +167,7 @@ log_journal_start (DetourHost *host, DetourSettings *settings, GError **error)
   memcpy (address.sun_path, path, strlen (path) + 1);
 
   fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  /* Only to see that somebody is there. */
+  /* Connecting only shows whether there is a journal; records carry the address themselves. */
   if (fd < 0 || connect (fd, (const struct sockaddr *) &address, sizeof address) != 0)
     {
       detour_settings_error (settings, "socket", error,

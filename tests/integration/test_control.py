@@ -249,7 +249,7 @@ def test_why_a_client_was_let_in_or_kept_out(make_relay):
     assert [v["verdict"] for v in ask(relay, "why", key)["verdicts"]] == ["deny"]
     text, _ = detourctl(relay, "why", key)
     assert re.search(r"refused +auth/friends +127\.0\.0\.1 ", text)
-    assert detourctl(relay, "why", "nodekey:" + "11" * 32)[0] == "Nobody was asked about this key lately.\n"
+    assert detourctl(relay, "why", "nodekey:" + "11" * 32)[0] == "There was no verdict on this key lately.\n"
     assert ask(relay, "clients")["clients"][0]["label"] == "the friend"
     assert ask(relay)["last_hour"]["refused"] == 1
     assert "; 1 refused in the last hour" in detourctl(relay)[0]

@@ -221,6 +221,9 @@ def test_dev_needs_no_file(tmp_path):
         entry, _ = json.JSONDecoder().raw_decode(text[begin:])
         assert pin in json.dumps(entry)
         assert "3340" in json.dumps(entry)
+        # What it prints can be pasted, also where it was built and not installed.
+        command = re.search(r"^  (\S*detourctl --socket \S+)$", text, re.M)[1].split()
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("127.0.0.1   running ")
         with pytest.raises((Closed, ConnectionRefusedError)):
             Stream.connect(("127.0.0.2", 3340)).read(1)
     finally:
