@@ -126,8 +126,8 @@ auth_instance_set_down (DetourAuthInstance *self, const char *trouble)
   if (self->warned_us != 0 && now - self->warned_us < WARN_EVERY_US)
     return;
   self->warned_us = now;
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE, self->id,
-                    DETOUR_LOG_REASON, self->trouble, "MESSAGE",
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_EVENT, "auth-down",
+                    DETOUR_LOG_INSTANCE, self->id, DETOUR_LOG_REASON, self->trouble, "MESSAGE",
                     "%s cannot say who may come in: %s", self->id, self->trouble);
 }
 
@@ -140,7 +140,8 @@ auth_instance_set_up (DetourAuthInstance *self)
   g_clear_pointer (&self->trouble, g_free);
   /* The end is logged if the trouble was. */
   if (self->warned_us >= self->down_since_us)
-    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE, self->id, "MESSAGE",
+    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "auth-up",
+                      DETOUR_LOG_INSTANCE, self->id, "MESSAGE",
                       "%s answers again, after %" G_GINT64_FORMAT " s", self->id,
                       (auth_instance_now_us (self) - self->down_since_us) / G_USEC_PER_SEC);
 }

@@ -90,10 +90,10 @@ handshake_asking_log_login (const DetourHandshake *self, const char *label)
 
   detour_key_to_short (&self->login.key, short_key);
   detour_address_format ((const struct sockaddr *) &self->peer, address);
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_DEBUG, DETOUR_LOG_KEY, key, DETOUR_LOG_ADDRESS,
-                    address, DETOUR_LOG_LISTENER, self->listener->instance, "MESSAGE",
-                    "client %s%s%s: connected from %s", short_key, label != NULL ? " " : "",
-                    label != NULL ? label : "", address);
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_DEBUG, DETOUR_LOG_EVENT, "session-start",
+                    DETOUR_LOG_KEY, key, DETOUR_LOG_ADDRESS, address, DETOUR_LOG_LISTENER,
+                    self->listener->instance, "MESSAGE", "client %s%s%s: connected from %s",
+                    short_key, label != NULL ? " " : "", label != NULL ? label : "", address);
 }
 
 static void
@@ -143,10 +143,11 @@ handshake_asking_log_refusal (DetourHandshake *self, const DetourVerdict *verdic
                                                  detour_loop_now_us (thread->loop));
 
   detour_address_format ((struct sockaddr *) &self->peer, address);
-  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, key, DETOUR_LOG_ADDRESS, address,
-                    DETOUR_LOG_LISTENER, self->listener->instance, DETOUR_LOG_INSTANCE,
-                    verdict->instance, "MESSAGE", "refused %s from %s: %s (%s)", key, address,
-                    detour_verdict_reason (verdict), verdict->instance);
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_EVENT, "client-refused", DETOUR_LOG_KEY, key,
+                    DETOUR_LOG_ADDRESS, address, DETOUR_LOG_LISTENER, self->listener->instance,
+                    DETOUR_LOG_INSTANCE, verdict->instance, "MESSAGE",
+                    "refused %s from %s: %s (%s)", key, address, detour_verdict_reason (verdict),
+                    verdict->instance);
 }
 
 static void

@@ -240,9 +240,9 @@ detour_handshake_close (DetourHandshake *self, DetourClose reason)
   detour_address_format ((struct sockaddr *) &self->peer, address);
   g_log_structured (
       G_LOG_DOMAIN, detour_close_is_noise (reason) ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_INFO,
-      DETOUR_LOG_ADDRESS, address, DETOUR_LOG_LISTENER, self->listener->instance, DETOUR_LOG_REASON,
-      detour_close_name (reason), "MESSAGE", "%s: connection closed before it was registered, %s",
-      address, detour_close_text (reason));
+      DETOUR_LOG_EVENT, "handshake-end", DETOUR_LOG_ADDRESS, address, DETOUR_LOG_LISTENER,
+      self->listener->instance, DETOUR_LOG_REASON, detour_close_name (reason), "MESSAGE",
+      "%s: connection closed before it was registered, %s", address, detour_close_text (reason));
 
   if (!detour_handshake_say_goodbye (self))
     g_debug ("no goodbye: %s", g_strerror (errno));

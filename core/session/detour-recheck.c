@@ -70,8 +70,8 @@ recheck_log_end (DetourRecheck *self, const DetourKey *key, const DetourVerdict 
   g_autofree char *text = detour_key_to_text (key);
   GLogLevelFlags level = detour_log_limit_level (&self->ends, g_get_monotonic_time ());
 
-  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, text, DETOUR_LOG_INSTANCE,
-                    verdict->instance, "MESSAGE",
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_EVENT, "client-revoked", DETOUR_LOG_KEY, text,
+                    DETOUR_LOG_INSTANCE, verdict->instance, "MESSAGE",
                     "closing %s, which is not admitted any more: %s (%s)", text,
                     detour_verdict_reason (verdict), verdict->instance);
 }

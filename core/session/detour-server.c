@@ -182,8 +182,8 @@ server_warn_of_absent (const DetourListener *listener)
   g_autofree char *text = g_strjoinv (" ", absent);
 
   if (text[0] != '\0')
-    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_LISTENER, listener->instance,
-                      "MESSAGE",
+    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_EVENT, "address-absent",
+                      DETOUR_LOG_LISTENER, listener->instance, "MESSAGE",
                       "%s: this host does not have %s; connections come in there as soon as it has",
                       listener->instance, text);
 }

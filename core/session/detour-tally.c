@@ -51,8 +51,9 @@ tally_log_dry_run (DetourTally *self, const DetourKey *key, const DetourVerdict 
   g_autofree char *text = detour_key_to_text (key);
   GLogLevelFlags level = detour_log_limit_level (&self->dry_runs, now_us);
 
-  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_KEY, text, DETOUR_LOG_INSTANCE,
-                    verdict->instance, "MESSAGE", "would %s %s: %s (%s); let be because of dry-run",
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_EVENT, "dry-run", DETOUR_LOG_KEY, text,
+                    DETOUR_LOG_INSTANCE, verdict->instance, "MESSAGE",
+                    "would %s %s: %s (%s); let be because of dry-run",
                     verdict->flags & DETOUR_VERDICT_RECHECK ? "close" : "refuse", text,
                     detour_verdict_reason (verdict), verdict->instance);
 }

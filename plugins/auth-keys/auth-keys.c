@@ -121,10 +121,10 @@ auth_keys_reload (gpointer data)
   g_clear_pointer (&self->last_errors, g_free);
   if (key_list_equal (list, self->list))
     return;
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE,
-                    detour_host_instance (self->host), "MESSAGE", "%u key%s from %s, %u before",
-                    key_list_size (list), auth_keys_plural (list), self->place,
-                    key_list_size (self->list));
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "keys-changed",
+                    DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE",
+                    "%u key%s from %s, %u before", key_list_size (list), auth_keys_plural (list),
+                    self->place, key_list_size (self->list));
   auth_keys_use_list (self, g_steal_pointer (&list));
   detour_host_auth_changed (self->host);
 }

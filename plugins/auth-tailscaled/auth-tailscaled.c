@@ -95,15 +95,15 @@ auth_tailscaled_tell (AuthTailscaled *self, const char *trouble)
     {
       self->has_told = TRUE;
       self->told_us = now_us;
-      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE,
-                        detour_host_instance (self->host), "MESSAGE", "%s: %s",
+      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_EVENT, "auth-down",
+                        DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE", "%s: %s",
                         detour_host_instance (self->host), trouble);
     }
   else if (trouble == NULL && self->has_told)
     {
       self->has_told = FALSE;
-      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE,
-                        detour_host_instance (self->host), "MESSAGE",
+      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "auth-up",
+                        DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE",
                         "%s: tailscaled answers again", detour_host_instance (self->host));
     }
 }

@@ -140,8 +140,9 @@ service_stun_read_failed (ServiceStun *self, int fd)
   detour_counter_add (self->read_error, 1);
   if (self->n_read_errors++ % READ_ERRORS_A_WARNING == 0)
     g_log_structured (
-        G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE, detour_host_instance (self->host),
-        "MESSAGE", "cannot read from %s, trying again every second: %s", name, g_strerror (error));
+        G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_EVENT, "listening", DETOUR_LOG_EVENT,
+        "instance-trouble", DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE",
+        "cannot read from %s, trying again every second: %s", name, g_strerror (error));
 }
 
 static gpointer
@@ -277,8 +278,9 @@ service_stun_tell_addresses (ServiceStun *self)
       g_string_append_printf (names, "%s%s", i > 0 ? " " : "", name);
     }
   detour_host_set_summary (self->host, "listening on %s", names->str);
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_INFO, DETOUR_LOG_INSTANCE,
-                    detour_host_instance (self->host), "MESSAGE", "listening on %s", names->str);
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_INFO, DETOUR_LOG_EVENT, "address-absent",
+                    DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE",
+                    "listening on %s", names->str);
 }
 
 /* Bound addresses that this host does not have, as text; empty when it has all. */
