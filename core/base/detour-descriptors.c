@@ -71,12 +71,17 @@ descriptors_count_used (void)
 static guint64
 descriptors_count_left (void)
 {
-  struct rlimit limit;
-  guint64 used = descriptors_count_used ();
+  guint64 used = descriptors_count_used (), max = detour_descriptors_max ();
 
-  if (getrlimit (RLIMIT_NOFILE, &limit) < 0 || used >= limit.rlim_cur)
-    return 0;
-  return limit.rlim_cur - used;
+  return used < max ? max - used : 0;
+}
+
+guint64
+detour_descriptors_max (void)
+{
+  struct rlimit limit;
+
+  return getrlimit (RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
 guint64

@@ -25,4 +25,8 @@ gboolean detour_descriptors_refill (DetourDescriptors *self);
  * most once a second. */
 guint64 detour_descriptors_left (void);
 
+/* How many the process may have, as the limit is now; it may be changed from outside. Any thread.
+ */
+guint64 detour_descriptors_max (void);
+
 G_END_DECLS

@@ -36,6 +36,10 @@ typedef struct {
   guint accept_burst;
   gint64 handshake_timeout_us;
   gint64 login_timeout_us;
+  guint http_requests;
+  gint64 http_time_us;
+  guint64 half_open_memory; /* DETOUR_CONFIG_AUTOMATIC: auto */
+  guint reserve_descriptors;
   gint64 write_timeout_us;
   gint64 keep_alive_us;
   gint64 tcp_user_timeout_us;

@@ -11,6 +11,9 @@
 
 /* Output --------------------------------------------------------------------------------------- */
 
+/* Bytes of output that wait for a peer which are not asked about. */
+#define KEEP_MAX (64u * 1024)
+
 static void
 handshake_io_was_told (DetourHandshake *self)
 {
@@ -50,6 +53,16 @@ handshake_io_flush_out (DetourHandshake *self)
   return TRUE;
 }
 
+/* A long answer to a peer that does not read is kept only while there is memory for it. */
+static gboolean
+handshake_io_may_keep (DetourHandshake *self)
+{
+  if (self->out->len <= KEEP_MAX)
+    return TRUE;
+  detour_handshake_weigh (self);
+  return detour_handshake_gate_has_room (self->gate);
+}
+
 /* Seals and sends; what the socket does not take waits in `out`. FALSE: closed. */
 static gboolean
 handshake_io_put (DetourHandshake *self, const guint8 *data, gsize len)
@@ -71,7 +84,12 @@ handshake_io_put (DetourHandshake *self, const guint8 *data, gsize len)
       len -= span.iov_len;
     }
   while (len > 0);
-  return handshake_io_flush_out (self);
+  if (!handshake_io_flush_out (self))
+    return FALSE;
+  if (handshake_io_may_keep (self))
+    return TRUE;
+  detour_handshake_close (self, DETOUR_CLOSE_LIMIT);
+  return FALSE;
 }
 
 /* Phases: each is given the bytes that are there, and its verdict is carried out. Functions that
@@ -83,7 +101,7 @@ handshake_io_run_head (DetourHandshake *self)
 {
   DetourHandshakeThread *thread = self->thread;
   const DetourHandshakePoolParts *parts = &thread->pool->parts;
-  DetourHandshakeSite site = {
+  DetourHandshakeContext context = {
     .routes = parts->routes,
     .server_key = &parts->server_key,
     .peer = &self->peer,
@@ -95,7 +113,7 @@ handshake_io_run_head (DetourHandshake *self)
   DetourHandshakeVerdict verdict;
 
   g_byte_array_set_size (thread->reply, 0);
-  verdict = detour_handshake_http_read (&self->head, self->plain->data, self->plain->len, &site,
+  verdict = detour_handshake_http_read (&self->head, self->plain->data, self->plain->len, &context,
                                         thread->reply, &self->not_ideal);
   if (verdict.next == DETOUR_HANDSHAKE_HEAD)
     return FALSE;
@@ -241,6 +259,8 @@ detour_handshake_take (DetourHandshake *self, const guint8 *data, gsize len)
   if (self->state == DETOUR_HANDSHAKE_RECORD ? handshake_io_run_record (self, data, len)
                                              : handshake_io_open_bytes (self, data, len))
     handshake_io_run (self);
+  else
+    detour_handshake_weigh (self);
 }
 
 static void

@@ -43,7 +43,7 @@ typedef struct {
   DetourListenerFlags flags; /* of the listener */
   gboolean is_last;          /* no request is read after this one */
   gint64 real_us;            /* Unix time */
-} DetourHandshakeSite;
+} DetourHandshakeContext;
 
 /**
  * detour_handshake_http_read:
@@ -54,7 +54,7 @@ typedef struct {
  * State HEAD: one request is answered, or becomes DERP.
  */
 DetourHandshakeVerdict detour_handshake_http_read (DetourHttpHead *head, const guint8 *data,
-                                                   gsize len, const DetourHandshakeSite *site,
+                                                   gsize len, const DetourHandshakeContext *context,
                                                    GByteArray *reply, gboolean *not_ideal);
 
 /**

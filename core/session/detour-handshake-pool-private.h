@@ -19,7 +19,18 @@ typedef struct {
   char *instance; /* "transport/https" */
   DetourHalfOpen *backlog;
   guint n_listeners; /* that are served now */
+  guint64 n_bytes;   /* that its connections in the backlog hold; atomic */
+  guint64 bytes_max; /* atomic; 0: no limit */
 } DetourHandshakeGate;
+
+/* Any thread. */
+static inline gboolean
+detour_handshake_gate_has_room (DetourHandshakeGate *self)
+{
+  guint64 max = __atomic_load_n (&self->bytes_max, __ATOMIC_RELAXED);
+
+  return max == 0 || __atomic_load_n (&self->n_bytes, __ATOMIC_RELAXED) < max;
+}
 
 /* One thread of the pool. Everything in it belongs to that thread, unless marked. */
 typedef struct {
@@ -34,7 +45,6 @@ typedef struct {
   DetourTimer look;   /* those that wait look for a place; set while there are any */
   DetourTurns *turns; /* of those in state NEXT */
   GQueue decided;     /* of handshakes that must hear of a decision; under the pool's lock */
-  gsize n_bytes;      /* that its handshakes hold; read by others */
   GPtrArray *sockets; /* of ListenSocket: what it accepts from */
   DetourBuffer in;    /* one read */
   DetourBuffer plain; /* the same, opened */
@@ -57,8 +67,11 @@ struct _DetourHandshakePool {
   GPtrArray *gates; /* of DetourHandshakeGate; grows only */
   GQueue held;      /* refused ones, the one that is held longest first */
   DetourHandshakePoolLimits limits;
-  guint n_descriptors; /* the process may have; for which the limits were divided */
+  guint64 n_descriptors;  /* the process may have; for which the limits were divided */
+  gboolean is_told_short; /* the log has said so since the limits were set */
   guint held_max;
+  guint64 held_bytes;     /* that refused connections hold; atomic */
+  guint64 held_bytes_max; /* 0: no limit */
   DetourBucket accept_bucket;
 };
 
@@ -85,9 +98,6 @@ void detour_handshake_pool_look_later (DetourHandshakeThread *self);
  */
 void detour_handshake_pool_take_turns (DetourHandshakeThread *self, DetourTurn *turn,
                                        const DetourAddressKey *key, DetourHandshake *member);
-/* With the lock; @pool is the pool. Whether there is memory for one more half-open connection. */
-gboolean detour_handshake_pool_has_room (gpointer pool);
-
 /* Main thread: @n listeners of that name more, or fewer. */
 DetourHandshakeGate *detour_handshake_pool_count_listener (DetourHandshakePool *self,
                                                            const char *instance, int n);
@@ -116,7 +126,7 @@ void detour_handshake_close (DetourHandshake *self, DetourClose reason);
 /* Held ones; nothing happens to others. */
 void detour_handshake_ask_again (DetourHandshake *self);
 
-/* Of the backlogs of the pool; the last argument is the pool. With the lock. */
+/* Of the backlogs; the last argument is the gate. With the lock. */
 extern const DetourHalfOpenFuncs detour_handshake_half_open_funcs;
 
 G_END_DECLS

@@ -4,8 +4,9 @@
 
 #include "detour-handshake-pool-private.h"
 
+#include "detour-descriptors.h"
+
 #include <sodium.h>
-#include <sys/resource.h>
 
 #define POOL_NICE 5
 
@@ -65,25 +66,6 @@ detour_handshake_pool_decide (DetourHandshakeThread *thread, GList *link,
     detour_loop_post (thread->loop, handshake_pool_run_decisions, thread);
 }
 
-gsize
-detour_handshake_pool_n_bytes (const DetourHandshakePool *self)
-{
-  gsize n = 0;
-
-  for (guint i = 0; i < self->n_threads; i++)
-    n += __atomic_load_n (&self->threads[i].n_bytes, __ATOMIC_RELAXED);
-  return n;
-}
-
-gboolean
-detour_handshake_pool_has_room (gpointer pool)
-{
-  const DetourHandshakePool *self = pool;
-
-  return self->limits.half_open_bytes == 0
-      || detour_handshake_pool_n_bytes (self) < self->limits.half_open_bytes;
-}
-
 /* With the lock. */
 static guint
 handshake_pool_count_waiting (const DetourHandshakePool *self)
@@ -121,19 +103,26 @@ handshake_pool_look (DetourHandshakeThread *thread)
     detour_handshake_pool_look_later (thread);
 }
 
-static guint
-handshake_pool_read_n_descriptors (void)
-{
-  struct rlimit limit;
-
-  return getrlimit (RLIMIT_NOFILE, &limit) == 0 ? (guint) MIN (limit.rlim_cur, G_MAXINT) : G_MAXINT;
-}
-
 /* Descriptors that connections may have. */
 static guint
-handshake_pool_usable (guint n_descriptors, const DetourHandshakePoolLimits *limits)
+handshake_pool_usable (guint64 n_descriptors, const DetourHandshakePoolLimits *limits)
 {
-  return n_descriptors > limits->reserved ? n_descriptors - limits->reserved : 0;
+  return n_descriptors > limits->reserved ? (guint) MIN (n_descriptors - limits->reserved, G_MAXINT)
+                                          : 0;
+}
+
+/* With the lock. The arithmetic of descriptors is the operator's to change. */
+static void
+handshake_pool_tell_short (DetourHandshakePool *self, guint n_places, guint n_listening)
+{
+  if (self->is_told_short || n_places >= (guint64) self->limits.half_open * n_listening)
+    return;
+  self->is_told_short = TRUE;
+  g_message (
+      "%" G_GUINT64_FORMAT " descriptors are enough for %u connections that log in at a time "
+      "on all listeners together, and [limits] half-open = %u allows more on each; allow more "
+      "open files (LimitNOFILE= of the service)",
+      self->n_descriptors, n_places, self->limits.half_open);
 }
 
 /* With the lock. Those that wait, those that are held and those that are half open have at most a
@@ -155,12 +144,20 @@ handshake_pool_divide_limits (DetourHandshakePool *self, guint n_descriptors)
     .places_per_address = self->limits.half_open_per_source,
     .waiting = MIN (WAITING_MAX, usable / 4) / n_listening,
   };
+  handshake_pool_tell_short (self, usable / 4, n_listening);
   if (self->limits.half_open > 0)
     limits.places = MIN (limits.places, self->limits.half_open);
+  /* A quarter of the memory is for those that are held. */
+  self->held_bytes_max = self->limits.half_open_bytes / 4;
   for (guint i = 0; i < self->gates->len; i++)
-    detour_half_open_set_limits (
-        ((DetourHandshakeGate *) g_ptr_array_index (self->gates, i))->backlog, &limits,
-        g_get_monotonic_time ());
+    {
+      DetourHandshakeGate *gate = g_ptr_array_index (self->gates, i);
+
+      __atomic_store_n (&gate->bytes_max,
+                        (self->limits.half_open_bytes - self->held_bytes_max) / n_listening,
+                        __ATOMIC_RELAXED);
+      detour_half_open_set_limits (gate->backlog, &limits, g_get_monotonic_time ());
+    }
 }
 
 /* Main thread. */
@@ -177,7 +174,7 @@ handshake_pool_find_gate (DetourHandshakePool *self, const char *instance)
     }
   gate = g_new0 (DetourHandshakeGate, 1);
   gate->instance = g_strdup (instance);
-  gate->backlog = detour_half_open_new (&detour_handshake_half_open_funcs, self);
+  gate->backlog = detour_half_open_new (&detour_handshake_half_open_funcs, gate);
   g_ptr_array_add (self->gates, gate);
   return gate;
 }
@@ -210,7 +207,7 @@ detour_handshake_pool_check_descriptors (DetourHandshakeThread *thread)
 {
   DetourHandshakePool *pool = thread->pool;
   /* The limit may have been changed from outside. */
-  guint n = handshake_pool_read_n_descriptors ();
+  guint64 n = detour_descriptors_max ();
 
   detour_handshake_pool_lock (pool);
   if (n != pool->n_descriptors)
@@ -266,7 +263,8 @@ detour_handshake_pool_set_limits (DetourHandshakePool *self,
     detour_loop_call (self->threads[i].loop, handshake_pool_set_limits, (gpointer) limits);
   detour_handshake_pool_lock (self);
   self->limits = *limits;
-  handshake_pool_divide_limits (self, handshake_pool_read_n_descriptors ());
+  self->is_told_short = FALSE;
+  handshake_pool_divide_limits (self, detour_descriptors_max ());
   detour_bucket_init (&self->accept_bucket, MAX (limits->accept_burst, 1), g_get_monotonic_time ());
   detour_handshake_pool_unlock (self);
 }
@@ -377,7 +375,7 @@ detour_handshake_pool_new (guint n_threads, const DetourHandshakePoolParts *part
   self->n_threads = n_threads;
   self->threads = g_new0 (DetourHandshakeThread, n_threads);
   self->limits = *limits;
-  self->n_descriptors = handshake_pool_read_n_descriptors ();
+  self->n_descriptors = detour_descriptors_max ();
   self->gates = g_ptr_array_new_with_free_func (handshake_pool_free_gate);
   g_queue_init (&self->held);
   g_mutex_init (&self->lock);
@@ -459,6 +457,19 @@ detour_handshake_pool_n_held (DetourHandshakePool *self)
 
   detour_handshake_pool_lock (self);
   n = self->held.length;
+  detour_handshake_pool_unlock (self);
+  return n;
+}
+
+guint64
+detour_handshake_pool_n_bytes (DetourHandshakePool *self)
+{
+  guint64 n = __atomic_load_n (&self->held_bytes, __ATOMIC_RELAXED);
+
+  detour_handshake_pool_lock (self);
+  for (guint i = 0; i < self->gates->len; i++)
+    n += __atomic_load_n (&((DetourHandshakeGate *) g_ptr_array_index (self->gates, i))->n_bytes,
+                          __ATOMIC_RELAXED);
   detour_handshake_pool_unlock (self);
   return n;
 }

@@ -12,6 +12,7 @@
 #include "detour-worker.h"
 #include "detour-http-routes.h"
 #include "detour-listener.h"
+#include "detour-schema.h"
 
 G_BEGIN_DECLS
 
@@ -27,11 +28,13 @@ typedef struct {
   guint64 accept_burst;
   gint64 handshake_timeout_us; /* record layer and HTTP head together */
   gint64 login_timeout_us;
-  guint http_requests;   /* on one connection */
-  gint64 http_time_us;   /* for all requests of one connection */
-  gsize half_open_bytes; /* that connections which are not registered hold together */
-  guint reserved;        /* descriptors that are kept for other things than connections */
+  guint http_requests;     /* on one connection */
+  gint64 http_time_us;     /* for all requests of one connection */
+  guint64 half_open_bytes; /* that connections which are not registered hold together */
+  guint reserved;          /* descriptors that are kept for other things than connections */
 } DetourHandshakePoolLimits;
+
+void detour_handshake_limits_read (const DetourLimits *limits, DetourHandshakePoolLimits *out);
 
 typedef struct {
   DetourCounter accepted; /* connections */
@@ -95,7 +98,7 @@ guint detour_handshake_pool_n_held (DetourHandshakePool *self);
 /* With a worker, or on their way to one. */
 guint detour_handshake_pool_n_registered (const DetourHandshakePool *self);
 /* That connections which are not registered hold. */
-gsize detour_handshake_pool_n_bytes (const DetourHandshakePool *self);
+guint64 detour_handshake_pool_n_bytes (DetourHandshakePool *self);
 guint detour_handshake_pool_n_threads (const DetourHandshakePool *self);
 /* For a message that asks whether the thread makes progress. */
 DetourLoop *detour_handshake_pool_loop (const DetourHandshakePool *self, guint thread);

@@ -31,7 +31,8 @@ struct _DetourHandshake {
   gboolean not_ideal;
   GByteArray *plain; /* opened, not used yet */
   GByteArray *out;   /* sealed, not sent yet */
-  gsize n_bytes;     /* counted as memory that it holds */
+  guint64 n_bytes;   /* counted as memory that it holds */
+  guint64 *account;  /* in which they are counted; NULL: nowhere */
   DetourHttpHead head;
   DetourLogin login;
   DetourAuthRequest *request;    /* NULL: the admission was not asked yet */

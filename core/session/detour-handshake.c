@@ -46,9 +46,9 @@ handshake_http_limit_us (DetourHandshake *self)
   const DetourHandshakePoolLimits *limits = &self->thread->limits;
   gint64 now_us = detour_handshake_now_us (self);
 
-  if (self->http_until_us == 0 && self->state == DETOUR_HANDSHAKE_RECORD)
+  if (self->state == DETOUR_HANDSHAKE_RECORD && limits->http_time_us > 0)
     self->http_until_us = now_us + limits->http_time_us;
-  if (self->http_until_us == 0 || limits->http_time_us == 0)
+  if (self->http_until_us == 0)
     return limits->handshake_timeout_us;
   return CLAMP (self->http_until_us - now_us, 1, limits->handshake_timeout_us);
 }
@@ -93,17 +93,21 @@ handshake_is_in_backlog (DetourHandshakeList list)
   return list == DETOUR_HANDSHAKE_LIST_WAITING || list == DETOUR_HANDSHAKE_LIST_HALF_OPEN;
 }
 
-/* With the lock. */
+/* With the lock. The ones that have been held longest make room. */
 static void
 handshake_hold (DetourHandshake *self)
 {
   DetourHandshakePool *pool = self->thread->pool;
+  guint64 n_bytes = __atomic_load_n (&pool->held_bytes, __ATOMIC_RELAXED) + self->n_bytes;
+  guint n_too_many = pool->held.length >= pool->held_max ? pool->held.length + 1 - pool->held_max
+                   : pool->held_bytes_max > 0 && n_bytes > pool->held_bytes_max ? 1
+                                                                                : 0;
   GList *link;
 
   self->held_link.data = self;
   g_queue_push_tail_link (&pool->held, &self->held_link);
   link = pool->held.head;
-  for (guint i = pool->held_max; i < pool->held.length; i++, link = link->next)
+  for (guint i = 0; i < n_too_many; i++, link = link->next)
     {
       DetourHandshake *oldest = link->data;
 
@@ -140,16 +144,17 @@ handshake_change_lists (DetourHandshake *self, const DetourHandshakeRow *row, gb
 void
 detour_handshake_weigh (DetourHandshake *self)
 {
-  DetourHandshakeThread *thread = self->thread;
-  gsize n = 0;
+  const DetourHandshakeRow *row = detour_handshake_row (self->state);
+  gboolean is_held = row->list == DETOUR_HANDSHAKE_LIST_HELD;
+  guint64 *account = is_held ? &self->thread->pool->held_bytes : &self->gate->n_bytes;
 
-  if (self->state != DETOUR_HANDSHAKE_CLOSED)
-    n = sizeof *self + self->plain->len + self->out->len
-      + (detour_channel_is_plain (&self->channel)
-             ? 0
-             : detour_handshake_row (self->state)->channel_bytes);
-  __atomic_store_n (&thread->n_bytes, thread->n_bytes + n - self->n_bytes, __ATOMIC_RELAXED);
-  self->n_bytes = n;
+  if (self->account != NULL)
+    __atomic_fetch_sub (self->account, self->n_bytes, __ATOMIC_RELAXED);
+  self->account = row->list != DETOUR_HANDSHAKE_LIST_NONE ? account : NULL;
+  self->n_bytes = sizeof *self + self->plain->len + self->out->len
+                + (detour_channel_is_plain (&self->channel) ? 0 : row->channel_bytes);
+  if (self->account != NULL)
+    __atomic_fetch_add (self->account, self->n_bytes, __ATOMIC_RELAXED);
 }
 
 void
@@ -391,8 +396,14 @@ handshake_on_evicted (DetourHalfOpenEntry *entry, gpointer user)
   return TRUE;
 }
 
+static gboolean
+handshake_has_room (gpointer user)
+{
+  return detour_handshake_gate_has_room (user);
+}
+
 const DetourHalfOpenFuncs detour_handshake_half_open_funcs = {
   .begin = handshake_on_place,
   .evict = handshake_on_evicted,
-  .has_room = detour_handshake_pool_has_room,
+  .has_room = handshake_has_room,
 };

@@ -62,24 +62,6 @@ server_read_worker_limits (const DetourSettings *settings, const DetourLimits *l
 }
 
 static void
-server_read_pool_limits (const DetourLimits *limits, DetourHandshakePoolLimits *out)
-{
-  *out = (DetourHandshakePoolLimits) {
-    .connections = limits->connections,
-    .connections_per_source = limits->connections_per_source,
-    .half_open = limits->half_open,
-    .half_open_per_source = limits->half_open_per_source,
-    .accept_rate = limits->accept_rate,
-    .accept_burst = limits->accept_burst != 0 ? limits->accept_burst : limits->accept_rate,
-    .handshake_timeout_us = limits->handshake_timeout_us,
-    .login_timeout_us = limits->login_timeout_us,
-    .http_requests = 64,
-    .http_time_us = 60 * G_USEC_PER_SEC,
-    .reserved = 64,
-  };
-}
-
-static void
 server_read_socket_options (const DetourLimits *limits, DetourSocketOptions *out)
 {
   *out = (DetourSocketOptions) {
@@ -110,7 +92,7 @@ server_apply_limits (gpointer data, DetourSettings *settings)
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_set_limits (self->workers[i], &worker_limits);
 
-  server_read_pool_limits (&limits, &pool_limits);
+  detour_handshake_limits_read (&limits, &pool_limits);
   detour_handshake_pool_set_limits (self->pool, &pool_limits);
 
   server_read_socket_options (&limits, &self->socket_options);
@@ -497,7 +479,7 @@ detour_server_new (const DetourConfig *config, const DetourServerKey *key, GErro
   self->admission = detour_admission_new (&auth_port, self);
   self->recheck = detour_recheck_new (self->admission, &recheck_port, self);
   server_read_socket_options (&config->options.limits, &self->socket_options);
-  server_read_pool_limits (&config->options.limits, &limits);
+  detour_handshake_limits_read (&config->options.limits, &limits);
 
   if (server_start_workers (self, config, key, error))
     {

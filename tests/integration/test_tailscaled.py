@@ -4,6 +4,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 
 import json
 import re
+import signal
 import subprocess
 
 import nacl.public
@@ -291,3 +292,20 @@ def test_a_dry_run_lets_pass_and_says_so(start):
     client = relay.door().client()
     client.ping(b"12345678")
     assert re.search(f"would refuse nodekey:{client.key.hex()}: tailscaled does not know it .*dry-run", relay.log)
+
+
+def test_draining_waits_for_a_held_client_that_is_asked_about_again(start):
+    relay, tailscaled = start(asks_tailscaled(timeout="1m", admission={"refuse_hold": "10m", "timeout": "10m"}))
+    client = waiting(relay)
+    relay.wait_log("refused nodekey:")
+    tailscaled.manner = "silent"
+    before = set(tailscaled.connections)
+    relay.reload(with_keys(relay.config, "admission", negative_ttl="1s"))
+    wait_until(lambda: tailscaled.connections - before, "the question is asked again")
+    relay.process.send_signal(signal.SIGUSR1)
+    relay.wait_log("draining")
+    client.stream.expect_open_and_silent(1.5)
+    assert relay.process.poll() is None
+    client.close()
+    relay.wait_log("drained")
+    relay.wait_end()

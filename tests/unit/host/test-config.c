@@ -46,6 +46,10 @@ fallbacks (void)
   g_assert_cmpuint (config->options.limits.accept_burst, ==, 0);
   g_assert_cmpint (config->options.limits.handshake_timeout_us, ==, 30 * G_USEC_PER_SEC);
   g_assert_cmpint (config->options.limits.login_timeout_us, ==, 10 * G_USEC_PER_SEC);
+  g_assert_cmpuint (config->options.limits.http_requests, ==, 64);
+  g_assert_cmpint (config->options.limits.http_time_us, ==, 60 * G_USEC_PER_SEC);
+  g_assert_cmpuint (config->options.limits.half_open_memory, ==, DETOUR_CONFIG_AUTOMATIC);
+  g_assert_cmpuint (config->options.limits.reserve_descriptors, ==, 64);
   g_assert_cmpint (config->options.limits.write_timeout_us, ==, 2 * G_USEC_PER_SEC);
   g_assert_cmpint (config->options.limits.keep_alive_us, ==, 60 * G_USEC_PER_SEC);
   g_assert_cmpint (config->options.limits.tcp_user_timeout_us, ==, 15 * G_USEC_PER_SEC);
