@@ -2,14 +2,18 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import datetime
 import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
+import time
 
 import pytest
+from cryptography import x509
 
 from certs import Certificate
 from control import ask, detourctl, plugin
@@ -61,6 +65,98 @@ def test_a_wrong_clock_leaves_the_pin_alone(make_relay, since, days, trouble):
     assert trouble in relay.log
     relay.reload()
     assert own_text(relay) == [old.pem, old.key_pem]
+
+
+CLOCK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+static long shift (void) { const char *text = getenv ("TEST_CLOCK_SHIFT"); return text ? atol (text) : 0; }
+int clock_gettime (clockid_t clock, struct timespec *out)
+{
+  static int (*real) (clockid_t, struct timespec *);
+  int result;
+  if (!real)
+    real = (int (*) (clockid_t, struct timespec *)) dlsym (RTLD_NEXT, "clock_gettime");
+  result = real (clock, out);
+  if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
+    out->tv_sec += shift ();
+  return result;
+}
+time_t time (time_t *out)
+{
+  struct timespec now;
+  clock_gettime (CLOCK_REALTIME, &now);
+  if (out)
+    *out = now.tv_sec;
+  return now.tv_sec;
+}
+int gettimeofday (struct timeval *restrict out, void *restrict zone)
+{
+  struct timespec now;
+  clock_gettime (CLOCK_REALTIME, &now);
+  *out = (struct timeval) { now.tv_sec, now.tv_nsec / 1000 };
+  return 0;
+}
+"""
+
+
+@pytest.fixture
+def set_clock(tmp_path, monkeypatch):
+    """A function that shifts the clock of daemons that start afterwards by so many seconds."""
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler")
+    (tmp_path / "clock.c").write_text(CLOCK)
+    library = tmp_path / "clock.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "clock.c", "-ldl"], check=True)
+    # The sanitizer wants to be the first of all libraries.
+    linked = subprocess.run(["ldd", DETOURD], capture_output=True, text=True, check=True).stdout
+    first = re.findall(r"lib[a-z]*san\.so\S* => (\S+)", linked)
+
+    def shift(seconds):
+        monkeypatch.setenv("TEST_CLOCK_SHIFT", str(int(seconds)))
+        monkeypatch.setenv("LD_PRELOAD", ":".join(first + [str(library)]))
+    yield shift
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("clock, trouble", [
+    (0, "the clock of this host says 1970-01-01, but Detour was built on 20"),
+    (2208988800, "expired on 20"),
+    (time.time() - 2 * 86400, None),
+], ids=["1970", "2040", "two days back"])
+def test_a_start_with_a_wrong_clock(make_relay, set_clock, monkeypatch, clock, trouble):
+    relay = make_relay()
+    before = served(relay)
+    files = own_text(relay)
+    relay.stop()
+    set_clock(clock - time.time() + 60)
+    relay.start_once()
+    monkeypatch.delenv("LD_PRELOAD")
+    assert served(relay) == before
+    assert own_text(relay) == files
+    if trouble is not None:
+        assert f"cert/main: {trouble}" in relay.log or f"cert/main: the certificate {trouble}" in relay.log
+    relay.stop()
+    relay.start_once()
+    assert served(relay) == before
+    assert plugin(relay, "cert/main")["trouble"] == ""
+
+
+def test_the_first_start_in_1970(make_relay, set_clock, monkeypatch):
+    """The certificate is good for a client whose clock is right, and stays when the clock is set."""
+    set_clock(-time.time() + 60)
+    relay = make_relay()
+    monkeypatch.delenv("LD_PRELOAD")
+    leaf = served(relay)
+    certificate = x509.load_der_x509_certificate(leaf)
+    assert certificate.not_valid_before < datetime.datetime.utcnow() - datetime.timedelta(days=365)
+    assert certificate.not_valid_after > datetime.datetime.utcnow() + datetime.timedelta(days=3000)
+    relay.stop()
+    relay.start_once()
+    assert served(relay) == leaf
 
 
 @pytest.mark.parametrize("half", ["crt", "key"])
