@@ -26,7 +26,8 @@ struct _DetourctlTable {
   const DetourctlColumn *columns;
   guint n_columns;
   guint *widths;
-  GPtrArray *cells; /* of char *, row by row */
+  guint longest_word; /* of the last column */
+  GPtrArray *cells;   /* of char *, row by row */
   gboolean had_heading;
 };
 
@@ -53,6 +54,17 @@ detourctl_table_free (DetourctlTable *self)
   g_free (self);
 }
 
+static guint
+ctl_table_longest_word (const char *text)
+{
+  g_auto (GStrv) words = g_strsplit (text, " ", -1);
+  guint longest = 0;
+
+  for (guint i = 0; words[i] != NULL; i++)
+    longest = MAX (longest, detourctl_format_width (words[i]));
+  return longest;
+}
+
 void
 detourctl_table_add (DetourctlTable *self, ...)
 {
@@ -66,6 +78,8 @@ detourctl_table_add (DetourctlTable *self, ...)
 
       g_assert (text != NULL);
       self->widths[i] = MAX (self->widths[i], detourctl_format_width (safe));
+      if (i + 1 == self->n_columns)
+        self->longest_word = MAX (self->longest_word, ctl_table_longest_word (safe));
       g_ptr_array_add (self->cells, safe);
     }
   va_end (args);
@@ -86,8 +100,9 @@ static Layout
 ctl_table_choose_layout (const DetourctlTable *self, guint width)
 {
   guint lead = ctl_table_lead (self);
+  guint room = MAX (MIN (self->widths[self->n_columns - 1], LAST_MIN), self->longest_word);
 
-  if (width == 0 || lead + MIN (self->widths[self->n_columns - 1], LAST_MIN) <= width)
+  if (width == 0 || lead + room <= width)
     return LAYOUT_ROWS;
   return lead <= width + GAP ? LAYOUT_BELOW : LAYOUT_LISTS;
 }

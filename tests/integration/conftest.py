@@ -35,30 +35,22 @@ def server(request, tmp_path_factory):
     """One server for all tests that only speak the protocol: tests use keys of their own and do not meet."""
     directory = tmp_path_factory.mktemp("server")
     kind = Derper if request.config.getoption("--server") == "derper" else Relay
-    server = kind(directory).start()
-    yield server
-    try:
-        server.stop()
-    finally:
-        server.remove()
+    with kind(directory) as server:
+        yield server.start()
 
 
 @pytest.fixture(params=TRANSPORTS)
 def door(server, request):
     """Each way into the shared server; closes what the test opened."""
-    door = server.door(request.param)
-    yield door
-    door.close()
-    server.doors.remove(door)
+    with server.lent_door(request.param) as door:
+        yield door
 
 
 @pytest.fixture(params=["tls-gnutls", "tls-export"])
 def tls_door(server, request):
     """The ways into the shared server that speak TLS 1.3."""
-    door = server.door(request.param)
-    yield door
-    door.close()
-    server.doors.remove(door)
+    with server.lent_door(request.param) as door:
+        yield door
 
 
 @pytest.fixture

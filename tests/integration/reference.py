@@ -11,10 +11,10 @@ import socket
 import subprocess
 
 from derp_client import PATIENCE
-from relay import MESH_KEY, Door, free_port, wait_until
+from relay import MESH_KEY, Door, Lent, free_port, wait_until
 
 
-class Derper:
+class Derper(Lent):
     """Two derpers, one for each transport; they share nothing but their mesh key."""
 
     name = None  # dialled by address, so no server name

@@ -2,6 +2,7 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import contextlib
 import os
 import pathlib
 import random
@@ -221,6 +222,29 @@ class Door:
         self.opened.clear()
 
 
+class Lent:
+    """A server that a fixture lends to tests: `with` stops it at the end, and removes what it left."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        try:
+            self.stop()
+        finally:
+            self.remove()
+
+    @contextlib.contextmanager
+    def lent_door(self, transport="http"):
+        """A way in for one test of many that share the relay."""
+        door = self.door(transport)
+        try:
+            yield door
+        finally:
+            door.close()
+            self.doors.remove(door)
+
+
 class StartFailed(AssertionError):
     """The daemon did not become ready."""
 
@@ -230,7 +254,7 @@ class StartFailed(AssertionError):
         self.log = log
 
 
-class Relay:
+class Relay(Lent):
     """One detourd. `{word}` in the file is a port of that name, `{dir}` its directory, `{run}` one with a short path."""
 
     name = "relay.test"

@@ -23,20 +23,15 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 @pytest.fixture(scope="module")
 def relay(tmp_path_factory):
     """A relay for tests that leave it as it is."""
-    relay = Relay(tmp_path_factory.mktemp("control")).start()
-    yield relay
-    try:
-        relay.stop()
-    finally:
-        relay.remove()
+    with Relay(tmp_path_factory.mktemp("control")) as relay:
+        yield relay.start()
 
 
 @pytest.fixture
 def door(relay):
     """A way into it."""
-    door = relay.door()
-    yield door
-    door.close()
+    with relay.lent_door() as door:
+        yield door
 
 
 def gone(relay):

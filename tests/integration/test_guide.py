@@ -59,12 +59,8 @@ class GuideRelay(AdaptedRelay):
 @pytest.fixture
 def relay(tmp_path):
     """Not started."""
-    relay = GuideRelay(tmp_path / "relay")
-    yield relay
-    try:
-        relay.stop()
-    finally:
-        relay.remove()
+    with GuideRelay(tmp_path / "relay") as relay:
+        yield relay
 
 
 def test_every_block_has_a_kind_with_a_test():

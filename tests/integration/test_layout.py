@@ -18,16 +18,12 @@ COMMANDS = ["status", "plugins", "clients", "counters --all", "listeners", "cert
 def shown(tmp_path_factory):
     """A relay with something to show, and a client of it."""
     config = with_keys(EVERYTHING, "limits", half_open="20")
-    relay = Relay(tmp_path_factory.mktemp("layout"), config).start()
-    client = relay.door("tls").client()
-    for _ in range(3):
-        client.send_packet(bytes([7]) * 32, b"to nobody")
-    client.ping(b"12345678")
-    yield relay, client
-    try:
-        relay.stop()
-    finally:
-        relay.remove()
+    with Relay(tmp_path_factory.mktemp("layout"), config) as relay:
+        client = relay.start().door("tls").client()
+        for _ in range(3):
+            client.send_packet(bytes([7]) * 32, b"to nobody")
+        client.ping(b"12345678")
+        yield relay, client
 
 
 def words_of(text):

@@ -2,6 +2,7 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -37,18 +38,8 @@ FILES = {
 @pytest.fixture
 def run_sample(tmp_path):
     """Starts a sample's relay; it is stopped, and looked at, when the test ends."""
-    relays = []
-
-    def run(sample):
-        relays.append(AdaptedRelay(tmp_path, (EXAMPLES / sample).read_text(), FILES))
-        return relays[-1].start()
-
-    yield run
-    for relay in relays:
-        try:
-            relay.stop()
-        finally:
-            relay.remove()
+    with contextlib.ExitStack() as relays:
+        yield lambda sample: relays.enter_context(AdaptedRelay(tmp_path, (EXAMPLES / sample).read_text(), FILES)).start()
 
 
 def test_there_are_samples():
@@ -84,12 +75,9 @@ def test_sample_admits_whom_it_names(run_sample, sample):
 def test_what_a_sample_offers_in_comments_is_right(tmp_path, sample):
     """Keys that are commented out can be switched on."""
     text = re.sub(r"^# (?=[\w-]+ = )", "", (EXAMPLES / sample).read_text(), flags=re.M)
-    relay = Relay(tmp_path, adapted(text), FILES)
-    try:
+    with Relay(tmp_path, adapted(text), FILES) as relay:
         relay.write_config()
         run_detourd("--config", relay.config_file, "--check-config")
-    finally:
-        relay.remove()
 
 
 def test_sockets_of_the_service_manager(tmp_path):

@@ -65,12 +65,9 @@ def test_the_only_privilege_is_binding_low_ports():
 
 
 def test_exit_status_of_a_bad_configuration_is_the_one_not_tried_again(tmp_path):
-    relay = Relay(tmp_path, SMALL + "\n[nonsense]\n")
-    relay.write_config()
-    try:
+    with Relay(tmp_path, SMALL + "\n[nonsense]\n") as relay:
+        relay.write_config()
         done = subprocess.run([DETOURD, "--config", relay.config_file], capture_output=True, check=False)
-    finally:
-        relay.remove()
     assert f"\nRestartPreventExitStatus={done.returncode}\n" in UNIT.read_text()
 
 

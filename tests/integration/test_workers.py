@@ -18,19 +18,14 @@ from test_relaying import send_large
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory):
     """A relay with three workers; enough clients in each test that all workers have some."""
-    relay = Relay(tmp_path_factory.mktemp("crowd"), with_keys(EVERYTHING, "core", workers="3")).start()
-    yield relay
-    try:
-        relay.stop()
-    finally:
-        relay.remove()
+    with Relay(tmp_path_factory.mktemp("crowd"), with_keys(EVERYTHING, "core", workers="3")) as relay:
+        yield relay.start()
 
 
 @pytest.fixture(params=TRANSPORTS)
 def door(crowd, request):
-    door = crowd.door(request.param)
-    yield door
-    door.close()
+    with crowd.lent_door(request.param) as door:
+        yield door
 
 
 def test_everyone_reaches_everyone(door):

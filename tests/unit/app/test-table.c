@@ -74,7 +74,12 @@ test_the_last_column_is_broken_into_lines (void)
          "b     1  日本語日本語\n"
          "         日本語日本語\n");
   detourctl_table_add (table, "c", "1", "a-word-that-is-longer-than-the-terminal-is-wide", NULL);
-  check (table, 33, "c     1  a-word-that-is-longer-than-the-terminal-is-wide\n");
+  detourctl_table_add (table, "d", "1", "x", NULL);
+  check (table, 33,
+         "c     1\n"
+         "    a-word-that-is-longer-than-the-terminal-is-wide\n"
+         "d     1\n"
+         "    x\n");
 }
 
 static void
