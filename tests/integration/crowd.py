@@ -20,15 +20,16 @@ class Crowd(threading.Thread):
     """Holds @count connections to @target, from @sources in turn.
 
     Each sends @first when it is connected and @then every @every seconds, and reads what comes. One that is closed is
-    opened anew, unless @again is false. With @echo, @then is also sent after each answer.
+    opened anew, unless @again is false. With @echo, @then is also sent after each answer; with @leave, each closes when
+    @first is sent.
     """
 
-    def __init__(self, target, count, sources=("127.0.0.1",), first=b"", then=b"", every=None, again=True, echo=False):
+    def __init__(self, target, count, sources=("127.0.0.1",), first=b"", then=b"", every=None, again=True, echo=False, leave=False):
         super().__init__(daemon=True)
         self.target = target
         self.count = count
         self.sources = itertools.cycle(sources)
-        self.first, self.then, self.every, self.again, self.echo = first, then, every, again, echo
+        self.first, self.then, self.every, self.again, self.echo, self.leave = first, then, every, again, echo, leave
         self.selector = selectors.DefaultSelector()
         self.due = []
         self.order = itertools.count()
@@ -99,6 +100,9 @@ class Crowd(threading.Thread):
             if events & selectors.EVENT_WRITE:
                 if unsent:
                     del unsent[:sock.send(unsent)]
+                if not unsent and self.leave:
+                    self.drop(sock)
+                    return
                 if not unsent:
                     self.selector.modify(sock, selectors.EVENT_READ, unsent)
             if events & selectors.EVENT_READ:
