@@ -443,6 +443,10 @@ gint64 detour_cert_not_before (const DetourCert *self);
 gint64 detour_cert_not_after (const DetourCert *self);
 gboolean detour_cert_self_signed (const DetourCert *self); /* set with the flag below */
 void detour_cert_set_self_signed (DetourCert *self);       /* before it is published only */
+/* The application protocol that a client has to offer to be served this certificate; NULL: none.
+ * For answers to a challenge: "acme-tls/1". Set before it is published only. */
+const char *detour_cert_alpn (const DetourCert *self);
+void detour_cert_set_alpn (DetourCert *self, const char *protocol);
 
 /* Cert plugins: replaces what this instance published before; (nullable) takes it back. */
 void detour_host_publish_certs (DetourHost *host, DetourCert *const *certs, guint n);
@@ -454,12 +458,27 @@ guint64 detour_host_cert_generation (DetourHost *host);
  * @instance: (nullable): only from this cert instance ("main" or "cert/main"); NULL: any
  * @sni: (nullable): name the client asked for, compared without regard to case
  * @local: (nullable): address the connection arrived at
+ * @alpn: (nullable) (array zero-terminated=1): protocols the client offered
  *
- * Chooses by name, then by local address, then the first one published. Any thread.
+ * Chooses by name, then by local address, then the first one published. A certificate with a
+ * protocol of its own serves only clients that offered it and asked for one of its names; to them
+ * it goes before every other. Any thread.
+ *
  * Returns: (transfer full) (nullable): the certificate.
  */
 DetourCert *detour_host_find_cert (DetourHost *host, const char *instance, const char *sni,
-                                   const struct sockaddr *local);
+                                   const struct sockaddr *local, const char *const *alpn);
+
+/**
+ * detour_host_cert_protocols:
+ *
+ * The protocols of published certificates that have one, so that a channel can offer them. Any
+ * thread; one relaxed read while there are none.
+ *
+ * Returns: (transfer full) (nullable) (array zero-terminated=1): NULL when there are none; free
+ *   with g_strfreev().
+ */
+char **detour_host_cert_protocols (DetourHost *host);
 
 /* -------------------------------------------------------------------------------------------------
  * Kind `auth`: an asynchronous verdict on a client. Caching, time limits, single flight, grace and

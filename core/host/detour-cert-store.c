@@ -19,6 +19,7 @@ struct _DetourCertStore {
   GMutex lock;
   GPtrArray *shelves; /* Shelf, never changed once it is here */
   guint64 generation;
+  gboolean has_protocols; /* some certificate has a protocol of its own; atomic */
 };
 
 static void
@@ -69,6 +70,21 @@ detour_cert_store_free (DetourCertStore *self)
   g_free (self);
 }
 
+static guint
+cert_store_count_protocols (const GPtrArray *shelves)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < shelves->len; i++)
+    {
+      const Shelf *shelf = shelves->pdata[i];
+
+      for (guint j = 0; j < shelf->certs->len; j++)
+        n += detour_cert_alpn (shelf->certs->pdata[j]) != NULL;
+    }
+  return n;
+}
+
 static GPtrArray *
 cert_store_take (DetourCertStore *self)
 {
@@ -105,6 +121,8 @@ detour_cert_store_publish (DetourCertStore *self, const char *instance, DetourCe
     g_ptr_array_add (shelves, cert_store_shelf_new (instance, certs, n));
   before = self->shelves;
   self->shelves = shelves;
+  __atomic_store_n (&self->has_protocols, cert_store_count_protocols (shelves) > 0,
+                    __ATOMIC_RELAXED);
   __atomic_store_n (&self->generation, self->generation + 1, __ATOMIC_RELAXED);
   g_mutex_unlock (&self->lock);
 }
@@ -117,10 +135,12 @@ detour_cert_store_generation (const DetourCertStore *self)
 
 /* How well a certificate fits; the best wins, the first among equals. */
 typedef enum {
+  FIT_NOT,
   FIT_ANY,
   FIT_ADDRESS,
   FIT_WILDCARD,
   FIT_NAME,
+  FIT_PROTOCOL, /* and name */
 } Fit;
 
 static gboolean
@@ -155,6 +175,21 @@ cert_store_fit_of (const DetourCert *cert, const char *sni, const guint8 *local)
   return best;
 }
 
+/* A certificate with a protocol is the answer to one question, and to nothing else. */
+static Fit
+cert_store_fit_offered (const DetourCert *cert, const char *sni, const guint8 *local,
+                        const char *const *alpn)
+{
+  const char *protocol = detour_cert_alpn (cert);
+
+  if (protocol == NULL)
+    return cert_store_fit_of (cert, sni, local);
+  if (sni == NULL || alpn == NULL || !g_strv_contains (alpn, protocol)
+      || cert_store_fit_of (cert, sni, NULL) != FIT_NAME)
+    return FIT_NOT;
+  return FIT_PROTOCOL;
+}
+
 static gboolean
 cert_store_is_instance (const Shelf *shelf, const char *instance)
 {
@@ -164,15 +199,15 @@ cert_store_is_instance (const Shelf *shelf, const char *instance)
 }
 
 DetourCert *
-detour_cert_store_find (DetourCertStore *self, const char *instance, const char *sni,
-                        const struct sockaddr *local)
+detour_cert_store_find_offered (DetourCertStore *self, const char *instance, const char *sni,
+                                const struct sockaddr *local, const char *const *alpn)
 {
   g_autoptr (GPtrArray) shelves = cert_store_take (self);
   g_autofree char *name = g_strdup (sni);
   guint8 bytes[16];
   gboolean has_local = local != NULL && detour_address_bytes (local, bytes);
   DetourCert *best = NULL;
-  Fit best_fit = FIT_ANY;
+  Fit best_fit = FIT_NOT;
 
   if (name != NULL && g_str_has_suffix (name, "."))
     name[strlen (name) - 1] = '\0';
@@ -183,9 +218,9 @@ detour_cert_store_find (DetourCertStore *self, const char *instance, const char 
       for (guint j = 0; cert_store_is_instance (shelf, instance) && j < shelf->certs->len; j++)
         {
           DetourCert *cert = shelf->certs->pdata[j];
-          Fit fit = cert_store_fit_of (cert, name, has_local ? bytes : NULL);
+          Fit fit = cert_store_fit_offered (cert, name, has_local ? bytes : NULL, alpn);
 
-          if (best == NULL || fit > best_fit)
+          if (fit > best_fit)
             {
               best = cert;
               best_fit = fit;
@@ -193,6 +228,34 @@ detour_cert_store_find (DetourCertStore *self, const char *instance, const char 
         }
     }
   return best != NULL ? detour_cert_ref (best) : NULL;
+}
+
+DetourCert *
+detour_cert_store_find (DetourCertStore *self, const char *instance, const char *sni,
+                        const struct sockaddr *local)
+{
+  return detour_cert_store_find_offered (self, instance, sni, local, NULL);
+}
+
+char **
+detour_cert_store_protocols (DetourCertStore *self)
+{
+  g_autoptr (GPtrArray) shelves = NULL;
+  g_autoptr (GStrvBuilder) protocols = NULL;
+
+  if (!__atomic_load_n (&self->has_protocols, __ATOMIC_RELAXED))
+    return NULL;
+  shelves = cert_store_take (self);
+  protocols = g_strv_builder_new ();
+  for (guint i = 0; i < shelves->len; i++)
+    {
+      const Shelf *shelf = shelves->pdata[i];
+
+      for (guint j = 0; j < shelf->certs->len; j++)
+        if (detour_cert_alpn (shelf->certs->pdata[j]) != NULL)
+          g_strv_builder_add (protocols, detour_cert_alpn (shelf->certs->pdata[j]));
+    }
+  return g_strv_builder_end (protocols);
 }
 
 GPtrArray *
@@ -208,6 +271,8 @@ detour_cert_store_list (DetourCertStore *self, GStrv *instances)
 
       for (guint j = 0; j < shelf->certs->len; j++)
         {
+          if (detour_cert_alpn (shelf->certs->pdata[j]) != NULL)
+            continue;
           g_ptr_array_add (certs, detour_cert_ref (shelf->certs->pdata[j]));
           g_ptr_array_add (names, g_strdup (shelf->instance));
         }

@@ -20,10 +20,17 @@ void detour_cert_store_publish (DetourCertStore *self, const char *instance,
 guint64 detour_cert_store_generation (const DetourCertStore *self);
 
 /* As detour_host_find_cert(). */
+DetourCert *detour_cert_store_find_offered (DetourCertStore *self, const char *instance,
+                                            const char *sni, const struct sockaddr *local,
+                                            const char *const *alpn);
+/* For a client that offers no protocol. */
 DetourCert *detour_cert_store_find (DetourCertStore *self, const char *instance, const char *sni,
                                     const struct sockaddr *local);
+/* As detour_host_cert_protocols(). */
+char **detour_cert_store_protocols (DetourCertStore *self);
 
-/* All certificates, in the order of publishing; @instances gets the names beside them. */
+/* All certificates that serve clients, in the order of publishing; @instances gets the names beside
+ * them. Those that only answer a challenge are left out. */
 GPtrArray *detour_cert_store_list (DetourCertStore *self, GStrv *instances);
 
 G_END_DECLS

@@ -16,6 +16,7 @@ struct _DetourCert {
   gint64 not_before;
   gint64 not_after;
   gboolean self_signed;
+  char *alpn; /* NULL: for everyone */
 };
 
 DetourCert *
@@ -60,6 +61,7 @@ detour_cert_unref (DetourCert *self)
   g_free (self->chain);
   g_bytes_unref (self->private_key);
   g_strfreev (self->names);
+  g_free (self->alpn);
   g_free (self);
 }
 
@@ -112,4 +114,17 @@ detour_cert_pin (const DetourCert *self)
   g_autofree char *hex = g_compute_checksum_for_bytes (G_CHECKSUM_SHA256, self->chain[0]);
 
   return g_strconcat ("sha256-raw:", hex, NULL);
+}
+
+const char *
+detour_cert_alpn (const DetourCert *self)
+{
+  return self->alpn;
+}
+
+void
+detour_cert_set_alpn (DetourCert *self, const char *protocol)
+{
+  g_free (self->alpn);
+  self->alpn = g_strdup (protocol);
 }

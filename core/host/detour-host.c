@@ -188,9 +188,15 @@ detour_host_cert_generation (DetourHost *host)
 
 DetourCert *
 detour_host_find_cert (DetourHost *host, const char *instance, const char *sni,
-                       const struct sockaddr *local)
+                       const struct sockaddr *local, const char *const *alpn)
 {
-  return detour_cert_store_find (host->context->certs, instance, sni, local);
+  return detour_cert_store_find_offered (host->context->certs, instance, sni, local, alpn);
+}
+
+char **
+detour_host_cert_protocols (DetourHost *host)
+{
+  return detour_cert_store_protocols (host->context->certs);
 }
 
 void

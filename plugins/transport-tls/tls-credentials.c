@@ -165,12 +165,13 @@ tls_credentials_refresh (TlsCredentials *self)
 static TlsPair *
 tls_credentials_find (TlsCredentials *self, const TlsChoice *choice)
 {
+  const char *offered[] = { choice->alpn, NULL };
   g_autoptr (DetourCert) cert = NULL;
   TlsPair *pair;
 
   tls_credentials_refresh (self);
   cert = detour_host_find_cert (self->host, self->cert, choice->sni,
-                                (const struct sockaddr *) choice->local);
+                                (const struct sockaddr *) choice->local, offered);
   if (cert == NULL)
     return NULL;
   pair = g_hash_table_lookup (self->pairs, cert);
@@ -219,6 +220,17 @@ tls_session_sni (gnutls_session_t session)
   return g_strndup (name, len);
 }
 
+/* The protocol that both sides agreed on, or NULL. */
+static char *
+tls_session_alpn (gnutls_session_t session)
+{
+  gnutls_datum_t protocol;
+
+  if (gnutls_alpn_get_selected_protocol (session, &protocol) < 0)
+    return NULL;
+  return g_strndup ((const char *) protocol.data, protocol.size);
+}
+
 /* Called by GnuTLS once the client's hello is there. */
 static int
 tls_credentials_retrieve (gnutls_session_t session, const struct gnutls_cert_retr_st *info,
@@ -231,6 +243,7 @@ tls_credentials_retrieve (gnutls_session_t session, const struct gnutls_cert_ret
   if (choice->pair == NULL && !choice->missing)
     {
       choice->sni = tls_session_sni (session);
+      choice->alpn = tls_session_alpn (session);
       choice->pair = tls_credentials_choose (choice->credentials, choice);
       choice->missing = choice->pair == NULL;
     }
@@ -358,16 +371,35 @@ tls_ignore_record_size (gnutls_session_t session)
   return rc;
 }
 
+/* Protocols of certificates that answer a challenge; NULL: there are none. */
+static char **
+tls_credentials_challenges (TlsCredentials *self)
+{
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+
+  return self->host != NULL ? detour_host_cert_protocols (self->host) : NULL;
+}
+
+static guint
+tls_credentials_add_protocols (gnutls_datum_t *list, guint n, guint n_max, char *const *protocols)
+{
+  for (guint i = 0; protocols[i] != NULL && n < n_max; i++)
+    list[n++] = (gnutls_datum_t) { (unsigned char *) protocols[i],
+                                   (unsigned) strlen (protocols[i]) };
+  return n;
+}
+
 int
 tls_credentials_arm (TlsCredentials *self, gnutls_session_t session, TlsChoice *choice)
 {
-  gnutls_datum_t alpn[8];
-  guint n = 0;
+  g_auto (GStrv) challenges = tls_credentials_challenges (self);
+  gnutls_datum_t alpn[16];
+  guint n = tls_credentials_add_protocols (alpn, 0, G_N_ELEMENTS (alpn), self->alpn);
   int rc;
 
-  for (; self->alpn[n] != NULL && n < G_N_ELEMENTS (alpn); n++)
-    alpn[n] = (gnutls_datum_t) { (unsigned char *) self->alpn[n],
-                                 (unsigned) strlen (self->alpn[n]) };
+  /* A client that offers one of ours as well does not come to see the answer, and gets ours. */
+  if (challenges != NULL)
+    n = tls_credentials_add_protocols (alpn, n, G_N_ELEMENTS (alpn), challenges);
 
   gnutls_session_set_ptr (session, choice);
   rc = gnutls_priority_set (session, self->priorities);
@@ -402,5 +434,6 @@ tls_choice_clear (TlsChoice *choice)
   g_clear_pointer (&choice->pair, tls_pair_unref);
   g_clear_pointer (&choice->credentials, tls_credentials_unref);
   g_clear_pointer (&choice->sni, g_free);
+  g_clear_pointer (&choice->alpn, g_free);
   g_clear_pointer (&choice->local, g_free);
 }

@@ -30,6 +30,7 @@ typedef struct {
   TlsPair *pair;    /* chosen when the client's hello came; NULL before */
   gboolean missing; /* the hello was received, and there was no certificate */
   char *sni;        /* name the client asked for; NULL: none */
+  char *alpn;       /* the protocol that was agreed on; NULL: none */
   struct sockaddr_storage
       *local; /* where the connection arrived; NULL: not known, or not needed any more */
 } TlsChoice;

@@ -187,7 +187,8 @@ assert_story (const char *expected)
 static gboolean
 has_cert (Stage *self)
 {
-  g_autoptr (DetourCert) cert = detour_host_find_cert (self->instance, NULL, "relay.test", NULL);
+  g_autoptr (DetourCert)
+      cert = detour_host_find_cert (self->instance, NULL, "relay.test", NULL, NULL);
 
   return cert != NULL;
 }

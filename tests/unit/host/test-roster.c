@@ -547,7 +547,7 @@ certs_stay_through_a_restart (void)
 
   g_assert_true (detour_instance_restart (instance, NULL));
   {
-    g_autoptr (DetourCert) found = detour_host_find_cert (instance, NULL, "relay.test", NULL);
+    g_autoptr (DetourCert) found = detour_host_find_cert (instance, NULL, "relay.test", NULL, NULL);
 
     g_assert_true (found == cert);
   }
