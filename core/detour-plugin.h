@@ -178,15 +178,75 @@ typedef struct {
   guint64 value;
 } DetourCounter;
 
+/* A number that goes up and down. One thread writes; everyone may read. Shown while the instance
+ * runs. */
+typedef struct {
+  guint64 value;
+} DetourGauge;
+
+typedef enum {
+  DETOUR_METRIC_COUNTER,
+  DETOUR_METRIC_GAUGE,
+} DetourMetricType;
+
+/* Both static, or living as long as what they belong to. */
+typedef struct {
+  const char *name;  /* "reason" */
+  const char *value; /* "timeout" */
+} DetourMetricLabel;
+
+#define DETOUR_METRIC_LABELS_MAX 4
+
+/* One number as it is shown. */
+typedef struct {
+  const char *name;   /* lower-case words joined by `_`, without the plugin's: "requests_success" */
+  const char *unit;   /* "bytes", "microseconds"; NULL: what the name says, counted */
+  const char *help;   /* one clause; the same for all of one name */
+  const char *plugin; /* "service-stun"; NULL: of core */
+  DetourMetricType type;
+  guint n_labels;
+  DetourMetricLabel labels[DETOUR_METRIC_LABELS_MAX];
+  guint64 value;
+} DetourMetric;
+
 /**
  * detour_host_counter:
- * @name: static, lower-case words joined by `_`, without the plugin's name: "requests_success"
+ * @name: static, as in DetourMetric
  * @help: static, one clause
  *
  * Returns: (transfer none): the counter, the same one when the instance starts again, so that
  * totals go on.
  */
 DetourCounter *detour_host_counter (DetourHost *host, const char *name, const char *help);
+
+/**
+ * detour_host_counter_with:
+ * @metric: name, unit, help and at most three labels, all static; core adds the label `instance`
+ *
+ * As detour_host_counter(): the same name with the same labels is the same counter.
+ */
+DetourCounter *detour_host_counter_with (DetourHost *host, const DetourMetric *metric);
+
+/**
+ * detour_host_gauge_with:
+ * @metric: as for detour_host_counter_with()
+ *
+ * Main thread. Begins with 0.
+ *
+ * Returns: (transfer none): the gauge, which is not shown any more once the instance has stopped.
+ */
+DetourGauge *detour_host_gauge_with (DetourHost *host, const DetourMetric *metric);
+
+/* @metric is borrowed for the call, which must not start or stop instances. */
+typedef void (*DetourMetricFunc) (const DetourMetric *metric, gpointer user);
+
+/**
+ * detour_host_foreach_metric:
+ *
+ * Everything that is counted: by core, and by the instances of all plugins, whose numbers have the
+ * label `instance`. Those of one plugin and name come one behind the other. Main thread.
+ */
+void detour_host_foreach_metric (DetourHost *host, DetourMetricFunc func, gpointer user);
 
 static inline void
 detour_counter_add (DetourCounter *self, guint64 n)
@@ -199,6 +259,12 @@ static inline guint64
 detour_counter_get (const DetourCounter *self)
 {
   return __atomic_load_n (&self->value, __ATOMIC_RELAXED);
+}
+
+static inline void
+detour_gauge_set (DetourGauge *self, guint64 value)
+{
+  __atomic_store_n (&self->value, value, __ATOMIC_RELAXED);
 }
 
 /* -------------------------------------------------------------------------------------------------

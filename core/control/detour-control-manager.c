@@ -208,7 +208,7 @@ static GVariant *
 control_manager_growth (DetourControl *self, DetourHistorySpan span)
 {
   const DetourControlReading *reading = &self->reading;
-  DetourTotals grown;
+  DetourStats grown;
   gint64 duration_us = detour_history_growth (self->history, span, reading->now_us,
                                               &reading->totals, &grown);
   GVariantBuilder out;
@@ -314,34 +314,17 @@ control_manager_disconnect_client (gpointer data, GVariant *arguments, GDBusMeth
 }
 
 static void
-control_manager_add_counter (const char *name, const char *label_name, const char *label,
-                             const char *label2_name, const char *label2, guint64 value,
-                             const char *help, gpointer user)
+control_manager_add_counter (const DetourMetric *metric, gpointer user)
 {
   GVariantBuilder *out = user;
   GVariantBuilder labels;
 
+  if (metric->type != DETOUR_METRIC_COUNTER)
+    return;
   g_variant_builder_init (&labels, G_VARIANT_TYPE ("a{ss}"));
-  if (label_name != NULL)
-    g_variant_builder_add (&labels, "{ss}", label_name, label);
-  if (label2_name != NULL)
-    g_variant_builder_add (&labels, "{ss}", label2_name, label2);
-  g_variant_builder_add (out, "(sa{ss}ts)", name, &labels, value, help);
-}
-
-typedef struct {
-  GVariantBuilder *out;
-  const char *instance;
-} InstanceCounters;
-
-static void
-control_manager_add_instance_counter (const char *name, const char *help, guint64 value,
-                                      gpointer user)
-{
-  const InstanceCounters *counters = user;
-
-  control_manager_add_counter (name, "instance", counters->instance, NULL, NULL, value, help,
-                               counters->out);
+  for (guint i = 0; i < metric->n_labels; i++)
+    g_variant_builder_add (&labels, "{ss}", metric->labels[i].name, metric->labels[i].value);
+  g_variant_builder_add (out, "(sa{ss}ts)", metric->name, &labels, metric->value, metric->help);
 }
 
 static void
@@ -351,14 +334,7 @@ control_manager_get_counters (gpointer data, GVariant *arguments, GDBusMethodInv
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE ("a(sa{ss}ts)"));
-  detour_totals_each (self->parts.server, control_manager_add_counter, &out);
-  for (guint i = 0; i < detour_roster_count (self->parts.roster); i++)
-    {
-      DetourInstance *instance = detour_roster_nth (self->parts.roster, i);
-      InstanceCounters counters = { &out, detour_instance_id (instance) };
-
-      detour_instance_foreach_counter (instance, control_manager_add_instance_counter, &counters);
-    }
+  detour_server_each_metric (self->parts.server, control_manager_add_counter, &out);
   g_dbus_method_invocation_return_value (call, g_variant_new ("(a(sa{ss}ts))", &out));
 }
 

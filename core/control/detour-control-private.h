@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 
 /* Numbers that many properties are made of, read once for each answer. */
 typedef struct {
-  DetourTotals totals;
+  DetourStats totals;
   DetourRegistryStats registry;
   guint64 n_half_open, n_held;
   gint64 now_us; /* monotonic */

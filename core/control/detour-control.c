@@ -30,7 +30,7 @@ control_read (gpointer user)
   DetourHandshakePool *pool = detour_server_pool (self->parts.server);
   DetourControlReading *reading = &self->reading;
 
-  detour_totals_read (&reading->totals, self->parts.server);
+  detour_server_read_stats (self->parts.server, &reading->totals);
   detour_registry_stats (detour_server_registry (self->parts.server), &reading->registry);
   reading->n_half_open = detour_handshake_pool_n_half_open (pool);
   reading->n_held = detour_handshake_pool_n_held (pool);
@@ -55,9 +55,9 @@ static gboolean
 control_on_history (gpointer user)
 {
   DetourControl *self = user;
-  DetourTotals now;
+  DetourStats now;
 
-  detour_totals_read (&now, self->parts.server);
+  detour_server_read_stats (self->parts.server, &now);
   detour_history_note (self->history, g_get_monotonic_time (), &now);
   return G_SOURCE_CONTINUE;
 }
@@ -114,13 +114,13 @@ detour_control_new (const DetourControlParts *parts)
   static const char *const folders[] = { "plugin", "listener", "certificate", NULL };
   DetourControl *self = g_new0 (DetourControl, 1);
   const DetourCoreOptions *core = &detour_roster_config (parts->roster)->options.core;
-  DetourTotals now;
+  DetourStats now;
 
   self->parts = *parts;
   self->hostname = g_strdup (core->hostname);
   self->start_real_us = g_get_real_time ();
   self->start_us = g_get_monotonic_time ();
-  detour_totals_read (&now, parts->server);
+  detour_server_read_stats (parts->server, &now);
   self->history = detour_history_new (self->start_us, &now);
   self->history_timer = g_timeout_add_seconds (DETOUR_HISTORY_STEP_US / G_USEC_PER_SEC,
                                                control_on_history, self);

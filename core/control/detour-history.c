@@ -6,7 +6,7 @@
 
 typedef struct {
   gint64 at_us;
-  DetourTotals totals;
+  DetourStats totals;
 } Note;
 
 /* A ring of notes that are some time apart; the oldest one is overwritten. */
@@ -30,7 +30,7 @@ history_line_init (Line *self, gint64 step_us, guint size)
 }
 
 static void
-history_line_note (Line *self, gint64 now_us, const DetourTotals *totals)
+history_line_note (Line *self, gint64 now_us, const DetourStats *totals)
 {
   self->notes[self->next] = (Note) { now_us, *totals };
   self->next = (self->next + 1) % self->size;
@@ -58,7 +58,7 @@ history_line_find (const Line *self, gint64 now_us, gint64 span_us)
 }
 
 DetourHistory *
-detour_history_new (gint64 now_us, const DetourTotals *totals)
+detour_history_new (gint64 now_us, const DetourStats *totals)
 {
   DetourHistory *self = g_new0 (DetourHistory, 1);
 
@@ -78,7 +78,7 @@ detour_history_free (DetourHistory *self)
 }
 
 void
-detour_history_note (DetourHistory *self, gint64 now_us, const DetourTotals *totals)
+detour_history_note (DetourHistory *self, gint64 now_us, const DetourStats *totals)
 {
   history_line_note (&self->seconds, now_us, totals);
   /* Half a step earlier will do, or timers that are late would make it every seventh. */
@@ -89,7 +89,7 @@ detour_history_note (DetourHistory *self, gint64 now_us, const DetourTotals *tot
 
 gint64
 detour_history_growth (const DetourHistory *self, DetourHistorySpan span, gint64 now_us,
-                       const DetourTotals *now, DetourTotals *growth)
+                       const DetourStats *now, DetourStats *growth)
 {
   const Note *note;
 
@@ -100,7 +100,7 @@ detour_history_growth (const DetourHistory *self, DetourHistorySpan span, gint64
                               span == DETOUR_HISTORY_MINUTE ? 60 * G_USEC_PER_SEC
                                                             : 10 * G_USEC_PER_SEC);
 
-  *growth = (DetourTotals) {
+  *growth = (DetourStats) {
     .joined = now->joined - note->totals.joined,
     .left = now->left - note->totals.left,
     .refused = now->refused - note->totals.refused,

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "detour-totals.h"
+#include "detour-stats.h"
 
 G_BEGIN_DECLS
 
@@ -18,11 +18,11 @@ typedef enum {
 #define DETOUR_HISTORY_STEP_US (10 * G_USEC_PER_SEC)
 
 /* Pure: the clock comes from outside, monotonic. */
-DetourHistory *detour_history_new (gint64 now_us, const DetourTotals *totals);
+DetourHistory *detour_history_new (gint64 now_us, const DetourStats *totals);
 void detour_history_free (DetourHistory *self);
 
 /* Every DETOUR_HISTORY_STEP_US, as nearly as it goes. */
-void detour_history_note (DetourHistory *self, gint64 now_us, const DetourTotals *totals);
+void detour_history_note (DetourHistory *self, gint64 now_us, const DetourStats *totals);
 
 /**
  * detour_history_growth:
@@ -33,6 +33,6 @@ void detour_history_note (DetourHistory *self, gint64 now_us, const DetourTotals
  * start.
  */
 gint64 detour_history_growth (const DetourHistory *self, DetourHistorySpan span, gint64 now_us,
-                              const DetourTotals *now, DetourTotals *growth);
+                              const DetourStats *now, DetourStats *growth);
 
 G_END_DECLS

@@ -25,6 +25,9 @@ typedef struct {
   /* detour_host_set_mesh_key(); NULL when the instance that set it takes it back or stops. */
   void (*set_mesh_key) (gpointer data, const guint8 *key);
 
+  /* detour_host_foreach_metric(). */
+  void (*foreach_metric) (gpointer data, DetourMetricFunc func, gpointer user);
+
   /* At the first start and after each reload. Instances named in the chain exist by then, and those
    * it does not name any more are freed afterwards. */
   void (*apply_limits) (gpointer data, DetourSettings *limits);

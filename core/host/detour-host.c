@@ -104,24 +104,84 @@ detour_host_post (DetourHost *host, void (*func) (gpointer data), gpointer data,
   detour_mailbox_post (host->mailbox, func, data, drop);
 }
 
+static gboolean
+host_is_same_metric (const DetourMetric *a, const DetourMetric *b)
+{
+  if (strcmp (a->name, b->name) != 0 || a->n_labels != b->n_labels)
+    return FALSE;
+  for (guint i = 0; i < a->n_labels; i++)
+    if (strcmp (a->labels[i].name, b->labels[i].name) != 0
+        || strcmp (a->labels[i].value, b->labels[i].value) != 0)
+      return FALSE;
+  return TRUE;
+}
+
+static DetourInstanceMetric *
+host_show_metric (DetourHost *host, const DetourMetric *wanted, DetourMetricType type)
+{
+  DetourInstanceMetric *entry = NULL;
+  DetourMetric metric = *wanted;
+
+  g_assert (metric.n_labels < DETOUR_METRIC_LABELS_MAX);
+  metric.type = type;
+  metric.labels[metric.n_labels++] = (DetourMetricLabel) { "instance", host->id };
+  g_mutex_lock (&host->lock);
+  for (guint i = 0; entry == NULL && i < host->metrics->len; i++)
+    if (host_is_same_metric (&((DetourInstanceMetric *) host->metrics->pdata[i])->metric, &metric))
+      entry = host->metrics->pdata[i];
+  if (entry == NULL)
+    {
+      entry = g_new0 (DetourInstanceMetric, 1);
+      entry->metric = metric;
+      g_ptr_array_add (host->metrics, entry);
+    }
+  entry->is_shown = TRUE;
+  g_mutex_unlock (&host->lock);
+  return entry;
+}
+
+DetourCounter *
+detour_host_counter_with (DetourHost *host, const DetourMetric *metric)
+{
+  return &host_show_metric (host, metric, DETOUR_METRIC_COUNTER)->number;
+}
+
 DetourCounter *
 detour_host_counter (DetourHost *host, const char *name, const char *help)
 {
-  DetourInstanceCounter *entry = NULL;
+  const DetourMetric metric = { .name = name, .help = help };
+
+  return detour_host_counter_with (host, &metric);
+}
+
+static void
+host_release_gauge (gpointer owner, gpointer thing)
+{
+  DetourHost *host = owner;
+  DetourInstanceMetric *entry = thing;
 
   g_mutex_lock (&host->lock);
-  for (guint i = 0; entry == NULL && i < host->counters->len; i++)
-    if (strcmp (((DetourInstanceCounter *) host->counters->pdata[i])->name, name) == 0)
-      entry = host->counters->pdata[i];
-  if (entry == NULL)
-    {
-      entry = g_new0 (DetourInstanceCounter, 1);
-      entry->name = name;
-      entry->help = help;
-      g_ptr_array_add (host->counters, entry);
-    }
+  entry->is_shown = FALSE;
+  entry->number.value = 0;
   g_mutex_unlock (&host->lock);
-  return &entry->counter;
+}
+
+DetourGauge *
+detour_host_gauge_with (DetourHost *host, const DetourMetric *metric)
+{
+  DetourInstanceMetric *entry = host_show_metric (host, metric, DETOUR_METRIC_GAUGE);
+
+  detour_instance_hold (host, DETOUR_HOLD_FOR_RUN, host_release_gauge, host, entry);
+  return &entry->gauge;
+}
+
+void
+detour_host_foreach_metric (DetourHost *host, DetourMetricFunc func, gpointer user)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  if (hooks->foreach_metric != NULL)
+    hooks->foreach_metric (host->context->hooks_data, func, user);
 }
 
 gboolean

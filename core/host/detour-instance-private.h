@@ -20,11 +20,15 @@ typedef struct {
   gpointer hooks_data;
 } DetourHostContext;
 
+/* A counter or gauge of the plugin. */
 typedef struct {
-  const char *name;
-  const char *help;
-  DetourCounter counter;
-} DetourInstanceCounter;
+  DetourMetric metric; /* without its value */
+  gboolean is_shown;   /* under the lock of the instance */
+  union {
+    DetourCounter number;
+    DetourGauge gauge;
+  };
+} DetourInstanceMetric;
 
 struct _DetourHost {
   DetourHostContext *context;
@@ -51,7 +55,7 @@ struct _DetourHost {
   GMutex lock; /* of what follows; any thread */
   char *summary;
   char *trouble;
-  GPtrArray *counters; /* DetourInstanceCounter; only grows, entries never move */
+  GPtrArray *metrics; /* DetourInstanceMetric; only grows, entries never move */
 };
 
 /* Tells the floors above that something about it is different. Main thread. */

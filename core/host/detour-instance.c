@@ -37,7 +37,7 @@ detour_instance_new (DetourHostContext *context, const DetourConfigInstance *con
   self->id = g_strdup (config->id);
   self->name = g_strdup (config->name);
   self->kind = config->kind;
-  self->counters = g_ptr_array_new_with_free_func (g_free);
+  self->metrics = g_ptr_array_new_with_free_func (g_free);
   self->auth_calls = g_ptr_array_new ();
   detour_holdings_init (&self->holdings);
   self->mailbox = detour_mailbox_new ();
@@ -59,7 +59,7 @@ detour_instance_free (DetourInstance *self)
   detour_auth_call_abandon_all (self);
   detour_instance_changed (self, TRUE);
   g_ptr_array_unref (self->auth_calls);
-  g_ptr_array_unref (self->counters);
+  g_ptr_array_unref (self->metrics);
   detour_settings_unref (self->settings);
   g_free (self->id);
   g_free (self->name);
@@ -364,15 +364,18 @@ detour_instance_dup_trouble (DetourInstance *self)
 }
 
 void
-detour_instance_foreach_counter (DetourInstance *self, DetourInstanceCounterFunc func,
-                                 gpointer data)
+detour_instance_foreach_metric (DetourInstance *self, DetourMetricFunc func, gpointer user)
 {
   g_mutex_lock (&self->lock);
-  for (guint i = 0; i < self->counters->len; i++)
+  for (guint i = 0; i < self->metrics->len; i++)
     {
-      const DetourInstanceCounter *entry = self->counters->pdata[i];
+      const DetourInstanceMetric *entry = self->metrics->pdata[i];
+      DetourMetric metric = entry->metric;
 
-      func (entry->name, entry->help, detour_counter_get (&entry->counter), data);
+      metric.plugin = self->plugin_name;
+      metric.value = detour_counter_get (&entry->number);
+      if (entry->is_shown)
+        func (&metric, user);
     }
   g_mutex_unlock (&self->lock);
 }

@@ -37,11 +37,8 @@ char *detour_instance_dup_trouble (
  * broken. */
 gboolean detour_instance_module_is_broken (const DetourInstance *self);
 
-typedef void (*DetourInstanceCounterFunc) (const char *name, const char *help, guint64 value,
-                                           gpointer data);
-/* Any thread; @func must not call back. */
-void detour_instance_foreach_counter (DetourInstance *self, DetourInstanceCounterFunc func,
-                                      gpointer data);
+/* Counters and gauges of the plugin. Any thread; @func must not call back. */
+void detour_instance_foreach_metric (DetourInstance *self, DetourMetricFunc func, gpointer user);
 
 /* At run time, whatever the configuration says. Starting one that runs and stopping one that does
  * not are no errors. A restart keeps the certificates that were published until the new run

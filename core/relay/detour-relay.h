@@ -21,6 +21,7 @@
 #include "detour-bucket.h"
 #include "detour-close.h"
 #include "detour-frame.h"
+#include "detour-metric.h"
 #include "detour-plugin.h"
 #include "detour-queue.h"
 #include "detour-registry.h"
@@ -66,6 +67,9 @@ typedef struct {
   DetourCounter home_moves_in, home_moves_out;
   DetourCounter rate_waits;
 } DetourRelayCounters;
+
+/* All of them; in detour-relay-metrics.c. */
+extern const DetourMetricRow detour_relay_metrics[];
 
 /* One registered connection, as the protocol sees it; embedded in the connection. All zero to begin
  * with. */

@@ -13,6 +13,7 @@
 #include "detour-http-routes.h"
 #include "detour-listener.h"
 #include "detour-schema.h"
+#include "detour-metric.h"
 
 G_BEGIN_DECLS
 
@@ -49,6 +50,9 @@ typedef struct {
   DetourCounter handshake_us; /* time in handshake(), for the mean */
   DetourCounter closed[DETOUR_N_CLOSES];
 } DetourHandshakePoolCounters;
+
+/* All of them; in detour-handshake-metrics.c. */
+extern const DetourMetricRow detour_handshake_metrics[];
 
 /* What a pool hands logins to, and asks. */
 typedef struct {

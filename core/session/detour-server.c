@@ -379,7 +379,47 @@ static const DetourRecheckPort recheck_port = {
   .close = server_close_client,
 };
 
+static DetourStatsParts
+server_stats_parts (const DetourServer *self)
+{
+  return (DetourStatsParts) {
+    .workers = self->workers,
+    .n_workers = self->n_workers,
+    .pool = self->pool,
+    .admission = self->admission,
+    .n_listeners = self->listeners->len,
+  };
+}
+
+void
+detour_server_read_stats (const DetourServer *self, DetourStats *stats)
+{
+  const DetourStatsParts parts = server_stats_parts (self);
+
+  detour_stats_read (stats, &parts);
+}
+
+void
+detour_server_each_metric (const DetourServer *self, DetourMetricFunc func, gpointer user)
+{
+  const DetourStatsParts parts = server_stats_parts (self);
+  g_autoptr (DetourMetricList) list = detour_metric_list_new ();
+
+  detour_stats_each (&parts, detour_metric_list_add, list);
+  for (guint i = 0; self->roster != NULL && i < detour_roster_count (self->roster); i++)
+    detour_instance_foreach_metric (detour_roster_nth (self->roster, i), detour_metric_list_add,
+                                    list);
+  detour_metric_list_each (list, func, user);
+}
+
+static void
+server_foreach_metric (gpointer data, DetourMetricFunc func, gpointer user)
+{
+  detour_server_each_metric (data, func, user);
+}
+
 const DetourHostHooks detour_server_hooks = {
+  .foreach_metric = server_foreach_metric,
   .listen = server_listen_for,
   .add_routes = server_add_routes,
   .auth_changed = server_auth_changed,

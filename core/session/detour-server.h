@@ -10,6 +10,7 @@
 #include "detour-handshake-pool.h"
 #include "detour-roster.h"
 #include "detour-server-key.h"
+#include "detour-stats.h"
 
 G_BEGIN_DECLS
 
@@ -51,5 +52,10 @@ DetourWorker *detour_server_carrier (const DetourServer *self, guint index);
 DetourHandshakePool *detour_server_pool (const DetourServer *self);
 DetourRegistry *detour_server_registry (const DetourServer *self);
 DetourAdmission *detour_server_admission (const DetourServer *self);
+
+/* Sums over all threads; waits for nobody. */
+void detour_server_read_stats (const DetourServer *self, DetourStats *stats);
+/* As detour_host_foreach_metric(). */
+void detour_server_each_metric (const DetourServer *self, DetourMetricFunc func, gpointer user);
 
 G_END_DECLS

@@ -4,6 +4,7 @@
 
 #include <glib.h>
 
+#include "detour-metric.h"
 #include "detour-verdict-log.h"
 
 G_BEGIN_DECLS
@@ -22,6 +23,9 @@ typedef struct {
   guint64 rechecked;                    /* connected clients that were asked about again */
   guint64 revoked;                      /* of these, denied */
 } DetourAdmissionStats;
+
+/* All of them; in detour-admission-metrics.c. */
+extern const DetourMetricRow detour_admission_metrics[];
 
 DetourTally *detour_tally_new (gint64 now_us);
 void detour_tally_free (DetourTally *self);

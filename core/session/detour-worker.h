@@ -12,6 +12,7 @@
 #include "detour-relay.h"
 #include "detour-session.h"
 #include "detour-loop.h"
+#include "detour-metric.h"
 
 G_BEGIN_DECLS
 
@@ -30,6 +31,9 @@ typedef struct {
   DetourCounter closed[DETOUR_N_CLOSES];
   DetourCounter rounds, reads, sends;
 } DetourWorkerCounters;
+
+/* All of them; in detour-worker-metrics.c. */
+extern const DetourMetricRow detour_worker_metrics[];
 
 /* Main thread. This is number @index of those that share @crossing and @registry; connections that
  * end leave @addresses. */

@@ -129,12 +129,12 @@ typedef struct {
 } Wanted;
 
 static void
-find_counter (const char *name, const char *help, guint64 value, gpointer data)
+find_counter (const DetourMetric *metric, gpointer data)
 {
   Wanted *wanted = data;
 
-  if (strcmp (name, wanted->name) == 0)
-    wanted->value = value;
+  if (strcmp (metric->name, wanted->name) == 0)
+    wanted->value = metric->value;
 }
 
 guint64
@@ -142,6 +142,6 @@ test_host_counter (TestHost *self, const char *name)
 {
   Wanted wanted = { name, G_MAXUINT64 };
 
-  detour_instance_foreach_counter (test_host_instance (self), find_counter, &wanted);
+  detour_instance_foreach_metric (test_host_instance (self), find_counter, &wanted);
   return wanted.value;
 }

@@ -130,13 +130,13 @@ typedef struct {
 } Counter;
 
 static void
-look_at_counter (const char *name, const char *help, guint64 value, gpointer data)
+look_at_counter (const DetourMetric *metric, gpointer data)
 {
   Counter *self = data;
 
-  if (g_str_equal (name, self->name))
+  if (g_str_equal (metric->name, self->name))
     {
-      self->value = value;
+      self->value = metric->value;
       self->found = TRUE;
     }
 }
@@ -146,7 +146,7 @@ plugin_bench_counter (PluginBench *self, const char *name)
 {
   Counter counter = { name, 0, FALSE };
 
-  detour_instance_foreach_counter (self->instance, look_at_counter, &counter);
+  detour_instance_foreach_metric (self->instance, look_at_counter, &counter);
   g_assert_true (counter.found);
   return counter.value;
 }

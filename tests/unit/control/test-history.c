@@ -8,18 +8,18 @@
 #define START  (1000 * SECOND)
 
 /* One packet each second since the start. */
-static DetourTotals
+static DetourStats
 totals_at (gint64 now_us)
 {
-  return (DetourTotals) { .packets_received = (guint64) ((now_us - START) / SECOND), .joined = 1 };
+  return (DetourStats) { .packets_received = (guint64) ((now_us - START) / SECOND), .joined = 1 };
 }
 
 static void
 check (const DetourHistory *history, DetourHistorySpan span, gint64 now_us, gint64 from_s,
        gint64 to_s)
 {
-  DetourTotals now = totals_at (now_us);
-  DetourTotals growth;
+  DetourStats now = totals_at (now_us);
+  DetourStats growth;
   gint64 duration_us = detour_history_growth (history, span, now_us, &now, &growth);
 
   g_assert_cmpint (duration_us, >=, from_s * SECOND);
@@ -30,8 +30,8 @@ check (const DetourHistory *history, DetourHistorySpan span, gint64 now_us, gint
 static void
 test_soon_after_the_start (void)
 {
-  DetourTotals zero = { 0 };
-  DetourTotals growth;
+  DetourStats zero = { 0 };
+  DetourStats growth;
   DetourHistory *history = detour_history_new (START, &zero);
 
   g_assert_cmpint (detour_history_growth (history, DETOUR_HISTORY_RECENT, START, &zero, &growth),
@@ -45,13 +45,13 @@ test_soon_after_the_start (void)
 static void
 test_spans (void)
 {
-  DetourTotals zero = totals_at (START);
+  DetourStats zero = totals_at (START);
   DetourHistory *history = detour_history_new (START, &zero);
 
   for (gint64 s = 10; s <= 3 * 3600; s += 10)
     {
       gint64 now_us = START + s * SECOND;
-      DetourTotals now = totals_at (now_us);
+      DetourStats now = totals_at (now_us);
 
       detour_history_note (history, now_us, &now);
       check (history, DETOUR_HISTORY_RECENT, now_us + 9 * SECOND, MIN (s, 10), 20);
@@ -66,13 +66,13 @@ test_spans (void)
 static void
 test_notes_that_come_late (void)
 {
-  DetourTotals zero = totals_at (START);
+  DetourStats zero = totals_at (START);
   DetourHistory *history = detour_history_new (START, &zero);
   gint64 now_us = START;
 
   for (guint i = 0; i < 2000; i++)
     {
-      DetourTotals now;
+      DetourStats now;
 
       now_us += (gint64) (10 + i % 3) * SECOND;
       now = totals_at (now_us);

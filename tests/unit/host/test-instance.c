@@ -69,7 +69,16 @@ greedy_start (DetourHost *host, DetourSettings *settings, GError **error)
   const DetourListenerSpec spec = { .protocol = "test" };
   const guint8 key[DETOUR_KEY_SIZE] = { 9 };
 
+  const DetourMetric metric = { .name = "appetite",
+                                .unit = "bytes",
+                                .help = "what it wants",
+                                .n_labels = 1,
+                                .labels = { { "of", "bread" } } };
+
   tell ("start");
+  detour_counter_add (detour_host_counter_with (host, &metric), 1);
+  detour_gauge_set (
+      detour_host_gauge_with (host, &(DetourMetric) { .name = "weight", .help = "-" }), 70);
   publish (host);
   detour_host_add_timer (host, 1000, tick, host);
   g_assert_cmpuint (detour_host_add_timer (host, G_TIME_SPAN_HOUR, never, host), >, 0);
@@ -324,6 +333,48 @@ certs_taken_back_early (void)
   stage_clear (&stage);
 }
 
+static void
+note_metric (const DetourMetric *metric, gpointer user)
+{
+  g_string_append_printf (user, "%s(%s %s %s):%" G_GUINT64_FORMAT " ", metric->name,
+                          metric->type == DETOUR_METRIC_GAUGE ? "gauge" : "counter",
+                          metric->unit != NULL ? metric->unit : "-",
+                          metric->labels[metric->n_labels - 1].value, metric->value);
+}
+
+static char *
+list_metrics (Stage *self)
+{
+  GString *text = g_string_new (NULL);
+
+  detour_instance_foreach_metric (self->instance, note_metric, text);
+  return g_string_free (text, FALSE);
+}
+
+static void
+metrics (void)
+{
+  g_autofree char *running = NULL;
+  g_autofree char *stopped = NULL;
+  g_autofree char *again = NULL;
+  Stage stage;
+
+  stage_init (&stage);
+  g_assert_true (detour_instance_start (stage.instance, NULL));
+  running = list_metrics (&stage);
+  g_assert_cmpstr (running, ==,
+                   "appetite(counter bytes service/greedy):1 weight(gauge - service/greedy):70 ");
+  /* Counters stay, so that totals go on; a gauge of what does not run says nothing. */
+  detour_instance_stop (stage.instance);
+  stopped = list_metrics (&stage);
+  g_assert_cmpstr (stopped, ==, "appetite(counter bytes service/greedy):1 ");
+  g_assert_true (detour_instance_start (stage.instance, NULL));
+  again = list_metrics (&stage);
+  g_assert_cmpstr (again, ==,
+                   "appetite(counter bytes service/greedy):2 weight(gauge - service/greedy):70 ");
+  stage_clear (&stage);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -334,5 +385,6 @@ main (int argc, char **argv)
   g_test_add_func ("/instance/timers", timers);
   g_test_add_func ("/instance/timer-that-stops-its-instance", timer_that_stops_its_instance);
   g_test_add_func ("/instance/certificates-taken-back-early", certs_taken_back_early);
+  g_test_add_func ("/instance/metrics", metrics);
   return g_test_run ();
 }

@@ -275,10 +275,12 @@ state_of (Stage *stage, const char *id)
 }
 
 static void
-find_runs (const char *name, const char *help, guint64 value, gpointer data)
+find_runs (const DetourMetric *metric, gpointer data)
 {
-  g_assert_cmpstr (name, ==, "runs");
-  *(guint64 *) data = value;
+  g_assert_cmpstr (metric->name, ==, "runs");
+  g_assert_cmpstr (metric->plugin, ==, "service-x");
+  g_assert_cmpstr (metric->labels[0].value, ==, "service/s");
+  *(guint64 *) data = metric->value;
 }
 
 /* ---- tests ----------------------------------------------------------------------------------- */
@@ -329,7 +331,7 @@ host_services (void)
 
   /* Counters go on when the instance starts again. */
   g_assert_true (detour_instance_restart (instance, NULL));
-  detour_instance_foreach_counter (instance, find_runs, &runs);
+  detour_instance_foreach_metric (instance, find_runs, &runs);
   g_assert_cmpuint (runs, ==, 2);
   g_assert_null (detour_roster_find (stage.roster, "nobody"));
   stage_clear (&stage);

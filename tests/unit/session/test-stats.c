@@ -1,0 +1,59 @@
+/* test-stats.c: the tables of core name every number that is counted, once.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-stats.h"
+#include "test-program.h"
+
+static const struct {
+  const char *name;
+  const DetourMetricRow *table;
+  gsize size; /* of the struct */
+} tables[] = {
+  { "relay", detour_relay_metrics, sizeof (DetourRelayCounters) },
+  { "worker", detour_worker_metrics, sizeof (DetourWorkerCounters) },
+  { "handshake", detour_handshake_metrics, sizeof (DetourHandshakePoolCounters) },
+  { "admission", detour_admission_metrics, sizeof (DetourAdmissionStats) },
+};
+
+static void
+note (const DetourMetric *metric, gpointer user)
+{
+  GHashTable *seen = user;
+  GString *id = g_string_new (metric->name);
+
+  g_assert_cmpstr (metric->name, !=, "");
+  g_assert_cmpstr (metric->help, !=, "");
+  for (guint i = 0; i < metric->n_labels; i++)
+    {
+      g_assert_nonnull (metric->labels[i].value);
+      g_string_append_printf (id, " %s=%s", metric->labels[i].name, metric->labels[i].value);
+    }
+  /* The struct counts up from 1, so a number that comes twice is named twice. */
+  g_assert_cmpuint (metric->value, >, 0);
+  g_assert_true (g_hash_table_add (seen, g_strdup_printf ("%" G_GUINT64_FORMAT, metric->value)));
+  g_assert_true (g_hash_table_add (seen, g_string_free (id, FALSE)));
+}
+
+static void
+every_member (gconstpointer data)
+{
+  gsize i = GPOINTER_TO_SIZE (data);
+  gsize n = tables[i].size / sizeof (guint64);
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autofree guint64 *numbers = g_new (guint64, n);
+  gconstpointer structs[] = { numbers };
+
+  for (gsize k = 0; k < n; k++)
+    numbers[k] = k + 1;
+  detour_metric_each (tables[i].table, structs, 1, note, seen);
+  g_assert_cmpuint (g_hash_table_size (seen), ==, 2 * n);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  TEST_ADD_ROWS ("/stats/every-member-of-", tables, every_member);
+  return g_test_run ();
+}
