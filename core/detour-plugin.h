@@ -353,8 +353,12 @@ typedef struct {
 #define DETOUR_CHANNEL_FEED_SLACK 17408u
 /* A record carries at most this much plain text. */
 #define DETOUR_CHANNEL_RECORD_MAX 16384u
-/* Room seal() needs for @len bytes, control records that wait included. */
-#define DETOUR_CHANNEL_SEAL_BOUND(len) ((len) + ((len) / DETOUR_CHANNEL_RECORD_MAX + 4u) * 64u)
+/* Room seal() needs for @len bytes, control records that wait included, with other channels over
+ * the lowest one. */
+#define DETOUR_CHANNEL_SEAL_BOUND(len) ((len) + ((len) / DETOUR_CHANNEL_RECORD_MAX + 12u) * 64u)
+/* A channel that is put over another keeps at most so much of what it was fed, and adds at most so
+ * much to what it seals in one call, control messages included. */
+#define DETOUR_CHANNEL_UPPER_MAX 256u
 
 typedef struct _DetourChannelClass DetourChannelClass;
 struct _DetourChannelClass {
@@ -397,6 +401,16 @@ struct _DetourChannelClass {
 
   void (*free) (gpointer self);
 };
+
+/**
+ * detour_host_add_channel:
+ *
+ * Makes a class known by its name, so that a channel that another process wrote down with save()
+ * can be read back. Until the instance stops. Main thread.
+ *
+ * Returns: FALSE when another class has that name.
+ */
+gboolean detour_host_add_channel (DetourHost *host, const DetourChannelClass *cls);
 
 /* -------------------------------------------------------------------------------------------------
  * Kind `transport`: listeners, and the channel of what they accept.

@@ -12,9 +12,8 @@ metric_sum (gconstpointer const *structs, guint n, gsize offset)
   guint64 sum = 0;
 
   for (guint i = 0; i < n; i++)
-    sum += __atomic_load_n ((const guint64 *) (gconstpointer) ((const guint8 *) structs[i]
-                                                               + offset),
-                            __ATOMIC_RELAXED);
+    sum += __atomic_load_n (
+        (const guint64 *) (gconstpointer) ((const guint8 *) structs[i] + offset), __ATOMIC_RELAXED);
   return sum;
 }
 

@@ -221,6 +221,22 @@ detour_host_add_routes (DetourHost *host, const DetourHttpRoute *routes, gpointe
 }
 
 static void
+host_release_channel (gpointer owner, gpointer thing)
+{
+  detour_channel_table_remove (owner, thing);
+}
+
+gboolean
+detour_host_add_channel (DetourHost *host, const DetourChannelClass *cls)
+{
+  if (!detour_channel_table_add (host->context->channels, cls))
+    return FALSE;
+  detour_instance_hold (host, DETOUR_HOLD_FOR_RUN, host_release_channel, host->context->channels,
+                        (gpointer) cls);
+  return TRUE;
+}
+
+static void
 host_release_certs (gpointer owner, gpointer thing)
 {
   detour_cert_store_publish (thing, ((DetourHost *) owner)->id, NULL, 0);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "detour-cert-store.h"
+#include "detour-channel-table.h"
 #include "detour-config.h"
 #include "detour-instance.h"
 #include "detour-mailbox.h"
@@ -16,6 +17,7 @@ typedef struct {
   guint8 server_key[DETOUR_KEY_SIZE]; /* public */
   int ready;                          /* atomic */
   DetourCertStore *certs;
+  DetourChannelTable *channels;
   const DetourHostHooks *hooks;
   gpointer hooks_data;
 } DetourHostContext;

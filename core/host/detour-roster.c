@@ -46,6 +46,7 @@ detour_roster_new (DetourConfig *config, const char *state_directory, const guin
   self->context.state_directory = g_strdup (state_directory);
   memcpy (self->context.server_key, server_key, DETOUR_KEY_SIZE);
   self->context.certs = detour_cert_store_new ();
+  self->context.channels = detour_channel_table_new ();
   self->context.hooks = hooks != NULL ? hooks : &no_hooks;
   self->context.hooks_data = hooks_data;
   self->instances = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_instance_free);
@@ -61,6 +62,7 @@ detour_roster_free (DetourRoster *self)
   detour_roster_stop (self);
   g_ptr_array_unref (self->instances);
   detour_cert_store_free (self->context.certs);
+  detour_channel_table_free (self->context.channels);
   detour_config_unref (self->config);
   detour_config_unref (self->first);
   g_free (self->context.hostname);
@@ -395,6 +397,12 @@ DetourConfig *
 detour_roster_config (DetourRoster *self)
 {
   return self->config;
+}
+
+DetourChannelTable *
+detour_roster_channels (DetourRoster *self)
+{
+  return self->context.channels;
 }
 
 DetourCertStore *

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "detour-cert-store.h"
+#include "detour-channel-table.h"
 #include "detour-config.h"
 #include "detour-instance.h"
 
@@ -68,6 +69,8 @@ const DetourSettings *detour_roster_in_force (const DetourRoster *self, const De
 gboolean detour_roster_key_waits (const DetourSettings *in_force, const DetourSettings *read,
                                   const DetourConfigKey *key);
 DetourCertStore *detour_roster_certs (DetourRoster *self);
+/* The channels of what runs. */
+DetourChannelTable *detour_roster_channels (DetourRoster *self);
 
 guint detour_roster_count (const DetourRoster *self);
 DetourInstance *detour_roster_nth (const DetourRoster *self, guint n);

@@ -123,6 +123,12 @@ test_host_trouble (TestHost *self)
   return detour_instance_dup_trouble (test_host_instance (self));
 }
 
+gpointer
+test_host_channels (TestHost *self)
+{
+  return detour_roster_channels (self->roster);
+}
+
 typedef struct {
   const char *name;
   guint64 value;

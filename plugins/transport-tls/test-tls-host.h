@@ -22,4 +22,6 @@ void test_host_stop (TestHost *self);
 /* Publishes @n certificates in place of what was there. */
 void test_host_publish (TestHost *self, DetourCert *const *certs, guint n);
 char *test_host_trouble (TestHost *self);
+/* DetourChannelTable: channels by name. */
+gpointer test_host_channels (TestHost *self);
 guint64 test_host_counter (TestHost *self, const char *name);

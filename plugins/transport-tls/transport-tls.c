@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tls-aead.h"
+#include "tls-channel-export.h"
 #include "tls-channel-gnutls.h"
 #include "tls-credentials.h"
 
@@ -112,6 +113,10 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
 
   if (credentials == NULL)
     return NULL;
+  if (!detour_host_add_channel (host, &tls_channel_export_class))
+    g_warning ("%s: connections of another process cannot be taken over: another transport has a "
+               "channel with the name \"%s\"",
+               detour_host_instance (host), tls_channel_export_class.name);
   spec.user = tls_credentials_ref (credentials);
   if (!detour_host_listen (host, settings, &spec, error))
     {

@@ -29,9 +29,17 @@ size (guint index)
 
 static const DetourMetricRow rows[] = {
   DETOUR_METRIC_ROW (Numbers, plain, "plain", "bytes", "alone"),
-  { "both", NULL, "two", G_STRUCT_OFFSET (Numbers, both), { NULL },
+  { "both",
+    NULL,
+    "two",
+    G_STRUCT_OFFSET (Numbers, both),
+    { NULL },
     { { "colour", 2, colour }, { "size", 3, size } } },
-  { "one", NULL, "one", G_STRUCT_OFFSET (Numbers, one), { "fixed", "yes" },
+  { "one",
+    NULL,
+    "one",
+    G_STRUCT_OFFSET (Numbers, one),
+    { "fixed", "yes" },
     { { "size", 3, size } } },
   { "side", NULL, "sides", G_STRUCT_OFFSET (Numbers, left), { "side", "left" } },
   { "side", NULL, "sides", G_STRUCT_OFFSET (Numbers, right), { "side", "right" } },
@@ -52,8 +60,9 @@ note (const DetourMetric *metric, gpointer user)
 static void
 every_number (void)
 {
-  Numbers a = { { 1 }, { { { 2 }, { 3 }, { 4 } }, { { 5 }, { 6 }, { 7 } } }, { 8, 9, 10 }, { 11 },
-                { 12 } };
+  Numbers a = {
+    { 1 }, { { { 2 }, { 3 }, { 4 } }, { { 5 }, { 6 }, { 7 } } }, { 8, 9, 10 }, { 11 }, { 12 }
+  };
   Numbers b = { .plain = { 100 } };
   gconstpointer structs[] = { &a, &b };
   g_autoptr (GString) text = g_string_new (NULL);
