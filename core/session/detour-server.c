@@ -2,32 +2,13 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-server.h"
+#include "detour-server-private.h"
 
 #include "detour-rate-config.h"
 #include "detour-recheck.h"
 
 #define WORKERS_AUTO_MAX 4u
 #define HTTPS_PORT       443u
-
-struct _DetourServer {
-  DetourRegistry *registry;
-  DetourAddressCounts *addresses;
-  DetourWorkerRings *rings;
-  DetourHttpRoutes *routes;
-  DetourAdmission *admission;
-  DetourRecheck *recheck;
-  DetourHandshakePool *pool;
-  DetourRoster *roster;
-  guint n_workers;
-  DetourWorker **workers;
-  GPtrArray *listeners; /* of DetourListener */
-  DetourSocketOptions socket_options;
-  guint64 receive_rate, receive_burst; /* in force */
-  gboolean is_stopped;
-  void (*observer) (gpointer user);
-  gpointer observer_user;
-};
 
 /* Limits --------------------------------------------------------------------------------------- */
 
@@ -208,26 +189,6 @@ detour_server_stop_listening (DetourServer *self)
 /* The other hooks ------------------------------------------------------------------------------ */
 
 static void
-server_release_routes (gpointer owner, gpointer thing)
-{
-  detour_http_routes_remove (((DetourServer *) owner)->routes, thing);
-}
-
-static gboolean
-server_add_routes (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes,
-                   gpointer user, GError **error)
-{
-  DetourServer *self = data;
-  DetourHttpRouteSet *set = detour_http_routes_add (self->routes, detour_instance_id (instance),
-                                                    routes, user, error);
-
-  if (set == NULL)
-    return FALSE;
-  detour_instance_hold (instance, DETOUR_HOLD_FOR_RUN, server_release_routes, self, set);
-  return TRUE;
-}
-
-static void
 server_auth_changed (gpointer data, DetourInstance *instance)
 {
   DetourServer *self = data;
@@ -379,49 +340,10 @@ static const DetourRecheckPort recheck_port = {
   .close = server_close_client,
 };
 
-static DetourStatsParts
-server_stats_parts (const DetourServer *self)
-{
-  return (DetourStatsParts) {
-    .workers = self->workers,
-    .n_workers = self->n_workers,
-    .pool = self->pool,
-    .admission = self->admission,
-    .n_listeners = self->listeners->len,
-  };
-}
-
-void
-detour_server_read_stats (const DetourServer *self, DetourStats *stats)
-{
-  const DetourStatsParts parts = server_stats_parts (self);
-
-  detour_stats_read (stats, &parts);
-}
-
-void
-detour_server_each_metric (const DetourServer *self, DetourMetricFunc func, gpointer user)
-{
-  const DetourStatsParts parts = server_stats_parts (self);
-  g_autoptr (DetourMetricList) list = detour_metric_list_new ();
-
-  detour_stats_each (&parts, detour_metric_list_add, list);
-  for (guint i = 0; self->roster != NULL && i < detour_roster_count (self->roster); i++)
-    detour_instance_foreach_metric (detour_roster_nth (self->roster, i), detour_metric_list_add,
-                                    list);
-  detour_metric_list_each (list, func, user);
-}
-
-static void
-server_foreach_metric (gpointer data, DetourMetricFunc func, gpointer user)
-{
-  detour_server_each_metric (data, func, user);
-}
-
 const DetourHostHooks detour_server_hooks = {
-  .foreach_metric = server_foreach_metric,
+  .foreach_metric = detour_server_foreach_metric,
   .listen = server_listen_for,
-  .add_routes = server_add_routes,
+  .add_routes = detour_server_add_routes,
   .auth_changed = server_auth_changed,
   .set_mesh_key = server_set_mesh_key,
   .apply_limits = server_apply_limits,

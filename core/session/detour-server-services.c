@@ -1,0 +1,64 @@
+/* detour-server-services.c: what the server gives to instances of plugins, and takes back.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-server-private.h"
+
+static void
+server_services_release_routes (gpointer owner, gpointer thing)
+{
+  detour_http_routes_remove (((DetourServer *) owner)->routes, thing);
+}
+
+gboolean
+detour_server_add_routes (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes,
+                          gpointer user, GError **error)
+{
+  DetourServer *self = data;
+  DetourHttpRouteSet *set = detour_http_routes_add (self->routes, detour_instance_id (instance),
+                                                    routes, user, error);
+
+  if (set == NULL)
+    return FALSE;
+  detour_instance_hold (instance, DETOUR_HOLD_FOR_RUN, server_services_release_routes, self, set);
+  return TRUE;
+}
+
+static DetourStatsParts
+server_services_stats_parts (const DetourServer *self)
+{
+  return (DetourStatsParts) {
+    .workers = self->workers,
+    .n_workers = self->n_workers,
+    .pool = self->pool,
+    .admission = self->admission,
+    .n_listeners = self->listeners->len,
+  };
+}
+
+void
+detour_server_read_stats (const DetourServer *self, DetourStats *stats)
+{
+  const DetourStatsParts parts = server_services_stats_parts (self);
+
+  detour_stats_read (stats, &parts);
+}
+
+void
+detour_server_each_metric (const DetourServer *self, DetourMetricFunc func, gpointer user)
+{
+  const DetourStatsParts parts = server_services_stats_parts (self);
+  g_autoptr (DetourMetricList) list = detour_metric_list_new ();
+
+  detour_stats_each (&parts, detour_metric_list_add, list);
+  for (guint i = 0; self->roster != NULL && i < detour_roster_count (self->roster); i++)
+    detour_instance_foreach_metric (detour_roster_nth (self->roster, i), detour_metric_list_add,
+                                    list);
+  detour_metric_list_each (list, func, user);
+}
+
+void
+detour_server_foreach_metric (gpointer data, DetourMetricFunc func, gpointer user)
+{
+  detour_server_each_metric (data, func, user);
+}
