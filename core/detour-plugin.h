@@ -616,12 +616,16 @@ void detour_host_auth_changed (DetourHost *host);
 
 typedef struct _DetourHttpRequest DetourHttpRequest;
 typedef struct _DetourHttpResponse DetourHttpResponse;
+typedef struct _DetourHttpExchange DetourHttpExchange;
 
 const char *detour_http_request_method (const DetourHttpRequest *self);
 const char *detour_http_request_path (const DetourHttpRequest *self);  /* without the query */
 const char *detour_http_request_query (const DetourHttpRequest *self); /* "" when none */
 /* First header of that name, compared without regard to case; NULL when absent. */
 const char *detour_http_request_header (const DetourHttpRequest *self, const char *name);
+/* The body, of routes with DETOUR_HTTP_BODY, with a NUL behind it that does not count. Never NULL;
+ * *@len is 0 when there is none. */
+const guint8 *detour_http_request_body (const DetourHttpRequest *self, gsize *len);
 const struct sockaddr *detour_http_request_peer (const DetourHttpRequest *self);
 gboolean detour_http_request_secure (const DetourHttpRequest *self);
 /* The listener serves DERP (not switched off with derp=false). */
@@ -639,6 +643,26 @@ void detour_http_response_set_body (DetourHttpResponse *self, const char *conten
  * Strict-Transport-Security where the connection is encrypted. */
 void detour_http_response_add_browser_headers (DetourHttpResponse *self);
 
+/**
+ * detour_http_response_hold:
+ * @response: of a handler that is running
+ *
+ * Says that the answer comes later. The handler returns and touches neither its request nor its
+ * response any more: both are reached through the exchange. A connection that has waited for 30 s
+ * is answered with 504; when the instance stops, it is answered with 503.
+ *
+ * Returns: (transfer full): the exchange, which detour_http_exchange_send() takes. It is owed in
+ *   every case, also when the connection is gone or the instance stops.
+ */
+DetourHttpExchange *detour_http_response_hold (DetourHttpResponse *response);
+/* Both borrowed, for the thread that is about to answer. */
+const DetourHttpRequest *detour_http_exchange_request (DetourHttpExchange *self);
+DetourHttpResponse *detour_http_exchange_response (DetourHttpExchange *self);
+/* Whether nobody waits any more, so that the work can be spared. Any thread. */
+gboolean detour_http_exchange_is_gone (DetourHttpExchange *self);
+/* Any thread, exactly once. */
+void detour_http_exchange_send (DetourHttpExchange *self);
+
 typedef enum {
   DETOUR_HTTP_GET = 1 << 0, /* HEAD is answered like GET, without the body */
   DETOUR_HTTP_POST = 1 << 1,
@@ -649,7 +673,13 @@ typedef enum {
   /* The route answers for every path that begins with `path`, which ends with a slash. An exact
    * route goes first, then the one with the longest path. */
   DETOUR_HTTP_BELOW = 1 << 0,
+  /* The body of a request is read before handle() is called. Without this flag nobody reads it, and
+   * the connection is closed after the answer. */
+  DETOUR_HTTP_BODY = 1 << 1,
 } DetourHttpRouteFlags;
+
+/* What a body may have where a route says nothing else, in bytes; a longer one is answered 413. */
+#define DETOUR_HTTP_BODY_MAX 65536u
 
 /* Tables end with { NULL }. Paths are compared byte by byte with what the peer sent: without
  * percent-decoding, and `//` or `..` mean nothing. What no route of the site answers is 404. */
@@ -657,9 +687,22 @@ typedef struct {
   const char *path;
   DetourHttpMethods methods; /* others are answered 405 */
   DetourSites sites;         /* 0: DETOUR_SITE_CLIENTS */
-  /* Handshake pool, several at once; must not block; begins with status 200 and no body. */
+  /* Handshake pool, several at once; must not block; begins with status 200 and no body. NULL: the
+   * route is there for upgrade() only, and everything else is answered 426. */
   void (*handle) (gpointer user, const DetourHttpRequest *request, DetourHttpResponse *response);
   DetourHttpRouteFlags flags;
+  gsize body_max; /* with DETOUR_HTTP_BODY, in bytes; 0: DETOUR_HTTP_BODY_MAX */
+
+  /* The word of the header Upgrade that upgrade() is for, "websocket", compared without regard to
+   * case; NULL: there is none. On listeners that serve DERP only. */
+  const char *protocol;
+  /* Handshake pool, several at once; must not block. Gives a channel, with its class in *@cls, that
+   * core puts over the one that is there once @response is sent, and goes on with DERP. The
+   * response begins with status 101 and the headers that belong to it; 200 is possible as well.
+   * NULL: @response is an ordinary answer. "/derp" is a possible path for routes that have nothing
+   * but this. */
+  gpointer (*upgrade) (gpointer user, const DetourHttpRequest *request,
+                       DetourHttpResponse *response, const DetourChannelClass **cls);
 } DetourHttpRoute;
 
 /**

@@ -13,6 +13,8 @@ struct _DetourHttpRequest {
   DetourListenerFlags flags;
   const char *path;
   char *host;
+  guint8 *body; /* NULL: none */
+  gsize body_len;
   char text[]; /* the head; the delimiter behind each part became its NUL */
 };
 
@@ -24,6 +26,9 @@ struct _DetourHttpResponse {
   gboolean is_for_browsers;
   GString *headers; /* complete lines */
   GByteArray *body;
+  char *upgrade;                /* the protocol that follows; NULL: none */
+  DetourHttpRequest *request;   /* what it answers, while a handler may hold it */
+  DetourHttpExchange *exchange; /* it belongs to; NULL: it is not held */
 };
 
 /* Everything a part can be followed by is a delimiter: a blank, `?`, `:`, or the end of the line.
@@ -77,7 +82,28 @@ void
 detour_http_request_free (DetourHttpRequest *self)
 {
   g_free (self->host);
+  g_free (self->body);
   g_free (self);
+}
+
+void
+detour_http_request_set_body (DetourHttpRequest *self, const guint8 *data, gsize len)
+{
+  g_free (self->body);
+  /* With a NUL behind it, for those who take it for text. */
+  self->body = g_malloc (len + 1);
+  if (len > 0)
+    memcpy (self->body, data, len);
+  self->body[len] = '\0';
+  self->body_len = len;
+  self->head.content_length = 0;
+}
+
+const guint8 *
+detour_http_request_body (const DetourHttpRequest *self, gsize *len)
+{
+  *len = self->body_len;
+  return self->body != NULL ? self->body : (const guint8 *) "";
 }
 
 const char *
@@ -158,7 +184,35 @@ detour_http_response_free (DetourHttpResponse *self)
 {
   g_string_free (self->headers, TRUE);
   g_byte_array_unref (self->body);
+  g_free (self->upgrade);
   g_free (self);
+}
+
+void
+detour_http_response_set_request (DetourHttpResponse *self, DetourHttpRequest *request)
+{
+  self->request = request;
+}
+
+DetourHttpRequest *
+detour_http_response_set_held (DetourHttpResponse *self, DetourHttpExchange *exchange)
+{
+  g_assert (self->request != NULL && self->exchange == NULL && self->upgrade == NULL);
+  self->exchange = exchange;
+  return self->request;
+}
+
+DetourHttpExchange *
+detour_http_response_held (const DetourHttpResponse *self)
+{
+  return self->exchange;
+}
+
+void
+detour_http_response_begin_upgrade (DetourHttpResponse *self, const char *protocol)
+{
+  self->status = 101;
+  self->upgrade = g_strdup (protocol);
 }
 
 guint
@@ -294,6 +348,14 @@ detour_http_response_set_error (DetourHttpResponse *self, guint status, const ch
   detour_http_response_set_body (self, "text/plain; charset=utf-8", line, -1);
 }
 
+void
+detour_http_response_refuse_upgrade (DetourHttpResponse *self)
+{
+  g_clear_pointer (&self->upgrade, g_free);
+  if (self->status == 101)
+    detour_http_response_set_error (self, 400, "This protocol cannot be begun so");
+}
+
 gboolean
 detour_http_response_keeps_alive (const DetourHttpResponse *self, const DetourHttpRequest *request)
 {
@@ -307,6 +369,7 @@ http_message_phrase_of (guint status)
     guint status;
     const char *phrase;
   } phrases[] = {
+    { 101, "Switching Protocols" },
     { 200, "OK" },
     { 204, "No Content" },
     { 301, "Moved Permanently" },
@@ -330,6 +393,7 @@ http_message_phrase_of (guint status)
     { 501, "Not Implemented" },
     { 502, "Bad Gateway" },
     { 503, "Service Unavailable" },
+    { 504, "Gateway Timeout" },
     { 505, "HTTP Version Not Supported" },
   };
 
@@ -378,6 +442,21 @@ http_message_append_format (GByteArray *out, const char *format, ...)
   g_byte_array_append (out, (const guint8 *) line, (guint) n);
 }
 
+/* What follows is another protocol, so there is neither a length nor a word on keeping alive. */
+static GByteArray *
+http_message_upgrade_to_bytes (const DetourHttpResponse *self)
+{
+  GByteArray *out = g_byte_array_sized_new ((guint) (256 + self->headers->len));
+
+  http_message_append_format (out, "HTTP/1.1 %u %s\r\n", self->status,
+                              http_message_phrase_of (self->status));
+  if (self->status == 101)
+    http_message_append_format (out, "Upgrade: %s\r\nConnection: Upgrade\r\n", self->upgrade);
+  g_byte_array_append (out, (const guint8 *) self->headers->str, (guint) self->headers->len);
+  g_byte_array_append (out, (const guint8 *) "\r\n", 2);
+  return out;
+}
+
 GByteArray *
 detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpRequest *request,
                                gint64 real_us)
@@ -396,6 +475,8 @@ detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpR
       return detour_http_response_to_bytes (error, request, real_us);
     }
 
+  if (self->upgrade != NULL)
+    return http_message_upgrade_to_bytes (self);
   out = g_byte_array_sized_new ((guint) (256 + self->headers->len + self->body->len));
   http_message_append_format (out, "HTTP/1.1 %u %s\r\n", self->status,
                               http_message_phrase_of (self->status));

@@ -35,6 +35,10 @@ const DetourHttpHead *detour_http_request_head (const DetourHttpRequest *self);
  * and port. */
 const char *detour_http_request_host (const DetourHttpRequest *self);
 
+/* The body of the request, which was read; copied. It counts as used up, so that another request
+ * may follow. */
+void detour_http_request_set_body (DetourHttpRequest *self, const guint8 *data, gsize len);
+
 /* Status 200, no headers, no body. Free with detour_http_response_free(). */
 DetourHttpResponse *detour_http_response_new (void);
 void detour_http_response_free (DetourHttpResponse *self);
@@ -49,6 +53,23 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourHttpResponse, detour_http_response_free)
  * be added.
  */
 void detour_http_response_set_error (DetourHttpResponse *self, guint status, const char *text);
+
+/* What a handler is given with the response, in case that it holds it. Before the handler is called
+ * only. */
+void detour_http_response_set_request (DetourHttpResponse *self, DetourHttpRequest *request);
+/* detour_http_response_hold() was called: response and request belong to @exchange from now on.
+ * Gives the request. */
+DetourHttpRequest *detour_http_response_set_held (DetourHttpResponse *self,
+                                                  DetourHttpExchange *exchange);
+/* The exchange that the response belongs to, with the connection's reference; NULL: it is not held.
+ * Request and response are not the caller's to free then. */
+DetourHttpExchange *detour_http_response_held (const DetourHttpResponse *self);
+
+/* Makes @self the answer to a request for another protocol: 101 with that word as Upgrade. A
+ * handler may make it 200, which then has no length: what follows is the other protocol. */
+void detour_http_response_begin_upgrade (DetourHttpResponse *self, const char *protocol);
+/* It is an ordinary answer after all; one that nobody filled in becomes 400. */
+void detour_http_response_refuse_upgrade (DetourHttpResponse *self);
 
 guint detour_http_response_status (const DetourHttpResponse *self);
 

@@ -5,6 +5,9 @@
 
 #include "detour-handshake-private.h"
 
+#include "detour-channel-stack.h"
+#include "detour-http-exchange.h"
+
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -13,6 +16,8 @@
 
 /* Bytes of output that wait for a peer which are not asked about. */
 #define KEEP_MAX (64u * 1024)
+
+static void handshake_io_run (DetourHandshake *self);
 
 static void
 handshake_io_was_told (DetourHandshake *self)
@@ -96,6 +101,94 @@ handshake_io_put (DetourHandshake *self, const guint8 *data, gsize len)
  * return gboolean give FALSE when the connection was closed or has to wait. ----------------------
  */
 
+/* Puts a channel over the one that is there. The bytes behind the request are its first ones. */
+static gboolean
+handshake_io_put_over (DetourHandshake *self, DetourChannel upper)
+{
+  GByteArray *reply = self->thread->reply;
+  gsize cap = self->plain->len + DETOUR_CHANNEL_FEED_SLACK;
+  g_autofree guint8 *room = self->plain->len > 0 ? g_malloc (cap) : NULL;
+  DetourBuffer plain = { room, 0, cap };
+  DetourChannelResult result = DETOUR_CHANNEL_OK;
+  gboolean answers = FALSE;
+
+  detour_channel_stack_push (&self->channel, upper);
+  if (self->plain->len > 0)
+    result = detour_channel_feed (&upper, self->plain->data, self->plain->len, &plain, &answers);
+  g_byte_array_set_size (self->plain, 0);
+  g_byte_array_append (self->plain, plain.data, (guint) plain.len);
+  g_byte_array_set_size (reply, 0);
+  detour_handshake_http_greet (&self->thread->pool->parts.server_key, reply);
+  if (!handshake_io_put (self, reply->data, reply->len))
+    return FALSE;
+  if (result == DETOUR_CHANNEL_OK)
+    return TRUE;
+  detour_handshake_close (self, result == DETOUR_CHANNEL_CLOSED ? DETOUR_CLOSE_PEER
+                                                                : DETOUR_CLOSE_RECORD);
+  return FALSE;
+}
+
+/* The connection has answered as many requests as it may. */
+static gboolean
+handshake_io_is_last (const DetourHandshake *self, guint n_requests)
+{
+  guint most = self->thread->limits.http_requests;
+
+  return most > 0 && n_requests >= most;
+}
+
+/* The answer that a route owed is there. */
+static gboolean
+handshake_io_run_pending (DetourHandshake *self)
+{
+  g_autoptr (DetourHttpExchange) exchange = g_steal_pointer (&self->exchange);
+  GByteArray *reply = self->thread->reply;
+  DetourHandshakeState next;
+
+  detour_http_exchange_leave (exchange);
+  g_byte_array_set_size (reply, 0);
+  next = detour_handshake_http_answer_later (
+      exchange, handshake_io_is_last (self, self->n_requests), g_get_real_time (), reply);
+  detour_handshake_enter (self, next);
+  return handshake_io_put (self, reply->data, reply->len);
+}
+
+static void
+handshake_io_on_answer (DetourLoop *loop, gpointer data)
+{
+  g_autoptr (DetourHttpExchange) exchange = data;
+  DetourHandshake *self = detour_http_exchange_user (exchange);
+
+  /* The connection may have ended while the word was on its way. */
+  if (self != NULL && handshake_io_run_pending (self))
+    handshake_io_run (self);
+}
+
+/* Any thread. */
+static void
+handshake_io_pass_on (DetourHttpExchange *exchange, gpointer user)
+{
+  DetourHandshake *self = user;
+
+  detour_loop_post (self->thread->loop, handshake_io_on_answer,
+                    detour_http_exchange_ref (exchange));
+}
+
+void
+detour_handshake_answer_in_its_place (DetourHandshake *self)
+{
+  detour_http_exchange_cancel (self->exchange, 504, "The answer takes too long");
+}
+
+void
+detour_handshake_drop_exchange (DetourHandshake *self)
+{
+  if (self->exchange == NULL)
+    return;
+  detour_http_exchange_leave (self->exchange);
+  g_clear_pointer (&self->exchange, detour_http_exchange_unref);
+}
+
 static gboolean
 handshake_io_run_head (DetourHandshake *self)
 {
@@ -106,8 +199,7 @@ handshake_io_run_head (DetourHandshake *self)
     .server_key = &parts->server_key,
     .peer = &self->peer,
     .flags = self->listener->flags,
-    .is_last = thread->limits.http_requests > 0
-            && self->n_requests + 1 >= thread->limits.http_requests,
+    .is_last = handshake_io_is_last (self, self->n_requests + 1),
     .real_us = g_get_real_time (),
   };
   DetourHandshakeVerdict verdict;
@@ -124,7 +216,18 @@ handshake_io_run_head (DetourHandshake *self)
   if (verdict.next == DETOUR_HANDSHAKE_LOGIN)
     detour_counter_add (&thread->counters.derp, 1);
   detour_handshake_enter (self, verdict.next);
-  return handshake_io_put (self, thread->reply->data, thread->reply->len);
+  if (verdict.next == DETOUR_HANDSHAKE_PENDING)
+    {
+      self->exchange = verdict.exchange;
+      return !detour_http_exchange_wait (self->exchange, handshake_io_pass_on, self)
+          && handshake_io_run_pending (self);
+    }
+  if (!handshake_io_put (self, thread->reply->data, thread->reply->len))
+    {
+      detour_channel_clear (&verdict.upper);
+      return FALSE;
+    }
+  return verdict.upper.cls == NULL || handshake_io_put_over (self, verdict.upper);
 }
 
 static gboolean

@@ -16,10 +16,13 @@
 G_BEGIN_DECLS
 
 typedef struct {
-  DetourHandshakeState next; /* the state of the phase itself: it needs more bytes */
-  gsize used;                /* bytes that are not to be shown again */
-  DetourClose reason;        /* next is CLOSED, or will be once the last answer was read: why */
-  const char *why;           /* next is CLOSED: a static text for the log, or NULL */
+  DetourHandshakeState next;    /* the state of the phase itself: it needs more bytes */
+  gsize used;                   /* bytes that are not to be shown again */
+  DetourClose reason;           /* next is CLOSED, or will be once the last answer was read: why */
+  const char *why;              /* next is CLOSED: a static text for the log, or NULL */
+  DetourHttpExchange *exchange; /* next is PENDING: (transfer full): the answer that is owed */
+  DetourChannel upper; /* next is LOGIN: what is put over the channel behind the reply; no class:
+                          nothing */
 } DetourHandshakeVerdict;
 
 /**
@@ -56,6 +59,20 @@ typedef struct {
 DetourHandshakeVerdict detour_handshake_http_read (DetourHttpHead *head, const guint8 *data,
                                                    gsize len, const DetourHandshakeContext *context,
                                                    GByteArray *reply, gboolean *not_ideal);
+
+/**
+ * detour_handshake_http_answer_later:
+ * @exchange: answered
+ * @is_last: no request is read after this one
+ *
+ * State PENDING: the answer has come. Gives the next state, ANSWERING or PARTING.
+ */
+DetourHandshakeState detour_handshake_http_answer_later (DetourHttpExchange *exchange,
+                                                         gboolean is_last, gint64 real_us,
+                                                         GByteArray *reply);
+
+/* The first frame of DERP, behind the answer to an upgrade. */
+void detour_handshake_http_greet (const DetourKey *server_key, GByteArray *reply);
 
 /**
  * detour_handshake_login_read:

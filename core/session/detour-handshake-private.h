@@ -37,6 +37,7 @@ struct _DetourHandshake {
   DetourLogin login;
   DetourAuthRequest *request;    /* NULL: the admission was not asked yet */
   DetourHandshakeAsking *asking; /* NULL: it is not asked now */
+  DetourHttpExchange *exchange;  /* state PENDING: the answer that is owed; NULL otherwise */
   GList link;                    /* of all of the thread */
   DetourTurn turn;               /* state NEXT */
   DetourHalfOpenEntry place;
@@ -62,6 +63,9 @@ gint64 detour_handshake_now_us (const DetourHandshake *self);
 /* In detour-handshake-io.c: the socket is ready; bytes have come, or none to begin with. */
 void detour_handshake_on_ready (DetourLoop *loop, DetourIo *io, guint32 events);
 void detour_handshake_take (DetourHandshake *self, const guint8 *data, gsize len);
+/* State PENDING: nobody waited long enough for the route; the answer is not wanted any more. */
+void detour_handshake_answer_in_its_place (DetourHandshake *self);
+void detour_handshake_drop_exchange (DetourHandshake *self);
 
 /* In detour-handshake-asking.c: the login holds: state ASKING; the verdict is not wanted any more.
  */

@@ -18,6 +18,7 @@ typedef enum {
   DETOUR_HANDSHAKE_WAITING,   /* nothing is read: it has sent something and waits for a place */
   DETOUR_HANDSHAKE_RECORD,    /* bytes of the record layer's handshake */
   DETOUR_HANDSHAKE_HEAD,      /* an HTTP head */
+  DETOUR_HANDSHAKE_PENDING,   /* nothing is read: a route answers later */
   DETOUR_HANDSHAKE_ANSWERING, /* nothing is read: the response is being written */
   DETOUR_HANDSHAKE_PARTING,   /* the same, and the response is the last one */
   DETOUR_HANDSHAKE_IDLE,      /* another request, if the peer has one */
@@ -46,6 +47,7 @@ typedef enum {
   DETOUR_HANDSHAKE_LIMIT_SAME,       /* the limit of the state before goes on */
   DETOUR_HANDSHAKE_LIMIT_FIRST_WORD, /* 3 s, or handshake-timeout if that is shorter */
   DETOUR_HANDSHAKE_LIMIT_HANDSHAKE,  /* handshake-timeout, and no longer than http-time in all */
+  DETOUR_HANDSHAKE_LIMIT_ANSWER,     /* 30 s, after which core answers itself */
   DETOUR_HANDSHAKE_LIMIT_LINGER,     /* 2 s */
   DETOUR_HANDSHAKE_LIMIT_LOGIN,      /* login-timeout */
   DETOUR_HANDSHAKE_LIMIT_HOLD,       /* refuse-hold */

@@ -20,6 +20,8 @@
 #define FIRST_WORD_US (3 * G_USEC_PER_SEC)
 /* After the last response the peer has so long to read it. */
 #define LINGER_US (2 * G_USEC_PER_SEC)
+/* A route that answers later has so long. */
+#define ANSWER_US (30 * G_USEC_PER_SEC)
 
 gint64
 detour_handshake_now_us (const DetourHandshake *self)
@@ -70,6 +72,9 @@ handshake_start_limit (DetourHandshake *self, DetourHandshakeLimit limit)
       break;
     case DETOUR_HANDSHAKE_LIMIT_HANDSHAKE:
       after_us = handshake_http_limit_us (self);
+      break;
+    case DETOUR_HANDSHAKE_LIMIT_ANSWER:
+      after_us = ANSWER_US;
       break;
     case DETOUR_HANDSHAKE_LIMIT_LINGER:
       after_us = LINGER_US;
@@ -218,6 +223,7 @@ void
 detour_handshake_retire (DetourHandshake *self)
 {
   detour_handshake_stop_asking (self);
+  detour_handshake_drop_exchange (self);
   detour_handshake_enter (self, DETOUR_HANDSHAKE_CLOSED);
   g_queue_unlink (&self->thread->handshakes, &self->link);
   detour_login_clear (&self->login);
@@ -264,6 +270,11 @@ detour_handshake_on_timer (DetourTimer *timer)
                                                           - G_STRUCT_OFFSET (DetourHandshake,
                                                                              timer));
 
+  if (self->state == DETOUR_HANDSHAKE_PENDING)
+    {
+      detour_handshake_answer_in_its_place (self);
+      return;
+    }
   detour_handshake_close (self, self->state == DETOUR_HANDSHAKE_LINGERING
                                     ? self->parting
                                     : detour_handshake_row (self->state)->reason);

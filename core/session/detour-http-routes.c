@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "detour-http-exchange.h"
 #include "detour-http-upgrade.h"
 
 #define HTTPS_PORT 443u
@@ -14,6 +15,8 @@ struct _DetourHttpRouteSet {
   char *instance;
   gpointer user;
   guint n_running; /* handlers in flight; under the lock */
+  GPtrArray *held; /* of DetourHttpExchange: answers that are owed, and some that were given; under
+                      the lock */
 };
 
 typedef struct {
@@ -61,6 +64,7 @@ http_routes_set_free (gpointer data)
   DetourHttpRouteSet *set = data;
 
   g_assert (set->n_running == 0);
+  g_ptr_array_unref (set->held);
   g_free (set->instance);
   g_free (set);
 }
@@ -132,7 +136,8 @@ http_routes_check (const DetourHttpRoute *route, GError **error)
                    escaped, below ? "and ends with" : "with");
       return FALSE;
     }
-  if (strcmp (route->path, DETOUR_HTTP_UPGRADE_PATH) == 0)
+  if (strcmp (route->path, DETOUR_HTTP_UPGRADE_PATH) == 0
+      && (route->handle != NULL || route->upgrade == NULL))
     {
       g_set_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_PATH,
                    "route \"%s\" is kept for the relay itself; expected another path", route->path);
@@ -244,6 +249,7 @@ detour_http_routes_add (DetourHttpRoutes *self, const char *instance, const Deto
 
   set->instance = g_strdup (instance);
   set->user = user;
+  set->held = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_http_exchange_unref);
 
   g_mutex_lock (&self->lock);
   for (const DetourHttpRoute *route = routes; ok && route->path != NULL; route++)
@@ -266,6 +272,8 @@ detour_http_routes_remove (DetourHttpRoutes *self, DetourHttpRouteSet *set)
   http_routes_take_out (self, set);
   while (set->n_running > 0)
     g_cond_wait (&self->idle, &self->lock);
+  for (guint i = 0; i < set->held->len; i++)
+    detour_http_exchange_cancel (set->held->pdata[i], 503, "This service is not running");
   g_ptr_array_remove_fast (self->sets, set);
   g_mutex_unlock (&self->lock);
 }
@@ -398,8 +406,79 @@ http_routes_redirect (DetourHttpRoutes *self, const DetourHttpRequest *request,
   detour_http_response_add_header (response, "Location", location);
 }
 
+/* Remembers the answer that @set owes. */
+static void
+http_routes_note_held (DetourHttpRoutes *self, DetourHttpRouteSet *set,
+                       DetourHttpExchange *exchange)
+{
+  g_mutex_lock (&self->lock);
+  for (guint i = set->held->len; i-- > 0;)
+    if (detour_http_exchange_is_gone (set->held->pdata[i]))
+      g_ptr_array_remove_index_fast (set->held, i);
+  g_ptr_array_add (set->held, detour_http_exchange_ref (exchange));
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+http_routes_handle (DetourHttpRoutes *self, const DetourHttpRoute *route, DetourHttpRouteSet *set,
+                    DetourHttpRequest *request, DetourHttpResponse *response)
+{
+  if (route->handle == NULL)
+    {
+      detour_http_response_set_error (response, 426, "This path requires another protocol");
+      return;
+    }
+  detour_http_response_set_request (response, request);
+  route->handle (set->user, request, response);
+  if (detour_http_response_held (response) != NULL)
+    http_routes_note_held (self, set, detour_http_response_held (response));
+}
+
+gsize
+detour_http_routes_body_max (DetourHttpRoutes *self, const DetourHttpRequest *request)
+{
+  DetourHttpRouteSet *set;
+  const DetourHttpRoute *route = http_routes_enter (self, request, &set);
+  gsize max = 0;
+
+  if (route == NULL)
+    return 0;
+  if ((route->flags & DETOUR_HTTP_BODY) != 0 && http_routes_takes_method (route, request))
+    max = route->body_max != 0 ? route->body_max : DETOUR_HTTP_BODY_MAX;
+  http_routes_leave (self, set);
+  return max;
+}
+
+gboolean
+detour_http_routes_upgrade (DetourHttpRoutes *self, const DetourHttpRequest *request,
+                            DetourHttpResponse *response, DetourChannel *upper)
+{
+  const char *protocol = detour_http_request_header (request, "Upgrade");
+  DetourHttpRouteSet *set;
+  const DetourHttpRoute *route = protocol != NULL ? http_routes_enter (self, request, &set) : NULL;
+  gboolean begins;
+
+  *upper = (DetourChannel) { NULL, NULL };
+  if (route == NULL)
+    return FALSE;
+  begins = route->upgrade != NULL && route->protocol != NULL
+        && g_ascii_strcasecmp (protocol, route->protocol) == 0;
+  if (begins)
+    {
+      detour_http_response_begin_upgrade (response, route->protocol);
+      upper->self = route->upgrade (set->user, request, response, &upper->cls);
+      if (upper->self == NULL)
+        {
+          upper->cls = NULL;
+          detour_http_response_refuse_upgrade (response);
+        }
+    }
+  http_routes_leave (self, set);
+  return begins;
+}
+
 void
-detour_http_routes_answer (DetourHttpRoutes *self, const DetourHttpRequest *request,
+detour_http_routes_answer (DetourHttpRoutes *self, DetourHttpRequest *request,
                            DetourHttpResponse *response)
 {
   gboolean redirects = (detour_http_request_flags (request) & DETOUR_LISTENER_REDIRECT_HTTPS) != 0;
@@ -426,7 +505,7 @@ detour_http_routes_answer (DetourHttpRoutes *self, const DetourHttpRequest *requ
       return;
     }
   if (http_routes_takes_method (route, request))
-    route->handle (set->user, request, response);
+    http_routes_handle (self, route, set, request, response);
   else
     http_routes_refuse_method (route, response);
   http_routes_leave (self, set);

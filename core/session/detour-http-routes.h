@@ -9,6 +9,7 @@
 
 #include <glib.h>
 
+#include "detour-channel.h"
 #include "detour-http-message.h"
 #include "detour-plugin.h"
 
@@ -53,6 +54,7 @@ DetourHttpRouteSet *detour_http_routes_add (DetourHttpRoutes *self, const char *
  * @set: not to be used afterwards
  *
  * Takes the routes out and waits until none of their handlers is running. Other handlers go on.
+ * Answers that the handlers still owe are given here: 503.
  * Never called from a handler.
  *
  * Thread: main.
@@ -62,16 +64,30 @@ void detour_http_routes_remove (DetourHttpRoutes *self, DetourHttpRouteSet *set)
 /* Where listeners that redirect send to; 443 in the beginning. Any thread. */
 void detour_http_routes_set_https_port (DetourHttpRoutes *self, guint16 port);
 
+/* How long the body may be that the route of a request wants to have, in bytes; 0: it wants none.
+ * Thread: any; several at once, as the two below. */
+gsize detour_http_routes_body_max (DetourHttpRoutes *self, const DetourHttpRequest *request);
+
 /**
  * detour_http_routes_answer:
  * @response: new
  *
  * Fills @response with what the right handler says, or with the error or redirection that takes its
- * place.
- *
- * Thread: any; several at once.
+ * place. A handler may have held it; see detour_http_response_held().
  */
-void detour_http_routes_answer (DetourHttpRoutes *self, const DetourHttpRequest *request,
+void detour_http_routes_answer (DetourHttpRoutes *self, DetourHttpRequest *request,
                                 DetourHttpResponse *response);
+
+/**
+ * detour_http_routes_upgrade:
+ * @response: new
+ * @upper: (out): the channel that begins behind the response; all zero when @response is an
+ *   ordinary answer
+ *
+ * Returns: FALSE when no route begins the protocol that the request asks for: @response is as it
+ *   was.
+ */
+gboolean detour_http_routes_upgrade (DetourHttpRoutes *self, const DetourHttpRequest *request,
+                                     DetourHttpResponse *response, DetourChannel *upper);
 
 G_END_DECLS
