@@ -495,6 +495,70 @@ gboolean detour_host_listen (DetourHost *host, const DetourSettings *settings,
                              const DetourListenerSpec *spec, GError **error);
 
 /* -------------------------------------------------------------------------------------------------
+ * Links: connections that this relay makes to another one.
+ * ---------------------------------------------------------------------------------------------- */
+
+/* How a transport makes the client's end of its channel. Everything is copied. */
+typedef struct {
+  const char *name; /* "tls"; core itself has "plain" */
+  const DetourChannelClass *channel;
+  /* Main thread. The client's end of a new channel, or NULL with @error set. @host is the name that
+   * is asked for, @pin what the other side is known by ("sha256-raw:" and 64 hex digits of its
+   * certificate); NULL: by the roots of the system. */
+  gpointer (*connect) (gpointer user, const char *host, const char *pin, GError **error);
+  gpointer user;
+} DetourDialer;
+
+/* Makes it known until the instance stops. FALSE: another one has that name. Main thread. */
+gboolean detour_host_add_dialer (DetourHost *host, const DetourDialer *dialer);
+
+typedef struct _DetourLink DetourLink;
+
+/* Longest payload of a frame of a link, in bytes. */
+#define DETOUR_LINK_FRAME_MAX (66u * 1024u)
+
+/* All are called on the thread of the links. */
+typedef struct {
+  /* The login holds. @server_key is the other relay's. */
+  void (*up) (gpointer user, DetourLink *link, const guint8 *server_key);
+  /* A frame of the protocol, @len bytes behind its head; borrowed for the call. */
+  void (*frame) (gpointer user, DetourLink *link, guint8 type, const guint8 *payload, gsize len);
+  /* The link has ended, or could not be made; @reason is for people and borrowed. Nothing is called
+   * after this. */
+  void (*down) (gpointer user, DetourLink *link, const char *reason);
+} DetourLinkFuncs;
+
+/* Borrowed for the call. */
+typedef struct {
+  const char *address;    /* ADDRESS:PORT or [V6]:PORT; names are not resolved */
+  const char *host;       /* name for the record layer and the header Host; NULL: the address */
+  const char *dialer;     /* "tls", "plain" */
+  const char *pin;        /* as in DetourDialer; NULL: none */
+  const guint8 *mesh_key; /* (nullable): shown at the login */
+  gint64 timeout_us;      /* for everything up to the login; 0: 10 s */
+} DetourDialSpec;
+
+/**
+ * detour_host_dial:
+ * @spec: where to
+ * @funcs: must live as long as the link
+ * @error: where to put the error: no such dialer, or not an address
+ *
+ * Connects to another relay and logs in there with the relay's own key. The instance holds the link
+ * and loses it when it stops; no function of @funcs runs any more when stop() is called. A link
+ * that has ended is held as well, until detour_host_hang_up(). Main thread.
+ *
+ * Returns: (transfer none) (nullable): the link, or NULL with @error set.
+ */
+DetourLink *detour_host_dial (DetourHost *host, const DetourDialSpec *spec,
+                              const DetourLinkFuncs *funcs, gpointer user, GError **error);
+/* Ends a link early and frees it; nobody is told. Main thread. */
+void detour_host_hang_up (DetourHost *host, DetourLink *link);
+/* Sends a frame; nothing happens before the link is up and once it is down. A peer that lets 1 MiB
+ * wait loses the link. Thread of the links only: from one of its functions. */
+void detour_link_send (DetourLink *self, guint8 type, const guint8 *payload, gsize len);
+
+/* -------------------------------------------------------------------------------------------------
  * Kind `cert`: certificates for names and addresses, pushed into the store of core; the channels
  * read them. Certificates are DER, keys are DER (PKCS #8 or the algorithm's own form).
  * ---------------------------------------------------------------------------------------------- */

@@ -16,6 +16,12 @@ typedef struct {
    * when the last accept() is over. */
   gboolean (*listen) (gpointer data, DetourInstance *instance, const DetourSettings *settings,
                       const DetourListenerSpec *spec, GError **error);
+  /* detour_host_add_dialer(), detour_host_dial(), detour_host_hang_up(). */
+  gboolean (*add_dialer) (gpointer data, DetourInstance *instance, const DetourDialer *dialer);
+  DetourLink *(*dial) (gpointer data, DetourInstance *instance, const DetourDialSpec *spec,
+                       const DetourLinkFuncs *funcs, gpointer user, GError **error);
+  void (*hang_up) (gpointer data, DetourInstance *instance, DetourLink *link);
+
   /* detour_host_add_routes(). */
   gboolean (*add_routes) (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes,
                           gpointer user, GError **error);

@@ -220,6 +220,38 @@ detour_host_add_routes (DetourHost *host, const DetourHttpRoute *routes, gpointe
   return hooks->add_routes (host->context->hooks_data, host, routes, user, error);
 }
 
+gboolean
+detour_host_add_dialer (DetourHost *host, const DetourDialer *dialer)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  return hooks->add_dialer != NULL && hooks->add_dialer (host->context->hooks_data, host, dialer);
+}
+
+DetourLink *
+detour_host_dial (DetourHost *host, const DetourDialSpec *spec, const DetourLinkFuncs *funcs,
+                  gpointer user, GError **error)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  if (hooks->dial == NULL)
+    {
+      g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN,
+                   "there is nothing here that could dial");
+      return NULL;
+    }
+  return hooks->dial (host->context->hooks_data, host, spec, funcs, user, error);
+}
+
+void
+detour_host_hang_up (DetourHost *host, DetourLink *link)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  if (hooks->hang_up != NULL)
+    hooks->hang_up (host->context->hooks_data, host, link);
+}
+
 static void
 host_release_channel (gpointer owner, gpointer thing)
 {

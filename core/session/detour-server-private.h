@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "detour-dialers.h"
 #include "detour-recheck.h"
 #include "detour-server.h"
 
@@ -12,6 +13,7 @@ struct _DetourServer {
   DetourAddressCounts *addresses;
   DetourWorkerRings *rings;
   DetourHttpRoutes *routes;
+  DetourDialers *dialers;
   DetourAdmission *admission;
   DetourRecheck *recheck;
   DetourHandshakePool *pool;
@@ -29,6 +31,11 @@ struct _DetourServer {
 /* In detour-server-services.c: entries of DetourHostHooks. */
 gboolean detour_server_add_routes (gpointer data, DetourInstance *instance,
                                    const DetourHttpRoute *routes, gpointer user, GError **error);
+gboolean detour_server_add_dialer (gpointer data, DetourInstance *instance,
+                                   const DetourDialer *dialer);
+DetourLink *detour_server_dial (gpointer data, DetourInstance *instance, const DetourDialSpec *spec,
+                                const DetourLinkFuncs *funcs, gpointer user, GError **error);
+void detour_server_hang_up (gpointer data, DetourInstance *instance, DetourLink *link);
 void detour_server_foreach_metric (gpointer data, DetourMetricFunc func, gpointer user);
 
 G_END_DECLS

@@ -24,6 +24,50 @@ detour_server_add_routes (gpointer data, DetourInstance *instance, const DetourH
   return TRUE;
 }
 
+static void
+server_services_release_dialer (gpointer owner, gpointer thing)
+{
+  g_autofree char *name = thing;
+
+  detour_dialers_remove (((DetourServer *) owner)->dialers, name);
+}
+
+gboolean
+detour_server_add_dialer (gpointer data, DetourInstance *instance, const DetourDialer *dialer)
+{
+  DetourServer *self = data;
+
+  if (!detour_dialers_add (self->dialers, dialer))
+    return FALSE;
+  detour_instance_hold (instance, DETOUR_HOLD_FOR_RUN, server_services_release_dialer, self,
+                        g_strdup (dialer->name));
+  return TRUE;
+}
+
+static void
+server_services_release_link (gpointer owner, gpointer thing)
+{
+  detour_link_free (thing);
+}
+
+DetourLink *
+detour_server_dial (gpointer data, DetourInstance *instance, const DetourDialSpec *spec,
+                    const DetourLinkFuncs *funcs, gpointer user, GError **error)
+{
+  DetourServer *self = data;
+  DetourLink *link = detour_dialers_dial (self->dialers, spec, funcs, user, error);
+
+  if (link != NULL)
+    detour_instance_hold (instance, DETOUR_HOLD_FOR_RUN, server_services_release_link, self, link);
+  return link;
+}
+
+void
+detour_server_hang_up (gpointer data, DetourInstance *instance, DetourLink *link)
+{
+  detour_instance_let_go (instance, server_services_release_link, data, link);
+}
+
 static DetourStatsParts
 server_services_stats_parts (const DetourServer *self)
 {

@@ -343,6 +343,9 @@ static const DetourRecheckPort recheck_port = {
 const DetourHostHooks detour_server_hooks = {
   .foreach_metric = detour_server_foreach_metric,
   .listen = server_listen_for,
+  .add_dialer = detour_server_add_dialer,
+  .dial = detour_server_dial,
+  .hang_up = detour_server_hang_up,
   .add_routes = detour_server_add_routes,
   .auth_changed = server_auth_changed,
   .set_mesh_key = server_set_mesh_key,
@@ -438,6 +441,8 @@ detour_server_new (const DetourConfig *config, const DetourServerKey *key, GErro
   self->listeners = g_ptr_array_new ();
   self->addresses = detour_address_counts_new ();
   self->routes = detour_http_routes_new ();
+  self->dialers = detour_dialers_new (detour_server_key_public (key),
+                                      detour_server_key_private (key));
   self->admission = detour_admission_new (&auth_port, self);
   self->recheck = detour_recheck_new (self->admission, &recheck_port, self);
   server_read_socket_options (&config->options.limits, &self->socket_options);
@@ -495,6 +500,7 @@ detour_server_free (DetourServer *self)
   detour_admission_free (self->admission);
   detour_recheck_free (self->recheck);
   detour_http_routes_free (self->routes);
+  detour_dialers_free (self->dialers);
   detour_address_counts_free (self->addresses);
   g_ptr_array_unref (self->listeners);
   g_free (self);

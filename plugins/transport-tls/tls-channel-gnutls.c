@@ -46,6 +46,7 @@ typedef struct {
                   reported as unused */
   gboolean finished; /* the handshake */
   gboolean begun;    /* the peer has sent at least one byte */
+  char *host, *pin;  /* of the server that we dialled; NULL: we are the server, or there is none */
 } TlsChannel;
 
 static const char
@@ -195,30 +196,59 @@ tls_gnutls_free (gpointer ptr)
   tls_gnutls_drop_secrets (self);
   g_clear_pointer (&self->kept, g_byte_array_unref);
   tls_choice_clear (&self->choice);
+  g_free (self->host);
+  g_free (self->pin);
   g_free (self);
 }
 
-gpointer
-tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_storage *local)
+/* What both ends begin with; NULL: GnuTLS has no session to give. */
+static TlsChannel *
+tls_gnutls_begin (TlsCredentials *credentials, guint end)
 {
   TlsChannel *self = g_new0 (TlsChannel, 1);
 
   /* No tickets: sessions last for hours, and each ticket would be one more allocation. */
-  if (gnutls_init (&self->session,
-                   GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS)
+  if (gnutls_init (&self->session, end | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS)
       < 0)
     {
       g_free (self);
       return NULL;
     }
   self->choice.credentials = tls_credentials_ref (credentials);
-  self->choice.local = g_memdup2 (local, sizeof *local);
   gnutls_transport_set_ptr (self->session, self);
   gnutls_transport_set_pull_function (self->session, tls_gnutls_pull);
   gnutls_transport_set_pull_timeout_function (self->session, tls_gnutls_pull_timeout);
   gnutls_transport_set_vec_push_function (self->session, tls_gnutls_push);
   gnutls_handshake_set_timeout (self->session,
                                 GNUTLS_INDEFINITE_TIMEOUT); /* core has the deadline */
+  return self;
+}
+
+gpointer
+tls_channel_gnutls_connect (TlsCredentials *credentials, const char *host, const char *pin)
+{
+  TlsChannel *self = tls_gnutls_begin (credentials, GNUTLS_CLIENT);
+
+  if (self == NULL)
+    return NULL;
+  self->host = g_strdup (host);
+  self->pin = g_strdup (pin);
+  if (tls_credentials_arm_client (credentials, self->session, self->host, self->pin) < 0)
+    {
+      tls_gnutls_free (self);
+      return NULL;
+    }
+  return self;
+}
+
+gpointer
+tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_storage *local)
+{
+  TlsChannel *self = tls_gnutls_begin (credentials, GNUTLS_SERVER);
+
+  if (self == NULL)
+    return NULL;
+  self->choice.local = g_memdup2 (local, sizeof *local);
   if (tls_credentials_exports (credentials))
     {
       self->secrets = g_new0 (TlsSecrets, 1);

@@ -19,6 +19,17 @@ extern const DetourChannelClass tls_channel_gnutls_class;
 gpointer tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_storage *local);
 
 /**
+ * tls_channel_gnutls_connect:
+ * @host: name or address of the server
+ * @pin: (nullable): as in DetourDialer
+ *
+ * The client's side; its records stay with GnuTLS. Main thread.
+ * Returns: (nullable): NULL when GnuTLS has no session to give, or @host is no name.
+ */
+gpointer tls_channel_gnutls_connect (TlsCredentials *credentials, const char *host,
+                                     const char *pin);
+
+/**
  * tls_channel_gnutls_export:
  * @self: a channel whose handshake() returned OK, and that did nothing since
  *

@@ -42,6 +42,8 @@ struct _TlsCredentials {
   char **alpn;
   gboolean exports;
   gnutls_priority_t priorities;
+  gnutls_certificate_credentials_t trust; /* of a client; main thread; NULL: not needed yet */
+  gboolean has_roots;                     /* it has those of the system */
   gnutls_certificate_credentials_t certificates;
 
   GMutex lock;      /* of all below */
@@ -319,6 +321,8 @@ tls_credentials_unref (TlsCredentials *self)
     return;
   if (self->certificates != NULL)
     gnutls_certificate_free_credentials (self->certificates);
+  if (self->trust != NULL)
+    gnutls_certificate_free_credentials (self->trust);
   if (self->priorities != NULL)
     gnutls_priority_deinit (self->priorities);
   g_hash_table_unref (self->pairs);
@@ -411,6 +415,68 @@ tls_credentials_arm (TlsCredentials *self, gnutls_session_t session, TlsChoice *
   if (rc >= 0)
     rc = tls_ignore_record_size (session);
   return rc;
+}
+
+/* The server must have the certificate that the session's pointer names by its pin. */
+static int
+tls_credentials_check_pin (gnutls_session_t session)
+{
+  static const char prefix[] = "sha256-raw:";
+  const char *pin = gnutls_session_get_ptr (session);
+  unsigned n = 0;
+  const gnutls_datum_t *chain = gnutls_certificate_get_peers (session, &n);
+  guint8 digest[32];
+  size_t len = sizeof digest;
+  g_autoptr (GString) text = g_string_new (prefix);
+
+  if (n == 0 || gnutls_fingerprint (GNUTLS_DIG_SHA256, &chain[0], digest, &len) < 0)
+    return GNUTLS_E_CERTIFICATE_ERROR;
+  for (gsize i = 0; i < len; i++)
+    g_string_append_printf (text, "%02x", digest[i]);
+  return g_ascii_strcasecmp (text->str, pin) == 0 ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+/* Roots are read when somebody is verified by them, since that takes some milliseconds. */
+static int
+tls_credentials_make_trust (TlsCredentials *self, gboolean with_roots)
+{
+  int rc = 0;
+
+  if (self->trust == NULL)
+    rc = gnutls_certificate_allocate_credentials (&self->trust);
+  if (rc >= 0 && with_roots && !self->has_roots)
+    {
+      rc = gnutls_certificate_set_x509_system_trust (self->trust);
+      self->has_roots = rc >= 0;
+    }
+  return rc;
+}
+
+int
+tls_credentials_arm_client (TlsCredentials *self, gnutls_session_t session, const char *name,
+                            const char *pin)
+{
+  static const gnutls_datum_t alpn = { (unsigned char *) "http/1.1", 8 };
+  int rc = tls_credentials_make_trust (self, pin == NULL);
+
+  if (rc >= 0)
+    rc = gnutls_priority_set (session, self->priorities);
+  if (rc >= 0)
+    rc = gnutls_credentials_set (session, GNUTLS_CRD_CERTIFICATE, self->trust);
+  if (rc >= 0 && !g_hostname_is_ip_address (name))
+    rc = gnutls_server_name_set (session, GNUTLS_NAME_DNS, name, strlen (name));
+  if (rc >= 0)
+    rc = gnutls_alpn_set_protocols (session, &alpn, 1, 0);
+  if (rc < 0)
+    return rc;
+  if (pin != NULL)
+    {
+      gnutls_session_set_ptr (session, (void *) pin);
+      gnutls_session_set_verify_function (session, tls_credentials_check_pin);
+    }
+  else
+    gnutls_session_set_verify_cert (session, name, 0);
+  return 0;
 }
 
 gboolean

@@ -72,4 +72,15 @@ void tls_credentials_count (TlsCredentials *self, TlsCount what);
 /* Drops what @choice holds. */
 void tls_choice_clear (TlsChoice *choice);
 
+/**
+ * tls_credentials_arm_client:
+ * @name: that is asked for, or an address
+ * @pin: (nullable): "sha256-raw:" and 64 hex digits of the server's certificate; NULL: the server
+ *   is verified by the roots of the system; must live as long as the session
+ *
+ * Makes a session ready to be the client. Returns: a code of GnuTLS.
+ */
+int tls_credentials_arm_client (TlsCredentials *self, gnutls_session_t session, const char *name,
+                                const char *pin);
+
 G_END_DECLS

@@ -4,6 +4,7 @@
 
 #include "detour-plugin.h"
 
+#include <gio/gio.h>
 #include <string.h>
 
 #include "tls-aead.h"
@@ -88,6 +89,17 @@ transport_tls_release (gpointer user)
   tls_credentials_unref (user);
 }
 
+/* Main thread: the client's end of a link to another relay. */
+static gpointer
+transport_tls_connect (gpointer user, const char *host, const char *pin, GError **error)
+{
+  gpointer channel = tls_channel_gnutls_connect (user, host, pin);
+
+  if (channel == NULL)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "TLS has no session for \"%s\"", host);
+  return channel;
+}
+
 static gpointer
 transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
 {
@@ -117,6 +129,11 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
     g_warning ("%s: connections of another process cannot be taken over: another transport has a "
                "channel with the name \"%s\"",
                detour_host_instance (host), tls_channel_export_class.name);
+  /* The first listener that runs dials for all. */
+  detour_host_add_dialer (host, &(DetourDialer) { .name = "tls",
+                                                  .channel = &tls_channel_gnutls_class,
+                                                  .connect = transport_tls_connect,
+                                                  .user = credentials });
   spec.user = tls_credentials_ref (credentials);
   if (!detour_host_listen (host, settings, &spec, error))
     {

@@ -1,0 +1,136 @@
+/* detour-dialers.c: the ways in which this relay connects to another one.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-dialers.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "detour-address.h"
+
+#define TIMEOUT_US (10 * G_USEC_PER_SEC)
+
+struct _DetourDialers {
+  GHashTable *by_name; /* name -> DetourDialer */
+  DetourLoop *loop;    /* NULL: nobody has dialled yet */
+  const DetourKey *own;
+  const guint8 *secret;
+};
+
+G_DEFINE_QUARK (detour - dialers - error - quark, detour_dialers_error)
+
+static const DetourDialer plain_dialer = { .name = "plain" };
+
+DetourDialers *
+detour_dialers_new (const DetourKey *own, const guint8 *secret)
+{
+  DetourDialers *self = g_new0 (DetourDialers, 1);
+
+  self->by_name = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  self->own = own;
+  self->secret = secret;
+  detour_dialers_add (self, &plain_dialer);
+  return self;
+}
+
+void
+detour_dialers_free (DetourDialers *self)
+{
+  g_clear_pointer (&self->loop, detour_loop_free);
+  g_hash_table_unref (self->by_name);
+  g_free (self);
+}
+
+gboolean
+detour_dialers_add (DetourDialers *self, const DetourDialer *dialer)
+{
+  if (g_hash_table_contains (self->by_name, dialer->name))
+    return FALSE;
+  g_hash_table_insert (self->by_name, g_strdup (dialer->name), g_memdup2 (dialer, sizeof *dialer));
+  return TRUE;
+}
+
+void
+detour_dialers_remove (DetourDialers *self, const char *name)
+{
+  g_hash_table_remove (self->by_name, name);
+}
+
+static int
+dialers_connect (const char *text, GError **error)
+{
+  struct sockaddr_storage storage;
+  DetourAddress address;
+  socklen_t len;
+  int fd;
+
+  if (!detour_address_parse (text, &address, error))
+    return -1;
+  if (address.host[0] == '\0' || !detour_address_to_sockaddr (&address, &storage, &len))
+    {
+      g_set_error (error, DETOUR_DIALERS_ERROR, DETOUR_DIALERS_ERROR_ADDRESS,
+                   "%s: expected an address and a port, such as 192.0.2.1:443", text);
+      return -1;
+    }
+  fd = socket (storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && connect (fd, (struct sockaddr *) &storage, len) < 0 && errno != EINPROGRESS)
+    {
+      g_set_error (error, DETOUR_DIALERS_ERROR, DETOUR_DIALERS_ERROR_ADDRESS, "%s: %s", text,
+                   g_strerror (errno));
+      close (fd);
+      return -1;
+    }
+  if (fd < 0)
+    g_set_error (error, DETOUR_DIALERS_ERROR, DETOUR_DIALERS_ERROR_ADDRESS, "%s: %s", text,
+                 g_strerror (errno));
+  return fd;
+}
+
+static gboolean
+dialers_make_channel (const DetourDialer *dialer, const DetourDialSpec *spec, const char *host,
+                      DetourChannel *channel, GError **error)
+{
+  *channel = (DetourChannel) { &detour_channel_plain, NULL };
+  if (dialer->channel == NULL)
+    return TRUE;
+  channel->cls = dialer->channel;
+  channel->self = dialer->connect (dialer->user, host, spec->pin, error);
+  return channel->self != NULL;
+}
+
+DetourLink *
+detour_dialers_dial (DetourDialers *self, const DetourDialSpec *spec, const DetourLinkFuncs *funcs,
+                     gpointer user, GError **error)
+{
+  const DetourDialer *dialer = g_hash_table_lookup (self->by_name, spec->dialer);
+  DetourLinkStart start = {
+    .host = spec->host != NULL ? spec->host : spec->address,
+    .own = self->own,
+    .secret = self->secret,
+    .mesh_key = spec->mesh_key,
+    .timeout_us = spec->timeout_us > 0 ? spec->timeout_us : TIMEOUT_US,
+    .funcs = funcs,
+    .user = user,
+  };
+
+  if (dialer == NULL)
+    {
+      g_set_error (error, DETOUR_DIALERS_ERROR, DETOUR_DIALERS_ERROR_UNKNOWN,
+                   "no transport that runs can dial \"%s\"", spec->dialer);
+      return NULL;
+    }
+  if (self->loop == NULL)
+    self->loop = detour_link_loop_new (error);
+  if (self->loop == NULL || !dialers_make_channel (dialer, spec, start.host, &start.channel, error))
+    return NULL;
+  start.fd = dialers_connect (spec->address, error);
+  if (start.fd < 0)
+    {
+      detour_channel_clear (&start.channel);
+      return NULL;
+    }
+  return detour_link_new (self->loop, &start);
+}

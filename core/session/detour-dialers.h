@@ -1,0 +1,35 @@
+/* detour-dialers.h: the ways in which this relay connects to another one.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+#include "detour-link.h"
+
+G_BEGIN_DECLS
+
+/* Main thread. */
+typedef struct _DetourDialers DetourDialers;
+
+#define DETOUR_DIALERS_ERROR (detour_dialers_error_quark ())
+GQuark detour_dialers_error_quark (void);
+
+typedef enum {
+  DETOUR_DIALERS_ERROR_UNKNOWN, /* no dialer has that name */
+  DETOUR_DIALERS_ERROR_ADDRESS, /* nothing one could connect to */
+} DetourDialersError;
+
+/* @own, @secret: (32 bytes): the keys of this relay; both outlive the object. */
+DetourDialers *detour_dialers_new (const DetourKey *own, const guint8 *secret);
+/* No link is left. */
+void detour_dialers_free (DetourDialers *self);
+
+/* FALSE: another one has that name. */
+gboolean detour_dialers_add (DetourDialers *self, const DetourDialer *dialer);
+void detour_dialers_remove (DetourDialers *self, const char *name);
+
+/* As detour_host_dial(); the first link starts the thread. Free with detour_link_free(). */
+DetourLink *detour_dialers_dial (DetourDialers *self, const DetourDialSpec *spec,
+                                 const DetourLinkFuncs *funcs, gpointer user, GError **error);
+
+G_END_DECLS
