@@ -6,7 +6,7 @@ import re
 
 from relay import Relay
 
-# What every test changes: the listeners of the vendor file, the state, a log that can be read.
+# Every test replaces the listeners of the vendor file and the state directory, and logs to a file.
 OURS = """
 [core]
 state-directory = {dir}/state

@@ -18,7 +18,7 @@ DETOURCTL = BUILD / "core" / "app" / "detourctl"
 
 
 def detourctl(relay, *arguments, code=0, **environment):
-    """What detourctl says on (standard output, standard error)."""
+    """Runs detourctl; gives its (standard output, standard error)."""
     socket = {"DETOUR_SOCKET": f"{relay.run_directory}/control"} if relay else {}
     clean = {name: value for name, value in daemon_environment().items() if not name.startswith(("LC_", "LANG", "DETOUR_SOCKET"))}
     done = subprocess.run([DETOURCTL, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
@@ -29,7 +29,7 @@ def detourctl(relay, *arguments, code=0, **environment):
 
 
 def at_terminal(relay, columns, *arguments, **environment):
-    """What detourctl writes to a terminal with so many columns."""
+    """Runs detourctl on a terminal with so many columns; gives its output."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 30, columns, 0, 0))
     told = {"TERM": "xterm", "LC_ALL": "C.UTF-8", "LANGUAGE": "", "DETOUR_SOCKET": f"{relay.run_directory}/control"}

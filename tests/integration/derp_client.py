@@ -53,7 +53,7 @@ class Closed(Exception):
 
 
 class Timeout(AssertionError):
-    """What should have come did not."""
+    """Expected bytes did not arrive in time."""
 
 
 class Stream:

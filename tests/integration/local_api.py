@@ -104,7 +104,7 @@ class Tailscaled:
         return self.answer(connection, 404, b"404 not found\n")
 
     def whois(self, connection, key):
-        """Who has the key."""
+        """Answers which node has the key."""
         self.asked.append(key)
         if key not in self.nodes or self.state != "Running":
             return self.answer(connection, 404, b"no match for IP:port\n")

@@ -21,7 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("DETOUR_BUILD", HERE.parent.parent / "build")).resolve()
 DETOURD = pathlib.Path(os.environ.get("DETOURD", BUILD / "core" / "app" / "detourd"))
 
-# What must never stand in the log of a daemon, whatever a test did to it.
+# A daemon whose log has one of these has a fault, whatever a test did to it.
 ALARMS = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Assertion .*failed|ERROR:.*assertion|"
                     r"\*\* ?\(|GLib-\w*CRITICAL")
 

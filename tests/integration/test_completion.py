@@ -26,7 +26,7 @@ def fixture_relay(make_relay):
 
 
 def candidates(relay, *words):
-    """What a shell is offered."""
+    """The candidates that a shell gets."""
     return detourctl(relay, "complete", *words)[0].split()
 
 
@@ -58,7 +58,7 @@ SHELLS = {
     "bash": (["bash", "--norc", "--noprofile", "-i"], f"source {COMPLETIONS}/detourctl.bash"),
     "zsh": (["zsh", "-f", "-i"], f"fpath=({COMPLETIONS} $fpath); autoload -Uz compinit; compinit -u -D; PS1='$ '"),
 }
-# What is typed before the key Tab, and what stands there behind it.
+# The line before the key Tab, and its end after it.
 LINES = {
     "detourctl plugins disable service/st": "service/stun ",
     "detourctl clients --sor": "--sort ",

@@ -40,7 +40,7 @@ def write(tmp_path, text, name="detour.conf"):
 
 
 def complaints(tmp_path, text, *options):
-    """What --check-config says about a file that stands alone."""
+    """Output of --check-config for a file without the vendor's."""
     _, errors = run_detourd("--check-config", "--config", write(tmp_path, text), "--no-vendor", *options, code=78)
     return errors
 
@@ -223,7 +223,7 @@ def test_a_bad_file_leaves_the_old_in_force(make_relay, mistake):
     talk(b, a)
 
 
-# What each file is, and what the configuration says of it.
+# Each kind of file, and the error that it leads to.
 FILES = {
     "rate file": ("rates", "limits", {"rate_config_file": "{dir}/rates"}),
     "drop-in": ("conf.d/50-odd.conf", None, {}),

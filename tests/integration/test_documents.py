@@ -47,6 +47,17 @@ def known_tests():
     return names | {path.stem for pattern in ("tests/fuzz/fuzz-*.c", "plugins/*/fuzz-*.c") for path in TOP.glob(pattern)}
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_tests_and_functions_that_are_named_exist(document):
+    text = (TOP / document).read_text()
+    names = known_tests()
+    for test in re.findall(r"`(test_\w+)`", text):
+        assert test in names, test
+    sources = "".join(path.read_text() for folder in ("core", "plugins") for path in (TOP / folder).rglob("*.[ch]"))
+    for function in re.findall(r"`(detour_\w+)\(\)`", text):
+        assert re.search(rf"\b{function}\b", sources), function
+
+
 def test_every_line_of_the_threat_model_has_its_tests():
     names = known_tests()
     rows = [line.strip("| ").split(" | ") for line in (TOP / "doc" / "threat-model.md").read_text().splitlines()

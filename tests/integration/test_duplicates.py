@@ -1,4 +1,4 @@
-"""Several connections with one key: whoever spoke last gets the packets.
+"""Several connections with one key: the one that sent last gets the packets.
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
@@ -27,7 +27,7 @@ def wait_active(sender, active):
         except Timeout:
             return False
         return True
-    # What was late may still come, so the last word is a packet that is alone on its way.
+    # Earlier packets may still arrive, so one more is sent when no other is on its way.
     try:
         wait_until(arrived, "packets reach the connection that should be active", PATIENCE)
     except AssertionError as error:

@@ -194,7 +194,7 @@ class Shell:
 
     @property
     def calls(self):
-        """What was called, line by line."""
+        """The commands that were called, one a line."""
         return self.calls_file.read_text().splitlines()
 
 

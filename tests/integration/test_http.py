@@ -287,7 +287,7 @@ BAD_HEADS = {
     "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 }
 
-# What only Detour is strict about: no ambiguity that a proxy in front could see otherwise.
+# Rules of Detour alone: nothing that a proxy in front could understand in another way is accepted.
 BAD_HEADS_OF_OURS = {
     "bare LF": (b"GET / HTTP/1.1\nHost: a\n\n", 400),
     "one bare LF": (b"GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", 400),

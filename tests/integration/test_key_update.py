@@ -14,7 +14,7 @@ from derp_client import PATIENCE, Client, Closed, Stream, Timeout
 from relay import wait_until
 
 
-# What openssl s_client does not send but does, where it comes first in a read.
+# Commands of openssl s_client: it carries them out, instead of sending them, where they come first in a read.
 COMMANDS = b"BCKQRk"
 
 
@@ -51,7 +51,7 @@ class OpensslStream(Stream):
     def update_keys(self, ask_for_theirs):
         """Sends a KeyUpdate; with @ask_for_theirs the server must change its keys as well."""
         before = self.n_updates()
-        # What was written before must have been read, or the command would be taken for data.
+        # s_client must have read all that was written before, or it would send the command as data.
         self.process.stdin.write(b"K\n" if ask_for_theirs else b"k\n")
         wait_until(lambda: self.n_updates() > before, "the key update")
 

@@ -101,7 +101,7 @@ def test_all_in_one_write_with_fast_start(door):
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_server_info_comes_before_the_pong(door, fast):
-    """Who pings without waiting for the answer to its login still gets that first."""
+    """A client that pings before the answer to its login gets that answer first."""
     client = door.fresh()
     client.server_key = door.greeted().server_key
     client.login(fast=fast, then=frame(Frame.PING, b"12345678") + frame(Frame.SEND_PACKET, client.key + b"early"))

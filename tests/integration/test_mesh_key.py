@@ -1,4 +1,4 @@
-"""The mesh key: who watches hears of everyone, who has it may forward and close.
+"""The mesh key: a connection with it may watch all clients, forward packets and close connections.
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 

@@ -1,4 +1,4 @@
-"""What the service manager is told, and what the vendor's file says.
+"""Notifications to the service manager, and the vendor's file.
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 

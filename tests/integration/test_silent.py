@@ -189,7 +189,7 @@ def test_connections_of_one_source_are_limited(make_relay):
 
 
 def test_accept_rate(make_relay):
-    """What comes too fast is closed, and the daemon goes on."""
+    """Connections over the rate are closed, and the daemon goes on."""
     relay = make_relay(with_keys(SMALL, "limits", accept_rate="2", accept_burst="5"))
     streams = [Stream.connect(relay.address("http")) for _ in range(40)]
     closed = 0

@@ -68,7 +68,7 @@ def test_a_reader_that_comes_back_finds_a_whole_stream(stuck):
 
 
 def test_every_packet_is_delivered_or_counted(stuck):
-    """What the reader finds in the end and what the relay says it dropped add up; what waits stays within its bound."""
+    """Packets received and packets counted as dropped add up to those sent; the queue stays within its bound."""
     door, slow = stuck
     sender = door.client()
     count = 600

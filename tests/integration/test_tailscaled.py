@@ -80,7 +80,7 @@ def forget_verdicts(relay, config):
 
 
 def why(relay, key):
-    """What detourctl says of a key."""
+    """The verdicts on a key that detourctl shows."""
     output = subprocess.run([DETOURD.with_name("detourctl"), f"--socket={relay.run_directory}/control", "--json", "why",
                              f"nodekey:{key.hex()}"], capture_output=True, check=True, timeout=PATIENCE).stdout
     return json.loads(output)
