@@ -156,10 +156,12 @@ detour_handshake_weigh (DetourHandshake *self)
   if (self->account != NULL)
     __atomic_fetch_sub (self->account, self->n_bytes, __ATOMIC_RELAXED);
   self->account = row->list != DETOUR_HANDSHAKE_LIST_NONE ? account : NULL;
+  /* A connection that was closed has no channel any more. */
+  if (self->account == NULL)
+    return;
   self->n_bytes = sizeof *self + self->plain->len + self->out->len
                 + (detour_channel_is_plain (&self->channel) ? 0 : row->channel_bytes);
-  if (self->account != NULL)
-    __atomic_fetch_add (self->account, self->n_bytes, __ATOMIC_RELAXED);
+  __atomic_fetch_add (self->account, self->n_bytes, __ATOMIC_RELAXED);
 }
 
 void
