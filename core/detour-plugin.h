@@ -1,6 +1,13 @@
 /* detour-plugin.h: everything a plugin may know of Detour; the one header it includes.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
+ * Contents: configuration, the host and what it gives to an instance, numbers, text from strangers,
+ * channels, listeners and sites, links, certificates, admission, HTTP, logs, the descriptor.
+ *
+ * Where nothing else is said, a call is for the main thread, strings that are given are copied, and
+ * strings that are got are borrowed and live as long as what they were got from. Times are in
+ * microseconds, sizes in bytes.
+ *
  * A plugin is a GModule that exports one constant, `detour_plugin`, made with
  * DETOUR_PLUGIN_DEFINE(). Each [KIND NAME] group of the configuration starts it once more; all its
  * state hangs off the pointer that its start() returned. It must keep no other variable.
@@ -37,21 +44,21 @@ typedef enum {
   DETOUR_CONFIG_RATE,     /* a size for each second */
   DETOUR_CONFIG_PATH,     /* absolute path of a file or directory */
   DETOUR_CONFIG_ENUM,     /* one of `words` */
-  DETOUR_CONFIG_ADDRESS,  /* HOST:PORT, [V6]:PORT, :PORT (every address, both families), unix:/path
-                           */
-  DETOUR_CONFIG_CIDR,     /* ADDRESS or ADDRESS/BITS */
+  /* HOST:PORT, [V6]:PORT, :PORT (every address of both families), unix:/path */
+  DETOUR_CONFIG_ADDRESS,
+  DETOUR_CONFIG_CIDR, /* ADDRESS or ADDRESS/BITS */
 } DetourConfigType;
 
 typedef enum {
-  DETOUR_CONFIG_LIST = 1 << 0, /* values separated by `;`, each of the key's type; min and max bound
-                                  each value */
+  /* Values separated by `;`, each of the key's type. Bounds are for each value. */
+  DETOUR_CONFIG_LIST = 1 << 0,
   DETOUR_CONFIG_REQUIRED = 1 << 1, /* the start is refused without it */
   DETOUR_CONFIG_SECRET = 1 << 2,   /* masked in dumps */
-  DETOUR_CONFIG_RESTART = 1 << 3,  /* a change needs a restart of the daemon and is reported, not
-                                      applied */
-  DETOUR_CONFIG_LIMIT = 1 << 4,    /* `off` and `0` mean none; the getter gives 0 */
-  DETOUR_CONFIG_CERT = 1 << 5,     /* of a STRING: the NAME of a [cert NAME] that has to be there */
-  DETOUR_CONFIG_AUTO = 1 << 6, /* of a number: `auto` is a value, too, DETOUR_CONFIG_AUTOMATIC */
+  /* A change needs a restart of the daemon; it is reported and not applied. */
+  DETOUR_CONFIG_RESTART = 1 << 3,
+  DETOUR_CONFIG_LIMIT = 1 << 4, /* `off` and `0` mean none; the getter gives 0 */
+  DETOUR_CONFIG_CERT = 1 << 5,  /* of a STRING: the NAME of a [cert NAME] that has to be there */
+  DETOUR_CONFIG_AUTO = 1 << 6,  /* of a number: `auto` is a value, too: DETOUR_CONFIG_AUTOMATIC */
 } DetourConfigFlags;
 
 /* What getters and fields have for `auto`; a field of 32 bits has G_MAXUINT. */
@@ -86,16 +93,15 @@ void detour_settings_unref (DetourSettings *self);
 
 /* Getters abort when @key is not in the table with that type: a bug of the caller, never of a file.
  * All borrow from @self. */
-gboolean detour_settings_has (const DetourSettings *self,
-                              const char *key); /* set, or has a fallback */
-gboolean detour_settings_is_written (const DetourSettings *self,
-                                     const char *key); /* some file sets it */
-const char *detour_settings_string (
-    const DetourSettings *self,
-    const char *key); /* STRING, PATH, ENUM, ADDRESS, CIDR; NULL when absent */
+/* Whether it is set, or has a fallback. */
+gboolean detour_settings_has (const DetourSettings *self, const char *key);
+/* Whether some file sets it. */
+gboolean detour_settings_is_written (const DetourSettings *self, const char *key);
+/* STRING, PATH, ENUM, ADDRESS, CIDR; NULL when absent. */
+const char *detour_settings_string (const DetourSettings *self, const char *key);
 gboolean detour_settings_bool (const DetourSettings *self, const char *key);
-guint64 detour_settings_uint (const DetourSettings *self,
-                              const char *key); /* UINT; SIZE in bytes; RATE in bytes a second */
+/* UINT; SIZE in bytes; RATE in bytes a second. */
+guint64 detour_settings_uint (const DetourSettings *self, const char *key);
 gint64 detour_settings_duration_us (const DetourSettings *self, const char *key);
 /* NULL-terminated; never NULL, empty when the key is absent. The values are in their written form,
  * already checked. */
@@ -144,6 +150,17 @@ void detour_host_set_summary (DetourHost *host, const char *format, ...) G_GNUC_
  * plugin's business; core does not tell of questions that an auth instance in trouble could not
  * answer. Any thread. */
 void detour_host_set_trouble (DetourHost *host, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/**
+ * detour_host_note_sockets:
+ * @protocol: a word for status: "stun"
+ * @addresses: (array zero-terminated=1): in the form of DETOUR_CONFIG_ADDRESS; copied
+ *
+ * Tells where the instance listens with sockets that it opened itself, for status and for maps;
+ * replaces what was told before, and is forgotten when the instance stops. Main thread.
+ */
+void detour_host_note_sockets (DetourHost *host, const char *protocol,
+                               const char *const *addresses);
 
 /**
  * detour_host_post:
@@ -413,7 +430,7 @@ struct _DetourChannelClass {
 gboolean detour_host_add_channel (DetourHost *host, const DetourChannelClass *cls);
 
 /* -------------------------------------------------------------------------------------------------
- * Kind `transport`: listeners, and the channel of what they accept.
+ * Listeners, the channel of what they accept, and the site they serve. Kind `transport`.
  * ---------------------------------------------------------------------------------------------- */
 
 /* Where a connection comes from and where it arrived. Borrowed for the call. */
@@ -424,12 +441,12 @@ typedef struct {
 } DetourAccepted;
 
 typedef enum {
-  DETOUR_LISTENER_DERP = 1 << 0,           /* serves the DERP upgrade */
-  DETOUR_LISTENER_REDIRECT_HTTPS = 1 << 1, /* what no plugin's route for plain listeners answers
-                                              goes to https:// */
-  DETOUR_LISTENER_SECURE = 1 << 2,         /* bytes are encrypted on the wire */
-  DETOUR_LISTENER_ONLY_IPV4 = 1 << 3, /* `:PORT` and names are IPv4 addresses only; IPv6 addresses
-                                         are refused */
+  DETOUR_LISTENER_DERP = 1 << 0, /* serves the DERP upgrade */
+  /* Requests that no route of the site PLAIN answers are sent to https://. */
+  DETOUR_LISTENER_REDIRECT_HTTPS = 1 << 1,
+  DETOUR_LISTENER_SECURE = 1 << 2, /* bytes are encrypted on the wire */
+  /* `:PORT` and names stand for IPv4 addresses only, and IPv6 addresses are refused. */
+  DETOUR_LISTENER_ONLY_IPV4 = 1 << 3,
   DETOUR_LISTENER_ONLY_IPV6 = 1 << 4, /* the other way round */
   DETOUR_LISTENER_ADMIN = 1 << 5,     /* serves the site for administrators, and never DERP */
 } DetourListenerFlags;
@@ -467,11 +484,11 @@ detour_listener_family (const DetourSettings *settings)
   return g_str_equal (word, "ipv4") ? DETOUR_LISTENER_ONLY_IPV4 : DETOUR_LISTENER_ONLY_IPV6;
 }
 
-/* What a transport asks of core in start(). Everything is copied, except what @accept gets. */
+/* What an instance asks of core in start(). Everything is copied, except @user. */
 typedef struct {
   const char *const *addresses; /* as DETOUR_CONFIG_ADDRESS; all are bound or none */
-  const char
-      *socket_name; /* descriptors with this name from the service manager instead; NULL: none */
+  /* Descriptors with this name, which the service manager passed, instead; NULL: none. */
+  const char *socket_name;
   const char *protocol; /* word for status: "tls", "http" */
   DetourListenerFlags flags;
   const DetourChannelClass *channel; /* NULL: bytes in the clear, accept() is not called */
@@ -481,15 +498,18 @@ typedef struct {
   gpointer user;
   GDestroyNotify release;
   const char *note; /* for people, behind the addresses: who seals, say; copied; may be NULL */
+  const char *key;  /* of the settings, where the addresses or the name came from; NULL: none */
 } DetourListenerSpec;
 
 /**
  * detour_host_listen:
- * @settings: of the instance, so that an error can name the line of `listen`
+ * @settings: of the instance, so that an error can name the line of `key`
+ * @error: where to put the error: an address that is no address, or that cannot be bound
  *
- * Binds and serves. May be called several times in start(); stopping the instance closes what it
- * bound and keeps the connections that came in. FALSE: nothing is bound, and release() is not
- * called.
+ * Binds and serves. May be called several times in start(), by instances of every kind; stopping
+ * the instance closes what it bound and keeps the connections that came in.
+ *
+ * Returns: FALSE with @error set: nothing is bound, and release() is not called.
  */
 gboolean detour_host_listen (DetourHost *host, const DetourSettings *settings,
                              const DetourListenerSpec *spec, GError **error);
@@ -563,15 +583,17 @@ void detour_link_send (DetourLink *self, guint8 type, const guint8 *payload, gsi
  * read them. Certificates are DER, keys are DER (PKCS #8 or the algorithm's own form).
  * ---------------------------------------------------------------------------------------------- */
 
-typedef struct _DetourCert
-    DetourCert; /* immutable, reference-counted, any thread; its key is wiped at the end */
+/* Immutable once it is published, reference-counted, any thread; its key is wiped at the end. */
+typedef struct _DetourCert DetourCert;
 
 /**
  * detour_cert_new:
  * @chain: (array length=n_chain): leaf first
  * @key: (array length=key_len): the private key, copied into memory that is wiped at the end
  * @names: (array zero-terminated=1): DNS names, `*.` allowed, and addresses the leaf is valid for
- * @not_after: Unix time in seconds
+ * @not_before, @not_after: Unix time in seconds
+ *
+ * Any thread, as all that is about one certificate.
  */
 DetourCert *detour_cert_new (GBytes *const *chain, guint n_chain, const guint8 *key, gsize key_len,
                              const char *const *names, gint64 not_before, gint64 not_after);
@@ -579,24 +601,32 @@ DetourCert *detour_cert_ref (DetourCert *self);
 void detour_cert_unref (DetourCert *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourCert, detour_cert_unref)
 
-guint detour_cert_chain (const DetourCert *self,
-                         GBytes *const **chain); /* number of certificates */
+/* Gives the number of certificates, and in *@chain the certificates, leaf first. */
+guint detour_cert_chain (const DetourCert *self, GBytes *const **chain);
 GBytes *detour_cert_private_key (const DetourCert *self);
 const char *const *detour_cert_names (const DetourCert *self);
 gint64 detour_cert_not_before (const DetourCert *self);
 gint64 detour_cert_not_after (const DetourCert *self);
-gboolean detour_cert_self_signed (const DetourCert *self); /* set with the flag below */
-void detour_cert_set_self_signed (DetourCert *self);       /* before it is published only */
+/* Whether clients know it by a pin. Set before it is published only. */
+gboolean detour_cert_self_signed (const DetourCert *self);
+void detour_cert_set_self_signed (DetourCert *self);
 /* The application protocol that a client has to offer to be served this certificate; NULL: none.
  * For answers to a challenge: "acme-tls/1". Set before it is published only. */
 const char *detour_cert_alpn (const DetourCert *self);
 void detour_cert_set_alpn (DetourCert *self, const char *protocol);
 
-/* Cert plugins: replaces what this instance published before; (nullable) takes it back. */
+/**
+ * detour_host_publish_certs:
+ * @certs: (nullable) (array length=n): the instance keeps references of its own
+ *
+ * Replaces what this instance published before; none takes it back. What is published outlasts a
+ * restart of the instance, until the new run publishes something else, and ends with a stop.
+ */
 void detour_host_publish_certs (DetourHost *host, DetourCert *const *certs, guint n);
 
-/* Everyone: changes whenever the store does. Any thread; one relaxed read. */
+/* A number that changes whenever any instance publishes. Any thread; one relaxed read. */
 guint64 detour_host_cert_generation (DetourHost *host);
+
 /**
  * detour_host_find_cert:
  * @instance: (nullable): only from this cert instance ("main" or "cert/main"); NULL: any
@@ -652,13 +682,14 @@ void detour_auth_request_unref (DetourAuthRequest *self);
 /* An answer. */
 typedef struct {
   DetourAuthResult result;
-  const char *label;  /* (nullable) who this is, for people: host name, owner */
+  const char *label;  /* (nullable) for people: host name, owner */
   const char *class_; /* (nullable) a word that stays with the client's session, for policy */
   const char *reason; /* (nullable) why, for the log */
   gint64 ttl_us;      /* how long the verdict may be believed; 0: core decides */
 } DetourAuthVerdict;
 
-typedef struct _DetourAuthCall DetourAuthCall; /* a request that was not answered yet */
+/* A request that was not answered yet. */
+typedef struct _DetourAuthCall DetourAuthCall;
 
 /* Any thread, exactly once for each call, which is gone afterwards. @verdict and its texts are
  * copied. */
@@ -682,25 +713,30 @@ typedef struct _DetourHttpRequest DetourHttpRequest;
 typedef struct _DetourHttpResponse DetourHttpResponse;
 typedef struct _DetourHttpExchange DetourHttpExchange;
 
+/* Of a request: for the thread of the handler, or for the one that answers later. */
 const char *detour_http_request_method (const DetourHttpRequest *self);
-const char *detour_http_request_path (const DetourHttpRequest *self);  /* without the query */
-const char *detour_http_request_query (const DetourHttpRequest *self); /* "" when none */
+/* Without the query. */
+const char *detour_http_request_path (const DetourHttpRequest *self);
+/* Behind the first `?`; "" when there is none. */
+const char *detour_http_request_query (const DetourHttpRequest *self);
 /* First header of that name, compared without regard to case; NULL when absent. */
 const char *detour_http_request_header (const DetourHttpRequest *self, const char *name);
 /* The body, of routes with DETOUR_HTTP_BODY, with a NUL behind it that does not count. Never NULL;
  * *@len is 0 when there is none. */
 const guint8 *detour_http_request_body (const DetourHttpRequest *self, gsize *len);
 const struct sockaddr *detour_http_request_peer (const DetourHttpRequest *self);
+/* Whether the connection is encrypted. */
 gboolean detour_http_request_secure (const DetourHttpRequest *self);
-/* The listener serves DERP (not switched off with derp=false). */
+/* Whether the listener serves DERP. */
 gboolean detour_http_request_derp (const DetourHttpRequest *self);
 
+/* 200 to 599. */
 void detour_http_response_set_status (DetourHttpResponse *self, guint status);
-/* Both are copied. Bytes that may not stand in a header end the response with 500 and a warning,
- * and so do headers that frame the message, which are core's own. `Connection: close` is allowed.
- */
+/* Bytes that may not stand in a header make the response 500, with a warning in the log, and so do
+ * headers that frame the message, which core sets. `Connection: close` is allowed. */
 void detour_http_response_add_header (DetourHttpResponse *self, const char *name,
                                       const char *value);
+/* @len bytes at @body, or up to its NUL when @len is -1; copied. Once for each response. */
 void detour_http_response_set_body (DetourHttpResponse *self, const char *content_type,
                                     const char *body, gssize len);
 /* Content-Security-Policy, X-Frame-Options and X-Content-Type-Options for pages, and
@@ -798,15 +834,15 @@ typedef struct {
  * text of the record. */
 #define DETOUR_LOG_CONN "DETOUR_CONN" /* number of the connection, decimal */
 #define DETOUR_LOG_KEY  "DETOUR_KEY"  /* "nodekey:" and 64 hex digits */
-#define DETOUR_LOG_ADDRESS \
-  "DETOUR_ADDRESS" /* of the peer: 192.0.2.1, 192.0.2.1:443, 2001:db8::1, [2001:db8::1]:443 */
+/* Of the peer: 192.0.2.1, 192.0.2.1:443, 2001:db8::1, [2001:db8::1]:443. */
+#define DETOUR_LOG_ADDRESS  "DETOUR_ADDRESS"
 #define DETOUR_LOG_LISTENER "DETOUR_LISTENER" /* "transport/https" */
-#define DETOUR_LOG_INSTANCE \
-  "DETOUR_INSTANCE" /* "auth/friends": the plugin instance that speaks, or that is spoken of */
-#define DETOUR_LOG_REASON "DETOUR_REASON" /* a word or a clause: why */
-#define DETOUR_LOG_EVENT                                                                       \
-  "DETOUR_EVENT" /* what happened: "session-end". Those of Detour are listed in doc/events.md; \
-                    those of other plugins begin with the name of the plugin */
+/* "auth/friends": the instance of a plugin that writes the record, or that it is about. */
+#define DETOUR_LOG_INSTANCE "DETOUR_INSTANCE"
+#define DETOUR_LOG_REASON   "DETOUR_REASON" /* a word or a clause: why */
+/* What happened: "session-end". Those of Detour are listed in doc/events.md; those of other plugins
+ * begin with the name of the plugin. */
+#define DETOUR_LOG_EVENT     "DETOUR_EVENT"
 #define DETOUR_LOG_DURATION  "DETOUR_DURATION_MS" /* how long it was, in milliseconds, decimal */
 #define DETOUR_LOG_BYTES_IN  "DETOUR_BYTES_IN"    /* in packets from the client, decimal */
 #define DETOUR_LOG_BYTES_OUT "DETOUR_BYTES_OUT"   /* in packets to the client, decimal */
@@ -828,9 +864,9 @@ typedef struct {
 typedef enum {
   DETOUR_LOG_PRIVACY_FULL,   /* addresses and keys as they are */
   DETOUR_LOG_PRIVACY_PREFIX, /* 192.0.2.0/24, 2001:db8:1::/48, the first eight digits of a key */
-  DETOUR_LOG_PRIVACY_HASH,   /* a word that is the same for the same peer until the daemon starts
-                                again */
-  DETOUR_LOG_PRIVACY_NONE,   /* no field, and `-` in the texts */
+  /* A word that is the same for the same peer until the daemon starts again. */
+  DETOUR_LOG_PRIVACY_HASH,
+  DETOUR_LOG_PRIVACY_NONE, /* no field, and `-` in the texts */
 } DetourLogPrivacy;
 
 /* How a sink shows records. Filled once, then only read, by any thread. */
@@ -888,8 +924,8 @@ typedef struct {
 } DetourLogFuncs;
 
 /* -------------------------------------------------------------------------------------------------
- * Kind `service`: something beside the relay, with sockets and threads of its own. start() and
- * stop() are all it needs; these calls are for services that deal with the relay itself.
+ * Kind `service`: something beside the relay, with sockets and threads of its own. It needs nothing
+ * but start() and stop(). This call is for services that deal with the relay itself.
  * ---------------------------------------------------------------------------------------------- */
 
 /* The key that makes a connection a mesh connection, until the instance stops; NULL takes it back.
@@ -915,8 +951,8 @@ typedef struct {
   const char *name;  /* KIND-PLUGIN, like the module's file */
   DetourKind kind;
   const char *summary; /* one line, shown by --list-plugins and over D-Bus */
-  const DetourConfigKey
-      *config; /* ends with { NULL }; NULL: no keys. `plugin` and `enabled` are core's */
+  /* Ends with { NULL }; NULL: no keys. `plugin` and `enabled` belong to core. */
+  const DetourConfigKey *config;
   /* Main thread; judges @settings without a side effect, so that a configuration can be refused
    * before anything changes. May be NULL. */
   gboolean (*check) (const DetourSettings *settings, GError **error);
@@ -925,18 +961,21 @@ typedef struct {
    * by detour_settings_error(), to @advice, an array of char *. @hostname is [core] hostname, or
    * NULL. May be NULL. */
   void (*advise) (const DetourSettings *settings, const char *hostname, GPtrArray *advice);
-  /* Main thread; once for each instance and each time it is enabled. NULL means @error is set. */
+  /* Main thread; once for each instance and each time it is enabled. Gives the state of the
+   * instance, which all other calls get, or NULL with @error set; core then takes back what the
+   * instance was given so far. */
   gpointer (*start) (DetourHost *host, DetourSettings *settings, GError **error);
   /* Main thread; on reload, when the group did not change: look again at files. May be NULL. */
   void (*reload) (gpointer self);
-  /* Main thread; no call is in flight any more. */
+  /* Main thread; core has taken back what the instance held, and no call is in flight any more.
+   * Frees what start() made, and ends its threads. Not called after a start() that gave NULL. */
   void (*stop) (gpointer self);
   union {
     const DetourAuthFuncs *auth;
     const DetourHttpFuncs *http;
     const DetourLogFuncs *log;
     gconstpointer any;
-  } funcs; /* transport, cert and service need none */
+  } funcs; /* of transport, cert and service: none */
 } DetourPlugin;
 
 #define DETOUR_PLUGIN_SYMBOL "detour_plugin"

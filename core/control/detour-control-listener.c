@@ -107,27 +107,20 @@ control_listener_add_transports (DetourControl *self, GPtrArray *nodes)
     }
 }
 
-/* A service opens its sockets itself, where its key `listen` says. */
+/* An instance may open sockets itself. */
 static void
-control_listener_add_service (DetourInstance *instance, GPtrArray *nodes)
+control_listener_add_own (DetourInstance *instance, GPtrArray *nodes)
 {
-  const DetourSettings *settings = detour_instance_settings (instance);
-  const DetourConfigKey *key = detour_settings_find_key (settings, "listen");
-  const DetourConfigFlags wanted = DETOUR_CONFIG_LIST;
+  const char *protocol;
+  const char *const *addresses = detour_instance_sockets (instance, &protocol);
   View *view;
 
-  if (key == NULL || key->type != DETOUR_CONFIG_ADDRESS)
+  if (addresses[0] == NULL)
     return;
   view = g_new0 (View, 1);
   view->instance = g_strdup (detour_instance_id (instance));
-  view->protocol = g_strdup (strchr (detour_instance_plugin_name (instance), '-') + 1);
-  if ((key->flags & wanted) != 0)
-    view->addresses = g_strdupv ((GStrv) detour_settings_list (settings, "listen"));
-  else
-    {
-      view->addresses = g_new0 (char *, 2);
-      view->addresses[0] = g_strdup (detour_settings_string (settings, "listen"));
-    }
+  view->protocol = g_strdup (protocol);
+  view->addresses = g_strdupv ((GStrv) addresses);
   detour_tree_add (nodes, detour_tree_node_name ("listener", view->instance, 0), &interface, view,
                    control_listener_view_free);
 }
@@ -137,11 +130,5 @@ detour_control_list_listeners (DetourControl *self, GPtrArray *nodes)
 {
   control_listener_add_transports (self, nodes);
   for (guint i = 0; i < detour_roster_count (self->parts.roster); i++)
-    {
-      DetourInstance *instance = detour_roster_nth (self->parts.roster, i);
-
-      if (detour_instance_kind (instance) == DETOUR_KIND_SERVICE
-          && detour_instance_state (instance) == DETOUR_INSTANCE_RUNNING)
-        control_listener_add_service (instance, nodes);
-    }
+    control_listener_add_own (detour_roster_nth (self->parts.roster, i), nodes);
 }

@@ -97,6 +97,24 @@ detour_host_set_trouble (DetourHost *host, const char *format, ...)
   va_end (args);
 }
 
+static void
+host_release_sockets (gpointer owner, gpointer thing)
+{
+  DetourHost *host = owner;
+
+  g_clear_pointer (&host->socket_protocol, g_free);
+  g_clear_pointer (&host->socket_addresses, g_strfreev);
+}
+
+void
+detour_host_note_sockets (DetourHost *host, const char *protocol, const char *const *addresses)
+{
+  host_release_sockets (host, NULL);
+  host->socket_protocol = g_strdup (protocol);
+  host->socket_addresses = g_strdupv ((GStrv) addresses);
+  detour_instance_hold (host, DETOUR_HOLD_FOR_RUN, host_release_sockets, host, NULL);
+}
+
 void
 detour_host_post (DetourHost *host, void (*func) (gpointer data), gpointer data,
                   void (*drop) (gpointer data))
@@ -209,15 +227,7 @@ gboolean
 detour_host_add_routes (DetourHost *host, const DetourHttpRoute *routes, gpointer user,
                         GError **error)
 {
-  const DetourHostHooks *hooks = host->context->hooks;
-
-  if (hooks->add_routes == NULL)
-    {
-      g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN,
-                   "there is no HTTP to add routes to");
-      return FALSE;
-    }
-  return hooks->add_routes (host->context->hooks_data, host, routes, user, error);
+  return detour_instance_add_routes (host, routes, user, error);
 }
 
 gboolean

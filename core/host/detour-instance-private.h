@@ -49,6 +49,8 @@ struct _DetourHost {
   char *error;
   gpointer self; /* from start(); NULL unless it runs */
   DetourHoldings holdings;
+  char *socket_protocol; /* of what it opened itself; NULL: nothing */
+  GStrv socket_addresses;
   GPtrArray *auth_calls; /* DetourAuthCall that nobody answered yet */
 
   DetourMailbox *mailbox; /* any thread; closed unless the plugin's start() began */
@@ -74,6 +76,10 @@ void detour_instance_configure (DetourInstance *self, const DetourConfigInstance
 void detour_instance_reload (DetourInstance *self);
 /* DISABLED rather than STOPPED from now on, or the other way round; must not run. */
 void detour_instance_set_enabled (DetourInstance *self, gboolean enabled);
+
+/* As detour_host_add_routes(). */
+gboolean detour_instance_add_routes (DetourInstance *self, const DetourHttpRoute *routes,
+                                     gpointer user, GError **error);
 
 /* Answers all open questions with UNAVAILABLE; answers that come later are dropped. */
 void detour_auth_call_abandon_all (DetourInstance *self);

@@ -145,10 +145,25 @@ instance_begin_log (DetourInstance *self, GError **error)
   return TRUE;
 }
 
+gboolean
+detour_instance_add_routes (DetourInstance *self, const DetourHttpRoute *routes, gpointer user,
+                            GError **error)
+{
+  const DetourHostHooks *hooks = self->context->hooks;
+
+  if (hooks->add_routes == NULL)
+    {
+      g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN,
+                   "there is no HTTP to add routes to");
+      return FALSE;
+    }
+  return hooks->add_routes (self->context->hooks_data, self, routes, user, error);
+}
+
 static gboolean
 instance_begin_http (DetourInstance *self, GError **error)
 {
-  return detour_host_add_routes (self, self->plugin->funcs.http->routes, self->self, error);
+  return detour_instance_add_routes (self, self->plugin->funcs.http->routes, self->self, error);
 }
 
 static gboolean (*const begin_funcs[DETOUR_N_KINDS]) (DetourInstance *self, GError **error) = {
@@ -361,6 +376,15 @@ char *
 detour_instance_dup_trouble (DetourInstance *self)
 {
   return instance_dup_words (self, &self->trouble);
+}
+
+const char *const *
+detour_instance_sockets (const DetourInstance *self, const char **protocol)
+{
+  static const char *const none[] = { NULL };
+
+  *protocol = self->socket_protocol;
+  return self->socket_addresses != NULL ? (const char *const *) self->socket_addresses : none;
 }
 
 void

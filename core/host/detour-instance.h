@@ -37,6 +37,10 @@ char *detour_instance_dup_trouble (
  * broken. */
 gboolean detour_instance_module_is_broken (const DetourInstance *self);
 
+/* Where it listens with sockets of its own; empty when it does not. @protocol: (out) (nullable):
+ * borrowed. */
+const char *const *detour_instance_sockets (const DetourInstance *self, const char **protocol);
+
 /* Counters and gauges of the plugin. Any thread; @func must not call back. */
 void detour_instance_foreach_metric (DetourInstance *self, DetourMetricFunc func, gpointer user);
 

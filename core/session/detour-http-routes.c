@@ -423,11 +423,13 @@ static void
 http_routes_handle (DetourHttpRoutes *self, const DetourHttpRoute *route, DetourHttpRouteSet *set,
                     DetourHttpRequest *request, DetourHttpResponse *response)
 {
+  /* Another protocol leads to DERP, so where there is no DERP there is nothing. */
+  if (route->handle == NULL && detour_http_request_derp (request))
+    detour_http_response_set_error (response, 426, "This path requires another protocol");
+  else if (route->handle == NULL)
+    detour_http_response_set_error (response, 404, "There is no such page");
   if (route->handle == NULL)
-    {
-      detour_http_response_set_error (response, 426, "This path requires another protocol");
-      return;
-    }
+    return;
   detour_http_response_set_request (response, request);
   route->handle (set->user, request, response);
   if (detour_http_response_held (response) != NULL)

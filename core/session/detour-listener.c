@@ -32,7 +32,7 @@ listener_add_socket (DetourListener *self, int fd)
  * duplicates are used. */
 static gboolean
 listener_take_passed (DetourListener *self, const DetourSettings *settings, const char *name,
-                      const DetourSocketOptions *options, GError **error)
+                      const char *key, const DetourSocketOptions *options, GError **error)
 {
   const char *pid = g_getenv ("LISTEN_PID");
   const char *n_text = g_getenv ("LISTEN_FDS");
@@ -49,9 +49,8 @@ listener_take_passed (DetourListener *self, const DetourSettings *settings, cons
 
         if (fd < 0 || fcntl (fd, F_SETFL, O_NONBLOCK) < 0)
           {
-            detour_settings_error (settings, "socket", error,
-                                   "cannot take over the socket \"%s\": %s", name,
-                                   g_strerror (errno));
+            detour_settings_error (settings, key, error, "cannot take over the socket \"%s\": %s",
+                                   name, g_strerror (errno));
             if (fd >= 0)
               close (fd);
             return FALSE;
@@ -61,7 +60,7 @@ listener_take_passed (DetourListener *self, const DetourSettings *settings, cons
       }
 
   if (self->fds->len == 0)
-    detour_settings_error (settings, "socket", error,
+    detour_settings_error (settings, key, error,
                            "the service manager passed no socket named \"%s\"", name);
   return self->fds->len > 0;
 }
@@ -94,7 +93,8 @@ listener_family_of (const char *const *addresses, guint index, DetourListenerFla
 
 static gboolean
 listener_bind_all (DetourListener *self, const DetourSettings *settings,
-                   const char *const *addresses, const DetourSocketOptions *options, GError **error)
+                   const char *const *addresses, const char *key,
+                   const DetourSocketOptions *options, GError **error)
 {
   for (guint i = 0; addresses[i] != NULL; i++)
     {
@@ -107,14 +107,13 @@ listener_bind_all (DetourListener *self, const DetourSettings *settings,
                                    options, &problem);
       if (fd < 0)
         {
-          detour_settings_error (settings, "listen", error, "%s: %s", addresses[i],
-                                 problem->message);
+          detour_settings_error (settings, key, error, "%s: %s", addresses[i], problem->message);
           return FALSE;
         }
       listener_add_socket (self, fd);
     }
   if (self->fds->len == 0)
-    detour_settings_error (settings, "listen", error,
+    detour_settings_error (settings, key, error,
                            "no address to listen on; write one such as [::]:443");
   return self->fds->len > 0;
 }
@@ -137,8 +136,8 @@ detour_listener_new (const char *instance, const DetourSettings *settings,
   self->addresses = g_ptr_array_new_with_free_func (g_free);
 
   bound = spec->socket_name != NULL
-            ? listener_take_passed (self, settings, spec->socket_name, options, error)
-            : listener_bind_all (self, settings, spec->addresses, options, error);
+            ? listener_take_passed (self, settings, spec->socket_name, spec->key, options, error)
+            : listener_bind_all (self, settings, spec->addresses, spec->key, options, error);
   if (!bound)
     {
       detour_listener_close (self);

@@ -24,6 +24,7 @@ typedef struct {
   GFileMonitor *monitor;
   guint settle_source;
   gint64 unsettled_since_us;
+  DetourGauge *keys;
   DetourCounter *allowed;
   DetourCounter *denied;
   DetourCounter *reload_errors;
@@ -91,6 +92,7 @@ auth_keys_use_list (AuthKeys *self, KeyList *list)
 {
   g_clear_pointer (&self->list, key_list_free);
   self->list = list;
+  detour_gauge_set (self->keys, key_list_size (list));
   detour_host_set_summary (self->host, "%u key%s from %s", key_list_size (list),
                            auth_keys_plural (list), self->place);
 }
@@ -201,6 +203,8 @@ auth_keys_start (DetourHost *host, DetourSettings *settings, GError **error)
   self->settings = detour_settings_ref (settings);
   self->place = detour_settings_string (
       settings, detour_settings_has (settings, "file") ? "file" : "directory");
+  self->keys = detour_host_gauge_with (
+      host, &(DetourMetric) { .name = "keys", .help = "keys on the lists in force" });
   self->allowed = detour_host_counter (host, "allowed", "questions answered with allow");
   self->denied = detour_host_counter (host, "denied", "questions answered with deny");
   self->reload_errors = detour_host_counter (host, "reload_errors",

@@ -74,6 +74,7 @@ test_verdicts (void)
   g_assert_cmpstr (summary, ==, expected);
   g_assert_cmpuint (plugin_bench_counter (bench, "allowed"), ==, 2);
   g_assert_cmpuint (plugin_bench_counter (bench, "denied"), ==, 1);
+  g_assert_cmpuint (plugin_bench_counter (bench, "keys"), ==, 2);
 }
 
 static void

@@ -267,7 +267,7 @@ service_stun_find_counters (ServiceStun *self, DetourHost *host)
 }
 
 static void
-service_stun_tell_addresses (ServiceStun *self)
+service_stun_tell_addresses (ServiceStun *self, const DetourSettings *settings)
 {
   g_autoptr (GString) names = g_string_new (NULL);
 
@@ -278,7 +278,8 @@ service_stun_tell_addresses (ServiceStun *self)
       g_string_append_printf (names, "%s%s", i > 0 ? " " : "", name);
     }
   detour_host_set_summary (self->host, "listening on %s", names->str);
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_INFO, DETOUR_LOG_EVENT, "address-absent",
+  detour_host_note_sockets (self->host, "stun", detour_settings_list (settings, "listen"));
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_INFO, DETOUR_LOG_EVENT, "listening",
                     DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE",
                     "listening on %s", names->str);
 }
@@ -326,8 +327,8 @@ service_stun_watch_absent (ServiceStun *self)
 
   if (names[0] == '\0')
     return;
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE,
-                    detour_host_instance (self->host), "MESSAGE",
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_EVENT, "address-absent",
+                    DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE",
                     "this host does not have %s; requests are answered there as soon as it has",
                     names);
   detour_host_add_timer (self->host, ABSENT_LOOK_US, service_stun_look_for_absent, self);
@@ -409,7 +410,7 @@ service_stun_start (DetourHost *host, DetourSettings *settings, GError **error)
   self->batch = stun_batch_new ();
   self->map = service_stun_read_map (settings, NULL); /* service_stun_check() saw to it */
   service_stun_find_counters (self, host);
-  service_stun_tell_addresses (self);
+  service_stun_tell_addresses (self, settings);
   self->thread = g_thread_try_new ("stun", service_stun_run, self, error);
   if (self->thread == NULL)
     return NULL;

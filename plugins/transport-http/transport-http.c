@@ -39,6 +39,7 @@ transport_http_start (DetourHost *host, DetourSettings *settings, GError **error
   const DetourListenerSpec spec = {
     .addresses = detour_settings_list (settings, "listen"),
     .socket_name = detour_settings_string (settings, "socket"),
+    .key = detour_settings_has (settings, "socket") ? "socket" : "listen",
     .protocol = "http",
     .flags = (derp ? DETOUR_LISTENER_DERP : 0) | (redirect ? DETOUR_LISTENER_REDIRECT_HTTPS : 0)
            | detour_listener_family (settings),

@@ -114,6 +114,7 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
   DetourListenerSpec spec = {
     .addresses = detour_settings_list (settings, "listen"),
     .socket_name = detour_settings_string (settings, "socket"),
+    .key = detour_settings_has (settings, "socket") ? "socket" : "listen",
     .protocol = "tls",
     .flags = (detour_settings_bool (settings, "derp") ? DETOUR_LISTENER_DERP : 0)
            | DETOUR_LISTENER_SECURE | detour_listener_family (settings),
