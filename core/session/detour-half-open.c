@@ -6,7 +6,8 @@
 #include "detour-half-open-private.h"
 
 /* An address that has many places gives one of them, after this rest, to an address that has at
- * least two fewer. It is a long round trip. */
+ * least two fewer. It is a long round trip. A connection that waits for the admission counts too:
+ * strangers can make logins without end, and an auth instance may take seconds for each. */
 #define FAIR_REST_US G_USEC_PER_SEC
 
 /* Addresses that are looked at for one place that became free. The next tick looks at all. */
@@ -178,7 +179,7 @@ half_open_evict (DetourHalfOpen *self, DetourHalfOpenEntry *entry, gint64 now_us
 {
   gboolean goes = self->funcs->evict (entry, self->user);
 
-  g_assert (goes || entry->stage > DETOUR_HALF_OPEN_ANSWERED);
+  g_assert (goes || detour_half_open_may_have_unread (entry->stage));
   if (!goes)
     entry->since_us = now_us;
   half_open_move (self, entry, goes ? DETOUR_HALF_OPEN_NONE : entry->stage);
@@ -220,7 +221,8 @@ half_open_take_fair (DetourHalfOpen *self, const DetourHalfOpenAddress *address,
   if (richest == NULL
       || half_open_places_of (richest->stages) < half_open_places_of (address->stages) + 2)
     return FALSE;
-  return half_open_take_from (self, &richest->stages[DETOUR_HALF_OPEN_LATER], FAIR_REST_US, now_us);
+  return half_open_take_from (self, &richest->stages[DETOUR_HALF_OPEN_LATER], FAIR_REST_US, now_us)
+      || half_open_take_from (self, &richest->stages[DETOUR_HALF_OPEN_BUSY], FAIR_REST_US, now_us);
 }
 
 /* FALSE: there is no place for @address, and none that can be taken away. */

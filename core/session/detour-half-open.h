@@ -29,7 +29,7 @@ typedef enum {
   DETOUR_HALF_OPEN_FIRST,    /* its first message has begun: 1 s, since that comes in one go */
   DETOUR_HALF_OPEN_LATER, /* the relay has answered: 5 s, since the peer has to think, and a crowd
                              of peers may share a processor */
-  DETOUR_HALF_OPEN_BUSY,  /* waits for the relay itself: never */
+  DETOUR_HALF_OPEN_BUSY,  /* waits for the admission: never, but for a fair share */
   DETOUR_HALF_OPEN_N_STAGES,
 } DetourHalfOpenStage;
 
@@ -53,12 +53,20 @@ typedef struct {
   /* One that waited has a place now; its stage is FIRST. */
   void (*begin) (DetourHalfOpenEntry *entry, gpointer user);
   /* Its place or its waiting is over, and it is in the backlog no more once this returns TRUE.
-   * FALSE: it has sent something that nobody has read yet, so the relay is late and not the peer.
-   * Only connections with a place may say so, and not in stage ANSWERED. */
+   * FALSE: it has sent something that nobody has read yet, so the relay is late and not the peer;
+   * only when detour_half_open_may_have_unread(). */
   gboolean (*evict) (DetourHalfOpenEntry *entry, gpointer user);
   /* May be NULL. FALSE: there are places, but no memory for one more connection. */
   gboolean (*has_room) (gpointer user);
 } DetourHalfOpenFuncs;
+
+/* Whether bytes that were not read are a reason not to evict a connection. They are none where
+ * nobody reads, nor where a request was answered. */
+static inline gboolean
+detour_half_open_may_have_unread (DetourHalfOpenStage stage)
+{
+  return stage >= DETOUR_HALF_OPEN_SILENT && stage <= DETOUR_HALF_OPEN_LATER;
+}
 
 DetourHalfOpen *detour_half_open_new (const DetourHalfOpenFuncs *funcs, gpointer user);
 /* Nothing is in it any more. */

@@ -15,7 +15,7 @@
 /* Connections accepted from one socket in a round. */
 #define ACCEPT_MAX 64
 
-/* One bound socket as one thread watches it. */
+/* A bound socket, as one of the threads watches it. */
 typedef struct {
   DetourIo io;
   DetourListener *listener;
@@ -72,7 +72,7 @@ handshake_accept_take_connection (DetourHandshakeThread *thread, const ListenSoc
     detour_handshake_new (thread, socket->listener, socket->gate, fd, peer, &counted);
 }
 
-/* The operator's to mend, unlike what strangers do; once in a while is enough. */
+/* Only the operator can mend this, so the log has it, but not for each connection. */
 static void
 handshake_accept_tell_full (DetourHandshakeThread *thread)
 {
@@ -86,7 +86,8 @@ handshake_accept_tell_full (DetourHandshakeThread *thread)
              thread->limits.reserved);
 }
 
-/* Without this the socket stays readable and the thread spins until a descriptor is free. */
+/* Accepts one connection with the spare descriptor, and closes it. Otherwise the socket would stay
+ * readable, and the thread would spin until a descriptor is free. */
 static void
 handshake_accept_shed_connection (ListenSocket *socket)
 {

@@ -104,7 +104,8 @@ handshake_asking_admit (DetourHandshake *self, DetourVerdict *verdict)
   guint8 info[DETOUR_LOGIN_SERVER_INFO_SIZE];
   guint limit = self->thread->limits.connections;
 
-  /* Those that are held come in all at once when verdicts change. */
+  /* The limit was looked at when the connection was accepted; but clients that are held come in all
+   * at once when verdicts change. */
   if (limit > 0 && detour_handshake_pool_n_registered (pool) >= limit)
     {
       detour_handshake_close (self, DETOUR_CLOSE_LIMIT);
@@ -132,7 +133,7 @@ handshake_asking_admit (DetourHandshake *self, DetourVerdict *verdict)
   detour_worker_adopt (handshake_asking_choose_worker (pool), session);
 }
 
-/* Everyone can produce keys without end, so the log takes only some of them. */
+/* A stranger can make keys without end, so only some refusals are logged. */
 static void
 handshake_asking_log_refusal (DetourHandshake *self, const DetourVerdict *verdict)
 {

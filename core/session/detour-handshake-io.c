@@ -14,7 +14,7 @@
 
 /* Output --------------------------------------------------------------------------------------- */
 
-/* Bytes of output that wait for a peer which are not asked about. */
+/* Output of this length may wait for a peer without a look at the memory that is left. */
 #define KEEP_MAX (64u * 1024)
 
 static void handshake_io_run (DetourHandshake *self);
@@ -97,9 +97,8 @@ handshake_io_put (DetourHandshake *self, const guint8 *data, gsize len)
   return FALSE;
 }
 
-/* Phases: each is given the bytes that are there, and its verdict is carried out. Functions that
- * return gboolean give FALSE when the connection was closed or has to wait. ----------------------
- */
+/* Phases. Each is given the bytes that are there, and its verdict is carried out. The functions
+ * give FALSE when the connection was closed or has to wait. */
 
 /* Puts a channel over the one that is there. The bytes behind the request are its first ones. */
 static gboolean
@@ -252,7 +251,7 @@ handshake_io_run_login (DetourHandshake *self)
   return FALSE;
 }
 
-/* The response is out: another request, or the end. */
+/* Once the response is sent, another request may follow, or the connection ends. */
 static gboolean
 handshake_io_run_answered (DetourHandshake *self)
 {

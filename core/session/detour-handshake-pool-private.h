@@ -91,10 +91,11 @@ detour_handshake_pool_unlock (DetourHandshakePool *self)
  * that it is held no more. Its thread, which is @self, calls detour_handshake_on_decision(). */
 void detour_handshake_pool_decide (DetourHandshakeThread *self, GList *link,
                                    DetourHandshake *handshake);
-/* Thread: @self will look for places for those that wait. */
+/* On the thread @self: it will look for places for connections that wait. */
 void detour_handshake_pool_look_later (DetourHandshakeThread *self);
 
-/* Thread: @member is in state NEXT, and detour_handshake_on_turn() is called when it is its turn.
+/* On the thread @self: @member is in state NEXT, and detour_handshake_on_turn() is called when it
+ * is its turn.
  */
 void detour_handshake_pool_take_turns (DetourHandshakeThread *self, DetourTurn *turn,
                                        const DetourAddressKey *key, DetourHandshake *member);
@@ -104,7 +105,7 @@ DetourHandshakeGate *detour_handshake_pool_count_listener (DetourHandshakePool *
 /* Descriptors that connections may have, as the process's limit is now. On the thread. */
 guint detour_handshake_pool_check_descriptors (DetourHandshakeThread *thread);
 
-/* In detour-handshake-accept.c: the list of what a thread accepts from; it accepts no more. */
+/* In detour-handshake-accept.c: a list for `sockets`; the thread accepts no more. */
 GPtrArray *detour_handshake_accept_sockets_new (void);
 void detour_handshake_accept_stop (DetourHandshakeThread *thread);
 
@@ -123,7 +124,7 @@ void detour_handshake_on_timer (DetourTimer *timer);
 /* State NEXT: it is its turn. */
 void detour_handshake_on_turn (DetourHandshake *self);
 void detour_handshake_close (DetourHandshake *self, DetourClose reason);
-/* Held ones; nothing happens to others. */
+/* The admission is asked again if @self is held; otherwise nothing happens. */
 void detour_handshake_ask_again (DetourHandshake *self);
 
 /* Of the backlogs; the last argument is the gate. With the lock. */

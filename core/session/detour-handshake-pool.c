@@ -12,7 +12,7 @@
 
 /* Further requests of connections that are answered in a round. */
 #define TURNS_MAX 64u
-/* How often those that wait look for a place that nobody uses. */
+/* How often the backlogs look for places that nobody uses, while connections wait. */
 #define LOOK_US (G_USEC_PER_SEC / 4)
 
 /* Connections that wait for a place, and refused ones that are held, at most; fewer when the
@@ -111,7 +111,8 @@ handshake_pool_usable (guint64 n_descriptors, const DetourHandshakePoolLimits *l
                                           : 0;
 }
 
-/* With the lock. The arithmetic of descriptors is the operator's to change. */
+/* With the lock. The log says so when there are too few descriptors for [limits] half-open, since
+ * only the operator can change that. */
 static void
 handshake_pool_tell_short (DetourHandshakePool *self, guint n_places, guint n_listening)
 {
@@ -125,8 +126,9 @@ handshake_pool_tell_short (DetourHandshakePool *self, guint n_places, guint n_li
       self->n_descriptors, n_places, self->limits.half_open);
 }
 
-/* With the lock. Those that wait, those that are held and those that are half open have at most a
- * quarter of the descriptors each, so that a quarter is left for clients whatever strangers do. */
+/* With the lock. Connections that wait, refused ones that are held, and half-open ones have at most
+ * a quarter of the descriptors each, so that a quarter is left for clients whatever strangers do.
+ */
 static void
 handshake_pool_divide_limits (DetourHandshakePool *self, guint n_descriptors)
 {
@@ -219,7 +221,7 @@ detour_handshake_pool_check_descriptors (DetourHandshakeThread *thread)
 /* Requests that wait for their turn ------------------------------------------------------------ */
 
 /* Each connection has one request answered in a round, and what is new on sockets comes between
- * two rounds, so that nobody is held up by those who send hundreds of requests at once. */
+ * two rounds, so that a peer that sends hundreds of requests at once holds up nobody. */
 static void
 handshake_pool_run_turns (DetourLoop *loop, gpointer data)
 {
@@ -228,7 +230,7 @@ handshake_pool_run_turns (DetourLoop *loop, gpointer data)
   guint n = MIN (detour_turns_length (thread->turns), TURNS_MAX);
   guint n_left;
 
-  /* Whoever has yet another request joins the queue while the batch is served. */
+  /* A connection with yet another request joins the queue while the batch is served. */
   for (guint i = 0; i < n; i++)
     batch[i] = detour_turns_pop (thread->turns);
   n_left = detour_turns_length (thread->turns);
@@ -403,7 +405,7 @@ handshake_pool_stop_thread (DetourLoop *loop, gpointer data)
 void
 detour_handshake_pool_free (DetourHandshakePool *self)
 {
-  /* Threads write to each other as long as one of them has connections. */
+  /* Threads post to each other as long as one of them has connections. */
   for (guint i = 0; i < self->n_threads; i++)
     if (self->threads[i].loop != NULL)
       detour_loop_call (self->threads[i].loop, handshake_pool_stop_thread, NULL);

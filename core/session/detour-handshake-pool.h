@@ -54,7 +54,7 @@ typedef struct {
 /* All of them; in detour-handshake-metrics.c. */
 extern const DetourMetricRow detour_handshake_metrics[];
 
-/* What a pool hands logins to, and asks. */
+/* The parts of the server that a pool needs. */
 typedef struct {
   DetourHttpRoutes *routes;
   DetourAdmission *admission;
@@ -95,16 +95,16 @@ void detour_handshake_pool_ask_again (DetourHandshakePool *self);
 /* In all: waiting, half open, held, registered. */
 guint detour_handshake_pool_n_connections (DetourHandshakePool *self);
 guint detour_handshake_pool_n_half_open (DetourHandshakePool *self);
-/* For a place; in no other number. */
+/* Connections that wait for a place, which are in no other number. */
 guint detour_handshake_pool_n_waiting (DetourHandshakePool *self);
-/* Refused; also while they are asked about again. */
+/* Refused connections that are held, also while the admission is asked about them again. */
 guint detour_handshake_pool_n_held (DetourHandshakePool *self);
-/* With a worker, or on their way to one. */
+/* Connections with a worker, or on their way to one. */
 guint detour_handshake_pool_n_registered (const DetourHandshakePool *self);
-/* That connections which are not registered hold. */
+/* Bytes that connections hold which are not registered. */
 guint64 detour_handshake_pool_n_bytes (DetourHandshakePool *self);
 guint detour_handshake_pool_n_threads (const DetourHandshakePool *self);
-/* For a message that asks whether the thread makes progress. */
+/* The loop of a thread, for a message that shows whether it makes progress. */
 DetourLoop *detour_handshake_pool_loop (const DetourHandshakePool *self, guint thread);
 const DetourHandshakePoolCounters *detour_handshake_pool_counters (const DetourHandshakePool *self,
                                                                    guint thread);

@@ -48,7 +48,8 @@ struct _DetourHandshake {
 /* The only function that changes the state; see detour-handshake-state.h. Enter CLOSED with
  * detour_handshake_close() or detour_handshake_retire(). */
 void detour_handshake_enter (DetourHandshake *self, DetourHandshakeState next);
-/* It is a worker's now: descriptor, channel and count of its address are the caller's business. */
+/* Enters CLOSED and leaves the descriptor, the channel and the count of its address to the caller,
+ * who gives them to a worker. */
 void detour_handshake_retire (DetourHandshake *self);
 
 /* What the socket is watched for, as state and output have it. */

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* So many connections at a time are a storm. */
+/* Memory is given back after a time in which a thread had so many connections at once. */
 #define STORM 256u
 
 /* How long a connection that waits may take for its first bytes: a client speaks first. */
@@ -402,7 +402,7 @@ handshake_on_evicted (DetourHalfOpenEntry *entry, gpointer user)
   DetourHandshake *self = handshake_of_place (entry);
   char byte;
 
-  if (entry->stage > DETOUR_HALF_OPEN_ANSWERED
+  if (detour_half_open_may_have_unread (entry->stage)
       && recv (self->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
     return FALSE;
   detour_handshake_pool_decide (self->thread, &self->decided_link, self);

@@ -65,8 +65,8 @@ listener_take_passed (DetourListener *self, const DetourSettings *settings, cons
   return self->fds->len > 0;
 }
 
-/* The family of the address at @index. What stands for everything leaves an IPv4 address with the
- * same port to the entry that names it. */
+/* The family of the address at @index. An entry for all addresses is bound for IPv6 alone when
+ * another entry names an IPv4 address with the same port. */
 static int
 listener_family_of (const char *const *addresses, guint index, DetourListenerFlags flags)
 {
@@ -180,7 +180,7 @@ detour_listener_close (DetourListener *self)
       struct sockaddr_un un = { 0 };
       socklen_t len = sizeof un;
 
-      /* The name of a Unix socket of our own goes with it. */
+      /* A Unix socket that was bound here is removed from the file system as well. */
       if (!self->is_passed && getsockname (fd, (struct sockaddr *) &un, &len) == 0
           && un.sun_family == AF_UNIX && un.sun_path[0] == '/')
         unlink (un.sun_path);

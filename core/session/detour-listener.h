@@ -43,7 +43,7 @@ void detour_listener_unref (DetourListener *self);
 /* Closes the sockets; nobody accepts from them any more. Main thread. */
 void detour_listener_close (DetourListener *self);
 
-/* Those of its addresses that this host does not have now, so that nobody reaches them. Main
+/* The addresses of @self that this host does not have now, so that nobody reaches them. Main
  * thread.
  */
 GStrv detour_listener_absent_addresses (const DetourListener *self);

@@ -1,8 +1,8 @@
 /* detour-turns.h: a queue in which client addresses take turns.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Of one address the member that came first goes first; between addresses one member each. Not
- * thread-safe. */
+ * The addresses have one turn each, again and again; of one address, the member that came first
+ * goes first. Not thread-safe. */
 #pragma once
 
 #include "detour-address-key.h"
@@ -18,7 +18,7 @@ typedef struct {
 } DetourTurn;
 
 DetourTurns *detour_turns_new (void);
-/* Empty. */
+/* @self has no members. */
 void detour_turns_free (DetourTurns *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourTurns, detour_turns_free)
 
@@ -28,7 +28,7 @@ void detour_turns_push (DetourTurns *self, DetourTurn *turn, const DetourAddress
 gpointer detour_turns_pop (DetourTurns *self);
 /* Does nothing when @turn is not in the queue. */
 void detour_turns_remove (DetourTurns *self, DetourTurn *turn);
-/* Members. */
+/* The number of members. */
 guint detour_turns_length (const DetourTurns *self);
 
 G_END_DECLS
