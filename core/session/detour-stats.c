@@ -4,6 +4,8 @@
 
 #include "detour-stats.h"
 
+#include "detour-descriptors.h"
+
 static guint64
 stats_sum (gconstpointer const *structs, guint n, gsize offset)
 {
@@ -137,6 +139,18 @@ stats_n_held (const DetourStatsParts *parts)
 }
 
 static guint64
+stats_n_bytes (const DetourStatsParts *parts)
+{
+  return detour_handshake_pool_n_bytes (parts->pool);
+}
+
+static guint64
+stats_n_descriptors_left (const DetourStatsParts *parts)
+{
+  return detour_descriptors_left ();
+}
+
+static guint64
 stats_n_workers (const DetourStatsParts *parts)
 {
   return parts->n_workers;
@@ -157,6 +171,9 @@ static const struct {
   { "connections_half_open", "connections on their way to a login", stats_n_half_open },
   { "connections_waiting", "connections that wait until others have logged in", stats_n_waiting },
   { "connections_held", "refused clients that are held in silence", stats_n_held },
+  { "connections_unregistered_bytes", "bytes that connections before their login hold",
+    stats_n_bytes },
+  { "descriptors_left", "descriptors that the process may still open", stats_n_descriptors_left },
   { "workers", "threads that carry clients", stats_n_workers },
   { "listeners", "listeners of transports and services", stats_n_listeners },
 };

@@ -8,7 +8,7 @@ import resource
 
 import pytest
 
-from control import ask, counter, detourctl
+from control import ask, counter
 from crowd import Crowd, addresses
 from derp_client import Closed, Stream, http_request, read_response
 from local_api import Tailscaled
@@ -159,7 +159,7 @@ def test_descriptors_are_left_for_control_and_reload(make_relay):
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, limit))
     with Crowd(relay.address("http"), 300, addresses(20), again=False):
         relay.wait_log("only 64 descriptors are left")
-        assert max(int(entry.name) for entry in folder.iterdir()) < limit - 64
+        assert max(int(entry.name) for entry in folder.iterdir()) <= limit - 64
         assert ask(relay)["client_count"] == 2
         relay.reload(with_keys(SMALL, "limits", half_open="5"))
         a.send_packet(b.key, b"hello")
@@ -195,4 +195,3 @@ def test_half_open_connections_share_a_budget_of_memory(make_relay):
         wait_until(lambda: crowd.n_closed > 0, "places are taken away")
         assert 10 <= ask(relay)["half_open_count"] <= 26
         friends_come_in(relay)
-    detourctl(relay, "status")
