@@ -35,8 +35,8 @@ watchdog_on_time (gpointer data)
   detour_notify_watchdog ();
   __atomic_store_n (&self->unanswered, (int) n, __ATOMIC_RELEASE);
   for (guint i = 0; i < n; i++)
-    detour_loop_post (detour_loop_loop (detour_server_carrier (self->server, i)), watchdog_on_asked,
-                      self);
+    detour_loop_post (detour_worker_loop (detour_server_carrier (self->server, i)),
+                      watchdog_on_asked, self);
   return G_SOURCE_CONTINUE;
 }
 

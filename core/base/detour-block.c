@@ -23,6 +23,7 @@ block_new_block (DetourBlockStore *store, gsize cap)
       block = g_malloc (sizeof *block + cap);
       block->cap = (guint32) cap;
     }
+  store->n_bytes += block->cap;
   block->next = NULL;
   block->len = 0;
   return block;
@@ -55,6 +56,7 @@ detour_block_release (DetourBlockStore *store, DetourBlock *block)
 {
   if (block == NULL)
     return;
+  store->n_bytes -= block->cap;
   if (block->cap != DETOUR_BLOCK_STANDARD || store->n_free >= DETOUR_BLOCK_KEPT_MAX)
     {
       g_free (block);

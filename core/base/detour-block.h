@@ -23,6 +23,7 @@ struct _DetourBlock {
 typedef struct {
   DetourBlock *free;
   guint n_free;
+  gsize n_bytes; /* of the blocks that are out */
 } DetourBlockStore;
 
 /* Appends to *@block, which is made when NULL and moves when it grows. */

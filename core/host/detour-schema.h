@@ -46,6 +46,7 @@ typedef struct {
   gint64 tcp_keep_alive_us;
   guint queue_packets;
   guint64 queue_bytes;
+  guint64 queue_memory; /* DETOUR_CONFIG_AUTOMATIC: auto */
   guint64 receive_rate;
   guint64 receive_burst;
   const char *rate_config_file; /* NULL: not set */

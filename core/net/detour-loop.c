@@ -35,7 +35,7 @@ typedef struct {
   gpointer data;
 } Message;
 
-struct _DetourWorker {
+struct _DetourLoop {
   gint64 now_us;
   int epoll_fd;
   int event_fd;
@@ -232,7 +232,7 @@ static GSourceFuncs epoll_source_funcs = {
 };
 
 static gpointer
-loop_worker_main (gpointer data)
+loop_main (gpointer data)
 {
   DetourLoop *self = data;
 
@@ -279,7 +279,7 @@ loop_open_descriptors (DetourLoop *self, GError **error)
 }
 
 static void
-loop_worker_destroy (DetourLoop *self)
+loop_destroy (DetourLoop *self)
 {
   if (self->source != NULL)
     {
@@ -316,7 +316,7 @@ detour_loop_new (const char *name, int nice, const DetourLoopFuncs *funcs, gpoin
 
   if (!loop_open_descriptors (self, error))
     {
-      loop_worker_destroy (self);
+      loop_destroy (self);
       return NULL;
     }
 
@@ -326,10 +326,10 @@ detour_loop_new (const char *name, int nice, const DetourLoopFuncs *funcs, gpoin
   g_source_set_static_name (self->source, "epoll");
   g_source_attach (self->source, self->context);
 
-  self->thread = g_thread_try_new (name, loop_worker_main, self, error);
+  self->thread = g_thread_try_new (name, loop_main, self, error);
   if (self->thread == NULL)
     {
-      loop_worker_destroy (self);
+      loop_destroy (self);
       return NULL;
     }
   return self;
@@ -342,7 +342,7 @@ detour_loop_free (DetourLoop *self)
 
   detour_loop_post (self, loop_quit_func, NULL);
   g_thread_join (self->thread);
-  loop_worker_destroy (self);
+  loop_destroy (self);
 }
 
 gpointer

@@ -17,7 +17,7 @@
 
 G_BEGIN_DECLS
 
-typedef struct _DetourWorker DetourLoop;
+typedef struct _DetourLoop DetourLoop;
 typedef struct _DetourIo DetourIo;
 
 /* @events are those of epoll. May remove and close any io of the worker, its own included. */

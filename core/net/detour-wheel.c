@@ -41,6 +41,9 @@ wheel_insert (DetourWheel *self, DetourTimer *timer)
   gint32 ahead = CLAMP (wheel_ticks_until (self->tick, timer->tick), 1, (gint32) SLOT_MASK);
   guint slot = (guint) (self->tick + ahead) & SLOT_MASK;
 
+  if (self->next_tick > self->tick + ahead)
+    self->next_tick = self->tick + ahead;
+
   wheel_push (&self->slots[slot], timer);
   self->used[slot / 64] |= G_GUINT64_CONSTANT (1) << (slot % 64);
 }
@@ -79,6 +82,7 @@ detour_wheel_clear (DetourWheel *self, DetourTimer *timer)
       guint slot = (guint) (timer->link - self->slots);
 
       self->used[slot / 64] &= ~(G_GUINT64_CONSTANT (1) << (slot % 64));
+      self->next_tick = 0;
     }
   wheel_unlink_timer (timer);
   self->n_timers--;
@@ -107,6 +111,20 @@ wheel_next_used (const DetourWheel *self)
   return 0;
 }
 
+/* The tick of the next slot in use; G_MAXINT64: none is. It is looked for once and not each round.
+ */
+static gint64
+wheel_next_tick (DetourWheel *self)
+{
+  if (self->next_tick == 0)
+    {
+      guint ahead = wheel_next_used (self);
+
+      self->next_tick = ahead != 0 ? self->tick + ahead : G_MAXINT64;
+    }
+  return self->next_tick;
+}
+
 DetourTimer *
 detour_wheel_pop (DetourWheel *self, gint64 now_us)
 {
@@ -114,17 +132,18 @@ detour_wheel_pop (DetourWheel *self, gint64 now_us)
 
   while (self->due == NULL)
     {
-      guint ahead = wheel_next_used (self);
+      gint64 next = wheel_next_tick (self);
       guint slot;
       DetourTimer *list;
 
-      if (ahead == 0 || now - self->tick < ahead)
+      if (now < next)
         {
           self->tick = MAX (self->tick, now);
           return NULL;
         }
 
-      self->tick += ahead;
+      self->tick = next;
+      self->next_tick = 0;
       slot = (guint) self->tick & SLOT_MASK;
       self->used[slot / 64] &= ~(G_GUINT64_CONSTANT (1) << (slot % 64));
       list = g_steal_pointer (&self->slots[slot]);
@@ -148,18 +167,15 @@ detour_wheel_pop (DetourWheel *self, gint64 now_us)
 }
 
 gint64
-detour_wheel_next_us (const DetourWheel *self)
+detour_wheel_next_us (DetourWheel *self)
 {
-  guint ahead;
+  gint64 next;
 
   if (self->due != NULL)
     return 0;
   if (self->n_timers == 0)
     return G_MAXINT64;
 
-  ahead = wheel_next_used (self);
-  if (ahead == 0)
-    return G_MAXINT64;
-
-  return (self->tick + ahead) << DETOUR_WHEEL_TICK_BITS;
+  next = wheel_next_tick (self);
+  return next != G_MAXINT64 ? next << DETOUR_WHEEL_TICK_BITS : G_MAXINT64;
 }

@@ -24,7 +24,8 @@ struct _DetourTimer {
 };
 
 typedef struct {
-  gint64 tick; /* everything up to here has been looked at */
+  gint64 tick;      /* everything up to here has been looked at */
+  gint64 next_tick; /* of the next slot in use; G_MAXINT64: none is; 0: to be looked for */
   guint n_timers;
   DetourTimer *due; /* taken out of their slot, not yet popped */
   guint64 used[DETOUR_WHEEL_SLOTS / 64];
@@ -42,6 +43,6 @@ DetourTimer *detour_wheel_pop (DetourWheel *self, gint64 now_us);
 
 /* When detour_wheel_pop() may have something; G_MAXINT64 when no timer is set. A timer further away
  * than the wheel is round makes this too early, never too late. */
-gint64 detour_wheel_next_us (const DetourWheel *self);
+gint64 detour_wheel_next_us (DetourWheel *self);
 
 G_END_DECLS

@@ -10,21 +10,24 @@
  * for a fault. */
 #define STALLED_US (G_USEC_PER_SEC / 2)
 
-/* Control frames that may wait for one client. A mesh watcher of 100,000 clients needs 5.7 MB. */
+/* Control frames that may wait for a mesh watcher: one of 100,000 clients needs 5.7 MB. */
 #define CONTROL_MAX (16u * 1024 * 1024)
+/* Memory of control frames that were sent is given back in steps no smaller than this. */
+#define CONTROL_STEP (64u * 1024)
 
 typedef struct {
   DetourRelay *relay;
-  DetourClient *client;
   DetourDrop reason;
 } DropContext;
 
 static void
-outgoing_on_queue_drop (const DetourQueued *packet, gpointer user)
+outgoing_on_queue_drop (const DetourQueued *packet, DetourQueue **queue, gpointer user)
 {
   const DropContext *context = user;
+  DetourClient *client = (DetourClient *) (gpointer) ((guint8 *) queue
+                                                      - G_STRUCT_OFFSET (DetourClient, queue));
 
-  context->client->dropped_packets++;
+  client->dropped_packets++;
   detour_relay_count_drop (context->relay, context->reason, packet->kind,
                            detour_queued_packet_len (packet), 1);
 }
@@ -73,64 +76,98 @@ typedef struct {
 } GoneContext;
 
 static void
-outgoing_on_source_gone (guint32 slot, gpointer user)
+outgoing_on_sender_gone (guint32 slot, gpointer user)
 {
   const GoneContext *context = user;
   DetourClient *client = g_ptr_array_index (context->relay->slots, slot);
 
   detour_counter_add (&context->relay->counters.gone_disconnected, 1);
-  detour_relay_control (context->relay, client, context->frame, sizeof context->frame);
+  detour_outgoing_notice (context->relay, client, context->frame, sizeof context->frame);
 }
 
 void
-detour_relay_source_gone (DetourRelay *self, guint64 source_id, const DetourKey *key)
+detour_relay_peer_gone (DetourRelay *self, guint64 peer_id, const DetourKey *key)
 {
   GoneContext context = { .relay = self };
 
   detour_frame_put_peer_gone (context.frame, key, DETOUR_FRAME_GONE_DISCONNECTED);
-  detour_watch_source_gone (self->watch, source_id, outgoing_on_source_gone, &context);
+  detour_contacts_sender_gone (self->contacts, peer_id, outgoing_on_sender_gone, &context);
 }
 
-/* The receiver of a packet hears when its source leaves. */
 static void
-outgoing_note_source (DetourRelay *self, DetourClient *client, guint64 source_id,
+outgoing_say_gone (DetourRelay *self, DetourClient *client, const DetourKey *key)
+{
+  guint8 frame[DETOUR_FRAME_PEER_GONE_SIZE];
+
+  detour_frame_put_peer_gone (frame, key, DETOUR_FRAME_GONE_DISCONNECTED);
+  detour_counter_add (&self->counters.gone_disconnected, 1);
+  detour_outgoing_notice (self, client, frame, sizeof frame);
+}
+
+void
+detour_relay_add_contact (DetourRelay *self, DetourClient *client, const DetourKey *key)
+{
+  const DetourPeer *peer = detour_registry_find (self->registry, key);
+
+  if (peer != NULL)
+    detour_contacts_add (self->contacts, peer->id, DETOUR_HANDLE_SLOT (client->handle));
+  else
+    outgoing_say_gone (self, client, key);
+}
+
+/* The receiver of a packet is told when its sender leaves. */
+static void
+outgoing_note_sender (DetourRelay *self, DetourClient *client, guint64 sender_id,
                       const guint8 *frame)
 {
   guint32 slot = DETOUR_HANDLE_SLOT (client->handle);
-  DetourKey source;
+  DetourKey sender;
   const DetourPeer *peer;
 
-  if (source_id == client->noted_source)
+  if (G_LIKELY (sender_id == client->noted_sender) || sender_id == 0)
     return;
-  client->noted_source = source_id;
-  if (!detour_watch_add (self->watch, source_id, slot))
+  client->noted_sender = sender_id;
+  if (!detour_contacts_add (self->contacts, sender_id, slot))
     return;
 
-  /* A packet may have been on its way between workers while its source left and the notice went
-   * out. */
-  memcpy (source.bytes, frame + DETOUR_FRAME_HEADER_SIZE, DETOUR_KEY_SIZE);
-  peer = detour_registry_find (self->registry, &source);
-  if (peer == NULL || peer->id != source_id)
-    {
-      client->noted_source = 0;
-      detour_watch_remove (self->watch, source_id, slot);
-    }
+  /* The packet may have been on its way between workers while its sender left. The notice is still
+   * to come, or it was given to other receivers already; that is known when all messages that are
+   * on their way have come. */
+  memcpy (sender.bytes, frame + DETOUR_FRAME_HEADER_SIZE, DETOUR_KEY_SIZE);
+  peer = detour_registry_find (self->registry, &sender);
+  if (peer == NULL || peer->id != sender_id)
+    self->port->sender_left (self->user, client->handle, sender_id, &sender);
+}
+
+void
+detour_relay_settle_contact (DetourRelay *self, DetourHandle handle, guint64 sender_id,
+                             const DetourKey *sender)
+{
+  DetourClient *client = detour_relay_find (self, handle);
+
+  if (client == NULL
+      || !detour_contacts_remove (self->contacts, sender_id, DETOUR_HANDLE_SLOT (handle)))
+    return;
+  if (client->noted_sender == sender_id)
+    client->noted_sender = 0;
+  detour_relay_add_contact (self, client, sender);
 }
 
 static void
 outgoing_keep_copy (DetourRelay *self, DetourClient *client, DetourQueueKind kind,
                     const guint8 *frame, gsize len)
 {
-  DropContext drop = { self, client, DETOUR_DROP_QUEUE_HEAD };
+  DropContext drop = { self, DETOUR_DROP_QUEUE_HEAD };
   DetourQueueLimits limits = self->limits.queue;
 
   if (self->now_us - client->progress_us < STALLED_US)
     limits.bytes = MAX (
         limits.bytes, limits.packets * (gsize) (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX));
-  detour_queue_push (&client->queue, &limits, kind, frame, len, outgoing_on_queue_drop, &drop);
+  detour_queue_push (&client->queue, &self->budget, &limits, kind, frame, len,
+                     outgoing_on_queue_drop, &drop);
 }
 
-static void
+static G_ALWAYS_INLINE inline void
 outgoing_append_segment (DetourRelay *self, DetourClient *client, DetourQueueKind kind,
                          guint8 *frame, gsize len)
 {
@@ -165,10 +202,27 @@ outgoing_append_segment (DetourRelay *self, DetourClient *client, DetourQueueKin
 }
 
 void
-detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 source_id,
+detour_outgoing_notice (DetourRelay *self, DetourClient *client, const guint8 *frame, gsize len)
+{
+  DetourQueued *notice;
+
+  if (client->is_blocked)
+    {
+      detour_queue_push_notice (&client->queue, &self->budget, frame, len);
+      return;
+    }
+  notice = g_malloc (sizeof *notice + len);
+  notice->next = self->notices;
+  self->notices = notice;
+  memcpy (notice->frame, frame, len);
+  outgoing_append_segment (self, client, DETOUR_QUEUE_NOTICE, notice->frame, len);
+}
+
+void
+detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 sender_id,
                          DetourQueueKind kind, guint8 *frame, gsize len)
 {
-  outgoing_note_source (self, client, source_id, frame);
+  outgoing_note_sender (self, client, sender_id, frame);
   if (G_UNLIKELY (client->is_blocked))
     outgoing_keep_copy (self, client, kind, frame, len);
   else
@@ -177,16 +231,22 @@ detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 source
 
 /* Handing out ---------------------------------------------------------------------------------- */
 
+static void
+outgoing_free_list (DetourQueued **list)
+{
+  while (*list != NULL)
+    {
+      DetourQueued *queued = *list;
+
+      *list = queued->next;
+      g_free (queued);
+    }
+}
+
 void
 detour_outgoing_release (DetourRelay *self)
 {
-  while (self->handed_packets != NULL)
-    {
-      DetourQueued *packet = self->handed_packets;
-
-      self->handed_packets = packet->next;
-      g_free (packet);
-    }
+  outgoing_free_list (&self->handed_packets);
   g_clear_pointer (&self->handed_control, g_byte_array_unref);
 }
 
@@ -235,6 +295,8 @@ outgoing_gather_small (DetourRelay *self, DetourClient *client)
 static void
 outgoing_hand_out (DetourRelay *self, DetourQueueKind kind, guint n_frames, gsize len)
 {
+  if (kind == DETOUR_QUEUE_NOTICE)
+    return;
   self->handed_n[kind] += n_frames;
   self->handed_bytes[kind] += len - n_frames * DETOUR_FRAME_RECV_HEAD_SIZE;
 }
@@ -249,6 +311,22 @@ outgoing_count_handed (DetourRelay *self, DetourClient *client)
   client->tx_bytes += bytes;
   detour_counter_add (&self->counters.packets_sent, n);
   detour_counter_add (&self->counters.bytes_sent, bytes);
+}
+
+/* What was sent of a long row of control frames is given back. */
+static void
+outgoing_compact_control (DetourClient *client)
+{
+  GByteArray *rest;
+
+  if (client->control_at < MAX (CONTROL_STEP, client->control->len / 2))
+    return;
+  rest = g_byte_array_sized_new (client->control->len - client->control_at);
+  g_byte_array_append (rest, client->control->data + client->control_at,
+                       client->control->len - client->control_at);
+  g_byte_array_unref (client->control);
+  client->control = rest;
+  client->control_at = 0;
 }
 
 guint
@@ -273,7 +351,10 @@ detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans,
     }
   if (client->control != NULL && n < max && total < limit)
     {
-      gsize len = MIN (client->control->len - client->control_at, limit - total);
+      gsize len;
+
+      outgoing_compact_control (client);
+      len = MIN (client->control->len - client->control_at, limit - total);
 
       spans[n++] = (DetourSpan) { client->control->data + client->control_at, len };
       total += len;
@@ -317,7 +398,7 @@ detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans,
 void
 detour_outgoing_forget (DetourRelay *self, DetourClient *client)
 {
-  DropContext drop = { self, client, DETOUR_DROP_GONE };
+  DropContext drop = { self, DETOUR_DROP_GONE };
 
   detour_queue_clear (&client->queue, outgoing_on_queue_drop, &drop);
   g_clear_pointer (&client->control, g_byte_array_unref);
@@ -325,9 +406,10 @@ detour_outgoing_forget (DetourRelay *self, DetourClient *client)
     {
       const DetourSegment *segment = &self->segments[i - 1];
 
-      detour_relay_count_drop (self, DETOUR_DROP_GONE, segment->kind,
-                               segment->len - segment->n_frames * DETOUR_FRAME_RECV_HEAD_SIZE,
-                               segment->n_frames);
+      if (segment->kind != DETOUR_QUEUE_NOTICE)
+        detour_relay_count_drop (self, DETOUR_DROP_GONE, segment->kind,
+                                 segment->len - segment->n_frames * DETOUR_FRAME_RECV_HEAD_SIZE,
+                                 segment->n_frames);
     }
   client->first = client->last = 0;
 }
@@ -348,7 +430,10 @@ detour_relay_park (DetourRelay *self, DetourClient *client)
           const guint8 *frame = segment->data + at;
           guint32 len = DETOUR_FRAME_HEADER_SIZE + detour_frame_get_u32 (frame + 1);
 
-          outgoing_keep_copy (self, client, segment->kind, frame, len);
+          if (segment->kind == DETOUR_QUEUE_NOTICE)
+            detour_queue_push_notice (&client->queue, &self->budget, frame, len);
+          else
+            outgoing_keep_copy (self, client, segment->kind, frame, len);
           at += len;
         }
     }
@@ -382,14 +467,104 @@ void
 detour_relay_end (DetourRelay *self)
 {
   detour_outgoing_release (self);
+  outgoing_free_list (&self->notices);
   g_ptr_array_set_size (self->dirty, 0);
   self->next_dirty = 0;
   self->n_segments = 0;
 }
 
 gsize
+detour_relay_queue_bytes (const DetourRelay *self)
+{
+  return self->budget.n_bytes;
+}
+
+gsize
 detour_relay_waiting_bytes (const DetourClient *client)
 {
   return detour_queue_n_bytes (client->queue)
+       + detour_queue_n_notices (client->queue) * DETOUR_FRAME_PEER_GONE_SIZE
        + (client->control != NULL ? client->control->len - client->control_at : 0);
+}
+
+/* Carrying over ---------------------------------------------------------------------------------
+ */
+
+typedef struct {
+  GHashTable *keys;
+  GArray *contacts;
+} ContactContext;
+
+static void
+outgoing_save_contact (guint64 sender_id, gpointer user)
+{
+  const ContactContext *context = user;
+  const DetourKey *key = g_hash_table_lookup (context->keys, &sender_id);
+
+  if (key != NULL)
+    g_array_append_val (context->contacts, *key);
+}
+
+void
+detour_relay_detach (DetourRelay *self, DetourClient *client, GHashTable *keys,
+                     DetourClientState *state)
+{
+  ContactContext context = { keys, g_array_new (FALSE, FALSE, sizeof (DetourKey)) };
+
+  g_assert (client->first == 0);
+  *state = (DetourClientState) {
+    .contacts = context.contacts,
+    .login_us = client->login_us,
+    .rx_packets = client->rx_packets,
+    .rx_bytes = client->rx_bytes,
+    .tx_packets = client->tx_packets,
+    .tx_bytes = client->tx_bytes,
+    .dropped_packets = client->dropped_packets,
+    .is_preferred = client->is_preferred,
+    .is_watcher = client->is_watcher,
+  };
+  detour_contacts_each_sender (self->contacts, DETOUR_HANDLE_SLOT (client->handle),
+                               outgoing_save_contact, &context);
+  if (client->control != NULL)
+    {
+      g_byte_array_remove_range (client->control, 0, client->control_at);
+      state->output = g_steal_pointer (&client->control);
+    }
+  if (client->has_pong)
+    {
+      guint8 frame[DETOUR_FRAME_PONG_SIZE];
+
+      if (state->output == NULL)
+        state->output = g_byte_array_new ();
+      g_byte_array_append (state->output, frame,
+                           (guint) detour_frame_put_pong (frame, client->pong));
+    }
+  detour_queue_move (&state->queue, NULL, &client->queue);
+  detour_relay_leave (self, client);
+}
+
+void
+detour_relay_restore (DetourRelay *self, DetourClient *client, DetourClientState *state)
+{
+  if (state->output != NULL && state->output->len > 0)
+    detour_relay_greet (self, client, state->output->data, state->output->len);
+  if (state->login_us != 0)
+    client->login_us = state->login_us;
+  client->rx_packets = state->rx_packets;
+  client->rx_bytes = state->rx_bytes;
+  client->tx_packets = state->tx_packets;
+  client->tx_bytes = state->tx_bytes;
+  client->dropped_packets = state->dropped_packets;
+  client->is_preferred = state->is_preferred;
+  detour_queue_move (&client->queue, &self->budget, &state->queue);
+  if (detour_relay_has_output (client))
+    detour_outgoing_mark (self, client);
+}
+
+void
+detour_client_state_clear (DetourClientState *self)
+{
+  g_clear_pointer (&self->output, g_byte_array_unref);
+  g_clear_pointer (&self->contacts, g_array_unref);
+  detour_queue_clear (&self->queue, NULL, NULL);
 }

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "detour-relay.h"
-#include "detour-watch.h"
+#include "detour-contacts.h"
 
 G_BEGIN_DECLS
 
@@ -19,7 +19,7 @@ typedef struct {
 
 struct _DetourRelay {
   DetourRegistry *registry;
-  DetourWatch *watch;
+  DetourContacts *contacts;
   const DetourRelayPort *port;
   gpointer user;
   DetourRelayLimits limits;
@@ -30,6 +30,8 @@ struct _DetourRelay {
   GPtrArray *slots; /* of DetourClient, by the slot of its handle; NULL: free */
   GPtrArray *dirty; /* clients with something to get */
   guint next_dirty;
+  DetourQueueBudget budget; /* of all queues */
+  DetourQueued *notices;    /* of this round; segments borrow from them */
   DetourSegment *segments;
   guint32 n_segments, max_segments;
 
@@ -55,8 +57,12 @@ detour_relay_count_drop (DetourRelay *self, DetourDrop reason, DetourQueueKind k
  * blocked. */
 void detour_outgoing_mark (DetourRelay *self, DetourClient *client);
 
+/* A frame that says that a peer is gone, copied: goes behind all packets that came before it. */
+void detour_outgoing_notice (DetourRelay *self, DetourClient *client, const guint8 *frame,
+                             gsize len);
+
 /* A whole RecvPacket frame for a client of this worker; borrowed until detour_relay_end(). */
-void detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 source_id,
+void detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 sender_id,
                               DetourQueueKind kind, guint8 *frame, gsize len);
 
 /* Drops all that waits for a client that leaves. */

@@ -19,7 +19,7 @@ detour_relay_new (DetourRegistry *registry, guint worker, const DetourKey *serve
   DetourRelay *self = g_new0 (DetourRelay, 1);
 
   self->registry = registry;
-  self->watch = detour_watch_new ();
+  self->contacts = detour_contacts_new ();
   self->port = port;
   self->user = user;
   self->worker = worker;
@@ -36,7 +36,7 @@ void
 detour_relay_free (DetourRelay *self)
 {
   detour_outgoing_release (self);
-  detour_watch_free (self->watch);
+  detour_contacts_free (self->contacts);
   g_ptr_array_unref (self->slots);
   g_ptr_array_unref (self->dirty);
   g_free (self->segments);
@@ -49,7 +49,9 @@ detour_relay_set_limits (DetourRelay *self, const DetourRelayLimits *limits)
   /* A frame for which no bucket is large enough would wait for ever. */
   G_STATIC_ASSERT (DETOUR_FRAME_UNKNOWN_MAX <= DETOUR_FRAME_SEND_MAX);
   self->limits = *limits;
-  self->limits.receive_burst = MAX (limits->receive_burst, DETOUR_FRAME_SEND_MAX);
+  self->limits.receive_burst = MAX (limits->receive_burst,
+                                    DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX);
+  self->budget.max_bytes = limits->queue_memory > 0 ? limits->queue_memory : G_MAXSIZE;
 
   /* Every client begins with a full bucket of the new size. */
   for (guint i = 0; i < self->slots->len; i++)
@@ -96,7 +98,7 @@ detour_relay_leave (DetourRelay *self, DetourClient *client)
   client->peer = NULL;
   client->is_gone = TRUE;
   g_ptr_array_index (self->slots, slot) = NULL;
-  detour_watch_receiver_left (self->watch, slot);
+  detour_contacts_receiver_left (self->contacts, slot);
   detour_outgoing_forget (self, client);
 }
 
@@ -112,7 +114,7 @@ detour_relay_find (DetourRelay *self, DetourHandle handle)
 /* From clients --------------------------------------------------------------------------------- */
 
 void
-detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id, guint8 *frame,
+detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 sender_id, guint8 *frame,
                       gsize len)
 {
   gsize n_packet = len - DETOUR_FRAME_RECV_HEAD_SIZE;
@@ -122,7 +124,7 @@ detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id,
   if (client == NULL)
     detour_relay_count_drop (self, DETOUR_DROP_GONE, kind, n_packet, 1);
   else
-    detour_outgoing_deliver (self, client, source_id, kind, frame, len);
+    detour_outgoing_deliver (self, client, sender_id, kind, frame, len);
 }
 
 /* Where the packets of one read went last: they come in runs. Good within one call of
@@ -152,7 +154,7 @@ relay_look_up (DetourRelay *self, Destination *destination, const guint8 *key)
   destination->is_known = TRUE;
 }
 
-/* Only who looks for a path is told that the way is in vain, and not too often. */
+/* Only the sender of a disco packet is told that the peer is not here, and not too often. */
 static void
 relay_say_not_here (DetourRelay *self, DetourClient *client, DetourQueueKind kind,
                     const DetourKey *key)
@@ -164,7 +166,7 @@ relay_say_not_here (DetourRelay *self, DetourClient *client, DetourQueueKind kin
     return;
   detour_frame_put_peer_gone (frame, key, DETOUR_FRAME_GONE_NOT_HERE);
   detour_counter_add (&self->counters.gone_not_here, 1);
-  detour_relay_control (self, client, frame, sizeof frame);
+  detour_outgoing_notice (self, client, frame, sizeof frame);
 }
 
 /* A packet at its place in the input, with room for the head of a RecvPacket in front. */
@@ -172,8 +174,8 @@ typedef struct {
   guint8 *data;
   gsize len;
   DetourQueueKind kind;
-  const DetourKey *source;
-  guint64 source_id;
+  const DetourKey *sender;
+  guint64 sender_id;
 } Packet;
 
 /* FALSE: the worker of the destination has no room now; nothing was changed. */
@@ -187,8 +189,8 @@ relay_route (DetourRelay *self, DetourClient *client, const Destination *destina
     {
       guint8 *frame = packet->data - DETOUR_FRAME_RECV_HEAD_SIZE;
 
-      detour_frame_put_recv_head (frame, packet->source, (guint32) packet->len);
-      detour_outgoing_deliver (self, destination->client, packet->source_id, packet->kind, frame,
+      detour_frame_put_recv_head (frame, packet->sender, (guint32) packet->len);
+      detour_outgoing_deliver (self, destination->client, packet->sender_id, packet->kind, frame,
                                DETOUR_FRAME_RECV_HEAD_SIZE + packet->len);
       return TRUE;
     }
@@ -201,8 +203,8 @@ relay_route (DetourRelay *self, DetourClient *client, const Destination *destina
 
   forward = DETOUR_FORWARD_NOWHERE;
   if (DETOUR_HANDLE_WORKER (destination->handle) != self->worker)
-    forward = self->port->forward (self->user, destination->handle, packet->source_id,
-                                   packet->source, packet->data, packet->len);
+    forward = self->port->forward (self->user, destination->handle, packet->sender_id,
+                                   packet->sender, packet->data, packet->len);
   if (forward == DETOUR_FORWARD_NOWHERE)
     detour_relay_count_drop (self, DETOUR_DROP_GONE, packet->kind, packet->len, 1);
   return forward != DETOUR_FORWARD_FULL;
@@ -215,8 +217,8 @@ relay_on_send_packet (DetourRelay *self, DetourClient *client, guint8 *payload, 
   Packet packet = {
     .data = payload + DETOUR_KEY_SIZE,
     .len = len - DETOUR_KEY_SIZE,
-    .source = &client->peer->key,
-    .source_id = client->peer->id,
+    .sender = &client->peer->key,
+    .sender_id = client->peer->id,
   };
 
   packet.kind = detour_queue_kind_of (packet.data, packet.len);
@@ -236,24 +238,22 @@ static gboolean
 relay_on_forward_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize len,
                          Destination *destination)
 {
-  DetourKey source;
+  DetourKey sender;
   Packet packet = {
     .data = payload + 2 * DETOUR_KEY_SIZE,
     .len = len - 2 * DETOUR_KEY_SIZE,
-    .source = &source,
-    .source_id = client->peer->id,
+    .sender = &sender,
   };
   const DetourPeer *peer;
 
-  memcpy (source.bytes, payload, DETOUR_KEY_SIZE);
+  memcpy (sender.bytes, payload, DETOUR_KEY_SIZE);
   packet.kind = detour_queue_kind_of (packet.data, packet.len);
   relay_look_up (self, destination, payload + DETOUR_KEY_SIZE);
-  peer = detour_registry_find (self->registry, &source);
-  if (peer != NULL)
-    packet.source_id = peer->id;
+  peer = detour_registry_find (self->registry, &sender);
+  packet.sender_id = peer != NULL ? peer->id : 0;
 
-  /* Without a source key the receiver would take packet bytes for one. */
-  if (detour_key_is_zero (&source))
+  /* Without a sender's key the receiver would take packet bytes for one. */
+  if (detour_key_is_zero (&sender))
     detour_relay_count_drop (self, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD, packet.kind, packet.len, 1);
   else if (!relay_route (self, client, destination, &packet, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD))
     return FALSE;
@@ -362,6 +362,7 @@ detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize
       DetourFrame frame;
       DetourFrameVerdict verdict = detour_frame_parse (data + at, len - at, client->is_mesh,
                                                        &frame);
+      guint32 size;
 
       if (verdict == DETOUR_FRAME_MORE)
         break;
@@ -373,12 +374,13 @@ detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize
           result = DETOUR_INPUT_CLOSE;
           break;
         }
+      size = DETOUR_FRAME_HEADER_SIZE + frame.len;
       if (G_UNLIKELY (self->limits.receive_rate > 0) && !client->is_mesh
           && !detour_bucket_take (&client->rate, self->limits.receive_rate,
-                                  self->limits.receive_burst, frame.len, self->now_us))
+                                  self->limits.receive_burst, size, self->now_us))
         {
           *resume_us = self->now_us
-                     + detour_bucket_wait_us (&client->rate, self->limits.receive_rate, frame.len);
+                     + detour_bucket_wait_us (&client->rate, self->limits.receive_rate, size);
           detour_counter_add (&self->counters.rate_waits, 1);
           result = DETOUR_INPUT_PAUSE;
           break;
@@ -390,7 +392,7 @@ detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize
           result = DETOUR_INPUT_STALL;
           break;
         }
-      at += DETOUR_FRAME_HEADER_SIZE + frame.len;
+      at += size;
     }
 
   *used = at;

@@ -2,15 +2,16 @@
  * hand out.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Pure protocol: spans of bytes and a clock come in, verdicts and spans go out. A round goes so:
+ * Pure protocol: spans of bytes and a clock come in, verdicts and spans go out. A round:
  *
  *   detour_relay_begin()                     the clock
  *   detour_relay_input() for each client     packets are rewritten where they lie and noted for
- * their destination detour_relay_next() until NULL           each client that has something to get
+ *                                            their destination
+ *   detour_relay_next() until NULL           each client that has something to get
  *     detour_relay_gather() until nothing    spans for one record, ready to be sealed and sent
  *     detour_relay_park()                    the client's socket is full: copies of what is left,
- * within limits detour_relay_end()                       the bytes that came in are not needed any
- * more
+ *                                            within limits
+ *   detour_relay_end()                       the bytes that came in are not needed any more
  *
  * Everything of one DetourRelay belongs to one worker's thread. Nothing is allocated for a packet
  * unless its destination is blocked. */
@@ -35,7 +36,9 @@ typedef struct _DetourRelay DetourRelay;
 typedef struct {
   DetourQueueLimits queue; /* of a blocked client; the limit in bytes counts once it has taken
                               nothing for a while */
-  guint64 receive_rate;    /* bytes a second from one client; 0: no limit */
+  gsize queue_memory;      /* of all queues of this worker; 0: no limit */
+  guint64 receive_rate;    /* bytes a second from one client, heads of frames included; 0: no
+                              limit */
   guint64 receive_burst;   /* bytes; raised to the longest frame */
 } DetourRelayLimits;
 
@@ -71,16 +74,18 @@ typedef struct {
 /* All of them; in detour-relay-metrics.c. */
 extern const DetourMetricRow detour_relay_metrics[];
 
-/* One registered connection, as the protocol sees it; embedded in the connection. All zero to begin
- * with. */
+/* A key that logged in over a connection, as the protocol sees it: its place in the registry, what
+ * waits for it, what admission said. All zero to begin with. */
 typedef struct _DetourClient DetourClient;
 struct _DetourClient {
+  gpointer conn; /* for whoever embeds or owns it */
+
   /* Touched for each packet. */
   DetourPeer *peer;
   DetourHandle handle;
   guint32 first, last;  /* segments of this round, index + 1; 0: none */
-  guint64 noted_source; /* the peer that sent last, whose leaving this client will hear of; ids do
-                           not come again */
+  guint64 noted_sender; /* the peer that sent last and is among the contacts; ids do not come
+                           again */
   guint is_dirty : 1;   /* is on the list of this round */
   guint is_blocked : 1;
   guint is_gone : 1; /* left in this round */
@@ -91,9 +96,10 @@ struct _DetourClient {
   guint has_keep_alive : 1;
   guint is_overfull : 1;   /* control frames passed their limit: to be closed */
   guint owes_greeting : 1; /* the first of the control frames was not handed out yet */
+  guint32 control_at;      /* so many bytes of `control` were handed out */
   DetourQueue *queue;      /* NULL: empty */
-  GByteArray *control;     /* frames that go before packets; NULL: none */
-  guint32 control_at;      /* so many of its bytes were handed out */
+  GByteArray *control; /* ServerInfo, and what a mesh watcher is told of; goes before packets; NULL:
+                          none */
   guint64 rx_packets, rx_bytes;
   guint64 tx_packets, tx_bytes;
   guint64 dropped_packets;
@@ -106,7 +112,23 @@ struct _DetourClient {
                          the session notes */
   DetourBucket not_here;
   DetourBucket rate;
+  gpointer verdict; /* DetourVerdict, held for its owner; NULL: admission was not asked */
 };
+
+/* What a client takes along from one relay to another. All zero: it has just logged in. */
+typedef struct {
+  GByteArray *output; /* whole frames, after the rest of one, that go first; NULL: none */
+  DetourQueue *queue; /* copies of packets, and notices; NULL: none */
+  GArray *contacts;   /* of DetourKey: peers whose leaving it is told of; NULL: none */
+  gint64 login_us;    /* 0: now */
+  guint64 rx_packets, rx_bytes;
+  guint64 tx_packets, tx_bytes;
+  guint64 dropped_packets;
+  guint is_preferred : 1;
+  guint is_watcher : 1;
+} DetourClientState;
+
+void detour_client_state_clear (DetourClientState *self);
 
 typedef enum {
   DETOUR_FORWARD_DONE,
@@ -116,14 +138,18 @@ typedef enum {
 
 /* What lies outside of this worker. */
 typedef struct {
-  /* A packet for a client of another worker; copied, with @source in front. */
-  DetourForward (*forward) (gpointer user, DetourHandle handle, guint64 source_id,
-                            const DetourKey *source, const guint8 *packet, gsize len);
+  /* A packet for a client of another worker; copied, with @sender in front. */
+  DetourForward (*forward) (gpointer user, DetourHandle handle, guint64 sender_id,
+                            const DetourKey *sender, const guint8 *packet, gsize len);
   /* A mesh peer wants this connection closed; its worker may be any. The registry is locked. */
   void (*close) (gpointer user, DetourHandle handle);
   /* @client, a mesh connection, wants to hear of all that come and go from now on, after those who
    * are here. */
   void (*watch) (gpointer user, DetourClient *client);
+  /* A client received a packet of a sender that is not here any more: call
+   * detour_relay_settle_contact() when all notices that are on their way have come. */
+  void (*sender_left) (gpointer user, DetourHandle handle, guint64 sender_id,
+                       const DetourKey *sender);
 } DetourRelayPort;
 
 /**
@@ -152,6 +178,18 @@ void detour_relay_join (DetourRelay *self, DetourClient *client, const DetourKey
 /* Takes it out, frees what waits for it and counts that as dropped. The client's memory must stay
  * until detour_relay_end(). */
 void detour_relay_leave (DetourRelay *self, DetourClient *client);
+/* Leaves, and gives all that it is to take along. Nothing of this round is left for it. @keys: keys
+ * of peers by id */
+void detour_relay_detach (DetourRelay *self, DetourClient *client, GHashTable *keys,
+                          DetourClientState *state);
+/* Takes over what @state holds, right after the client joined; its contacts come with
+ * detour_relay_add_contact(). */
+void detour_relay_restore (DetourRelay *self, DetourClient *client, DetourClientState *state);
+/* The client is told when that peer leaves, or now if it is not here. */
+void detour_relay_add_contact (DetourRelay *self, DetourClient *client, const DetourKey *key);
+/* See DetourRelayPort. */
+void detour_relay_settle_contact (DetourRelay *self, DetourHandle handle, guint64 sender_id,
+                                  const DetourKey *sender);
 /* The client with that handle, or NULL when it has left. */
 DetourClient *detour_relay_find (DetourRelay *self, DetourHandle handle);
 
@@ -176,18 +214,21 @@ DetourInput detour_relay_input (DetourRelay *self, DetourClient *client, guint8 
                                 gsize *used, gint64 *resume_us, DetourClose *why)
     G_GNUC_WARN_UNUSED_RESULT;
 
-/* A packet that another worker forwarded; @frame is borrowed until detour_relay_end(). */
-void detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 source_id, guint8 *frame,
+/* A packet that another worker forwarded; @sender_id is 0 when the sender is a client of another
+ * server; @frame is borrowed until detour_relay_end(). */
+void detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 sender_id, guint8 *frame,
                            gsize len);
 
 /* The answer to the login, copied: goes before everything else. Right after the client joined. */
 void detour_relay_greet (DetourRelay *self, DetourClient *client, const guint8 *frame, gsize len);
 
-/* A control frame, copied. */
+/* A frame for a mesh watcher, copied: goes before packets. A client to which more is owed than a
+ * mesh watcher can need is to be closed. */
 void detour_relay_control (DetourRelay *self, DetourClient *client, const guint8 *frame, gsize len);
 void detour_relay_keep_alive (DetourRelay *self, DetourClient *client);
-/* The last connection of a key has left the region: tells those who heard of it. */
-void detour_relay_source_gone (DetourRelay *self, guint64 source_id, const DetourKey *key);
+/* The last connection of a key has left the region: clients that received from it are told, behind
+ * the packets that came before. */
+void detour_relay_peer_gone (DetourRelay *self, guint64 peer_id, const DetourKey *key);
 
 /* Next client that has something to get in this round; each is given once. */
 DetourClient *detour_relay_next (DetourRelay *self);
@@ -221,6 +262,8 @@ void detour_relay_write_failed (DetourRelay *self, DetourClient *client);
 
 void detour_relay_end (DetourRelay *self);
 
+/* Bytes that wait in all queues. */
+gsize detour_relay_queue_bytes (const DetourRelay *self);
 /* Bytes that wait for @client in copies. */
 gsize detour_relay_waiting_bytes (const DetourClient *client);
 

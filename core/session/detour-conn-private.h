@@ -1,98 +1,130 @@
-/* detour-conn-private.h: one registered connection: reading, opening, sealing, sending, its
- * timers.
+/* detour-conn-private.h: one transport connection: socket, channel and timers, and the client that
+ * logged in over it.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * For detour-worker.c, detour-conn.c, detour-snapshot.c and their tests. Everything runs on the
- * worker's worker. */
+ * For workers, scans of connections and their tests. A connection moves bytes
+ * between its socket and the relay's client. It never ends itself: functions return a verdict, and
+ * its owner, the worker, ends it. Everything runs on the worker's thread. */
 #pragma once
 
 #include "detour-block.h"
+#include "detour-channel.h"
+#include "detour-loop.h"
+#include "detour-relay.h"
+#include "detour-session.h"
+#include "detour-address-counts.h"
 #include "detour-worker.h"
-#include "detour-slab.h"
 
 G_BEGIN_DECLS
 
-typedef struct _DetourConn DetourConn;
+#define DETOUR_CONN_READ_MAX 65536u
+/* Sealed bytes of one send, without the last record. */
+#define DETOUR_CONN_SEND_MAX 65536u
 
-/* What an idle connection owns is this and its channel. `client` comes first: the relay knows
- * connections by it. */
-struct _DetourConn {
-  DetourClient client;
+#define DETOUR_CONN_WINDOW_MAX G_MAXUINT16
+
+/* What a function says of a connection that goes on; any other DetourClose is why it must end. */
+#define DETOUR_CONN_OPEN DETOUR_N_CLOSES
+
+/* Sealed bytes that the socket did not take. */
+typedef struct {
+  guint32 len, at;
+  guint32 unacked; /* bytes that the peer had not acknowledged when the write limit was set */
+  guint8 bytes[];
+} DetourConnRest;
+
+/* What an idle connection owns is this, its channel and its client. */
+typedef struct {
+  DetourClient *client; /* the key that logged in; carries label, class and queues */
   DetourIo io;
   DetourChannel channel;
-  guint8 *out; /* sealed bytes that the socket did not take; NULL: none, and the client is not
-                  blocked */
-  DetourBlock
-      *in; /* plain bytes that are not a whole frame yet, or wait for rate or room; NULL: none */
-  guint32 out_len, out_at;
+  DetourConnRest *rest; /* NULL: none, and the client is not blocked */
+  DetourBlock *in;   /* plain bytes that are not a whole frame yet, or wait for rate or room; NULL:
+                        none */
   DetourTimer timer; /* the earliest of these three */
   gint64 keep_alive_us;
   gint64 write_limit_us; /* 0: not blocked */
   gint64 resume_us;      /* 0: reads; else paused by its rate until then */
   guint64 number;
-  DetourVerdict *verdict; /* by which it was let in; NULL: admission was not asked */
-  const char *listener;   /* interned */
+  const char *listener; /* interned */
   DetourAddressKey address_key;
-  gboolean owes_reply; /* its channel has bytes of its own to send */
-  gboolean is_stalled; /* is not read until another worker has caught up */
-  gboolean is_closed;
-};
+  guint owes_reply : 1; /* its channel has bytes of its own to send */
+  guint is_stalled : 1; /* is not read until another worker has caught up */
+  guint is_frozen : 1;  /* is not read until the worker thaws */
+  guint is_closed : 1;
+  guint is_slow : 1;     /* was blocked, and was never free of bytes to send since */
+  guint window_kib : 16; /* what the peer's system buffers */
+} DetourConn;
 
-/* What all connections of a worker share: room for one round's bytes. */
-struct _DetourCarrier {
+/* What all connections of a worker share: room for one round's bytes, and lists that they put
+ * themselves on. */
+typedef struct {
   DetourLoop *loop;
   DetourRelay *relay;
   DetourWorkerLimits limits;
-  guint index;
+  DetourWorkerCounters counters;
 
   guint8 *cipher;       /* one read, before it is opened */
   DetourBuffer arena;   /* opened bytes of this round; the relay borrows from it */
   DetourBuffer sealed;  /* one send */
   DetourBlock *retired; /* blocks the relay borrows from, released with the round */
   DetourBlockStore blocks;
-
-  DetourSlab *slab;
-  GPtrArray *conns;   /* by slot; NULL: free */
-  GArray *free_slots; /* of guint32 */
   GPtrArray *replies; /* connections whose channel owes a reply */
   GPtrArray *stalled; /* connections that wait for room in a ring */
-  guint32 generation;
-  GPtrArray *watchers; /* mesh connections that hear of all who come and go */
-  guint n_watchers;    /* their number; written here, read by everyone */
-  guint n_conns;       /* those on their way to it included; atomic */
-  gboolean is_stopping;
-
-  DetourWorkerRings *rings;
-  DetourRegistry *registry;
-  DetourAddressCounts *addresses;
-  DetourWorkerCounters counters;
-};
-
-#define DETOUR_CONN_READ_MAX 65536u
-/* Sealed bytes of one send, without the last record. */
-#define DETOUR_CONN_SEND_MAX 65536u
+} DetourConnShared;
 
 static inline DetourConn *
 detour_conn_of_client (DetourClient *client)
 {
-  return (DetourConn *) client;
+  return client->conn;
+}
+
+void detour_conn_shared_init (DetourConnShared *self, const DetourWorkerLimits *limits);
+void detour_conn_shared_clear (DetourConnShared *self);
+/* The round is over: nothing borrows from the arena and from retired blocks any more. */
+void detour_conn_shared_reset (DetourConnShared *self);
+
+/* FALSE: clients must get what they have, so that the arena is free again, before
+ * detour_conn_ready(). */
+static inline gboolean
+detour_conn_shared_has_room (const DetourConnShared *self)
+{
+  return self->arena.cap - self->arena.len >= DETOUR_CONN_READ_MAX + DETOUR_CHANNEL_FEED_SLACK;
 }
 
 /* @sealed: (nullable): goes first; @input: (nullable): plain bytes that came already. */
-void detour_conn_start (DetourWorker *worker, DetourConn *conn, const GByteArray *sealed,
-                        const GByteArray *input);
-void detour_conn_ready (DetourLoop *loop, DetourIo *io, guint32 events);
+DetourClose detour_conn_start (DetourConnShared *shared, DetourConn *conn, const GByteArray *sealed,
+                               const GByteArray *input) G_GNUC_WARN_UNUSED_RESULT;
+/* @events: of epoll */
+DetourClose detour_conn_ready (DetourConnShared *shared, DetourConn *conn, guint32 events)
+    G_GNUC_WARN_UNUSED_RESULT;
 /* Of a stalled or paused connection: goes on with what it has sent. */
-void detour_conn_retry (DetourWorker *worker, DetourConn *conn);
-void detour_conn_timer (DetourWorker *worker, DetourTimer *timer);
+DetourClose detour_conn_retry (DetourConnShared *shared, DetourConn *conn)
+    G_GNUC_WARN_UNUSED_RESULT;
+DetourClose detour_conn_timer (DetourConnShared *shared, DetourConn *conn)
+    G_GNUC_WARN_UNUSED_RESULT;
 /* Sends what the relay has for the connection, until it blocks or nothing is left. */
-void detour_conn_flush (DetourWorker *worker, DetourConn *conn);
-/* Frees what the connection owns; its memory stays until the round is over. */
-void detour_conn_clear (DetourWorker *worker, DetourConn *conn, gboolean say_goodbye);
+DetourClose detour_conn_flush (DetourConnShared *shared, DetourConn *conn)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* It is not read any more, which does not change what the client gets; and is read again. */
+void detour_conn_freeze (DetourConnShared *shared, DetourConn *conn);
+DetourClose detour_conn_thaw (DetourConnShared *shared, DetourConn *conn) G_GNUC_WARN_UNUSED_RESULT;
+/* Moves socket, channel and all bytes that wait into @session. */
+void detour_conn_detach (DetourConnShared *shared, DetourConn *conn, DetourSession *session);
+/* Says goodbye if asked to, closes the socket and frees the buffers; the memory of the connection
+ * stays until the round is over. */
+void detour_conn_clear (DetourConnShared *shared, DetourConn *conn, gboolean say_goodbye);
 
-/* In detour-worker.c. */
-void detour_worker_end_conn (DetourWorker *self, DetourConn *conn, DetourClose reason);
-/* Gives every destination its packets, so that the arena is free again. */
-void detour_worker_flush (DetourWorker *self);
+/* In detour-conn-limit.c. */
+
+/* What the peer's system buffers, in KiB, as far as its first window shows. */
+guint detour_conn_limit_window (const DetourConn *conn);
+/* Blocked, or free of bytes to send again. */
+void detour_conn_limit_set_slow (DetourConnShared *shared, DetourConn *conn, gboolean is_slow);
+/* Of a blocked connection that took something just now. */
+void detour_conn_limit_set (DetourConnShared *shared, DetourConn *conn);
+/* The limit has come. FALSE: the peer has taken nothing. */
+gboolean detour_conn_limit_extend (DetourConnShared *shared, DetourConn *conn)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS

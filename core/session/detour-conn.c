@@ -1,4 +1,4 @@
-/* detour-conn.c: one registered connection: reading, opening, sealing, sending, its timers.
+/* detour-conn.c: one transport connection: reading, opening, sealing, sending, its timers.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -16,18 +16,56 @@ typedef union {
   struct iovec vector[64];
 } Spans;
 
-#define MESH_WRITE_TIMEOUT_US (30 * G_USEC_PER_SEC)
-
 /* Added to every interval, so that clients that came together do not stay together. */
 #define KEEP_ALIVE_JITTER_US (5 * G_USEC_PER_SEC)
 /* Keep-alives fall due on common points in time, about a second apart: an idle worker wakes once
  * for all of them. */
 #define KEEP_ALIVE_GRAIN_US (G_GINT64_CONSTANT (1) << 20)
 
+/* Opened bytes of one round: so much is read before destinations get what they have. */
+#define ARENA_SIZE (512u * 1024)
+
+void
+detour_conn_shared_init (DetourConnShared *self, const DetourWorkerLimits *limits)
+{
+  self->limits = *limits;
+  self->cipher = g_malloc (DETOUR_CONN_READ_MAX);
+  self->arena = (DetourBuffer) { g_malloc (ARENA_SIZE), 0, ARENA_SIZE };
+  self->sealed.cap = DETOUR_CHANNEL_SEAL_BOUND (DETOUR_CONN_SEND_MAX + DETOUR_FRAME_HEADER_SIZE
+                                                + DETOUR_FRAME_PAYLOAD_MAX);
+  self->sealed.data = g_malloc (self->sealed.cap);
+  self->replies = g_ptr_array_new ();
+  self->stalled = g_ptr_array_new ();
+}
+
+void
+detour_conn_shared_clear (DetourConnShared *self)
+{
+  detour_block_store_clear (&self->blocks);
+  g_ptr_array_unref (self->replies);
+  g_ptr_array_unref (self->stalled);
+  g_free (self->cipher);
+  g_free (self->arena.data);
+  g_free (self->sealed.data);
+}
+
+void
+detour_conn_shared_reset (DetourConnShared *self)
+{
+  self->arena.len = 0;
+  while (self->retired != NULL)
+    {
+      DetourBlock *block = self->retired;
+
+      self->retired = block->next;
+      detour_block_release (&self->blocks, block);
+    }
+}
+
 /* Timers --------------------------------------------------------------------------------------- */
 
 static void
-conn_set_timer (DetourWorker *worker, DetourConn *conn)
+conn_set_timer (DetourConnShared *shared, DetourConn *conn)
 {
   gint64 next_us = conn->keep_alive_us;
 
@@ -35,15 +73,15 @@ conn_set_timer (DetourWorker *worker, DetourConn *conn)
     next_us = MIN (next_us, conn->write_limit_us);
   if (conn->resume_us != 0)
     next_us = MIN (next_us, conn->resume_us);
-  detour_wheel_set (detour_loop_wheel (worker->loop), &conn->timer, next_us);
+  detour_wheel_set (detour_loop_wheel (shared->loop), &conn->timer, next_us);
 }
 
 static void
-conn_plan_keep_alive (DetourWorker *worker, DetourConn *conn)
+conn_plan_keep_alive (DetourConnShared *shared, DetourConn *conn)
 {
-  gint64 interval_us = worker->limits.keep_alive_us;
+  gint64 interval_us = shared->limits.keep_alive_us;
   gint64 jitter_us = MIN (KEEP_ALIVE_JITTER_US, interval_us / 12);
-  gint64 due_us = detour_loop_now_us (worker->loop) + interval_us;
+  gint64 due_us = detour_loop_now_us (shared->loop) + interval_us;
 
   if (jitter_us > KEEP_ALIVE_GRAIN_US)
     {
@@ -53,89 +91,89 @@ conn_plan_keep_alive (DetourWorker *worker, DetourConn *conn)
   conn->keep_alive_us = due_us;
 }
 
-static gint64
-conn_write_limit (DetourWorker *worker, DetourConn *conn)
+static gboolean
+conn_is_read (const DetourConn *conn)
 {
-  gint64 timeout_us = conn->client.is_mesh ? MESH_WRITE_TIMEOUT_US
-                                           : worker->limits.write_timeout_us;
-
-  return timeout_us > 0 ? detour_loop_now_us (worker->loop) + timeout_us : G_MAXINT64;
+  return conn->resume_us == 0 && !conn->is_stalled && !conn->is_frozen;
 }
 
-/* Interest in the socket follows from two facts. */
+/* Interest in the socket follows from what the connection waits for. */
 static void
-conn_set_events (DetourWorker *worker, DetourConn *conn)
+conn_set_events (DetourConnShared *shared, DetourConn *conn)
 {
   guint32 events = 0;
 
-  if (conn->resume_us == 0 && !conn->is_stalled)
+  if (conn_is_read (conn))
     events |= EPOLLIN;
-  if (conn->out != NULL)
+  if (conn->rest != NULL)
     events |= EPOLLOUT;
-  detour_loop_modify (worker->loop, &conn->io, events);
+  detour_loop_modify (shared->loop, &conn->io, events);
 }
 
 /* Input ---------------------------------------------------------------------------------------- */
 
 static void
-conn_keep_input (DetourWorker *worker, DetourConn *conn, const guint8 *data, gsize len)
+conn_keep_input (DetourConnShared *shared, DetourConn *conn, const guint8 *data, gsize len)
 {
-  detour_block_append (&worker->blocks, &conn->in, data, len);
+  detour_block_append (&shared->blocks, &conn->in, data, len);
 }
 
 /* The relay borrows from the block until the round is over. */
 static DetourBlock *
-conn_retire_input (DetourWorker *worker, DetourConn *conn)
+conn_retire_input (DetourConnShared *shared, DetourConn *conn)
 {
   DetourBlock *conn_block = g_steal_pointer (&conn->in);
 
-  conn_block->next = worker->retired;
-  worker->retired = conn_block;
+  conn_block->next = shared->retired;
+  shared->retired = conn_block;
   return conn_block;
 }
 
-/* Gives whole frames to the relay and keeps the rest. FALSE: the connection is closed, paused or
- * stalled. */
-static gboolean
-conn_give (DetourWorker *worker, DetourConn *conn, guint8 *data, gsize len)
+typedef enum {
+  CONN_WENT_ON,
+  CONN_WAITS, /* paused or stalled; what follows is to be kept */
+  CONN_ENDS,
+} ConnStep;
+
+/* Gives whole frames to the relay and keeps the rest. @why: set with CONN_ENDS. */
+static ConnStep
+conn_give (DetourConnShared *shared, DetourConn *conn, guint8 *data, gsize len, DetourClose *why)
 {
-  DetourClose why = DETOUR_CLOSE_FRAME;
   gint64 resume_us = 0;
   gsize used;
-  DetourInput result = detour_relay_input (worker->relay, &conn->client, data, len, &used,
-                                           &resume_us, &why);
+  DetourInput result;
 
+  *why = DETOUR_CLOSE_FRAME;
+  result = detour_relay_input (shared->relay, conn->client, data, len, &used, &resume_us, why);
   if (result == DETOUR_INPUT_CLOSE)
-    {
-      detour_worker_end_conn (worker, conn, why);
-      return FALSE;
-    }
+    return CONN_ENDS;
 
-  conn_keep_input (worker, conn, data + used, len - used);
+  conn_keep_input (shared, conn, data + used, len - used);
   if (result == DETOUR_INPUT_OK)
-    return TRUE;
+    return CONN_WENT_ON;
 
   if (result == DETOUR_INPUT_PAUSE)
     {
       conn->resume_us = resume_us;
-      conn_set_timer (worker, conn);
+      conn_set_timer (shared, conn);
     }
   else
     {
       conn->is_stalled = TRUE;
-      g_ptr_array_add (worker->stalled, conn);
+      g_ptr_array_add (shared->stalled, conn);
     }
-  conn_set_events (worker, conn);
-  return FALSE;
+  conn_set_events (shared, conn);
+  return CONN_WAITS;
 }
 
 /* Moves bytes from *@data to the kept ones until there are @wanted. */
 static gboolean
-conn_fill_input (DetourWorker *worker, DetourConn *conn, gsize wanted, guint8 **data, gsize *len)
+conn_fill_input (DetourConnShared *shared, DetourConn *conn, gsize wanted, guint8 **data,
+                 gsize *len)
 {
   gsize n = MIN (wanted - MIN (wanted, conn->in->len), *len);
 
-  conn_keep_input (worker, conn, *data, n);
+  conn_keep_input (shared, conn, *data, n);
   *data += n;
   *len -= n;
   return conn->in->len >= wanted;
@@ -143,93 +181,97 @@ conn_fill_input (DetourWorker *worker, DetourConn *conn, gsize wanted, guint8 **
 
 /* The frame that was cut by the end of the last read is completed where it is kept; all others stay
  * where they lie. */
-static void
-conn_take (DetourWorker *worker, DetourConn *conn, guint8 *data, gsize len)
+static DetourClose
+conn_take (DetourConnShared *shared, DetourConn *conn, guint8 *data, gsize len)
 {
+  DetourClose why;
+
   if (conn->in != NULL)
     {
       DetourBlock *kept;
       DetourFrame frame;
+      ConnStep step;
 
-      if (!conn_fill_input (worker, conn, DETOUR_FRAME_HEADER_SIZE, &data, &len))
-        return;
+      if (!conn_fill_input (shared, conn, DETOUR_FRAME_HEADER_SIZE, &data, &len))
+        return DETOUR_CONN_OPEN;
 
-      /* What the header alone condemns is not waited for. */
-      if (detour_frame_parse (conn->in->data, conn->in->len, conn->client.is_mesh, &frame)
+      /* A frame whose header alone is wrong is not waited for. */
+      if (detour_frame_parse (conn->in->data, conn->in->len, conn->client->is_mesh, &frame)
               == DETOUR_FRAME_MORE
-          && !conn_fill_input (worker, conn, DETOUR_FRAME_HEADER_SIZE + frame.len, &data, &len))
-        return;
+          && !conn_fill_input (shared, conn, DETOUR_FRAME_HEADER_SIZE + frame.len, &data, &len))
+        return DETOUR_CONN_OPEN;
 
-      kept = conn_retire_input (worker, conn);
-      if (!conn_give (worker, conn, kept->data, kept->len))
+      kept = conn_retire_input (shared, conn);
+      step = conn_give (shared, conn, kept->data, kept->len, &why);
+      if (step == CONN_WAITS)
+        conn_keep_input (shared, conn, data, len);
+      if (step != CONN_WENT_ON)
+        return step == CONN_ENDS ? why : DETOUR_CONN_OPEN;
+    }
+  if (len > 0 && conn_give (shared, conn, data, len, &why) == CONN_ENDS)
+    return why;
+  return DETOUR_CONN_OPEN;
+}
+
+/* Goes on with the bytes that were kept while the connection was not read. */
+static DetourClose
+conn_resume (DetourConnShared *shared, DetourConn *conn)
+{
+  if (conn->in != NULL && conn_is_read (conn))
+    {
+      DetourBlock *kept = conn_retire_input (shared, conn);
+      DetourClose why;
+
+      switch (conn_give (shared, conn, kept->data, kept->len, &why))
         {
-          if (!conn->is_closed)
-            conn_keep_input (worker, conn, data, len);
-          return;
+        case CONN_ENDS:
+          return why;
+        case CONN_WAITS:
+          return DETOUR_CONN_OPEN;
+        case CONN_WENT_ON:
+          break;
         }
     }
-  if (len > 0)
-    conn_give (worker, conn, data, len);
+  conn_set_events (shared, conn);
+  return DETOUR_CONN_OPEN;
 }
 
-/* Goes on with the bytes that were kept while the connection was paused or stalled. */
 static void
-conn_resume (DetourWorker *worker, DetourConn *conn)
+conn_note_reply (DetourConnShared *shared, DetourConn *conn)
 {
-  if (conn->in != NULL)
-    {
-      DetourBlock *kept = conn_retire_input (worker, conn);
-
-      if (!conn_give (worker, conn, kept->data, kept->len))
-        return;
-    }
-  conn_set_events (worker, conn);
+  conn->owes_reply = TRUE;
+  g_ptr_array_add (shared->replies, conn);
 }
 
-static void
-conn_read_some (DetourWorker *worker, DetourConn *conn)
+static DetourClose
+conn_read_some (DetourConnShared *shared, DetourConn *conn)
 {
   gboolean plain = detour_channel_is_plain (&conn->channel);
-  gsize room = DETOUR_CONN_READ_MAX + (plain ? 0 : DETOUR_CHANNEL_FEED_SLACK);
   DetourChannelResult result = DETOUR_CHANNEL_OK;
+  guint8 *start = shared->arena.data + shared->arena.len;
   gboolean reply = FALSE;
-  guint8 *start;
+  DetourClose why;
   gssize n;
 
-  if (worker->arena.cap - worker->arena.len < room)
-    {
-      detour_worker_flush (worker);
-      if (conn->is_closed)
-        return;
-    }
-
-  start = worker->arena.data + worker->arena.len;
-  n = recv (conn->io.fd, plain ? start : worker->cipher, DETOUR_CONN_READ_MAX, 0);
-  detour_counter_add (&worker->counters.reads, 1);
-  if (n <= 0)
-    {
-      if (n == 0)
-        detour_worker_end_conn (worker, conn, DETOUR_CLOSE_PEER);
-      else if (errno != EAGAIN && errno != EINTR)
-        detour_worker_end_conn (worker, conn, DETOUR_CLOSE_RESET);
-      return;
-    }
+  n = recv (conn->io.fd, plain ? start : shared->cipher, DETOUR_CONN_READ_MAX, 0);
+  detour_counter_add (&shared->counters.reads, 1);
+  if (n == 0)
+    return DETOUR_CLOSE_PEER;
+  if (n < 0)
+    return errno == EAGAIN || errno == EINTR ? DETOUR_CONN_OPEN : DETOUR_CLOSE_RESET;
 
   if (plain)
-    worker->arena.len += (gsize) n;
+    shared->arena.len += (gsize) n;
   else
-    result = detour_channel_feed (&conn->channel, worker->cipher, (gsize) n, &worker->arena,
+    result = detour_channel_feed (&conn->channel, shared->cipher, (gsize) n, &shared->arena,
                                   &reply);
 
   if (reply && !conn->owes_reply)
-    {
-      conn->owes_reply = TRUE;
-      g_ptr_array_add (worker->replies, conn);
-    }
-  conn_take (worker, conn, start, (gsize) (worker->arena.data + worker->arena.len - start));
-  if (result != DETOUR_CHANNEL_OK && !conn->is_closed)
-    detour_worker_end_conn (
-        worker, conn, result == DETOUR_CHANNEL_CLOSED ? DETOUR_CLOSE_PEER : DETOUR_CLOSE_RECORD);
+    conn_note_reply (shared, conn);
+  why = conn_take (shared, conn, start, (gsize) (shared->arena.data + shared->arena.len - start));
+  if (why != DETOUR_CONN_OPEN || result == DETOUR_CHANNEL_OK)
+    return why;
+  return result == DETOUR_CHANNEL_CLOSED ? DETOUR_CLOSE_PEER : DETOUR_CLOSE_RECORD;
 }
 
 /* Output --------------------------------------------------------------------------------------- */
@@ -237,7 +279,8 @@ conn_read_some (DetourWorker *worker, DetourConn *conn)
 /* The socket is full. What it did not take is sealed and can only wait; what comes from now on is
  * copied, within limits. */
 static void
-conn_block (DetourWorker *worker, DetourConn *conn, const struct iovec *rest, guint n, gsize skip)
+conn_block (DetourConnShared *shared, DetourConn *conn, const struct iovec *rest, guint n,
+            gsize skip)
 {
   gsize len = 0;
 
@@ -245,28 +288,30 @@ conn_block (DetourWorker *worker, DetourConn *conn, const struct iovec *rest, gu
     len += rest[i].iov_len;
   len -= skip;
 
-  conn->out = g_malloc (MAX (len, 1));
-  conn->out_len = 0;
-  conn->out_at = 0;
+  conn->rest = g_malloc (sizeof *conn->rest + len);
+  conn->rest->len = 0;
+  conn->rest->at = 0;
   for (guint i = 0; i < n; i++)
     {
       gsize cut = MIN (skip, rest[i].iov_len);
 
-      memcpy (conn->out + conn->out_len, (const guint8 *) rest[i].iov_base + cut,
+      memcpy (conn->rest->bytes + conn->rest->len, (const guint8 *) rest[i].iov_base + cut,
               rest[i].iov_len - cut);
-      conn->out_len += (guint32) (rest[i].iov_len - cut);
+      conn->rest->len += (guint32) (rest[i].iov_len - cut);
       skip -= cut;
     }
 
-  detour_relay_park (worker->relay, &conn->client);
-  conn->write_limit_us = conn_write_limit (worker, conn);
-  conn_set_events (worker, conn);
-  conn_set_timer (worker, conn);
+  detour_relay_park (shared->relay, conn->client);
+  detour_conn_limit_set_slow (shared, conn, TRUE);
+  detour_conn_limit_set (shared, conn);
+  conn_set_events (shared, conn);
+  conn_set_timer (shared, conn);
 }
 
-/* FALSE: blocked or closed. */
-static gboolean
-conn_send_spans (DetourWorker *worker, DetourConn *conn, struct iovec *spans, guint n, gsize len)
+/* @is_blocked: (out): the socket did not take all of it. */
+static DetourClose
+conn_send_spans (DetourConnShared *shared, DetourConn *conn, struct iovec *spans, guint n,
+                 gsize len, gboolean *is_blocked)
 {
   gssize sent;
 
@@ -276,195 +321,257 @@ conn_send_spans (DetourWorker *worker, DetourConn *conn, struct iovec *spans, gu
     sent = sendmsg (conn->io.fd, &(struct msghdr) { .msg_iov = spans, .msg_iovlen = n },
                     MSG_NOSIGNAL | MSG_DONTWAIT);
 
-  detour_counter_add (&worker->counters.sends, 1);
-  if (sent == (gssize) len)
-    return TRUE;
+  detour_counter_add (&shared->counters.sends, 1);
+  *is_blocked = sent != (gssize) len;
+  if (!*is_blocked)
+    return DETOUR_CONN_OPEN;
   if (sent < 0 && errno != EAGAIN && errno != EINTR)
     {
-      detour_relay_write_failed (worker->relay, &conn->client);
-      detour_worker_end_conn (worker, conn, DETOUR_CLOSE_WRITE);
-      return FALSE;
+      detour_relay_write_failed (shared->relay, conn->client);
+      return DETOUR_CLOSE_WRITE;
     }
-  conn_block (worker, conn, spans, n, (gsize) MAX (sent, 0));
-  return FALSE;
+  conn_block (shared, conn, spans, n, (gsize) MAX (sent, 0));
+  return DETOUR_CONN_OPEN;
 }
 
-static gboolean
-conn_send_sealed (DetourWorker *worker, DetourConn *conn)
+static DetourClose
+conn_send_sealed (DetourConnShared *shared, DetourConn *conn, gboolean *is_blocked)
 {
-  struct iovec span = { worker->sealed.data, worker->sealed.len };
+  struct iovec span = { shared->sealed.data, shared->sealed.len };
 
-  return span.iov_len == 0 || conn_send_spans (worker, conn, &span, 1, span.iov_len);
+  *is_blocked = FALSE;
+  if (span.iov_len == 0)
+    return DETOUR_CONN_OPEN;
+  return conn_send_spans (shared, conn, &span, 1, span.iov_len, is_blocked);
 }
 
-static void
-conn_flush_plain (DetourWorker *worker, DetourConn *conn)
+static DetourClose
+conn_flush_plain (DetourConnShared *shared, DetourConn *conn)
+{
+  DetourClose why = DETOUR_CONN_OPEN;
+  gboolean is_blocked = FALSE;
+  Spans spans;
+  gsize len;
+  guint n;
+
+  while (why == DETOUR_CONN_OPEN && !is_blocked
+         && (n = detour_relay_gather (shared->relay, conn->client, spans.span,
+                                      G_N_ELEMENTS (spans.span), DETOUR_CONN_SEND_MAX, &len))
+                > 0)
+    why = conn_send_spans (shared, conn, spans.vector, n, len, &is_blocked);
+  return why;
+}
+
+static DetourClose
+conn_flush_sealed (DetourConnShared *shared, DetourConn *conn)
 {
   Spans spans;
   gsize len;
   guint n;
 
-  while ((n = detour_relay_gather (worker->relay, &conn->client, spans.span,
-                                   G_N_ELEMENTS (spans.span), DETOUR_CONN_SEND_MAX, &len))
-         > 0)
-    if (!conn_send_spans (worker, conn, spans.vector, n, len))
-      return;
-}
-
-static void
-conn_flush_sealed (DetourWorker *worker, DetourConn *conn)
-{
-  Spans spans;
-  gsize len;
-  guint n;
-
-  worker->sealed.len = 0;
+  shared->sealed.len = 0;
   do
     {
-      n = detour_relay_gather (worker->relay, &conn->client, spans.span, G_N_ELEMENTS (spans.span),
+      n = detour_relay_gather (shared->relay, conn->client, spans.span, G_N_ELEMENTS (spans.span),
                                DETOUR_CHANNEL_RECORD_MAX, &len);
       if (n == 0 && !conn->owes_reply)
         break;
       conn->owes_reply = FALSE;
-      if (!detour_channel_seal (&conn->channel, spans.vector, n, &worker->sealed))
+      if (!detour_channel_seal (&conn->channel, spans.vector, n, &shared->sealed))
         {
-          detour_relay_write_failed (worker->relay, &conn->client);
-          detour_worker_end_conn (worker, conn, DETOUR_CLOSE_RECORD);
-          return;
+          detour_relay_write_failed (shared->relay, conn->client);
+          return DETOUR_CLOSE_RECORD;
         }
-      if (worker->sealed.len >= DETOUR_CONN_SEND_MAX)
+      if (shared->sealed.len >= DETOUR_CONN_SEND_MAX)
         {
-          if (!conn_send_sealed (worker, conn))
-            return;
-          worker->sealed.len = 0;
+          gboolean is_blocked;
+          DetourClose why = conn_send_sealed (shared, conn, &is_blocked);
+
+          if (why != DETOUR_CONN_OPEN || is_blocked)
+            return why;
+          shared->sealed.len = 0;
         }
     }
   while (n > 0);
-  conn_send_sealed (worker, conn);
+  return conn_send_sealed (shared, conn, &(gboolean) { FALSE });
 }
 
-void
-detour_conn_flush (DetourWorker *worker, DetourConn *conn)
+DetourClose
+detour_conn_flush (DetourConnShared *shared, DetourConn *conn)
 {
-  if (conn->out != NULL)
-    return;
+  DetourClose why;
+
+  if (conn->rest != NULL)
+    return DETOUR_CONN_OPEN;
   if (detour_channel_is_plain (&conn->channel))
-    conn_flush_plain (worker, conn);
+    why = conn_flush_plain (shared, conn);
   else
-    conn_flush_sealed (worker, conn);
-  if (conn->client.is_overfull && !conn->is_closed)
-    detour_worker_end_conn (worker, conn, DETOUR_CLOSE_BACKLOG);
+    why = conn_flush_sealed (shared, conn);
+  if (why != DETOUR_CONN_OPEN)
+    return why;
+  if (conn->rest == NULL)
+    detour_conn_limit_set_slow (shared, conn, FALSE);
+  return conn->client->is_overfull ? DETOUR_CLOSE_BACKLOG : DETOUR_CONN_OPEN;
 }
 
-static void
-conn_write_some (DetourWorker *worker, DetourConn *conn)
+static DetourClose
+conn_write_some (DetourConnShared *shared, DetourConn *conn)
 {
-  gssize sent = send (conn->io.fd, conn->out + conn->out_at, conn->out_len - conn->out_at,
+  DetourConnRest *rest = conn->rest;
+  gssize sent = send (conn->io.fd, rest->bytes + rest->at, rest->len - rest->at,
                       MSG_NOSIGNAL | MSG_DONTWAIT);
 
-  detour_counter_add (&worker->counters.sends, 1);
+  detour_counter_add (&shared->counters.sends, 1);
   if (sent < 0)
-    {
-      if (errno != EAGAIN && errno != EINTR)
-        detour_worker_end_conn (worker, conn, DETOUR_CLOSE_WRITE);
-      return;
-    }
+    return errno == EAGAIN || errno == EINTR ? DETOUR_CONN_OPEN : DETOUR_CLOSE_WRITE;
 
-  conn->out_at += (guint32) sent;
+  rest->at += (guint32) sent;
   if (sent > 0)
-    conn->client.progress_us = detour_loop_now_us (worker->loop);
-  if (conn->out_at < conn->out_len)
+    conn->client->progress_us = detour_loop_now_us (shared->loop);
+  if (rest->at < rest->len)
     {
       /* It takes something, if slowly. The timer looks again when the old limit has come. */
       if (sent > 0)
-        conn->write_limit_us = conn_write_limit (worker, conn);
-      return;
+        detour_conn_limit_set (shared, conn);
+      return DETOUR_CONN_OPEN;
     }
 
-  g_clear_pointer (&conn->out, g_free);
+  g_clear_pointer (&conn->rest, g_free);
   conn->write_limit_us = 0;
-  conn_set_events (worker, conn);
-  detour_relay_unblock (worker->relay, &conn->client);
+  conn_set_events (shared, conn);
+  detour_relay_unblock (shared->relay, conn->client);
+  /* The answer to a KeyUpdate goes out now, whether there is a packet to take it along or not. */
+  if (conn->owes_reply)
+    conn_note_reply (shared, conn);
+  return DETOUR_CONN_OPEN;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
 
-void
-detour_conn_ready (DetourLoop *loop, DetourIo *io, guint32 events)
+DetourClose
+detour_conn_ready (DetourConnShared *shared, DetourConn *conn, guint32 events)
 {
-  DetourConn *conn = (DetourConn *) (gpointer) ((guint8 *) io - G_STRUCT_OFFSET (DetourConn, io));
-  DetourWorker *worker = detour_loop_user (loop);
+  if (conn->rest != NULL && events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
+    {
+      DetourClose why = conn_write_some (shared, conn);
 
-  if (conn->out != NULL && events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
-    conn_write_some (worker, conn);
-  if (conn->is_closed)
-    return;
-  if (conn->resume_us == 0 && !conn->is_stalled && events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-    conn_read_some (worker, conn);
-  else if (events & (EPOLLERR | EPOLLHUP))
-    detour_worker_end_conn (worker, conn, DETOUR_CLOSE_RESET);
+      if (why != DETOUR_CONN_OPEN)
+        return why;
+    }
+  if (conn_is_read (conn) && events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+    return conn_read_some (shared, conn);
+  return events & (EPOLLERR | EPOLLHUP) ? DETOUR_CLOSE_RESET : DETOUR_CONN_OPEN;
 }
 
-void
-detour_conn_retry (DetourWorker *worker, DetourConn *conn)
+DetourClose
+detour_conn_retry (DetourConnShared *shared, DetourConn *conn)
 {
   conn->is_stalled = FALSE;
   conn->resume_us = 0;
-  conn_resume (worker, conn);
+  return conn_resume (shared, conn);
 }
 
 void
-detour_conn_timer (DetourWorker *worker, DetourTimer *timer)
+detour_conn_freeze (DetourConnShared *shared, DetourConn *conn)
 {
-  DetourConn *conn = (DetourConn *) (gpointer) ((guint8 *) timer
-                                                - G_STRUCT_OFFSET (DetourConn, timer));
-  gint64 now_us = detour_loop_now_us (worker->loop);
+  conn->is_frozen = TRUE;
+  conn_set_events (shared, conn);
+}
+
+DetourClose
+detour_conn_thaw (DetourConnShared *shared, DetourConn *conn)
+{
+  conn->is_frozen = FALSE;
+  return conn_resume (shared, conn);
+}
+
+DetourClose
+detour_conn_timer (DetourConnShared *shared, DetourConn *conn)
+{
+  gint64 now_us = detour_loop_now_us (shared->loop);
 
   if (conn->write_limit_us != 0 && conn->write_limit_us <= now_us)
     {
-      detour_worker_end_conn (worker, conn, DETOUR_CLOSE_WRITE_TIME);
-      return;
+      if (!detour_conn_limit_extend (shared, conn))
+        return DETOUR_CLOSE_WRITE_TIME;
     }
   if (conn->resume_us != 0 && conn->resume_us <= now_us)
     {
+      DetourClose why;
+
       conn->resume_us = 0;
-      conn_resume (worker, conn);
-      if (conn->is_closed)
-        return;
+      why = conn_resume (shared, conn);
+      if (why != DETOUR_CONN_OPEN)
+        return why;
     }
   if (conn->keep_alive_us <= now_us)
     {
-      detour_relay_keep_alive (worker->relay, &conn->client);
-      conn_plan_keep_alive (worker, conn);
+      detour_relay_keep_alive (shared->relay, conn->client);
+      conn_plan_keep_alive (shared, conn);
     }
-  conn_set_timer (worker, conn);
+  conn_set_timer (shared, conn);
+  return DETOUR_CONN_OPEN;
 }
 
-void
-detour_conn_start (DetourWorker *worker, DetourConn *conn, const GByteArray *sealed,
+DetourClose
+detour_conn_start (DetourConnShared *shared, DetourConn *conn, const GByteArray *sealed,
                    const GByteArray *input)
 {
-  conn_plan_keep_alive (worker, conn);
-  conn_set_timer (worker, conn);
+  conn->window_kib = detour_conn_limit_window (conn);
+  conn_plan_keep_alive (shared, conn);
+  if (conn->owes_reply)
+    conn_note_reply (shared, conn);
+  conn_set_timer (shared, conn);
   if (sealed != NULL && sealed->len > 0)
     {
       struct iovec rest = { sealed->data, sealed->len };
 
-      conn_block (worker, conn, &rest, 1, 0);
+      conn_block (shared, conn, &rest, 1, 0);
     }
-  if (input != NULL && input->len > 0)
-    {
-      conn_keep_input (worker, conn, input->data, input->len);
-      conn_resume (worker, conn);
-    }
+  if (input == NULL || input->len == 0)
+    return DETOUR_CONN_OPEN;
+  conn_keep_input (shared, conn, input->data, input->len);
+  return conn_resume (shared, conn);
+}
+
+/* What @conn holds beside its socket, channel and client. */
+static void
+conn_drop_buffers (DetourConnShared *shared, DetourConn *conn)
+{
+  detour_wheel_clear (detour_loop_wheel (shared->loop), &conn->timer);
+  detour_loop_remove (shared->loop, &conn->io);
+  g_clear_pointer (&conn->rest, g_free);
+  if (conn->in != NULL)
+    conn_retire_input (shared, conn);
 }
 
 void
-detour_conn_clear (DetourWorker *worker, DetourConn *conn, gboolean say_goodbye)
+detour_conn_detach (DetourConnShared *shared, DetourConn *conn, DetourSession *session)
 {
-  detour_wheel_clear (detour_loop_wheel (worker->loop), &conn->timer);
-  detour_loop_remove (worker->loop, &conn->io);
-  if (say_goodbye && conn->out == NULL)
+  session->fd = conn->io.fd;
+  session->channel = conn->channel;
+  session->number = conn->number;
+  session->listener = conn->listener;
+  session->address_key = conn->address_key;
+  if (conn->rest != NULL)
+    session->sealed = g_byte_array_append (g_byte_array_new (), conn->rest->bytes + conn->rest->at,
+                                           conn->rest->len - conn->rest->at);
+  if (conn->in != NULL)
+    session->input = g_byte_array_append (g_byte_array_new (), conn->in->data, conn->in->len);
+  session->owes_reply = conn->owes_reply;
+
+  conn_drop_buffers (shared, conn);
+  conn->io.fd = -1;
+  conn->channel = (DetourChannel) { NULL };
+}
+
+void
+detour_conn_clear (DetourConnShared *shared, DetourConn *conn, gboolean say_goodbye)
+{
+  gboolean was_blocked = conn->rest != NULL;
+
+  conn_drop_buffers (shared, conn);
+  if (say_goodbye && !was_blocked)
     {
       guint8 bytes[DETOUR_CHANNEL_SEAL_BOUND (0)];
       DetourBuffer goodbye = { bytes, 0, sizeof bytes };
@@ -478,9 +585,4 @@ detour_conn_clear (DetourWorker *worker, DetourConn *conn, gboolean say_goodbye)
   close (conn->io.fd);
   conn->io.fd = -1;
   detour_channel_clear (&conn->channel);
-  g_clear_pointer (&conn->out, g_free);
-  if (conn->in != NULL)
-    conn_retire_input (worker, conn);
-  detour_address_counts_leave (worker->addresses, &conn->address_key);
-  g_clear_pointer (&conn->verdict, detour_verdict_unref);
 }

@@ -123,7 +123,7 @@ handshake_asking_admit (DetourHandshake *self, DetourVerdict *verdict)
   session->listener = g_intern_string (self->listener->instance);
   session->address_key = self->counted;
   handshake_asking_fill_presence (self, &session->presence);
-  session->output = g_byte_array_append (g_byte_array_new (), info, sizeof info);
+  session->client.output = g_byte_array_append (g_byte_array_new (), info, sizeof info);
   if (self->out->len > 0)
     session->sealed = g_byte_array_ref (self->out);
   if (self->plain->len > 0)

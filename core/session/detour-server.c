@@ -4,43 +4,13 @@
 
 #include "detour-server-private.h"
 
-#include "detour-rate-config.h"
+#include "detour-worker-limits.h"
 #include "detour-recheck.h"
 
 #define WORKERS_AUTO_MAX 4u
 #define HTTPS_PORT       443u
 
 /* Limits --------------------------------------------------------------------------------------- */
-
-/* FALSE with @error set when the file of rates cannot be used; @out has what the file does not say
- * then. */
-static gboolean
-server_read_worker_limits (const DetourSettings *settings, const DetourLimits *limits,
-                           DetourWorkerLimits *out, GError **error)
-{
-  g_autoptr (GError) problem = NULL;
-  DetourRateConfig rates;
-
-  *out = (DetourWorkerLimits) {
-    .relay = {
-      .queue = { .packets = limits->queue_packets, .bytes = limits->queue_bytes },
-      .receive_rate = limits->receive_rate,
-      .receive_burst = limits->receive_burst != 0 ? limits->receive_burst : limits->receive_rate,
-    },
-    .write_timeout_us = limits->write_timeout_us,
-    .keep_alive_us = limits->keep_alive_us,
-  };
-  if (limits->rate_config_file == NULL)
-    return TRUE;
-  if (!detour_rate_config_load (limits->rate_config_file, &rates, &problem))
-    {
-      detour_settings_error (settings, "rate-config-file", error, "%s", problem->message);
-      return FALSE;
-    }
-  out->relay.receive_rate = rates.rate;
-  out->relay.receive_burst = rates.burst;
-  return TRUE;
-}
 
 static void
 server_read_socket_options (const DetourLimits *limits, DetourSocketOptions *out)
@@ -61,7 +31,7 @@ server_apply_limits (gpointer data, DetourSettings *settings)
   g_autoptr (GError) error = NULL;
 
   detour_settings_fill (settings, &limits);
-  if (!server_read_worker_limits (settings, &limits, &worker_limits, &error))
+  if (!detour_worker_limits_read (&worker_limits, settings, &limits, self->n_workers, &error))
     {
       /* The file became bad after it was checked: the rates in force stay, the rest is new. */
       g_warning ("%s", error->message);
@@ -407,7 +377,7 @@ server_start_workers (DetourServer *self, const DetourConfig *config, const Deto
   DetourWorkerLimits limits;
   guint n = server_count_workers (config);
 
-  if (!server_read_worker_limits (config->limits, &config->options.limits, &limits, error))
+  if (!detour_worker_limits_read (&limits, config->limits, &config->options.limits, n, error))
     return FALSE;
   self->receive_rate = limits.relay.receive_rate;
   self->receive_burst = limits.relay.receive_burst;

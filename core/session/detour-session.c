@@ -14,8 +14,8 @@ detour_session_free (DetourSession *self)
     close (self->fd);
   detour_channel_clear (&self->channel);
   g_clear_pointer (&self->verdict, detour_verdict_unref);
+  detour_client_state_clear (&self->client);
   g_clear_pointer (&self->sealed, g_byte_array_unref);
-  g_clear_pointer (&self->output, g_byte_array_unref);
   g_clear_pointer (&self->input, g_byte_array_unref);
   g_free (self);
 }

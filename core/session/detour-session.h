@@ -2,33 +2,39 @@
  * another.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a connection needs to go on is here and nowhere else: descriptor, record layer, who it is,
- * bytes that have come and bytes that must go. The handshake pool fills it, a worker takes it
- * over. */
+ * What a connection needs to go on is here: descriptor, record layer, who logged in, bytes that
+ * have come and bytes that must go, and what it has counted so far. The handshake pool fills it and
+ * a worker takes it over; a worker can also take a registered connection apart into one again, see
+ * detour_worker_detach_all(). */
 #pragma once
 
 #include <glib.h>
 
 #include "detour-channel.h"
 #include "detour-frame.h"
+#include "detour-relay.h"
 #include "detour-address-counts.h"
 #include "detour-verdict.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
+  /* Of the transport connection. */
   int fd;
   DetourChannel channel;
-  guint64 number; /* of the connection, for people: counts from 1 */
+  guint64 number;               /* for people: counts from 1 */
+  const char *listener;         /* "transport/https"; interned */
+  DetourAddressKey address_key; /* to be counted out when the connection ends */
+  GByteArray *sealed;  /* bytes of the record layer that the socket did not take yet; NULL: none */
+  GByteArray *input;   /* plain bytes behind the login; NULL: none */
+  gboolean owes_reply; /* the channel has bytes of its own to send */
+
+  /* Of the key that logged in over it. */
   DetourKey key;
   DetourPresence presence;
   gboolean is_mesh;
-  DetourVerdict *verdict;       /* by which the client was let in; NULL: admission was not asked */
-  const char *listener;         /* "transport/https"; interned */
-  DetourAddressKey address_key; /* to be counted out when the connection ends */
-  GByteArray *sealed; /* bytes of the record layer that the socket did not take yet; NULL: none */
-  GByteArray *output; /* frames that go first: ServerInfo */
-  GByteArray *input;  /* plain bytes behind the login; NULL: none */
+  DetourVerdict *verdict;   /* by which it was let in; NULL: admission was not asked */
+  DetourClientState client; /* its `output` begins with ServerInfo after a login */
 } DetourSession;
 
 /* Closes what is still there. */

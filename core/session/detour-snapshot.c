@@ -4,7 +4,7 @@
 
 #include "detour-snapshot.h"
 
-#include "detour-conn-private.h"
+#include "detour-worker-private.h"
 #include "detour-mailbox.h"
 
 /* Connections looked at between two rounds of a worker: some 50 µs. */
@@ -43,7 +43,8 @@ snapshot_key_fits (const DetourKey *key, const DetourSnapshotFilter *filter)
 static void
 snapshot_copy_conn (Part *part, const DetourConn *conn)
 {
-  const DetourClient *client = &conn->client;
+  const DetourClient *client = conn->client;
+  const DetourVerdict *verdict = client->verdict;
   DetourSnapshotRow row = {
     .key = client->peer->key,
     .handle = client->handle,
@@ -56,17 +57,17 @@ snapshot_copy_conn (Part *part, const DetourConn *conn)
     .tx_bytes = client->tx_bytes,
     .dropped_packets = client->dropped_packets,
     .waiting_bytes = detour_relay_waiting_bytes (client)
-                   + (conn->out != NULL ? conn->out_len - conn->out_at : 0),
+                   + (conn->rest != NULL ? conn->rest->len - conn->rest->at : 0),
     .listener = conn->listener != NULL ? conn->listener : "",
     .is_home = client->is_preferred,
     .is_mesh = client->is_mesh,
     .is_watcher = client->is_watcher,
     .is_prober = (client->presence.flags & DETOUR_FRAME_PRESENT_PROBER) != 0,
-    .is_blocked = conn->out != NULL,
+    .is_blocked = conn->rest != NULL,
   };
 
-  if (conn->verdict != NULL && conn->verdict->label != NULL)
-    row.label = g_string_chunk_insert_const (part->texts, conn->verdict->label);
+  if (verdict != NULL && verdict->label != NULL)
+    row.label = g_string_chunk_insert_const (part->texts, verdict->label);
   g_array_append_val (part->rows, row);
 }
 
@@ -87,16 +88,16 @@ snapshot_on_slice (DetourLoop *loop, gpointer data)
 {
   Part *part = data;
   DetourWorker *worker = part->worker;
-  guint end = MIN (part->next + SLICE, worker->conns->len);
+  guint end = MIN (part->next + SLICE, detour_worker_n_slots (worker));
 
   for (; part->next < end; part->next++)
     {
-      const DetourConn *conn = g_ptr_array_index (worker->conns, part->next);
+      const DetourConn *conn = detour_worker_conn_at (worker, part->next);
 
-      if (conn != NULL && snapshot_key_fits (&conn->client.peer->key, &part->snapshot->filter))
+      if (conn != NULL && snapshot_key_fits (&conn->client->peer->key, &part->snapshot->filter))
         snapshot_copy_conn (part, conn);
     }
-  if (part->next < worker->conns->len)
+  if (part->next < detour_worker_n_slots (worker))
     detour_loop_post (loop, snapshot_on_slice, part);
   else if (g_atomic_int_dec_and_test (&part->snapshot->n_missing))
     detour_mailbox_post (NULL, snapshot_on_all_done, part->snapshot, NULL);
@@ -126,7 +127,8 @@ detour_snapshot_take (DetourServer *server, const DetourSnapshotFilter *filter,
                        g_string_chunk_new (1024) };
     }
   for (guint i = 0; i < self->n_parts; i++)
-    detour_loop_post (detour_loop_loop (self->parts[i].worker), snapshot_on_slice, &self->parts[i]);
+    detour_loop_post (detour_worker_loop (self->parts[i].worker), snapshot_on_slice,
+                      &self->parts[i]);
 }
 
 void

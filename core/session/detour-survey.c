@@ -5,7 +5,7 @@
 #include "detour-survey.h"
 
 #include "detour-address.h"
-#include "detour-conn-private.h"
+#include "detour-worker-private.h"
 #include "detour-mailbox.h"
 
 /* Slots a worker looks at for one survey. */
@@ -50,15 +50,15 @@ survey_format_address (const DetourPresence *presence, char *out)
 static void
 survey_add_client (DetourSurvey *self, const DetourConn *conn)
 {
-  const DetourPresence *presence = &conn->client.presence;
-  DetourSurveyClient client = { .handle = conn->client.handle };
+  const DetourPresence *presence = &conn->client->presence;
+  DetourSurveyClient client = { .handle = conn->client->handle };
   DetourAuthRequest fields = { .listener = conn->listener };
   char app_name[DETOUR_FRAME_APP_NAME_MAX + 1] = "";
   char address[DETOUR_ADDRESS_TEXT_MAX];
   DetourChannelInfo info;
 
   detour_channel_info (&conn->channel, &info);
-  memcpy (fields.key, conn->client.peer->key.bytes, DETOUR_KEY_SIZE);
+  memcpy (fields.key, conn->client->peer->key.bytes, DETOUR_KEY_SIZE);
   memcpy (app_name, presence->name, MIN (presence->name_len, sizeof app_name - 1));
   fields.address = survey_format_address (presence, address);
   fields.sni = info.sni;
@@ -86,16 +86,16 @@ survey_look (DetourLoop *loop, gpointer data)
   DetourSurvey *self = data;
   const DetourWorker *worker = detour_loop_user (loop);
   guint32 slot = self->first;
-  guint32 end = MIN (worker->conns->len, self->first + SLOTS_MAX);
+  guint32 end = MIN (detour_worker_n_slots (worker), self->first + SLOTS_MAX);
 
   for (; slot < end && self->clients->len < self->max; slot++)
     {
-      const DetourConn *conn = g_ptr_array_index (worker->conns, slot);
+      const DetourConn *conn = detour_worker_conn_at (worker, slot);
 
-      if (conn != NULL && !conn->client.is_mesh)
+      if (conn != NULL && !conn->client->is_mesh)
         survey_add_client (self, conn);
     }
-  self->next = slot < worker->conns->len ? slot : DETOUR_SURVEY_END;
+  self->next = slot < detour_worker_n_slots (worker) ? slot : DETOUR_SURVEY_END;
 
   detour_mailbox_post (NULL, survey_deliver, self, NULL);
 }
@@ -112,7 +112,7 @@ detour_survey_start (DetourWorker *worker, guint32 first, guint max, DetourSurve
   g_array_set_clear_func (self->clients, survey_clear_client);
   self->done = done;
   self->data = data;
-  detour_loop_post (detour_loop_loop (worker), survey_look, self);
+  detour_loop_post (detour_worker_loop (worker), survey_look, self);
   return self;
 }
 

@@ -14,7 +14,7 @@
 /* In front of a frame in a ring. */
 typedef struct {
   DetourHandle handle;
-  guint64 source_id;
+  guint64 sender_id;
 } RingHead;
 
 /* What belongs to one worker, on cache lines of its own. */
@@ -26,7 +26,7 @@ typedef struct {
   gboolean has_left;
 } Side;
 
-struct _DetourCrossing {
+struct _DetourWorkerRings {
   guint n;
   Side *sides;
 };
@@ -83,7 +83,7 @@ detour_worker_rings_loop (const DetourWorkerRings *self, guint index)
   return index < self->n ? self->sides[index].loop : NULL;
 }
 
-/* Those who stop may be the last to run. */
+/* A worker that has left may be the last one whose loop runs. */
 static void
 worker_rings_wake (DetourWorkerRings *self, guint index, guint other)
 {
@@ -103,7 +103,7 @@ worker_rings_publish (DetourWorkerRings *self, guint index, guint receiver)
 
 DetourForward
 detour_worker_rings_send (DetourWorkerRings *self, guint index, DetourHandle handle,
-                          guint64 source_id, const DetourKey *source, const guint8 *packet,
+                          guint64 sender_id, const DetourKey *sender, const guint8 *packet,
                           gsize len)
 {
   Side *side = &self->sides[index];
@@ -124,9 +124,9 @@ detour_worker_rings_send (DetourWorkerRings *self, guint index, DetourHandle han
         return DETOUR_FORWARD_FULL;
     }
 
-  *head = (RingHead) { handle, source_id };
+  *head = (RingHead) { handle, sender_id };
   frame = (guint8 *) (head + 1);
-  detour_frame_put_recv_head (frame, source, (guint32) len);
+  detour_frame_put_recv_head (frame, sender, (guint32) len);
   memcpy (frame + DETOUR_FRAME_RECV_HEAD_SIZE, packet, len);
   side->unpublished[receiver] += size;
   if (side->unpublished[receiver] >= RING_HOLD)
@@ -156,7 +156,7 @@ detour_worker_rings_receive (DetourWorkerRings *self, guint index, DetourRelay *
         continue;
       while ((head = detour_ring_next (self->sides[i].to[index], &len)) != NULL)
         {
-          detour_relay_deliver (relay, head->handle, head->source_id, (guint8 *) (head + 1),
+          detour_relay_deliver (relay, head->handle, head->sender_id, (guint8 *) (head + 1),
                                 len - sizeof *head);
           found = TRUE;
         }

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A ring for each ordered pair of workers. What is sent in a round is published together, with one
- * wake-up for each receiver that sleeps. A ring that is full slows whoever sends through it until
+ * wake-up for each receiver that sleeps. A sender whose ring is full is not read until
  * the other worker has caught up, which takes no longer than a round: a worker never waits for a
  * client that does not read. */
 #pragma once
@@ -14,7 +14,7 @@
 
 G_BEGIN_DECLS
 
-typedef struct _DetourCrossing DetourWorkerRings;
+typedef struct _DetourWorkerRings DetourWorkerRings;
 
 /* Main thread. Returns: (nullable): NULL when there is no memory. */
 DetourWorkerRings *detour_worker_rings_new (guint n_workers);
@@ -28,9 +28,9 @@ DetourLoop *detour_worker_rings_loop (const DetourWorkerRings *self, guint index
 
 /* The calls below are for worker @index, from its own thread. */
 
-/* A packet for a client of another worker; copied, with its source in front. */
+/* A packet for a client of another worker; copied, with its sender in front. */
 DetourForward detour_worker_rings_send (DetourWorkerRings *self, guint index, DetourHandle handle,
-                                        guint64 source_id, const DetourKey *source,
+                                        guint64 sender_id, const DetourKey *sender,
                                         const guint8 *packet, gsize len);
 /* The round is over: what was sent can be had. */
 void detour_worker_rings_publish (DetourWorkerRings *self, guint index);

@@ -2,23 +2,32 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-conn-private.h"
+#include "detour-worker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sys/epoll.h>
 
+#include "detour-contacts.h"
 #include "detour-log.h"
-#include "detour-watch.h"
+#include "detour-slab.h"
+#include "detour-worker-private.h"
 
-/* Opened bytes of one round: so much is read before destinations get what they have. */
-#define ARENA_SIZE (512u * 1024)
+/* Kept for clients; less is not worth giving back. */
+#define TRIM_FROM ((gsize) 8 << 20)
+
+static void
+worker_assert_thread (const DetourWorker *self)
+{
+  g_assert (detour_loop_is_current (self->shared.loop));
+}
 
 /* What is written costs a few microseconds, and many may end at once, so the log is asked first. */
 static void
 worker_log_end (DetourWorker *self, const DetourConn *conn, DetourClose reason)
 {
-  const DetourClient *client = &conn->client;
-  gint64 duration_ms = (detour_loop_now_us (self->loop) - client->login_us) / 1000;
+  const DetourClient *client = conn->client;
+  gint64 duration_ms = (detour_loop_now_us (self->shared.loop) - client->login_us) / 1000;
   g_autofree char *key = NULL;
   char number[24], duration[24], in[24], out[24], short_key[9];
 
@@ -47,37 +56,98 @@ static void
 worker_release_conn (DetourLoop *loop, gpointer data)
 {
   DetourWorker *self = detour_loop_user (loop);
+  DetourConn *conn = data;
 
-  detour_slab_release (self->slab, data);
+  detour_slab_release (self->client_slab, conn->client);
+  detour_slab_release (self->conn_slab, conn);
 }
 
 void
-detour_worker_end_conn (DetourWorker *self, DetourConn *conn, DetourClose reason)
+detour_worker_forget_conn (DetourWorker *self, DetourConn *conn)
 {
-  guint32 slot = DETOUR_HANDLE_SLOT (conn->client.handle);
+  guint32 slot = DETOUR_HANDLE_SLOT (conn->client->handle);
 
-  g_assert (!conn->is_closed);
-
-  worker_log_end (self, conn, reason);
-  detour_counter_add (&self->counters.closed[reason], 1);
   conn->is_closed = TRUE;
-  if (conn->client.is_watcher)
+  if (conn->client->is_watcher)
     {
       g_ptr_array_remove_fast (self->watchers, conn);
       __atomic_store_n (&self->n_watchers, self->watchers->len, __ATOMIC_SEQ_CST);
     }
-  detour_relay_leave (self->relay, &conn->client);
-  detour_conn_clear (self, conn, reason != DETOUR_CLOSE_WRITE && reason != DETOUR_CLOSE_RESET);
-
   g_ptr_array_index (self->conns, slot) = NULL;
   g_array_append_val (self->free_slots, slot);
   __atomic_fetch_sub (&self->n_conns, 1, __ATOMIC_RELAXED);
-
-  /* Events, the list of destinations and that of replies may still name it in this round; the list
-   * of stalled ones for longer. */
   if (conn->is_stalled)
-    g_ptr_array_remove_fast (self->stalled, conn);
-  detour_loop_defer (self->loop, worker_release_conn, conn);
+    g_ptr_array_remove_fast (self->shared.stalled, conn);
+  detour_loop_defer (self->shared.loop, worker_release_conn, conn);
+}
+
+static void
+worker_end_conn (DetourWorker *self, DetourConn *conn, DetourClose reason)
+{
+  DetourClient *client = conn->client;
+
+  worker_assert_thread (self);
+  g_assert (!conn->is_closed);
+
+  worker_log_end (self, conn, reason);
+  detour_counter_add (&self->shared.counters.closed[reason], 1);
+  detour_worker_forget_conn (self, conn);
+  /* Other workers get its packets before they hear that it is gone. */
+  detour_worker_rings_publish (self->rings, self->index);
+  detour_relay_leave (self->shared.relay, client);
+  detour_conn_clear (&self->shared, conn,
+                     reason != DETOUR_CLOSE_WRITE && reason != DETOUR_CLOSE_RESET);
+  detour_address_counts_leave (self->addresses, &conn->address_key);
+  g_clear_pointer (&client->verdict, detour_verdict_unref);
+}
+
+void
+detour_worker_judge (DetourWorker *self, DetourConn *conn, DetourClose verdict)
+{
+  if (verdict != DETOUR_CONN_OPEN)
+    worker_end_conn (self, conn, verdict);
+}
+
+void
+detour_worker_flush (DetourWorker *self)
+{
+  DetourConnShared *shared = &self->shared;
+  DetourClient *client;
+
+  for (guint i = 0; i < shared->replies->len; i++)
+    {
+      DetourConn *conn = g_ptr_array_index (shared->replies, i);
+
+      if (!conn->is_closed && conn->owes_reply)
+        detour_worker_judge (self, conn, detour_conn_flush (shared, conn));
+    }
+  g_ptr_array_set_size (shared->replies, 0);
+
+  while ((client = detour_relay_next (shared->relay)) != NULL)
+    {
+      DetourConn *conn = detour_conn_of_client (client);
+
+      detour_worker_judge (self, conn, detour_conn_flush (shared, conn));
+    }
+
+  detour_relay_end (shared->relay);
+  detour_conn_shared_reset (shared);
+  detour_worker_rings_release (self->rings, self->index);
+}
+
+static void
+worker_on_ready (DetourLoop *loop, DetourIo *io, guint32 events)
+{
+  DetourConn *conn = (DetourConn *) (gpointer) ((guint8 *) io - G_STRUCT_OFFSET (DetourConn, io));
+  DetourWorker *self = detour_loop_user (loop);
+
+  if (!detour_conn_shared_has_room (&self->shared))
+    {
+      detour_worker_flush (self);
+      if (conn->is_closed)
+        return;
+    }
+  detour_worker_judge (self, conn, detour_conn_ready (&self->shared, conn, events));
 }
 
 static guint32
@@ -92,9 +162,27 @@ worker_take_slot (DetourWorker *self)
       return slot;
     }
   slot = self->conns->len;
-  g_assert (slot <= DETOUR_WATCH_SLOT_MAX);
+  g_assert (slot <= DETOUR_CONTACTS_SLOT_MAX);
   g_ptr_array_add (self->conns, NULL);
   return slot;
+}
+
+/* A connection and its client, without a slot. NULL: there is no memory, or it stops. */
+static DetourConn *
+worker_new_conn (DetourWorker *self)
+{
+  DetourConn *conn = self->is_stopping ? NULL : detour_slab_alloc (self->conn_slab);
+
+  if (conn == NULL)
+    return NULL;
+  conn->client = detour_slab_alloc (self->client_slab);
+  if (conn->client == NULL)
+    {
+      detour_slab_release (self->conn_slab, conn);
+      return NULL;
+    }
+  conn->client->conn = conn;
+  return conn;
 }
 
 static void
@@ -102,23 +190,23 @@ worker_on_adopt (DetourLoop *loop, gpointer data)
 {
   DetourWorker *self = detour_loop_user (loop);
   g_autoptr (DetourSession) session = data;
-  DetourConn *conn;
+  DetourConn *conn = worker_new_conn (self);
   guint32 slot;
 
-  conn = self->is_stopping ? NULL : detour_slab_alloc (self->slab);
   if (conn == NULL)
     {
       __atomic_fetch_sub (&self->n_conns, 1, __ATOMIC_RELAXED);
       detour_address_counts_leave (self->addresses, &session->address_key);
       return;
     }
-  conn->io = (DetourIo) { detour_conn_ready, session->fd, EPOLLIN };
-  if (!detour_loop_add (self->loop, &conn->io))
+  conn->is_frozen = self->carry.is_frozen;
+  conn->io = (DetourIo) { worker_on_ready, session->fd, conn->is_frozen ? 0 : EPOLLIN };
+  if (!detour_loop_add (self->shared.loop, &conn->io))
     {
       g_warning ("cannot watch another connection: %s", g_strerror (errno));
       __atomic_fetch_sub (&self->n_conns, 1, __ATOMIC_RELAXED);
       detour_address_counts_leave (self->addresses, &session->address_key);
-      detour_slab_release (self->slab, conn);
+      worker_release_conn (loop, conn);
       return;
     }
 
@@ -126,28 +214,33 @@ worker_on_adopt (DetourLoop *loop, gpointer data)
   conn->channel = session->channel;
   session->channel = (DetourChannel) { NULL };
   conn->number = session->number;
-  conn->verdict = g_steal_pointer (&session->verdict);
   conn->listener = session->listener;
   conn->address_key = session->address_key;
-  conn->client.is_mesh = session->is_mesh;
-  conn->client.presence = session->presence;
+  conn->owes_reply = session->owes_reply;
+  conn->client->verdict = g_steal_pointer (&session->verdict);
+  conn->client->is_mesh = session->is_mesh;
+  conn->client->presence = session->presence;
 
   slot = worker_take_slot (self);
   g_ptr_array_index (self->conns, slot) = conn;
   self->generation = MAX (self->generation + 1, 1);
-  detour_counter_add (&self->counters.joined, 1);
+  detour_counter_add (&self->shared.counters.joined, 1);
 
-  detour_relay_join (self->relay, &conn->client, &session->key,
+  detour_relay_join (self->shared.relay, conn->client, &session->key,
                      DETOUR_HANDLE_MAKE (self->index, slot, self->generation));
-  if (session->output != NULL)
-    detour_relay_greet (self->relay, &conn->client, session->output->data, session->output->len);
-  detour_conn_start (self, conn, session->sealed, session->input);
+  detour_relay_restore (self->shared.relay, conn->client, &session->client);
+  if (session->client.is_watcher)
+    detour_worker_add_watcher (self, conn->client);
+  if (session->client.contacts != NULL)
+    detour_worker_resolve (self, conn->client, g_steal_pointer (&session->client.contacts));
+  detour_worker_judge (self, conn,
+                       detour_conn_start (&self->shared, conn, session->sealed, session->input));
 }
 
 static DetourConn *
 worker_find_conn (DetourWorker *self, DetourHandle handle)
 {
-  DetourClient *client = detour_relay_find (self->relay, handle);
+  DetourClient *client = detour_relay_find (self->shared.relay, handle);
 
   return client != NULL ? detour_conn_of_client (client) : NULL;
 }
@@ -165,7 +258,7 @@ worker_on_close (DetourLoop *loop, gpointer data)
   DetourConn *conn = worker_find_conn (self, message->handle);
 
   if (conn != NULL)
-    detour_worker_end_conn (self, conn, message->reason);
+    worker_end_conn (self, conn, message->reason);
 }
 
 static void
@@ -180,100 +273,18 @@ worker_post_close (DetourLoop *loop, DetourHandle handle, DetourClose reason)
 void
 detour_worker_close (DetourWorker *self, DetourHandle handle, DetourClose reason)
 {
-  worker_post_close (self->loop, handle, reason);
-}
-
-/* Mesh watchers, and who heard of a peer ------------------------------------------------------- */
-
-typedef struct {
-  guint64 id; /* of a peer that is gone; unused for one that is present */
-  DetourKey key;
-  DetourPresence presence;
-} PeerMessage;
-
-static void
-worker_tell_watchers (DetourWorker *self, const guint8 *frame, gsize len)
-{
-  for (guint i = 0; i < self->watchers->len; i++)
-    detour_relay_control (self->relay, &((DetourConn *) self->watchers->pdata[i])->client, frame,
-                          len);
-}
-
-static void
-worker_on_peer_gone (DetourLoop *loop, gpointer data)
-{
-  DetourWorker *self = detour_loop_user (loop);
-  g_autofree PeerMessage *message = data;
-  guint8 frame[DETOUR_FRAME_PEER_GONE_SIZE];
-
-  detour_relay_source_gone (self->relay, message->id, &message->key);
-  detour_frame_put_peer_gone (frame, &message->key, DETOUR_FRAME_GONE_DISCONNECTED);
-  worker_tell_watchers (self, frame, sizeof frame);
-}
-
-static void
-worker_on_peer_present (DetourLoop *loop, gpointer data)
-{
-  DetourWorker *self = detour_loop_user (loop);
-  g_autofree PeerMessage *message = data;
-  guint8 frame[DETOUR_FRAME_PEER_PRESENT_MAX];
-  gsize len = detour_frame_put_peer_present (frame, &message->key, &message->presence);
-
-  worker_tell_watchers (self, frame, len);
-}
-
-void
-detour_worker_peer_gone (DetourWorker *self, const DetourPeer *peer)
-{
-  PeerMessage *message = g_new0 (PeerMessage, 1);
-
-  message->id = peer->id;
-  message->key = peer->key;
-  detour_loop_post (self->loop, worker_on_peer_gone, message);
-}
-
-void
-detour_worker_peer_present (DetourWorker *self, const DetourKey *key,
-                            const DetourPresence *presence)
-{
-  PeerMessage *message = g_new0 (PeerMessage, 1);
-
-  message->key = *key;
-  message->presence = *presence;
-  detour_loop_post (self->loop, worker_on_peer_present, message);
-}
-
-gboolean
-detour_worker_has_watchers (const DetourWorker *self)
-{
-  return __atomic_load_n (&self->n_watchers, __ATOMIC_SEQ_CST) > 0;
-}
-
-typedef struct {
-  DetourWorker *worker;
-  DetourClient *client;
-} FloodContext;
-
-static void
-worker_flood_one (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
-                  gpointer user)
-{
-  const FloodContext *context = user;
-  guint8 frame[DETOUR_FRAME_PEER_PRESENT_MAX];
-  gsize len = detour_frame_put_peer_present (frame, &peer->key, presence);
-
-  detour_relay_control (context->worker->relay, context->client, frame, len);
+  worker_post_close (self->shared.loop, handle, reason);
 }
 
 /* What the relay asks of the other side -------------------------------------------------------- */
 
 static DetourForward
-worker_port_forward (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source,
+worker_port_forward (gpointer user, DetourHandle handle, guint64 sender_id, const DetourKey *sender,
                      const guint8 *packet, gsize len)
 {
   DetourWorker *self = user;
 
-  return detour_worker_rings_send (self->rings, self->index, handle, source_id, source, packet,
+  return detour_worker_rings_send (self->rings, self->index, handle, sender_id, sender, packet,
                                    len);
 }
 
@@ -286,66 +297,25 @@ worker_port_close (gpointer user, DetourHandle handle)
                      DETOUR_CLOSE_KICKED);
 }
 
-/* Who comes between the two steps is told of twice, which a set of keys does not mind. */
-static void
-worker_port_watch (gpointer user, DetourClient *client)
-{
-  DetourWorker *self = user;
-  FloodContext context = { self, client };
-
-  if (!client->is_watcher)
-    {
-      client->is_watcher = TRUE;
-      g_ptr_array_add (self->watchers, detour_conn_of_client (client));
-      __atomic_store_n (&self->n_watchers, self->watchers->len, __ATOMIC_SEQ_CST);
-    }
-  detour_registry_each_key (self->registry, worker_flood_one, &context);
-}
-
 static const DetourRelayPort relay_port = { worker_port_forward, worker_port_close,
-                                            worker_port_watch };
+                                            detour_worker_watch, detour_worker_sender_left };
 
 /* Rounds --------------------------------------------------------------------------------------- */
-
-void
-detour_worker_flush (DetourWorker *self)
-{
-  DetourClient *client;
-
-  for (guint i = 0; i < self->replies->len; i++)
-    {
-      DetourConn *conn = g_ptr_array_index (self->replies, i);
-
-      if (!conn->is_closed && conn->owes_reply)
-        detour_conn_flush (self, conn);
-    }
-  g_ptr_array_set_size (self->replies, 0);
-
-  while ((client = detour_relay_next (self->relay)) != NULL)
-    detour_conn_flush (self, detour_conn_of_client (client));
-
-  detour_relay_end (self->relay);
-  self->arena.len = 0;
-  while (self->retired != NULL)
-    {
-      DetourBlock *block = self->retired;
-
-      self->retired = block->next;
-      detour_block_release (&self->blocks, block);
-    }
-  detour_worker_rings_release (self->rings, self->index);
-}
 
 static void
 worker_on_begin (DetourLoop *loop, gpointer user)
 {
-  detour_relay_begin (((DetourWorker *) user)->relay, detour_loop_now_us (loop));
+  detour_relay_begin (((DetourWorker *) user)->shared.relay, detour_loop_now_us (loop));
 }
 
 static void
 worker_on_timer (DetourLoop *loop, DetourTimer *timer, gpointer user)
 {
-  detour_conn_timer (user, timer);
+  DetourWorker *self = user;
+  DetourConn *conn = (DetourConn *) (gpointer) ((guint8 *) timer
+                                                - G_STRUCT_OFFSET (DetourConn, timer));
+
+  detour_worker_judge (self, conn, detour_conn_timer (&self->shared, conn));
 }
 
 /* Those that stall again are put at the end of the list, and are not tried twice. TRUE: one of them
@@ -353,18 +323,18 @@ worker_on_timer (DetourLoop *loop, DetourTimer *timer, gpointer user)
 static gboolean
 worker_retry_stalled (DetourWorker *self)
 {
-  guint n = self->stalled->len;
+  guint n = self->shared.stalled->len;
 
   for (guint i = 0; i < n; i++)
     {
-      DetourConn *conn = g_ptr_array_index (self->stalled, i);
+      DetourConn *conn = g_ptr_array_index (self->shared.stalled, i);
 
       if (!conn->is_closed)
-        detour_conn_retry (self, conn);
+        detour_worker_judge (self, conn, detour_conn_retry (&self->shared, conn));
     }
   if (n > 0)
-    g_ptr_array_remove_range (self->stalled, 0, n);
-  return self->stalled->len < n;
+    g_ptr_array_remove_range (self->shared.stalled, 0, n);
+  return self->shared.stalled->len < n;
 }
 
 static gboolean
@@ -373,7 +343,23 @@ worker_on_poll (DetourLoop *loop, gpointer user)
   DetourWorker *self = user;
   gboolean went_on = worker_retry_stalled (self);
 
-  return detour_worker_rings_receive (self->rings, self->index, self->relay) || went_on;
+  return detour_worker_rings_receive (self->rings, self->index, self->shared.relay) || went_on;
+}
+
+/* Long frames that are cut and packets that wait come from the C library, which keeps what it gets
+ * back. After a flood that is given to the system. */
+static void
+worker_trim (DetourWorker *self)
+{
+  gsize n_bytes = self->shared.blocks.n_bytes + detour_relay_queue_bytes (self->shared.relay);
+
+  if (n_bytes > self->peak_bytes)
+    self->peak_bytes = n_bytes;
+  if (self->peak_bytes >= TRIM_FROM && n_bytes < self->peak_bytes / 4)
+    {
+      self->peak_bytes = n_bytes;
+      malloc_trim (0);
+    }
 }
 
 static void
@@ -381,10 +367,11 @@ worker_on_round (DetourLoop *loop, gpointer user)
 {
   DetourWorker *self = user;
 
-  detour_counter_add (&self->counters.rounds, 1);
+  detour_counter_add (&self->shared.counters.rounds, 1);
   detour_worker_flush (self);
   detour_worker_rings_publish (self->rings, self->index);
   detour_registry_quiescent (self->registry, self->index);
+  worker_trim (self);
 }
 
 static void
@@ -420,28 +407,24 @@ detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *regist
   self->rings = rings;
   self->registry = registry;
   self->addresses = addresses;
-  self->limits = *limits;
-  self->relay = detour_relay_new (registry, index, server_key, &limits->relay, &relay_port, self);
-  self->cipher = g_malloc (DETOUR_CONN_READ_MAX);
-  self->arena = (DetourBuffer) { g_malloc (ARENA_SIZE), 0, ARENA_SIZE };
-  self->sealed.cap = DETOUR_CHANNEL_SEAL_BOUND (DETOUR_CONN_SEND_MAX + DETOUR_FRAME_HEADER_SIZE
-                                                + DETOUR_FRAME_PAYLOAD_MAX);
-  self->sealed.data = g_malloc (self->sealed.cap);
-  self->replies = g_ptr_array_new ();
-  self->stalled = g_ptr_array_new ();
+  detour_conn_shared_init (&self->shared, limits);
+  self->shared.relay = detour_relay_new (registry, index, server_key, &limits->relay, &relay_port,
+                                         self);
   self->watchers = g_ptr_array_new ();
-  self->slab = detour_slab_new (sizeof (DetourConn));
+  self->conn_slab = detour_slab_new (sizeof (DetourConn));
+  self->client_slab = detour_slab_new (sizeof (DetourClient));
   self->conns = g_ptr_array_new ();
   self->free_slots = g_array_new (FALSE, FALSE, sizeof (guint32));
+  detour_worker_carry_init (&self->carry);
 
   g_snprintf (name, sizeof name, "worker-%u", index);
-  self->loop = detour_loop_new (name, 0, &loop_funcs, self, error);
-  if (self->loop == NULL)
+  self->shared.loop = detour_loop_new (name, 0, &loop_funcs, self, error);
+  if (self->shared.loop == NULL)
     {
       detour_worker_free (self);
       return NULL;
     }
-  detour_worker_rings_set_loop (rings, index, self->loop);
+  detour_worker_rings_set_loop (rings, index, self->shared.loop);
   return self;
 }
 
@@ -457,7 +440,7 @@ worker_on_stop (DetourLoop *loop, gpointer data)
       DetourConn *conn = g_ptr_array_index (self->conns, i);
 
       if (conn != NULL)
-        detour_worker_end_conn (self, conn, DETOUR_CLOSE_STOPPING);
+        worker_end_conn (self, conn, DETOUR_CLOSE_STOPPING);
     }
   detour_worker_flush (self);
 }
@@ -465,15 +448,15 @@ worker_on_stop (DetourLoop *loop, gpointer data)
 void
 detour_worker_stop (DetourWorker *self)
 {
-  detour_loop_call (self->loop, worker_on_stop, NULL);
+  detour_loop_call (self->shared.loop, worker_on_stop, NULL);
 }
 
 void
 detour_worker_join (DetourWorker *self)
 {
-  if (self->loop == NULL)
+  if (self->shared.loop == NULL)
     return;
-  g_clear_pointer (&self->loop, detour_loop_free);
+  g_clear_pointer (&self->shared.loop, detour_loop_free);
   detour_registry_offline (self->registry, self->index);
 }
 
@@ -481,17 +464,14 @@ void
 detour_worker_free (DetourWorker *self)
 {
   detour_worker_join (self);
-  detour_relay_free (self->relay);
-  detour_block_store_clear (&self->blocks);
-  g_ptr_array_unref (self->replies);
-  g_ptr_array_unref (self->stalled);
+  detour_relay_free (self->shared.relay);
+  detour_conn_shared_clear (&self->shared);
   g_ptr_array_unref (self->watchers);
   g_ptr_array_unref (self->conns);
   g_array_unref (self->free_slots);
-  detour_slab_free (self->slab);
-  g_free (self->cipher);
-  g_free (self->arena.data);
-  g_free (self->sealed.data);
+  detour_worker_carry_clear (&self->carry);
+  detour_slab_free (self->conn_slab);
+  detour_slab_free (self->client_slab);
   g_free (self);
 }
 
@@ -500,7 +480,7 @@ detour_worker_adopt (DetourWorker *self, DetourSession *session)
 {
   /* It counts from now on, so that limits and draining do not overlook it on its way. */
   __atomic_fetch_add (&self->n_conns, 1, __ATOMIC_RELAXED);
-  detour_loop_post (self->loop, worker_on_adopt, session);
+  detour_loop_post (self->shared.loop, worker_on_adopt, session);
 }
 
 static void
@@ -509,8 +489,8 @@ worker_on_set_limits (DetourLoop *loop, gpointer data)
   DetourWorker *self = detour_loop_user (loop);
   g_autofree DetourWorkerLimits *limits = data;
 
-  self->limits = *limits;
-  detour_relay_set_limits (self->relay, &limits->relay);
+  self->shared.limits = *limits;
+  detour_relay_set_limits (self->shared.relay, &limits->relay);
 
   /* Their wait was reckoned at the old rate. */
   for (guint i = 0; i < self->conns->len; i++)
@@ -518,14 +498,14 @@ worker_on_set_limits (DetourLoop *loop, gpointer data)
       DetourConn *conn = g_ptr_array_index (self->conns, i);
 
       if (conn != NULL && conn->resume_us != 0)
-        detour_conn_retry (self, conn);
+        detour_worker_judge (self, conn, detour_conn_retry (&self->shared, conn));
     }
 }
 
 void
 detour_worker_set_limits (DetourWorker *self, const DetourWorkerLimits *limits)
 {
-  detour_loop_post (self->loop, worker_on_set_limits, g_memdup2 (limits, sizeof *limits));
+  detour_loop_post (self->shared.loop, worker_on_set_limits, g_memdup2 (limits, sizeof *limits));
 }
 
 guint
@@ -537,17 +517,29 @@ detour_worker_n_conns (const DetourWorker *self)
 const DetourRelayCounters *
 detour_worker_relay_counters (const DetourWorker *self)
 {
-  return detour_relay_counters (self->relay);
+  return detour_relay_counters (self->shared.relay);
 }
 
 const DetourWorkerCounters *
 detour_worker_counters (const DetourWorker *self)
 {
-  return &self->counters;
+  return &self->shared.counters;
 }
 
 DetourLoop *
-detour_loop_loop (const DetourWorker *self)
+detour_worker_loop (const DetourWorker *self)
 {
-  return self->loop;
+  return self->shared.loop;
+}
+
+guint
+detour_worker_n_slots (const DetourWorker *self)
+{
+  return self->conns->len;
+}
+
+const DetourConn *
+detour_worker_conn_at (const DetourWorker *self, guint slot)
+{
+  return g_ptr_array_index (self->conns, slot);
 }

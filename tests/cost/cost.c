@@ -181,7 +181,7 @@ run_hold (Run *self, guint worker)
 {
   guint8 byte;
 
-  detour_loop_post (detour_loop_loop (self->bench->workers[worker]), cost_hold,
+  detour_loop_post (detour_worker_loop (self->bench->workers[worker]), cost_hold,
                     &self->holds[worker]);
   g_assert_cmpint (read (self->holds[worker].entered[0], &byte, 1), ==, 1);
 }
@@ -280,7 +280,7 @@ run_join (Run *self, guint worker, guint letter)
       line.channel = line_new_channel (letter, TRUE);
       session->channel = (DetourChannel) { sealed, line_new_channel (letter, FALSE) };
     }
-  greeting = session->output->len;
+  greeting = session->client.output->len;
   detour_worker_adopt (self->bench->workers[worker], session);
   line_expect (&line, greeting);
   return line;

@@ -64,12 +64,14 @@ class Stream:
         self.pending = bytearray()
 
     @classmethod
-    def connect(cls, address, receive_buffer=None, source=None):
-        """Opens TCP; @receive_buffer in bytes makes a reader whose window fills soon."""
+    def connect(cls, address, receive_buffer=None, source=None, segment=None):
+        """Opens TCP; @receive_buffer in bytes makes a reader whose window fills soon, @segment limits what comes at once."""
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if segment is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
         if source is not None:
             sock.bind(source)
         sock.settimeout(PATIENCE)

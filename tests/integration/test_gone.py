@@ -2,12 +2,14 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import struct
+
 import nacl.public
 import nacl.utils
 import pytest
 
 from derp_client import Frame, disco, frame
-from relay import wait_until
+from relay import EVERYTHING, wait_until, with_keys
 
 DISCONNECTED, NOT_HERE = 0, 1
 
@@ -172,3 +174,20 @@ def test_a_key_that_returned_is_here(door):
     client.send_packet(other.key, disco())
     other.expect_packet(client.key, disco())
     assert client.frames_until_own() == []
+
+
+@pytest.mark.parametrize("buffer", [None, 4096])
+def test_the_notice_comes_behind_the_packets(make_relay, buffer):
+    """Whether the receiver reads or not, and on whichever workers the two are."""
+    door = make_relay(with_keys(with_keys(EVERYTHING, "core", workers=2), "limits", queue_packets=1000,
+                                queue_bytes="64M")).door("tls-export")
+    receiver = door.client(stream=door.stream(receive_buffer=buffer))
+    for _ in range(8):
+        sender = door.client()
+        for n in range(60):
+            sender.send_packet(receiver.key, struct.pack(">I", n) + bytes(10000))
+        sender.close()
+        for n in range(60):
+            kind, payload = receiver.recv()
+            assert (kind, payload[:36]) == (Frame.RECV_PACKET, sender.key + struct.pack(">I", n))
+        receiver.expect_gone(sender.key, 0)

@@ -2,6 +2,8 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import os
+import ssl
 import struct
 import time
 
@@ -196,3 +198,39 @@ def test_who_reads_slowly_stays(make_relay, transport):
     sender.send_packet(slow.key, mark)
     slow.frames_until(sender.key, mark)
     slow.ping(b"all fine")
+
+
+SLOW_RATES = (4, 16, 32, 64, 128)  # KB a second
+ETHERNET = 1448  # bytes of a segment; on loopback they are so long that a slow reader makes room for one only now and then
+SLOW_BUFFERS = (4096, 65536, None)  # bytes that the reader's own system takes; None: its default
+
+
+@pytest.mark.parametrize("transport", ["http", "tls-export"])
+def test_who_takes_anything_is_kept(make_relay, transport):
+    """Readers of many rates, flooded for three times the write timeout: nobody is closed, whatever each system buffers.
+
+    A minute each: DETOUR_TEST_SLOW_SECONDS=60.
+    """
+    seconds = float(os.environ.get("DETOUR_TEST_SLOW_SECONDS", "12"))
+    door = make_relay(with_keys(EVERYTHING, "limits", write_timeout="4s")).door(transport)
+    sender = door.client()
+    readers = [(rate, buffer, door.client(stream=door.stream(receive_buffer=buffer, segment=ETHERNET)))
+               for rate in SLOW_RATES for buffer in SLOW_BUFFERS]
+    began = time.monotonic()
+    taken = {reader: 0 for _, _, reader in readers}
+    while (now := time.monotonic()) < began + seconds:
+        for _, _, reader in readers:
+            sender.stream.write(frame(Frame.SEND_PACKET, reader.key + bytes(1200)) * 20)
+        for rate, buffer, reader in readers:
+            due = int(rate * 1024 * (now - began)) - taken[reader]
+            if due > 0:
+                reader.stream.sock.settimeout(0.05)
+                try:
+                    got = len(reader.stream.sock.recv(due))
+                except (TimeoutError, ssl.SSLWantReadError):
+                    continue
+                except OSError as error:
+                    got = f"it was reset: {error}"
+                assert got, f"closed after {now - began:.1f} s: {rate} KB/s, buffer {buffer}"
+                taken[reader] += got
+    assert "took nothing" not in door.server.log

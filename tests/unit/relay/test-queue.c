@@ -28,7 +28,7 @@ teardown (Fixture *f, gconstpointer data)
 }
 
 static void
-note_drop (const DetourQueued *packet, gpointer user)
+note_drop (const DetourQueued *packet, DetourQueue **queue, gpointer user)
 {
   g_string_append_printf (user, "%s%c%u", ((GString *) user)->len > 0 ? " " : "",
                           packet->kind == DETOUR_QUEUE_DISCO ? 'd' : 'p', packet->frame[5]);
@@ -42,7 +42,7 @@ push (Fixture *f, DetourQueueKind kind, guint8 n, gsize len)
   DetourKey source = { { n } };
 
   detour_frame_put_recv_head (frame, &source, (guint32) len);
-  detour_queue_push (&f->queue, &f->limits, kind, frame, DETOUR_FRAME_RECV_HEAD_SIZE + len,
+  detour_queue_push (&f->queue, NULL, &f->limits, kind, frame, DETOUR_FRAME_RECV_HEAD_SIZE + len,
                      note_drop, f->dropped);
 }
 
@@ -84,7 +84,7 @@ test_content (Fixture *f, gconstpointer data)
   static const guint8 frame[] = "\x05\x00\x00\x00\x25ssssssssssssssssssssssssssssssssHello";
   g_autofree DetourQueued *packet = NULL;
 
-  detour_queue_push (&f->queue, &f->limits, DETOUR_QUEUE_DATA, frame, 42, NULL, NULL);
+  detour_queue_push (&f->queue, NULL, &f->limits, DETOUR_QUEUE_DATA, frame, 42, NULL, NULL);
   packet = detour_queue_pop (&f->queue);
   g_assert_cmpmem (packet->frame, packet->len, frame, 42);
   g_assert_null (f->queue);
@@ -187,6 +187,93 @@ test_clear (Fixture *f, gconstpointer data)
   detour_queue_clear (&f->queue, note_drop, f->dropped);
 }
 
+static void
+notice (Fixture *f, guint8 n)
+{
+  guint8 frame[6] = { DETOUR_FRAME_PEER_GONE, 0, 0, 0, 1, n };
+
+  detour_queue_push_notice (&f->queue, NULL, frame, sizeof frame);
+}
+
+static void
+assert_pops_notice (Fixture *f, guint n)
+{
+  g_autofree DetourQueued *queued = detour_queue_pop (&f->queue);
+
+  g_assert_nonnull (queued);
+  g_assert_cmpint (queued->kind, ==, DETOUR_QUEUE_NOTICE);
+  g_assert_cmpuint (queued->frame[5], ==, n);
+}
+
+static void
+test_notices (Fixture *f, gconstpointer data)
+{
+  notice (f, 1);
+  push (f, DETOUR_QUEUE_DATA, 10, 10);
+  push (f, DETOUR_QUEUE_DATA, 11, 10);
+  push (f, DETOUR_QUEUE_DISCO, 12, 62);
+  notice (f, 2);
+  notice (f, 3);
+  push (f, DETOUR_QUEUE_DISCO, 13, 62);
+  g_assert_cmpuint (detour_queue_n_packets (f->queue), ==, 4);
+  g_assert_cmpuint (detour_queue_n_notices (f->queue), ==, 3);
+  assert_pops_notice (f, 1);
+  assert_pops (f, 'p', 10, 10);
+  assert_pops (f, 'd', 12, 62);
+  assert_pops (f, 'p', 11, 10);
+  assert_pops_notice (f, 2);
+  assert_pops_notice (f, 3);
+  assert_pops (f, 'd', 13, 62);
+  g_assert_null (f->queue);
+}
+
+/* A hundred queues of random sizes with a budget: it is never passed, and what goes is of a queue
+ * that is at least half as large as the largest. */
+static void
+test_budget (Fixture *f, gconstpointer data)
+{
+  enum { N = 100 };
+  DetourQueueBudget budget = { .max_bytes = 100000 };
+  DetourQueue *queues[N] = { NULL };
+  g_autofree guint8 *frame = g_malloc0 (DETOUR_FRAME_RECV_HEAD_SIZE + 2000);
+  DetourKey key = { { 1 } };
+
+  for (guint i = 0; i < 20000; i++)
+    {
+      guint n = (guint) g_test_rand_int_range (0, N);
+      gsize len = (gsize) g_test_rand_int_range (0, 2000), sum = 0, largest = 0;
+
+      if (i % 7 == 0)
+        {
+          g_free (detour_queue_pop (&queues[n]));
+          continue;
+        }
+      detour_frame_put_recv_head (frame, &key, (guint32) len);
+      detour_queue_push (&queues[n], &budget, &f->limits,
+                         i % 3 == 0 ? DETOUR_QUEUE_DISCO : DETOUR_QUEUE_DATA, frame,
+                         DETOUR_FRAME_RECV_HEAD_SIZE + len, NULL, NULL);
+      for (guint k = 0; k < N; k++)
+        {
+          sum += detour_queue_n_bytes (queues[k]);
+          largest = MAX (largest, detour_queue_n_bytes (queues[k]));
+        }
+      g_assert_cmpuint (budget.n_bytes, ==, sum);
+      g_assert_cmpuint (sum, <=, budget.max_bytes);
+      g_assert_cmpuint (largest, <, 8 * budget.max_bytes / N);
+    }
+  for (guint k = 0; k < N; k++)
+    {
+      DetourQueue *moved = NULL;
+
+      detour_queue_move (&moved, NULL, &queues[k]);
+      g_assert_null (queues[k]);
+      detour_queue_clear (&moved, NULL, NULL);
+    }
+  g_assert_cmpuint (budget.n_bytes, ==, 0);
+  for (guint i = 0; i < DETOUR_QUEUE_SIZE_CLASSES; i++)
+    g_assert_null (budget.classes[i].first);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -200,6 +287,8 @@ main (int argc, char **argv)
   ADD ("neither-line-starves-the-other", test_neither_line_starves);
   ADD ("frame-longer-than-the-limit-passes-alone", test_longer_than_the_limit);
   ADD ("clear-reports-every-packet", test_clear);
+  ADD ("notice-comes-behind-what-came-before", test_notices);
+  ADD ("budget-of-all-queues", test_budget);
 #undef ADD
   return g_test_run ();
 }

@@ -24,6 +24,7 @@ typedef struct {
   gboolean forward_full;
   guint n_watched;
   GArray *gone; /* of {id, key}: posted by the observer */
+  GArray *late; /* of Late */
   gint64 now_us;
 } Fixture;
 
@@ -31,6 +32,13 @@ typedef struct {
   guint64 id;
   DetourKey key;
 } Gone;
+
+/* A packet whose sender was gone when it came. */
+typedef struct {
+  DetourHandle handle;
+  guint64 sender_id;
+  DetourKey sender;
+} Late;
 
 static DetourKey
 key_of (guint8 letter)
@@ -42,7 +50,7 @@ key_of (guint8 letter)
 }
 
 static DetourForward
-on_forward (gpointer user, DetourHandle handle, guint64 source_id, const DetourKey *source,
+on_forward (gpointer user, DetourHandle handle, guint64 sender_id, const DetourKey *sender,
             const guint8 *packet_data, gsize len)
 {
   Fixture *f = user;
@@ -50,7 +58,7 @@ on_forward (gpointer user, DetourHandle handle, guint64 source_id, const DetourK
   if (f->forward_full)
     return DETOUR_FORWARD_FULL;
   f->n_forwarded++;
-  g_assert_cmpuint (source->bytes[0], ==, 'A');
+  g_assert_cmpuint (sender->bytes[0], ==, 'A');
   g_assert_cmpuint (len, ==, 10);
   return DETOUR_FORWARD_DONE;
 }
@@ -67,7 +75,15 @@ on_watch (gpointer user, DetourClient *client)
   ((Fixture *) user)->n_watched++;
 }
 
-static const DetourRelayPort port = { on_forward, on_close, on_watch };
+static void
+on_sender_left (gpointer user, DetourHandle handle, guint64 sender_id, const DetourKey *sender)
+{
+  Late late = { handle, sender_id, *sender };
+
+  g_array_append_val (((Fixture *) user)->late, late);
+}
+
+static const DetourRelayPort port = { on_forward, on_close, on_watch, on_sender_left };
 
 static void
 on_gone (const DetourPeer *peer, gpointer user)
@@ -81,6 +97,11 @@ static const DetourRelayLimits default_limits = {
   .queue = { .packets = 32, .bytes = 256 * 1024 },
 };
 
+static const DetourRelayLimits scarce_limits = {
+  .queue = { .packets = 32, .bytes = 256 * 1024 },
+  .queue_memory = 20000,
+};
+
 static void
 setup (Fixture *f, gconstpointer data)
 {
@@ -90,6 +111,7 @@ setup (Fixture *f, gconstpointer data)
   memset (f, 0, sizeof *f);
   f->now_us = START_US;
   f->closed = g_array_new (FALSE, FALSE, sizeof (DetourHandle));
+  f->late = g_array_new (FALSE, FALSE, sizeof (Late));
   f->gone = g_array_new (FALSE, FALSE, sizeof (Gone));
   f->registry = detour_registry_new (2, &observer);
   detour_registry_online (f->registry, 0);
@@ -170,6 +192,7 @@ teardown (Fixture *f, gconstpointer data)
   detour_registry_free (f->registry);
   g_array_unref (f->closed);
   g_array_unref (f->gone);
+  g_array_unref (f->late);
 }
 
 /* Frames into the input of this round. */
@@ -282,7 +305,7 @@ spread_gone (Fixture *f)
     {
       Gone *gone = &g_array_index (f->gone, Gone, i);
 
-      detour_relay_source_gone (f->relay, gone->id, &gone->key);
+      detour_relay_peer_gone (f->relay, gone->id, &gone->key);
     }
   g_array_set_size (f->gone, 0);
 }
@@ -526,21 +549,128 @@ test_gone_again (Fixture *f, gconstpointer data)
     }
 }
 
-/* A packet arrives from another worker after its source has left: nobody waits for a notice that
- * was given. */
+/* Packets arrive from another worker after their sender has left, before or after the notice came:
+ * the receiver is told behind them, and only once. */
 static void
 test_late_packet (Fixture *f, gconstpointer data)
 {
   guint8 late[37 + 4] = { 0 };
-  DetourKey source = key_of ('Q');
+  DetourKey sender = key_of ('Q');
 
   join (f, 1);
-  detour_frame_put_recv_head (late, &source, 4);
-  detour_relay_deliver (f->relay, f->peers[1].client.handle, 4711, late, sizeof late);
-  detour_relay_source_gone (f->relay, 4711, &source);
+  for (guint after = 0; after < 2; after++)
+    {
+      if (after)
+        detour_relay_peer_gone (f->relay, 4711, &sender);
+      for (guint i = 0; i < 2; i++)
+        {
+          detour_frame_put_recv_head (late, &sender, 4);
+          detour_relay_deliver (f->relay, f->peers[1].client.handle, 4711, late, sizeof late);
+        }
+      if (!after)
+        detour_relay_peer_gone (f->relay, 4711, &sender);
+      g_assert_cmpuint (f->late->len, ==, 1);
+      for (guint i = 0; i < f->late->len; i++)
+        {
+          const Late *one = &g_array_index (f->late, Late, i);
+
+          detour_relay_settle_contact (f->relay, one->handle, one->sender_id, &one->sender);
+        }
+      g_array_set_size (f->late, 0);
+      flush (f);
+      take_packet (f, 1, 'Q', 4, 0);
+      take_packet (f, 1, 'Q', 4, 0);
+      take_gone (f, 1, 'Q', DETOUR_FRAME_GONE_DISCONNECTED);
+      take_nothing (f, 1);
+      f->peers[1].client.noted_sender = 0;
+    }
+  g_assert_cmpuint (detour_relay_waiting_bytes (&f->peers[1].client), ==, 0);
+}
+
+/* The packets of a sender and its leaving come in one round. */
+static void
+test_gone_in_order (Fixture *f, gconstpointer data)
+{
+  gsize first, used;
+  DetourClose why;
+  gint64 resume_us;
+
+  join (f, 0);
+  join (f, 1);
+  join (f, 2);
+  packet (f, 'B', 10, 1);
+  packet (f, 'B', 10, 2);
+  give (f, 0);
+  leave (f, 0);
+  spread_gone (f);
+  first = f->input_len;
+  packet (f, 'B', 10, 3);
+  g_assert_cmpint (
+      give_from (f, 2, f->input + first, f->input_len - first, &used, &why, &resume_us), ==,
+      DETOUR_INPUT_OK);
   flush (f);
-  take_packet (f, 1, 'Q', 4, 0);
+  take_packet (f, 1, 'A', 10, 1);
+  take_packet (f, 1, 'A', 10, 2);
+  take_gone (f, 1, 'A', DETOUR_FRAME_GONE_DISCONNECTED);
+  take_packet (f, 1, 'C', 10, 3);
   take_nothing (f, 1);
+}
+
+/* The same for a receiver that does not read, over rounds, and with packets in both lines. */
+static void
+test_gone_in_order_when_blocked (Fixture *f, gconstpointer data)
+{
+  join (f, 0);
+  join (f, 1);
+  join (f, 2);
+  packet (f, 'B', 10, 1);
+  give (f, 0);
+  leave (f, 0);
+  spread_gone (f);
+  g_assert_true (detour_relay_next (f->relay) == &f->peers[1].client);
+  detour_relay_park (f->relay, &f->peers[1].client);
+  flush (f);
+  disco (f, 'B', 100);
+  packet (f, 'B', 10, 2);
+  give (f, 2);
+  flush (f);
+  leave (f, 2);
+  spread_gone (f);
+  g_assert_cmpuint (detour_relay_waiting_bytes (&f->peers[1].client), ==,
+                    47 + 137 + 47 + 2 * DETOUR_FRAME_PEER_GONE_SIZE);
+
+  detour_relay_unblock (f->relay, &f->peers[1].client);
+  flush (f);
+  take_packet (f, 1, 'A', 10, 1);
+  take_gone (f, 1, 'A', DETOUR_FRAME_GONE_DISCONNECTED);
+  take (f, 1, DETOUR_FRAME_RECV_PACKET, NULL, 0);
+  take (f, 1, DETOUR_FRAME_RECV_PACKET, NULL, 0);
+  take_gone (f, 1, 'C', DETOUR_FRAME_GONE_DISCONNECTED);
+  take_nothing (f, 1);
+}
+
+/* Peers come, send a packet and go, while the receiver does not read: what it is owed has an end,
+ * and it is not closed for what others do. */
+static void
+test_notices_are_limited (Fixture *f, gconstpointer data)
+{
+  join (f, 1);
+  detour_relay_park (f->relay, &f->peers[1].client);
+  for (guint i = 0; i < DETOUR_QUEUE_NOTICES_MAX + 100; i++)
+    {
+      memset (&f->peers[0], 0, sizeof f->peers[0]);
+      join (f, 0);
+      packet (f, 'B', 10, 1);
+      give (f, 0);
+      leave (f, 0);
+      spread_gone (f);
+      flush (f);
+      g_clear_pointer (&f->peers[0].got, g_byte_array_unref);
+    }
+  g_assert_cmpuint (detour_queue_n_notices (f->peers[1].client.queue), ==,
+                    DETOUR_QUEUE_NOTICES_MAX);
+  g_assert_null (f->peers[1].client.control);
+  g_assert_false (f->peers[1].client.is_overfull);
 }
 
 static void
@@ -681,6 +811,66 @@ test_long_control (Fixture *f, gconstpointer data)
     }
   flush (f);
   take (f, 0, DETOUR_FRAME_PONG, NULL, 0);
+}
+
+/* A mesh watcher that is always owed something: what was sent is given back. */
+static void
+test_control_is_compacted (Fixture *f, gconstpointer data)
+{
+  enum { FRAME = DETOUR_FRAME_HEADER_SIZE + 995 };
+  guint8 control[FRAME] = { DETOUR_FRAME_HEALTH, 0, 0, 995 >> 8, 995 & 255 };
+  DetourClient *client = &f->peers[0].client;
+  gsize sent = 0;
+
+  join (f, 0);
+  client->is_mesh = TRUE;
+  for (guint i = 0; i < 200; i++)
+    detour_relay_control (f->relay, client, control, sizeof control);
+  for (guint round = 0; round < 2000; round++)
+    {
+      DetourSpan spans[8];
+      gsize len;
+
+      detour_relay_control (f->relay, client, control, sizeof control);
+      g_assert_cmpuint (detour_relay_gather (f->relay, client, spans, 8, FRAME, &len), ==, 1);
+      g_assert_cmpuint (spans[0].data[0], ==, DETOUR_FRAME_HEALTH);
+      sent += len;
+      g_assert_cmpuint (client->control->len, <=, 2 * 201 * FRAME);
+    }
+  g_assert_cmpuint (sent, ==, 2000 * FRAME);
+  g_assert_cmpuint (client->control->len - client->control_at, ==, 200 * FRAME);
+}
+
+/* All that waits in a worker has a limit, too. */
+static void
+test_queue_memory (Fixture *f, gconstpointer data)
+{
+  join (f, 0);
+  join (f, 1);
+  join (f, 2);
+  detour_relay_park (f->relay, &f->peers[1].client);
+  detour_relay_park (f->relay, &f->peers[2].client);
+  packet (f, 'C', 1000, 100);
+  for (guint8 i = 0; i < 30; i++)
+    packet (f, 'B', 1000, i);
+  give (f, 0);
+  flush (f);
+
+  /* 20 of 1,037 bytes fit: the small queue keeps what it has. */
+  g_assert_cmpuint (detour_queue_n_packets (f->peers[2].client.queue), ==, 1);
+  g_assert_cmpuint (detour_queue_n_packets (f->peers[1].client.queue), ==, 18);
+  g_assert_cmpuint (f->peers[1].client.dropped_packets, ==, 12);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_QUEUE_HEAD, DETOUR_QUEUE_DATA), ==, 12);
+
+  detour_relay_unblock (f->relay, &f->peers[1].client);
+  flush (f);
+  for (guint8 i = 12; i < 30; i++)
+    take_packet (f, 1, 'A', 1000, i);
+  for (guint8 i = 0; i < 30; i++)
+    packet (f, 'C', 1000, i);
+  give (f, 0);
+  flush (f);
+  g_assert_cmpuint (detour_queue_n_packets (f->peers[2].client.queue), ==, 19);
 }
 
 static void
@@ -904,6 +1094,23 @@ test_rate (Fixture *f, gconstpointer data)
   give (f, 0);
 }
 
+/* A frame without a payload is not free. */
+static void
+test_rate_of_empty_frames (Fixture *f, gconstpointer data)
+{
+  DetourClose why;
+  gint64 resume_us;
+  gsize used;
+
+  join (f, 0);
+  for (guint i = 0; i < 20000; i++)
+    frame (f, 0xf0, 0);
+  g_assert_cmpint (give_from (f, 0, f->input, f->input_len, &used, &why, &resume_us), ==,
+                   DETOUR_INPUT_PAUSE);
+  g_assert_cmpuint (used, <=, DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX);
+  g_assert_cmpuint (used, >, DETOUR_FRAME_SEND_MAX - DETOUR_FRAME_HEADER_SIZE);
+}
+
 static void
 test_home (Fixture *f, gconstpointer data)
 {
@@ -961,12 +1168,16 @@ main (int argc, char **argv)
   ADD ("/relay/not-here", test_not_here);
   ADD ("/relay/gone", test_gone);
   ADD ("/relay/gone-again", test_gone_again);
-  ADD ("/relay/late-packet-of-a-source-that-left", test_late_packet);
+  ADD ("/relay/gone-comes-behind-packets", test_gone_in_order);
+  ADD ("/relay/gone-comes-behind-packets-that-wait", test_gone_in_order_when_blocked);
+  ADD ("/relay/notices-that-wait-are-limited", test_notices_are_limited);
+  ADD ("/relay/late-packet-of-a-sender-that-left", test_late_packet);
   ADD ("/relay/duplicates", test_duplicates);
   ADD ("/relay/one-pong-at-a-time", test_ping);
   ADD ("/relay/greeting-goes-before-all", test_greeting_goes_before_all);
   ADD ("/relay/control-goes-first", test_control_goes_first);
   ADD ("/relay/control-longer-than-a-record", test_long_control);
+  ADD ("/relay/control-that-was-sent-is-given-back", test_control_is_compacted);
   ADD ("/relay/blocked-receiver", test_blocked);
   ADD ("/relay/slow-and-stalled-receiver", test_slow_and_stalled);
   ADD ("/relay/receiver-leaves-while-packets-wait", test_left_while_waiting);
@@ -976,5 +1187,8 @@ main (int argc, char **argv)
   ADD ("/relay/home", test_home);
   ADD ("/relay/write-failed", test_write_failed);
   g_test_add ("/relay/receive-rate", Fixture, &slow_limits, setup, test_rate, teardown);
+  g_test_add ("/relay/receive-rate-of-empty-frames", Fixture, &slow_limits, setup,
+              test_rate_of_empty_frames, teardown);
+  g_test_add ("/relay/queue-memory", Fixture, &scarce_limits, setup, test_queue_memory, teardown);
   return g_test_run ();
 }

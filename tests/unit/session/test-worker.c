@@ -185,6 +185,154 @@ test_stalled_receiver (void)
   worker_bench_free (f);
 }
 
+/* Its packets cross to the other worker in a ring, and the notice in a message: they come in order
+ * all the same. */
+static void
+test_gone_comes_behind_packets (void)
+{
+  WorkerBench *f = worker_bench_new (2, NULL);
+  int b = worker_bench_join (f, 1, 'B', FALSE);
+
+  for (guint round = 0; round < 300; round++)
+    {
+      int a = worker_bench_join (f, 0, 'A', FALSE);
+      guint8 frame[37 + 1000];
+      gsize size = sizeof frame;
+
+      for (guint i = 0; i < 20; i++)
+        worker_bench_packet (f->buffer + i * size, 'B', 1000, i);
+      worker_bench_write (a, f->buffer, 20 * size);
+      close (a);
+      for (guint i = 0; i < 20; i++)
+        {
+          worker_bench_read (b, frame, size);
+          g_assert_cmpuint (frame[0], ==, DETOUR_FRAME_RECV_PACKET);
+          g_assert_cmpuint (detour_frame_get_u32 (frame + 37), ==, i);
+        }
+      worker_bench_read (b, frame, DETOUR_FRAME_PEER_GONE_SIZE);
+      g_assert_cmpuint (frame[0], ==, DETOUR_FRAME_PEER_GONE);
+      g_assert_cmpuint (frame[5], ==, 'A');
+    }
+  close (b);
+  worker_bench_free (f);
+}
+
+/* Carrying over: all connections move to the other worker, again and again, while everybody sends.
+ */
+
+/* Nothing is dropped, and nobody is closed, however slow the test reads. */
+static const DetourWorkerLimits roomy_limits = {
+  .relay = { .queue = { .packets = 100000, .bytes = 64 * 1024 * 1024 } },
+  .keep_alive_us = 3600 * (gint64) G_USEC_PER_SEC,
+};
+
+typedef struct {
+  WorkerBench *bench;
+  int from, to;
+  guint n;
+} Stream;
+
+static gpointer
+stream_send (gpointer data)
+{
+  const Stream *stream = data;
+  guint8 packet[37 + 500];
+
+  for (guint i = 0; i < stream->n; i++)
+    worker_bench_write (stream->from, packet, worker_bench_packet (packet, 'B', 500, i));
+  return NULL;
+}
+
+static void
+carry_over (WorkerBench *f)
+{
+  GPtrArray *sessions[2] = { g_ptr_array_new (), g_ptr_array_new () };
+
+  for (guint i = 0; i < 2; i++)
+    detour_worker_freeze (f->workers[i]);
+  for (guint i = 0; i < 2; i++)
+    detour_worker_detach_all (f->workers[i], sessions[i]);
+  for (guint i = 0; i < 2; i++)
+    g_assert_cmpuint (detour_worker_n_conns (f->workers[i]), ==, 0);
+  for (guint i = 0; i < 2; i++)
+    for (guint k = 0; k < sessions[i]->len; k++)
+      detour_worker_adopt (f->workers[1 - i], g_ptr_array_index (sessions[i], k));
+  for (guint i = 0; i < 2; i++)
+    detour_worker_wait (f->workers[i]);
+  for (guint i = 0; i < 2; i++)
+    {
+      detour_worker_thaw (f->workers[i]);
+      g_ptr_array_unref (sessions[i]);
+    }
+}
+
+static void
+test_carrying_over (void)
+{
+  WorkerBench *f = worker_bench_new (2, &roomy_limits);
+  int b = worker_bench_join (f, 1, 'B', FALSE), c = worker_bench_join (f, 0, 'C', FALSE);
+  Stream stream = { f, worker_bench_join (f, 0, 'A', FALSE), b, 30000 };
+  guint8 frame[37 + 500];
+  GThread *thread;
+
+  worker_bench_burst (f, c, 'C', b, 'B', 1, 500);
+  thread = g_thread_new ("sender", stream_send, &stream);
+  for (guint i = 0; i < stream.n; i++)
+    {
+      if (i % 1000 == 999)
+        carry_over (f);
+      worker_bench_read (b, frame, sizeof frame);
+      g_assert_cmpuint (frame[0], ==, DETOUR_FRAME_RECV_PACKET);
+      g_assert_cmpuint (frame[5], ==, 'A');
+      g_assert_cmpuint (detour_frame_get_u32 (frame + 37), ==, i);
+    }
+  g_thread_join (thread);
+
+  /* What B knew of others went with it. */
+  for (guint i = 0; i < 2; i++)
+    {
+      close (i == 0 ? stream.from : c);
+      worker_bench_read (b, frame, DETOUR_FRAME_PEER_GONE_SIZE);
+      g_assert_cmpuint (frame[0], ==, DETOUR_FRAME_PEER_GONE);
+      g_assert_cmpuint (frame[5], ==, i == 0 ? 'A' : 'C');
+    }
+  close (b);
+  worker_bench_free (f);
+}
+
+/* A receiver that does not read takes its queue along, and a frame that is cut its first part. */
+static void
+test_carrying_over_what_waits (void)
+{
+  WorkerBench *f = worker_bench_new (2, &roomy_limits);
+  int a = worker_bench_join (f, 0, 'A', FALSE), b = worker_bench_join (f, 1, 'B', FALSE);
+  guint8 packet[37 + 10000];
+  guint32 last = 0;
+  gsize size;
+
+  for (guint i = 0; i < 200; i++)
+    worker_bench_write (a, packet, worker_bench_packet (packet, 'B', 10000, i));
+  size = worker_bench_packet (packet, 'A', 10000, 1000);
+  worker_bench_write (a, packet, size / 2);
+  carry_over (f);
+  worker_bench_write (a, packet + size / 2, size - size / 2);
+  worker_bench_read (a, packet, sizeof packet);
+  g_assert_cmpuint (detour_frame_get_u32 (packet + 37), ==, 1000);
+  carry_over (f);
+  for (; last < 200; last++)
+    {
+      worker_bench_read (b, packet, sizeof packet);
+      g_assert_cmpuint (detour_frame_get_u32 (packet + 37), ==, last);
+    }
+  g_assert_cmpuint (
+      detour_counter_get (&detour_worker_counters (f->workers[0])->closed[DETOUR_CLOSE_PEER]), ==,
+      0);
+  worker_bench_burst (f, b, 'B', a, 'A', 3, 100);
+  close (a);
+  close (b);
+  worker_bench_free (f);
+}
+
 static void
 test_stop_closes_all (void)
 {
@@ -202,6 +350,51 @@ test_stop_closes_all (void)
 }
 
 #if COUNTS_ALLOCATIONS
+static gsize
+resident_bytes (void)
+{
+  g_autofree char *text = NULL;
+  gulong total = 0, resident = 0;
+
+  g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
+  g_assert_cmpint (sscanf (text, "%lu %lu", &total, &resident), ==, 2);
+  return resident * (gsize) sysconf (_SC_PAGESIZE);
+}
+
+/* The first parts of long frames are kept; once the frames are whole, their memory is not. */
+static void
+test_memory_is_given_back (void)
+{
+  enum { N = 240, LEN = 60000 };
+  WorkerBench *f = worker_bench_new (1, &roomy_limits);
+  gsize size = 37 + LEN, before, kept, after;
+  int fds[N];
+
+  for (guint i = 0; i < N; i++)
+    fds[i] = worker_bench_join (f, 0, (guint8) (1 + i), FALSE);
+  before = resident_bytes ();
+  for (guint i = 0; i < N; i++)
+    {
+      worker_bench_packet (f->buffer, (guint8) (1 + i), LEN, i);
+      worker_bench_write (fds[i], f->buffer, size - 1);
+    }
+  detour_worker_wait (f->workers[0]);
+  while ((kept = resident_bytes ()) < before + N * LEN / 4 * 3)
+    g_usleep (1000);
+  for (guint i = 0; i < N; i++)
+    {
+      guint8 last = (guint8) i;
+
+      worker_bench_write (fds[i], &last, 1);
+      worker_bench_read (fds[i], f->buffer, size);
+    }
+  while ((after = resident_bytes ()) > before + (kept - before) / 3)
+    g_usleep (1000);
+  for (guint i = 0; i < N; i++)
+    close (fds[i]);
+  worker_bench_free (f);
+}
+
 static void
 test_no_allocation (gconstpointer data)
 {
@@ -241,8 +434,14 @@ main (int argc, char **argv)
   g_test_add_func ("/worker/bytes-one-at-a-time", test_bytes_one_at_a_time);
   g_test_add_func ("/worker/more-than-a-ring", test_more_than_a_ring);
   g_test_add_func ("/worker/gone-across-workers", test_gone_across_workers);
+  g_test_add_func ("/worker/gone-comes-behind-packets", test_gone_comes_behind_packets);
   g_test_add_func ("/worker/stalled-receiver", test_stalled_receiver);
+  g_test_add_func ("/worker/carrying-over", test_carrying_over);
+  g_test_add_func ("/worker/carrying-over-what-waits", test_carrying_over_what_waits);
   g_test_add_func ("/worker/stop-closes-all", test_stop_closes_all);
+#if COUNTS_ALLOCATIONS
+  g_test_add_func ("/worker/memory-is-given-back", test_memory_is_given_back);
+#endif
 #if COUNTS_ALLOCATIONS /* a sanitizer has allocations of its own */
   g_test_add_data_func ("/worker/no-allocation/one-worker", GUINT_TO_POINTER (1),
                         test_no_allocation);

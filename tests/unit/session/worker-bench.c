@@ -89,7 +89,8 @@ worker_bench_session (guint8 letter, gboolean is_mesh, int *peer)
   session->listener = "transport/test";
   session->presence.flags = is_mesh ? DETOUR_FRAME_PRESENT_MESH : DETOUR_FRAME_PRESENT_REGULAR;
   memset (session->key.bytes, letter, DETOUR_KEY_SIZE);
-  session->output = g_byte_array_append (g_byte_array_new (), server_info, sizeof server_info);
+  session->client.output = g_byte_array_append (g_byte_array_new (), server_info,
+                                                sizeof server_info);
   return session;
 }
 

@@ -1,20 +1,20 @@
-/* detour-watch.c: who wants to hear that a peer is gone: the table of one worker.
+/* detour-contacts.c: which clients of a worker received packets from which peers.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A relation is a node in two rings: that of its source and that of its receiver. The ring's head
- * is a node too, of a source and no receiver or the other way round, and is found in the same hash
+ * A relation is a node in two rings: that of its sender and that of its receiver. The ring's head
+ * is a node too, of a sender and no receiver or the other way round, and is found in the same hash
  * table by its key. Nodes lie in one array and are named by their index, which is half as long as
  * a pointer. */
 #include "config.h"
 
-#include "detour-watch.h"
+#include "detour-contacts.h"
 
-/* A node's key is its source and its slot; heads have one that no relation has. */
+/* A node's key is its sender and its slot; heads have one that no relation has. */
 #define SLOT_BITS           24
 #define NO_SLOT             G_GUINT64_CONSTANT (0xffffff)
-#define KEY(source, slot)   ((guint64) (source) << SLOT_BITS | (slot))
+#define KEY(sender, slot)   ((guint64) (sender) << SLOT_BITS | (slot))
 #define KEY_SLOT(key)       ((guint32) ((key) &NO_SLOT))
-#define SOURCE_HEAD(source) KEY (source, NO_SLOT)
+#define SENDER_HEAD(sender) KEY (sender, NO_SLOT)
 #define RECEIVER_HEAD(slot) KEY (0, slot) /* ids of peers begin at 1 */
 
 #define NONE      0u /* the index of no node */
@@ -25,7 +25,7 @@ typedef struct {
   guint32 next, prev;
 } Link;
 
-enum { BY_SOURCE, BY_RECEIVER };
+enum { BY_SENDER, BY_RECEIVER };
 
 typedef struct {
   guint64 key;
@@ -33,7 +33,7 @@ typedef struct {
                    next one */
 } Node;
 
-struct _DetourWatch {
+struct _DetourContacts {
   guint32 *table; /* hash table of node indices, probed one after the other; NONE is empty */
   guint32 mask;
   guint32 shift;              /* 64 - log2 of the table's size */
@@ -47,15 +47,15 @@ struct _DetourWatch {
 /* Fibonacci hashing: the high bits of the product depend on all bits below. Strangers choose
  * neither ids nor slots. */
 static inline guint32
-watch_place (const DetourWatch *self, guint64 key)
+contacts_place (const DetourContacts *self, guint64 key)
 {
   return (guint32) ((key * G_GUINT64_CONSTANT (0x9e3779b97f4a7c15)) >> self->shift);
 }
 
 static inline guint32
-watch_find (const DetourWatch *self, guint64 key, guint32 *place)
+contacts_find (const DetourContacts *self, guint64 key, guint32 *place)
 {
-  guint32 i = watch_place (self, key);
+  guint32 i = contacts_place (self, key);
 
   while (self->table[i] != NONE && self->nodes[self->table[i]].key != key)
     i = (i + 1) & self->mask;
@@ -64,7 +64,7 @@ watch_find (const DetourWatch *self, guint64 key, guint32 *place)
 }
 
 static void
-watch_set_table (DetourWatch *self, guint32 capacity)
+contacts_set_table (DetourContacts *self, guint32 capacity)
 {
   g_free (self->table);
   self->table = g_new0 (guint32, capacity);
@@ -73,9 +73,9 @@ watch_set_table (DetourWatch *self, guint32 capacity)
 }
 
 static void
-watch_enter (DetourWatch *self, guint32 index)
+contacts_enter (DetourContacts *self, guint32 index)
 {
-  guint32 i = watch_place (self, self->nodes[index].key);
+  guint32 i = contacts_place (self, self->nodes[index].key);
 
   while (self->table[i] != NONE)
     i = (i + 1) & self->mask;
@@ -83,21 +83,21 @@ watch_enter (DetourWatch *self, guint32 index)
 }
 
 static void
-watch_resize_table (DetourWatch *self, guint32 capacity)
+contacts_resize_table (DetourContacts *self, guint32 capacity)
 {
   guint32 *old = g_steal_pointer (&self->table);
   guint32 n = self->mask + 1;
 
-  watch_set_table (self, capacity);
+  contacts_set_table (self, capacity);
   for (guint32 i = 0; i < n; i++)
     if (old[i] != NONE)
-      watch_enter (self, old[i]);
+      contacts_enter (self, old[i]);
   g_free (old);
 }
 
 /* A fresh node with @key, entered in the hash table. */
 static guint32
-watch_new_node (DetourWatch *self, guint64 key)
+contacts_new_node (DetourContacts *self, guint64 key)
 {
   guint32 index = self->free_node;
 
@@ -116,22 +116,22 @@ watch_new_node (DetourWatch *self, guint64 key)
     }
   /* Three quarters full at most. */
   if (++self->n_used > (self->mask + 1) / 4 * 3)
-    watch_resize_table (self, 2 * (self->mask + 1));
+    contacts_resize_table (self, 2 * (self->mask + 1));
   self->nodes[index].key = key;
-  watch_enter (self, index);
+  contacts_enter (self, index);
   return index;
 }
 
 /* Takes a node out of the hash table, closing the gap, and frees it. */
 static void
-watch_drop_node (DetourWatch *self, guint32 index)
+contacts_drop_node (DetourContacts *self, guint32 index)
 {
   guint32 gap, i;
 
-  watch_find (self, self->nodes[index].key, &gap);
+  contacts_find (self, self->nodes[index].key, &gap);
   for (i = (gap + 1) & self->mask; self->table[i] != NONE; i = (i + 1) & self->mask)
     {
-      guint32 wanted = watch_place (self, self->nodes[self->table[i]].key);
+      guint32 wanted = contacts_place (self, self->nodes[self->table[i]].key);
 
       /* It may move to the gap if that is not before the place it wants. */
       if (((i - wanted) & self->mask) >= ((i - gap) & self->mask))
@@ -148,7 +148,7 @@ watch_drop_node (DetourWatch *self, guint32 index)
 
 /* Gives memory back when a crowd has left: only then are all nodes that remain moved together. */
 static void
-watch_shrink (DetourWatch *self)
+contacts_shrink (DetourContacts *self)
 {
   Node *old = self->nodes;
   guint32 *moved, n = 1, capacity = TABLE_MIN;
@@ -173,7 +173,7 @@ watch_shrink (DetourWatch *self)
       for (guint ring = 0; ring < 2; ring++)
         {
           /* The ring that a head is not in was never written. */
-          gboolean is_in = KEY_SLOT (node->key) == NO_SLOT ? ring == BY_SOURCE
+          gboolean is_in = KEY_SLOT (node->key) == NO_SLOT ? ring == BY_SENDER
                          : node->key < (1 << SLOT_BITS)    ? ring == BY_RECEIVER
                                                            : TRUE;
 
@@ -183,23 +183,23 @@ watch_shrink (DetourWatch *self)
     }
   self->n_nodes = n;
   self->free_node = NONE;
-  watch_set_table (self, capacity);
+  contacts_set_table (self, capacity);
   for (guint32 i = 1; i < n; i++)
-    watch_enter (self, i);
+    contacts_enter (self, i);
   g_free (moved);
   g_free (old);
 }
 
 /* Puts @index into the ring whose head has @head_key, making the ring if need be. */
 static void
-watch_link (DetourWatch *self, guint ring, guint64 head_key, guint32 index)
+contacts_link (DetourContacts *self, guint ring, guint64 head_key, guint32 index)
 {
-  guint32 place, head = watch_find (self, head_key, &place);
+  guint32 place, head = contacts_find (self, head_key, &place);
   Link *link;
 
   if (head == NONE)
     {
-      head = watch_new_node (self, head_key);
+      head = contacts_new_node (self, head_key);
       self->nodes[head].link[ring] = (Link) { head, head };
     }
   link = &self->nodes[head].link[ring];
@@ -210,39 +210,39 @@ watch_link (DetourWatch *self, guint ring, guint64 head_key, guint32 index)
 
 /* Takes @index out of its ring, and drops the head when it was the last. */
 static void
-watch_unlink (DetourWatch *self, guint ring, guint32 index)
+contacts_unlink (DetourContacts *self, guint ring, guint32 index)
 {
   Link link = self->nodes[index].link[ring];
 
   self->nodes[link.prev].link[ring].next = link.next;
   self->nodes[link.next].link[ring].prev = link.prev;
   if (link.prev == link.next && self->nodes[link.prev].link[ring].next == link.prev)
-    watch_drop_node (self, link.prev);
+    contacts_drop_node (self, link.prev);
 }
 
 static void
-watch_drop_relation (DetourWatch *self, guint32 index)
+contacts_drop_relation (DetourContacts *self, guint32 index)
 {
-  watch_unlink (self, BY_SOURCE, index);
-  watch_unlink (self, BY_RECEIVER, index);
-  watch_drop_node (self, index);
+  contacts_unlink (self, BY_SENDER, index);
+  contacts_unlink (self, BY_RECEIVER, index);
+  contacts_drop_node (self, index);
   self->n_relations--;
 }
 
-DetourWatch *
-detour_watch_new (void)
+DetourContacts *
+detour_contacts_new (void)
 {
-  DetourWatch *self = g_new0 (DetourWatch, 1);
+  DetourContacts *self = g_new0 (DetourContacts, 1);
 
   self->cap_nodes = NODES_MIN;
   self->nodes = g_new (Node, self->cap_nodes);
   self->n_nodes = 1;
-  watch_set_table (self, TABLE_MIN);
+  contacts_set_table (self, TABLE_MIN);
   return self;
 }
 
 void
-detour_watch_free (DetourWatch *self)
+detour_contacts_free (DetourContacts *self)
 {
   g_free (self->table);
   g_free (self->nodes);
@@ -250,72 +250,87 @@ detour_watch_free (DetourWatch *self)
 }
 
 gboolean
-detour_watch_add (DetourWatch *self, guint64 source, guint32 slot)
+detour_contacts_add (DetourContacts *self, guint64 sender, guint32 slot)
 {
   guint32 place, index;
 
-  if (G_LIKELY (watch_find (self, KEY (source, slot), &place) != NONE))
+  if (G_LIKELY (contacts_find (self, KEY (sender, slot), &place) != NONE))
     return FALSE;
-  g_assert (source > 0 && source <= DETOUR_WATCH_SOURCE_MAX && slot <= DETOUR_WATCH_SLOT_MAX);
-  index = watch_new_node (self, KEY (source, slot));
-  watch_link (self, BY_SOURCE, SOURCE_HEAD (source), index);
-  watch_link (self, BY_RECEIVER, RECEIVER_HEAD (slot), index);
+  g_assert (sender > 0 && sender <= DETOUR_CONTACTS_SENDER_MAX && slot <= DETOUR_CONTACTS_SLOT_MAX);
+  index = contacts_new_node (self, KEY (sender, slot));
+  contacts_link (self, BY_SENDER, SENDER_HEAD (sender), index);
+  contacts_link (self, BY_RECEIVER, RECEIVER_HEAD (slot), index);
   self->n_relations++;
   return TRUE;
 }
 
-void
-detour_watch_remove (DetourWatch *self, guint64 source, guint32 slot)
+gboolean
+detour_contacts_remove (DetourContacts *self, guint64 sender, guint32 slot)
 {
-  guint32 place, index = watch_find (self, KEY (source, slot), &place);
+  guint32 place, index = contacts_find (self, KEY (sender, slot), &place);
 
   if (index == NONE)
-    return;
-  watch_drop_relation (self, index);
-  watch_shrink (self);
+    return FALSE;
+  contacts_drop_relation (self, index);
+  contacts_shrink (self);
+  return TRUE;
 }
 
 void
-detour_watch_source_gone (DetourWatch *self, guint64 source, DetourWatchFunc func, gpointer user)
+detour_contacts_sender_gone (DetourContacts *self, guint64 sender, DetourContactsFunc func,
+                             gpointer user)
 {
   guint32 place, head, next;
 
-  for (head = watch_find (self, SOURCE_HEAD (source), &place); head != NONE;
+  for (head = contacts_find (self, SENDER_HEAD (sender), &place); head != NONE;
        head = next == head ? NONE : head)
     {
-      guint32 index = self->nodes[head].link[BY_SOURCE].next;
+      guint32 index = self->nodes[head].link[BY_SENDER].next;
 
-      next = self->nodes[index].link[BY_SOURCE].next;
+      next = self->nodes[index].link[BY_SENDER].next;
       func (KEY_SLOT (self->nodes[index].key), user);
-      watch_drop_relation (self, index);
+      contacts_drop_relation (self, index);
     }
-  watch_shrink (self);
+  contacts_shrink (self);
 }
 
 void
-detour_watch_receiver_left (DetourWatch *self, guint32 slot)
+detour_contacts_each_sender (const DetourContacts *self, guint32 slot,
+                             DetourContactsSenderFunc func, gpointer user)
+{
+  guint32 place, head = contacts_find (self, RECEIVER_HEAD (slot), &place);
+
+  if (head == NONE)
+    return;
+  for (guint32 i = self->nodes[head].link[BY_RECEIVER].next; i != head;
+       i = self->nodes[i].link[BY_RECEIVER].next)
+    func (self->nodes[i].key >> SLOT_BITS, user);
+}
+
+void
+detour_contacts_receiver_left (DetourContacts *self, guint32 slot)
 {
   guint32 place, head, next;
 
-  for (head = watch_find (self, RECEIVER_HEAD (slot), &place); head != NONE;
+  for (head = contacts_find (self, RECEIVER_HEAD (slot), &place); head != NONE;
        head = next == head ? NONE : head)
     {
       guint32 index = self->nodes[head].link[BY_RECEIVER].next;
 
       next = self->nodes[index].link[BY_RECEIVER].next;
-      watch_drop_relation (self, index);
+      contacts_drop_relation (self, index);
     }
-  watch_shrink (self);
+  contacts_shrink (self);
 }
 
 guint
-detour_watch_size (const DetourWatch *self)
+detour_contacts_size (const DetourContacts *self)
 {
   return self->n_relations;
 }
 
 gsize
-detour_watch_memory (const DetourWatch *self)
+detour_contacts_memory (const DetourContacts *self)
 {
   return sizeof *self + self->cap_nodes * sizeof (Node) + (self->mask + 1) * sizeof (guint32);
 }

@@ -1,0 +1,182 @@
+/* detour-worker-carry.c: takes the connections of a worker apart into sessions, and back.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-worker-private.h"
+
+/* A client that was taken over, and the keys that it was sent packets by. */
+typedef struct {
+  DetourHandle handle;
+  GArray *contacts; /* of DetourKey */
+} Unresolved;
+
+static void
+worker_carry_clear_unresolved (gpointer data)
+{
+  g_array_unref (((Unresolved *) data)->contacts);
+}
+
+void
+detour_worker_carry_init (DetourWorkerCarry *self)
+{
+  self->unresolved = g_array_new (FALSE, FALSE, sizeof (Unresolved));
+  g_array_set_clear_func (self->unresolved, worker_carry_clear_unresolved);
+  self->gone = g_array_new (FALSE, FALSE, sizeof (DetourKey));
+}
+
+void
+detour_worker_carry_clear (DetourWorkerCarry *self)
+{
+  g_array_unref (self->unresolved);
+  g_array_unref (self->gone);
+  g_clear_pointer (&self->keys, g_hash_table_unref);
+}
+
+static void
+worker_carry_add_contacts (DetourWorker *self, DetourClient *client, const GArray *contacts)
+{
+  for (guint i = 0; i < contacts->len; i++)
+    detour_relay_add_contact (self->shared.relay, client, &g_array_index (contacts, DetourKey, i));
+}
+
+void
+detour_worker_resolve (DetourWorker *self, DetourClient *client, GArray *contacts)
+{
+  Unresolved unresolved = { client->handle, contacts };
+
+  if (self->carry.is_frozen)
+    {
+      g_array_append_val (self->carry.unresolved, unresolved);
+      return;
+    }
+  worker_carry_add_contacts (self, client, contacts);
+  g_array_unref (contacts);
+}
+
+static void
+worker_carry_note_key (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
+                       gpointer user)
+{
+  g_hash_table_insert (user, g_memdup2 (&peer->id, sizeof peer->id),
+                       g_memdup2 (&peer->key, sizeof peer->key));
+}
+
+static void
+worker_carry_on_freeze (DetourLoop *loop, gpointer data)
+{
+  DetourWorker *self = detour_loop_user (loop);
+
+  self->carry.is_frozen = TRUE;
+  g_clear_pointer (&self->carry.keys, g_hash_table_unref);
+  self->carry.keys = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
+  detour_registry_each_key (self->registry, worker_carry_note_key, self->carry.keys);
+  for (guint i = 0; i < self->conns->len; i++)
+    {
+      DetourConn *conn = g_ptr_array_index (self->conns, i);
+
+      if (conn != NULL)
+        detour_conn_freeze (&self->shared, conn);
+    }
+  detour_worker_flush (self);
+  detour_worker_rings_publish (self->rings, self->index);
+}
+
+void
+detour_worker_freeze (DetourWorker *self)
+{
+  detour_loop_call (self->shared.loop, worker_carry_on_freeze, NULL);
+}
+
+static void
+worker_carry_on_thaw (DetourLoop *loop, gpointer data)
+{
+  DetourWorker *self = detour_loop_user (loop);
+
+  self->carry.is_frozen = FALSE;
+  g_clear_pointer (&self->carry.keys, g_hash_table_unref);
+  for (guint i = 0; i < self->carry.unresolved->len; i++)
+    {
+      const Unresolved *unresolved = &g_array_index (self->carry.unresolved, Unresolved, i);
+      DetourClient *client = detour_relay_find (self->shared.relay, unresolved->handle);
+
+      if (client != NULL)
+        worker_carry_add_contacts (self, client, unresolved->contacts);
+    }
+  g_array_set_size (self->carry.unresolved, 0);
+  for (guint i = 0; i < self->carry.gone->len; i++)
+    {
+      const DetourKey *key = &g_array_index (self->carry.gone, DetourKey, i);
+
+      if (detour_registry_find (self->registry, key) == NULL)
+        detour_worker_tell_watchers_gone (self, key);
+    }
+  g_array_set_size (self->carry.gone, 0);
+  for (guint i = 0; i < self->conns->len; i++)
+    {
+      DetourConn *conn = g_ptr_array_index (self->conns, i);
+
+      if (conn == NULL || !conn->is_frozen)
+        continue;
+      if (!detour_conn_shared_has_room (&self->shared))
+        detour_worker_flush (self);
+      if (!conn->is_closed)
+        detour_worker_judge (self, conn, detour_conn_thaw (&self->shared, conn));
+    }
+}
+
+static void
+worker_carry_on_wait (DetourLoop *loop, gpointer data)
+{
+}
+
+void
+detour_worker_wait (DetourWorker *self)
+{
+  detour_loop_call (self->shared.loop, worker_carry_on_wait, NULL);
+}
+
+void
+detour_worker_thaw (DetourWorker *self)
+{
+  detour_loop_post (self->shared.loop, worker_carry_on_thaw, NULL);
+}
+
+static DetourSession *
+worker_carry_detach_conn (DetourWorker *self, DetourConn *conn)
+{
+  DetourSession *session = g_new0 (DetourSession, 1);
+  DetourClient *client = conn->client;
+
+  session->key = client->peer->key;
+  session->presence = client->presence;
+  session->is_mesh = client->is_mesh;
+  session->verdict = g_steal_pointer (&client->verdict);
+  detour_worker_forget_conn (self, conn);
+  detour_relay_detach (self->shared.relay, client, self->carry.keys, &session->client);
+  detour_conn_detach (&self->shared, conn, session);
+  return session;
+}
+
+static void
+worker_carry_on_detach_all (DetourLoop *loop, gpointer data)
+{
+  DetourWorker *self = detour_loop_user (loop);
+  GPtrArray *sessions = data;
+
+  g_assert (self->carry.is_frozen);
+  detour_worker_rings_receive (self->rings, self->index, self->shared.relay);
+  detour_worker_flush (self);
+  for (guint i = 0; i < self->conns->len; i++)
+    {
+      DetourConn *conn = g_ptr_array_index (self->conns, i);
+
+      if (conn != NULL)
+        g_ptr_array_add (sessions, worker_carry_detach_conn (self, conn));
+    }
+}
+
+void
+detour_worker_detach_all (DetourWorker *self, GPtrArray *sessions)
+{
+  detour_loop_call (self->shared.loop, worker_carry_on_detach_all, sessions);
+}

@@ -1,0 +1,148 @@
+/* detour-worker-peers.c: what the clients of a worker are told of peers that come and go.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-worker-private.h"
+
+void
+detour_worker_add_watcher (DetourWorker *self, DetourClient *client)
+{
+  client->is_watcher = TRUE;
+  g_ptr_array_add (self->watchers, detour_conn_of_client (client));
+  __atomic_store_n (&self->n_watchers, self->watchers->len, __ATOMIC_SEQ_CST);
+}
+
+typedef struct {
+  guint64 id; /* of a peer that is gone; unused for one that is present */
+  DetourKey key;
+  DetourPresence presence;
+} PeerMessage;
+
+static void
+worker_peers_tell_watchers (DetourWorker *self, const guint8 *frame, gsize len)
+{
+  for (guint i = 0; i < self->watchers->len; i++)
+    detour_relay_control (self->shared.relay, ((DetourConn *) self->watchers->pdata[i])->client,
+                          frame, len);
+}
+
+void
+detour_worker_tell_watchers_gone (DetourWorker *self, const DetourKey *key)
+{
+  guint8 frame[DETOUR_FRAME_PEER_GONE_SIZE];
+
+  detour_frame_put_peer_gone (frame, key, DETOUR_FRAME_GONE_DISCONNECTED);
+  worker_peers_tell_watchers (self, frame, sizeof frame);
+}
+
+static void
+worker_peers_on_peer_gone (DetourLoop *loop, gpointer data)
+{
+  DetourWorker *self = detour_loop_user (loop);
+  g_autofree PeerMessage *message = data;
+
+  if (self->carry.is_frozen)
+    {
+      g_array_append_val (self->carry.gone, message->key);
+      return;
+    }
+  /* Its last packets were published before this was posted. */
+  detour_worker_rings_receive (self->rings, self->index, self->shared.relay);
+  detour_relay_peer_gone (self->shared.relay, message->id, &message->key);
+  detour_worker_tell_watchers_gone (self, &message->key);
+}
+
+static void
+worker_peers_on_peer_present (DetourLoop *loop, gpointer data)
+{
+  DetourWorker *self = detour_loop_user (loop);
+  g_autofree PeerMessage *message = data;
+  guint8 frame[DETOUR_FRAME_PEER_PRESENT_MAX];
+  gsize len = detour_frame_put_peer_present (frame, &message->key, &message->presence);
+
+  worker_peers_tell_watchers (self, frame, len);
+}
+
+void
+detour_worker_peer_gone (DetourWorker *self, const DetourPeer *peer)
+{
+  PeerMessage *message = g_new0 (PeerMessage, 1);
+
+  message->id = peer->id;
+  message->key = peer->key;
+  detour_loop_post (self->shared.loop, worker_peers_on_peer_gone, message);
+}
+
+void
+detour_worker_peer_present (DetourWorker *self, const DetourKey *key,
+                            const DetourPresence *presence)
+{
+  PeerMessage *message = g_new0 (PeerMessage, 1);
+
+  message->key = *key;
+  message->presence = *presence;
+  detour_loop_post (self->shared.loop, worker_peers_on_peer_present, message);
+}
+
+gboolean
+detour_worker_has_watchers (const DetourWorker *self)
+{
+  return __atomic_load_n (&self->n_watchers, __ATOMIC_SEQ_CST) > 0;
+}
+
+typedef struct {
+  DetourWorker *worker;
+  DetourClient *client;
+} FloodContext;
+
+static void
+worker_peers_flood_one (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
+                        gpointer user)
+{
+  const FloodContext *context = user;
+  guint8 frame[DETOUR_FRAME_PEER_PRESENT_MAX];
+  gsize len = detour_frame_put_peer_present (frame, &peer->key, presence);
+
+  detour_relay_control (context->worker->shared.relay, context->client, frame, len);
+}
+
+/* A client that logs in between the two steps is reported twice, which is no harm to a set of
+ * keys. */
+void
+detour_worker_watch (gpointer user, DetourClient *client)
+{
+  DetourWorker *self = user;
+  FloodContext context = { self, client };
+
+  if (!client->is_watcher)
+    detour_worker_add_watcher (self, client);
+  detour_registry_each_key (self->registry, worker_peers_flood_one, &context);
+}
+
+typedef struct {
+  DetourHandle handle;
+  guint64 sender_id;
+  DetourKey sender;
+} SenderMessage;
+
+static void
+worker_peers_on_sender_left (DetourLoop *loop, gpointer data)
+{
+  DetourWorker *self = detour_loop_user (loop);
+  g_autofree SenderMessage *message = data;
+
+  detour_relay_settle_contact (self->shared.relay, message->handle, message->sender_id,
+                               &message->sender);
+}
+
+/* The message comes behind those that are in the inbox. */
+void
+detour_worker_sender_left (gpointer user, DetourHandle handle, guint64 sender_id,
+                           const DetourKey *sender)
+{
+  DetourWorker *self = user;
+  SenderMessage *message = g_new (SenderMessage, 1);
+
+  *message = (SenderMessage) { handle, sender_id, *sender };
+  detour_loop_post (self->shared.loop, worker_peers_on_sender_left, message);
+}
