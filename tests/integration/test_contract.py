@@ -10,6 +10,9 @@ import pytest
 from derp_client import Client, Frame, Stream, http_request, read_response
 from relay import BUILD, EVERYTHING, wait_until, with_keys
 
+pytestmark = pytest.mark.skipif(not (BUILD / "tests" / "trial" / "service-trial.so").exists(),
+                                reason="there is no service-trial.so: the build has no tests (-Dtests=false)")
+
 TRIAL = with_keys(EVERYTHING, "core", plugin_path=f"{BUILD}/plugins; {BUILD}/tests/trial")
 TRIAL = with_keys(TRIAL, "service trial", listen="127.0.0.1:{admin}")
 

@@ -269,7 +269,7 @@ def test_persist_against_a_later_file(make_relay):
 def test_others_may_look_but_not_touch(make_relay):
     if os.getuid() != 0:
         pytest.skip("only root can try it as somebody else")
-    relay = make_relay(SMALL)
+    relay = make_relay(with_keys(SMALL, "core", control_group="root"))
     os.chmod(relay.run_directory, 0o755)
     client = relay.door().client()
     # The tree may lie where only its owner can go.
