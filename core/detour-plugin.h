@@ -497,7 +497,7 @@ typedef struct {
   gpointer (*accept) (gpointer user, const DetourAccepted *accepted);
   gpointer user;
   GDestroyNotify release;
-  const char *note; /* for people, behind the addresses: who seals, say; copied; may be NULL */
+  const char *note; /* for people, behind the addresses: "records by GnuTLS"; NULL: none */
   const char *key;  /* of the settings, where the addresses or the name came from; NULL: none */
 } DetourListenerSpec;
 

@@ -16,8 +16,8 @@ struct _DetourRoster {
   GPtrArray *instances; /* DetourInstance, in the order of the files */
 };
 
-/* Whoever needs another comes after it: listeners are last, when everything they lead to is there.
- */
+/* A kind that needs another one comes after it. Listeners are last, when everything they lead to is
+ * there. */
 static const DetourKind start_order[DETOUR_N_KINDS] = {
   DETOUR_KIND_LOG,  DETOUR_KIND_CERT,    DETOUR_KIND_AUTH,
   DETOUR_KIND_HTTP, DETOUR_KIND_SERVICE, DETOUR_KIND_TRANSPORT,

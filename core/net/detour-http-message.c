@@ -90,7 +90,7 @@ void
 detour_http_request_set_body (DetourHttpRequest *self, const guint8 *data, gsize len)
 {
   g_free (self->body);
-  /* With a NUL behind it, for those who take it for text. */
+  /* With a NUL behind it, so that a handler may take it for text. */
   self->body = g_malloc (len + 1);
   if (len > 0)
     memcpy (self->body, data, len);

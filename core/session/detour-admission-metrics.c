@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-tally.h"
+#include "detour-verdict-stats.h"
 
 #define ROW(name, member, help) DETOUR_METRIC_ROW (DetourAdmissionStats, member, name, NULL, help)
 #define VERDICT(result, member)                                  \

@@ -21,7 +21,7 @@ struct _DetourAdmission {
   gboolean dry_run;
   gint64 recheck_us;
   GStrv disallowed_app_names;
-  DetourTally *tally;
+  DetourVerdictStats *stats;
 };
 
 /* A request on its way to the main thread. */
@@ -68,8 +68,8 @@ admission_conclude (gpointer user, const DetourAuthRequest *request, DetourVerdi
 {
   DetourAdmission *self = user;
 
-  return detour_tally_verdict (self->tally, request, verdict, n, self->dry_run,
-                               admission_now_us (self));
+  return detour_verdict_stats_note (self->stats, request, verdict, n, self->dry_run,
+                                    admission_now_us (self));
 }
 
 static const DetourAuthChainFuncs chain_funcs = { admission_precheck, admission_conclude };
@@ -84,11 +84,11 @@ admission_on_request (gpointer data)
   gboolean is_shared;
 
   if (!inbound->is_recheck)
-    detour_tally_ask (self->tally);
+    detour_verdict_stats_ask (self->stats);
   is_shared = detour_auth_chain_ask (self->chain, inbound->request, inbound->is_recheck,
                                      inbound->done, inbound->data);
   if (is_shared && !inbound->is_recheck)
-    detour_tally_share (self->tally);
+    detour_verdict_stats_share (self->stats);
 }
 
 static void
@@ -161,7 +161,7 @@ detour_admission_new (const DetourAuthPort *port, gpointer user)
   self->instances = admission_instances_new ();
   self->chain = detour_auth_chain_new (port, user, &chain_funcs, self);
   self->disallowed_app_names = g_new0 (char *, 1);
-  self->tally = detour_tally_new (admission_now_us (self));
+  self->stats = detour_verdict_stats_new (admission_now_us (self));
   return self;
 }
 
@@ -173,7 +173,7 @@ detour_admission_free (DetourAdmission *self)
   admission_close_instances (self->instances, NULL);
   g_ptr_array_unref (self->instances);
   g_strfreev (self->disallowed_app_names);
-  detour_tally_free (self->tally);
+  detour_verdict_stats_free (self->stats);
   g_free (self);
 }
 
@@ -280,7 +280,7 @@ detour_admission_forget (DetourAdmission *self, const char *id)
 const DetourAdmissionStats *
 detour_admission_stats (const DetourAdmission *self)
 {
-  return detour_tally_stats (self->tally);
+  return detour_verdict_stats_counts (self->stats);
 }
 
 void
@@ -300,5 +300,5 @@ guint
 detour_admission_why (DetourAdmission *self, const DetourKey *key, DetourVerdictRecordFunc func,
                       gpointer data)
 {
-  return detour_tally_why (self->tally, key, func, data);
+  return detour_verdict_stats_why (self->stats, key, func, data);
 }

@@ -9,7 +9,7 @@
 #include <glib.h>
 
 #include "detour-auth-instance.h"
-#include "detour-tally.h"
+#include "detour-verdict-stats.h"
 
 G_BEGIN_DECLS
 

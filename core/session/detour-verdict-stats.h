@@ -1,4 +1,4 @@
-/* detour-tally.h: numbers of the verdicts on clients, and the last ones on each key.
+/* detour-verdict-stats.h: numbers of the verdicts on clients, and the last ones on each key.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -10,7 +10,7 @@
 G_BEGIN_DECLS
 
 /* Main thread. */
-typedef struct _DetourTally DetourTally;
+typedef struct _DetourVerdictStats DetourVerdictStats;
 
 /* Since the start. */
 typedef struct {
@@ -27,17 +27,17 @@ typedef struct {
 /* All of them; in detour-admission-metrics.c. */
 extern const DetourMetricRow detour_admission_metrics[];
 
-DetourTally *detour_tally_new (gint64 now_us);
-void detour_tally_free (DetourTally *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourTally, detour_tally_free)
+DetourVerdictStats *detour_verdict_stats_new (gint64 now_us);
+void detour_verdict_stats_free (DetourVerdictStats *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourVerdictStats, detour_verdict_stats_free)
 
 /* A client came and asks. */
-void detour_tally_ask (DetourTally *self);
+void detour_verdict_stats_ask (DetourVerdictStats *self);
 /* It waits for the verdict on an equal request. */
-void detour_tally_share (DetourTally *self);
+void detour_verdict_stats_share (DetourVerdictStats *self);
 
 /**
- * detour_tally_verdict:
+ * detour_verdict_stats_note:
  * @verdict: of the chain
  * @n: clients it is for
  *
@@ -45,12 +45,12 @@ void detour_tally_share (DetourTally *self);
  *
  * Returns: (transfer full): what is to be done.
  */
-DetourVerdict *detour_tally_verdict (DetourTally *self, const DetourAuthRequest *request,
-                                     DetourVerdict *verdict, guint n, gboolean dry_run,
-                                     gint64 now_us);
+DetourVerdict *detour_verdict_stats_note (DetourVerdictStats *self,
+                                          const DetourAuthRequest *request, DetourVerdict *verdict,
+                                          guint n, gboolean dry_run, gint64 now_us);
 
-const DetourAdmissionStats *detour_tally_stats (const DetourTally *self);
-guint detour_tally_why (const DetourTally *self, const DetourKey *key, DetourVerdictRecordFunc func,
-                        gpointer data);
+const DetourAdmissionStats *detour_verdict_stats_counts (const DetourVerdictStats *self);
+guint detour_verdict_stats_why (const DetourVerdictStats *self, const DetourKey *key,
+                                DetourVerdictRecordFunc func, gpointer data);
 
 G_END_DECLS

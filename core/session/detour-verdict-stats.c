@@ -1,23 +1,23 @@
-/* detour-tally.c: numbers of the verdicts on clients, and the last ones on each key.
+/* detour-verdict-stats.c: numbers of the verdicts on clients, and the last ones on each key.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-tally.h"
+#include "detour-verdict-stats.h"
 
 #include "detour-log-limit.h"
 
 #define LOG_KEYS_MAX 8192u
 
-struct _DetourTally {
+struct _DetourVerdictStats {
   DetourVerdictLog *log;
   DetourAdmissionStats stats;
   DetourLogLimit dry_runs;
 };
 
-DetourTally *
-detour_tally_new (gint64 now_us)
+DetourVerdictStats *
+detour_verdict_stats_new (gint64 now_us)
 {
-  DetourTally *self = g_new0 (DetourTally, 1);
+  DetourVerdictStats *self = g_new0 (DetourVerdictStats, 1);
 
   self->log = detour_verdict_log_new (LOG_KEYS_MAX);
   detour_log_limit_init (&self->dry_runs, now_us);
@@ -25,28 +25,28 @@ detour_tally_new (gint64 now_us)
 }
 
 void
-detour_tally_free (DetourTally *self)
+detour_verdict_stats_free (DetourVerdictStats *self)
 {
   detour_verdict_log_free (self->log);
   g_free (self);
 }
 
 void
-detour_tally_ask (DetourTally *self)
+detour_verdict_stats_ask (DetourVerdictStats *self)
 {
   self->stats.asked++;
 }
 
 void
-detour_tally_share (DetourTally *self)
+detour_verdict_stats_share (DetourVerdictStats *self)
 {
   self->stats.shared++;
 }
 
 /* Everyone can produce keys without end, so the log takes only some of them. */
 static void
-tally_log_dry_run (DetourTally *self, const DetourKey *key, const DetourVerdict *verdict,
-                   gint64 now_us)
+verdict_stats_log_dry_run (DetourVerdictStats *self, const DetourKey *key,
+                           const DetourVerdict *verdict, gint64 now_us)
 {
   g_autofree char *text = detour_key_to_text (key);
   GLogLevelFlags level = detour_log_limit_level (&self->dry_runs, now_us);
@@ -59,7 +59,7 @@ tally_log_dry_run (DetourTally *self, const DetourKey *key, const DetourVerdict 
 }
 
 static void
-tally_count (DetourTally *self, const DetourVerdict *verdict, guint n)
+verdict_stats_count (DetourVerdictStats *self, const DetourVerdict *verdict, guint n)
 {
   DetourAdmissionStats *stats = &self->stats;
 
@@ -81,7 +81,7 @@ tally_count (DetourTally *self, const DetourVerdict *verdict, guint n)
 
 /* A client that is connected is not closed because nobody can say. */
 static gboolean
-tally_turns_away (const DetourVerdict *verdict)
+verdict_stats_turns_away (const DetourVerdict *verdict)
 {
   return verdict->result == DETOUR_AUTH_DENY
       || (verdict->result == DETOUR_AUTH_UNAVAILABLE
@@ -90,41 +90,42 @@ tally_turns_away (const DetourVerdict *verdict)
 
 /* (transfer full): the refusal that is not carried out. */
 static DetourVerdict *
-tally_let_in (DetourTally *self, const DetourAuthRequest *request, DetourVerdict *verdict, guint n,
-              gint64 now_us)
+verdict_stats_let_in (DetourVerdictStats *self, const DetourAuthRequest *request,
+                      DetourVerdict *verdict, guint n, gint64 now_us)
 {
   DetourVerdict fields = *verdict;
 
-  tally_log_dry_run (self, detour_auth_request_key (request), verdict, now_us);
+  verdict_stats_log_dry_run (self, detour_auth_request_key (request), verdict, now_us);
   self->stats.let_in += n;
   fields.result = DETOUR_AUTH_ALLOW;
   return detour_verdict_new (&fields);
 }
 
 DetourVerdict *
-detour_tally_verdict (DetourTally *self, const DetourAuthRequest *request, DetourVerdict *verdict,
-                      guint n, gboolean dry_run, gint64 now_us)
+detour_verdict_stats_note (DetourVerdictStats *self, const DetourAuthRequest *request,
+                           DetourVerdict *verdict, guint n, gboolean dry_run, gint64 now_us)
 {
-  gboolean lets_in = dry_run && tally_turns_away (verdict);
+  gboolean lets_in = dry_run && verdict_stats_turns_away (verdict);
   g_autoptr (DetourVerdict)
       noted = detour_verdict_add_flags (verdict, lets_in ? DETOUR_VERDICT_DRY_RUN : 0);
   DetourVerdict *done;
 
   detour_verdict_log_add (self->log, request, noted, g_get_real_time ());
-  done = lets_in ? tally_let_in (self, request, noted, n, now_us) : detour_verdict_ref (noted);
-  tally_count (self, done, n);
+  done = lets_in ? verdict_stats_let_in (self, request, noted, n, now_us)
+                 : detour_verdict_ref (noted);
+  verdict_stats_count (self, done, n);
   return done;
 }
 
 const DetourAdmissionStats *
-detour_tally_stats (const DetourTally *self)
+detour_verdict_stats_counts (const DetourVerdictStats *self)
 {
   return &self->stats;
 }
 
 guint
-detour_tally_why (const DetourTally *self, const DetourKey *key, DetourVerdictRecordFunc func,
-                  gpointer data)
+detour_verdict_stats_why (const DetourVerdictStats *self, const DetourKey *key,
+                          DetourVerdictRecordFunc func, gpointer data)
 {
   return detour_verdict_log_each (self->log, key, func, data);
 }
