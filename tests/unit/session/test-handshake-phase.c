@@ -5,6 +5,9 @@
 
 #include "detour-handshake-phase.h"
 
+#include "detour-http-exchange.h"
+#include "test-upper-channel.h"
+
 #include <sodium.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -188,6 +191,154 @@ test_http (void)
     }
 }
 
+/* Routes with a body, an answer that comes later, another protocol. */
+
+static void
+handle_echo (gpointer user, const DetourHttpRequest *request, DetourHttpResponse *response)
+{
+  gsize len;
+  const guint8 *body = detour_http_request_body (request, &len);
+
+  detour_http_response_set_body (response, "text/plain", (const char *) body, (gssize) len);
+}
+
+static DetourHttpExchange *owed;
+
+static void
+handle_later (gpointer user, const DetourHttpRequest *request, DetourHttpResponse *response)
+{
+  owed = detour_http_response_hold (response);
+}
+
+static gpointer
+upgrade (gpointer user, const DetourHttpRequest *request, DetourHttpResponse *response,
+         const DetourChannelClass **cls)
+{
+  *cls = &test_upper_channel;
+  return test_upper_channel_new ();
+}
+
+static const DetourHttpRoute test_routes[] = {
+  { "/echo", DETOUR_HTTP_POST, 0, handle_echo, DETOUR_HTTP_BODY, .body_max = 8 },
+  { "/later", DETOUR_HTTP_GET, 0, handle_later },
+  { "/derp", DETOUR_HTTP_GET, .protocol = "upper", .upgrade = upgrade },
+  { NULL },
+};
+
+static DetourHttpRoutes *
+test_routes_new (void)
+{
+  DetourHttpRoutes *routes = detour_http_routes_new ();
+
+  g_assert_nonnull (detour_http_routes_add (routes, "http/test", test_routes, NULL, NULL));
+  return routes;
+}
+
+/* Nothing is used up before the body is there, and what follows it is left. */
+static void
+test_body (void)
+{
+  static const char bytes[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcdefgh";
+  g_autoptr (DetourHttpRoutes) routes = test_routes_new ();
+  gsize whole = strlen (bytes) - strlen ("fgh");
+  DetourHttpHead head;
+
+  detour_http_head_init (&head);
+  for (gsize len = 0; len < whole; len++)
+    {
+      g_auto (Answer) early = read_head (routes, &head, bytes, len, 0, FALSE);
+
+      g_assert_cmpint (early.verdict.next, ==, DETOUR_HANDSHAKE_HEAD);
+      g_assert_cmpuint (early.verdict.used, ==, 0);
+      g_assert_cmpuint (early.reply->len, ==, 1);
+    }
+  {
+    g_auto (Answer) answer = read_head (routes, &head, bytes, strlen (bytes), 0, FALSE);
+
+    g_assert_cmpint (answer.verdict.next, ==, DETOUR_HANDSHAKE_ANSWERING);
+    g_assert_cmpuint (answer.verdict.used, ==, whole);
+    g_assert_true (g_str_has_suffix ((const char *) answer.reply->data, "\r\n\r\nabcde"));
+  }
+}
+
+/* One that is too long is refused unread, and the connection ends. */
+static void
+test_long_body (void)
+{
+  static const char bytes[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n";
+  g_autoptr (DetourHttpRoutes) routes = test_routes_new ();
+  DetourHttpHead head;
+
+  detour_http_head_init (&head);
+  {
+    g_auto (Answer) answer = read_head (routes, &head, bytes, strlen (bytes), 0, FALSE);
+
+    g_assert_cmpint (answer.verdict.next, ==, DETOUR_HANDSHAKE_PARTING);
+    g_assert_true (g_str_has_prefix ((const char *) answer.reply->data, "HTTP/1.1 413 "));
+  }
+}
+
+static void
+test_later (void)
+{
+  static const char bytes[] = "GET /later HTTP/1.1\r\nHost: x\r\n\r\n";
+  g_autoptr (DetourHttpRoutes) routes = test_routes_new ();
+
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (GByteArray) reply = g_byte_array_new ();
+      DetourHttpHead head;
+
+      detour_http_head_init (&head);
+      {
+        g_auto (Answer) answer = read_head (routes, &head, bytes, strlen (bytes), 0, FALSE);
+        g_autoptr (DetourHttpExchange) exchange = answer.verdict.exchange;
+
+        g_assert_cmpint (answer.verdict.next, ==, DETOUR_HANDSHAKE_PENDING);
+        g_assert_cmpuint (answer.verdict.used, ==, strlen (bytes));
+        g_assert_cmpuint (answer.reply->len, ==, 1);
+        g_assert_true (exchange == owed);
+        detour_http_response_set_status (detour_http_exchange_response (owed), 204);
+        detour_http_exchange_send (owed);
+        g_assert_cmpint (detour_handshake_http_answer_later (exchange, i == 1, 0, reply), ==,
+                         i == 1 ? DETOUR_HANDSHAKE_PARTING : DETOUR_HANDSHAKE_ANSWERING);
+      }
+      g_byte_array_append (reply, (const guint8 *) "", 1);
+      g_assert_true (g_str_has_prefix ((const char *) reply->data, "HTTP/1.1 204 "));
+    }
+}
+
+static void
+test_upgrade (void)
+{
+  static const char bytes[] = "GET /derp HTTP/1.1\r\nHost: x\r\nUpgrade: Upper\r\n\r\nmore";
+  g_autoptr (DetourHttpRoutes) routes = test_routes_new ();
+  DetourHttpHead head;
+
+  detour_http_head_init (&head);
+  {
+    g_auto (Answer)
+        answer = read_head (routes, &head, bytes, strlen (bytes), DETOUR_LISTENER_DERP, FALSE);
+
+    g_assert_cmpint (answer.verdict.next, ==, DETOUR_HANDSHAKE_LOGIN);
+    g_assert_cmpuint (answer.verdict.used, ==, strlen (bytes) - strlen ("more"));
+    g_assert_true (answer.verdict.upper.cls == &test_upper_channel);
+    detour_channel_clear (&answer.verdict.upper);
+    /* The greeting goes through the new channel, which the caller puts in its place. */
+    g_assert_cmpstr ((const char *) answer.reply->data, ==,
+                     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: upper\r\n"
+                     "Connection: Upgrade\r\n\r\n");
+  }
+  detour_http_head_init (&head);
+  {
+    g_auto (Answer) answer = read_head (routes, &head, bytes, strlen (bytes), 0, FALSE);
+
+    g_assert_cmpint (answer.verdict.next, ==, DETOUR_HANDSHAKE_ANSWERING);
+    g_assert_null (answer.verdict.upper.cls);
+    g_assert_true (g_str_has_prefix ((const char *) answer.reply->data, "HTTP/1.1 404 "));
+  }
+}
+
 /* The login ------------------------------------------------------------------------------------ */
 
 static guint8 server_public[32], server_secret[32];
@@ -310,6 +461,10 @@ main (int argc, char **argv)
   crypto_box_keypair (server_public, server_secret);
   g_test_add_func ("/handshake-phase/record", test_record);
   g_test_add_func ("/handshake-phase/http", test_http);
+  g_test_add_func ("/handshake-phase/body", test_body);
+  g_test_add_func ("/handshake-phase/long-body", test_long_body);
+  g_test_add_func ("/handshake-phase/answer-that-comes-later", test_later);
+  g_test_add_func ("/handshake-phase/another-protocol", test_upgrade);
   g_test_add_func ("/handshake-phase/login", test_login);
   g_test_add_func ("/handshake-phase/login-that-does-not-hold", test_login_that_does_not_hold);
   g_test_add_func ("/handshake-phase/table", test_table);
