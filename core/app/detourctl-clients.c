@@ -223,6 +223,8 @@ ctl_clients_print_client (const Detourctl *self, GVariant *row)
   detourctl_print_fact (self, _ ("since"), FACTS, since);
   if (*detourctl_text (row, "label") != '\0')
     detourctl_print_fact (self, _ ("label"), FACTS, detourctl_text (row, "label"));
+  if (*detourctl_text (row, "class") != '\0')
+    detourctl_print_fact (self, _ ("class"), FACTS, detourctl_text (row, "class"));
   if (*detourctl_text (row, "app") != '\0')
     detourctl_print_fact (self, _ ("application"), FACTS, detourctl_text (row, "app"));
   ctl_clients_print_amount (self, _ ("received"), detourctl_number (row, "bytes_received"),

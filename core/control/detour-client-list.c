@@ -85,6 +85,8 @@ client_list_make_row (const DetourSnapshotRow *row)
   client_list_add_address (&out, &row->presence);
   if (row->label != NULL)
     client_list_add_text (&out, "label", row->label, strlen (row->label));
+  if (row->class_ != NULL)
+    client_list_add_text (&out, "class", row->class_, strlen (row->class_));
   if (row->presence.name_len > 0)
     client_list_add_text (&out, "app", row->presence.name, row->presence.name_len);
   g_variant_builder_add (&out, "{sv}", "since", g_variant_new_uint64 ((guint64) since_us));

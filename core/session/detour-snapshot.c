@@ -40,6 +40,13 @@ snapshot_key_fits (const DetourKey *key, const DetourSnapshotFilter *filter)
       || (key->bytes[n_bytes] & 0xf0) == (filter->key.bytes[n_bytes] & 0xf0);
 }
 
+/* (nullable) */
+static const char *
+snapshot_keep_text (Part *part, const char *text)
+{
+  return text != NULL ? g_string_chunk_insert_const (part->texts, text) : NULL;
+}
+
 static void
 snapshot_copy_conn (Part *part, const DetourConn *conn)
 {
@@ -66,8 +73,11 @@ snapshot_copy_conn (Part *part, const DetourConn *conn)
     .is_blocked = conn->rest != NULL,
   };
 
-  if (verdict != NULL && verdict->label != NULL)
-    row.label = g_string_chunk_insert_const (part->texts, verdict->label);
+  if (verdict != NULL)
+    {
+      row.label = snapshot_keep_text (part, verdict->label);
+      row.class_ = snapshot_keep_text (part, verdict->class_);
+    }
   g_array_append_val (part->rows, row);
 }
 

@@ -21,6 +21,7 @@ typedef struct {
   guint64 dropped_packets;
   gsize waiting_bytes;
   const char *label;    /* NULL: none; lives as long as the snapshot */
+  const char *class_;   /* by admission; likewise */
   const char *listener; /* "transport/https"; static */
   guint is_home : 1;
   guint is_mesh : 1;

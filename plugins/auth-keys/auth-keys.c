@@ -229,7 +229,7 @@ auth_keys_verify (gpointer data, const DetourAuthRequest *request, DetourAuthCal
   DetourAuthVerdict verdict = { .result = DETOUR_AUTH_ALLOW };
   g_autofree char *reason = NULL;
 
-  if (key_list_find (self->list, request->key, &verdict.label))
+  if (key_list_find (self->list, request->key, &verdict.label, &verdict.class_))
     {
       detour_counter_add (self->allowed, 1);
       detour_auth_answer (call, &verdict);

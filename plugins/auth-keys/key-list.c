@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define PREFIX "nodekey:"
+#define CLASS  "class="
 #define HOW    "write nodekey: and 64 hex digits, as printed by: tailscale status --json"
 /* What some editors put before the text. */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
@@ -16,6 +17,7 @@ typedef struct {
   guint line;
   const char *file; /* of the list */
   char *label;
+  char *class_;
 } Entry;
 
 struct _KeyList {
@@ -48,6 +50,7 @@ key_list_entry_free (gpointer data)
   Entry *self = data;
 
   g_free (self->label);
+  g_free (self->class_);
   g_free (self);
 }
 
@@ -151,12 +154,34 @@ key_list_has_control (const char *text)
   return FALSE;
 }
 
-/* @line: without blanks around it, not empty; cut up here. */
-static void
-key_list_add_line (KeyList *self, const char *file, guint number, char *line)
+/* What stands behind the key: a class, if there is one, and the label. Returns what is wrong; NULL:
+ * nothing. @class_: (out) (nullable): of @len bytes */
+static const char *
+key_list_parse_rest (const char *line, const char **class_, gsize *len, const char **label)
 {
+  const char *rest = line + strlen (PREFIX) + 2 * KEY_LIST_KEY_SIZE;
+
+  rest += strspn (rest, " \t");
+  *class_ = NULL;
+  *label = rest;
+  if (!g_str_has_prefix (rest, CLASS))
+    return NULL;
+  *class_ = rest + strlen (CLASS);
+  *len = strspn (*class_, G_CSET_a_2_z G_CSET_DIGITS "-");
+  rest = *class_ + *len;
+  if (*len == 0 || (*rest != '\0' && *rest != ' ' && *rest != '\t'))
+    return "class= is followed by a word of small letters, digits and -, and then a blank";
+  *label = rest + strspn (rest, " \t");
+  return NULL;
+}
+
+/* @line: without blanks around it, not empty. */
+static void
+key_list_add_line (KeyList *self, const char *file, guint number, const char *line)
+{
+  const char *problem, *class_ = NULL, *label = NULL;
   guint8 key[KEY_LIST_KEY_SIZE];
-  const char *problem;
+  gsize class_len = 0;
   const Entry *before;
   Entry *entry;
 
@@ -164,6 +189,8 @@ key_list_add_line (KeyList *self, const char *file, guint number, char *line)
     problem = "not plain UTF-8 text";
   else
     problem = key_list_parse_key (line, key);
+  if (problem == NULL)
+    problem = key_list_parse_rest (line, &class_, &class_len, &label);
   if (problem != NULL)
     {
       key_list_add_error (self, file, number, "%s", problem);
@@ -188,9 +215,8 @@ key_list_add_line (KeyList *self, const char *file, guint number, char *line)
   memcpy (entry->key, key, sizeof key);
   entry->file = file;
   entry->line = number;
-  line += strlen (PREFIX) + 2 * KEY_LIST_KEY_SIZE;
-  g_strstrip (line);
-  entry->label = *line != '\0' ? g_strdup (line) : NULL;
+  entry->class_ = class_ != NULL ? g_strndup (class_, class_len) : NULL;
+  entry->label = *label != '\0' ? g_strdup (label) : NULL;
   g_hash_table_add (self->entries, entry);
 }
 
@@ -279,12 +305,22 @@ key_list_errors (const KeyList *self, const char *separator, guint shown)
 }
 
 gboolean
-key_list_find (const KeyList *self, const guint8 *key, const char **label)
+key_list_find (const KeyList *self, const guint8 *key, const char **label, const char **class_)
 {
   const Entry *entry = g_hash_table_lookup (self->entries, key);
 
   *label = entry != NULL ? entry->label : NULL;
+  *class_ = entry != NULL ? entry->class_ : NULL;
   return entry != NULL;
+}
+
+static gboolean
+key_list_has_equal (const KeyList *self, const Entry *other)
+{
+  const Entry *entry = g_hash_table_lookup (self->entries, other->key);
+
+  return entry != NULL && g_strcmp0 (entry->label, other->label) == 0
+      && g_strcmp0 (entry->class_, other->class_) == 0;
 }
 
 gboolean
@@ -292,14 +328,12 @@ key_list_equal (const KeyList *a, const KeyList *b)
 {
   GHashTableIter iter;
   gpointer entry;
-  const char *label;
 
   if (key_list_size (a) != key_list_size (b))
     return FALSE;
   g_hash_table_iter_init (&iter, a->entries);
   while (g_hash_table_iter_next (&iter, &entry, NULL))
-    if (!key_list_find (b, ((const Entry *) entry)->key, &label)
-        || g_strcmp0 (label, ((const Entry *) entry)->label) != 0)
+    if (!key_list_has_equal (b, entry))
       return FALSE;
   return TRUE;
 }

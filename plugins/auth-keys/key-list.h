@@ -24,8 +24,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KeyList, key_list_free)
 /**
  * key_list_add_text:
  * @file: where @text is from, for messages
- * @text: (array length=len): anything; lines of `nodekey:` and 64 hex digits with words of a label
- *   behind them, blank lines, and comments that begin with `#`
+ * @text: (array length=len): anything; lines of `nodekey:` and 64 hex digits, behind them `class=`
+ * and a word if there is a class, and words of a label; blank lines; comments that begin with `#`
  *
  * Pure. Errors are kept; a key that comes twice is one, because whoever strikes out one line of it
  * would believe it gone.
@@ -49,10 +49,11 @@ guint key_list_size (const KeyList *self);
  */
 char *key_list_errors (const KeyList *self, const char *separator, guint shown);
 
-/* @label: (out) (nullable): borrowed; NULL when the line has none */
-gboolean key_list_find (const KeyList *self, const guint8 *key, const char **label);
+/* @label, @class_: (out) (nullable): borrowed; NULL when the line has none */
+gboolean key_list_find (const KeyList *self, const guint8 *key, const char **label,
+                        const char **class_);
 
-/* Both hold the same keys with the same labels. */
+/* Both hold the same keys with the same labels and classes. */
 gboolean key_list_equal (const KeyList *a, const KeyList *b);
 
 G_END_DECLS

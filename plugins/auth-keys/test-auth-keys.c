@@ -27,7 +27,9 @@ ask (PluginBench *bench, guint8 byte)
   switch (verdict->result)
     {
     case DETOUR_AUTH_ALLOW:
-      return g_strdup_printf ("allow %s", verdict->label != NULL ? verdict->label : "-");
+      return g_strdup_printf ("allow %s%s%s", verdict->label != NULL ? verdict->label : "-",
+                              verdict->class_ != NULL ? " of class " : "",
+                              verdict->class_ != NULL ? verdict->class_ : "");
     case DETOUR_AUTH_DENY:
       return g_strdup_printf ("deny %s", verdict->reason);
     case DETOUR_AUTH_UNAVAILABLE:
@@ -62,14 +64,15 @@ start_file (const char *text)
 static void
 test_verdicts (void)
 {
-  g_autoptr (PluginBench) bench = start_file ("# friends\n" KEY_A " Anna's laptop\n" KEY_B "\n");
+  g_autoptr (PluginBench)
+      bench = start_file ("# friends\n" KEY_A " Anna's laptop\n" KEY_B " class=staff\n");
   g_autofree char *path = plugin_bench_path (bench, "friends.keys");
   g_autofree char *denied = g_strconcat ("deny not in ", path, NULL);
   g_autofree char *expected = g_strconcat ("2 keys from ", path, NULL);
   g_autofree char *summary = detour_instance_dup_summary (bench->instance);
 
   expect (bench, 0xaa, "allow Anna's laptop");
-  expect (bench, 0xbb, "allow -");
+  expect (bench, 0xbb, "allow - of class staff");
   expect (bench, 0xcc, denied);
   g_assert_cmpstr (summary, ==, expected);
   g_assert_cmpuint (plugin_bench_counter (bench, "allowed"), ==, 2);

@@ -26,6 +26,7 @@ test_lines (void)
     guint size;
     const char *label; /* of key A */
     const char *errors;
+    const char *class_; /* of key A */
   } cases[] = {
     { "", 0, NULL, NULL },
     { "\n\r\n  \t\n", 0, NULL, NULL },
@@ -44,6 +45,12 @@ test_lines (void)
       "f:1: something sticks to the key; leave a blank before the label" },
     { KEY_A " one\n" KEY_B "\n" KEY_A " two\n", 2, "one",
       "f:3: the same key as in f:1; strike out one of them" },
+    { KEY_A " class=staff\n", 1, NULL, NULL, "staff" },
+    { KEY_A "\tclass=staff-2 \t Anna's class=laptop\n", 1, "Anna's class=laptop", NULL, "staff-2" },
+    { KEY_A " Anna class=staff\n", 1, "Anna class=staff", NULL, NULL },
+    { KEY_A " class= Anna\n" KEY_B " class=Staff\n", 0, NULL,
+      "f:1: class= is followed by a word of small letters, digits and -, and then a blank\n"
+      "f:2: class= is followed by a word of small letters, digits and -, and then a blank" },
     { KEY_A " bad \xff utf-8\n", 0, NULL, "f:1: not plain UTF-8 text" },
     { KEY_A " \x1b[2J\n", 0, NULL, "f:1: not plain UTF-8 text" },
   };
@@ -53,14 +60,15 @@ test_lines (void)
       g_autoptr (KeyList) list = key_list_new (10);
       g_autofree char *copy = g_strdup (cases[i].text);
       g_autofree char *errors = NULL;
-      const char *label = NULL;
+      const char *label = NULL, *class_ = NULL;
 
       key_list_add_text (list, "f", copy, strlen (copy));
       errors = key_list_errors (list, "\n", 20);
       g_assert_cmpstr (errors, ==, cases[i].errors);
       g_assert_cmpuint (key_list_size (list), ==, cases[i].size);
-      g_assert_true (key_list_find (list, raw_a, &label) == (cases[i].size > 0));
+      g_assert_true (key_list_find (list, raw_a, &label, &class_) == (cases[i].size > 0));
       g_assert_cmpstr (label, ==, cases[i].label);
+      g_assert_cmpstr (class_, ==, cases[i].class_);
     }
 }
 
@@ -220,6 +228,8 @@ test_equal (void)
     { KEY_A " x\n" KEY_B "\n", "# comment\n" KEY_B "\n" KEY_A "   x\n", TRUE },
     { KEY_A " x\n", KEY_A " y\n", FALSE },
     { KEY_A "\n", KEY_A " y\n", FALSE },
+    { KEY_A " class=x y\n", KEY_A " class=z y\n", FALSE },
+    { KEY_A " class=x y\n", KEY_A "  class=x  y\n", TRUE },
     { KEY_A "\n", KEY_B "\n", FALSE },
     { KEY_A "\n" KEY_B "\n", KEY_A "\n", FALSE },
     { "", "", TRUE },

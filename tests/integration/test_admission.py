@@ -2,13 +2,15 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import json
+import subprocess
 import time
 
 import nacl.public
 import pytest
 
-from derp_client import Client, Closed, Frame
-from relay import EVERYTHING, run_detourd, wait_until, with_keys
+from derp_client import PATIENCE, Client, Closed, Frame
+from relay import DETOURD, EVERYTHING, run_detourd, wait_until, with_keys
 
 
 def keys_only(**admission):
@@ -46,6 +48,24 @@ def test_listed_keys_come_in(make_relay, transport):
     a, b = (relay.door(transport).client(key) for key in keys)
     a.send_packet(b.key, b"hello")
     b.expect_packet(a.key, b"hello")
+
+
+def test_a_class_stays_with_the_session(make_relay):
+    with_class, without = new_key(), new_key()
+    relay = make_relay(keys_only(), {"friends": f"{line(with_class).strip()} class=family Anna\n{line(without)}"})
+    clients = [relay.door().client(key) for key in (with_class, without)]
+
+    def listed(*command):
+        output = subprocess.run([DETOURD.with_name("detourctl"), f"--socket={relay.run_directory}/control", "--json",
+                                 *command], capture_output=True, check=True, timeout=PATIENCE).stdout
+        return json.loads(output)
+
+    rows = {row["key"]: row for row in listed("clients")["clients"]}
+    anna = rows[f"nodekey:{clients[0].key.hex()}"]
+    assert (anna["class"], anna["label"]) == ("family", "Anna")
+    assert "class" not in rows[f"nodekey:{clients[1].key.hex()}"]
+    verdicts = listed("why", f"nodekey:{clients[0].key.hex()}")["verdicts"]
+    assert verdicts[0]["class"] == "family"
 
 
 @pytest.mark.parametrize("transport", ["http", "tls"])
