@@ -4,6 +4,7 @@
 
 #include "detour-handshake-pool-private.h"
 
+#include "detour-barrier.h"
 #include "detour-descriptors.h"
 
 #include <sodium.h>
@@ -497,6 +498,22 @@ DetourLoop *
 detour_handshake_pool_loop (const DetourHandshakePool *self, guint thread)
 {
   return self->threads[thread].loop;
+}
+
+/* A client goes from a thread of the pool to a worker. */
+void
+detour_handshake_pool_settle (DetourHandshakePool *self, DetourMailbox *mailbox,
+                              DetourMailboxFunc done, gpointer data, DetourMailboxFunc drop)
+{
+  guint n_workers = self->parts.n_workers;
+  g_autofree DetourLoop **threads = g_new (DetourLoop *, self->n_threads);
+  g_autofree DetourLoop **workers = g_new (DetourLoop *, n_workers);
+
+  for (guint i = 0; i < self->n_threads; i++)
+    threads[i] = self->threads[i].loop;
+  for (guint i = 0; i < n_workers; i++)
+    workers[i] = detour_worker_loop (self->parts.workers[i]);
+  detour_barrier_send (threads, self->n_threads, workers, n_workers, mailbox, done, data, drop);
 }
 
 guint

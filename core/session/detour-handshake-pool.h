@@ -9,6 +9,7 @@
 
 #include "detour-address-counts.h"
 #include "detour-admission.h"
+#include "detour-mailbox.h"
 #include "detour-worker.h"
 #include "detour-http-routes.h"
 #include "detour-listener.h"
@@ -89,6 +90,11 @@ void detour_handshake_pool_remove_listener (DetourHandshakePool *self, DetourLis
 
 /* Asks again about every client that was refused and is held. */
 void detour_handshake_pool_ask_again (DetourHandshakePool *self);
+
+/* Posts @done to @mailbox when every client for which the admission gave its verdict before this
+ * call is with its worker, held, or gone. @drop as in detour_mailbox_post(). */
+void detour_handshake_pool_settle (DetourHandshakePool *self, DetourMailbox *mailbox,
+                                   DetourMailboxFunc done, gpointer data, DetourMailboxFunc drop);
 
 /* The functions below are for any thread. */
 

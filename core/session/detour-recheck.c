@@ -16,13 +16,15 @@ struct _DetourRecheck {
   DetourAdmission *admission; /* NULL: stopped */
   const DetourRecheckPort *port;
   gpointer user;
-  guint worker;       /* the one that is surveyed next */
-  guint32 slot;       /* in it */
-  gboolean is_all;    /* goes on to the end of the round without a pause */
-  gboolean found_any; /* in this round */
-  double due;         /* clients it is time to ask about */
-  gpointer survey;    /* NULL: none is out */
-  guint n_open;       /* questions that are out */
+  guint worker;           /* the one that is surveyed next */
+  guint32 slot;           /* in it */
+  gboolean is_all;        /* goes on to the end of the round without a pause */
+  gboolean found_any;     /* in this round */
+  double due;             /* clients it is time to ask about */
+  gpointer survey;        /* NULL: none is out */
+  guint n_open;           /* requests that are out */
+  DetourMailbox *settled; /* for what waits until clients on their way have arrived */
+  guint change;           /* counts changes after which all are asked about */
   guint timer;
   guint part_s;
   DetourLogLimit ends;
@@ -34,6 +36,13 @@ typedef struct {
   DetourKey key;
 } Ask;
 
+/* A change of all verdicts, or of that on one key, that waits for clients on their way. */
+typedef struct {
+  DetourRecheck *recheck;
+  guint change;
+  DetourKey key;
+} Change;
+
 static void recheck_go_on (DetourRecheck *self);
 
 DetourRecheck *
@@ -44,6 +53,7 @@ detour_recheck_new (DetourAdmission *admission, const DetourRecheckPort *port, g
   self->admission = admission;
   self->port = port;
   self->user = user;
+  self->settled = detour_mailbox_new ();
   detour_log_limit_init (&self->ends, g_get_monotonic_time ());
   return self;
 }
@@ -53,14 +63,16 @@ detour_recheck_stop (DetourRecheck *self)
 {
   self->admission = NULL;
   g_clear_handle_id (&self->timer, g_source_remove);
+  detour_mailbox_close (self->settled);
   if (self->survey != NULL)
-    self->port->cancel (self->user, g_steal_pointer (&self->survey));
+    self->port->cancel (g_steal_pointer (&self->survey));
 }
 
 void
 detour_recheck_free (DetourRecheck *self)
 {
   g_assert (self->admission == NULL && self->n_open == 0);
+  detour_mailbox_free (self->settled);
   g_free (self);
 }
 
@@ -133,7 +145,7 @@ recheck_on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpo
     recheck_go_on (self);
 }
 
-/* The next few, if it is time and the ones before are done with. */
+/* The next few, if it is time and the ones before are finished. */
 static void
 recheck_go_on (DetourRecheck *self)
 {
@@ -151,17 +163,61 @@ recheck_go_on (DetourRecheck *self)
                                      self);
 }
 
-void
-detour_recheck_all (DetourRecheck *self)
+static Change *
+recheck_change_new (DetourRecheck *self)
 {
-  if (self->admission == NULL)
+  Change *change = g_new0 (Change, 1);
+
+  change->recheck = self;
+  change->change = ++self->change;
+  return change;
+}
+
+static void
+recheck_on_settled (gpointer data)
+{
+  g_autofree Change *change = data;
+  DetourRecheck *self = change->recheck;
+
+  /* A later one begins from the beginning as well. */
+  if (change->change != self->change)
     return;
   if (self->survey != NULL)
-    self->port->cancel (self->user, g_steal_pointer (&self->survey));
+    self->port->cancel (g_steal_pointer (&self->survey));
   self->worker = 0;
   self->slot = 0;
   self->is_all = TRUE;
   recheck_go_on (self);
+}
+
+void
+detour_recheck_all (DetourRecheck *self)
+{
+  if (self->admission != NULL)
+    self->port->settle (self->user, self->settled, recheck_on_settled, recheck_change_new (self),
+                        g_free);
+}
+
+static void
+recheck_on_revoked_settled (gpointer data)
+{
+  g_autofree Change *change = data;
+
+  change->recheck->port->close_key (change->recheck->user, &change->key);
+}
+
+void
+detour_recheck_revoke (DetourRecheck *self, const DetourKey *key)
+{
+  Change *change;
+
+  if (self->admission == NULL)
+    return;
+  self->port->close_key (self->user, key);
+  change = g_new0 (Change, 1);
+  change->recheck = self;
+  change->key = *key;
+  self->port->settle (self->user, self->settled, recheck_on_revoked_settled, change, g_free);
 }
 
 void

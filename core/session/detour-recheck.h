@@ -2,15 +2,19 @@
  * verdicts changed.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Spread over the interval, so that nobody notices; all of them as fast as the sources answer when
- * a source says that its verdicts changed. Nothing is kept of the clients: the workers are asked
- * who is there, a few at a time. A client that is denied is closed. One of which nobody can say
- * anything stays. */
+ * Spread over the interval, so that it costs little at a time; all of them as fast as the auth
+ * instances answer when one of them says that its verdicts changed. Nothing is kept of the clients:
+ * the workers are asked which they have, a few at a time. A client that is denied is closed; one
+ * about which no instance can say anything stays.
+ *
+ * A client that was let in before a change may still be on its way to its worker, where no question
+ * about it finds it. So a change first waits until those have arrived. */
 #pragma once
 
 #include <glib.h>
 
 #include "detour-admission.h"
+#include "detour-mailbox.h"
 #include "detour-survey.h"
 
 G_BEGIN_DECLS
@@ -18,33 +22,41 @@ G_BEGIN_DECLS
 /* Main thread. */
 typedef struct _DetourRecheck DetourRecheck;
 
-/* Where the clients are. */
+/* Where the clients are. Main thread. */
 typedef struct {
   guint (*n_workers) (gpointer user);
   guint (*n_clients) (gpointer user);
   /* Like detour_survey_start() and _cancel(). */
-  gpointer (*survey) (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone done,
-                      gpointer data);
-  void (*cancel) (gpointer user, gpointer survey);
+  DetourSurvey *(*survey) (gpointer user, guint worker, guint32 first, guint max,
+                           DetourSurveyDone done, gpointer data);
+  void (*cancel) (DetourSurvey *survey);
   void (*close) (gpointer user, DetourHandle handle);
+  /* Of all connections with that key but mesh connections. */
+  void (*close_key) (gpointer user, const DetourKey *key);
+  /* Posts @done to @mailbox when every client that was let in before this call is with its worker,
+   * or gone. */
+  void (*settle) (gpointer user, DetourMailbox *mailbox, DetourMailboxFunc done, gpointer data,
+                  DetourMailboxFunc drop);
 } DetourRecheckPort;
 
-/* Clients that are asked about at a time; half of what a source takes, so that those who come are
- * not held up. */
+/* Clients that are asked about at a time; half of what an auth instance takes, so that clients that
+ * come are not held up. */
 #define DETOUR_RECHECK_BATCH 32u
 
 /* @admission and @port outlive the recheck, or detour_recheck_stop(). */
 DetourRecheck *detour_recheck_new (DetourAdmission *admission, const DetourRecheckPort *port,
                                    gpointer user);
-/* Asks nobody any more; answers may still come until the admission is freed. */
+/* Asks nothing any more; answers may still come until the admission is freed. */
 void detour_recheck_stop (DetourRecheck *self);
 /* Stopped, and the admission is freed. */
 void detour_recheck_free (DetourRecheck *self);
 
 /* The settings of the admission are others. */
 void detour_recheck_apply (DetourRecheck *self);
-/* Everyone is asked about, from the beginning. */
+/* Every client is asked about, from the beginning. */
 void detour_recheck_all (DetourRecheck *self);
+/* Connections with @key are closed, and those that are on their way to a worker. */
+void detour_recheck_revoke (DetourRecheck *self, const DetourKey *key);
 /* So much time of the interval has passed. Runs by itself; tests call it. */
 void detour_recheck_pass (DetourRecheck *self, gint64 elapsed_us);
 

@@ -239,23 +239,32 @@ server_tells_trouble (gpointer user, const char *id)
 }
 
 static void
+server_close_client (gpointer user, DetourHandle handle)
+{
+  detour_worker_close (((DetourServer *) user)->workers[DETOUR_HANDLE_WORKER (handle)], handle,
+                       DETOUR_CLOSE_REVOKED);
+}
+
+static void
 server_close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
                    gpointer user)
 {
+  if ((presence->flags & DETOUR_FRAME_PRESENT_MESH) == 0)
+    server_close_client (user, handle);
+}
+
+static void
+server_close_key (gpointer user, const DetourKey *key)
+{
   DetourServer *self = user;
 
-  if ((presence->flags & DETOUR_FRAME_PRESENT_MESH) == 0)
-    detour_worker_close (self->workers[DETOUR_HANDLE_WORKER (handle)], handle,
-                         DETOUR_CLOSE_REVOKED);
+  detour_registry_each_conn (self->registry, key, server_close_conn, self);
 }
 
 static void
 server_revoke_key (gpointer user, const DetourKey *key)
 {
-  DetourServer *self = user;
-
-  if (!self->is_stopped)
-    detour_registry_each_conn (self->registry, key, server_close_conn, self);
+  detour_recheck_revoke (((DetourServer *) user)->recheck, key);
 }
 
 static const DetourAuthPort auth_port = {
@@ -274,15 +283,10 @@ server_n_workers (gpointer user)
 static guint
 server_n_clients (gpointer user)
 {
-  DetourServer *self = user;
-  guint n = 0;
-
-  for (guint i = 0; i < self->n_workers; i++)
-    n += detour_worker_n_conns (self->workers[i]);
-  return n;
+  return detour_handshake_pool_n_registered (((DetourServer *) user)->pool);
 }
 
-static gpointer
+static DetourSurvey *
 server_survey (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone done,
                gpointer data)
 {
@@ -290,24 +294,20 @@ server_survey (gpointer user, guint worker, guint32 first, guint max, DetourSurv
 }
 
 static void
-server_cancel_survey (gpointer user, gpointer server_survey)
+server_settle (gpointer user, DetourMailbox *mailbox, DetourMailboxFunc done, gpointer data,
+               DetourMailboxFunc drop)
 {
-  detour_survey_cancel (server_survey);
-}
-
-static void
-server_close_client (gpointer user, DetourHandle handle)
-{
-  detour_worker_close (((DetourServer *) user)->workers[DETOUR_HANDLE_WORKER (handle)], handle,
-                       DETOUR_CLOSE_REVOKED);
+  detour_handshake_pool_settle (((DetourServer *) user)->pool, mailbox, done, data, drop);
 }
 
 static const DetourRecheckPort recheck_port = {
   .n_workers = server_n_workers,
   .n_clients = server_n_clients,
   .survey = server_survey,
-  .cancel = server_cancel_survey,
+  .cancel = detour_survey_cancel,
   .close = server_close_client,
+  .close_key = server_close_key,
+  .settle = server_settle,
 };
 
 const DetourHostHooks detour_server_hooks = {

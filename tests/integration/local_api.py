@@ -19,6 +19,8 @@ class Tailscaled:
         self.state = "Running"    # NeedsLogin, Starting, …: then it knows nobody
         self.manner = "answers"   # or "silent", "lies", "closes", "half", "huge", "no http", or a status: 500
         self.delay = 0            # seconds before each answer
+        self.gate = threading.Event()   # answers about keys wait until it is set
+        self.gate.set()
         self.asked = []           # keys it was asked for, in hex
         self.listener = None
         self.connections = set()
@@ -44,6 +46,7 @@ class Tailscaled:
 
     def stop(self):
         """Dies: every connection ends, and the socket stays behind."""
+        self.gate.set()
         listener, self.listener = self.listener, None
         if listener is None:
             return
@@ -106,6 +109,7 @@ class Tailscaled:
     def whois(self, connection, key):
         """Answers which node has the key."""
         self.asked.append(key)
+        self.gate.wait()
         if key not in self.nodes or self.state != "Running":
             return self.answer(connection, 404, b"no match for IP:port\n")
         name, user = self.nodes[key]

@@ -11,6 +11,7 @@ import nacl.public
 import pytest
 
 from derp_client import PATIENCE
+from held_threads import held
 from local_api import Tailscaled
 from relay import DETOURD, EVERYTHING, with_keys, wait_until
 
@@ -309,3 +310,55 @@ def test_draining_waits_for_a_held_client_that_is_asked_about_again(start):
     client.close()
     relay.wait_log("drained")
     relay.wait_end()
+
+
+def last_verdict(relay, key):
+    """The last verdict on a key and how it came about; nothing while there is none."""
+    verdicts = why(relay, bytes(key.public_key))["verdicts"]
+    return (verdicts[0]["verdict"], verdicts[0]["grace"]) if verdicts else None
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_key_that_is_struck_off_while_its_client_is_on_its_way(start, workers):
+    key, other = new_key(), new_key()
+    friends = [f"nodekey:{bytes(friend.public_key).hex()}\n" for friend in (key, other)]
+    config = with_keys(asks_tailscaled(timeout="20s"), "auth friends", plugin="keys", file="{dir}/friends")
+    config = with_keys(config, "admission", chain="friends; tailscaled", match="all", timeout="30s", recheck="off")
+    relay, tailscaled = start(with_keys(config, "core", workers=workers), files={"friends": "".join(friends)})
+    for friend in (key, other):
+        tailscaled.add(friend.public_key)
+    stays = relay.door().client(other)
+
+    # The verdict is there, and the thread that has the client has not heard of it when the key is struck off.
+    tailscaled.gate.clear()
+    client = waiting(relay, key)
+    wait_until(lambda: client.key.hex() in tailscaled.asked, "the question")
+    with held(relay.process, "handshake-"):
+        tailscaled.gate.set()
+        wait_until(lambda: last_verdict(relay, key) == ("allow", False), "the verdict")
+        relay.write_file("friends", friends[1])
+        relay.wait_log("1 key from .*, 2 before")
+    client.stream.expect_closed()
+    assert f"closing nodekey:{client.key.hex()}, which is not admitted any more: not in" in relay.log
+    stays.ping(b"12345678")
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_who_came_in_by_grace_is_closed_even_on_the_way(start, workers):
+    config = with_keys(asks_tailscaled(timeout="20s", admission={"timeout": "30s", "recheck": "off"}), "core",
+                       workers=workers)
+    key = new_key()
+    relay, tailscaled = start(config)
+    tailscaled.add(key.public_key)
+    relay.door().client(key)
+    tailscaled.gate.clear()
+    relay.reload(config.replace("timeout = 20s", "timeout = 21s"))
+
+    # Grace lets it in while tailscaled is late; its worker has not heard of it when the denial comes.
+    with held(relay.process, "worker-"):
+        client = waiting(relay, key)
+        wait_until(lambda: last_verdict(relay, key) == ("allow", True), "the first verdict")
+        tailscaled.remove(key.public_key)
+        tailscaled.gate.set()
+        wait_until(lambda: last_verdict(relay, key) == ("deny", False), "the last verdict")
+    client.stream.expect_closed()

@@ -9,29 +9,40 @@
 #include "fake-auth.h"
 #include "test-program.h"
 
-#define N_CARRIERS 3u
+#define N_WORKERS 3u
 
-/* Carriers whose slots hold the first byte of a key; 0: free. */
+/* Stands for a DetourSurvey. */
+typedef struct {
+  gboolean is_out;
+  guint worker, max;
+  guint32 first;
+  DetourSurveyDone done;
+  gpointer data;
+} FakeSurvey;
+
+/* Workers whose slots hold the first byte of a key; 0: free. */
 typedef struct {
   FakeAuth *fake;
   DetourAdmission *admission;
   DetourRecheck *recheck;
-  GArray *slots[N_CARRIERS]; /* of guint8 */
-  struct {
-    gboolean is_out;
-    guint worker, max;
-    guint32 first;
-    DetourSurveyDone done;
-    gpointer data;
-  } survey;
+  GArray *slots[N_WORKERS]; /* of guint8 */
+  FakeSurvey survey;
   GString *closed;
   guint n_surveys;
+  gboolean is_slow; /* what is to settle waits in `settling` */
+  GArray *settling; /* of Settling */
 } Bench;
+
+typedef struct {
+  DetourMailbox *mailbox;
+  DetourMailboxFunc done, drop;
+  gpointer data;
+} Settling;
 
 static guint
 n_workers (gpointer user)
 {
-  return N_CARRIERS;
+  return N_WORKERS;
 }
 
 static guint
@@ -40,13 +51,13 @@ n_clients (gpointer user)
   Bench *bench = user;
   guint n = 0;
 
-  for (guint i = 0; i < N_CARRIERS; i++)
+  for (guint i = 0; i < N_WORKERS; i++)
     for (guint k = 0; k < bench->slots[i]->len; k++)
       n += g_array_index (bench->slots[i], guint8, k) != 0 ? 1 : 0;
   return n;
 }
 
-static gpointer
+static DetourSurvey *
 survey (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone done, gpointer data)
 {
   Bench *bench = user;
@@ -61,16 +72,16 @@ survey (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone 
   bench->survey.done = done;
   bench->survey.data = data;
   bench->n_surveys++;
-  return &bench->survey;
+  return (DetourSurvey *) &bench->survey;
 }
 
 static void
-cancel (gpointer user, gpointer data)
+cancel (DetourSurvey *survey)
 {
-  Bench *bench = user;
+  FakeSurvey *fake = (FakeSurvey *) survey;
 
-  g_assert_true (data == &bench->survey && bench->survey.is_out);
-  bench->survey.is_out = FALSE;
+  g_assert_true (fake->is_out);
+  fake->is_out = FALSE;
 }
 
 static void
@@ -79,7 +90,47 @@ close_client (gpointer user, DetourHandle handle)
   g_string_append_printf (((Bench *) user)->closed, "%u ", (guint) handle);
 }
 
-static const DetourRecheckPort port = { n_workers, n_clients, survey, cancel, close_client };
+static void
+close_key (gpointer user, const DetourKey *key)
+{
+  g_string_append_printf (((Bench *) user)->closed, "key %u ", key->bytes[0]);
+}
+
+static void
+settle (gpointer user, DetourMailbox *mailbox, DetourMailboxFunc done, gpointer data,
+        DetourMailboxFunc drop)
+{
+  const Settling settling = { mailbox, done, drop, data };
+  Bench *bench = user;
+
+  if (bench->is_slow)
+    g_array_append_val (bench->settling, settling);
+  else
+    detour_mailbox_post (mailbox, done, data, drop);
+}
+
+/* Clients that were on their way have arrived. */
+static void
+finish_settling (Bench *bench)
+{
+  for (guint i = 0; i < bench->settling->len; i++)
+    {
+      const Settling *settling = &g_array_index (bench->settling, Settling, i);
+
+      detour_mailbox_post (settling->mailbox, settling->done, settling->data, settling->drop);
+    }
+  g_array_set_size (bench->settling, 0);
+}
+
+static void
+iterate (void)
+{
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+static const DetourRecheckPort port = { n_workers,    n_clients, survey, cancel,
+                                        close_client, close_key, settle };
 
 static void
 apply (Bench *bench, const char *chain, const char *recheck)
@@ -101,9 +152,10 @@ bench_new (void)
   bench->fake = fake_auth_new ();
   bench->admission = detour_admission_new (&fake_auth_port, bench->fake);
   bench->recheck = detour_recheck_new (bench->admission, &port, bench);
-  for (guint i = 0; i < N_CARRIERS; i++)
+  for (guint i = 0; i < N_WORKERS; i++)
     bench->slots[i] = g_array_new (FALSE, FALSE, 1);
   bench->closed = g_string_new (NULL);
+  bench->settling = g_array_new (FALSE, FALSE, sizeof (Settling));
   return bench;
 }
 
@@ -111,12 +163,14 @@ static void
 bench_free (Bench *bench)
 {
   detour_recheck_stop (bench->recheck);
+  finish_settling (bench);
   detour_admission_free (bench->admission);
   detour_recheck_free (bench->recheck);
   fake_auth_free (bench->fake);
-  for (guint i = 0; i < N_CARRIERS; i++)
+  for (guint i = 0; i < N_WORKERS; i++)
     g_array_unref (bench->slots[i]);
   g_string_free (bench->closed, TRUE);
+  g_array_unref (bench->settling);
   g_free (bench);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Bench, bench_free)
@@ -148,7 +202,7 @@ serve (Bench *bench)
 }
 
 /* Serves and answers until nothing happens; keys above @limit are denied. Returns the number of
- * questions. */
+ * requests. */
 static guint
 run (Bench *bench, guint8 limit)
 {
@@ -210,14 +264,14 @@ test_again (void)
   fill (bench, 0, 40, 1);
   fill (bench, 1, 40, 101);
   apply (bench, "a", "off");
+  iterate ();
   serve (bench);
-  while (g_main_context_iteration (NULL, FALSE))
-    ;
+  iterate ();
   g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, DETOUR_RECHECK_BATCH);
   detour_recheck_all (bench->recheck);
-  g_assert_false (bench->survey.is_out);
   g_assert_cmpuint (run (bench, 255), ==, DETOUR_RECHECK_BATCH + 80);
   detour_recheck_all (bench->recheck);
+  iterate ();
   g_assert_true (bench->survey.is_out);
   detour_recheck_all (bench->recheck);
   g_assert_cmpuint (run (bench, 255), ==, 80);
@@ -256,10 +310,10 @@ test_nobody (void)
 
   apply (bench, "a", "10m");
   g_assert_cmpuint (run (bench, 255), ==, 0);
-  g_assert_cmpuint (bench->n_surveys, ==, N_CARRIERS);
+  g_assert_cmpuint (bench->n_surveys, ==, N_WORKERS);
   detour_recheck_pass (bench->recheck, G_TIME_SPAN_HOUR);
   g_assert_cmpuint (run (bench, 255), ==, 0);
-  g_assert_cmpuint (bench->n_surveys, ==, N_CARRIERS);
+  g_assert_cmpuint (bench->n_surveys, ==, N_WORKERS);
 }
 
 static void
@@ -276,7 +330,7 @@ test_open (void)
   g_assert_cmpstr (bench->closed->str, ==, "2 3 ");
 }
 
-/* Of whom nobody can say anything, nothing happens to. */
+/* A client about which no instance can say anything stays. */
 static void
 test_unavailable (void)
 {
@@ -284,6 +338,7 @@ test_unavailable (void)
 
   fill (bench, 0, 3, 1);
   apply (bench, "a", "10m");
+  iterate ();
   serve (bench);
   while (g_main_context_iteration (NULL, FALSE))
     ;
@@ -300,10 +355,65 @@ test_stop (void)
 
   fill (bench, 0, 3, 1);
   apply (bench, "a", "10m");
+  iterate ();
   serve (bench);
-  while (g_main_context_iteration (NULL, FALSE))
-    ;
+  iterate ();
   g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 3);
+}
+
+/* A client that was let in before the change and has not arrived is asked about when it has. */
+static void
+test_on_the_way (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  bench->is_slow = TRUE;
+  fill (bench, 0, 3, 1);
+  apply (bench, "a", "off");
+  iterate ();
+  g_assert_cmpuint (bench->n_surveys, ==, 0);
+  /* It arrives in a slot that would have been passed by now. */
+  fill (bench, 0, 1, 9);
+  finish_settling (bench);
+  g_assert_cmpuint (run (bench, 5), ==, 4);
+  g_assert_cmpstr (bench->closed->str, ==, "9 ");
+}
+
+/* Two changes that wait for the same clients make one round. */
+static void
+test_two_changes_settle (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  bench->is_slow = TRUE;
+  fill (bench, 0, 3, 1);
+  apply (bench, "a", "off");
+  detour_recheck_all (bench->recheck);
+  g_assert_cmpuint (bench->settling->len, ==, 2);
+  finish_settling (bench);
+  g_assert_cmpuint (run (bench, 255), ==, 3);
+}
+
+static void
+test_revoke (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  DetourKey key = { { 7 } };
+
+  bench->is_slow = TRUE;
+  detour_recheck_revoke (bench->recheck, &key);
+  g_assert_cmpstr (bench->closed->str, ==, "key 7 ");
+  finish_settling (bench);
+  iterate ();
+  g_assert_cmpstr (bench->closed->str, ==, "key 7 key 7 ");
+
+  /* What has not settled when it stops is dropped. */
+  detour_recheck_revoke (bench->recheck, &key);
+  detour_recheck_all (bench->recheck);
+  detour_recheck_stop (bench->recheck);
+  finish_settling (bench);
+  iterate ();
+  g_assert_cmpstr (bench->closed->str, ==, "key 7 key 7 key 7 ");
 }
 
 int
@@ -317,6 +427,9 @@ main (int argc, char **argv)
   g_test_add_func ("/recheck/nobody-is-there", test_nobody);
   g_test_add_func ("/recheck/open-relays-are-left-alone", test_open);
   g_test_add_func ("/recheck/unavailable-closes-nobody", test_unavailable);
-  g_test_add_func ("/recheck/stopped-with-questions-open", test_stop);
+  g_test_add_func ("/recheck/stopped-with-requests-open", test_stop);
+  g_test_add_func ("/recheck/clients-on-their-way-are-waited-for", test_on_the_way);
+  g_test_add_func ("/recheck/two-changes-make-one-round", test_two_changes_settle);
+  g_test_add_func ("/recheck/revoked-on-the-way", test_revoke);
   return g_test_run ();
 }
