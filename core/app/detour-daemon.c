@@ -8,6 +8,7 @@
 #include <glib-unix.h>
 #include <sys/resource.h>
 
+#include "detour-config-warnings.h"
 #include "detour-control.h"
 #include "detour-descriptors.h"
 #include "detour-dev.h"
@@ -87,6 +88,16 @@ daemon_log_errors (DetourConfigErrors *errors)
     detour_log_event (G_LOG_LEVEL_WARNING, "reload-failed", "%s", lines[i]);
 }
 
+/* What `--check-config` says as well, for those who did not run it. */
+static void
+daemon_log_warnings (const DetourConfig *config)
+{
+  g_auto (GStrv) lines = detour_config_warnings (config);
+
+  for (guint i = 0; lines[i] != NULL; i++)
+    g_warning ("%s", lines[i]);
+}
+
 /* "transport/https (:443), service/stun (listening on :3478)": what runs and can be reached. */
 static char *
 daemon_describe_listeners (Daemon *self)
@@ -162,11 +173,13 @@ daemon_reload (gpointer user, GStrv *problems)
     }
   else if (detour_roster_apply (self->roster, config))
     {
+      daemon_log_warnings (config);
       detour_log_event (G_LOG_LEVEL_MESSAGE, "reloaded", "reloaded");
       *problems = g_new0 (char *, 1);
     }
   else
     {
+      daemon_log_warnings (config);
       detour_log_event (G_LOG_LEVEL_WARNING, "reload-failed",
                         "reloaded, but not everything could follow");
       *problems = daemon_list_failures (self->roster);
@@ -324,6 +337,8 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
   self.roster = detour_roster_new (config, state, detour_server_key_public (self.key)->bytes,
                                    &detour_server_hooks, self.server);
   detour_server_set_roster (self.server, self.roster);
+  if (!dev)
+    daemon_log_warnings (config);
   good = detour_roster_start (self.roster);
   if (good)
     daemon_run_loop (&self, dev);

@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#include "detour-config-warnings.h"
 #include "detour-daemon.h"
 #include "detour-dev.h"
 #include "detour-log.h"
@@ -81,6 +82,15 @@ detourd_print_advice (const DetourConfig *config)
   return advice->len;
 }
 
+static void
+detourd_print_warnings (const DetourConfig *config)
+{
+  g_auto (GStrv) lines = detour_config_warnings (config);
+
+  for (guint i = 0; lines[i] != NULL; i++)
+    g_printerr (_ ("warning: %s\n"), lines[i]);
+}
+
 static DetourExit
 detourd_run (const DetourOptions *options)
 {
@@ -139,6 +149,7 @@ detourd_run (const DetourOptions *options)
       guint n_advice;
 
       detourd_print_broken (config);
+      detourd_print_warnings (config);
       n_advice = detourd_print_advice (config);
       if (n_advice > 0)
         g_print (ngettext ("the configuration is good, but see the line above\n",

@@ -264,6 +264,23 @@ detour_admission_recheck_us (const DetourAdmission *self)
   return self->recheck_us;
 }
 
+static void
+admission_log_parts (gpointer data)
+{
+  const DetourAdmission *self = data;
+  guint n = 0;
+
+  for (guint i = 0; i < self->instances->len; i++)
+    n += detour_auth_instance_takes_part (self->instances->pdata[i]) ? 1 : 0;
+  for (guint i = 0; i < self->instances->len; i++)
+    detour_auth_instance_log_part (self->instances->pdata[i], n);
+}
+
+static void
+admission_ignore (gpointer data)
+{
+}
+
 void
 detour_admission_forget (DetourAdmission *self, const char *id)
 {
@@ -273,6 +290,8 @@ detour_admission_forget (DetourAdmission *self, const char *id)
     return;
   detour_auth_instance_forget (instance);
   detour_auth_chain_restart (self->chain);
+  /* From the main loop, where an instance that only starts again is back. */
+  detour_mailbox_post (self->inbox, admission_log_parts, self, admission_ignore);
 }
 
 /* Status --------------------------------------------------------------------------------------- */

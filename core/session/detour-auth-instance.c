@@ -20,6 +20,8 @@ struct _DetourAuthInstance {
   char *trouble;
   gint64 warned_us; /* 0: never */
   gint64 down_since_us;
+  gboolean is_in;              /* it took part when that was looked at last */
+  gboolean is_out;             /* it had taken part, and did not any more */
   gboolean may_be_up;          /* was down, and then said that its verdicts changed */
   DetourAuthInstanceInfo info; /* without its texts */
 };
@@ -105,6 +107,24 @@ gboolean
 detour_auth_instance_is_down (const DetourAuthInstance *self)
 {
   return self->info.is_down && !self->may_be_up;
+}
+
+/* An instance that is stopped by hand is easily forgotten. */
+void
+detour_auth_instance_log_part (DetourAuthInstance *self, guint n_others)
+{
+  gboolean takes_part = detour_auth_instance_takes_part (self);
+
+  if (takes_part && self->is_out)
+    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_INSTANCE, self->id, "MESSAGE",
+                      "%s is asked again who may come in", self->id);
+  else if (!takes_part && self->is_in)
+    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_INSTANCE, self->id, "MESSAGE",
+                      "%s was stopped and is not asked any more who may come in; %s", self->id,
+                      n_others > 0 ? "the rest of the chain decides"
+                                   : "no other auth instance runs, so no new client is let in");
+  self->is_out = !takes_part && (self->is_in || self->is_out);
+  self->is_in = takes_part;
 }
 
 /* Up and down ---------------------------------------------------------------------------------- */

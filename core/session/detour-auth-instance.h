@@ -54,6 +54,9 @@ void detour_auth_instance_set_negative_ttl (DetourAuthInstance *self, gint64 ttl
 
 const char *detour_auth_instance_id (const DetourAuthInstance *self); /* "auth/friends" */
 gboolean detour_auth_instance_takes_part (const DetourAuthInstance *self);
+/* Writes to the log when it was stopped, or started after that. @n_others: of the chain that take
+ * part. */
+void detour_auth_instance_log_part (DetourAuthInstance *self, guint n_others);
 /* The last request got no verdict: the answer was UNAVAILABLE, or took too long. */
 gboolean detour_auth_instance_is_down (const DetourAuthInstance *self);
 

@@ -21,6 +21,7 @@ typedef struct {
   const char *place; /* of the settings: the file or directory */
   KeyList *list;
   char *last_errors; /* of the last reading; NULL: it went well */
+  char *blindness;   /* why changes of the list are not seen; NULL: they are */
   GFileMonitor *monitor;
   guint settle_source;
   gint64 unsettled_since_us;
@@ -87,6 +88,21 @@ auth_keys_plural (const KeyList *list)
   return key_list_size (list) == 1 ? "" : "s";
 }
 
+/* What an operator should look at, the gravest only. */
+static void
+auth_keys_show_trouble (AuthKeys *self)
+{
+  if (self->last_errors != NULL)
+    detour_host_set_trouble (self->host, "the list before it is in force: %s", self->last_errors);
+  else if (key_list_size (self->list) == 0)
+    detour_host_set_trouble (self->host, "there is no key in %s, so it lets nobody in",
+                             self->place);
+  else if (self->blindness != NULL)
+    detour_host_set_trouble (self->host, "changes are seen on reload only: %s", self->blindness);
+  else
+    detour_host_set_trouble (self->host, NULL);
+}
+
 static void
 auth_keys_use_list (AuthKeys *self, KeyList *list)
 {
@@ -95,10 +111,14 @@ auth_keys_use_list (AuthKeys *self, KeyList *list)
   detour_gauge_set (self->keys, key_list_size (list));
   detour_host_set_summary (self->host, "%u key%s from %s", key_list_size (list),
                            auth_keys_plural (list), self->place);
+  if (key_list_size (list) == 0)
+    g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_EVENT, "instance-trouble",
+                      DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE",
+                      "%s: there is no key in %s, so it lets nobody in",
+                      detour_host_instance (self->host), self->place);
 }
 
-/* The old list stays in force while the new one has errors; the log hears of the same errors once.
- */
+/* The old list stays in force while the new one has errors; the same errors are logged once. */
 static void
 auth_keys_reload (gpointer data)
 {
@@ -109,25 +129,28 @@ auth_keys_reload (gpointer data)
   if (errors != NULL)
     {
       detour_counter_add (self->reload_errors, 1);
-      detour_host_set_trouble (self->host, "the list of before is in force: %s", errors);
       if (g_strcmp0 (errors, self->last_errors) != 0)
         g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_EVENT, "instance-trouble",
                           DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE",
-                          "the list of before is in force: %s", errors);
+                          "%s: the list before it is in force: %s",
+                          detour_host_instance (self->host), errors);
       g_free (self->last_errors);
       self->last_errors = g_steal_pointer (&errors);
+      auth_keys_show_trouble (self);
       return;
     }
-  if (self->last_errors != NULL)
-    detour_host_set_trouble (self->host, NULL);
   g_clear_pointer (&self->last_errors, g_free);
   if (key_list_equal (list, self->list))
-    return;
+    {
+      auth_keys_show_trouble (self);
+      return;
+    }
   g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "keys-changed",
                     DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE",
                     "%u key%s from %s, %u before", key_list_size (list), auth_keys_plural (list),
                     self->place, key_list_size (self->list));
   auth_keys_use_list (self, g_steal_pointer (&list));
+  auth_keys_show_trouble (self);
   detour_host_auth_changed (self->host);
 }
 
@@ -172,6 +195,7 @@ auth_keys_stop (gpointer data)
   g_clear_handle_id (&self->settle_source, g_source_remove);
   g_clear_pointer (&self->list, key_list_free);
   g_free (self->last_errors);
+  g_free (self->blindness);
   detour_settings_unref (self->settings);
   g_free (self);
 }
@@ -189,8 +213,7 @@ auth_keys_watch (AuthKeys *self)
   if (self->monitor != NULL)
     g_signal_connect (self->monitor, "changed", G_CALLBACK (auth_keys_directory_changed), self);
   else
-    detour_host_set_trouble (self->host, "changes are seen on reload only: cannot watch %s: %s",
-                             directory, error->message);
+    self->blindness = g_strdup_printf ("cannot watch %s: %s", directory, error->message);
 }
 
 static gpointer
@@ -219,6 +242,7 @@ auth_keys_start (DetourHost *host, DetourSettings *settings, GError **error)
       return NULL;
     }
   auth_keys_use_list (self, list);
+  auth_keys_show_trouble (self);
   return self;
 }
 

@@ -228,7 +228,7 @@ test_bad_change (void)
   plugin_bench_write (bench, "friends.keys", KEY_B " b\nsomething else\n");
   plugin_bench_wait (has_reload_error, bench);
   trouble = detour_instance_dup_trouble (bench->instance);
-  g_assert_nonnull (strstr (trouble, "the list of before is in force: "));
+  g_assert_nonnull (strstr (trouble, "the list before it is in force: "));
   g_assert_nonnull (strstr (trouble, "friends.keys:2: not a node key"));
   expect (bench, 0xaa, "allow a");
   expect (bench, 0xbb, "deny");
@@ -251,6 +251,37 @@ test_bad_change (void)
   expect (bench, 0xaa, "deny");
   expect (bench, 0xbb, "allow b");
   g_assert_cmpuint (bench->n_auth_changed, ==, 1);
+}
+
+/* Empty files are easily made, and then nobody comes in. */
+static void
+test_empty_list (void)
+{
+  g_autoptr (PluginBench) bench = NULL;
+  g_autofree char *trouble = NULL;
+  g_autofree char *later = NULL;
+  g_autofree char *again = NULL;
+
+  n_warnings = 0;
+  bench = start_file ("# nobody yet\n");
+  trouble = detour_instance_dup_trouble (bench->instance);
+  g_assert_nonnull (strstr (trouble, "there is no key in "));
+  g_assert_cmpuint (n_warnings, ==, 1);
+  plugin_bench_write (bench, "friends.keys", "# still nobody\n");
+  plugin_bench_reload (bench);
+  g_assert_cmpuint (n_warnings, ==, 1);
+
+  plugin_bench_write (bench, "friends.keys", KEY_A "\n");
+  plugin_bench_reload (bench);
+  later = detour_instance_dup_trouble (bench->instance);
+  g_assert_cmpstr (later, ==, NULL);
+  expect (bench, 0xaa, "allow -");
+
+  plugin_bench_write (bench, "friends.keys", "");
+  plugin_bench_reload (bench);
+  again = detour_instance_dup_trouble (bench->instance);
+  g_assert_nonnull (strstr (again, "there is no key in "));
+  g_assert_cmpuint (n_warnings, ==, 2);
 }
 
 static void
@@ -281,6 +312,7 @@ main (int argc, char **argv)
   g_test_add_func ("/auth-keys/changed-file-is-seen", test_watch_file);
   g_test_add_func ("/auth-keys/changed-directory-is-seen", test_watch_directory);
   g_test_add_func ("/auth-keys/bad-change-keeps-the-list", test_bad_change);
+  g_test_add_func ("/auth-keys/empty-list-is-trouble", test_empty_list);
   g_test_add_func ("/auth-keys/same-list-is-no-change", test_same_list);
   return g_test_run ();
 }

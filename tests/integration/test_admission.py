@@ -285,3 +285,33 @@ def test_a_client_with_the_zero_key_is_never_asked_about(make_relay):
     client.stream.write(bytes(info))
     client.expect_closed()
     assert isinstance(client, Client)
+
+
+def test_groups_that_decide_nothing_are_said(make_relay):
+    config = with_keys(keys_only(chain="friends; resting"), "auth spare", plugin="keys", file="{dir}/friends")
+    config = with_keys(config, "auth resting", plugin="keys", file="{dir}/friends", enabled="false")
+    relay = make_relay(config, {"friends": line(new_key())})
+    said = ["[auth spare]: it decides about nobody, because [admission] chain does not name it",
+            "[admission] chain: auth/resting is not enabled"]
+    _, errors = run_detourd("--config", str(relay.config_file), "--check-config")
+    for text in said:
+        assert f"{text}" in errors and errors.count(text) == 1
+        assert text in relay.log
+    assert "everyone may use this relay" not in relay.log
+
+    assert "[admission] chain: everyone may use this relay" in relay.reload(keys_only(chain="open"))
+
+
+def test_an_instance_that_is_stopped_by_hand_is_said(make_relay):
+    relay, _ = started(make_relay)
+
+    def switch(what):
+        subprocess.run([DETOURD.with_name("detourctl"), f"--socket={relay.run_directory}/control", "plugins", what,
+                        "auth/friends"], capture_output=True, check=True, timeout=PATIENCE)
+
+    switch("restart")
+    switch("disable")
+    relay.wait_log("auth/friends was stopped and is not asked any more who may come in; no other auth instance runs")
+    switch("enable")
+    relay.wait_log("auth/friends is asked again who may come in")
+    assert relay.log.count("is not asked any more") == 1

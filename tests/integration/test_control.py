@@ -96,7 +96,8 @@ def test_hints_say_what_is_wrong(make_relay):
     config = with_keys(EVERYTHING, "admission", chain="friends", dry_run="true")
     config = without_group(config, "cert main") + "\n[auth friends]\nplugin = keys\nfile = {dir}/friends\n"
     relay = make_relay(config, {"friends": "# nobody\n"})
-    assert {hint["code"] for hint in ask(relay)["hints"]} == {"no_certificate", "admission_dry_run"}
+    assert {hint["code"] for hint in ask(relay)["hints"]} == {"no_certificate", "admission_dry_run",
+                                                          "plugin_trouble"}
     detourctl(relay, "plugins", "disable", "auth/friends")
     relay.write_file("mesh.key", "not a key\n")
     detourctl(relay, "plugins", "restart", "service/mesh", code=1)

@@ -214,6 +214,28 @@ test_told_once (void)
 }
 
 static void
+test_stopped_and_started (void)
+{
+  static const struct {
+    gboolean takes_part;
+    guint n_logged;
+  } steps[] = { { FALSE, 0 }, { TRUE, 0 }, { TRUE, 0 }, { FALSE, 1 },
+                { FALSE, 0 }, { TRUE, 1 }, { TRUE, 0 }, { FALSE, 1 } };
+  g_autoptr (FakeAuth) fake = fake_auth_new ();
+  g_autoptr (DetourAuthInstance) instance = instance_new (fake);
+
+  for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
+    {
+      g_ptr_array_set_size (fake->stopped, 0);
+      if (!steps[i].takes_part)
+        fake_auth_stop_instance (fake, "auth/a");
+      n_logged = 0;
+      detour_auth_instance_log_part (instance, 0);
+      g_assert_cmpuint (n_logged, ==, steps[i].n_logged);
+    }
+}
+
+static void
 test_numbers (void)
 {
   g_autoptr (FakeAuth) fake = fake_auth_new ();
@@ -291,6 +313,7 @@ main (int argc, char **argv)
                    test_forget_on_the_way);
   g_test_add_func ("/auth-instance/is-down-until-it-answers", test_down);
   g_test_add_func ("/auth-instance/trouble-and-its-end-are-told-once", test_told_once);
+  g_test_add_func ("/auth-instance/logs-that-it-was-stopped", test_stopped_and_started);
   g_test_add_func ("/auth-instance/numbers", test_numbers);
   g_test_add_func ("/auth-instance/grace-outlives-verdicts", test_grace);
   g_test_add_func ("/auth-instance/closed-with-open-questions", test_closed);
