@@ -188,8 +188,8 @@ auth_chain_on_verdict (DetourVerdict *verdict, gboolean is_final, gpointer data)
 
 /* Walks ---------------------------------------------------------------------------------------- */
 
-/* The instances that are asked. A chain out of which all were taken is not an open one: nobody can
- * say then. */
+/* The instances that are asked. A chain whose instances are all stopped is not an open one: all of
+ * them are asked then, and none can say. */
 static GPtrArray *
 auth_chain_list_instances (const DetourAuthChain *self, gboolean *is_stopped)
 {

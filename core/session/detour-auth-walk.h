@@ -25,7 +25,7 @@ typedef struct _DetourAuthWalk DetourAuthWalk;
 typedef struct {
   gboolean match_all;
   gboolean asks_anew;  /* takes nothing from the cache, except for grace */
-  gboolean is_stopped; /* no instance takes part: none of them can say */
+  gboolean is_stopped; /* none of the instances takes part, so none can say */
   gint64 grace_us;
   /* An instance without an answer is late after so long; one that is down is late at once. */
   gint64 patience_us;

@@ -16,7 +16,7 @@ struct _DetourRecheck {
   DetourAdmission *admission; /* NULL: stopped */
   const DetourRecheckPort *port;
   gpointer user;
-  guint worker;           /* the one that is surveyed next */
+  guint worker;           /* that is surveyed next */
   guint32 slot;           /* in it */
   gboolean is_all;        /* goes on to the end of the round without a pause */
   gboolean found_any;     /* in this round */

@@ -7,8 +7,8 @@
  * the workers are asked which they have, a few at a time. A client that is denied is closed; one
  * about which no instance can say anything stays.
  *
- * A client that was let in before a change may still be on its way to its worker, where no question
- * about it finds it. So a change first waits until those have arrived. */
+ * A client that was let in before a change may still be on its way to its worker, where a scan of
+ * the workers misses it. So a change first waits until those have arrived. */
 #pragma once
 
 #include <glib.h>

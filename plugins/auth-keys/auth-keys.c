@@ -8,10 +8,10 @@
 
 #include "key-list.h"
 
-/* Files are read when they have been left alone for a while, but not put off for ever. */
+/* Files are read when they have not changed for a while, but not put off for ever. */
 #define SETTLE_MS      500
 #define SETTLE_MOST_US (5 * G_TIME_SPAN_SECOND)
-/* So many errors of a refused list are told in full. */
+/* Errors of a refused list that are given in full. */
 #define ERRORS_SHOWN 20
 
 /* Main thread. */
@@ -228,8 +228,8 @@ auth_keys_start (DetourHost *host, DetourSettings *settings, GError **error)
       settings, detour_settings_has (settings, "file") ? "file" : "directory");
   self->keys = detour_host_gauge_with (
       host, &(DetourMetric) { .name = "keys", .help = "keys on the lists in force" });
-  self->allowed = detour_host_counter (host, "allowed", "questions answered with allow");
-  self->denied = detour_host_counter (host, "denied", "questions answered with deny");
+  self->allowed = detour_host_counter (host, "allowed", "requests answered with allow");
+  self->denied = detour_host_counter (host, "denied", "requests answered with deny");
   self->reload_errors = detour_host_counter (host, "reload_errors",
                                              "readings after a change that had errors");
   /* First the watch, then the reading: no change falls between them. */

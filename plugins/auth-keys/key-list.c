@@ -22,13 +22,13 @@ typedef struct {
 
 struct _KeyList {
   guint max_entries;
-  gboolean full; /* said so already */
+  gboolean full; /* and there is an error that says so */
   GHashTable *entries;
   GPtrArray *files;
   GPtrArray *errors;
 };
 
-/* Keys are random bytes, and nobody but the operator puts them here. */
+/* Keys are random bytes, and only the operator puts them here. */
 static guint
 key_list_entry_hash (gconstpointer key)
 {

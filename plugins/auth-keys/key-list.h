@@ -27,8 +27,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KeyList, key_list_free)
  * @text: (array length=len): anything; lines of `nodekey:` and 64 hex digits, behind them `class=`
  * and a word if there is a class, and words of a label; blank lines; comments that begin with `#`
  *
- * Pure. Errors are kept; a key that comes twice is one, because whoever strikes out one line of it
- * would believe it gone.
+ * Pure. Errors are kept. A key that comes twice is an error, because striking out one of its lines
+ * would not take it off the list.
  */
 void key_list_add_text (KeyList *self, const char *file, const char *text, gsize len);
 
@@ -43,7 +43,7 @@ guint key_list_size (const KeyList *self);
 /**
  * key_list_errors:
  * @separator: put between two errors
- * @shown: so many are told in full, the rest as a number
+ * @shown: errors that are given in full; of the rest the number is given
  *
  * Returns: (nullable): the errors so far; NULL when there are none. Free with g_free().
  */

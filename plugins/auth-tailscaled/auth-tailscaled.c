@@ -11,8 +11,8 @@
 
 #define SOCKET "/var/run/tailscale/tailscaled.sock"
 
-/* A state that comes and goes is told of once a minute. */
-#define TELL_EVERY_US G_TIME_SPAN_MINUTE
+/* A state that comes and goes is logged once a minute. */
+#define LOG_EVERY_US G_TIME_SPAN_MINUTE
 
 typedef struct {
   DetourHost *host;
@@ -38,8 +38,7 @@ static const DetourConfigKey auth_tailscaled_config[] = {
   { NULL },
 };
 
-/* Where it is on other systems. None of these places may be one where everybody can put a socket.
- */
+/* Its place on other systems. Every user may put a socket into /tmp, so no place there is tried. */
 static const char *const alternatives[] = {
   "/var/packages/Tailscale/var/tailscaled.sock", /* Synology, DSM 7 */
   "/var/packages/Tailscale/etc/tailscaled.sock", /* Synology, DSM 6 */
@@ -72,7 +71,7 @@ auth_tailscaled_check (const DetourSettings *settings, GError **error)
 /* Called by the LocalApi, on its thread -------------------------------------------------------- */
 
 static void
-auth_tailscaled_on_answer (gpointer user, gpointer question, const WhoisAnswer *answer)
+auth_tailscaled_on_answer (gpointer user, gpointer call, const WhoisAnswer *answer)
 {
   AuthTailscaled *self = user;
   DetourAuthVerdict verdict = { .result = answer->result,
@@ -83,7 +82,7 @@ auth_tailscaled_on_answer (gpointer user, gpointer question, const WhoisAnswer *
                       : answer->result == DETOUR_AUTH_DENY ? self->denied
                                                            : self->unavailable,
                       1);
-  detour_auth_answer (question, &verdict);
+  detour_auth_answer (call, &verdict);
 }
 
 static void
@@ -91,7 +90,7 @@ auth_tailscaled_tell (AuthTailscaled *self, const char *trouble)
 {
   gint64 now_us = g_get_monotonic_time ();
 
-  if (trouble != NULL && (self->told_us == 0 || now_us - self->told_us >= TELL_EVERY_US))
+  if (trouble != NULL && (self->told_us == 0 || now_us - self->told_us >= LOG_EVERY_US))
     {
       self->has_told = TRUE;
       self->told_us = now_us;
@@ -155,12 +154,11 @@ auth_tailscaled_start (DetourHost *host, DetourSettings *settings, GError **erro
                               / G_TIME_SPAN_MILLISECOND);
 
   self->host = host;
-  self->allowed = detour_host_counter (host, "allowed",
-                                       "questions about a key that tailscaled knows");
+  self->allowed = detour_host_counter (host, "allowed", "requests whose key tailscaled knows");
   self->denied = detour_host_counter (host, "denied",
-                                      "questions about a key that tailscaled does not know");
+                                      "requests whose key tailscaled does not know");
   self->unavailable = detour_host_counter (host, "unavailable",
-                                           "questions that tailscaled did not answer");
+                                           "requests that tailscaled did not answer");
   self->recoveries = detour_host_counter (
       host, "changes",
       "times that answers had changed: tailscaled came back, or a "

@@ -9,36 +9,36 @@
 #include <curl/curl.h>
 #include <string.h>
 
-/* Questions at a time; core asks fewer. */
+/* Requests at a time; core has fewer. */
 #define LOOKUPS_MAX 256u
 
-/* Denied keys that are asked about again, and for how long. */
-#define WATCHED_MAX        256u
-#define WATCH_US           (10 * G_TIME_SPAN_MINUTE)
-#define WATCH_EVERY_MIN_US (2 * G_TIME_SPAN_SECOND)
-#define WATCH_EVERY_MAX_US (30 * G_TIME_SPAN_SECOND)
+/* Denied keys that are looked up again, and for how long. */
+#define DENIED_MAX              256u
+#define DENIED_US               (10 * G_TIME_SPAN_MINUTE)
+#define LOOK_AGAIN_EVERY_MIN_US (2 * G_TIME_SPAN_SECOND)
+#define LOOK_AGAIN_EVERY_MAX_US (30 * G_TIME_SPAN_SECOND)
 
 typedef struct {
   guint8 key[DETOUR_KEY_SIZE];
-  gpointer question;
-} Inquiry;
+  gpointer call;
+} Inbound;
 
 /* A denied key. */
 typedef struct {
   guint8 key[DETOUR_KEY_SIZE];
-  gint64 denied_us; /* the last time somebody asked */
+  gint64 denied_us; /* when it was denied last */
   gint64 first_us;
   gint64 next_us;
   gboolean is_asked;
-} Watched;
+} Denied;
 
 /* One key at all tailscaleds. */
 typedef struct {
   LocalApi *api;
   guint8 key[DETOUR_KEY_SIZE];
-  gpointer question; /* NULL: our own, about a key that is watched */
+  gpointer call; /* NULL: the plugin's own, about a key that was denied */
   guint n_open;
-  WhoisAnswer answer; /* the one that counts, of those that came */
+  WhoisAnswer answer; /* the one that counts so far */
   GPtrArray *asks;    /* of TailscaledAsk, by number of the tailscaled; NULL: answered */
 } Lookup;
 
@@ -55,13 +55,13 @@ struct _LocalApi {
   CURLM *multi;
 
   GMutex lock;
-  GQueue inbox;      /* of Inquiry, under the lock */
+  GQueue inbox;      /* of Inbound, under the lock */
   gboolean stopping; /* under the lock */
 
   /* The thread's own. */
   GPtrArray *daemons; /* of Tailscaled */
   GPtrArray *lookups; /* of Lookup */
-  GQueue watched;     /* of Watched, the one denied longest ago first */
+  GQueue denied;      /* of Denied, the one denied longest ago first */
   char *summary;
   gboolean has_latency;
   char *trouble;
@@ -88,68 +88,68 @@ local_api_lookup_free (gpointer data)
 }
 
 static GList *
-local_api_find_watched (LocalApi *self, const guint8 *key)
+local_api_find_denied (LocalApi *self, const guint8 *key)
 {
-  for (GList *link = self->watched.head; link != NULL; link = link->next)
-    if (memcmp (((Watched *) link->data)->key, key, DETOUR_KEY_SIZE) == 0)
+  for (GList *link = self->denied.head; link != NULL; link = link->next)
+    if (memcmp (((Denied *) link->data)->key, key, DETOUR_KEY_SIZE) == 0)
       return link;
   return NULL;
 }
 
 static void
-local_api_drop_watched (LocalApi *self, GList *link)
+local_api_drop_denied (LocalApi *self, GList *link)
 {
   g_free (link->data);
-  g_queue_delete_link (&self->watched, link);
+  g_queue_delete_link (&self->denied, link);
 }
 
-/* Somebody was denied. */
+/* The key was denied. */
 static void
-local_api_watch (LocalApi *self, const guint8 *key)
+local_api_note_denied (LocalApi *self, const guint8 *key)
 {
-  GList *link = local_api_find_watched (self, key);
+  GList *link = local_api_find_denied (self, key);
   gint64 now_us = g_get_monotonic_time ();
-  Watched *watched;
+  Denied *denied;
 
   if (link != NULL)
     {
-      watched = link->data;
-      g_queue_unlink (&self->watched, link);
-      g_queue_push_tail_link (&self->watched, link);
+      denied = link->data;
+      g_queue_unlink (&self->denied, link);
+      g_queue_push_tail_link (&self->denied, link);
     }
   else
     {
-      if (self->watched.length >= WATCHED_MAX)
-        local_api_drop_watched (self, self->watched.head);
-      watched = g_new0 (Watched, 1);
-      memcpy (watched->key, key, DETOUR_KEY_SIZE);
-      watched->first_us = now_us;
-      watched->next_us = now_us + WATCH_EVERY_MIN_US;
-      g_queue_push_tail (&self->watched, watched);
+      if (self->denied.length >= DENIED_MAX)
+        local_api_drop_denied (self, self->denied.head);
+      denied = g_new0 (Denied, 1);
+      memcpy (denied->key, key, DETOUR_KEY_SIZE);
+      denied->first_us = now_us;
+      denied->next_us = now_us + LOOK_AGAIN_EVERY_MIN_US;
+      g_queue_push_tail (&self->denied, denied);
     }
-  watched->denied_us = now_us;
+  denied->denied_us = now_us;
 }
 
-/* Our own question was answered. */
+/* A lookup of the plugin's own was answered. */
 static void
 local_api_look_again (LocalApi *self, const guint8 *key, DetourAuthResult result)
 {
-  GList *link = local_api_find_watched (self, key);
-  Watched *watched = link != NULL ? link->data : NULL;
+  GList *link = local_api_find_denied (self, key);
+  Denied *denied = link != NULL ? link->data : NULL;
   gint64 now_us = g_get_monotonic_time ();
 
-  if (watched == NULL)
+  if (denied == NULL)
     return;
   if (result == DETOUR_AUTH_ALLOW)
     {
-      local_api_drop_watched (self, link);
+      local_api_drop_denied (self, link);
       self->funcs.changed (self->user);
       return;
     }
-  watched->is_asked = FALSE;
-  watched->next_us = now_us
-                   + CLAMP ((now_us - watched->first_us) / 4, WATCH_EVERY_MIN_US,
-                            WATCH_EVERY_MAX_US);
+  denied->is_asked = FALSE;
+  denied->next_us = now_us
+                  + CLAMP ((now_us - denied->first_us) / 4, LOOK_AGAIN_EVERY_MIN_US,
+                           LOOK_AGAIN_EVERY_MAX_US);
 }
 
 static void local_api_tell_state (LocalApi *self);
@@ -159,22 +159,22 @@ local_api_finish (Lookup *lookup)
 {
   LocalApi *self = lookup->api;
 
-  if (lookup->question == NULL)
+  if (lookup->call == NULL)
     local_api_look_again (self, lookup->key, lookup->answer.result);
   else
     {
       if (lookup->answer.result == DETOUR_AUTH_DENY)
-        local_api_watch (self, lookup->key);
-      /* Why there is no verdict is known before there is none: then core does not say it once more.
-       */
+        local_api_note_denied (self, lookup->key);
+      /* The state is told before the answer, so that core does not log the same trouble again. */
       if (lookup->answer.result == DETOUR_AUTH_UNAVAILABLE)
         local_api_tell_state (self);
-      self->funcs.answer (self->user, lookup->question, &lookup->answer);
+      self->funcs.answer (self->user, lookup->call, &lookup->answer);
     }
   g_ptr_array_remove_fast (self->lookups, lookup);
 }
 
-/* One of several has answered: who allows is enough, and who cannot say leaves it open. */
+/* One tailscaled has answered. One that allows is enough; one that cannot say outweighs a denial.
+ */
 static void
 local_api_on_answer (WhoisAnswer *answer, gpointer data)
 {
@@ -195,13 +195,13 @@ local_api_on_answer (WhoisAnswer *answer, gpointer data)
 }
 
 static void
-local_api_begin (LocalApi *self, const guint8 *key, gpointer question)
+local_api_begin (LocalApi *self, const guint8 *key, gpointer call)
 {
   Lookup *lookup = g_new0 (Lookup, 1);
 
   lookup->api = self;
   memcpy (lookup->key, key, DETOUR_KEY_SIZE);
-  lookup->question = question;
+  lookup->call = call;
   lookup->answer.result = DETOUR_AUTH_DENY;
   lookup->asks = g_ptr_array_new ();
   lookup->n_open = self->daemons->len;
@@ -217,11 +217,11 @@ local_api_begin (LocalApi *self, const guint8 *key, gpointer question)
 }
 
 static void
-local_api_refuse (LocalApi *self, gpointer question, const char *reason)
+local_api_refuse (LocalApi *self, gpointer call, const char *reason)
 {
   WhoisAnswer answer = { DETOUR_AUTH_UNAVAILABLE, (char *) reason, NULL };
 
-  self->funcs.answer (self->user, question, &answer);
+  self->funcs.answer (self->user, call, &answer);
 }
 
 /* How it is going ------------------------------------------------------------------------------ */
@@ -272,7 +272,7 @@ local_api_on_recovered (gpointer user)
 
 /* The thread ----------------------------------------------------------------------------------- */
 
-/* FALSE: the end. */
+/* FALSE: it is to end. */
 static gboolean
 local_api_take_inbox (LocalApi *self)
 {
@@ -287,41 +287,41 @@ local_api_take_inbox (LocalApi *self)
 
   while (inbox.length > 0)
     {
-      g_autofree Inquiry *inquiry = g_queue_pop_head (&inbox);
+      g_autofree Inbound *inbound = g_queue_pop_head (&inbox);
 
       if (stopping)
-        local_api_refuse (self, inquiry->question, "it stops");
+        local_api_refuse (self, inbound->call, "it stops");
       else if (self->lookups->len >= LOOKUPS_MAX)
-        local_api_refuse (self, inquiry->question, "too many questions wait for tailscaled");
+        local_api_refuse (self, inbound->call, "too many requests wait for tailscaled");
       else
-        local_api_begin (self, inquiry->key, inquiry->question);
+        local_api_begin (self, inbound->key, inbound->call);
     }
   return !stopping;
 }
 
-/* Asks about denied keys whose time has come; returns when the next one's does. */
+/* Looks up denied keys that are due; returns when the next one is. */
 static gint64
-local_api_look_at_watched (LocalApi *self, gint64 now_us)
+local_api_look_at_denied (LocalApi *self, gint64 now_us)
 {
   gint64 next_us = G_MAXINT64;
-  GList *link = self->watched.head;
+  GList *link = self->denied.head;
 
   while (link != NULL)
     {
-      Watched *watched = link->data;
+      Denied *denied = link->data;
       GList *next = link->next;
 
-      if (watched->is_asked)
+      if (denied->is_asked)
         ;
-      else if (now_us - watched->denied_us > WATCH_US)
-        local_api_drop_watched (self, link);
-      else if (watched->next_us <= now_us)
+      else if (now_us - denied->denied_us > DENIED_US)
+        local_api_drop_denied (self, link);
+      else if (denied->next_us <= now_us)
         {
-          watched->is_asked = TRUE;
-          local_api_begin (self, watched->key, NULL);
+          denied->is_asked = TRUE;
+          local_api_begin (self, denied->key, NULL);
         }
       else
-        next_us = MIN (next_us, watched->next_us);
+        next_us = MIN (next_us, denied->next_us);
       link = next;
     }
   return next_us;
@@ -352,10 +352,10 @@ local_api_run (gpointer data)
       local_api_finish_transfers (self);
       local_api_tell_state (self);
       now_us = g_get_monotonic_time ();
-      next_us = local_api_look_at_watched (self, now_us);
+      next_us = local_api_look_at_denied (self, now_us);
       for (guint i = 0; i < self->daemons->len; i++)
         next_us = MIN (next_us, tailscaled_look_after (self->daemons->pdata[i], now_us));
-      /* It returns at once when something was asked that has not begun yet. */
+      /* It returns at once when a transfer was added meanwhile. */
       curl_multi_poll (self->multi, NULL, 0, (int) CLAMP ((next_us - now_us) / 1000 + 1, 0, 60000),
                        NULL);
     }
@@ -364,8 +364,8 @@ local_api_run (gpointer data)
     {
       Lookup *lookup = self->lookups->pdata[0];
 
-      if (lookup->question != NULL)
-        local_api_refuse (self, lookup->question, "it stops");
+      if (lookup->call != NULL)
+        local_api_refuse (self, lookup->call, "it stops");
       g_ptr_array_remove_index_fast (self->lookups, 0);
     }
   return NULL;
@@ -382,11 +382,11 @@ local_api_new (const char *const *sockets, const char *const *alternatives, guin
   self->user = user;
   self->multi = curl_multi_init ();
   g_assert (self->multi != NULL);
-  /* Idle connections that are kept for the next question. */
+  /* Idle connections that are kept for the next request. */
   curl_multi_setopt (self->multi, CURLMOPT_MAXCONNECTS, 16L);
   g_mutex_init (&self->lock);
   g_queue_init (&self->inbox);
-  g_queue_init (&self->watched);
+  g_queue_init (&self->denied);
   self->daemons = g_ptr_array_new_with_free_func ((GDestroyNotify) tailscaled_free);
   self->lookups = g_ptr_array_new_with_free_func (local_api_lookup_free);
   for (guint i = 0; sockets[i] != NULL; i++)
@@ -408,7 +408,7 @@ local_api_free (LocalApi *self)
 
   g_ptr_array_unref (self->lookups);
   g_ptr_array_unref (self->daemons);
-  g_queue_clear_full (&self->watched, g_free);
+  g_queue_clear_full (&self->denied, g_free);
   curl_multi_cleanup (self->multi);
   curl_global_cleanup ();
   g_mutex_clear (&self->lock);
@@ -418,14 +418,14 @@ local_api_free (LocalApi *self)
 }
 
 void
-local_api_ask (LocalApi *self, const guint8 *key, gpointer question)
+local_api_ask (LocalApi *self, const guint8 *key, gpointer call)
 {
-  Inquiry *inquiry = g_new (Inquiry, 1);
+  Inbound *inbound = g_new (Inbound, 1);
 
-  memcpy (inquiry->key, key, DETOUR_KEY_SIZE);
-  inquiry->question = question;
+  memcpy (inbound->key, key, DETOUR_KEY_SIZE);
+  inbound->call = call;
   g_mutex_lock (&self->lock);
-  g_queue_push_tail (&self->inbox, inquiry);
+  g_queue_push_tail (&self->inbox, inbound);
   g_mutex_unlock (&self->lock);
   curl_multi_wakeup (self->multi);
 }

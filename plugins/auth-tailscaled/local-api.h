@@ -1,11 +1,11 @@
 /* local-api.h: asks one or several tailscaled over their sockets, in a thread of its own.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Several are asked at once: one that knows the key is enough, all must agree that nobody does.
- * "Not known" counts only from a tailscaled that is connected to its network, because one that has
- * just started knows nobody. Keys that were denied lately are asked about again now and then, so
- * that somebody who was added is noticed; and every tailscaled is looked after, so that trouble
- * shows before the first client does. */
+ * Several are asked at once: the key is allowed when one of them knows it, and denied when all say
+ * that they do not. "Not known" counts only from a tailscaled that is connected to its network,
+ * because one that has just started knows no node. Keys that were denied lately are looked up again
+ * now and then, so that a node that was added is noticed. The status of each tailscaled is asked
+ * for regularly, so that trouble shows before a client meets it. */
 #pragma once
 
 #include "whois-answer.h"
@@ -16,9 +16,9 @@ typedef struct _LocalApi LocalApi;
 
 /* All are called on the thread of the LocalApi, and must not call back. */
 typedef struct {
-  /* Once for each question. */
-  void (*answer) (gpointer user, gpointer question, const WhoisAnswer *answer);
-  /* How it is going, when that has changed; @trouble: NULL when all is well. */
+  /* Once for each call of local_api_ask(). */
+  void (*answer) (gpointer user, gpointer call, const WhoisAnswer *answer);
+  /* When the state has changed; @trouble: NULL when all is well. */
   void (*state) (gpointer user, const char *summary, const char *trouble);
   /* Verdicts may be different now. */
   void (*changed) (gpointer user);
@@ -33,10 +33,10 @@ typedef struct {
  */
 LocalApi *local_api_new (const char *const *sockets, const char *const *alternatives,
                          guint timeout_ms, const LocalApiFuncs *funcs, gpointer user);
-/* Answers what is open with UNAVAILABLE and ends the thread; waits for nobody else. */
+/* Answers open calls with UNAVAILABLE and ends the thread; does not wait for a tailscaled. */
 void local_api_free (LocalApi *self);
 
-/* Any thread. */
-void local_api_ask (LocalApi *self, const guint8 *key, gpointer question);
+/* Any thread. @call: given to the answer */
+void local_api_ask (LocalApi *self, const guint8 *key, gpointer call);
 
 G_END_DECLS

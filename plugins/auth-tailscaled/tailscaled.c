@@ -1,4 +1,4 @@
-/* tailscaled.c: one tailscaled as its LocalAPI shows it: who is known, and how it is.
+/* tailscaled.c: one tailscaled as its LocalAPI shows it: which keys it knows, and its status.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -43,10 +43,10 @@ struct _Tailscaled {
   GQueue asked;        /* of TailscaledAsk: first requests that are out, the oldest first */
   GPtrArray *waiting; /* of TailscaledAsk: not known, and it is not sure that this means anything */
   char *look_trouble; /* it is not there, or not connected: until it says otherwise */
-  char *whois_trouble;     /* it did not answer a question as it should: until it answers one */
+  char *whois_trouble;     /* it did not answer about a key as it should: until it answers one */
   gint64 trouble_since_us; /* Unix time */
-  guint8 probe_key[DETOUR_KEY_SIZE]; /* of that question */
-  TailscaledAsk *probe;              /* our own; NULL: none is out */
+  guint8 probe_key[DETOUR_KEY_SIZE]; /* the key that it did not answer about */
+  TailscaledAsk *probe;              /* about that key, by the plugin itself; NULL: none is out */
   gint64 latency_us;
 };
 
@@ -146,7 +146,7 @@ tailscaled_request_new (Tailscaled *self, TailscaledAsk *ask, const char *url)
   curl_easy_setopt (easy, CURLOPT_TIMEOUT_MS, (long) self->timeout_ms);
   curl_easy_setopt (easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
   curl_easy_setopt (easy, CURLOPT_NOSIGNAL, 1L);
-  /* Whatever the environment says, and whatever the answer does. */
+  /* No proxy of the environment, and no redirect of the answer. */
   curl_easy_setopt (easy, CURLOPT_PROXY, "");
   curl_easy_setopt (easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_multi_add_handle (self->multi, easy);
@@ -217,7 +217,7 @@ tailscaled_done (CURL *easy, CURLcode code)
     tailscaled_on_look (request->daemon, request, code);
 }
 
-/* Well and unwell ------------------------------------------------------------------------------ */
+/* Trouble -------------------------------------------------------------------------------------- */
 
 static gint64
 tailscaled_look_interval_us (const Tailscaled *self)
@@ -275,9 +275,9 @@ tailscaled_latency_us (const Tailscaled *self)
   return self->latency_us;
 }
 
-/* Questions ------------------------------------------------------------------------------------ */
+/* Asking --------------------------------------------------------------------------------------- */
 
-/* The end of it. */
+/* Ends the ask. */
 static void
 tailscaled_answer (TailscaledAsk *ask, WhoisAnswer *what)
 {
@@ -361,7 +361,7 @@ tailscaled_on_whois (TailscaledAsk *ask, Request *request, CURLcode code)
   else if (what.result == DETOUR_AUTH_DENY && !ask->is_second
            && !tailscaled_was_connected (self, ask))
     {
-      /* One that has no map of its network knows nobody: first it must say that it is connected. */
+      /* Without a map of its network it knows no node: first it must say that it is connected. */
       whois_answer_clear (&what);
       tailscaled_forget_asked (ask);
       tailscaled_request_free (g_steal_pointer (&ask->request));
@@ -400,9 +400,9 @@ tailscaled_cancel (TailscaledAsk *ask)
   return data;
 }
 
-/* Looking after it ----------------------------------------------------------------------------- */
+/* Looks at its status -------------------------------------------------------------------------- */
 
-/* Those who wait for this look are told the same. */
+/* All that wait for this look get the same answer. */
 static void
 tailscaled_settle_waiting (Tailscaled *self, DetourAuthResult result, const char *reason)
 {
@@ -417,8 +417,8 @@ tailscaled_settle_waiting (Tailscaled *self, DetourAuthResult result, const char
     }
 }
 
-/* A look that began at @look_us saw it connected. What it said in between holds, if it was
- * connected before, too; those whom it may have told so while it was not ask again. */
+/* A look that began at @look_us saw it connected. What it said in between holds if it was connected
+ * before as well; what it said while it may not have been is asked again. */
 static void
 tailscaled_settle_connected (Tailscaled *self, gint64 look_us)
 {
@@ -446,7 +446,7 @@ tailscaled_settle_connected (Tailscaled *self, gint64 look_us)
     self->connected_us = g_get_monotonic_time ();
 }
 
-/* Our own question has done what it was for by now. */
+/* tailscaled_on_whois() has noted all that the probe was for. */
 static void
 tailscaled_on_probe (WhoisAnswer *what, gpointer data)
 {
@@ -484,7 +484,7 @@ tailscaled_on_look (Tailscaled *self, Request *request, CURLcode code)
                                                    request->body->len))
                   == NULL)
     {
-      /* It does not say how it is: what it says of keys must do. */
+      /* It does not give its status: what it says of keys has to do. */
       tailscaled_after_look (self);
       tailscaled_settle_waiting (self, DETOUR_AUTH_DENY, WHOIS_ANSWER_UNKNOWN);
     }

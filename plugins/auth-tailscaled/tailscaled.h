@@ -1,4 +1,4 @@
-/* tailscaled.h: one tailscaled as its LocalAPI shows it: who is known, and how it is.
+/* tailscaled.h: one tailscaled as its LocalAPI shows it: which keys it knows, and its status.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Everything happens on one thread, the one that drives the multi handle. */
@@ -19,14 +19,14 @@ typedef void (*TailscaledAnswer) (WhoisAnswer *answer, gpointer data);
 /**
  * tailscaled_new:
  * @alternatives: (nullable): static; places to look at while there is nothing at @socket
- * @recovered: called when it can say again, after it could not
+ * @recovered: called when it answers again after trouble
  */
 Tailscaled *tailscaled_new (CURLM *multi, const char *socket, const char *const *alternatives,
                             guint timeout_ms, void (*recovered) (gpointer user), gpointer user);
-/* Every question is answered or cancelled. */
+/* All that was asked is answered or cancelled. */
 void tailscaled_free (Tailscaled *self);
 
-/* Asks who has that key; @done is called once unless the question is cancelled. */
+/* Asks for the node with that key; @done is called once unless the ask is cancelled. */
 TailscaledAsk *tailscaled_ask (Tailscaled *self, const guint8 *key, TailscaledAnswer done,
                                gpointer data);
 /* Returns the data. */
@@ -35,7 +35,7 @@ gpointer tailscaled_cancel (TailscaledAsk *ask);
 /* A transfer of the multi handle is over. */
 void tailscaled_done (CURL *easy, CURLcode code);
 
-/* Looks after it if it is time to; returns when it will be. Monotonic microseconds. */
+/* Asks for its status if that is due; returns when it will be. Monotonic microseconds. */
 gint64 tailscaled_look_after (Tailscaled *self, gint64 now_us);
 
 /* (nullable): what is wrong and since when; free with g_free(). */

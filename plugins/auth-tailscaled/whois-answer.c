@@ -133,7 +133,7 @@ whois_answer_judge (WhoisAnswer *self, long status, const char *body, gsize len)
                           "tailscaled is too old, it must be 1.70 or newer");
       else
         whois_answer_set (self, DETOUR_AUTH_UNAVAILABLE,
-                          "it did not understand the question (status 400)");
+                          "it did not understand the request (status 400)");
       break;
     case 401:
     case 403:

@@ -1,8 +1,7 @@
 /* whois-answer.h: what an answer of tailscaled's LocalAPI means.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Pure functions over what came: status and body are a stranger's as long as nobody has looked at
- * them. */
+ * Pure functions. Status and body are not trusted. */
 #pragma once
 
 #include "detour-plugin.h"
@@ -28,7 +27,7 @@ void whois_answer_clear (WhoisAnswer *self);
  * @status: of HTTP
  * @body: (array length=len): need not be terminated
  *
- * 404 gives DENY; whether tailscaled was in a state to know is another question.
+ * 404 gives DENY, which holds only if tailscaled is connected to its network.
  */
 void whois_answer_judge (WhoisAnswer *self, long status, const char *body, gsize len);
 

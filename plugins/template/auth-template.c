@@ -41,8 +41,8 @@ auth_template_start (DetourHost *host, DetourSettings *settings, GError **error)
 
   self->host = host;
   self->settings = detour_settings_ref (settings);
-  self->allowed = detour_host_counter (host, "allowed", "questions answered with allow");
-  self->denied = detour_host_counter (host, "denied", "questions answered with deny");
+  self->allowed = detour_host_counter (host, "allowed", "requests answered with allow");
+  self->denied = detour_host_counter (host, "denied", "requests answered with deny");
   detour_host_set_summary (host, "%u names",
                            g_strv_length ((char **) detour_settings_list (settings, "names")));
   return self;
