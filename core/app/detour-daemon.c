@@ -287,11 +287,11 @@ daemon_run_loop (Daemon *self, gboolean dev)
   self->control = detour_control_new (
       &(DetourControlParts) { self->server, self->roster, self->plugins, self->key, self->sources,
                               self->descriptors, &control_funcs, self });
-  self->watchdog = detour_watchdog_new (self->server);
   detour_roster_set_ready (self->roster, TRUE);
   detour_log_event (G_LOG_LEVEL_MESSAGE, "ready", "ready: %s", listeners);
   detour_notify_status ("ready: %s", listeners);
   detour_notify_ready ();
+  self->watchdog = detour_watchdog_new (self->server);
   if (dev)
     detour_dev_print (self->roster, detour_control_socket (self->control));
 

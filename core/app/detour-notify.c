@@ -1,4 +1,4 @@
-/* detour-notify.c: tells the service manager how the daemon is doing.
+/* detour-notify.c: tells the service manager the state of the daemon.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The protocol is one datagram with lines NAME=VALUE to the socket named in the environment. */
@@ -13,13 +13,24 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* The socket is opened once, at the first call: later there may be no descriptor left for it, and a
+ * manager that hears nothing ends the daemon. */
+static int
+notify_socket (void)
+{
+  static gsize opened; /* the descriptor plus two, since 0 means not yet */
+
+  if (g_once_init_enter (&opened))
+    g_once_init_leave (&opened, (gsize) (socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) + 2));
+  return (int) opened - 2;
+}
+
 static void
 notify (const char *text)
 {
   const char *path = g_getenv ("NOTIFY_SOCKET");
   struct sockaddr_un address = { .sun_family = AF_UNIX };
   gsize n_path;
-  int fd;
 
   if (path == NULL || (path[0] != '/' && path[0] != '@'))
     return;
@@ -29,15 +40,11 @@ notify (const char *text)
   memcpy (address.sun_path, path, n_path);
   if (path[0] == '@') /* an abstract name begins with a NUL byte */
     address.sun_path[0] = '\0';
-
-  fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return;
-  if (sendto (fd, text, strlen (text), MSG_NOSIGNAL, (const struct sockaddr *) &address,
+  if (sendto (notify_socket (), text, strlen (text), MSG_NOSIGNAL,
+              (const struct sockaddr *) &address,
               (socklen_t) (offsetof (struct sockaddr_un, sun_path) + n_path))
       < 0)
     g_debug ("the service manager could not be told: %s", g_strerror (errno));
-  close (fd);
 }
 
 void

@@ -1,5 +1,11 @@
-/* detour-watchdog.h: tells the service manager that the threads which carry traffic are alive.
- * SPDX-License-Identifier: LGPL-2.1-or-later */
+/* detour-watchdog.h: tells the service manager that every thread of the relay makes progress, and
+ * the log which one does not.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A thread of its own asks the main loop, each worker and each thread for handshakes to come round.
+ * Only when all of them have done so is the service manager told. A thread that has not come round
+ * for a third of the manager's time is named in the log, so that there is a line before the manager
+ * ends the daemon. */
 #pragma once
 
 #include "detour-server.h"

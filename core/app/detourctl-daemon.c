@@ -14,12 +14,51 @@
 
 /* Reloading ------------------------------------------------------------------------------------ */
 
+/* a(sss): key, value in force, value that waits; NULL when the daemon cannot say. */
+static GVariant *
+ctl_daemon_ask_for_waiting (Detourctl *self, DetourctlExit *exit)
+{
+  g_autoptr (GVariant) manager = detourctl_manager (self, exit);
+
+  return manager != NULL
+           ? g_variant_lookup_value (manager, "WaitingChanges", G_VARIANT_TYPE ("a(sss)"))
+           : NULL;
+}
+
+static void
+ctl_daemon_tell_waiting (GVariant *waiting, DetourctlJson *json)
+{
+  GVariantIter iter;
+  const char *key, *old, *new;
+
+  g_variant_iter_init (&iter, waiting);
+  while (g_variant_iter_loop (&iter, "(&s&s&s)", &key, &old, &new))
+    if (json != NULL)
+      {
+        detourctl_json_begin_object (json, NULL);
+        detourctl_json_text (json, "key", key);
+        detourctl_json_text (json, "in_force", old);
+        detourctl_json_text (json, "waiting", new);
+        detourctl_json_end_object (json);
+      }
+    else
+      {
+        g_autofree char *safe_old = detourctl_format_safe (*old != '\0' ? old : _ ("not set"));
+        g_autofree char *safe_new = detourctl_format_safe (*new != '\0' ? new : _ ("not set"));
+
+        /* TRANSLATORS: a key of the configuration, its value in force, the value in the files. */
+        g_print (_ ("%s stays %s until the daemon is restarted; then it is %s\n"), key, safe_old,
+                 safe_new);
+      }
+}
+
 static DetourctlExit
 ctl_daemon_run_reload (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GVariant) reply = detourctl_call (self, "", "Manager", "Reload", NULL, "(sas)", &exit);
   g_autofree const char **problems = NULL;
+  g_autoptr (GVariant) waiting = NULL;
   const char *outcome;
   gboolean good;
 
@@ -27,6 +66,9 @@ ctl_daemon_run_reload (Detourctl *self, char **arguments)
     return exit;
   g_variant_get (reply, "(&s^a&s)", &outcome, &problems);
   good = strcmp (outcome, "reloaded") == 0;
+  waiting = ctl_daemon_ask_for_waiting (self, &exit);
+  if (waiting == NULL)
+    return exit;
   if (self->json)
     {
       DetourctlJson *json = detourctl_json_begin_document ();
@@ -35,6 +77,9 @@ ctl_daemon_run_reload (Detourctl *self, char **arguments)
       detourctl_json_begin_array (json, "problems");
       for (guint i = 0; problems[i] != NULL; i++)
         detourctl_json_text (json, NULL, problems[i]);
+      detourctl_json_end_array (json);
+      detourctl_json_begin_array (json, "waiting");
+      ctl_daemon_tell_waiting (waiting, json);
       detourctl_json_end_array (json);
       return detourctl_json_end_document (json, good ? DETOURCTL_GOOD : DETOURCTL_FAILED);
     }
@@ -45,7 +90,10 @@ ctl_daemon_run_reload (Detourctl *self, char **arguments)
       g_printerr ("%s\n", safe);
     }
   if (good)
-    g_print (_ ("Reloaded.\n"));
+    {
+      g_print (_ ("Reloaded.\n"));
+      ctl_daemon_tell_waiting (waiting, NULL);
+    }
   else if (strcmp (outcome, "partly") == 0)
     detourctl_complain (_ ("reloaded, but not everything could follow"));
   else

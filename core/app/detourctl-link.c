@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "detour-config-value.h"
 #include "detour-paths.h"
 
 #define ROOT "/io/github/detourd/Detour1"
@@ -62,43 +63,169 @@ ctl_link_explain_no_connection (const char *where, const GError *error)
   return DETOURCTL_NO_DAEMON;
 }
 
+/* Making the connection ------------------------------------------------------------------------ */
+
+gboolean
+detourctl_settle_timeout (Detourctl *self)
+{
+  static const DetourConfigKey key = { "timeout", DETOUR_CONFIG_DURATION, NULL, 1, 86400000,
+                                       NULL,      DETOUR_CONFIG_LIMIT };
+  const char *text = self->timeout != NULL ? self->timeout : "10s";
+  g_autoptr (GError) error = NULL;
+  DetourConfigValue value;
+
+  if (!detour_config_value_parse (&key, text, &value, &error))
+    {
+      detourctl_complain ("--timeout: %s", error->message);
+      return FALSE;
+    }
+  self->timeout_ms = (gint64) value.number;
+  detour_config_value_clear (&value);
+  return TRUE;
+}
+
+/* A daemon that is stopped takes connections, since the kernel does, and answers nothing. */
+static DetourctlExit
+ctl_link_explain_silence (const Detourctl *self, const char *where)
+{
+  g_autofree char *limit = detour_config_format_duration ((guint64) self->timeout_ms);
+
+  detourctl_complain (_ ("%s: no answer within %s; the daemon is stopped, or hangs"), where, limit);
+  if (g_file_test ("/run/systemd/system", G_FILE_TEST_IS_DIR))
+    g_printerr (_ ("See what it does with: %s\n"), "systemctl status detour");
+  return DETOURCTL_NO_ANSWER;
+}
+
+/* A connection that is being made. */
+typedef struct {
+  gboolean is_done;
+  GDBusConnection *connection;
+  GError *error;
+} Attempt;
+
+static void
+ctl_link_on_connected (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Attempt *attempt = data;
+
+  attempt->connection = g_dbus_connection_new_for_address_finish (result, &attempt->error);
+  attempt->is_done = TRUE;
+}
+
+static gboolean
+ctl_link_on_time (gpointer data)
+{
+  *(gboolean *) data = TRUE;
+  return G_SOURCE_CONTINUE;
+}
+
+/* Waits until the attempt is over or @end_us has come; TRUE: it is over. */
+static gboolean
+ctl_link_wait (const Attempt *attempt, gint64 end_us)
+{
+  gint64 left_us = MAX (end_us - g_get_monotonic_time (), 0);
+  gboolean is_late = FALSE;
+  guint timer = 0;
+
+  if (end_us != G_MAXINT64)
+    timer = g_timeout_add ((guint) (left_us / 1000), ctl_link_on_time, &is_late);
+  while (!attempt->is_done && !is_late)
+    g_main_context_iteration (NULL, TRUE);
+  if (timer != 0)
+    g_source_remove (timer);
+  return attempt->is_done;
+}
+
+/* Many who connect at once can fill the socket's backlog for a moment. */
+#define RETRY_US 20000u
+
+static gboolean
+ctl_link_connect (Detourctl *self, const char *where, const char *address,
+                  GDBusConnectionFlags flags, DetourctlExit *exit)
+{
+  gint64 end_us = self->timeout_ms > 0 ? g_get_monotonic_time () + self->timeout_ms * 1000
+                                       : G_MAXINT64;
+  /* Its thread may hang in the kernel when the time is over; the program ends before it. */
+  static Attempt attempt;
+  g_autoptr (GError) error = NULL;
+
+  for (;;)
+    {
+      attempt = (Attempt) { 0 };
+      g_dbus_connection_new_for_address (address, flags, NULL, NULL, ctl_link_on_connected,
+                                         &attempt);
+      if (!ctl_link_wait (&attempt, end_us))
+        {
+          *exit = ctl_link_explain_silence (self, where);
+          return FALSE;
+        }
+      if (!g_error_matches (attempt.error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)
+          || g_get_monotonic_time () >= end_us)
+        break;
+      g_clear_error (&attempt.error);
+      g_usleep (RETRY_US);
+    }
+  error = attempt.error;
+  self->connection = attempt.connection;
+  if (self->connection != NULL)
+    g_dbus_connection_set_exit_on_close (self->connection, FALSE);
+  else
+    *exit = ctl_link_explain_no_connection (where, error);
+  return self->connection != NULL;
+}
+
 static gboolean
 ctl_link_connect_to_socket (Detourctl *self, DetourctlExit *exit)
 {
   g_autofree char *path = ctl_link_dup_socket (self);
   g_autofree char *escaped = g_dbus_address_escape_value (path);
   g_autofree char *address = g_strconcat ("unix:path=", escaped, NULL);
-  g_autoptr (GError) error = NULL;
 
-  self->connection = g_dbus_connection_new_for_address_sync (
-      address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, &error);
-  if (self->connection == NULL)
-    *exit = ctl_link_explain_no_connection (path, error);
-  return self->connection != NULL;
+  return ctl_link_connect (self, path, address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT,
+                           exit);
 }
 
 static gboolean
 ctl_link_connect_to_bus (Detourctl *self, DetourctlExit *exit)
 {
   gboolean session = strcmp (self->bus, "session") == 0;
+  const char *where = session ? _ ("the session bus") : _ ("the system bus");
   g_autoptr (GError) error = NULL;
+  g_autofree char *address = g_dbus_address_get_for_bus_sync (
+      session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, &error);
 
-  self->connection = g_bus_get_sync (session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL,
-                                     &error);
-  if (self->connection == NULL)
+  if (address == NULL)
     {
-      *exit = ctl_link_explain_no_connection (
-          session ? _ ("the session bus") : _ ("the system bus"), error);
+      *exit = ctl_link_explain_no_connection (where, error);
       return FALSE;
     }
-  g_dbus_connection_set_exit_on_close (self->connection, FALSE);
-  return TRUE;
+  return ctl_link_connect (self, where, address,
+                           G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT
+                               | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                           exit);
+}
+
+/* Calling -------------------------------------------------------------------------------------- */
+
+static char *
+ctl_link_describe_place (const Detourctl *self)
+{
+  if (self->bus == NULL)
+    return ctl_link_dup_socket (self);
+  return g_strdup (strcmp (self->bus, "session") == 0 ? _ ("the session bus")
+                                                      : _ ("the system bus"));
 }
 
 static DetourctlExit
-ctl_link_explain_failure (GError *error)
+ctl_link_explain_failure (const Detourctl *self, GError *error)
 {
+  g_autofree char *where = ctl_link_describe_place (self);
   g_autofree char *name = NULL;
+
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)
+      || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY)
+      || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_TIMEOUT))
+    return ctl_link_explain_silence (self, where);
 
   if (g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
       || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))
@@ -136,9 +263,9 @@ detourctl_call (Detourctl *self, const char *path, const char *interface, const 
   result = g_dbus_connection_call_sync (
       self->connection, self->bus != NULL ? DETOUR_BUS_NAME : NULL, full_path, full_interface,
       method, held, reply != NULL ? G_VARIANT_TYPE (reply) : NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START,
-      -1, NULL, &error);
+      self->timeout_ms > 0 ? (int) self->timeout_ms : G_MAXINT, NULL, &error);
   if (result == NULL)
-    *exit = ctl_link_explain_failure (error);
+    *exit = ctl_link_explain_failure (self, error);
   return result;
 }
 

@@ -37,6 +37,8 @@ detourctl_add_global_options (Detourctl *self, GOptionContext *context)
       N_ ("Find the daemon on this control socket"), N_ ("PATH") },
     { "bus", 0, 0, G_OPTION_ARG_STRING, &self->bus,
       N_ ("Find the daemon on the system or the session bus"), N_ ("WHICH") },
+    { "timeout", 0, 0, G_OPTION_ARG_STRING, &self->timeout,
+      N_ ("Wait so long for an answer: 10s, 500ms, off"), N_ ("TIME") },
     { NULL },
   };
 
@@ -70,8 +72,8 @@ detourctl_describe_commands (void)
   g_string_append (
       text,
       _ ("\"detourctl COMMAND --help\" says more about a command. Exit status: 0 done, 1 failed, "
-         "2 wrong\ncommand line, 3 no daemon. The daemon is looked for on $DETOUR_SOCKET or, "
-         "if that is not set, on\nthe socket of an installed one."));
+         "2 wrong\ncommand line, 3 no daemon, 4 no answer in time. The daemon is looked for on "
+         "$DETOUR_SOCKET or,\nif that is not set, on the socket of an installed one."));
   return g_string_free (text, FALSE);
 }
 
@@ -165,6 +167,8 @@ detourctl_settle_options (Detourctl *self)
       detourctl_complain (_ ("--bus and --socket exclude each other"));
       return FALSE;
     }
+  if (!detourctl_settle_timeout (self))
+    return FALSE;
   if (isatty (STDOUT_FILENO) && ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
     self->width = size.ws_col;
   if (strcmp (when, "auto") == 0)
@@ -299,5 +303,6 @@ main (int argc, char **argv)
   g_free (self.color);
   g_free (self.bus);
   g_free (self.socket);
+  g_free (self.timeout);
   return exit;
 }

@@ -13,18 +13,21 @@ typedef enum {
   DETOURCTL_FAILED = 1,
   DETOURCTL_USAGE = 2,
   DETOURCTL_NO_DAEMON = 3,
+  DETOURCTL_NO_ANSWER = 4, /* in time */
 } DetourctlExit;
 
 typedef struct {
   /* Options. */
   gboolean json;
-  char *color;  /* "auto", "always", "never"; NULL: auto */
-  char *bus;    /* "system", "session"; NULL: the socket */
-  char *socket; /* NULL: where it is found */
+  char *color;   /* "auto", "always", "never"; NULL: auto */
+  char *bus;     /* "system", "session"; NULL: the socket */
+  char *socket;  /* NULL: where it is found */
+  char *timeout; /* a duration; NULL: the fallback */
 
   /* Derived from the options. */
   gboolean use_color;
   guint width;                 /* columns of the terminal; 0: standard output is none */
+  gint64 timeout_ms;           /* how long an answer may take; 0: for ever */
   GDBusConnection *connection; /* NULL before the first call */
 } Detourctl;
 
@@ -84,6 +87,9 @@ void detourctl_each_object (GVariant *objects, const char *interface, DetourctlO
 const char *detourctl_text (GVariant *dict, const char *name);
 guint64 detourctl_number (GVariant *dict, const char *name);
 gboolean detourctl_flag (GVariant *dict, const char *name);
+
+/* Reads --timeout into timeout_ms. FALSE: it has said what is wrong. */
+gboolean detourctl_settle_timeout (Detourctl *self);
 
 /* Prints "detourctl: …" on standard error. */
 void detourctl_complain (const char *format, ...) G_GNUC_PRINTF (1, 2);

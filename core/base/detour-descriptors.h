@@ -21,8 +21,8 @@ void detour_descriptors_lend (DetourDescriptors *self, guint n);
 /* Fills the reserve up again, as far as it goes. TRUE: it is full. */
 gboolean detour_descriptors_refill (DetourDescriptors *self);
 
-/* How many descriptors the process may still open; those of a reserve count as used. Looked up at
- * most once a second. */
+/* How many descriptors the process may still open; those of a reserve count as used. The count is
+ * up to a second old, or more where counting takes long. */
 guint64 detour_descriptors_left (void);
 
 /* How many the process may have, as the limit is now; it may be changed from outside. Any thread.

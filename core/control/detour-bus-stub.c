@@ -1,5 +1,5 @@
-/* detour-bus-stub.c: answers for the bus on a connection that has none, so that busctl and gdbus
- * work on it.
+/* detour-bus-stub.c: answers the calls that busctl and gdbus make to a bus, on a connection that
+ * has none.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -57,7 +57,7 @@ bus_stub_on_call (GDBusConnection *connection, const char *sender, const char *p
 
   if (strcmp (method, "AddMatch") == 0)
     g_object_set_data (G_OBJECT (connection), WANTS_SIGNALS, GINT_TO_POINTER (TRUE));
-  /* A peer gets every signal there is, whatever it asks for. */
+  /* Every peer gets all signals, so match rules change nothing. */
   if (result != NULL || g_str_has_suffix (method, "Match"))
     g_dbus_method_invocation_return_value (call, result);
   else

@@ -1,5 +1,5 @@
-/* detour-bus-stub.h: answers for the bus on a connection that has none, so that busctl and gdbus
- * work on it.
+/* detour-bus-stub.h: answers the calls that busctl and gdbus make to a bus, on a connection that
+ * has none.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -7,10 +7,10 @@
 
 G_BEGIN_DECLS
 
-/* The daemon's own end, as if a bus had named it. */
+/* Unique name of the daemon's end, such as a bus would give it. */
 #define DETOUR_BUS_STUB_DAEMON ":1.0"
 
-/* Main thread. Good until the connection is closed. */
+/* Main thread. The object stays registered until the connection is closed. */
 gboolean detour_bus_stub_register (GDBusConnection *connection, GError **error);
 
 /* The peer has called AddMatch(), so that it may wait for signals without calling anything. */

@@ -1,5 +1,5 @@
-/* detour-bus.c: the daemon's presence on a message bus, which may come late, vanish, and come
- * back.
+/* detour-bus.c: the daemon's connection to a message bus, which may be started later, end, and
+ * be started again.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -11,15 +11,17 @@
 struct _DetourBus {
   DetourBusKind kind;
   DetourTree *tree;
-  GCancellable *cancellable; /* of the connection that is being made; NULL: none is */
+  GCancellable *cancellable; /* of the attempt to connect; NULL: there is none */
   GDBusConnection *connection;
-  guint owner; /* of our name */
+  guint owner; /* of the name, from g_bus_own_name(); 0: not asked for */
   guint timer;
   guint wait_s;
-  gboolean told; /* of the trouble that lasts */
+  gboolean told;         /* the log has a line on the present trouble */
+  gboolean told_of_name; /* the log has a line on the name that is not ours */
 };
 
 static void bus_try_now (DetourBus *self);
+static void bus_own_name (DetourBus *self);
 
 static const char *
 bus_name_of (const DetourBus *self)
@@ -63,7 +65,7 @@ bus_retry_later (DetourBus *self)
 static void
 bus_tell_trouble (DetourBus *self, const char *text)
 {
-  /* Many systems have no bus, and need none. */
+  /* Many systems have no bus and need none, so it is not worth a warning. */
   GLogLevelFlags level = self->kind == DETOUR_BUS_AUTO ? G_LOG_LEVEL_INFO : G_LOG_LEVEL_WARNING;
 
   if (self->told)
@@ -76,6 +78,7 @@ bus_tell_trouble (DetourBus *self, const char *text)
 static void
 bus_leave (DetourBus *self)
 {
+  g_clear_handle_id (&self->timer, g_source_remove);
   if (self->owner != 0)
     g_bus_unown_name (self->owner);
   self->owner = 0;
@@ -105,18 +108,50 @@ bus_on_name_acquired (GDBusConnection *connection, const char *name, gpointer da
 
   self->wait_s = RETRY_FIRST_S;
   self->told = FALSE;
+  self->told_of_name = FALSE;
+  g_clear_handle_id (&self->timer, g_source_remove);
   g_message ("on the %s as %s", bus_name_of (self), name);
 }
 
-/* Somebody else has it, and we are in the queue; or the bus's policy does not let us have it.
- * Callers that know our unique name are served all the same. */
+static gboolean
+bus_on_ask_again (gpointer data)
+{
+  DetourBus *self = data;
+
+  self->timer = 0;
+  bus_own_name (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* Either another process has the name and this one is in the queue, or the bus's policy refuses it.
+ * Callers that use the unique name are served all the same. A policy may be installed later, and a
+ * bus does not tell its clients when it has read one, so the name is asked for again. */
 static void
 bus_on_name_lost (GDBusConnection *connection, const char *name, gpointer data)
 {
-  if (connection != NULL)
+  DetourBus *self = data;
+
+  if (connection == NULL)
+    return;
+  if (!self->told_of_name)
     g_message (
-        "not called %s on the %s: somebody else is, or the policy of the bus does not allow it",
+        "not called %s on the %s, which is asked again: another process is, or the policy of "
+        "the bus does not allow it",
         name, bus_name_of (data));
+  self->told_of_name = TRUE;
+  if (self->timer == 0)
+    self->timer = g_timeout_add_seconds (self->wait_s, bus_on_ask_again, self);
+  self->wait_s = MIN (2 * self->wait_s, RETRY_MAX_S);
+}
+
+static void
+bus_own_name (DetourBus *self)
+{
+  if (self->owner != 0)
+    g_bus_unown_name (self->owner);
+  self->owner = g_bus_own_name_on_connection (self->connection, DETOUR_BUS_NAME,
+                                              G_BUS_NAME_OWNER_FLAGS_NONE, bus_on_name_acquired,
+                                              bus_on_name_lost, self, NULL);
 }
 
 static void
@@ -127,7 +162,7 @@ bus_on_connected (GObject *source, GAsyncResult *result, gpointer data)
       connection = g_dbus_connection_new_for_address_finish (result, &error);
   DetourBus *self = data;
 
-  /* Cancelled: there is no bus object any more. */
+  /* When the attempt was cancelled, @data is freed already. */
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
   g_clear_object (&self->cancellable);
@@ -140,9 +175,7 @@ bus_on_connected (GObject *source, GAsyncResult *result, gpointer data)
   self->connection = g_steal_pointer (&connection);
   g_dbus_connection_set_exit_on_close (self->connection, FALSE);
   g_signal_connect (self->connection, "closed", G_CALLBACK (bus_on_closed), self);
-  self->owner = g_bus_own_name_on_connection (self->connection, DETOUR_BUS_NAME,
-                                              G_BUS_NAME_OWNER_FLAGS_NONE, bus_on_name_acquired,
-                                              bus_on_name_lost, self, NULL);
+  bus_own_name (self);
 }
 
 static void
@@ -184,8 +217,7 @@ detour_bus_free (DetourBus *self)
       g_cancellable_cancel (self->cancellable);
       g_object_unref (self->cancellable);
     }
-  if (self->timer != 0)
-    g_source_remove (self->timer);
+  g_clear_handle_id (&self->timer, g_source_remove);
   if (self->connection != NULL)
     {
       GDBusConnection *connection = g_object_ref (self->connection);
@@ -195,4 +227,14 @@ detour_bus_free (DetourBus *self)
       g_object_unref (connection);
     }
   g_free (self);
+}
+
+void
+detour_bus_ask_again (DetourBus *self)
+{
+  self->wait_s = RETRY_FIRST_S;
+  if (self->connection == NULL || self->timer == 0)
+    return;
+  g_clear_handle_id (&self->timer, g_source_remove);
+  bus_own_name (self);
 }

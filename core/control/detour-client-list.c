@@ -13,7 +13,8 @@
 #define LIMIT_DEFAULT 100u
 #define LIMIT_MAX     1000u
 
-/* Lists that are kept for their next page: the one that was used longest ago goes first. */
+/* Lists that are kept for their next page. When there are more, the list that was used longest ago
+ * is dropped. */
 #define KEPT_MAX 4u
 #define KEEP_US  (60 * G_USEC_PER_SEC)
 /* Calls that wait for the workers. */
@@ -21,7 +22,7 @@
 
 #define DIGITS_MIN 4u
 
-/* A sorted list that somebody pages through. */
+/* A sorted list of which a caller has read some pages. */
 typedef struct {
   guint64 number;
   gint64 used_us;
@@ -30,7 +31,7 @@ typedef struct {
 
 struct _DetourClientList {
   DetourServer *server;
-  GQueue kept; /* of Kept, the one used last in front */
+  GQueue kept; /* of Kept; the list that was used last is the first */
   guint64 next_number;
   guint n_asking;
   guint timer;
@@ -47,7 +48,8 @@ struct _Request {
   DetourClientSort sort;
   gboolean reverse;
   guint limit;
-  void (*answer) (const Request *request, GPtrArray *rows); /* for one client, which has rows */
+  void (*answer) (const Request *request,
+                  GPtrArray *rows); /* for a request about one client; @rows is not empty */
 };
 
 /* Rows ----------------------------------------------------------------------------------------- */
@@ -64,7 +66,7 @@ client_list_add_address (GVariantBuilder *row, const DetourPresence *presence)
   g_variant_builder_add (row, "{sv}", "address", g_variant_new_string (text));
 }
 
-/* Text of a stranger or of a plugin. */
+/* For text that comes from a client or a plugin and may not be UTF-8. */
 static void
 client_list_add_text (GVariantBuilder *row, const char *name, const char *text, gsize len)
 {
@@ -362,7 +364,7 @@ detour_client_list_parse_key (const char *text, DetourSnapshotFilter *filter, GE
   return FALSE;
 }
 
-/* The rows are those of one client; otherwise the caller was told why not. */
+/* TRUE when all rows belong to one client; otherwise the caller has its error. */
 static gboolean
 client_list_is_one_client (const Request *request, GPtrArray *rows)
 {
@@ -412,7 +414,7 @@ client_list_on_found (DetourSnapshot *snapshot, gpointer user)
     request->answer (request, rows);
 }
 
-/* @key: one, or the beginning of one that is connected */
+/* @key: a whole key, or the first digits of the key of a connected client. */
 static void
 client_list_ask_for_one (DetourClientList *self, const char *key, GDBusMethodInvocation *call,
                          void (*answer) (const Request *request, GPtrArray *rows))
@@ -502,7 +504,7 @@ detour_client_list_why (DetourClientList *self, const char *key, GDBusMethodInvo
 {
   DetourSnapshotFilter filter;
 
-  /* A whole key needs no client that has it. */
+  /* Verdicts on a whole key are known without a connected client. */
   if (detour_client_list_parse_key (key, &filter, NULL) && filter.n_digits == DETOUR_KEY_HEX_SIZE)
     client_list_answer_why (self, &filter.key, call);
   else

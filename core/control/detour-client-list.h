@@ -14,10 +14,10 @@ G_BEGIN_DECLS
 typedef struct _DetourClientList DetourClientList; /* main thread */
 
 DetourClientList *detour_client_list_new (DetourServer *server);
-/* Runs the main context until no worker owes an answer; callers that wait get an error. */
+/* Callers that wait get an error. Runs the main context until every worker has answered. */
 void detour_client_list_free (DetourClientList *self);
 
-/* Each answers @call, now or later. */
+/* Each of these answers @call, at once or later. */
 void detour_client_list_page (DetourClientList *self, GVariant *options,
                               GDBusMethodInvocation *call);
 void detour_client_list_get (DetourClientList *self, const char *key, GDBusMethodInvocation *call);

@@ -7,8 +7,9 @@
 G_BEGIN_DECLS
 
 typedef enum {
-  DETOUR_CLIENT_SORT_CONNECTION, /* as they came */
-  DETOUR_CLIENT_SORT_TRAFFIC,    /* received and sent; the largest first, like the next four */
+  DETOUR_CLIENT_SORT_CONNECTION, /* in the order of registration */
+  DETOUR_CLIENT_SORT_TRAFFIC, /* received and sent; this one and the next four put the largest first
+                               */
   DETOUR_CLIENT_SORT_RECEIVED,
   DETOUR_CLIENT_SORT_SENT,
   DETOUR_CLIENT_SORT_DROPPED,
@@ -16,7 +17,7 @@ typedef enum {
   DETOUR_CLIENT_SORT_SINCE,
   DETOUR_CLIENT_SORT_KEY,
   DETOUR_CLIENT_SORT_ADDRESS,
-  DETOUR_CLIENT_SORT_LABEL, /* those without one come last */
+  DETOUR_CLIENT_SORT_LABEL, /* clients without a label come last */
   DETOUR_N_CLIENT_SORTS,
 } DetourClientSort;
 

@@ -1,4 +1,4 @@
-/* detour-control-error.c: what can go wrong with a call of an operator, and its name on D-Bus.
+/* detour-control-error.c: errors of calls over D-Bus, with their names there.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

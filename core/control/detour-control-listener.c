@@ -8,12 +8,12 @@
 
 #include "detour-bus-interfaces.h"
 
-/* A listener of a transport, or what a service listens on. */
+/* A listener of a transport, or the addresses of a service. */
 typedef struct {
   char *instance;
   char *protocol;
   GStrv addresses;
-  GStrv absent; /* those of them that this host does not have */
+  GStrv absent; /* addresses of them that this host does not have */
   DetourListenerFlags flags;
 } View;
 

@@ -4,6 +4,8 @@
 
 #include "detour-control-private.h"
 
+#include <string.h>
+
 #include "detour-bus-interfaces.h"
 #include "detour-config-view.h"
 #include "detour-control-error.h"
@@ -169,6 +171,12 @@ control_manager_get_half_open_count (gpointer data)
 }
 
 static GVariant *
+control_manager_get_waiting_count (gpointer data)
+{
+  return g_variant_new_uint64 (((DetourControl *) data)->reading.n_waiting);
+}
+
+static GVariant *
 control_manager_get_held_count (gpointer data)
 {
   return g_variant_new_uint64 (((DetourControl *) data)->reading.n_held);
@@ -245,6 +253,87 @@ control_manager_get_last_hour (gpointer data)
   return control_manager_growth (data, DETOUR_HISTORY_HOUR);
 }
 
+static GVariant *
+control_manager_get_descriptors_left (gpointer data)
+{
+  return g_variant_new_uint64 (detour_descriptors_left ());
+}
+
+static GVariant *
+control_manager_get_descriptor_limit (gpointer data)
+{
+  return g_variant_new_uint64 (detour_descriptors_max ());
+}
+
+static GVariant *
+control_manager_get_memory_budgets (gpointer data)
+{
+  DetourControl *self = data;
+  DetourHandshakePoolLimits limits;
+  GVariantBuilder out;
+
+  detour_handshake_limits_read (&detour_roster_config (self->parts.roster)->options.limits,
+                                &limits);
+  g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
+  control_manager_add_number (
+      &out, "half_open", detour_handshake_pool_n_bytes (detour_server_pool (self->parts.server)));
+  control_manager_add_number (&out, "half_open_limit", limits.half_open_bytes);
+  return g_variant_builder_end (&out);
+}
+
+static GVariant *
+control_manager_get_control_peers (gpointer data)
+{
+  const DetourControlSocket *socket = ((DetourControl *) data)->socket;
+
+  return g_variant_new_uint32 (socket != NULL ? detour_control_socket_n_peers (socket) : 0);
+}
+
+static void
+control_manager_add_drop (const DetourMetric *metric, gpointer user)
+{
+  guint64 before = 0;
+
+  if (metric->plugin != NULL || strcmp (metric->name, "packets_dropped") != 0)
+    return;
+  /* There is a number for each kind of packet. */
+  for (guint i = 0; i < metric->n_labels; i++)
+    if (strcmp (metric->labels[i].name, "reason") == 0)
+      {
+        g_variant_dict_lookup (user, metric->labels[i].value, "t", &before);
+        g_variant_dict_insert (user, metric->labels[i].value, "t", before + metric->value);
+      }
+}
+
+static GVariant *
+control_manager_get_drop_reasons (gpointer data)
+{
+  GVariantDict sums;
+  GVariantBuilder out;
+  GVariantIter iter;
+  g_autoptr (GVariant) all = NULL;
+  const char *reason;
+  GVariant *value;
+
+  g_variant_dict_init (&sums, NULL);
+  detour_server_each_metric (((DetourControl *) data)->parts.server, control_manager_add_drop,
+                             &sums);
+  all = g_variant_ref_sink (g_variant_dict_end (&sums));
+  g_variant_builder_init (&out, G_VARIANT_TYPE ("a{st}"));
+  g_variant_iter_init (&iter, all);
+  while (g_variant_iter_loop (&iter, "{&sv}", &reason, &value))
+    g_variant_builder_add (&out, "{st}", reason, g_variant_get_uint64 (value));
+  return g_variant_builder_end (&out);
+}
+
+static GVariant *
+control_manager_get_waiting_changes (gpointer data)
+{
+  DetourRoster *roster = ((DetourControl *) data)->parts.roster;
+
+  return detour_config_view_waiting (detour_roster_config (roster), roster);
+}
+
 static const DetourTreeProperty properties[] = {
   { "Version", control_manager_get_version },
   { "ServerKey", control_manager_get_server_key },
@@ -270,6 +359,13 @@ static const DetourTreeProperty properties[] = {
   { "Recent", control_manager_get_recent },
   { "LastMinute", control_manager_get_last_minute },
   { "LastHour", control_manager_get_last_hour },
+  { "WaitingChanges", control_manager_get_waiting_changes },
+  { "DropReasons", control_manager_get_drop_reasons },
+  { "DescriptorsLeft", control_manager_get_descriptors_left },
+  { "DescriptorLimit", control_manager_get_descriptor_limit },
+  { "MemoryBudgets", control_manager_get_memory_budgets },
+  { "WaitingCount", control_manager_get_waiting_count },
+  { "ControlPeers", control_manager_get_control_peers },
   { NULL },
 };
 

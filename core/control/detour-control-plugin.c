@@ -96,7 +96,7 @@ control_plugin_tell (DetourInstance *instance, const char *what)
                     "%s: %s by the operator", detour_instance_id (instance), what);
 }
 
-/* Answers with @error, which says why it did not start. */
+/* Answers the call with @error, the reason why the instance did not start. */
 static void
 control_plugin_answer_start_failed (GDBusMethodInvocation *call, DetourInstance *instance,
                                     const GError *error)
@@ -106,7 +106,7 @@ control_plugin_answer_start_failed (GDBusMethodInvocation *call, DetourInstance 
                                          detour_instance_id (instance), error->message);
 }
 
-/* The change is made already; says how it went to write it down. */
+/* The instance has changed already. Writes the change down if it is to last, and answers. */
 static void
 control_plugin_answer (View *view, gboolean persist, gboolean enabled, GDBusMethodInvocation *call)
 {
@@ -123,7 +123,7 @@ control_plugin_answer (View *view, gboolean persist, gboolean enabled, GDBusMeth
         enabled ? "running" : "stopped", error->message);
 }
 
-/* Draining ends with the daemon: nothing may listen again. */
+/* A draining daemon starts no instance: it would listen again. */
 static gboolean
 control_plugin_refuse_draining (View *view, GDBusMethodInvocation *call)
 {

@@ -1,4 +1,4 @@
-/* detour-control-private.h: what the interfaces on D-Bus know of the daemon.
+/* detour-control-private.h: the state that all D-Bus interfaces of the daemon share.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -11,11 +11,11 @@
 
 G_BEGIN_DECLS
 
-/* Numbers that many properties are made of, read once for each answer. */
+/* Values of properties that are read together, once for each answer. */
 typedef struct {
   DetourStats totals;
   DetourRegistryStats registry;
-  guint64 n_half_open, n_held;
+  guint64 n_half_open, n_waiting, n_held;
   gint64 now_us; /* monotonic */
 } DetourControlReading;
 
@@ -28,12 +28,12 @@ struct _DetourControl {
   guint history_timer;
   DetourClientList *clients;
   DetourControlReading reading;
-  char *hostname; /* as at the start: a change needs a restart; NULL: not configured */
+  char *hostname; /* the one of the start, since a change needs a restart; NULL: not configured */
   gint64 start_real_us;
   gint64 start_us; /* monotonic */
 };
 
-/* One object each. Its self is the DetourControl. */
+/* Of the root object, whose self is the DetourControl. */
 extern const DetourTreeInterface detour_control_manager_interface;
 
 /* Add the objects of a folder. */

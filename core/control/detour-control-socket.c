@@ -31,6 +31,7 @@ struct _DetourControlSocket {
   DetourTree *tree;
   DetourDescriptors *descriptors;
   char *guid;
+  DetourPeerTurns *turns;
   int fd;
   guint source;     /* of new connections; 0: they wait */
   guint timer;      /* checks the peers; 0: there are none */
@@ -92,8 +93,7 @@ control_socket_prepare_place (const char *path, GError **error)
   return TRUE;
 }
 
-/* Peers -----------------------------------------------------------------------------------------
- */
+/* Peers ---------------------------------------------------------------------------------------- */
 
 static gboolean
 control_socket_may_change (uid_t uid)
@@ -195,13 +195,12 @@ control_socket_admit (DetourControlSocket *self, int fd)
     }
   g_ptr_array_add (self->peers,
                    detour_peer_new (fd, peer.uid, control_socket_may_change (peer.uid), self->guid,
-                                    self->tree, control_socket_on_gone, self));
+                                    self->turns, self->tree, control_socket_on_gone, self));
   if (self->timer == 0)
     self->timer = g_timeout_add_seconds (1, control_socket_on_check, self);
 }
 
-/* Accepting -------------------------------------------------------------------------------------
- */
+/* Accepting ------------------------------------------------------------------------------------ */
 
 static gboolean control_socket_on_connection (int fd, GIOCondition condition, gpointer data);
 
@@ -261,13 +260,12 @@ control_socket_on_connection (int listener, GIOCondition condition, gpointer dat
   return G_SOURCE_CONTINUE;
 }
 
-/* -----------------------------------------------------------------------------------------------
- */
+/* ---------------------------------------------------------------------------------------------- */
 
 /* GDBus starts its thread with the first connection, and GLib ends the process when there is no
  * descriptor for that thread to be woken with. So it is started now. */
 static void
-control_socket_start_thread (void)
+control_socket_start_thread (DetourPeerTurns *turns)
 {
   g_autoptr (DetourPeerStream) stream = NULL;
   g_autoptr (GDBusConnection) connection = NULL;
@@ -276,7 +274,7 @@ control_socket_start_thread (void)
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
     return;
   close (fds[1]);
-  stream = detour_peer_stream_new (fds[0]);
+  stream = detour_peer_stream_new (fds[0], turns);
   connection = g_dbus_connection_new_sync (G_IO_STREAM (stream), NULL, G_DBUS_CONNECTION_FLAGS_NONE,
                                            NULL, NULL, NULL);
   if (connection != NULL)
@@ -331,7 +329,8 @@ detour_control_socket_new (const char *path, gid_t gid, DetourTree *tree,
   self->path = g_strdup (path);
   self->tree = tree;
   self->descriptors = descriptors;
-  control_socket_start_thread ();
+  self->turns = detour_peer_turns_new ();
+  control_socket_start_thread (self->turns);
   self->guid = g_dbus_generate_guid ();
   self->fd = fd;
   self->peers = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_peer_free);
@@ -354,6 +353,7 @@ detour_control_socket_free (DetourControlSocket *self)
   if (lstat (self->path, &st) == 0 && st.st_dev == self->device && st.st_ino == self->inode)
     unlink (self->path);
   g_ptr_array_unref (self->peers);
+  detour_peer_turns_unref (self->turns);
   g_free (self->guid);
   g_free (self->path);
   g_free (self);

@@ -1,5 +1,5 @@
-/* detour-control.c: the operator's way into a running daemon: its objects on the control socket
- * and on a message bus.
+/* detour-control.c: what an operator sees and changes in a running daemon: its objects on the
+ * control socket and on a message bus.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -33,6 +33,7 @@ control_read (gpointer user)
   detour_server_read_stats (self->parts.server, &reading->totals);
   detour_registry_stats (detour_server_registry (self->parts.server), &reading->registry);
   reading->n_half_open = detour_handshake_pool_n_half_open (pool);
+  reading->n_waiting = detour_handshake_pool_n_waiting (pool);
   reading->n_held = detour_handshake_pool_n_held (pool);
   reading->now_us = g_get_monotonic_time ();
 }
@@ -42,6 +43,8 @@ static const DetourTreeFuncs tree_funcs = { control_list, control_read };
 void
 detour_control_changed (DetourControl *self)
 {
+  if (self->bus != NULL)
+    detour_bus_ask_again (self->bus);
   detour_tree_changed (self->tree);
 }
 
@@ -62,8 +65,8 @@ control_on_history (gpointer user)
   return G_SOURCE_CONTINUE;
 }
 
-/* Who may read on the control socket, besides root and the daemon's own user. The group of that
- * user will not do: it may read private keys and write configuration. */
+/* Group whose members may read on the control socket. It is never the group of the daemon's own
+ * user, because that one may read private keys and write configuration. */
 static gid_t
 control_find_group (const DetourCoreOptions *core)
 {

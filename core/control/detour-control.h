@@ -1,5 +1,5 @@
-/* detour-control.h: the operator's way into a running daemon: its objects on the control socket
- * and on a message bus.
+/* detour-control.h: what an operator sees and changes in a running daemon: its objects on the
+ * control socket and on a message bus.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -13,11 +13,11 @@ typedef struct _DetourControl DetourControl; /* main thread */
 
 typedef enum {
   DETOUR_RELOAD_DONE,
-  DETOUR_RELOAD_PARTLY,  /* not everything could follow */
+  DETOUR_RELOAD_PARTLY,  /* some instances could not take the new settings */
   DETOUR_RELOAD_REFUSED, /* the files are wrong; nothing was changed */
 } DetourReload;
 
-/* What the main program does for an operator. */
+/* Functions of the main program that an operator can call. */
 typedef struct {
   /* Like SIGHUP. @problems: (out): one line each; never NULL. */
   DetourReload (*reload) (gpointer user, GStrv *problems);
@@ -39,17 +39,18 @@ typedef struct {
 /**
  * detour_control_new:
  *
- * Serves on the socket and the bus that [core] names. What is not there, or cannot be made, costs a
- * warning and not the relay.
+ * Serves on the socket and the bus that [core] names. A socket that cannot be made or a bus that is
+ * not there gives a warning; the relay runs without it.
  */
 DetourControl *detour_control_new (const DetourControlParts *parts);
-/* Before the server stops. Runs the main context until no worker owes an answer. */
+/* To be called before the server stops. Runs the main context until every worker has answered. */
 void detour_control_free (DetourControl *self);
 
 /* Path of the control socket; NULL when there is none. */
 const char *detour_control_socket (const DetourControl *self);
 
-/* Something that only the main program knows has changed: ready, draining. */
+/* To be called when ready, draining or the configuration has changed. A
+ * name on the bus that was refused is asked for again. */
 void detour_control_changed (DetourControl *self);
 
 G_END_DECLS

@@ -1,4 +1,4 @@
-/* detour-drop-in.c: writes down which instances run, so that the next start knows.
+/* detour-drop-in.c: keeps in a file of conf.d which instances are switched on or off.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -30,7 +30,7 @@ drop_in_refuse (GError **error, const char *path, int number)
   return FALSE;
 }
 
-/* FALSE with @error when a file is there that we did not write. */
+/* FALSE with @error when the file that is there was not written by the daemon. */
 static gboolean
 drop_in_is_ours_or_absent (const char *path, gboolean *exists, GError **error)
 {
@@ -52,8 +52,8 @@ drop_in_is_ours_or_absent (const char *path, gboolean *exists, GError **error)
   return TRUE;
 }
 
-/* Whether the files say that the instance is to be as wanted; they may be wrong for other reasons.
- */
+/* Whether the configuration already says what is wanted. Errors elsewhere in the files do not
+ * matter. */
 static gboolean
 drop_in_files_agree (const DetourConfigSources *sources, DetourPlugins *plugins, const char *id,
                      gboolean enabled, gboolean when_wrong)
@@ -97,7 +97,7 @@ detour_drop_in_write (const DetourConfigSources *sources, DetourPlugins *plugins
   if (!drop_in_is_ours_or_absent (path, &exists, error))
     return FALSE;
 
-  /* No file is the best one. */
+  /* If the configuration says so without our file, the file is removed. */
   if (exists && unlink (path) < 0)
     return drop_in_refuse (error, path, errno);
   if (drop_in_files_agree (sources, plugins, id, enabled, FALSE))

@@ -1,4 +1,4 @@
-/* detour-drop-in.h: writes down which instances run, so that the next start knows.
+/* detour-drop-in.h: keeps in a file of conf.d which instances are switched on or off.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -11,8 +11,8 @@ G_BEGIN_DECLS
  * @sources: of the daemon; the file goes to `conf.d` beside the main one
  * @id: "service/stun"
  *
- * Makes, changes or removes `90-KIND-NAME.conf`, whichever lets the configuration say what is
- * wanted. Files that somebody else wrote are left alone.
+ * Makes, changes or removes `90-KIND-NAME.conf`, so that the configuration as a whole says what is
+ * wanted. Files without our first line are not touched.
  */
 gboolean detour_drop_in_write (const DetourConfigSources *sources, DetourPlugins *plugins,
                                const char *id, gboolean enabled, GError **error);

@@ -1,4 +1,4 @@
-/* detour-history.c: how the relay's totals grew lately.
+/* detour-history.c: how much the relay's totals grew in the last seconds, minute and hour.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -81,7 +81,8 @@ void
 detour_history_note (DetourHistory *self, gint64 now_us, const DetourStats *totals)
 {
   history_line_note (&self->seconds, now_us, totals);
-  /* Half a step earlier will do, or timers that are late would make it every seventh. */
+  /* Timers fire late, so a note may come half a step early: otherwise every seventh step, and not
+   * every sixth, would make a note. */
   if (now_us - history_line_nth_newest (&self->minutes, 0)->at_us
       >= self->minutes.step_us - self->seconds.step_us / 2)
     history_line_note (&self->minutes, now_us, totals);

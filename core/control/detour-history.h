@@ -1,4 +1,4 @@
-/* detour-history.h: how the relay's totals grew lately.
+/* detour-history.h: how much the relay's totals grew in the last seconds, minute and hour.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -21,7 +21,7 @@ typedef enum {
 DetourHistory *detour_history_new (gint64 now_us, const DetourStats *totals);
 void detour_history_free (DetourHistory *self);
 
-/* Every DETOUR_HISTORY_STEP_US, as nearly as it goes. */
+/* To be called every DETOUR_HISTORY_STEP_US. */
 void detour_history_note (DetourHistory *self, gint64 now_us, const DetourStats *totals);
 
 /**
@@ -29,8 +29,8 @@ void detour_history_note (DetourHistory *self, gint64 now_us, const DetourStats 
  * @now: the totals at @now_us
  * @growth: (out): what was added since
  *
- * Returns: the time it is about in microseconds, at least 1; less than asked for soon after the
- * start.
+ * Returns: the length of the span in microseconds, at least 1; shorter than asked for while the
+ * daemon is younger than that.
  */
 gint64 detour_history_growth (const DetourHistory *self, DetourHistorySpan span, gint64 now_us,
                               const DetourStats *now, DetourStats *growth);

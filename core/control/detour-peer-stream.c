@@ -8,22 +8,26 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "detour-bus-framing.h"
 
-/* Both directions share it. What is not atomic belongs to the thread of GDBus, which does all
- * reading and writing. */
+/* Both directions share it. What is neither atomic nor under the lock belongs to the thread of
+ * GDBus, which does all reading and writing. */
 typedef struct {
+  DetourPeerTurn turn; /* the first, so that a pointer to it is one to all of this */
+  DetourPeerTurns *turns;
   int fd;
   DetourBusFraming in, out;
-  gboolean owes;        /* a call was read whose answer is not written yet */
-  GSource *waiting;     /* for input; NULL: none does; not referenced */
-  gpointer waiting_tag; /* of @fd in it */
-  guint n_calls;        /* atomic */
-  guint n_written;      /* atomic */
-  const char *fault;    /* atomic */
+  gboolean owes;     /* a call was read whose answer is not written yet */
+  guint n_calls;     /* atomic */
+  guint n_written;   /* atomic */
+  const char *fault; /* atomic */
+  GMutex lock;
+  GSource *source;     /* under the lock: waits for input; NULL: none does; not referenced */
+  gpointer source_tag; /* under the lock: of @fd in it */
 } Shared;
 
 typedef struct {
@@ -63,13 +67,40 @@ G_DEFINE_FINAL_TYPE (DetourPeerStream, detour_peer_stream, G_TYPE_IO_STREAM)
 static void
 peer_stream_shared_clear (gpointer data)
 {
-  close (((Shared *) data)->fd);
+  Shared *shared = data;
+
+  detour_peer_turns_give (shared->turns, &shared->turn);
+  detour_peer_turns_unref (shared->turns);
+  g_mutex_clear (&shared->lock);
+  close (shared->fd);
 }
 
 static void
 peer_stream_shared_unref (Shared *shared)
 {
   g_atomic_rc_box_release_full (shared, peer_stream_shared_clear);
+}
+
+/* Whether the descriptor is to be watched for input. */
+static gboolean
+peer_stream_may_read (const Shared *shared)
+{
+  return !detour_peer_turn_is_waiting (&shared->turn) && !(shared->owes && shared->in.n_head == 0);
+}
+
+static void
+peer_stream_watch_input (Shared *shared)
+{
+  g_mutex_lock (&shared->lock);
+  if (shared->source != NULL)
+    g_source_modify_unix_fd (shared->source, shared->source_tag, G_IO_IN);
+  g_mutex_unlock (&shared->lock);
+}
+
+static void
+peer_stream_on_turn (DetourPeerTurn *turn)
+{
+  peer_stream_watch_input ((Shared *) turn);
 }
 
 static gssize
@@ -81,22 +112,15 @@ peer_stream_fail (GError **error)
   return -1;
 }
 
-/* Reading ---------------------------------------------------------------------------------------
- */
+/* Reading -------------------------------------------------------------------------------------- */
 
-/* The next call has to wait. */
+/* @events: POLLRDHUP, if it is enough that it sends nothing more. */
 static gboolean
-peer_stream_is_held (const Shared *shared)
+peer_stream_is_gone (const Shared *shared, short events)
 {
-  return shared->owes && shared->in.n_head == 0;
-}
+  struct pollfd poll_fd = { .fd = shared->fd, .events = events };
 
-static gboolean
-peer_stream_is_gone (const Shared *shared)
-{
-  struct pollfd poll_fd = { .fd = shared->fd };
-
-  return poll (&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+  return poll (&poll_fd, 1, 0) > 0;
 }
 
 /* NULL: it may go on. */
@@ -134,23 +158,42 @@ peer_stream_note_read (Shared *shared, guint8 *bytes, gsize len, GError **error)
   return FALSE;
 }
 
+/* How many bytes may be read now; 0: none, for the moment. The last byte of a call, which makes
+ * GDBus give it to the main thread, is only read when the call has its turn. */
+static guint64
+peer_stream_allowance (Shared *shared)
+{
+  guint64 wants = detour_bus_framing_wants (&shared->in);
+  int available = 0;
+
+  if (shared->in.n_head == 0 && shared->owes)
+    return 0;
+  if (shared->in.n_head < DETOUR_BUS_HEAD_SIZE)
+    return wants;
+  if (ioctl (shared->fd, FIONREAD, &available) < 0 || available <= 0)
+    return wants > 1 || peer_stream_is_gone (shared, POLLRDHUP) ? 1 : 0;
+  if ((guint64) available < wants)
+    return (guint64) available;
+  return detour_peer_turns_take (shared->turns, &shared->turn) ? wants : 0;
+}
+
 static gssize
 peer_stream_input_read_nonblocking (GPollableInputStream *stream, void *buffer, gsize count,
                                     GError **error)
 {
   Shared *shared = ((DetourPeerStreamInput *) stream)->shared;
+  guint64 allowance = peer_stream_allowance (shared);
   gssize n;
 
-  if (peer_stream_is_held (shared))
+  if (allowance == 0)
     {
-      if (peer_stream_is_gone (shared))
+      if (peer_stream_is_gone (shared, 0))
         return 0;
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK, "its answer is not read");
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK, "it has to wait");
       return -1;
     }
   do
-    n = recv (shared->fd, buffer, (gsize) MIN (count, detour_bus_framing_wants (&shared->in)),
-              MSG_DONTWAIT);
+    n = recv (shared->fd, buffer, (gsize) MIN (count, allowance), MSG_DONTWAIT);
   while (n < 0 && errno == EINTR);
   if (n < 0)
     return peer_stream_fail (error);
@@ -170,7 +213,8 @@ static gboolean
 peer_stream_input_is_readable (GPollableInputStream *stream)
 {
   Shared *shared = ((DetourPeerStreamInput *) stream)->shared;
-  struct pollfd poll_fd = { .fd = shared->fd, .events = peer_stream_is_held (shared) ? 0 : POLLIN };
+  struct pollfd poll_fd = { .fd = shared->fd,
+                            .events = peer_stream_may_read (shared) ? POLLIN : 0 };
 
   return poll (&poll_fd, 1, 0) > 0;
 }
@@ -191,8 +235,10 @@ peer_stream_input_source_finalize (GSource *source)
 {
   Shared *shared = ((InputSource *) source)->shared;
 
-  if (shared->waiting == source)
-    shared->waiting = NULL;
+  g_mutex_lock (&shared->lock);
+  if (shared->source == source)
+    shared->source = NULL;
+  g_mutex_unlock (&shared->lock);
   peer_stream_shared_unref (shared);
 }
 
@@ -216,9 +262,11 @@ peer_stream_input_create_source (GPollableInputStream *stream, GCancellable *can
   g_autoptr (GSource) child = g_source_new (&input_source_funcs, sizeof (InputSource));
 
   ((InputSource *) child)->shared = g_atomic_rc_box_acquire (shared);
-  shared->waiting = child;
-  shared->waiting_tag = g_source_add_unix_fd (child, shared->fd,
-                                              peer_stream_is_held (shared) ? 0 : G_IO_IN);
+  g_mutex_lock (&shared->lock);
+  shared->source = child;
+  shared->source_tag = g_source_add_unix_fd (child, shared->fd,
+                                             peer_stream_may_read (shared) ? G_IO_IN : 0);
+  g_mutex_unlock (&shared->lock);
   return g_pollable_source_new_full (stream, child, cancellable);
 }
 
@@ -249,15 +297,12 @@ detour_peer_stream_input_init (DetourPeerStreamInput *self)
 {
 }
 
-/* Writing ---------------------------------------------------------------------------------------
- */
+/* Writing -------------------------------------------------------------------------------------- */
 
-static void
-peer_stream_let_in_next (Shared *shared)
+static gboolean
+peer_stream_is_answer (guint8 type)
 {
-  shared->owes = FALSE;
-  if (shared->waiting != NULL)
-    g_source_modify_unix_fd (shared->waiting, shared->waiting_tag, G_IO_IN);
+  return type == DETOUR_BUS_RETURN || type == DETOUR_BUS_ERROR;
 }
 
 static void
@@ -267,16 +312,16 @@ peer_stream_note_written (Shared *shared, const guint8 *bytes, gsize len)
 
   for (gsize at = 0; at < len;)
     {
-      guint8 type;
-
       at += detour_bus_framing_take (&shared->out, bytes + at, len - at, &event);
       g_assert (event != DETOUR_BUS_BAD);
       if (event != DETOUR_BUS_END)
         continue;
-      type = shared->out.head[DETOUR_BUS_AT_TYPE];
       __atomic_add_fetch (&shared->n_written, 1, __ATOMIC_RELEASE);
-      if (type == DETOUR_BUS_RETURN || type == DETOUR_BUS_ERROR)
-        peer_stream_let_in_next (shared);
+      if (peer_stream_is_answer (shared->out.head[DETOUR_BUS_AT_TYPE]))
+        {
+          shared->owes = FALSE;
+          peer_stream_watch_input (shared);
+        }
     }
 }
 
@@ -286,6 +331,10 @@ peer_stream_output_write_nonblocking_full (Shared *shared, const void *buffer, g
 {
   gssize n;
 
+  /* GDBus writes a message from its beginning: the main thread is done with the call. */
+  if (shared->out.n_head == 0 && count > DETOUR_BUS_AT_TYPE
+      && peer_stream_is_answer (((const guint8 *) buffer)[DETOUR_BUS_AT_TYPE]))
+    detour_peer_turns_give (shared->turns, &shared->turn);
   do
     n = send (shared->fd, buffer, count, MSG_DONTWAIT | MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
@@ -369,8 +418,7 @@ detour_peer_stream_output_init (DetourPeerStreamOutput *self)
 {
 }
 
-/* The stream ------------------------------------------------------------------------------------
- */
+/* The stream ----------------------------------------------------------------------------------- */
 
 static GInputStream *
 peer_stream_get_input (GIOStream *stream)
@@ -437,6 +485,8 @@ static void
 detour_peer_stream_init (DetourPeerStream *self)
 {
   self->shared = g_atomic_rc_box_new0 (Shared);
+  self->shared->turn.granted = peer_stream_on_turn;
+  g_mutex_init (&self->shared->lock);
   self->input = g_object_new (detour_peer_stream_input_get_type (), NULL);
   self->input->shared = g_atomic_rc_box_acquire (self->shared);
   self->output = g_object_new (detour_peer_stream_output_get_type (), NULL);
@@ -444,11 +494,12 @@ detour_peer_stream_init (DetourPeerStream *self)
 }
 
 DetourPeerStream *
-detour_peer_stream_new (int fd)
+detour_peer_stream_new (int fd, DetourPeerTurns *turns)
 {
   DetourPeerStream *self = g_object_new (DETOUR_TYPE_PEER_STREAM, NULL);
 
   self->shared->fd = fd;
+  self->shared->turns = detour_peer_turns_ref (turns);
   return self;
 }
 

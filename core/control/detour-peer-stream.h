@@ -12,6 +12,8 @@
 
 #include <gio/gio.h>
 
+#include "detour-peer-turns.h"
+
 G_BEGIN_DECLS
 
 /* The longest call that there is has a few hundred bytes. */
@@ -20,8 +22,8 @@ G_BEGIN_DECLS
 #define DETOUR_TYPE_PEER_STREAM (detour_peer_stream_get_type ())
 G_DECLARE_FINAL_TYPE (DetourPeerStream, detour_peer_stream, DETOUR, PEER_STREAM, GIOStream)
 
-/* @fd: of a Unix socket behind its authentication; closed with the stream. */
-DetourPeerStream *detour_peer_stream_new (int fd);
+/* @fd: of a Unix socket behind its authentication; closed with the stream. @turns: referenced. */
+DetourPeerStream *detour_peer_stream_new (int fd, DetourPeerTurns *turns);
 
 /* Ends it in both directions; reads give the end, writes an error. Any thread. */
 void detour_peer_stream_end (DetourPeerStream *self);

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "detour-bus-stub.h"
-#include "detour-peer-stream.h"
 #include "detour-sasl.h"
 
 struct _DetourPeer {
   DetourPeerPlace place;
+  DetourPeerTurns *turns;
   DetourTree *tree;
   DetourPeerGone gone;
   gpointer user;
@@ -33,8 +33,7 @@ struct _DetourPeer {
   gint64 mark_us; /* when that was */
 };
 
-/* Authentication --------------------------------------------------------------------------------
- */
+/* Authentication ------------------------------------------------------------------------------- */
 
 static void
 peer_on_closed (GDBusConnection *connection, gboolean vanished, GError *error, gpointer data)
@@ -47,7 +46,7 @@ peer_on_closed (GDBusConnection *connection, gboolean vanished, GError *error, g
 static gboolean
 peer_open (DetourPeer *self, GError **error)
 {
-  self->stream = detour_peer_stream_new (self->fd);
+  self->stream = detour_peer_stream_new (self->fd, self->turns);
   self->fd = -1;
   /* Nothing blocks: the authentication is over. */
   self->connection = g_dbus_connection_new_sync (G_IO_STREAM (self->stream), NULL,
@@ -113,17 +112,17 @@ peer_on_readable (int fd, GIOCondition condition, gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* -----------------------------------------------------------------------------------------------
- */
+/* ---------------------------------------------------------------------------------------------- */
 
 DetourPeer *
-detour_peer_new (int fd, uid_t uid, gboolean may_change, const char *guid, DetourTree *tree,
-                 DetourPeerGone gone, gpointer user)
+detour_peer_new (int fd, uid_t uid, gboolean may_change, const char *guid, DetourPeerTurns *turns,
+                 DetourTree *tree, DetourPeerGone gone, gpointer user)
 {
   DetourPeer *self = g_new0 (DetourPeer, 1);
 
   self->since_us = g_get_monotonic_time ();
   self->place = (DetourPeerPlace) { uid, may_change, self->since_us };
+  self->turns = turns;
   self->tree = tree;
   self->gone = gone;
   self->user = user;

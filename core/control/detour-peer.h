@@ -5,6 +5,7 @@
 #pragma once
 
 #include "detour-peer-places.h"
+#include "detour-peer-stream.h"
 #include "detour-tree.h"
 
 G_BEGIN_DECLS
@@ -28,11 +29,12 @@ typedef void (*DetourPeerGone) (DetourPeer *peer, const char *fault, gpointer us
  * @fd: taken
  * @uid: of the peer, as the kernel says
  * @may_change: root, or the daemon's own user
- * @guid: of the socket; borrowed
+ * @guid, @turns: of the socket; borrowed
  * @tree: served to it once it has authenticated
  */
 DetourPeer *detour_peer_new (int fd, uid_t uid, gboolean may_change, const char *guid,
-                             DetourTree *tree, DetourPeerGone gone, gpointer user);
+                             DetourPeerTurns *turns, DetourTree *tree, DetourPeerGone gone,
+                             gpointer user);
 /* Closes it. */
 void detour_peer_free (DetourPeer *self);
 

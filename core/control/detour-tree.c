@@ -23,8 +23,8 @@ typedef struct {
   GArray *subtrees; /* of guint */
 } Served;
 
-/* What GDBus calls back with for a folder. The path it gives is sometimes that of the folder and
- * sometimes that of the object, so it is not looked at. */
+/* Data of the callbacks for a folder. GDBus passes sometimes the path of the folder and sometimes
+ * that of the object, so the folder's name is kept here. */
 typedef struct {
   Served *served;
   char *name;
@@ -37,7 +37,8 @@ struct _DetourTree {
   gpointer user;
   GStrv folders;
   GPtrArray *served;   /* of Served */
-  GVariant *announced; /* a{oa{sa{sv}}}: what all connections were told; NULL while there is none */
+  GVariant *announced; /* a{oa{sa{sv}}}: the state that was announced last; NULL while there is no
+                          connection */
   GVariant *announced_root; /* a{sv} */
   gint64 announced_us;
   guint timer;
@@ -98,7 +99,7 @@ tree_list_nodes (DetourTree *self)
   return nodes;
 }
 
-/* Part of @path below the root, without the slash; NULL when it does not lie there. */
+/* The part of @path below the root, without the slash; NULL when @path is not below it. */
 static const char *
 tree_below_root (DetourTree *self, const char *path)
 {
@@ -107,7 +108,8 @@ tree_below_root (DetourTree *self, const char *path)
   return g_str_has_prefix (path, self->path) && path[len] == '/' ? path + len + 1 : NULL;
 }
 
-/* Whoever is called @name: its interface and, in @object, its self; @nodes keeps them alive. */
+/* Interface of the object @name, and in @object its self; NULL when there is none. Both belong to
+ * @nodes. */
 static const DetourTreeInterface *
 tree_find_node (GPtrArray *nodes, const char *name, gpointer *object)
 {
@@ -428,7 +430,7 @@ detour_tree_serve (DetourTree *self, GDBusConnection *connection, DetourTreeClie
     }
 
   g_ptr_array_add (self->served, served);
-  /* From now on somebody wants to hear of changes, and knows what there is at this moment. */
+  /* Changes are announced against the state that the first connection finds. */
   if (self->announced == NULL)
     tree_note_state (self);
   return TRUE;
@@ -461,7 +463,7 @@ tree_emit (const char *path, const char *interface, const char *signal, GVariant
       const Served *served = self->served->pdata[i];
       g_autoptr (GDBusMessage) message = g_dbus_message_new_signal (path, interface, signal);
 
-      /* Tools that take a peer for a bus look at who sent it. */
+      /* busctl and gdbus expect a sender as on a bus. */
       if (served->client != DETOUR_TREE_BUS)
         g_dbus_message_set_sender (message, DETOUR_BUS_STUB_DAEMON);
       g_dbus_message_set_body (message, arguments);
@@ -496,7 +498,7 @@ detour_tree_changed (DetourTree *self)
 
   if (self->announced == NULL || self->timer != 0)
     return;
-  /* Not from inside of whatever changed, which may be half done. */
+  /* The caller may be in the middle of its change, so the announcement is made from the loop. */
   wait_us = MAX (self->announced_us + ANNOUNCE_US - g_get_monotonic_time (), 0);
   self->timer = g_timeout_add ((guint) ((wait_us + 999) / 1000), tree_announce, self);
 }

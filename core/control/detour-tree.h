@@ -1,36 +1,36 @@
 /* detour-tree.h: the objects of the daemon on D-Bus, served on any number of connections at once.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * There is one object at the root and there are folders of others below it. Nothing is kept for an
- * object: what is there is listed anew for each call, so no registration can be out of date. Main
- * thread. */
+ * There is one object at the root, and others in folders below it. The tree keeps no object: its
+ * owner lists them for each call, so no registration can be out of date. Main thread. */
 #pragma once
 
 #include <gio/gio.h>
 
 G_BEGIN_DECLS
 
-/* One property; never gives NULL; the reference may be floating. */
+/* One property. get() never returns NULL; the reference may be floating. */
 typedef struct {
   const char *name;
   GVariant *(*get) (gpointer self);
 } DetourTreeProperty;
 
-/* One method; must see to it that @call is answered. */
+/* One method. call() has to answer @call, at once or later. */
 typedef struct {
   const char *name;
   void (*call) (gpointer self, GVariant *arguments, GDBusMethodInvocation *call);
   gboolean changes; /* refused to peers that may only read */
 } DetourTreeMethod;
 
-/* An interface: what it has by its description, and who does it. Both tables end with { NULL }. */
+/* An interface: its description, and the functions for its properties and methods. Both tables end
+ * with { NULL }. */
 typedef struct {
   const GDBusInterfaceInfo *info;
   const DetourTreeProperty *properties;
   const DetourTreeMethod *methods;
 } DetourTreeInterface;
 
-/* An object of a folder, as it is at the moment. */
+/* An object of a folder at the moment of a call. */
 typedef struct {
   char *name; /* "plugin/service_stun": its path below the root */
   const DetourTreeInterface *interface;
@@ -44,14 +44,16 @@ typedef struct _DetourTree DetourTree;
 typedef struct {
   /* Adds all objects of all folders to @nodes, with detour_tree_add(). */
   void (*list) (gpointer user, GPtrArray *nodes);
-  /* Reads what numbers the properties give, so that all values of one answer are of one instant. */
+  /* Reads the numbers that properties give, so that all values of one answer belong to one instant.
+   */
   void (*read) (gpointer user);
 } DetourTreeFuncs;
 
 void detour_tree_add (GPtrArray *nodes, char *name, const DetourTreeInterface *interface,
                       gpointer self, GDestroyNotify free_self);
 
-/* @text with all bytes but letters and digits written as `_` and two hex digits: part of a path. */
+/* @text as a part of a path: bytes that are neither letters nor digits become `_` and two hex
+ * digits. */
 char *detour_tree_escape (const char *text);
 
 /* "plugin/service_stun" for the id "service/stun" and @n = 0; with "_2" behind it for @n = 1, the
@@ -69,7 +71,7 @@ char *detour_tree_node_name (const char *folder, const char *id, guint n);
 DetourTree *detour_tree_new (const char *path, const DetourTreeInterface *root,
                              const char *const *folders, const DetourTreeFuncs *funcs,
                              gpointer user);
-/* No connection is left. */
+/* To be called when no connection is left. */
 void detour_tree_free (DetourTree *self);
 
 /* Who is at the other end of a connection. */
@@ -83,8 +85,8 @@ gboolean detour_tree_serve (DetourTree *self, GDBusConnection *connection, Detou
                             GError **error);
 void detour_tree_leave (DetourTree *self, GDBusConnection *connection);
 
-/* Something is different now: tells all connections what, at once or a second after the last time.
- */
+/* Announces the changes since the last announcement to all connections: from the loop, and at most
+ * once a second. */
 void detour_tree_changed (DetourTree *self);
 
 G_END_DECLS

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 
@@ -302,6 +303,18 @@ def test_reload_says_how_it_went(make_relay):
     assert answer["outcome"] in ("partly", "refused") and answer["problems"]
 
 
+def test_reload_names_what_waits_for_a_restart(make_relay):
+    relay = make_relay(with_keys(SMALL, "core", hostname="before.test"))
+    relay.write_config(with_keys(SMALL, "core", hostname="after.test"))
+    output, _ = detourctl(relay, "reload")
+    assert output == "Reloaded.\ncore.hostname stays before.test until the daemon is restarted; then it is after.test\n"
+    said = ask(relay, "reload")
+    assert said["waiting"] == [{"key": "core.hostname", "in_force": "before.test", "waiting": "after.test"}]
+    assert "before.test" in detourctl(relay, "config", "explain", "core.hostname")[0]
+    relay.write_config(with_keys(SMALL, "core", hostname="before.test"))
+    assert detourctl(relay, "reload")[0] == "Reloaded.\n"
+
+
 def test_log_level(make_relay):
     relay = make_relay(with_keys(SMALL, "log stderr", level="message"))
     detourctl(relay, "log-level", "debug")
@@ -423,6 +436,25 @@ def test_exit_status(relay, tmp_path):
         assert "Start it with: " in errors
         assert output == "" or command == "version"
     detourctl(None, "--json", "--socket", str(tmp_path / "nothing"), "clients", code=3)
+
+
+def test_a_daemon_that_is_stopped_is_not_waited_for(make_relay):
+    relay = make_relay(SMALL)
+    detourctl(relay, "status")
+    relay.process.send_signal(signal.SIGSTOP)
+    try:
+        for command in ("status", "plugins", "version"):
+            _, errors = detourctl(relay, command, "--timeout", "300ms", code=4)
+            assert "no answer within 300ms; the daemon is stopped, or hangs" in errors
+        detourctl(relay, "--timeout=1s", "reload", code=4)
+    finally:
+        relay.process.send_signal(signal.SIGCONT)
+    detourctl(relay, "status", "--timeout=off")
+
+
+def test_a_bad_time_limit_is_a_wrong_command_line(relay):
+    for text in ("soon", "10", "-1s", ""):
+        assert "--timeout: " in detourctl(relay, "status", f"--timeout={text}", code=2)[1]
 
 
 def test_a_wrong_command_names_the_right_one(relay):

@@ -6,6 +6,7 @@ import ast
 import os
 import pathlib
 import re
+import signal
 import shutil
 import time
 import xml.etree.ElementTree
@@ -132,6 +133,21 @@ def test_what_is_served_is_what_is_described(make_relay):
         served |= here
     standard = {part for part in served if re.search(r"\.(Peer|Properties|Introspectable)$", part[0])}
     assert served - standard == written
+
+
+def test_drops_have_their_reasons(make_relay):
+    relay = make_relay()
+    client = relay.door().client()
+    for _ in range(3):
+        client.send_packet(bytes([7] * 32), b"to nobody")
+    client.ping(b"12345678")
+
+    def reasons():
+        said, = python_value(gdbus(peer(relay), "", "org.freedesktop.DBus.Properties.Get", f"{NAME}.Manager", "DropReasons"))
+        return said
+
+    wait_until(lambda: reasons().get("unknown_dest") == 3, "three packets to nobody")
+    assert number(peer(relay), "PacketsDropped") == sum(reasons().values()) == 3
 
 
 def test_errors_have_names(make_relay):
@@ -283,7 +299,7 @@ def test_the_second_of_two_takes_over_when_the_first_ends(make_bus, make_relay):
     first = make_relay(on_session_bus(SMALL, hostname="first.test"))
     wait_until(lambda: is_there(bus.address), "the name on the bus")
     second = make_relay(on_session_bus(SMALL, hostname="second.test"))
-    second.wait_log("somebody else is")
+    second.wait_log("another process is")
     host = (NAME, ROOT, f"{NAME}.Manager", "Hostname")
     assert busctl(bus.address, "get-property", *host) == 's "first.test"\n'
     first.stop()
@@ -311,6 +327,18 @@ def test_the_policy_lets_root_call_and_others_look_at_the_menu(make_bus, make_re
     for method, *arguments in ((".Manager.ListClients", "{}"), (".Manager.Reload",),
                                ("org.freedesktop.DBus.Properties.GetAll", f"{NAME}.Manager")):
         assert "AccessDenied" in gdbus(bus.address, "", method, *arguments, code=1, **nobody)
+
+
+def test_a_policy_that_comes_later_gives_the_name(make_bus, make_relay, tmp_path):
+    policy = tmp_path / "policy.conf"
+    policy.write_text("<busconfig></busconfig>")
+    bus = make_bus("system", policy)
+    relay = make_relay(with_keys(SMALL, "core", dbus="system"))
+    relay.wait_log("not called .* on the system bus, which is asked again")
+    policy.write_text((DATA / f"{NAME}.conf").read_text())
+    bus.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: is_there(bus.address), "the name on the bus")
+    assert relay.log.count("not called") == 1
 
 
 def test_the_sample_policy_for_readers(make_bus, make_relay, tmp_path):
