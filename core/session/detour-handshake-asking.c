@@ -7,6 +7,7 @@
 
 #include "detour-address.h"
 #include "detour-auth-request.h"
+#include "detour-log.h"
 
 /* Where the verdict, from the main thread, and the connection, on its own thread, find each other.
  * Either may be there first, or never come. */
@@ -85,9 +86,12 @@ handshake_asking_choose_worker (const DetourHandshakePool *pool)
 static void
 handshake_asking_log_login (const DetourHandshake *self, const char *label)
 {
-  g_autofree char *key = detour_key_to_text (&self->login.key);
   char short_key[9], address[DETOUR_ADDRESS_TEXT_MAX];
+  g_autofree char *key = NULL;
 
+  if (!detour_log_wants (G_LOG_LEVEL_DEBUG))
+    return;
+  key = detour_key_to_text (&self->login.key);
   detour_key_to_short (&self->login.key, short_key);
   detour_address_format ((const struct sockaddr *) &self->peer, address);
   g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_DEBUG, DETOUR_LOG_EVENT, "session-start",

@@ -6,6 +6,7 @@
 #include "detour-handshake-private.h"
 
 #include "detour-address.h"
+#include "detour-log.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -244,19 +245,27 @@ detour_handshake_say_goodbye (DetourHandshake *self)
   return out->len == 0 || send (self->io.fd, out->data, out->len, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
+static void
+handshake_log_end (const DetourHandshake *self, DetourClose reason)
+{
+  GLogLevelFlags level = detour_close_is_noise (reason) ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_INFO;
+  char address[DETOUR_ADDRESS_TEXT_MAX];
+
+  if (!detour_log_wants (level))
+    return;
+  detour_address_format ((const struct sockaddr *) &self->peer, address);
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_EVENT, "handshake-end", DETOUR_LOG_ADDRESS,
+                    address, DETOUR_LOG_LISTENER, self->listener->instance, DETOUR_LOG_REASON,
+                    detour_close_name (reason), "MESSAGE",
+                    "%s: connection closed before it was registered, %s", address,
+                    detour_close_text (reason));
+}
+
 void
 detour_handshake_close (DetourHandshake *self, DetourClose reason)
 {
-  char address[DETOUR_ADDRESS_TEXT_MAX];
-
   detour_counter_add (&self->thread->counters.closed[reason], 1);
-  detour_address_format ((struct sockaddr *) &self->peer, address);
-  g_log_structured (
-      G_LOG_DOMAIN, detour_close_is_noise (reason) ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_INFO,
-      DETOUR_LOG_EVENT, "handshake-end", DETOUR_LOG_ADDRESS, address, DETOUR_LOG_LISTENER,
-      self->listener->instance, DETOUR_LOG_REASON, detour_close_name (reason), "MESSAGE",
-      "%s: connection closed before it was registered, %s", address, detour_close_text (reason));
-
+  handshake_log_end (self, reason);
   if (!detour_handshake_say_goodbye (self))
     g_debug ("no goodbye: %s", g_strerror (errno));
   detour_handshake_retire (self);
