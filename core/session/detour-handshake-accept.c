@@ -58,6 +58,7 @@ handshake_accept_take_connection (DetourHandshakeThread *thread, const ListenSoc
 {
   DetourAddressKey counted;
 
+  detour_counter_add (&thread->counters.accepted, 1);
   if (!handshake_accept_rate_allows (thread))
     {
       detour_counter_add (&thread->counters.over_rate, 1);
@@ -87,8 +88,9 @@ handshake_accept_tell_full (DetourHandshakeThread *thread)
 }
 
 /* Accepts one connection with the spare descriptor, and closes it. Otherwise the socket would stay
- * readable, and the thread would spin until a descriptor is free. */
-static void
+ * readable, and the thread would spin until a descriptor is free. FALSE: there was none to accept,
+ * which the kernel does not say while it has no descriptor. */
+static gboolean
 handshake_accept_shed_connection (ListenSocket *socket)
 {
   struct sockaddr_storage peer;
@@ -99,6 +101,15 @@ handshake_accept_shed_connection (ListenSocket *socket)
   if (fd >= 0)
     close (fd);
   socket->spare_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+  return fd >= 0;
+}
+
+static void
+handshake_accept_refuse (DetourHandshakeThread *thread)
+{
+  detour_counter_add (&thread->counters.accepted, 1);
+  detour_counter_add (&thread->counters.over_limit, 1);
+  handshake_accept_tell_full (thread);
 }
 
 static void
@@ -112,25 +123,24 @@ handshake_accept_on_acceptable (DetourLoop *loop, DetourIo *io, guint32 events)
     {
       struct sockaddr_storage peer;
       int fd = detour_socket_accept (io->fd, &peer);
-      gboolean is_short = fd < 0 && (errno == EMFILE || errno == ENFILE);
 
-      if (fd < 0 && !is_short && errno != ECONNABORTED && errno != EINTR)
-        return;
-      if (fd >= 0)
-        detour_counter_add (&thread->counters.accepted, 1);
-
-      /* The kernel gives the lowest number that is free, so all numbers below are taken. */
-      if (fd >= 0 && (guint) fd < usable)
-        handshake_accept_take_connection (thread, socket, fd, &peer);
-      else if (fd >= 0 || is_short)
+      if (fd < 0 && (errno == EMFILE || errno == ENFILE))
         {
-          detour_counter_add (&thread->counters.over_limit, 1);
-          handshake_accept_tell_full (thread);
-          if (fd >= 0)
-            close (fd);
-          else
-            handshake_accept_shed_connection (socket);
+          if (!handshake_accept_shed_connection (socket))
+            return;
+          handshake_accept_refuse (thread);
         }
+      else if (fd < 0 && errno != ECONNABORTED && errno != EINTR)
+        return;
+      /* The kernel gives the lowest number that is free, so all numbers below are taken. */
+      else if (fd >= 0 && (guint) fd >= usable
+               && (guint) fd >= (usable = detour_handshake_pool_check_descriptors (thread)))
+        {
+          close (fd);
+          handshake_accept_refuse (thread);
+        }
+      else if (fd >= 0)
+        handshake_accept_take_connection (thread, socket, fd, &peer);
     }
 }
 
