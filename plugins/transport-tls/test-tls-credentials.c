@@ -308,6 +308,19 @@ settings (void)
     }
 }
 
+/* What was made for the listener goes with it; a leak ends the test. */
+static void
+refused_listener (void)
+{
+  TestHost *host = test_host_new ();
+
+  test_host_start_refused (host);
+  test_host_start (host);
+  test_host_stop (host);
+  test_host_start_refused (host);
+  test_host_free (host);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -320,5 +333,6 @@ main (int argc, char **argv)
   g_test_add_func ("/tls-credentials/channel-outlives-the-instance", outlives);
   g_test_add_func ("/tls-credentials/threads-share-them", threads);
   g_test_add_func ("/tls-credentials/settings", settings);
+  g_test_add_func ("/tls-credentials/refused-listener", refused_listener);
   return g_test_run ();
 }

@@ -16,6 +16,7 @@ struct _TestHost {
   DetourRoster *roster;
   DetourListenerSpec spec;
   gboolean listens;
+  gboolean refuses;
 };
 
 static void
@@ -33,6 +34,11 @@ note_listen (gpointer data, DetourInstance *instance, const DetourSettings *sett
 {
   TestHost *self = data;
 
+  if (self->refuses)
+    {
+      detour_settings_error (settings, spec->key, error, "in use");
+      return FALSE;
+    }
   self->spec = *spec;
   self->listens = TRUE;
   detour_instance_hold (instance, DETOUR_HOLD_FOR_RUN, release_listener, self, NULL);
@@ -103,6 +109,17 @@ test_host_start (TestHost *self)
   g_assert_no_error (error);
   g_assert_true (self->listens);
   return &self->spec;
+}
+
+void
+test_host_start_refused (TestHost *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->refuses = TRUE;
+  g_assert_false (detour_instance_start (test_host_instance (self), &error));
+  g_assert_nonnull (strstr (error->message, "listen: in use"));
+  self->refuses = FALSE;
 }
 
 void

@@ -17,6 +17,8 @@ void test_host_free (TestHost *self);
 DetourHost *test_host_instance (TestHost *self);
 /* It runs: what it asked to listen. */
 const DetourListenerSpec *test_host_start (TestHost *self);
+/* The listener is refused, so that the start fails; nothing is left of it. */
+void test_host_start_refused (TestHost *self);
 void test_host_stop (TestHost *self);
 
 /* Publishes @n certificates in place of what was there. */

@@ -138,6 +138,7 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
   spec.user = tls_credentials_ref (credentials);
   if (!detour_host_listen (host, settings, &spec, error))
     {
+      tls_credentials_unref (spec.user); /* release() is not called */
       tls_credentials_detach (credentials);
       tls_credentials_unref (credentials);
       return NULL;

@@ -297,7 +297,11 @@ class Relay(Lent):
             word = match[1]
             if word in ("dir", "run"):
                 return str(self.directory if word == "dir" else self.run_directory)
-            return str(self.ports.setdefault(word, free_port()))
+            while word not in self.ports:
+                port = free_port()
+                if port not in self.ports.values():
+                    self.ports[word] = port
+            return str(self.ports[word])
         return re.sub(r"\{([\w-]+)\}", value, text)
 
     def write_config(self, config=None):
