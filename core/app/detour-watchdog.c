@@ -176,11 +176,11 @@ detour_watchdog_new (DetourServer *server)
     return NULL;
   self = g_new0 (DetourWatchdog, 1);
   self->limit_us = (gint64) limit_us;
-  self->watched = g_new0 (Watched, 1 + detour_server_n_carriers (server)
+  self->watched = g_new0 (Watched, 1 + detour_server_n_workers (server)
                                        + detour_handshake_pool_n_threads (pool));
   watchdog_add (self, "the main loop", 0, NULL);
-  for (guint i = 0; i < detour_server_n_carriers (server); i++)
-    watchdog_add (self, "worker", i, detour_worker_loop (detour_server_carrier (server, i)));
+  for (guint i = 0; i < detour_server_n_workers (server); i++)
+    watchdog_add (self, "worker", i, detour_worker_loop (detour_server_worker (server, i)));
   for (guint i = 0; i < detour_handshake_pool_n_threads (pool); i++)
     watchdog_add (self, "handshake", i, detour_handshake_pool_loop (pool, i));
   g_mutex_init (&self->lock);

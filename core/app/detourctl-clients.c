@@ -243,7 +243,7 @@ static GVariant *
 ctl_clients_call_with_key (Detourctl *self, const char *method, const char *key, const char *reply,
                            DetourctlExit *exit)
 {
-  DetourSnapshotFilter filter;
+  DetourScanFilter filter;
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) values = NULL;
 

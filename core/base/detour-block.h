@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 
 typedef struct _DetourBlock DetourBlock;
 struct _DetourBlock {
-  DetourBlock *next; /* for whoever holds it */
+  DetourBlock *next; /* for its holder */
   guint32 len;
   guint32 cap;
   guint8 data[];
@@ -33,7 +33,7 @@ void detour_block_append (DetourBlockStore *store, DetourBlock **block, const gu
 /* @block: (nullable) */
 void detour_block_release (DetourBlockStore *store, DetourBlock *block);
 
-/* Frees what is kept. */
+/* Frees the blocks that are kept. */
 void detour_block_store_clear (DetourBlockStore *store);
 
 G_END_DECLS

@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct {
-  _Alignas(64) _Atomic uint64_t seen; /* epoch at the last quiet point; 0: away */
+  _Alignas(64) _Atomic uint64_t seen; /* epoch at the last quiescent state; 0: away */
 } Reader;
 
 typedef struct {
@@ -21,7 +21,7 @@ typedef struct {
   void *memory;
 } Retired;
 
-struct _DetourQuiesce {
+struct _DetourQsbr {
   _Alignas(64) _Atomic uint64_t
       epoch; /* begins at 1, grows with each thing retired; readers look at it often */
 
@@ -32,7 +32,7 @@ struct _DetourQuiesce {
 };
 
 static void *
-qsbr_quiesce_insist (void *block)
+qsbr_insist (void *block)
 {
   if (block == NULL)
     abort ();
@@ -42,10 +42,10 @@ qsbr_quiesce_insist (void *block)
 DetourQsbr *
 detour_qsbr_new (unsigned n_readers)
 {
-  DetourQsbr *self = qsbr_quiesce_insist (aligned_alloc (64, sizeof *self));
+  DetourQsbr *self = qsbr_insist (aligned_alloc (64, sizeof *self));
 
   memset (self, 0, sizeof *self);
-  self->readers = qsbr_quiesce_insist (aligned_alloc (64, n_readers * sizeof (Reader)));
+  self->readers = qsbr_insist (aligned_alloc (64, n_readers * sizeof (Reader)));
   memset (self->readers, 0, n_readers * sizeof (Reader));
   self->n_readers = n_readers;
   atomic_init (&self->epoch, 1);
@@ -98,7 +98,7 @@ detour_qsbr_retire (DetourQsbr *self, DetourQsbrFreeFunc func, void *owner, void
   if (self->n_retired == self->cap_retired)
     {
       self->cap_retired = self->cap_retired > 0 ? 2 * self->cap_retired : 16;
-      self->retired = qsbr_quiesce_insist (
+      self->retired = qsbr_insist (
           realloc (self->retired, self->cap_retired * sizeof self->retired[0]));
     }
   self->retired[self->n_retired++] = (Retired) { atomic_fetch_add (&self->epoch, 1) + 1, func,

@@ -150,7 +150,7 @@ detour_ring_next (DetourRing *self, size_t *len)
   head = ring_head_at (self, self->taken);
   if (head->len == SKIP)
     {
-      /* What was skipped for has been published with it. */
+      /* The message for which the end was skipped has been published with it. */
       self->taken += self->capacity - (self->taken & (self->capacity - 1));
       head = ring_head_at (self, self->taken);
     }

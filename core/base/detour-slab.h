@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /* Objects come from chunks of this many bytes, which are given back to the system when they are
- * empty; one empty chunk is kept. Nothing else lies in a chunk, so what lives shortly elsewhere
- * pins no page here. */
+ * empty; one empty chunk is kept. Nothing else lies in a chunk, so that short-lived memory pins no
+ * page here. */
 #define DETOUR_SLAB_CHUNK_SIZE ((size_t) 65536)
 
 /* The largest object. */

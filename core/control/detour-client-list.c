@@ -26,7 +26,7 @@
 typedef struct {
   guint64 number;
   gint64 used_us;
-  DetourSnapshot *snapshot;
+  DetourScan *scan;
 } Kept;
 
 struct _DetourClientList {
@@ -44,7 +44,7 @@ typedef struct _Request Request;
 struct _Request {
   DetourClientList *list;
   GDBusMethodInvocation *call;
-  DetourSnapshotFilter filter;
+  DetourScanFilter filter;
   DetourClientSort sort;
   gboolean reverse;
   guint limit;
@@ -76,7 +76,7 @@ client_list_add_text (GVariantBuilder *row, const char *name, const char *text, 
 }
 
 static GVariant *
-client_list_make_row (const DetourSnapshotRow *row)
+client_list_make_row (const DetourScanRow *row)
 {
   g_autofree char *key = detour_key_to_text (&row->key);
   gint64 since_us = g_get_real_time () - (g_get_monotonic_time () - row->login_us);
@@ -127,7 +127,7 @@ client_list_make_rows (GPtrArray *rows, guint first, guint n)
 static void
 client_list_kept_free (Kept *kept)
 {
-  detour_snapshot_free (kept->snapshot);
+  detour_scan_free (kept->scan);
   g_free (kept);
 }
 
@@ -147,14 +147,14 @@ client_list_on_forget (gpointer data)
 }
 
 static Kept *
-client_list_keep (DetourClientList *self, DetourSnapshot *snapshot)
+client_list_keep (DetourClientList *self, DetourScan *scan)
 {
   Kept *kept = g_new0 (Kept, 1);
 
   if (self->kept.length >= KEPT_MAX)
     client_list_kept_free (g_queue_pop_tail (&self->kept));
   kept->number = ++self->next_number;
-  kept->snapshot = snapshot;
+  kept->scan = scan;
   g_queue_push_head (&self->kept, kept);
   if (self->timer == 0)
     self->timer = g_timeout_add_seconds (10, client_list_on_forget, self);
@@ -179,7 +179,7 @@ static void
 client_list_answer_page (DetourClientList *self, Kept *kept, guint first, guint limit,
                          GDBusMethodInvocation *call)
 {
-  GPtrArray *rows = detour_snapshot_rows (kept->snapshot);
+  GPtrArray *rows = detour_scan_rows (kept->scan);
   guint n = MIN (limit, rows->len - MIN (first, rows->len));
   g_autofree char *next = NULL;
 
@@ -225,21 +225,21 @@ client_list_answer_next_page (DetourClientList *self, const char *after, guint l
 
 /* FALSE when @request was answered with an error, and freed. */
 static gboolean
-client_list_may_answer (Request *request, DetourSnapshot *snapshot)
+client_list_may_answer (Request *request, DetourScan *scan)
 {
   request->list->n_asking--;
   if (!request->list->is_stopping)
     return TRUE;
   g_dbus_method_invocation_return_error (request->call, DETOUR_CONTROL_ERROR,
                                          DETOUR_CONTROL_ERROR_NOT_AVAILABLE, "the daemon stops");
-  detour_snapshot_free (snapshot);
+  detour_scan_free (scan);
   g_free (request);
   return FALSE;
 }
 
 static void
 client_list_ask (DetourClientList *self, const Request *model, GDBusMethodInvocation *call,
-                 DetourSnapshotDone done)
+                 DetourScanDone done)
 {
   Request *request;
 
@@ -259,22 +259,22 @@ client_list_ask (DetourClientList *self, const Request *model, GDBusMethodInvoca
   request->list = self;
   request->call = call;
   self->n_asking++;
-  detour_snapshot_take (self->server, &request->filter, done, request);
+  detour_scan_all (self->server, &request->filter, done, request);
 }
 
 static void
-client_list_on_listed (DetourSnapshot *snapshot, gpointer user)
+client_list_on_listed (DetourScan *scan, gpointer user)
 {
   g_autofree Request *request = NULL;
   GPtrArray *rows;
 
-  if (!client_list_may_answer (user, snapshot))
+  if (!client_list_may_answer (user, scan))
     return;
   request = user;
-  rows = detour_snapshot_rows (snapshot);
+  rows = detour_scan_rows (scan);
   detour_client_sort (rows, request->sort, request->reverse);
-  client_list_answer_page (request->list, client_list_keep (request->list, snapshot), 0,
-                           request->limit, request->call);
+  client_list_answer_page (request->list, client_list_keep (request->list, scan), 0, request->limit,
+                           request->call);
 }
 
 static gboolean
@@ -338,7 +338,7 @@ detour_client_list_page (DetourClientList *self, GVariant *options, GDBusMethodI
 /* One client ----------------------------------------------------------------------------------- */
 
 gboolean
-detour_client_list_parse_key (const char *text, DetourSnapshotFilter *filter, GError **error)
+detour_client_list_parse_key (const char *text, DetourScanFilter *filter, GError **error)
 {
   const char *digits = g_str_has_prefix (text, "nodekey:") ? text + strlen ("nodekey:") : text;
   gsize n = strlen (digits);
@@ -368,7 +368,7 @@ detour_client_list_parse_key (const char *text, DetourSnapshotFilter *filter, GE
 static gboolean
 client_list_is_one_client (const Request *request, GPtrArray *rows)
 {
-  const DetourSnapshotRow *first = rows->len > 0 ? rows->pdata[0] : NULL;
+  const DetourScanRow *first = rows->len > 0 ? rows->pdata[0] : NULL;
 
   if (first == NULL)
     {
@@ -381,7 +381,7 @@ client_list_is_one_client (const Request *request, GPtrArray *rows)
     }
   for (guint i = 1; i < rows->len; i++)
     {
-      const DetourSnapshotRow *row = rows->pdata[i];
+      const DetourScanRow *row = rows->pdata[i];
 
       if (!detour_key_equal (&row->key, &first->key))
         {
@@ -398,17 +398,17 @@ client_list_is_one_client (const Request *request, GPtrArray *rows)
 }
 
 static void
-client_list_on_found (DetourSnapshot *snapshot, gpointer user)
+client_list_on_found (DetourScan *scan, gpointer user)
 {
-  g_autoptr (DetourSnapshot) mine = NULL;
+  g_autoptr (DetourScan) mine = NULL;
   g_autofree Request *request = NULL;
   GPtrArray *rows;
 
-  if (!client_list_may_answer (user, snapshot))
+  if (!client_list_may_answer (user, scan))
     return;
-  mine = snapshot;
+  mine = scan;
   request = user;
-  rows = detour_snapshot_rows (snapshot);
+  rows = detour_scan_rows (scan);
   detour_client_sort (rows, DETOUR_CLIENT_SORT_CONNECTION, FALSE);
   if (client_list_is_one_client (request, rows))
     request->answer (request, rows);
@@ -495,14 +495,14 @@ client_list_answer_why (DetourClientList *self, const DetourKey *key, GDBusMetho
 static void
 client_list_answer_why_found (const Request *request, GPtrArray *rows)
 {
-  client_list_answer_why (request->list, &((const DetourSnapshotRow *) rows->pdata[0])->key,
+  client_list_answer_why (request->list, &((const DetourScanRow *) rows->pdata[0])->key,
                           request->call);
 }
 
 void
 detour_client_list_why (DetourClientList *self, const char *key, GDBusMethodInvocation *call)
 {
-  DetourSnapshotFilter filter;
+  DetourScanFilter filter;
 
   /* Verdicts on a whole key are known without a connected client. */
   if (detour_client_list_parse_key (key, &filter, NULL) && filter.n_digits == DETOUR_KEY_HEX_SIZE)
@@ -528,13 +528,13 @@ client_list_tell_disconnected (const DetourKey *key, guint n)
 static void
 client_list_disconnect (const Request *request, GPtrArray *rows)
 {
-  client_list_tell_disconnected (&((const DetourSnapshotRow *) rows->pdata[0])->key, rows->len);
+  client_list_tell_disconnected (&((const DetourScanRow *) rows->pdata[0])->key, rows->len);
   for (guint i = 0; i < rows->len; i++)
     {
-      const DetourSnapshotRow *row = rows->pdata[i];
+      const DetourScanRow *row = rows->pdata[i];
 
       detour_worker_close (
-          detour_server_carrier (request->list->server, DETOUR_HANDLE_WORKER (row->handle)),
+          detour_server_worker (request->list->server, DETOUR_HANDLE_WORKER (row->handle)),
           row->handle, DETOUR_CLOSE_KICKED);
     }
   g_dbus_method_invocation_return_value (request->call, g_variant_new ("(u)", rows->len));

@@ -7,7 +7,7 @@
 
 #include <gio/gio.h>
 
-#include "detour-snapshot.h"
+#include "detour-scan.h"
 
 G_BEGIN_DECLS
 
@@ -31,7 +31,6 @@ void detour_client_list_disconnect (DetourClientList *self, const char *key,
  *
  * Pure.
  */
-gboolean detour_client_list_parse_key (const char *text, DetourSnapshotFilter *filter,
-                                       GError **error);
+gboolean detour_client_list_parse_key (const char *text, DetourScanFilter *filter, GError **error);
 
 G_END_DECLS

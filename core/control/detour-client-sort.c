@@ -53,8 +53,7 @@ client_sort_compare_labels (const char *a, const char *b)
 }
 
 static int
-client_sort_compare_by (const DetourSnapshotRow *a, const DetourSnapshotRow *b,
-                        DetourClientSort sort)
+client_sort_compare_by (const DetourScanRow *a, const DetourScanRow *b, DetourClientSort sort)
 {
   switch (sort)
     {
@@ -88,8 +87,8 @@ client_sort_compare_by (const DetourSnapshotRow *a, const DetourSnapshotRow *b,
 static int
 client_sort_compare (gconstpointer a, gconstpointer b, gpointer user)
 {
-  const DetourSnapshotRow *one = *(const DetourSnapshotRow *const *) a;
-  const DetourSnapshotRow *other = *(const DetourSnapshotRow *const *) b;
+  const DetourScanRow *one = *(const DetourScanRow *const *) a;
+  const DetourScanRow *other = *(const DetourScanRow *const *) b;
   const Order *order = user;
   int result = client_sort_compare_by (one, other, order->sort);
 

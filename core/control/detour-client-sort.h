@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "detour-snapshot.h"
+#include "detour-scan.h"
 
 G_BEGIN_DECLS
 
@@ -24,7 +24,7 @@ typedef enum {
 /* "traffic", …; an error names them all. */
 gboolean detour_client_sort_from_name (const char *name, DetourClientSort *out, GError **error);
 
-/* Sorts rows of a snapshot; equal ones stay in the order of their connections. */
+/* Sorts rows of a scan; equal ones stay in the order of their connections. */
 void detour_client_sort (GPtrArray *rows, DetourClientSort sort, gboolean reverse);
 
 G_END_DECLS

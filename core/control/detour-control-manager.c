@@ -45,7 +45,7 @@ control_manager_get_hostname (gpointer data)
 static GVariant *
 control_manager_get_workers (gpointer data)
 {
-  return g_variant_new_uint32 (detour_server_n_carriers (((DetourControl *) data)->parts.server));
+  return g_variant_new_uint32 (detour_server_n_workers (((DetourControl *) data)->parts.server));
 }
 
 static GVariant *

@@ -1,5 +1,4 @@
-/* detour-loop.c: a thread with one epoll descriptor, a wheel of timers and an inbox; it carries
- * connections.
+/* detour-loop.c: the event loop of a thread: one epoll descriptor, a wheel of timers and an inbox.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -48,18 +47,18 @@ struct _DetourLoop {
   DetourWheel wheel;
   GArray *deferred; /* of Message */
   gboolean quit;
-  gboolean has_own_mail; /* the worker posted to itself, and is awake to see it */
+  gboolean has_own_mail; /* its own thread posted to it, and is awake to see that */
   gboolean gathers;
   gboolean is_full; /* the last round was not a small one */
   gint64 look_us;   /* when @gathers was decided */
   guint64 n_seen;   /* events since then */
   struct epoll_event events[EVENTS_MAX];
 
-  /* Shared: written by whoever posts or wakes. */
+  /* Shared: written by every thread that posts or wakes. */
   _Alignas(64) atomic_int sleeps;
   GMutex lock;
   GArray *inbox; /* of Message; under the lock */
-  GArray *spare; /* the other inbox; worker's thread */
+  GArray *spare; /* the other inbox; loop's thread */
 };
 
 typedef struct {
@@ -246,7 +245,8 @@ loop_main (gpointer data)
   while (!self->quit)
     g_main_context_iteration (self->context, TRUE);
 
-  /* Whatever was posted before detour_loop_free() still runs, and what that defers. */
+  /* Messages that were posted before detour_loop_free() still run, and the calls that they defer.
+   */
   loop_run_inbox (self);
   loop_run_deferred (self);
   g_main_context_pop_thread_default (self->context);
@@ -374,6 +374,7 @@ detour_loop_add (DetourLoop *self, DetourIo *io)
 {
   struct epoll_event event = { .events = io->events, .data.ptr = io };
 
+  g_assert (detour_loop_is_current (self));
   return epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, io->fd, &event) == 0;
 }
 
@@ -384,6 +385,7 @@ detour_loop_modify (DetourLoop *self, DetourIo *io, guint32 events)
 
   if (io->events == events)
     return;
+  g_assert (detour_loop_is_current (self));
   io->events = events;
   if (epoll_ctl (self->epoll_fd, EPOLL_CTL_MOD, io->fd, &event) < 0)
     g_assert_not_reached (); /* only a descriptor that is not there can fail */
@@ -392,6 +394,7 @@ detour_loop_modify (DetourLoop *self, DetourIo *io, guint32 events)
 void
 detour_loop_remove (DetourLoop *self, DetourIo *io)
 {
+  g_assert (detour_loop_is_current (self));
   epoll_ctl (self->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
   io->ready = NULL;
 }
@@ -401,6 +404,7 @@ detour_loop_defer (DetourLoop *self, DetourLoopFunc func, gpointer data)
 {
   Message message = { func, data };
 
+  g_assert (detour_loop_is_current (self));
   g_array_append_val (self->deferred, message);
 }
 

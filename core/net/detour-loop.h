@@ -1,5 +1,4 @@
-/* detour-loop.h: a thread with one epoll descriptor, a wheel of timers and an inbox; it carries
- * connections.
+/* detour-loop.h: the event loop of a thread: one epoll descriptor, a wheel of timers and an inbox.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The thread runs a GMainContext with a single GSource. Under load it stays in that source: a turn
@@ -7,8 +6,9 @@
  * thousands of events a second one by one, it lets them gather for a tenth of a millisecond, see
  * doc/architecture.md.
  *
- * What happens in a round, in this order: events of descriptors, messages of the inbox, timers,
- * the owner's round function, deferred calls. */
+ * A round goes in this order: begin(), events of descriptors, poll(), messages of the inbox,
+ * timers, round(), deferred calls. Functions marked "loop's thread" assert that they run there,
+ * except those that are called for each packet. */
 #pragma once
 
 #include <glib.h>
@@ -20,30 +20,29 @@ G_BEGIN_DECLS
 typedef struct _DetourLoop DetourLoop;
 typedef struct _DetourIo DetourIo;
 
-/* @events are those of epoll. May remove and close any io of the worker, its own included. */
+/* @events are those of epoll. May remove and close any io of the loop, its own included. */
 typedef void (*DetourIoReady) (DetourLoop *loop, DetourIo *io, guint32 events);
 
-/* A descriptor that the worker watches; embedded in what it belongs to. */
+/* A descriptor that the loop watches; embedded in the object that it belongs to. */
 struct _DetourIo {
   DetourIoReady ready;
   int fd;
   guint32 events; /* asked for; 0: added but silent, except for errors */
 };
 
-/* A message; runs on the worker's thread. */
+/* A message; runs on the loop's thread. */
 typedef void (*DetourLoopFunc) (DetourLoop *loop, gpointer data);
 
-/* What the owner of a worker does at fixed points of a round. All run on the worker's thread; each
- * may be NULL,
- * @timer if no timer is ever set. */
+/* Functions of the owner for fixed points of a round. All run on the loop's thread; each may be
+ * NULL, @timer if no timer is ever set. */
 typedef struct {
   /* The clock was read, nothing else has happened. */
   void (*begin) (DetourLoop *loop, gpointer user);
   void (*timer) (DetourLoop *loop, DetourTimer *timer, gpointer user);
   void (*round) (DetourLoop *loop, gpointer user);
   /* Work that no descriptor announces, such as a ring filled by another worker. Returns TRUE when
-   * there was some; is asked again after the worker has said that it sleeps, so a producer that saw
-   * it awake is never missed. */
+   * there was some. It is called again after the loop has announced that it sleeps, so that a
+   * producer which saw it awake is never missed. */
   gboolean (*poll) (DetourLoop *loop, gpointer user);
   /* Around a wait that may be long. */
   void (*sleeping) (DetourLoop *loop, gboolean sleeps, gpointer user);
@@ -58,32 +57,31 @@ typedef struct {
  */
 DetourLoop *detour_loop_new (const char *name, int nice, const DetourLoopFuncs *funcs,
                              gpointer user, GError **error);
-/* Runs what is in the inbox, ends the thread and frees the worker. Not from the worker's own
- * thread. */
+/* Runs the messages of the inbox, ends the thread and frees the loop. Any other thread. */
 void detour_loop_free (DetourLoop *self);
 
 gpointer detour_loop_user (const DetourLoop *self);
 gboolean detour_loop_is_current (const DetourLoop *self);
 
-/* Microseconds of the monotonic clock, read once a round. Worker's thread. */
+/* Microseconds of the monotonic clock, read once a round. Loop's thread. */
 gint64 detour_loop_now_us (const DetourLoop *self);
-/* Worker's thread. */
+/* Loop's thread. */
 DetourWheel *detour_loop_wheel (DetourLoop *self);
 
-/* Worker's thread. FALSE with errno when the kernel refuses. */
+/* Loop's thread, like the two below. FALSE with errno when the kernel refuses. */
 gboolean detour_loop_add (DetourLoop *self, DetourIo *io) G_GNUC_WARN_UNUSED_RESULT;
 void detour_loop_modify (DetourLoop *self, DetourIo *io, guint32 events);
 /* Stops watching; does not close. @io may still be named by an event of this round, which is then
  * skipped: keep its memory until a deferred call. */
 void detour_loop_remove (DetourLoop *self, DetourIo *io);
-/* Worker's thread: runs @func once the round is over. */
+/* Loop's thread: runs @func once the round is over. */
 void detour_loop_defer (DetourLoop *self, DetourLoopFunc func, gpointer data);
 
 /* Any thread. Control messages only; in order for each sender. */
 void detour_loop_post (DetourLoop *self, DetourLoopFunc func, gpointer data);
 /* Any other thread: the same, and waits until @func has run. */
 void detour_loop_call (DetourLoop *self, DetourLoopFunc func, gpointer data);
-/* Any thread: makes the worker call poll() soon if it sleeps. Costs one atomic read when it does
+/* Any thread: makes the loop call poll() soon if it sleeps. Costs one atomic read when it does
  * not. */
 void detour_loop_wake (DetourLoop *self);
 

@@ -15,11 +15,11 @@ G_BEGIN_DECLS
 #define DETOUR_WHEEL_TICK_US   (G_GINT64_CONSTANT (1) << DETOUR_WHEEL_TICK_BITS)
 #define DETOUR_WHEEL_SLOTS     1024u
 
-/* Embedded in what it is for; all zero means not set. */
+/* Embedded in the object whose timer it is; all zero means not set. */
 typedef struct _DetourTimer DetourTimer;
 struct _DetourTimer {
   DetourTimer *next;
-  DetourTimer **link; /* what points to this timer; NULL: not set */
+  DetourTimer **link; /* the pointer to this timer; NULL: not set */
   guint32 tick;
 };
 

@@ -1,4 +1,4 @@
-/* detour-frame.c: the frames of DERP: their layout, their limits and who may send them.
+/* detour-frame.c: the frames of DERP: their layout, their limits and their senders.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -6,7 +6,7 @@
 
 typedef enum {
   ANYONE,
-  MESH_FIRST, /* who may send it is looked at before the length */
+  MESH_FIRST, /* the sender is judged before the length */
   MESH_LAST,
 } Permission;
 

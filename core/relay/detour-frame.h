@@ -1,4 +1,4 @@
-/* detour-frame.h: the frames of DERP: their layout, their limits and who may send them.
+/* detour-frame.h: the frames of DERP: their layout, their limits and their senders.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -83,7 +83,7 @@ typedef struct {
   guint8 *payload; /* borrowed from the input; NULL unless the verdict is OK */
 } DetourFrame;
 
-/* What mesh peers hear of a connection. */
+/* A connection, as mesh peers are told of it. */
 typedef struct {
   guint8 ip[16]; /* IPv6, or IPv4 mapped; zero when unknown */
   guint16 port;  /* host order; 0 when unknown */

@@ -1,5 +1,5 @@
-/* detour-outgoing.c: what clients get: packets of this round, copies that waited, control frames,
- * and their order.
+/* detour-outgoing.c: frames for clients: packets of this round, copies that waited, notices and
+ * control frames, and their order.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

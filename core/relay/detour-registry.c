@@ -1,4 +1,4 @@
-/* detour-registry.c: who is connected: the table of peers that all workers share.
+/* detour-registry.c: the table of connected peers that all workers share.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The table is an array of entries, probed one after the other. An entry is the address of a peer,
@@ -137,12 +137,13 @@ detour_registry_find (DetourRegistry *self, const DetourKey *key)
   return registry_table_find (atomic_load (&self->table), registry_hash (self, key), key, &place);
 }
 
-/* ---- quiet points ---------------------------------------------------------------------------- */
+/* ---- quiescent states
+ * ---------------------------------------------------------------------------- */
 
 static void
 registry_try_reclaim (DetourRegistry *self)
 {
-  /* Who holds the mutex does it itself; what is left over waits for the next chance. */
+  /* The thread that holds the mutex does it itself; the rest waits for the next chance. */
   if (pthread_mutex_trylock (&self->mutex) == 0)
     {
       detour_qsbr_reclaim (self->qsbr);

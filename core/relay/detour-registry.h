@@ -1,10 +1,10 @@
-/* detour-registry.h: who is connected: the table of peers that all workers share.
+/* detour-registry.h: the table of connected peers that all workers share.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Looking up a key takes no lock and no memory. Changes happen under one mutex, which is never
  * held while waiting for anything. What a reader may still look at is freed when every worker has
- * passed a quiet point since: a moment when it holds no peer that it only looked up. A worker says
- * so once a round, and says that it is away while it sleeps.
+ * passed a quiescent state since: a moment when it holds no peer that it only looked up. A worker
+ * says so once a round, and says that it is away while it sleeps.
  *
  * Free of GLib functions, so that ThreadSanitizer sees all of it. */
 #pragma once
@@ -67,7 +67,7 @@ typedef struct {
   guint64 n_dup_keys;  /* with two connections or more */
   guint64 n_dup_conns; /* their connections */
   guint64 total_dups;  /* connections that found their key in use; only grows */
-  guint64 n_retired;   /* pieces of memory that wait for a quiet point */
+  guint64 n_retired;   /* pieces of memory that wait for a quiescent state */
 } DetourRegistryStats;
 
 /**
@@ -84,7 +84,7 @@ void detour_registry_free (DetourRegistry *self);
  * detour_registry_find:
  *
  * Thread: a worker that is online.
- * Returns: (transfer none) (nullable): the peer, good until this worker's next quiet point; or
+ * Returns: (transfer none) (nullable): the peer, good until this worker's next quiescent state; or
  * longer, for as long as a connection of the caller is joined to it.
  */
 DetourPeer *detour_registry_find (DetourRegistry *self, const DetourKey *key);

@@ -1,5 +1,5 @@
-/* detour-relay-private.h: the inside of a worker's engine, for its two halves: what comes in and
- * what goes out.
+/* detour-relay-private.h: the inside of a worker's protocol engine, for its two halves, input and
+ * output.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

@@ -1,5 +1,5 @@
-/* detour-relay.c: what one worker does with the frames of its clients: decide, count, collect,
- * hand out.
+/* detour-relay.c: the protocol engine of one worker: decides about frames of clients, counts,
+ * collects and hands out.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -69,7 +69,7 @@ detour_relay_counters (const DetourRelay *self)
   return &self->counters;
 }
 
-/* Who is here ---------------------------------------------------------------------------------- */
+/* Joining ---------------------------------------------------------------------------------- */
 
 void
 detour_relay_join (DetourRelay *self, DetourClient *client, const DetourKey *key,
@@ -275,7 +275,7 @@ relay_on_note_preferred (DetourRelay *self, DetourClient *client, gboolean prefe
                         1);
 }
 
-/* One answer at a time: who floods gets no more than one pong a round. */
+/* One answer at a time: a client that floods gets no more than one pong a round. */
 static void
 relay_on_ping (DetourRelay *self, DetourClient *client, const guint8 *payload)
 {

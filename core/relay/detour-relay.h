@@ -1,5 +1,5 @@
-/* detour-relay.h: what one worker does with the frames of its clients: decide, count, collect,
- * hand out.
+/* detour-relay.h: the protocol engine of one worker: decides about frames of clients, counts,
+ * collects and hands out.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Pure protocol: spans of bytes and a clock come in, verdicts and spans go out. A round:
@@ -78,7 +78,7 @@ extern const DetourMetricRow detour_relay_metrics[];
  * waits for it, what admission said. All zero to begin with. */
 typedef struct _DetourClient DetourClient;
 struct _DetourClient {
-  gpointer conn; /* for whoever embeds or owns it */
+  gpointer conn; /* the connection that it logged in over; for the owner */
 
   /* Touched for each packet. */
   DetourPeer *peer;
@@ -136,15 +136,15 @@ typedef enum {
   DETOUR_FORWARD_NOWHERE, /* no such worker */
 } DetourForward;
 
-/* What lies outside of this worker. */
+/* Functions of the owner for everything outside of this worker. */
 typedef struct {
   /* A packet for a client of another worker; copied, with @sender in front. */
   DetourForward (*forward) (gpointer user, DetourHandle handle, guint64 sender_id,
                             const DetourKey *sender, const guint8 *packet, gsize len);
   /* A mesh peer wants this connection closed; its worker may be any. The registry is locked. */
   void (*close) (gpointer user, DetourHandle handle);
-  /* @client, a mesh connection, wants to hear of all that come and go from now on, after those who
-   * are here. */
+  /* @client, a mesh connection, is to be told of all clients that are here, and of those that come
+   * and go from now on. */
   void (*watch) (gpointer user, DetourClient *client);
   /* A client received a packet of a sender that is not here any more: call
    * detour_relay_settle_contact() when all notices that are on their way have come. */
@@ -155,7 +155,7 @@ typedef struct {
 /**
  * detour_relay_new:
  * @worker: number of the worker in handles
- * @server_key: its connections are never told of who comes and goes
+ * @server_key: its connections are never told of clients that come and go
  */
 DetourRelay *detour_relay_new (DetourRegistry *registry, guint worker, const DetourKey *server_key,
                                const DetourRelayLimits *limits, const DetourRelayPort *port,

@@ -23,7 +23,8 @@ G_BEGIN_DECLS
 
 #define DETOUR_CONN_WINDOW_MAX G_MAXUINT16
 
-/* What a function says of a connection that goes on; any other DetourClose is why it must end. */
+/* The verdict of a function about a connection that goes on; any other DetourClose is the reason
+ * for which it must end. */
 #define DETOUR_CONN_OPEN DETOUR_N_CLOSES
 
 /* Sealed bytes that the socket did not take. */
@@ -33,7 +34,7 @@ typedef struct {
   guint8 bytes[];
 } DetourConnRest;
 
-/* What an idle connection owns is this, its channel and its client. */
+/* An idle connection owns this, its channel and its client, and nothing else. */
 typedef struct {
   DetourClient *client; /* the key that logged in; carries label, class and queues */
   DetourIo io;

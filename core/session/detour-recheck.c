@@ -16,12 +16,12 @@ struct _DetourRecheck {
   DetourAdmission *admission; /* NULL: stopped */
   const DetourRecheckPort *port;
   gpointer user;
-  guint worker;           /* that is surveyed next */
+  guint worker;           /* that is scanned next */
   guint32 slot;           /* in it */
   gboolean is_all;        /* goes on to the end of the round without a pause */
   gboolean found_any;     /* in this round */
   double due;             /* clients it is time to ask about */
-  gpointer survey;        /* NULL: none is out */
+  gpointer scan;          /* NULL: none is out */
   guint n_open;           /* requests that are out */
   DetourMailbox *settled; /* for what waits until clients on their way have arrived */
   guint change;           /* counts changes after which all are asked about */
@@ -64,8 +64,8 @@ detour_recheck_stop (DetourRecheck *self)
   self->admission = NULL;
   g_clear_handle_id (&self->timer, g_source_remove);
   detour_mailbox_close (self->settled);
-  if (self->survey != NULL)
-    self->port->cancel (g_steal_pointer (&self->survey));
+  if (self->scan != NULL)
+    self->port->cancel (g_steal_pointer (&self->scan));
 }
 
 void
@@ -121,14 +121,14 @@ recheck_step (DetourRecheck *self)
 }
 
 static void
-recheck_on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpointer data)
+recheck_on_scan (const DetourScanRow *clients, guint n, guint32 next, gpointer data)
 {
   DetourRecheck *self = data;
 
-  self->survey = NULL;
+  self->scan = NULL;
   self->due = MAX (self->due - n, 0);
   self->found_any |= n > 0;
-  if (next == DETOUR_SURVEY_END)
+  if (next == DETOUR_SCAN_END)
     recheck_step (self);
   else
     self->slot = next;
@@ -151,7 +151,7 @@ recheck_go_on (DetourRecheck *self)
 {
   guint max = self->is_all ? DETOUR_RECHECK_BATCH : (guint) MIN (self->due, DETOUR_RECHECK_BATCH);
 
-  if (self->survey != NULL || self->n_open > 0 || max == 0)
+  if (self->scan != NULL || self->n_open > 0 || max == 0)
     return;
   if (detour_admission_is_open (self->admission))
     {
@@ -159,8 +159,7 @@ recheck_go_on (DetourRecheck *self)
       self->due = 0;
       return;
     }
-  self->survey = self->port->survey (self->user, self->worker, self->slot, max, recheck_on_survey,
-                                     self);
+  self->scan = self->port->scan (self->user, self->worker, self->slot, max, recheck_on_scan, self);
 }
 
 static Change *
@@ -182,8 +181,8 @@ recheck_on_settled (gpointer data)
   /* A later one begins from the beginning as well. */
   if (change->change != self->change)
     return;
-  if (self->survey != NULL)
-    self->port->cancel (g_steal_pointer (&self->survey));
+  if (self->scan != NULL)
+    self->port->cancel (g_steal_pointer (&self->scan));
   self->worker = 0;
   self->slot = 0;
   self->is_all = TRUE;

@@ -15,7 +15,7 @@
 
 #include "detour-admission.h"
 #include "detour-mailbox.h"
-#include "detour-survey.h"
+#include "detour-scan.h"
 
 G_BEGIN_DECLS
 
@@ -26,10 +26,10 @@ typedef struct _DetourRecheck DetourRecheck;
 typedef struct {
   guint (*n_workers) (gpointer user);
   guint (*n_clients) (gpointer user);
-  /* Like detour_survey_start() and _cancel(). */
-  DetourSurvey *(*survey) (gpointer user, guint worker, guint32 first, guint max,
-                           DetourSurveyDone done, gpointer data);
-  void (*cancel) (DetourSurvey *survey);
+  /* Like detour_scan_page() and detour_scan_cancel(). */
+  DetourScan *(*scan) (gpointer user, guint worker, guint32 first, guint max,
+                       DetourScanPageDone done, gpointer data);
+  void (*cancel) (DetourScan *scan);
   void (*close) (gpointer user, DetourHandle handle);
   /* Of all connections with that key but mesh connections. */
   void (*close_key) (gpointer user, const DetourKey *key);

@@ -286,11 +286,11 @@ server_n_clients (gpointer user)
   return detour_handshake_pool_n_registered (((DetourServer *) user)->pool);
 }
 
-static DetourSurvey *
-server_survey (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone done,
-               gpointer data)
+static DetourScan *
+server_scan (gpointer user, guint worker, guint32 first, guint max, DetourScanPageDone done,
+             gpointer data)
 {
-  return detour_survey_start (((DetourServer *) user)->workers[worker], first, max, done, data);
+  return detour_scan_page (((DetourServer *) user)->workers[worker], first, max, done, data);
 }
 
 static void
@@ -303,8 +303,8 @@ server_settle (gpointer user, DetourMailbox *mailbox, DetourMailboxFunc done, gp
 static const DetourRecheckPort recheck_port = {
   .n_workers = server_n_workers,
   .n_clients = server_n_clients,
-  .survey = server_survey,
-  .cancel = detour_survey_cancel,
+  .scan = server_scan,
+  .cancel = detour_scan_cancel,
   .close = server_close_client,
   .close_key = server_close_key,
   .settle = server_settle,
@@ -489,13 +489,13 @@ detour_server_n_connections (const DetourServer *self)
 }
 
 guint
-detour_server_n_carriers (const DetourServer *self)
+detour_server_n_workers (const DetourServer *self)
 {
   return self->n_workers;
 }
 
 DetourWorker *
-detour_server_carrier (const DetourServer *self, guint index)
+detour_server_worker (const DetourServer *self, guint index)
 {
   return self->workers[index];
 }

@@ -47,8 +47,8 @@ void detour_server_stop_listening (DetourServer *self);
 const GPtrArray *detour_server_listeners (const DetourServer *self); /* of DetourListener */
 /* Clients, and connections on their way to become one. */
 guint detour_server_n_connections (const DetourServer *self);
-guint detour_server_n_carriers (const DetourServer *self);
-DetourWorker *detour_server_carrier (const DetourServer *self, guint index);
+guint detour_server_n_workers (const DetourServer *self);
+DetourWorker *detour_server_worker (const DetourServer *self, guint index);
 DetourHandshakePool *detour_server_pool (const DetourServer *self);
 DetourRegistry *detour_server_registry (const DetourServer *self);
 DetourAdmission *detour_server_admission (const DetourServer *self);

@@ -1,4 +1,4 @@
-/* detour-worker-peers.c: what the clients of a worker are told of peers that come and go.
+/* detour-worker-peers.c: tells the clients of a worker of peers that come and go.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

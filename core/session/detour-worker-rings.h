@@ -32,11 +32,11 @@ DetourLoop *detour_worker_rings_loop (const DetourWorkerRings *self, guint index
 DetourForward detour_worker_rings_send (DetourWorkerRings *self, guint index, DetourHandle handle,
                                         guint64 sender_id, const DetourKey *sender,
                                         const guint8 *packet, gsize len);
-/* The round is over: what was sent can be had. */
+/* The round is over: receivers get the packets that were sent. */
 void detour_worker_rings_publish (DetourWorkerRings *self, guint index);
 
-/* Gives what came to @relay, which borrows it until detour_worker_rings_release(). TRUE: something
- * came. */
+/* Gives packets that came to @relay, which borrows them until detour_worker_rings_release(). TRUE:
+ * something came. */
 gboolean detour_worker_rings_receive (DetourWorkerRings *self, guint index, DetourRelay *relay);
 void detour_worker_rings_release (DetourWorkerRings *self, guint index);
 

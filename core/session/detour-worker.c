@@ -92,7 +92,7 @@ worker_end_conn (DetourWorker *self, DetourConn *conn, DetourClose reason)
   worker_log_end (self, conn, reason);
   detour_counter_add (&self->shared.counters.closed[reason], 1);
   detour_worker_forget_conn (self, conn);
-  /* Other workers get its packets before they hear that it is gone. */
+  /* Other workers get its packets before the message that it is gone. */
   detour_worker_rings_publish (self->rings, self->index);
   detour_relay_leave (self->shared.relay, client);
   detour_conn_clear (&self->shared, conn,
@@ -276,7 +276,7 @@ detour_worker_close (DetourWorker *self, DetourHandle handle, DetourClose reason
   worker_post_close (self->shared.loop, handle, reason);
 }
 
-/* What the relay asks of the other side -------------------------------------------------------- */
+/* Port of the relay -------------------------------------------------------- */
 
 static DetourForward
 worker_port_forward (gpointer user, DetourHandle handle, guint64 sender_id, const DetourKey *sender,

@@ -34,7 +34,7 @@ test_keys (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     {
-      DetourSnapshotFilter filter;
+      DetourScanFilter filter;
       g_autoptr (GError) error = NULL;
       gboolean good = detour_client_list_parse_key (keys[i].text, &filter, &error);
 
@@ -49,7 +49,7 @@ test_keys (void)
 static void
 test_digits_become_bytes (void)
 {
-  DetourSnapshotFilter filter;
+  DetourScanFilter filter;
 
   g_assert_true (detour_client_list_parse_key ("aBc12", &filter, NULL));
   g_assert_cmpuint (filter.key.bytes[0], ==, 0xab);
@@ -59,7 +59,7 @@ test_digits_become_bytes (void)
 }
 
 /* Three rows whose order differs by each measure. */
-static const DetourSnapshotRow rows[] = {
+static const DetourScanRow rows[] = {
   { .number = 1,
     .login_us = 30,
     .rx_bytes = 5,
@@ -116,7 +116,7 @@ test_orders (void)
         detour_client_sort (list, sort, (gboolean) reverse);
         for (guint k = 0; k < list->len; k++)
           g_string_append_printf (order, "%u",
-                                  (guint) ((const DetourSnapshotRow *) list->pdata[k])->number);
+                                  (guint) ((const DetourScanRow *) list->pdata[k])->number);
         g_assert_cmpstr (order->str, ==, expected);
       }
 }

@@ -11,14 +11,14 @@
 
 #define N_WORKERS 3u
 
-/* Stands for a DetourSurvey. */
+/* Stands for a DetourScan. */
 typedef struct {
   gboolean is_out;
   guint worker, max;
   guint32 first;
-  DetourSurveyDone done;
+  DetourScanPageDone done;
   gpointer data;
-} FakeSurvey;
+} FakeScan;
 
 /* Workers whose slots hold the first byte of a key; 0: free. */
 typedef struct {
@@ -26,9 +26,9 @@ typedef struct {
   DetourAdmission *admission;
   DetourRecheck *recheck;
   GArray *slots[N_WORKERS]; /* of guint8 */
-  FakeSurvey survey;
+  FakeScan scan;
   GString *closed;
-  guint n_surveys;
+  guint n_scans;
   gboolean is_slow; /* what is to settle waits in `settling` */
   GArray *settling; /* of Settling */
 } Bench;
@@ -57,28 +57,28 @@ n_clients (gpointer user)
   return n;
 }
 
-static DetourSurvey *
-survey (gpointer user, guint worker, guint32 first, guint max, DetourSurveyDone done, gpointer data)
+static DetourScan *
+scan (gpointer user, guint worker, guint32 first, guint max, DetourScanPageDone done, gpointer data)
 {
   Bench *bench = user;
 
-  g_assert_false (bench->survey.is_out);
+  g_assert_false (bench->scan.is_out);
   g_assert_cmpuint (max, >, 0);
   g_assert_cmpuint (max, <=, DETOUR_RECHECK_BATCH);
-  bench->survey.is_out = TRUE;
-  bench->survey.worker = worker;
-  bench->survey.first = first;
-  bench->survey.max = max;
-  bench->survey.done = done;
-  bench->survey.data = data;
-  bench->n_surveys++;
-  return (DetourSurvey *) &bench->survey;
+  bench->scan.is_out = TRUE;
+  bench->scan.worker = worker;
+  bench->scan.first = first;
+  bench->scan.max = max;
+  bench->scan.done = done;
+  bench->scan.data = data;
+  bench->n_scans++;
+  return (DetourScan *) &bench->scan;
 }
 
 static void
-cancel (DetourSurvey *survey)
+cancel (DetourScan *scan)
 {
-  FakeSurvey *fake = (FakeSurvey *) survey;
+  FakeScan *fake = (FakeScan *) scan;
 
   g_assert_true (fake->is_out);
   fake->is_out = FALSE;
@@ -129,7 +129,7 @@ iterate (void)
     ;
 }
 
-static const DetourRecheckPort port = { n_workers,    n_clients, survey, cancel,
+static const DetourRecheckPort port = { n_workers,    n_clients, scan,  cancel,
                                         close_client, close_key, settle };
 
 static void
@@ -175,30 +175,30 @@ bench_free (Bench *bench)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Bench, bench_free)
 
-/* Carries out the survey that is out. */
+/* Carries out the scan that is out. */
 static void
 serve (Bench *bench)
 {
-  const GArray *slots = bench->slots[bench->survey.worker];
-  g_autoptr (GArray) clients = g_array_new (FALSE, FALSE, sizeof (DetourSurveyClient));
-  guint32 slot = bench->survey.first;
+  const GArray *slots = bench->slots[bench->scan.worker];
+  g_autoptr (GArray) clients = g_array_new (FALSE, FALSE, sizeof (DetourScanRow));
+  guint32 slot = bench->scan.first;
 
-  g_assert_true (bench->survey.is_out);
-  for (; slot < slots->len && clients->len < bench->survey.max; slot++)
+  g_assert_true (bench->scan.is_out);
+  for (; slot < slots->len && clients->len < bench->scan.max; slot++)
     {
       guint8 byte = g_array_index (slots, guint8, slot);
-      DetourSurveyClient client = { byte, fake_request (byte) };
+      DetourScanRow client = { .handle = byte, .request = fake_request (byte) };
 
       if (byte != 0)
         g_array_append_val (clients, client);
       else
         detour_auth_request_unref (client.request);
     }
-  bench->survey.is_out = FALSE;
-  bench->survey.done ((const DetourSurveyClient *) (gpointer) clients->data, clients->len,
-                      slot < slots->len ? slot : DETOUR_SURVEY_END, bench->survey.data);
+  bench->scan.is_out = FALSE;
+  bench->scan.done ((const DetourScanRow *) (gpointer) clients->data, clients->len,
+                    slot < slots->len ? slot : DETOUR_SCAN_END, bench->scan.data);
   for (guint i = 0; i < clients->len; i++)
-    detour_auth_request_unref (g_array_index (clients, DetourSurveyClient, i).request);
+    detour_auth_request_unref (g_array_index (clients, DetourScanRow, i).request);
 }
 
 /* Serves and answers until nothing happens; keys above @limit are denied. Returns the number of
@@ -221,7 +221,7 @@ run (Bench *bench, guint8 limit)
                             call->key.bytes[0] > limit ? DETOUR_AUTH_DENY : DETOUR_AUTH_ALLOW,
                             NULL);
         }
-      else if (bench->survey.is_out)
+      else if (bench->scan.is_out)
         serve (bench);
       else
         return n;
@@ -250,9 +250,9 @@ test_all (void)
   g_assert_cmpuint (run (bench, 148), ==, 150);
   g_assert_cmpstr (bench->closed->str, ==, "149 150 ");
   /* And that was all. */
-  g_assert_false (bench->survey.is_out);
+  g_assert_false (bench->scan.is_out);
   detour_recheck_pass (bench->recheck, G_TIME_SPAN_DAY);
-  g_assert_false (bench->survey.is_out);
+  g_assert_false (bench->scan.is_out);
 }
 
 /* A change while all are asked about: from the beginning. */
@@ -272,7 +272,7 @@ test_again (void)
   g_assert_cmpuint (run (bench, 255), ==, DETOUR_RECHECK_BATCH + 80);
   detour_recheck_all (bench->recheck);
   iterate ();
-  g_assert_true (bench->survey.is_out);
+  g_assert_true (bench->scan.is_out);
   detour_recheck_all (bench->recheck);
   g_assert_cmpuint (run (bench, 255), ==, 80);
 }
@@ -310,10 +310,10 @@ test_nobody (void)
 
   apply (bench, "a", "10m");
   g_assert_cmpuint (run (bench, 255), ==, 0);
-  g_assert_cmpuint (bench->n_surveys, ==, N_WORKERS);
+  g_assert_cmpuint (bench->n_scans, ==, N_WORKERS);
   detour_recheck_pass (bench->recheck, G_TIME_SPAN_HOUR);
   g_assert_cmpuint (run (bench, 255), ==, 0);
-  g_assert_cmpuint (bench->n_surveys, ==, N_WORKERS);
+  g_assert_cmpuint (bench->n_scans, ==, N_WORKERS);
 }
 
 static void
@@ -324,7 +324,7 @@ test_open (void)
   fill (bench, 0, 3, 1);
   apply (bench, "open", "10m");
   detour_recheck_pass (bench->recheck, G_TIME_SPAN_HOUR);
-  g_assert_cmpuint (bench->n_surveys, ==, 0);
+  g_assert_cmpuint (bench->n_scans, ==, 0);
   apply (bench, "a", "10m");
   g_assert_cmpuint (run (bench, 1), ==, 3);
   g_assert_cmpstr (bench->closed->str, ==, "2 3 ");
@@ -371,7 +371,7 @@ test_on_the_way (void)
   fill (bench, 0, 3, 1);
   apply (bench, "a", "off");
   iterate ();
-  g_assert_cmpuint (bench->n_surveys, ==, 0);
+  g_assert_cmpuint (bench->n_scans, ==, 0);
   /* It arrives in a slot that would have been passed by now. */
   fill (bench, 0, 1, 9);
   finish_settling (bench);

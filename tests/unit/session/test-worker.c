@@ -8,6 +8,8 @@
 #include <sodium.h>
 #include <unistd.h>
 
+#include "detour-worker-private.h"
+
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 #define COUNTS_ALLOCATIONS 0
 #elif defined __has_feature
@@ -217,14 +219,93 @@ test_gone_comes_behind_packets (void)
   worker_bench_free (f);
 }
 
-/* Carrying over: all connections move to the other worker, again and again, while everybody sends.
- */
-
 /* Nothing is dropped, and nobody is closed, however slow the test reads. */
 static const DetourWorkerLimits roomy_limits = {
   .relay = { .queue = { .packets = 100000, .bytes = 64 * 1024 * 1024 } },
   .keep_alive_us = 3600 * (gint64) G_USEC_PER_SEC,
 };
+
+/* A record layer that answers each '!' with a '#', as TLS answers a KeyUpdate, and changes nothing
+ * else. */
+
+static DetourChannelResult
+answering_feed (gpointer self, const guint8 *in, gsize len, DetourBuffer *plain, gboolean *reply)
+{
+  for (gsize i = 0; i < len; i++)
+    {
+      if (in[i] == '!')
+        *(gboolean *) self = *reply = TRUE;
+      else
+        plain->data[plain->len++] = in[i];
+    }
+  return DETOUR_CHANNEL_OK;
+}
+
+static gboolean
+answering_seal (gpointer self, const struct iovec *plain, guint n, DetourBuffer *out)
+{
+  if (*(gboolean *) self)
+    out->data[out->len++] = '#';
+  *(gboolean *) self = FALSE;
+  for (guint i = 0; i < n; i++)
+    {
+      memcpy (out->data + out->len, plain[i].iov_base, plain[i].iov_len);
+      out->len += plain[i].iov_len;
+    }
+  return TRUE;
+}
+
+static const DetourChannelClass answering_class = {
+  .name = "answering",
+  .feed = answering_feed,
+  .seal = answering_seal,
+  .free = g_free,
+};
+
+static void
+look_for_blocked (DetourLoop *loop, gpointer data)
+{
+  const DetourWorker *worker = detour_loop_user (loop);
+  gboolean *is_blocked = data;
+
+  *is_blocked = FALSE;
+  for (guint i = 0; i < detour_worker_n_slots (worker); i++)
+    *is_blocked |= detour_worker_conn_at (worker, i)->rest != NULL;
+}
+
+/* The answer that could not be sent, as the socket was full, goes out once there is room, although
+ * no packet comes to take it along. */
+static void
+test_answer_when_the_socket_was_full (void)
+{
+  WorkerBench *f = worker_bench_new (1, &roomy_limits);
+  int a = worker_bench_join (f, 0, 'A', FALSE), b;
+  DetourSession *session = worker_bench_session ('B', FALSE, &b);
+  guint8 packet[37 + 10000];
+  gboolean is_blocked = FALSE;
+  guint n = 0;
+
+  session->channel = (DetourChannel) { &answering_class, g_new0 (gboolean, 1) };
+  worker_bench_adopt (f, 0, session, b);
+  while (!is_blocked)
+    {
+      worker_bench_write (a, packet, worker_bench_packet (packet, 'B', 10000, n++));
+      worker_bench_burst (f, a, 'A', a, 'A', 1, 100);
+      detour_loop_call (detour_worker_loop (f->workers[0]), look_for_blocked, &is_blocked);
+    }
+  worker_bench_write (b, (const guint8 *) "!", 1);
+  worker_bench_burst (f, a, 'A', a, 'A', 1, 100);
+  for (guint i = 0; i < n; i++)
+    worker_bench_read (b, packet, sizeof packet);
+  worker_bench_read (b, packet, 1);
+  g_assert_cmpuint (packet[0], ==, '#');
+  close (a);
+  close (b);
+  worker_bench_free (f);
+}
+
+/* Carrying over: all connections move to the other worker, again and again, while everybody sends.
+ */
 
 typedef struct {
   WorkerBench *bench;
@@ -436,6 +517,7 @@ main (int argc, char **argv)
   g_test_add_func ("/worker/gone-across-workers", test_gone_across_workers);
   g_test_add_func ("/worker/gone-comes-behind-packets", test_gone_comes_behind_packets);
   g_test_add_func ("/worker/stalled-receiver", test_stalled_receiver);
+  g_test_add_func ("/worker/answer-when-the-socket-was-full", test_answer_when_the_socket_was_full);
   g_test_add_func ("/worker/carrying-over", test_carrying_over);
   g_test_add_func ("/worker/carrying-over-what-waits", test_carrying_over_what_waits);
   g_test_add_func ("/worker/stop-closes-all", test_stop_closes_all);

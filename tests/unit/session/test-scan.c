@@ -1,8 +1,8 @@
-/* test-survey.c: who is connected, a few at a time, as the admission would ask about them.
+/* test-scan.c: who is connected, a few at a time, as the admission would ask about them.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-survey.h"
+#include "detour-scan.h"
 
 #include <unistd.h>
 
@@ -67,7 +67,7 @@ stop (Fixture *f)
 }
 
 static void
-on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpointer data)
+on_scan (const DetourScanRow *clients, guint n, guint32 next, gpointer data)
 {
   Fixture *f = data;
 
@@ -88,12 +88,12 @@ on_survey (const DetourSurveyClient *clients, guint n, guint32 next, gpointer da
 }
 
 static void
-survey (Fixture *f, guint32 first, guint max, const char *seen)
+scan (Fixture *f, guint32 first, guint max, const char *seen)
 {
   guint n_done = f->n_done;
 
   g_string_truncate (f->seen, 0);
-  detour_survey_start (f->bench->workers[0], first, max, on_survey, f);
+  detour_scan_page (f->bench->workers[0], first, max, on_scan, f);
   while (f->n_done == n_done)
     g_main_context_iteration (NULL, TRUE);
   g_assert_cmpstr (f->seen->str, ==, seen);
@@ -104,11 +104,11 @@ test_requests (void)
 {
   Fixture *f = start (CLIENTS);
 
-  survey (f, 0, 100,
-          "a 192.0.2.1 - transport/test -;b 2001:db8::1 - transport/test -;d 192.0.2.1 probe "
-          "transport/test prober;"
-          "e - - transport/test -;f 192.0.2.1 - transport/test -;");
-  g_assert_cmpuint (f->next, ==, DETOUR_SURVEY_END);
+  scan (f, 0, 100,
+        "a 192.0.2.1 - transport/test -;b 2001:db8::1 - transport/test -;d 192.0.2.1 probe "
+        "transport/test prober;"
+        "e - - transport/test -;f 192.0.2.1 - transport/test -;");
+  g_assert_cmpuint (f->next, ==, DETOUR_SCAN_END);
   stop (f);
 }
 
@@ -117,15 +117,14 @@ test_pages (void)
 {
   Fixture *f = start (CLIENTS);
 
-  survey (f, 0, 1, "a 192.0.2.1 - transport/test -;");
+  scan (f, 0, 1, "a 192.0.2.1 - transport/test -;");
   g_assert_cmpuint (f->next, ==, 1);
-  survey (f, f->next, 2,
-          "b 2001:db8::1 - transport/test -;d 192.0.2.1 probe transport/test prober;");
+  scan (f, f->next, 2, "b 2001:db8::1 - transport/test -;d 192.0.2.1 probe transport/test prober;");
   g_assert_cmpuint (f->next, ==, 4);
-  survey (f, f->next, 2, "e - - transport/test -;f 192.0.2.1 - transport/test -;");
-  g_assert_cmpuint (f->next, ==, DETOUR_SURVEY_END);
-  survey (f, 100, 2, "");
-  g_assert_cmpuint (f->next, ==, DETOUR_SURVEY_END);
+  scan (f, f->next, 2, "e - - transport/test -;f 192.0.2.1 - transport/test -;");
+  g_assert_cmpuint (f->next, ==, DETOUR_SCAN_END);
+  scan (f, 100, 2, "");
+  g_assert_cmpuint (f->next, ==, DETOUR_SCAN_END);
   stop (f);
 }
 
@@ -134,8 +133,8 @@ test_nobody (void)
 {
   Fixture *f = start (0);
 
-  survey (f, 0, 10, "");
-  g_assert_cmpuint (f->next, ==, DETOUR_SURVEY_END);
+  scan (f, 0, 10, "");
+  g_assert_cmpuint (f->next, ==, DETOUR_SCAN_END);
   stop (f);
 }
 
@@ -144,8 +143,8 @@ test_cancelled (void)
 {
   Fixture *f = start (1);
 
-  detour_survey_cancel (detour_survey_start (f->bench->workers[0], 0, 10, on_survey, f));
-  survey (f, 0, 10, "a 192.0.2.1 - transport/test -;");
+  detour_scan_cancel (detour_scan_page (f->bench->workers[0], 0, 10, on_scan, f));
+  scan (f, 0, 10, "a 192.0.2.1 - transport/test -;");
   g_assert_cmpuint (f->n_done, ==, 1);
   stop (f);
 }
@@ -154,9 +153,9 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/survey/requests-are-those-of-the-login", test_requests);
-  g_test_add_func ("/survey/a-few-at-a-time", test_pages);
-  g_test_add_func ("/survey/nobody-is-there", test_nobody);
-  g_test_add_func ("/survey/cancelled", test_cancelled);
+  g_test_add_func ("/scan/requests-are-those-of-the-login", test_requests);
+  g_test_add_func ("/scan/a-few-at-a-time", test_pages);
+  g_test_add_func ("/scan/nobody-is-there", test_nobody);
+  g_test_add_func ("/scan/cancelled", test_cancelled);
   return g_test_run ();
 }
