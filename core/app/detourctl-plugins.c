@@ -208,8 +208,7 @@ const DetourctlCommand detourctl_plugins_commands[] = {
   { .name = "plugins disable",
     .arguments = N_ ("ID…"),
     .summary = N_ ("Stop instances; clients stay connected"),
-    .details = N_ (
-        "Clients stay connected, also those that came through a listener that is stopped."),
+    .details = N_ ("Those that came through a listener that is stopped stay connected, too."),
     .options = switch_options,
     .run = ctl_plugins_run_disable,
     .n_min = 1,

@@ -47,11 +47,10 @@ detourctl_add_global_options (Detourctl *self, GOptionContext *context)
 
 /* Text for --help ------------------------------------------------------------------------------ */
 
-static char *
-detourctl_describe_commands (void)
+/* All commands, or with @first those of two words that begin with it. */
+static void
+detourctl_list_commands (GString *text, const char *first)
 {
-  GString *text = g_string_new (NULL);
-
   g_string_append (text, _ ("Commands:"));
   for (guint i = 0; detourctl_commands[i] != NULL; i++)
     for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
@@ -59,7 +58,10 @@ detourctl_describe_commands (void)
         g_autofree char *call = NULL;
         guint width;
 
-        if (command->summary == NULL)
+        if (command->summary == NULL
+            || (first != NULL
+                && !(g_str_has_prefix (command->name, first)
+                     && command->name[strlen (first)] == ' ')))
           continue;
         call = g_strconcat (command->name, *command->arguments != '\0' ? " " : "",
                             *command->arguments != '\0' ? _ (command->arguments) : "", NULL);
@@ -68,7 +70,16 @@ detourctl_describe_commands (void)
                                 (int) (HELP_COLUMN - MIN (width, HELP_COLUMN - 1)), "",
                                 _ (command->summary));
       }
-  g_string_append (text, "\n\n");
+  g_string_append_c (text, '\n');
+}
+
+static char *
+detourctl_describe_commands (void)
+{
+  GString *text = g_string_new (NULL);
+
+  detourctl_list_commands (text, NULL);
+  g_string_append_c (text, '\n');
   g_string_append (
       text,
       _ ("\"detourctl COMMAND --help\" says more about a command. Exit status: 0 done, 1 failed, "
@@ -122,14 +133,31 @@ detourctl_refuse_command (char **arguments)
   g_autofree char *second = detourctl_list_second_words (arguments[0]);
   g_autofree char *written = g_strjoin (" ", arguments[0], arguments[1], NULL);
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  const char *meant = NULL;
   const char *nearest;
 
+  if (*second != '\0'
+      && (g_strcmp0 (arguments[1], "--help") == 0 || g_strcmp0 (arguments[1], "-h") == 0))
+    {
+      g_autoptr (GString) text = g_string_new (NULL);
+
+      detourctl_list_commands (text, arguments[0]);
+      g_print ("%s", text->str);
+      return DETOURCTL_GOOD;
+    }
   for (guint i = 0; detourctl_commands[i] != NULL; i++)
     for (const DetourctlCommand *command = detourctl_commands[i]; command->name != NULL; command++)
       if (command->summary != NULL)
-        g_ptr_array_add (names, (gpointer) command->name);
+        {
+          const char *blank = strchr (command->name, ' ');
+
+          g_ptr_array_add (names, (gpointer) command->name);
+          /* Somebody remembers "disable" of "plugins disable". */
+          if (blank != NULL && strcmp (blank + 1, arguments[0]) == 0)
+            meant = command->name;
+        }
   g_ptr_array_add (names, NULL);
-  nearest = detour_nearest (written, (const char *const *) names->pdata);
+  nearest = meant != NULL ? meant : detour_nearest (written, (const char *const *) names->pdata);
   if (nearest == NULL)
     nearest = detour_nearest (arguments[0], (const char *const *) names->pdata);
   if (*second != '\0' && arguments[1] == NULL)

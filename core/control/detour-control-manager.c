@@ -462,8 +462,8 @@ control_manager_set_log_level (gpointer data, GVariant *arguments, GDBusMethodIn
       g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR,
                                              DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
                                              "\"%s\" is no level; there are debug, info, message, "
-                                             "warning and critical, or nothing for what each log's "
-                                             "configuration says",
+                                             "warning and critical, and configured for what each "
+                                             "log's configuration says",
                                              name);
       return;
     }

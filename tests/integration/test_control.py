@@ -333,7 +333,7 @@ def test_log_level(make_relay):
     client.expect_closed()
     assert "info" not in relay.log[since:]
     _, errors = detourctl(relay, "log-level", "loud", code=2)
-    assert "critical" in errors
+    assert "critical" in errors and "configured" in errors
 
 
 def test_config_commands(relay):
@@ -462,6 +462,12 @@ def test_a_wrong_command_names_the_right_one(relay):
     assert 'did you mean "config check"?' in detourctl(relay, "config", "chek", code=2)[1]
     assert 'did you mean "plugins disable"?' in detourctl(relay, "plugins", "disabel", "stun", code=2)[1]
     assert "check, dump, explain" in detourctl(relay, "config", code=2)[1]
+    assert 'did you mean "plugins disable"?' in detourctl(relay, "disable", "stun", code=2)[1]
+    assert 'did you mean "config check"?' in detourctl(relay, "check", code=2)[1]
+    for asked in ("--help", "-h"):
+        told, _ = detourctl(relay, "config", asked)
+        assert re.findall(r"^  (config [a-z]+)", told, re.M) == ["config check", "config dump", "config explain"], told
+        assert "plugins" not in told and "Show what a key means" in told
     assert 'did you mean "service/stun"?' in detourctl(relay, "plugins", "disable", "service/stnu", code=1)[1]
 
 
