@@ -59,6 +59,8 @@ typedef enum {
   DETOUR_CONFIG_LIMIT = 1 << 4, /* `off` and `0` mean none; the getter gives 0 */
   DETOUR_CONFIG_CERT = 1 << 5,  /* of a STRING: the NAME of a [cert NAME] that has to be there */
   DETOUR_CONFIG_AUTO = 1 << 6,  /* of a number: `auto` is a value, too: DETOUR_CONFIG_AUTOMATIC */
+  DETOUR_CONFIG_LISTEN_TCP = 1 << 7, /* of an ADDRESS: the instance takes connections there */
+  DETOUR_CONFIG_LISTEN_UDP = 1 << 8, /* of an ADDRESS: the instance takes datagrams there */
 } DetourConfigFlags;
 
 /* What getters and fields have for `auto`; a field of 32 bits has G_MAXUINT. */
@@ -921,6 +923,9 @@ void detour_log_each_field (const DetourLogStyle *self, const DetourLogRecord *r
 typedef struct {
   /* Any thread, one call at a time for each instance. Must not log. */
   void (*write) (gpointer self, const DetourLogRecord *record);
+  /* How well the plugin suits this process without any settings; `plugin = auto` takes the one with
+   * the highest number. NULL or 0: only where somebody names it. Main thread. */
+  guint (*suits) (void);
 } DetourLogFuncs;
 
 /* -------------------------------------------------------------------------------------------------

@@ -151,6 +151,7 @@ daemon_reload (gpointer user, GStrv *problems)
 {
   Daemon *self = user;
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_autoptr (DetourPlugins) fork = detour_plugins_fork (self->plugins);
   g_autoptr (DetourConfig) config = NULL;
   DetourReload outcome = DETOUR_RELOAD_DONE;
 
@@ -164,7 +165,9 @@ daemon_reload (gpointer user, GStrv *problems)
   detour_notify_reloading ();
   /* With no descriptor left, a file that raises a limit could not be read. */
   detour_descriptors_lend (self->descriptors, KEPT_DESCRIPTORS);
-  config = detour_config_load (self->sources, self->plugins, errors);
+  config = detour_config_load (self->sources, fork, errors);
+  if (config != NULL)
+    detour_plugins_adopt (self->plugins, fork);
   if (config == NULL)
     {
       daemon_log_errors (errors);

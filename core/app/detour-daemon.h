@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "detour-config.h"
+#include "detour-config-load.h"
 
 G_BEGIN_DECLS
 

@@ -302,7 +302,8 @@ GStrv
 detour_config_view_check (const DetourConfigSources *sources, DetourPlugins *plugins)
 {
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
-  g_autoptr (DetourConfig) config = detour_config_load (sources, plugins, errors);
+  g_autoptr (DetourPlugins) fork = detour_plugins_fork (plugins);
+  g_autoptr (DetourConfig) config = detour_config_load (sources, fork, errors);
 
   if (config != NULL)
     return g_new0 (char *, 1);

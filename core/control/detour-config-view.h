@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "detour-config-load.h"
 #include "detour-roster.h"
 
 G_BEGIN_DECLS

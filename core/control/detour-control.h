@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "detour-config.h"
+#include "detour-config-load.h"
 #include "detour-descriptors.h"
 #include "detour-server.h"
 

@@ -59,7 +59,8 @@ drop_in_files_agree (const DetourConfigSources *sources, DetourPlugins *plugins,
                      gboolean enabled, gboolean when_wrong)
 {
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
-  g_autoptr (DetourConfig) config = detour_config_load (sources, plugins, errors);
+  g_autoptr (DetourPlugins) fork = detour_plugins_fork (plugins);
+  g_autoptr (DetourConfig) config = detour_config_load (sources, fork, errors);
   const DetourConfigInstance *instance = config != NULL ? detour_config_find (config, id) : NULL;
 
   return instance != NULL ? instance->enabled == enabled : when_wrong;

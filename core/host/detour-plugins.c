@@ -29,6 +29,32 @@ detour_plugins_new (const char *const *directories)
   return self;
 }
 
+DetourPlugins *
+detour_plugins_fork (const DetourPlugins *self)
+{
+  DetourPlugins *fork = detour_plugins_new ((const char *const *) self->first_directories);
+  GHashTableIter iter;
+  gpointer name, plugin;
+
+  detour_plugins_set_directories (fork, (const char *const *) self->directories);
+  g_hash_table_iter_init (&iter, self->known);
+  while (g_hash_table_iter_next (&iter, &name, &plugin))
+    g_hash_table_insert (fork->known, g_strdup (name), plugin);
+  return fork;
+}
+
+void
+detour_plugins_adopt (DetourPlugins *self, const DetourPlugins *fork)
+{
+  GHashTableIter iter;
+  gpointer name, plugin;
+
+  detour_plugins_set_directories (self, (const char *const *) fork->directories);
+  g_hash_table_iter_init (&iter, fork->known);
+  while (g_hash_table_iter_next (&iter, &name, &plugin))
+    g_hash_table_insert (self->known, g_strdup (name), plugin);
+}
+
 void
 detour_plugins_free (DetourPlugins *self)
 {

@@ -21,6 +21,12 @@ DetourPlugins *detour_plugins_new (const char *const *directories);
 void detour_plugins_free (DetourPlugins *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourPlugins, detour_plugins_free)
 
+/* A table of its own that knows what @self knows, for a configuration that is only tried: what it
+ * looks for and loads does not change @self. */
+DetourPlugins *detour_plugins_fork (const DetourPlugins *self);
+/* The configuration that was tried with @fork is used: @self knows what that knows. */
+void detour_plugins_adopt (DetourPlugins *self, const DetourPlugins *fork);
+
 /* Looks elsewhere from now on, or (NULL) again where it began; what was loaded stays. */
 void detour_plugins_set_directories (DetourPlugins *self, const char *const *directories);
 const char *const *detour_plugins_directories (const DetourPlugins *self);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "detour-config-load.h"
 #include "detour-roster.h"
 #include "test-cert-files.h"
 

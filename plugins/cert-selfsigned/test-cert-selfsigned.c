@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cert-own.h"
+#include "detour-config-load.h"
 #include "detour-roster.h"
 
 extern const DetourPlugin detour_plugin;

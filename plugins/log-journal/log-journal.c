@@ -198,7 +198,15 @@ log_journal_stop (gpointer data)
   g_free (self);
 }
 
-static const DetourLogFuncs log_journal_funcs = { .write = log_journal_write };
+/* Where standard error leads to the journal anyway, the plugin keeps the fields. */
+static guint
+log_journal_suits (void)
+{
+  return g_log_writer_is_journald (STDERR_FILENO) ? 20 : 0;
+}
+
+static const DetourLogFuncs log_journal_funcs = { .write = log_journal_write,
+                                                  .suits = log_journal_suits };
 
 DETOUR_PLUGIN_DEFINE (.name = "log-journal", .kind = DETOUR_KIND_LOG,
                       .summary = "sends the log to the systemd journal",

@@ -69,7 +69,14 @@ log_stderr_start (DetourHost *host, DetourSettings *settings, GError **error)
   return self;
 }
 
-static const DetourLogFuncs log_stderr_funcs = { .write = log_stderr_write };
+static guint
+log_stderr_suits (void)
+{
+  return 10;
+}
+
+static const DetourLogFuncs log_stderr_funcs = { .write = log_stderr_write,
+                                                 .suits = log_stderr_suits };
 
 DETOUR_PLUGIN_DEFINE (.name = "log-stderr", .kind = DETOUR_KIND_LOG,
                       .summary = "writes the log to standard error", .config = log_stderr_config,

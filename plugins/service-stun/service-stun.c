@@ -50,7 +50,7 @@ typedef struct {
 
 static const DetourConfigKey service_stun_config[] = {
   { "listen", DETOUR_CONFIG_ADDRESS, "[::]:3478", 0, 0, "UDP addresses to answer on",
-    DETOUR_CONFIG_LIST },
+    DETOUR_CONFIG_LIST | DETOUR_CONFIG_LISTEN_UDP },
   { "compat", DETOUR_CONFIG_ENUM, "tailscale", 0, 0,
     "answer Tailscale's clients only, or every Binding request", 0, "tailscale|any" },
   { "map", DETOUR_CONFIG_STRING, NULL, 0, 0,

@@ -18,7 +18,7 @@
 
 static const DetourConfigKey transport_tls_config[] = {
   { "listen", DETOUR_CONFIG_ADDRESS, .summary = "addresses to listen at",
-    .flags = DETOUR_CONFIG_LIST },
+    .flags = DETOUR_CONFIG_LIST | DETOUR_CONFIG_LISTEN_TCP },
   { "socket", DETOUR_CONFIG_STRING,
     .summary = "name of the service manager's socket to use instead of `listen`" },
   DETOUR_LISTENER_FAMILY_KEY,

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-config.h"
+#include "detour-config-load.h"
 
 #include <string.h>
 

@@ -9,6 +9,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "detour-config-load.h"
+
 #define WAIT_MOST_US (60 * G_TIME_SPAN_SECOND)
 
 static void

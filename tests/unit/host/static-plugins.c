@@ -72,7 +72,14 @@ write_record (gpointer self, const DetourLogRecord *record)
 }
 
 static const DetourAuthFuncs auth_funcs = { verify };
+static guint
+suits (void)
+{
+  return 1;
+}
+
 static const DetourLogFuncs log_funcs = { write_record };
+static const DetourLogFuncs chosen_log_funcs = { write_record, suits };
 
 #define PLUGIN(...)                                                                  \
   {                                                                                  \
@@ -89,7 +96,7 @@ static const DetourPlugin static_plugins[] = {
   PLUGIN (.name = "log-file", .kind = DETOUR_KIND_LOG, .config = log_file_config,
           .funcs.log = &log_funcs),
   PLUGIN (.name = "log-stderr", .kind = DETOUR_KIND_LOG, .config = log_config,
-          .funcs.log = &log_funcs),
+          .funcs.log = &chosen_log_funcs),
   PLUGIN (.name = "service-stun", .kind = DETOUR_KIND_SERVICE, .config = stun_config,
           .check = stun_check),
   PLUGIN (.name = "transport-tls", .kind = DETOUR_KIND_TRANSPORT, .config = tls_config),

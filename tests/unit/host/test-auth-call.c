@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "detour-auth-request.h"
+#include "detour-config-load.h"
 #include "detour-roster.h"
 
 /* ---- a plugin that answers as its key says --------------------------------------------------- */

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-config.h"
+#include "detour-config-load.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -25,6 +25,9 @@ load (const char *text, char **problems)
   return config;
 }
 
+#define SAY                                                                     \
+  "Say who may use this relay: \"keys\", \"tailscaled\", \"url\", or \"open\" " \
+  "for everyone"
 #define OPEN "[admission]\nchain=open\n"
 
 static void
@@ -169,12 +172,8 @@ refused (void)
   static const struct {
     const char *text, *problems;
   } cases[] = {
-    { "", "f: [admission] chain: not set. Say who may use this relay: \"tailscaled\", \"url\", "
-          "\"keys\", or \"open\" for "
-          "everyone" },
-    { "[admission]\nchain=\n", "f:2: [admission] chain: not set. Say who may use this relay: "
-                               "\"tailscaled\", \"url\", \"keys\", or \"open\" for "
-                               "everyone" },
+    { "", "f: [admission] chain: not set. " SAY },
+    { "[admission]\nchain=\n", "f:2: [admission] chain: not set. " SAY },
     { "[admission]\nchain=opne\n",
       "f:2: [admission] chain: there is no [auth opne]; did you mean \"open\"?" },
     { "[admission]\nchain=zebra\n[auth friends]\nplugin=keys\nfile=/k\n",
@@ -398,9 +397,7 @@ everything_wrong_in_one_run (void)
       "/conf.d/20-friends.conf:3: [auth friends] plugin: no plugin \"auth-key\"; there are "
       "auth-keys, "
       "auth-tailscaled, auth-url\n"
-      "/detour.conf: [admission] chain: not set. Say who may use this relay: \"tailscaled\", "
-      "\"url\", "
-      "\"keys\", or \"open\" for everyone\n"
+      "/detour.conf: [admission] chain: not set. " SAY "\n"
       "4 errors; the configuration was not used");
   files_clear (&files);
 }

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "detour-config-load.h"
 #include "detour-roster.h"
 
 #include <string.h>

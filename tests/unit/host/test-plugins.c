@@ -152,6 +152,30 @@ names (void)
   g_rmdir (dir);
 }
 
+/* A check loads what a file names, and may be wrong; the running daemon's table is not touched. */
+static void
+a_fork_leaves_the_table_alone (void)
+{
+  const char *nowhere[] = { "/nonexistent", NULL };
+  const char *modules[] = { TEST_MODULES, NULL };
+  g_autoptr (DetourPlugins) plugins = detour_plugins_new (nowhere);
+  g_autoptr (DetourPlugins) fork = detour_plugins_fork (plugins);
+  const DetourPlugin *plugin;
+
+  detour_plugins_set_directories (fork, modules);
+  plugin = detour_plugins_load (fork, "auth-good", NULL);
+  g_assert_nonnull (plugin);
+  g_assert_cmpstr (detour_plugins_directories (plugins)[0], ==, "/nonexistent");
+  g_assert_null (detour_plugins_load (plugins, "auth-good", NULL));
+
+  detour_plugins_adopt (plugins, fork);
+  g_assert_cmpstr (detour_plugins_directories (plugins)[0], ==, TEST_MODULES);
+  g_assert_true (detour_plugins_load (plugins, "auth-good", NULL) == plugin);
+  /* Where it began is not forgotten. */
+  detour_plugins_set_directories (plugins, NULL);
+  g_assert_cmpstr (detour_plugins_directories (plugins)[0], ==, "/nonexistent");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -161,5 +185,6 @@ main (int argc, char **argv)
   g_test_add_func ("/plugins/missing-or-no-module", no_module);
   g_test_add_func ("/plugins/mended-meanwhile", mended_meanwhile);
   g_test_add_func ("/plugins/names-by-kind", names);
+  g_test_add_func ("/plugins/a-fork-leaves-the-table-alone", a_fork_leaves_the_table_alone);
   return g_test_run ();
 }

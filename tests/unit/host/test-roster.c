@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "detour-config-load.h"
+
 /* ---- a plugin of each kind that writes down what happens to it ------------------------------- */
 
 static GString *story; /* "+auth/a -auth/a …" */

@@ -1,0 +1,503 @@
+/* detour-config-load.c: makes a configuration of its files, with all that is wrong in one run.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detour-config-load.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "detour-config-check.h"
+#include "detour-config-file.h"
+#include "detour-config-merge.h"
+#include "detour-config-value.h"
+#include "detour-nearest.h"
+#include "detour-schema.h"
+
+/* What the checks of one load share. */
+typedef struct {
+  DetourConfig *config;
+  DetourConfigMerge *merge;
+  DetourPlugins *plugins;
+  DetourConfigErrors *errors;
+  const char *vendor_file; /* NULL: none */
+  const char *main_name;   /* for errors about what is not written anywhere */
+} Build;
+
+static void
+config_load_add_error (Build *build, GError *error, const char *file, guint line)
+{
+  detour_config_errors_add_line (build->errors, file, line, error->message);
+}
+
+/* ---- groups ---------------------------------------------------------------------------------- */
+
+/* The keys of @group into settings; unknown keys and bad values are added to the errors. @core_keys
+ * is a second table whose keys are somebody else's business, or NULL. */
+static DetourSettings *
+config_load_read_settings (Build *build, const DetourMergedGroup *group,
+                           const DetourConfigKey *table, const DetourConfigKey *core_keys)
+{
+  DetourSettings *settings = detour_settings_new (group->name, table, group->file, group->line);
+  g_autoptr (DetourSettings)
+      others = detour_settings_new (group->name, core_keys, group->file, group->line);
+  g_autoptr (GPtrArray) known = g_ptr_array_new ();
+
+  for (guint i = 0; table != NULL && table[i].key != NULL; i++)
+    g_ptr_array_add (known, (gpointer) table[i].key);
+  for (guint i = 0; core_keys != NULL && core_keys[i].key != NULL; i++)
+    g_ptr_array_add (known, (gpointer) core_keys[i].key);
+  g_ptr_array_add (known, NULL);
+
+  for (guint i = 0; i < group->keys->len; i++)
+    {
+      const DetourMergedKey *key = group->keys->pdata[i];
+      g_autoptr (GError) error = NULL;
+
+      if (detour_settings_find_key (others, key->key) != NULL)
+        continue;
+      if (detour_settings_find_key (settings, key->key) == NULL)
+        {
+          const char *nearest = detour_nearest (key->key, (const char *const *) known->pdata);
+
+          if (nearest != NULL)
+            detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
+                                      _ ("no such key; did you mean \"%s\"?"), nearest);
+          else
+            detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
+                                      _ ("no such key"));
+        }
+      else if (!detour_settings_set (settings, key->key, key->value, key->file, key->line, &error))
+        config_load_add_error (build, error, key->file, key->line);
+    }
+  return settings;
+}
+
+static DetourSettings *
+config_load_read_fixed (Build *build, const char *name, const DetourConfigKey *table)
+{
+  const DetourMergedGroup *group = detour_config_merge_find (build->merge, name);
+
+  if (group == NULL)
+    return detour_settings_new (name, table, build->main_name, 0);
+  return config_load_read_settings (build, group, table, NULL);
+}
+
+static gboolean
+config_load_name_is_sane (const char *name)
+{
+  return *name != '\0'
+      && strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+             == strlen (name);
+}
+
+static void
+config_load_refuse_group (Build *build, const DetourMergedGroup *group, const char *text)
+{
+  detour_config_errors_add (build->errors, group->file, group->line, group->name, NULL, "%s", text);
+}
+
+/* Neither fixed nor an instance: says what it may have been. */
+static void
+config_load_refuse_unknown_group (Build *build, const DetourMergedGroup *group)
+{
+  g_auto (GStrv) words = g_strsplit (group->name, " ", 2);
+  g_autoptr (GPtrArray) candidates = g_ptr_array_new ();
+  g_autofree char *text = NULL;
+  const char *nearest;
+  DetourKind kind;
+
+  for (guint i = 0; detour_schema_groups[i].name != NULL; i++)
+    g_ptr_array_add (candidates, (gpointer) detour_schema_groups[i].name);
+  for (guint i = 0; i < DETOUR_N_KINDS; i++)
+    g_ptr_array_add (candidates, (gpointer) detour_kind_names[i]);
+  g_ptr_array_add (candidates, NULL);
+  nearest = detour_nearest (words[0], (const char *const *) candidates->pdata);
+
+  if (nearest != NULL && detour_kind_from_name (nearest, &kind))
+    text = g_strdup_printf (_ ("no such group; did you mean [%s %s]?"), nearest,
+                            words[1] != NULL ? words[1] : "NAME");
+  else if (nearest != NULL)
+    text = g_strdup_printf (_ ("no such group; did you mean [%s]?"), nearest);
+  else
+    text = g_strdup (_ (
+        "no such group; there are [core], [limits], [admission] and [KIND NAME] with a KIND out of "
+        "transport, cert, auth, service, http, log"));
+  config_load_refuse_group (build, group, text);
+}
+
+/* ---- instances ------------------------------------------------------------------------------- */
+
+/* `auto` among the log plugins: the one that says that it suits this process best. NULL when there
+ * is none. */
+static char *
+config_load_choose_log (Build *build)
+{
+  g_auto (GStrv) names = detour_plugins_names (build->plugins, DETOUR_KIND_LOG);
+  const char *best = NULL;
+  guint highest = 0;
+
+  for (guint i = 0; names[i] != NULL; i++)
+    {
+      const DetourPlugin *plugin = detour_plugins_load (build->plugins, names[i], NULL);
+      guint suits = plugin != NULL && plugin->funcs.log->suits != NULL ? plugin->funcs.log->suits ()
+                                                                       : 0;
+
+      if (suits > highest)
+        {
+          highest = suits;
+          best = names[i];
+        }
+    }
+  return g_strdup (best);
+}
+
+static char *
+config_load_resolve_plugin (Build *build, DetourKind kind, const char *written)
+{
+  const char *kind_name = detour_kind_names[kind];
+
+  if (kind == DETOUR_KIND_LOG && strcmp (written, "auto") == 0)
+    {
+      char *chosen = config_load_choose_log (build);
+
+      if (chosen != NULL)
+        return chosen;
+    }
+  if (g_str_has_prefix (written, kind_name) && written[strlen (kind_name)] == '-')
+    return g_strdup (written);
+  return g_strconcat (kind_name, "-", written, NULL);
+}
+
+static void
+config_load_refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind,
+                           const char *plugin_name)
+{
+  const DetourMergedKey *key = detour_merged_group_find (group, "plugin");
+  g_auto (GStrv) names = detour_plugins_names (build->plugins, kind);
+  g_autofree char *quoted = detour_config_quote (plugin_name);
+  g_autofree char *there = names[0] != NULL ? g_strjoinv (", ", names)
+                                            : g_strdup (_ ("none of this kind"));
+
+  detour_config_errors_add (build->errors, key != NULL ? key->file : group->file,
+                            key != NULL ? key->line : group->line, group->name, "plugin",
+                            _ ("no plugin \"%s\"; there are %s"), quoted, there);
+}
+
+/* Only the plugin can judge some things; asked when the tables had nothing to say. */
+static void
+config_load_ask_plugin (Build *build, const DetourConfigInstance *instance,
+                        const DetourMergedGroup *group)
+{
+  const char *missing = detour_settings_missing (instance->settings);
+  g_autoptr (GError) error = NULL;
+
+  if (missing != NULL)
+    detour_config_errors_add (build->errors, group->file, group->line, group->name, missing,
+                              _ ("not set, but needed: %s"),
+                              detour_settings_find_key (instance->settings, missing)->summary);
+  else if (instance->plugin->check != NULL && !instance->plugin->check (instance->settings, &error))
+    config_load_add_error (build, error, group->file, group->line);
+}
+
+/* Nobody but the vendor's file wants the instance. */
+static gboolean
+config_load_is_only_offered (const Build *build, const DetourMergedGroup *group)
+{
+  if (g_strcmp0 (group->file, build->vendor_file) != 0)
+    return FALSE;
+  for (guint i = 0; i < group->keys->len; i++)
+    if (g_strcmp0 (((const DetourMergedKey *) group->keys->pdata[i])->file, build->vendor_file)
+        != 0)
+      return FALSE;
+  return TRUE;
+}
+
+static void
+config_load_read_instance (Build *build, const DetourMergedGroup *group, DetourKind kind,
+                           const char *name)
+{
+  DetourConfigInstance *instance = g_new0 (DetourConfigInstance, 1);
+  g_autoptr (DetourSettings) own = NULL;
+  g_autoptr (GError) error = NULL;
+  guint n_errors = detour_config_errors_count (build->errors);
+  const char *written = name;
+
+  own = detour_settings_new (group->name, detour_schema_instance, group->file, group->line);
+  for (guint i = 0; detour_schema_instance[i].key != NULL; i++)
+    {
+      const DetourMergedKey *key = detour_merged_group_find (group, detour_schema_instance[i].key);
+      g_autoptr (GError) bad = NULL;
+
+      if (key != NULL
+          && !detour_settings_set (own, key->key, key->value, key->file, key->line, &bad))
+        config_load_add_error (build, bad, key->file, key->line);
+    }
+  if (detour_settings_has (own, "plugin"))
+    written = detour_settings_string (own, "plugin");
+
+  instance->kind = kind;
+  instance->name = g_strdup (name);
+  instance->id = g_strconcat (detour_kind_names[kind], "/", name, NULL);
+  instance->enabled = detour_settings_bool (own, "enabled");
+  instance->plugin_name = config_load_resolve_plugin (build, kind, written);
+
+  instance->plugin = detour_plugins_load (build->plugins, instance->plugin_name, &error);
+  /* A plugin may be left out of an installation; the vendor's file does not insist on it. */
+  if (g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING)
+      && config_load_is_only_offered (build, group))
+    {
+      detour_config_instance_free (instance);
+      return;
+    }
+  g_ptr_array_add (build->config->instances, instance);
+  if (instance->plugin == NULL)
+    {
+      /* A plugin that is there but broken costs its instance, not the relay; one that is not there
+       * is a slip. */
+      if (instance->enabled
+          && g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING))
+        config_load_refuse_plugin (build, group, kind, instance->plugin_name);
+      instance->problem = g_strdup (error->message);
+      instance->settings = detour_settings_new (group->name, NULL, group->file, group->line);
+      return;
+    }
+  instance->settings = config_load_read_settings (build, group, instance->plugin->config,
+                                                  detour_schema_instance);
+  if (instance->enabled && detour_config_errors_count (build->errors) == n_errors)
+    config_load_ask_plugin (build, instance, group);
+}
+
+static void
+config_load_read_groups (Build *build)
+{
+  for (guint i = 0; i < build->merge->groups->len; i++)
+    {
+      const DetourMergedGroup *group = build->merge->groups->pdata[i];
+      g_auto (GStrv) words = g_strsplit (group->name, " ", 2);
+      gboolean fixed = FALSE;
+      DetourKind kind;
+
+      for (guint j = 0; detour_schema_groups[j].name != NULL; j++)
+        fixed = fixed || strcmp (detour_schema_groups[j].name, group->name) == 0;
+      if (fixed)
+        continue;
+
+      if (strcmp (words[0], "peer") == 0)
+        config_load_refuse_group (
+            build, group,
+            _ ("no such group yet; this version waits for other relays and does "
+               "not connect to them"));
+      else if (!detour_kind_from_name (words[0], &kind))
+        config_load_refuse_unknown_group (build, group);
+      else if (words[1] == NULL || !config_load_name_is_sane (words[1]))
+        config_load_refuse_group (
+            build, group,
+            _ ("an instance is called [KIND NAME] with a NAME of letters, digits, "
+               "\"-\", \"_\" and \".\""));
+      else
+        config_load_read_instance (build, group, kind, words[1]);
+    }
+}
+
+/* ---- fixed groups ---------------------------------------------------------------------------- */
+
+/* A name in the chain without a group is the plugin of that name with nothing but its fallbacks. */
+static void
+config_load_add_instances_of_chain (Build *build)
+{
+  const char *const *chain = build->config->options.admission.chain;
+  const char *file;
+  guint line;
+
+  if (!detour_settings_origin (build->config->admission, "chain", &file, &line))
+    return;
+  for (; *chain != NULL; chain++)
+    {
+      g_autofree char *group = g_strconcat ("auth ", *chain, NULL);
+      g_autofree char *plugin = g_strconcat ("auth-", *chain, NULL);
+      g_auto (GStrv) names = detour_plugins_names (build->plugins, DETOUR_KIND_AUTH);
+
+      if (config_load_name_is_sane (*chain)
+          && g_strv_contains ((const char *const *) names, plugin))
+        detour_config_merge_group (build->merge, group, file, line);
+    }
+}
+
+static void
+config_load_refuse_chain_name (Build *build, const char *name, const char *file, guint line)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autofree char *quoted = detour_config_quote (name);
+  g_autofree char *there = NULL;
+  const char *nearest;
+
+  for (guint i = 0; i < build->config->instances->len; i++)
+    {
+      DetourConfigInstance *instance = build->config->instances->pdata[i];
+
+      if (instance->kind == DETOUR_KIND_AUTH)
+        g_ptr_array_add (names, instance->name);
+    }
+  g_ptr_array_add (names, (gpointer) "open");
+  g_ptr_array_add (names, NULL);
+  nearest = detour_nearest (name, (const char *const *) names->pdata);
+  there = g_strjoinv (", ", (char **) names->pdata);
+  if (nearest != NULL)
+    detour_config_errors_add (build->errors, file, line, "admission", "chain",
+                              _ ("there is no [auth %s]; did you mean \"%s\"?"), quoted, nearest);
+  else
+    detour_config_errors_add (build->errors, file, line, "admission", "chain",
+                              _ ("there is no [auth %s]; there are %s"), quoted, there);
+}
+
+/* Nobody said who may use the relay: offers what there is. */
+static void
+config_load_refuse_no_chain (Build *build, const char *file, guint line)
+{
+  g_auto (GStrv) names = detour_plugins_names (build->plugins, DETOUR_KIND_AUTH);
+  g_autoptr (GString) offers = g_string_new (NULL);
+  gsize prefix = strlen (detour_kind_names[DETOUR_KIND_AUTH]) + 1;
+
+  for (guint i = 0; names[i] != NULL; i++)
+    g_string_append_printf (offers, "\"%s\", ", names[i] + prefix);
+  detour_config_errors_add (build->errors, file, line, "admission", "chain",
+                            _ ("not set. Say who may use this relay: %sor \"open\" for everyone"),
+                            offers->str);
+}
+
+static void
+config_load_check_admission (Build *build)
+{
+  DetourSettings *admission = build->config->admission;
+  const char *const *chain = build->config->options.admission.chain;
+  const char *file = build->main_name;
+  guint line = 0;
+
+  if (!detour_settings_origin (admission, "chain", &file, &line) || chain[0] == NULL)
+    {
+      const DetourMergedGroup *group = detour_config_merge_find (build->merge, "admission");
+
+      /* A value that was refused has an error of its own. */
+      if (group == NULL || detour_merged_group_find (group, "chain") == NULL || chain[0] == NULL)
+        config_load_refuse_no_chain (build, file, line);
+      return;
+    }
+  for (guint i = 0; chain[i] != NULL; i++)
+    {
+      g_autofree char *id = g_strconcat ("auth/", chain[i], NULL);
+
+      for (guint j = 0; j < i; j++)
+        if (strcmp (chain[i], chain[j]) == 0)
+          detour_config_errors_add (build->errors, file, line, "admission", "chain",
+                                    _ ("\"%s\" is there twice"), chain[i]);
+      if (strcmp (chain[i], "open") == 0)
+        {
+          if (chain[1] != NULL)
+            detour_config_errors_add (build->errors, file, line, "admission", "chain",
+                                      _ ("\"open\" lets everyone in and must stand alone"));
+        }
+      else if (detour_config_find (build->config, id) == NULL)
+        config_load_refuse_chain_name (build, chain[i], file, line);
+    }
+}
+
+/* ---- loading --------------------------------------------------------------------------------- */
+
+static DetourConfig *
+config_load_build_config (DetourConfigMerge *merge, const char *vendor_file, const char *main_name,
+                          DetourPlugins *plugins, DetourConfigErrors *errors)
+{
+  DetourConfig *config = detour_config_new ();
+  Build build = { config, merge, plugins, errors, vendor_file, main_name };
+
+  config->core = config_load_read_fixed (&build, "core", detour_schema_core);
+  config->limits = config_load_read_fixed (&build, "limits", detour_schema_limits);
+  config->admission = config_load_read_fixed (&build, "admission", detour_schema_admission);
+  detour_settings_fill (config->core, &config->options.core);
+  detour_settings_fill (config->limits, &config->options.limits);
+  detour_settings_fill (config->admission, &config->options.admission);
+
+  detour_plugins_set_directories (plugins, config->options.core.plugin_path[0] != NULL
+                                               ? config->options.core.plugin_path
+                                               : NULL);
+  config_load_add_instances_of_chain (&build);
+  config_load_read_groups (&build);
+  config_load_check_admission (&build);
+  detour_config_check (config, errors);
+
+  if (detour_config_errors_count (errors) > 0)
+    g_clear_pointer (&config, detour_config_unref);
+  return config;
+}
+
+DetourConfig *
+detour_config_load_text (const char *name, const char *text, gsize len, DetourPlugins *plugins,
+                         DetourConfigErrors *errors)
+{
+  g_autoptr (DetourConfigFile) file = detour_config_file_parse (name, text, len, errors);
+  g_autoptr (DetourConfigMerge) merge = detour_config_merge_new ();
+
+  detour_config_merge_add (merge, file);
+  return config_load_build_config (merge, NULL, name, plugins, errors);
+}
+
+static void
+config_load_add_file (DetourConfigMerge *merge, const char *path, DetourConfigErrors *errors)
+{
+  g_autoptr (DetourConfigFile) file = detour_config_file_load (path, errors);
+
+  if (file != NULL)
+    detour_config_merge_add (merge, file);
+}
+
+static int
+config_load_compare_paths (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+static void
+config_load_add_drop_ins (DetourConfigMerge *merge, const char *main_file,
+                          DetourConfigErrors *errors)
+{
+  g_autofree char *beside = g_path_get_dirname (main_file);
+  g_autofree char *folder = g_build_filename (beside, "conf.d", NULL);
+  g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    if (g_str_has_suffix (name, ".conf") && name[0] != '.')
+      g_ptr_array_add (paths, g_build_filename (folder, name, NULL));
+  g_ptr_array_sort (paths, config_load_compare_paths);
+  for (guint i = 0; i < paths->len; i++)
+    config_load_add_file (merge, paths->pdata[i], errors);
+}
+
+DetourConfig *
+detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins,
+                    DetourConfigErrors *errors)
+{
+  g_autoptr (DetourConfigMerge) merge = detour_config_merge_new ();
+
+  if (sources->vendor_file != NULL)
+    config_load_add_file (merge, sources->vendor_file, errors);
+  if (sources->built_in != NULL)
+    {
+      g_autoptr (DetourConfigFile) file = detour_config_file_parse (
+          "built-in", sources->built_in, strlen (sources->built_in), errors);
+
+      detour_config_merge_add (merge, file);
+    }
+  if (sources->main_file != NULL)
+    {
+      detour_config_errors_add_file (errors, sources->main_file);
+      if (!sources->main_file_optional || g_file_test (sources->main_file, G_FILE_TEST_EXISTS))
+        config_load_add_file (merge, sources->main_file, errors);
+      config_load_add_drop_ins (merge, sources->main_file, errors);
+    }
+  return config_load_build_config (merge, sources->vendor_file,
+                                   sources->main_file != NULL ? sources->main_file : "built-in",
+                                   plugins, errors);
+}

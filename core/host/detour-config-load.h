@@ -1,0 +1,35 @@
+/* detour-config-load.h: makes a configuration of its files, with all that is wrong in one run.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "detour-config-errors.h"
+#include "detour-config.h"
+
+G_BEGIN_DECLS
+
+/* Where a configuration comes from, in the order of merging. All may be NULL. */
+typedef struct {
+  const char *vendor_file;
+  const char *built_in; /* text, not a path */
+  const char *main_file;
+  gboolean main_file_optional; /* it is no error when it does not exist */
+} DetourConfigSources;
+
+/**
+ * detour_config_load:
+ * @plugins: asked for the tables of the instances; plugins are loaded, never started
+ * @errors: everything that is wrong is added here
+ *
+ * Reads the files of @sources and the `conf.d` folder beside the main file, merges them key by key,
+ * and checks everything, the plugins' own check() included. Main thread.
+ *
+ * Returns: (transfer full) (nullable): NULL when there are errors.
+ */
+DetourConfig *detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins,
+                                  DetourConfigErrors *errors);
+
+/* The same for one text, without files; @name is for messages. */
+DetourConfig *detour_config_load_text (const char *name, const char *text, gsize len,
+                                       DetourPlugins *plugins, DetourConfigErrors *errors);
+
+G_END_DECLS
