@@ -126,6 +126,13 @@ void detour_settings_fill (const DetourSettings *self, gpointer fields);
 void detour_settings_error (const DetourSettings *self, const char *key, GError **error,
                             const char *format, ...) G_GNUC_PRINTF (4, 5);
 
+/* In check(), any number of times: one more thing that is wrong, or one that the operator should
+ * know though the configuration can be used like this. Elsewhere both are warnings on the log. */
+void detour_settings_complain (const DetourSettings *self, const char *key, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
+void detour_settings_warn (const DetourSettings *self, const char *key, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
+
 /* -------------------------------------------------------------------------------------------------
  * The host: services of core for one instance. Main thread unless said otherwise.
  * ---------------------------------------------------------------------------------------------- */
@@ -322,6 +329,11 @@ gboolean detour_file_read (const char *path, gsize max, DetourFileFlags flags, D
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void detour_file_clear (DetourFile *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DetourFile, detour_file_clear)
+
+/* Which program of this host has @port, as "nginx (process 812)", for the message that it is taken;
+ * NULL when that cannot be seen, as is usual for programs of other users. Free with g_free(). Reads
+ * much of /proc: not for every day. */
+char *detour_port_owner (guint port, gboolean udp);
 
 /* -------------------------------------------------------------------------------------------------
  * Text from strangers

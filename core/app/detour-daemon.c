@@ -14,7 +14,6 @@
 #include "detour-dev.h"
 #include "detour-log.h"
 #include "detour-notify.h"
-#include "detour-paths.h"
 #include "detour-roster.h"
 #include "detour-server.h"
 #include "detour-watchdog.h"
@@ -51,14 +50,6 @@ daemon_raise_descriptor_limit (void)
     g_warning ("the limit of open files cannot be raised: %s", g_strerror (errno));
 }
 
-static char *
-daemon_state_directory (const DetourConfig *config)
-{
-  if (config->options.core.state_directory != NULL)
-    return g_strdup (config->options.core.state_directory);
-  return detour_paths_state_directory ();
-}
-
 static DetourServerKey *
 daemon_open_key (const DetourConfig *config, const char *state)
 {
@@ -93,6 +84,15 @@ static void
 daemon_log_warnings (const DetourConfig *config)
 {
   g_auto (GStrv) lines = detour_config_warnings (config);
+
+  for (guint i = 0; lines[i] != NULL; i++)
+    g_warning ("%s", lines[i]);
+}
+
+static void
+daemon_log_findings (const DetourConfigErrors *errors)
+{
+  g_auto (GStrv) lines = detour_config_errors_warnings (errors);
 
   for (guint i = 0; lines[i] != NULL; i++)
     g_warning ("%s", lines[i]);
@@ -167,7 +167,10 @@ daemon_reload (gpointer user, GStrv *problems)
   detour_descriptors_lend (self->descriptors, KEPT_DESCRIPTORS);
   config = detour_config_load (self->sources, fork, errors);
   if (config != NULL)
-    detour_plugins_adopt (self->plugins, fork);
+    {
+      detour_plugins_adopt (self->plugins, fork);
+      daemon_log_findings (errors);
+    }
   if (config == NULL)
     {
       daemon_log_errors (errors);
@@ -311,7 +314,7 @@ DetourExit
 detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, DetourPlugins *plugins,
                    gboolean dev)
 {
-  g_autofree char *state = daemon_state_directory (config);
+  g_autofree char *state = detour_config_state_directory (config);
   Daemon self = { .sources = sources, .plugins = plugins };
   g_autoptr (GError) error = NULL;
   gboolean good;
@@ -319,7 +322,9 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
   daemon_raise_descriptor_limit ();
   if (g_mkdir_with_parents (state, 0700) < 0)
     {
-      g_warning ("%s: cannot be made: %s", state, g_strerror (errno));
+      g_warning ("%s: cannot be made: %s; make it once as root and give it to the user that the "
+                 "relay runs as, or name another: [core] state-directory",
+                 state, g_strerror (errno));
       return DETOUR_EXIT_FAILED;
     }
   self.key = daemon_open_key (config, state);

@@ -2,12 +2,18 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <errno.h>
 #include <glib/gi18n.h>
+#include <grp.h>
 #include <locale.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "detour-config-trial.h"
 #include "detour-config-warnings.h"
 #include "detour-daemon.h"
 #include "detour-dev.h"
@@ -15,6 +21,9 @@
 #include "detour-options.h"
 #include "detour-paths.h"
 #include "detour-server-key.h"
+
+/* Of the service unit. */
+#define DAEMON_USER "detour"
 
 static DetourExit
 detourd_generate_key (const char *path)
@@ -91,9 +100,59 @@ detourd_print_warnings (const DetourConfig *config)
     g_printerr (_ ("warning: %s\n"), lines[i]);
 }
 
+/* Returns: how many there are. */
+static guint
+detourd_print_findings (const DetourConfigErrors *errors)
+{
+  g_auto (GStrv) lines = detour_config_errors_warnings (errors);
+  guint n;
+
+  for (n = 0; lines[n] != NULL; n++)
+    g_printerr (_ ("warning: %s\n"), lines[n]);
+  return n;
+}
+
+static void
+detourd_log_findings (const DetourConfigErrors *errors)
+{
+  g_auto (GStrv) lines = detour_config_errors_warnings (errors);
+
+  for (guint i = 0; lines[i] != NULL; i++)
+    g_warning ("%s", lines[i]);
+}
+
+/* Root reads files that are closed to the daemon, so a check by root is made as the user that owns
+ * the daemon's state, or else as the one that the service unit names. NULL when this is not root,
+ * or there is no such user; else its name, to be freed. */
+static char *
+detourd_become_user_of_daemon (void)
+{
+  g_autofree char *state = detour_paths_state_directory ();
+  g_autofree char *name = NULL;
+  const struct passwd *user = NULL;
+  struct stat st;
+
+  if (geteuid () != 0)
+    return NULL;
+  if (stat (state, &st) == 0 && st.st_uid != 0)
+    user = getpwuid (st.st_uid);
+  if (user == NULL)
+    user = getpwnam (DAEMON_USER);
+  if (user == NULL || user->pw_uid == 0)
+    return NULL;
+  name = g_strdup (user->pw_name);
+  if (initgroups (name, user->pw_gid) < 0 || setgid (user->pw_gid) < 0 || setuid (user->pw_uid) < 0)
+    {
+      g_printerr (_ ("cannot check as user %s: %s\n"), name, g_strerror (errno));
+      return NULL;
+    }
+  return g_steal_pointer (&name);
+}
+
 static DetourExit
 detourd_run (const DetourOptions *options)
 {
+  g_autofree char *checked_as = NULL;
   g_autofree char *plugin_directory = detour_paths_plugins ();
   const char *directories[] = { plugin_directory, NULL };
   g_autoptr (DetourPlugins) plugins = detour_plugins_new (directories);
@@ -125,14 +184,23 @@ detourd_run (const DetourOptions *options)
     sources.vendor_file = NULL;
   sources.main_file_optional = options->config == NULL;
 
+  if (options->check_config)
+    checked_as = detourd_become_user_of_daemon ();
   config = detour_config_load (&sources, plugins, errors);
+  if (config != NULL && options->check_config)
+    {
+      g_autofree char *state = detour_config_state_directory (config);
+
+      detour_config_try (config, state, checked_as != NULL, errors);
+    }
   /* The plugins that the configuration knows of, even when the rest of it is wrong. */
   if (options->list_plugins)
     return detourd_list_plugins (plugins);
-  if (config == NULL)
+  if (detour_config_errors_count (errors) > 0)
     {
       g_auto (GStrv) lines = detour_config_errors_lines (errors);
 
+      detourd_print_findings (errors);
       for (guint i = 0; lines[i] != NULL; i++)
         g_printerr ("%s\n", lines[i]);
       return DETOUR_EXIT_BAD_CONFIG;
@@ -150,7 +218,9 @@ detourd_run (const DetourOptions *options)
 
       detourd_print_broken (config);
       detourd_print_warnings (config);
-      n_advice = detourd_print_advice (config);
+      n_advice = detourd_print_findings (errors) + detourd_print_advice (config);
+      if (checked_as != NULL)
+        g_print (_ ("checked as user %s, as whom the relay runs\n"), checked_as);
       if (n_advice > 0)
         g_print (ngettext ("the configuration is good, but see the line above\n",
                            "the configuration is good, but see the %u lines above\n", n_advice),
@@ -159,6 +229,7 @@ detourd_run (const DetourOptions *options)
         g_print (_ ("the configuration is good\n"));
       return DETOUR_EXIT_GOOD;
     }
+  detourd_log_findings (errors);
   return detour_daemon_run (config, &sources, plugins, options->dev);
 }
 

@@ -49,25 +49,72 @@ config_check_key_file (const DetourConfig *config, DetourConfigErrors *errors)
     config_check_complain (errors, config->core, "key-file", "%s", error->message);
 }
 
+/* The name in @text without the parts of a URL, a port and a dot at the end. */
+static char *
+config_check_bare_name (const char *text)
+{
+  const char *start = strstr (text, "://") != NULL ? strstr (text, "://") + 3 : text;
+  char *name = g_strndup (start, strcspn (start, "/?#"));
+  char *colon = strrchr (name, ':');
+  gsize n;
+
+  if (colon != NULL && strchr (name, ':') == colon && colon[1] != '\0'
+      && strspn (colon + 1, "0123456789") == strlen (colon + 1))
+    *colon = '\0';
+  n = strlen (name);
+  if (n > 1 && name[n - 1] == '.')
+    name[n - 1] = '\0';
+  if (n > 2 && name[0] == '[' && name[n - 1] == ']')
+    {
+      name[n - 1] = '\0';
+      memmove (name, name + 1, n - 1);
+    }
+  return name;
+}
+
+static gboolean
+config_check_is_host (const char *name)
+{
+  g_autofree char *as_address = g_strdup_printf (strchr (name, ':') != NULL ? "[%s]:0" : "%s:0",
+                                                 name);
+  DetourAddress address;
+
+  return name[0] != '\0' && detour_address_parse (as_address, &address, NULL);
+}
+
+/* Clients compare this name with certificates and look it up, so it has to be the bare name. */
+static void
+config_check_hostname (const DetourConfig *config, DetourConfigErrors *errors)
+{
+  const char *written = config->options.core.hostname;
+  g_autofree char *bare = config_check_bare_name (written);
+  g_autofree char *ascii = g_utf8_validate (bare, -1, NULL) ? g_hostname_to_ascii (bare) : NULL;
+  g_autofree char *quoted = detour_config_quote (written);
+
+  if (ascii == NULL || !config_check_is_host (ascii))
+    config_check_complain (
+        errors, config->core, "hostname",
+        _ ("\"%s\" is neither a host name nor an address; write relay.example.com or "
+           "203.0.113.5"),
+        quoted);
+  else if (!g_str_is_ascii (bare))
+    config_check_complain (
+        errors, config->core, "hostname",
+        _ ("\"%s\" has letters that DNS and certificates write in another way; write %s"), quoted,
+        ascii);
+  else if (strcmp (bare, written) != 0)
+    config_check_complain (errors, config->core, "hostname",
+                           _ ("\"%s\" is more than a name; write it alone, without scheme, port, "
+                              "path and a dot at the "
+                              "end: %s"),
+                           quoted, bare);
+}
+
 static void
 config_check_core (const DetourConfig *config, DetourConfigErrors *errors)
 {
-  const char *hostname = config->options.core.hostname;
-
-  if (hostname != NULL)
-    {
-      g_autofree char *as_address = g_strdup_printf (
-          strchr (hostname, ':') != NULL ? "[%s]:0" : "%s:0", hostname);
-      g_autofree char *quoted = detour_config_quote (hostname);
-      DetourAddress address;
-
-      if (hostname[0] == '\0' || !detour_address_parse (as_address, &address, NULL))
-        config_check_complain (
-            errors, config->core, "hostname",
-            _ ("\"%s\" is neither a host name nor an address; write relay.example.com or "
-               "203.0.113.5"),
-            quoted);
-    }
+  if (config->options.core.hostname != NULL)
+    config_check_hostname (config, errors);
   config_check_key_file (config, errors);
 }
 
@@ -111,10 +158,24 @@ config_check_refuse_cert (const DetourConfig *config, const DetourSettings *sett
                            there);
 }
 
+static gboolean
+config_check_has_cert (const DetourConfig *config)
+{
+  for (guint i = 0; i < config->instances->len; i++)
+    {
+      const DetourConfigInstance *instance = config->instances->pdata[i];
+
+      if (instance->kind == DETOUR_KIND_CERT && instance->enabled && instance->plugin != NULL)
+        return TRUE;
+    }
+  return FALSE;
+}
+
 static void
 config_check_instance (const DetourConfig *config, const DetourConfigInstance *instance,
                        DetourConfigErrors *errors)
 {
+  detour_settings_set_errors (instance->settings, errors);
   for (const DetourConfigKey *key = instance->plugin->config; key != NULL && key->key != NULL;
        key++)
     {
@@ -125,8 +186,147 @@ config_check_instance (const DetourConfig *config, const DetourConfigInstance *i
         continue;
       name = detour_settings_string (instance->settings, key->key);
       id = g_strconcat ("cert/", name, NULL);
+      if (name == NULL && !config_check_has_cert (config))
+        detour_settings_warn (
+            instance->settings, key->key,
+            _ ("no [cert NAME] is enabled, so everyone is turned away here. A group "
+               "[cert main] with plugin = selfsigned needs nothing else"));
       if (name != NULL && detour_config_find (config, id) == NULL)
         config_check_refuse_cert (config, instance->settings, key->key, name, errors);
+    }
+  detour_settings_set_errors (instance->settings, NULL);
+}
+
+/* ---- addresses ------------------------------------------------------------------------------- */
+
+enum { NO_ADDRESS, ONE_ADDRESS, ALL_ADDRESSES };
+
+/* An address that an instance listens on. */
+typedef struct {
+  const DetourConfigInstance *instance;
+  const char *key;
+  const char *text;
+  DetourAddress address;
+  gboolean udp;
+  guint v4, v6; /* how much of each family it takes */
+} Place;
+
+/* As a listener binds it: what stands for everything leaves an IPv4 address with the same port to
+ * the entry of its list that names it. */
+static void
+config_check_place_families (Place *self, const char *const *list)
+{
+  const DetourSettings *settings = self->instance->settings;
+  DetourListenerFlags only = detour_settings_find_key (settings, "family") != NULL
+                               ? detour_listener_family (settings)
+                               : (DetourListenerFlags) 0;
+
+  if (self->address.host[0] != '\0')
+    {
+      gboolean literal = g_hostname_is_ip_address (self->address.host);
+      gboolean literal_v6 = literal && strchr (self->address.host, ':') != NULL;
+
+      self->v4 = literal_v6                                  ? NO_ADDRESS
+               : strcmp (self->address.host, "0.0.0.0") == 0 ? ALL_ADDRESSES
+                                                             : ONE_ADDRESS;
+      self->v6 = literal && !literal_v6 ? NO_ADDRESS : ONE_ADDRESS;
+      return;
+    }
+  self->v4 = only == DETOUR_LISTENER_ONLY_IPV6 ? NO_ADDRESS : ALL_ADDRESSES;
+  self->v6 = only == DETOUR_LISTENER_ONLY_IPV4 ? NO_ADDRESS : ALL_ADDRESSES;
+  for (; self->v6 != NO_ADDRESS && *list != NULL; list++)
+    {
+      DetourAddress other;
+
+      if (detour_address_parse (*list, &other, NULL) && other.port == self->address.port
+          && other.host[0] != '\0' && strchr (other.host, ':') == NULL)
+        self->v4 = NO_ADDRESS;
+    }
+}
+
+static gboolean
+config_check_places_meet (const Place *a, const Place *b)
+{
+  if (a->udp != b->udp)
+    return FALSE;
+  if (a->address.path[0] != '\0' || b->address.path[0] != '\0')
+    return strcmp (a->address.path, b->address.path) == 0;
+  if (a->address.port != b->address.port || a->address.port == 0)
+    return FALSE;
+  /* One takes all of a family, and the other a part of it. */
+  return a->v4 + b->v4 > ALL_ADDRESSES || a->v6 + b->v6 > ALL_ADDRESSES
+      || strcmp (a->address.host, b->address.host) == 0;
+}
+
+static void
+config_check_place (GArray *places, const Place *place, DetourConfigErrors *errors)
+{
+  for (guint i = 0; i < places->len; i++)
+    {
+      const Place *other = &g_array_index (places, Place, i);
+      const char *file = NULL;
+      guint line = 0;
+
+      if (!config_check_places_meet (place, other))
+        continue;
+      detour_settings_origin (other->instance->settings, other->key, &file, &line);
+      if (place->instance == other->instance)
+        config_check_complain (errors, place->instance->settings, place->key,
+                               _ ("%s is there twice"), place->text);
+      else if (file != NULL)
+        config_check_complain (
+            errors, place->instance->settings, place->key,
+            _ ("%s is taken already, by %s of [%s] on line %u of %s; only one can listen there"),
+            place->text, other->text, detour_settings_group (other->instance->settings), line,
+            file);
+      else
+        config_check_complain (errors, place->instance->settings, place->key,
+                               _ ("%s is taken already, by %s of [%s]; only one can listen there"),
+                               place->text, other->text,
+                               detour_settings_group (other->instance->settings));
+      return;
+    }
+}
+
+static void
+config_check_places_of (const DetourConfigInstance *instance, const DetourConfigKey *key,
+                        GArray *places, DetourConfigErrors *errors)
+{
+  const char *one[] = { NULL, NULL };
+  const char *const *list = one;
+
+  if ((key->flags & DETOUR_CONFIG_LIST) != 0)
+    list = detour_settings_list (instance->settings, key->key);
+  else
+    one[0] = detour_settings_string (instance->settings, key->key);
+  for (guint i = 0; list[i] != NULL; i++)
+    {
+      Place place = { instance, key->key, list[i],
+                      .udp = (key->flags & DETOUR_CONFIG_LISTEN_UDP) != 0 };
+
+      if (!detour_address_parse (list[i], &place.address, NULL))
+        continue;
+      config_check_place_families (&place, list);
+      config_check_place (places, &place, errors);
+      g_array_append_val (places, place);
+    }
+}
+
+static void
+config_check_addresses (const DetourConfig *config, DetourConfigErrors *errors)
+{
+  g_autoptr (GArray) places = g_array_new (FALSE, FALSE, sizeof (Place));
+
+  for (guint i = 0; i < config->instances->len; i++)
+    {
+      const DetourConfigInstance *instance = config->instances->pdata[i];
+
+      if (!instance->enabled || instance->plugin == NULL)
+        continue;
+      for (const DetourConfigKey *key = instance->plugin->config; key != NULL && key->key != NULL;
+           key++)
+        if ((key->flags & (DETOUR_CONFIG_LISTEN_TCP | DETOUR_CONFIG_LISTEN_UDP)) != 0)
+          config_check_places_of (instance, key, places, errors);
     }
 }
 
@@ -135,6 +335,7 @@ detour_config_check (const DetourConfig *config, DetourConfigErrors *errors)
 {
   config_check_core (config, errors);
   config_check_limits (config, errors);
+  config_check_addresses (config, errors);
   for (guint i = 0; i < config->instances->len; i++)
     {
       const DetourConfigInstance *instance = config->instances->pdata[i];

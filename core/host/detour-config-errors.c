@@ -21,6 +21,7 @@ typedef struct {
 struct _DetourConfigErrors {
   GPtrArray *files; /* char* in order */
   GArray *lines;    /* ErrorLine */
+  GArray *warnings; /* ErrorLine */
   guint n_errors;   /* may be more than there are lines */
 };
 
@@ -40,6 +41,8 @@ detour_config_errors_new (void)
   self->files = g_ptr_array_new_with_free_func (g_free);
   self->lines = g_array_new (FALSE, FALSE, sizeof (ErrorLine));
   g_array_set_clear_func (self->lines, config_errors_error_line_clear);
+  self->warnings = g_array_new (FALSE, FALSE, sizeof (ErrorLine));
+  g_array_set_clear_func (self->warnings, config_errors_error_line_clear);
   return self;
 }
 
@@ -48,6 +51,7 @@ detour_config_errors_free (DetourConfigErrors *self)
 {
   g_ptr_array_unref (self->files);
   g_array_unref (self->lines);
+  g_array_unref (self->warnings);
   g_free (self);
 }
 
@@ -112,33 +116,66 @@ config_errors_escape_controls (const char *text, guint max)
   return g_string_free (out, FALSE);
 }
 
+static void
+config_errors_append (DetourConfigErrors *self, GArray *lines, guint serial, const char *file,
+                      guint line, const char *text)
+{
+  ErrorLine entry = { config_errors_rank (self, file), line, serial, NULL };
+
+  if (lines->len >= LINES_MAX)
+    return;
+  entry.text = config_errors_escape_controls (text, G_MAXUINT);
+  g_array_append_val (lines, entry);
+}
+
 void
 detour_config_errors_add_line (DetourConfigErrors *self, const char *file, guint line,
                                const char *text)
 {
-  ErrorLine entry = { config_errors_rank (self, file), line, self->n_errors, NULL };
+  config_errors_append (self, self->lines, self->n_errors++, file, line, text);
+}
 
-  self->n_errors++;
-  if (self->lines->len >= LINES_MAX)
-    return;
-  entry.text = config_errors_escape_controls (text, G_MAXUINT);
-  g_array_append_val (self->lines, entry);
+void
+detour_config_errors_warn_line (DetourConfigErrors *self, const char *file, guint line,
+                                const char *text)
+{
+  config_errors_append (self, self->warnings, self->warnings->len, file, line, text);
+}
+
+static char *G_GNUC_PRINTF (5, 0)
+    config_errors_format (const char *file, guint line, const char *group, const char *key,
+                          const char *format, va_list args)
+{
+  g_autofree char *place = detour_config_place (file, line, group, key);
+  g_autofree char *what = g_strdup_vprintf (format, args);
+
+  return g_strconcat (place, what, NULL);
 }
 
 void
 detour_config_errors_add (DetourConfigErrors *self, const char *file, guint line, const char *group,
                           const char *key, const char *format, ...)
 {
-  g_autofree char *place = detour_config_place (file, line, group, key);
-  g_autofree char *what = NULL;
   g_autofree char *text = NULL;
   va_list args;
 
   va_start (args, format);
-  what = g_strdup_vprintf (format, args);
+  text = config_errors_format (file, line, group, key, format, args);
   va_end (args);
-  text = g_strconcat (place, what, NULL);
   detour_config_errors_add_line (self, file, line, text);
+}
+
+void
+detour_config_errors_warn (DetourConfigErrors *self, const char *file, guint line,
+                           const char *group, const char *key, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = config_errors_format (file, line, group, key, format, args);
+  va_end (args);
+  detour_config_errors_warn_line (self, file, line, text);
 }
 
 guint
@@ -186,4 +223,16 @@ char *
 detour_config_quote (const char *text)
 {
   return config_errors_escape_controls (text, QUOTE_MAX);
+}
+
+GStrv
+detour_config_errors_warnings (const DetourConfigErrors *self)
+{
+  GPtrArray *out = g_ptr_array_new ();
+
+  g_array_sort (self->warnings, config_errors_compare_lines);
+  for (guint i = 0; i < self->warnings->len; i++)
+    g_ptr_array_add (out, g_strdup (g_array_index (self->warnings, ErrorLine, i).text));
+  g_ptr_array_add (out, NULL);
+  return (GStrv) g_ptr_array_free (out, FALSE);
 }

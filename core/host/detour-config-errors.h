@@ -40,11 +40,21 @@ void detour_config_errors_add (DetourConfigErrors *self, const char *file, guint
 void detour_config_errors_add_line (DetourConfigErrors *self, const char *file, guint line,
                                     const char *text);
 
+/* The same for what an operator should know, though the configuration can be used like this. */
+void detour_config_errors_warn (DetourConfigErrors *self, const char *file, guint line,
+                                const char *group, const char *key, const char *format, ...)
+    G_GNUC_PRINTF (6, 7);
+void detour_config_errors_warn_line (DetourConfigErrors *self, const char *file, guint line,
+                                     const char *text);
+
 guint detour_config_errors_count (const DetourConfigErrors *self);
 
 /* All lines in the order of files and lines, then `N errors; the configuration was not used`;
  * NULL-terminated. */
 GStrv detour_config_errors_lines (const DetourConfigErrors *self);
+
+/* The warnings alone, in the same order, without a line at the end; NULL-terminated. */
+GStrv detour_config_errors_warnings (const DetourConfigErrors *self);
 
 /* `file:line: [group] key: ` with the parts that are there. */
 char *detour_config_place (const char *file, guint line, const char *group, const char *key);

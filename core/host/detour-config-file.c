@@ -10,6 +10,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "detour-derper-flags.h"
 #include "detour-file.h"
 
 typedef struct {
@@ -137,6 +138,30 @@ config_file_key_is_sane (const char *key)
   return TRUE;
 }
 
+/* The flag of derper that @text begins with, as somebody wrote it; NULL: none. */
+static const char *
+config_file_derper_flag_here (const char *text)
+{
+  g_autofree char *name = g_strndup (text, strcspn (text, " \t="));
+
+  return detour_derper_flag_here (name);
+}
+
+static void
+config_file_refuse_without_group (Reader *reader, const char *text, guint line)
+{
+  const char *here = config_file_derper_flag_here (text);
+
+  if (here != NULL)
+    detour_config_errors_add (
+        reader->errors, reader->file->name, line, NULL, NULL,
+        _ ("text before the first [group]; it looks like a flag of derper, which is here: %s"),
+        here);
+  else if (!reader->told_no_group)
+    config_file_complain (reader, line, NULL, _ ("text before the first [group]"));
+  reader->told_no_group = TRUE;
+}
+
 static void
 config_file_read_pair (Reader *reader, char *text, guint line)
 {
@@ -147,9 +172,7 @@ config_file_read_pair (Reader *reader, char *text, guint line)
     return;
   if (reader->group == NULL)
     {
-      if (!reader->told_no_group)
-        config_file_complain (reader, line, NULL, _ ("text before the first [group]"));
-      reader->told_no_group = TRUE;
+      config_file_refuse_without_group (reader, text, line);
       return;
     }
   if (equals == NULL)
@@ -167,9 +190,16 @@ config_file_read_pair (Reader *reader, char *text, guint line)
     {
       g_autofree char *quoted = detour_config_quote (text);
 
-      detour_config_errors_add (reader->errors, reader->file->name, line, reader->group->name, NULL,
-                                _ ("\"%s\" cannot be a key; keys are letters, digits and \"-\""),
-                                quoted);
+      const char *here = detour_derper_flag_here (text);
+
+      if (here != NULL)
+        detour_config_errors_add (reader->errors, reader->file->name, line, reader->group->name,
+                                  NULL, _ ("\"%s\" is a flag of derper, which is here: %s"), quoted,
+                                  here);
+      else
+        detour_config_errors_add (
+            reader->errors, reader->file->name, line, reader->group->name, NULL,
+            _ ("\"%s\" cannot be a key; keys are letters, digits and \"-\""), quoted);
       return;
     }
   for (guint i = 0; i < reader->group->entries->len; i++)
@@ -223,6 +253,18 @@ config_file_read_line (Reader *reader, const char *data, gsize len, guint line)
     config_file_read_pair (reader, start, line);
 }
 
+/* With the mark at its beginning, or with every other byte of its first characters zero. */
+static gboolean
+config_file_is_utf16 (const char *data, gsize len)
+{
+  if (len < 2)
+    return FALSE;
+  if (memcmp (data, "\xff\xfe", 2) == 0 || memcmp (data, "\xfe\xff", 2) == 0)
+    return TRUE;
+  return len >= 4 && (data[0] == '\0') != (data[1] == '\0')
+      && (data[0] == '\0') == (data[2] == '\0') && (data[1] == '\0') == (data[3] == '\0');
+}
+
 DetourConfigFile *
 detour_config_file_parse (const char *name, const char *data, gsize len, DetourConfigErrors *errors)
 {
@@ -246,6 +288,13 @@ detour_config_file_parse (const char *name, const char *data, gsize len, DetourC
     {
       data += 3;
       len -= 3;
+    }
+  if (config_file_is_utf16 (data, len))
+    {
+      detour_config_errors_add (errors, name, 0, NULL, NULL,
+                                _ ("this file is UTF-16; save it as UTF-8, as by: iconv -f UTF-16 "
+                                   "-t UTF-8"));
+      return self;
     }
   while (len > 0)
     {

@@ -11,6 +11,7 @@
 #include "detour-config-file.h"
 #include "detour-config-merge.h"
 #include "detour-config-value.h"
+#include "detour-derper-flags.h"
 #include "detour-nearest.h"
 #include "detour-schema.h"
 
@@ -22,6 +23,7 @@ typedef struct {
   DetourConfigErrors *errors;
   const char *vendor_file; /* NULL: none */
   const char *main_name;   /* for errors about what is not written anywhere */
+  gboolean no_file;        /* nothing but the vendor's file is there */
 } Build;
 
 static void
@@ -31,6 +33,40 @@ config_load_add_error (Build *build, GError *error, const char *file, guint line
 }
 
 /* ---- groups ---------------------------------------------------------------------------------- */
+
+/* The fixed group that has @key; NULL: none. */
+static const char *
+config_load_group_of (const char *key)
+{
+  for (guint i = 0; detour_schema_groups[i].name != NULL; i++)
+    for (const DetourConfigKey *row = detour_schema_groups[i].table; row->key != NULL; row++)
+      if (strcmp (row->key, key) == 0)
+        return detour_schema_groups[i].name;
+  return NULL;
+}
+
+/* @known: the keys that the group has. */
+static void
+config_load_refuse_key (Build *build, const DetourMergedGroup *group, const DetourMergedKey *key,
+                        const char *const *known)
+{
+  const char *elsewhere = config_load_group_of (key->key);
+  const char *here = detour_derper_flag_here (key->key);
+  const char *nearest = detour_nearest (key->key, known);
+
+  if (elsewhere != NULL)
+    detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
+                              _ ("no such key in this group; it belongs into [%s]"), elsewhere);
+  else if (here != NULL)
+    detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
+                              _ ("no such key; it is a flag of derper, which is here: %s"), here);
+  else if (nearest != NULL)
+    detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
+                              _ ("no such key; did you mean \"%s\"?"), nearest);
+  else
+    detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
+                              _ ("no such key"));
+}
 
 /* The keys of @group into settings; unknown keys and bad values are added to the errors. @core_keys
  * is a second table whose keys are somebody else's business, or NULL. */
@@ -57,16 +93,7 @@ config_load_read_settings (Build *build, const DetourMergedGroup *group,
       if (detour_settings_find_key (others, key->key) != NULL)
         continue;
       if (detour_settings_find_key (settings, key->key) == NULL)
-        {
-          const char *nearest = detour_nearest (key->key, (const char *const *) known->pdata);
-
-          if (nearest != NULL)
-            detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
-                                      _ ("no such key; did you mean \"%s\"?"), nearest);
-          else
-            detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
-                                      _ ("no such key"));
-        }
+        config_load_refuse_key (build, group, key, (const char *const *) known->pdata);
       else if (!detour_settings_set (settings, key->key, key->value, key->file, key->line, &error))
         config_load_add_error (build, error, key->file, key->line);
     }
@@ -196,8 +223,13 @@ config_load_ask_plugin (Build *build, const DetourConfigInstance *instance,
     detour_config_errors_add (build->errors, group->file, group->line, group->name, missing,
                               _ ("not set, but needed: %s"),
                               detour_settings_find_key (instance->settings, missing)->summary);
-  else if (instance->plugin->check != NULL && !instance->plugin->check (instance->settings, &error))
-    config_load_add_error (build, error, group->file, group->line);
+  else if (instance->plugin->check != NULL)
+    {
+      detour_settings_set_errors (instance->settings, build->errors);
+      if (!instance->plugin->check (instance->settings, &error) && error != NULL)
+        config_load_add_error (build, error, group->file, group->line);
+      detour_settings_set_errors (instance->settings, NULL);
+    }
 }
 
 /* Nobody but the vendor's file wants the instance. */
@@ -361,9 +393,17 @@ config_load_refuse_no_chain (Build *build, const char *file, guint line)
 
   for (guint i = 0; names[i] != NULL; i++)
     g_string_append_printf (offers, "\"%s\", ", names[i] + prefix);
-  detour_config_errors_add (build->errors, file, line, "admission", "chain",
-                            _ ("not set. Say who may use this relay: %sor \"open\" for everyone"),
-                            offers->str);
+  if (build->no_file)
+    detour_config_errors_add (
+        build->errors, file, 0, NULL, NULL,
+        _ ("there is no such file. It needs at least a line [admission] and a line chain = WORD "
+           "that says who may use this relay: %sor \"open\" for everyone. To try Detour without a "
+           "file: detourd --dev"),
+        offers->str);
+  else
+    detour_config_errors_add (build->errors, file, line, "admission", "chain",
+                              _ ("not set. Say who may use this relay: %sor \"open\" for everyone"),
+                              offers->str);
 }
 
 static void
@@ -406,10 +446,10 @@ config_load_check_admission (Build *build)
 
 static DetourConfig *
 config_load_build_config (DetourConfigMerge *merge, const char *vendor_file, const char *main_name,
-                          DetourPlugins *plugins, DetourConfigErrors *errors)
+                          gboolean no_file, DetourPlugins *plugins, DetourConfigErrors *errors)
 {
   DetourConfig *config = detour_config_new ();
-  Build build = { config, merge, plugins, errors, vendor_file, main_name };
+  Build build = { config, merge, plugins, errors, vendor_file, main_name, no_file };
 
   config->core = config_load_read_fixed (&build, "core", detour_schema_core);
   config->limits = config_load_read_fixed (&build, "limits", detour_schema_limits);
@@ -439,7 +479,7 @@ detour_config_load_text (const char *name, const char *text, gsize len, DetourPl
   g_autoptr (DetourConfigMerge) merge = detour_config_merge_new ();
 
   detour_config_merge_add (merge, file);
-  return config_load_build_config (merge, NULL, name, plugins, errors);
+  return config_load_build_config (merge, NULL, name, FALSE, plugins, errors);
 }
 
 static void
@@ -480,6 +520,7 @@ detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins,
                     DetourConfigErrors *errors)
 {
   g_autoptr (DetourConfigMerge) merge = detour_config_merge_new ();
+  gboolean no_file = FALSE;
 
   if (sources->vendor_file != NULL)
     config_load_add_file (merge, sources->vendor_file, errors);
@@ -493,11 +534,13 @@ detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins,
   if (sources->main_file != NULL)
     {
       detour_config_errors_add_file (errors, sources->main_file);
-      if (!sources->main_file_optional || g_file_test (sources->main_file, G_FILE_TEST_EXISTS))
+      no_file = sources->main_file_optional
+             && !g_file_test (sources->main_file, G_FILE_TEST_EXISTS);
+      if (!no_file)
         config_load_add_file (merge, sources->main_file, errors);
       config_load_add_drop_ins (merge, sources->main_file, errors);
     }
   return config_load_build_config (merge, sources->vendor_file,
                                    sources->main_file != NULL ? sources->main_file : "built-in",
-                                   plugins, errors);
+                                   no_file, plugins, errors);
 }

@@ -53,8 +53,7 @@ config_value_refuse (GError **error, const char *text, const char *format, ...)
   va_start (args, format);
   what = g_strdup_vprintf (format, args);
   va_end (args);
-  g_set_error (error, DETOUR_CONFIG_ERROR, DETOUR_CONFIG_ERROR_VALUE, "\"%s\" %s%s", quoted, what,
-               strstr (text, " #") != NULL ? "; a comment needs a line of its own" : "");
+  g_set_error (error, DETOUR_CONFIG_ERROR, DETOUR_CONFIG_ERROR_VALUE, "\"%s\" %s", quoted, what);
   return FALSE;
 }
 
@@ -252,8 +251,8 @@ config_value_unescape (const char **text, char separator, const char *whole, GEr
 
   for (; *p != '\0' && (separator == '\0' || *p != separator); p++)
     {
-      static const char codes[] = "sntr\\;";
-      static const char meanings[] = " \n\t\r\\;";
+      static const char codes[] = "sntr\\;,\"#";
+      static const char meanings[] = " \n\t\r\\;,\"#";
       const char *code;
 
       if (*p != '\\')
@@ -265,9 +264,9 @@ config_value_unescape (const char **text, char separator, const char *whole, GEr
       if (code == NULL)
         {
           g_string_free (out, TRUE);
-          config_value_refuse (
-              error, whole,
-              _ ("has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;"));
+          config_value_refuse (error, whole,
+                               _ ("has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ "
+                                  "\\; \\, \\\" \\#"));
           return NULL;
         }
       g_string_append_c (out, meanings[code - codes]);
@@ -316,6 +315,51 @@ config_value_parse_list (const DetourConfigKey *key, const char *text, DetourCon
   return TRUE;
 }
 
+/* A blank and then one of the signs that begin a comment in other files. */
+static gboolean
+config_value_has_comment (const char *text, const char *signs)
+{
+  for (const char *p = text; *p != '\0'; p++)
+    if ((*p == ' ' || *p == '\t') && p[1] != '\0' && strchr (signs, p[1]) != NULL)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+config_value_has_bare_comma (const char *text)
+{
+  for (const char *p = text; *p != '\0'; p++)
+    {
+      if (*p == '\\' && p[1] != '\0')
+        p++;
+      else if (*p == ',')
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* What other formats have and this one has not; it would become part of the value. */
+static gboolean
+config_value_check_form (const DetourConfigKey *key, const char *text, GError **error)
+{
+  gboolean list = (key->flags & DETOUR_CONFIG_LIST) != 0;
+  gsize n = strlen (text);
+
+  if (n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n - 1] == text[0])
+    return config_value_refuse (error, text, _ ("is in quotes; write the value without them"));
+  if (config_value_has_comment (text, list ? "#" : "#;"))
+    return config_value_refuse (error, text,
+                                _ ("has a comment behind it; a comment needs a line of its own, "
+                                   "and \\# stands for a # that "
+                                   "belongs to the value"));
+  if (list && config_value_has_bare_comma (text))
+    return config_value_refuse (
+        error, text,
+        _ ("has a comma; the values of a list are separated by \";\", and \\, stands for a comma "
+           "that belongs to one"));
+  return TRUE;
+}
+
 gboolean
 detour_config_value_parse (const DetourConfigKey *key, const char *text, DetourConfigValue *out,
                            GError **error)
@@ -324,6 +368,8 @@ detour_config_value_parse (const DetourConfigKey *key, const char *text, DetourC
   const char *p = text;
 
   memset (out, 0, sizeof *out);
+  if (!config_value_check_form (key, text, error))
+    return FALSE;
   if ((key->flags & DETOUR_CONFIG_LIST) != 0)
     return config_value_parse_list (key, text, out, error);
 

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "detour-paths.h"
+
 void
 detour_config_instance_free (gpointer data)
 {
@@ -59,4 +61,12 @@ detour_config_find (const DetourConfig *self, const char *id)
         return instance;
     }
   return NULL;
+}
+
+char *
+detour_config_state_directory (const DetourConfig *self)
+{
+  if (self->options.core.state_directory != NULL)
+    return g_strdup (self->options.core.state_directory);
+  return detour_paths_state_directory ();
 }

@@ -45,6 +45,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourConfig, detour_config_unref)
 /* @id: "KIND/NAME"; NULL when there is none. */
 DetourConfigInstance *detour_config_find (const DetourConfig *self, const char *id);
 
+/* Where the daemon keeps its state; free with g_free(). */
+char *detour_config_state_directory (const DetourConfig *self);
+
 /* The whole configuration as a file, with the origin of each value; secrets are masked. Free with
  * g_free(). */
 char *detour_config_dump (const DetourConfig *self);

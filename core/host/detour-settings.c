@@ -22,7 +22,8 @@ struct _DetourSettings {
   guint line;
   const DetourConfigKey *table;
   guint n_keys;
-  Setting *settings; /* one for each key of the table */
+  Setting *settings;          /* one for each key of the table */
+  DetourConfigErrors *errors; /* while check() runs, else NULL */
 };
 
 static const DetourConfigKey no_keys[] = { { NULL } };
@@ -326,18 +327,79 @@ detour_settings_fill (const DetourSettings *self, gpointer fields)
 }
 
 void
+detour_settings_set_errors (DetourSettings *self, DetourConfigErrors *errors)
+{
+  self->errors = errors;
+}
+
+/* Where @key was written, or the group's header. */
+static void
+settings_place (const DetourSettings *self, const char *key, const char **file, guint *line)
+{
+  const Setting *setting = key != NULL ? settings_find (self, key) : NULL;
+
+  *file = setting != NULL && setting->file != NULL ? setting->file : self->file;
+  *line = setting != NULL && setting->file != NULL ? setting->line : self->line;
+}
+
+static char *G_GNUC_PRINTF (3, 0)
+    settings_message (const DetourSettings *self, const char *key, const char *format, va_list args)
+{
+  g_autofree char *place = NULL;
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  const char *file;
+  guint line;
+
+  settings_place (self, key, &file, &line);
+  place = detour_config_place (file, line, self->group, key);
+  return g_strconcat (place, text, NULL);
+}
+
+void
 detour_settings_error (const DetourSettings *self, const char *key, GError **error,
                        const char *format, ...)
 {
-  const Setting *setting = key != NULL ? settings_find (self, key) : NULL;
-  const char *file = setting != NULL && setting->file != NULL ? setting->file : self->file;
-  guint line = setting != NULL && setting->file != NULL ? setting->line : self->line;
-  g_autofree char *place = detour_config_place (file, line, self->group, key);
-  g_autofree char *text = NULL;
+  g_autofree char *message = NULL;
   va_list args;
 
   va_start (args, format);
-  text = g_strdup_vprintf (format, args);
+  message = settings_message (self, key, format, args);
   va_end (args);
-  g_set_error (error, DETOUR_CONFIG_ERROR, DETOUR_CONFIG_ERROR_REFUSED, "%s%s", place, text);
+  g_set_error_literal (error, DETOUR_CONFIG_ERROR, DETOUR_CONFIG_ERROR_REFUSED, message);
+}
+
+void
+detour_settings_complain (const DetourSettings *self, const char *key, const char *format, ...)
+{
+  g_autofree char *message = NULL;
+  const char *file;
+  guint line;
+  va_list args;
+
+  va_start (args, format);
+  message = settings_message (self, key, format, args);
+  va_end (args);
+  settings_place (self, key, &file, &line);
+  if (self->errors != NULL)
+    detour_config_errors_add_line (self->errors, file, line, message);
+  else
+    g_warning ("%s", message);
+}
+
+void
+detour_settings_warn (const DetourSettings *self, const char *key, const char *format, ...)
+{
+  g_autofree char *message = NULL;
+  const char *file;
+  guint line;
+  va_list args;
+
+  va_start (args, format);
+  message = settings_message (self, key, format, args);
+  va_end (args);
+  settings_place (self, key, &file, &line);
+  if (self->errors != NULL)
+    detour_config_errors_warn_line (self->errors, file, line, message);
+  else
+    g_warning ("%s", message);
 }

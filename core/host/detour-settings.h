@@ -39,6 +39,9 @@ const char *detour_settings_text (const DetourSettings *self, const char *key);
 gboolean detour_settings_origin (const DetourSettings *self, const char *key, const char **file,
                                  guint *line);
 
+/* Where detour_settings_complain() and detour_settings_warn() go from now on; NULL: to the log. */
+void detour_settings_set_errors (DetourSettings *self, DetourConfigErrors *errors);
+
 /* Both have the same table and mean the same. */
 gboolean detour_settings_equal (const DetourSettings *a, const DetourSettings *b);
 gboolean detour_settings_same_value (const DetourSettings *a, const DetourSettings *b,

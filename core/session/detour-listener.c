@@ -7,9 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gio/gio.h>
 #include <stdlib.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "detour-config-trial.h"
 
 /* First descriptor that a service manager passes. */
 #define PASSED_FIRST 3
@@ -91,6 +94,17 @@ listener_family_of (const char *const *addresses, guint index, DetourListenerFla
   return AF_UNSPEC;
 }
 
+/* What an operator can do where @problem kept @address from being bound; may be empty. */
+static char *
+listener_remedy (const GError *problem, const DetourAddress *address)
+{
+  if (g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE) && address->port != 0)
+    return detour_config_bind_remedy (EADDRINUSE, address->port, FALSE);
+  if (g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED) && address->port != 0)
+    return detour_config_bind_remedy (EACCES, address->port, FALSE);
+  return g_strdup ("");
+}
+
 static gboolean
 listener_bind_all (DetourListener *self, const DetourSettings *settings,
                    const char *const *addresses, const char *key,
@@ -107,7 +121,10 @@ listener_bind_all (DetourListener *self, const DetourSettings *settings,
                                    options, &problem);
       if (fd < 0)
         {
-          detour_settings_error (settings, key, error, "%s: %s", addresses[i], problem->message);
+          g_autofree char *remedy = listener_remedy (problem, &address);
+
+          detour_settings_error (settings, key, error, "%s: %s%s", addresses[i], problem->message,
+                                 remedy);
           return FALSE;
         }
       listener_add_socket (self, fd);

@@ -294,6 +294,26 @@ cert_pair_to_cert (const Chain *chain, gnutls_x509_privkey_t key, const char *co
   return cert;
 }
 
+/* Both are looked at, so that an operator hears of both at once. */
+static gboolean
+cert_pair_load_both (const char *chain_path, const char *key_path, Chain *chain,
+                     gnutls_x509_privkey_t *key, gboolean *exposed, GError **error)
+{
+  g_autoptr (GError) of_chain = NULL;
+  g_autoptr (GError) of_key = NULL;
+
+  gboolean good = cert_pair_chain_load (chain_path, chain, &of_chain);
+
+  good = cert_pair_key_load (key_path, key, exposed, &of_key) && good;
+  if (of_chain != NULL && of_key != NULL)
+    g_set_error (error, of_chain->domain, of_chain->code, "%s; and %s", of_chain->message,
+                 of_key->message);
+  else if (of_chain != NULL || of_key != NULL)
+    g_propagate_error (error,
+                       of_chain != NULL ? g_steal_pointer (&of_chain) : g_steal_pointer (&of_key));
+  return good;
+}
+
 DetourCert *
 cert_pair_load (const char *chain_path, const char *key_path, const char *name,
                 CertPairNotes *notes, GError **error)
@@ -303,8 +323,7 @@ cert_pair_load (const char *chain_path, const char *key_path, const char *name,
   g_auto (GStrv) names = NULL;
 
   *notes = (CertPairNotes) { 0 };
-  if (!cert_pair_chain_load (chain_path, &chain, error)
-      || !cert_pair_key_load (key_path, &key, &notes->exposed, error)
+  if (!cert_pair_load_both (chain_path, key_path, &chain, &key, &notes->exposed, error)
       || !cert_pair_matches (&chain, key, chain_path, key_path, error))
     return NULL;
   names = cert_pair_leaf_names (chain.list[0]);

@@ -40,6 +40,29 @@ log_file_open_file (const DetourSettings *settings, GError **error)
   return fd;
 }
 
+/* A log that cannot be written does not keep the relay from starting, but should be known before.
+ */
+static gboolean
+log_file_check (const DetourSettings *settings, GError **error)
+{
+  const char *path = detour_settings_string (settings, "path");
+  g_autofree char *folder = g_path_get_dirname (path);
+  struct stat st;
+
+  if (stat (path, &st) == 0 && S_ISDIR (st.st_mode))
+    detour_settings_warn (settings, "path", "%s is a directory; write the name of a file in it",
+                          path);
+  else if (faccessat (AT_FDCWD, path, W_OK, AT_EACCESS) == 0)
+    return TRUE;
+  else if (errno != ENOENT)
+    detour_settings_warn (settings, "path", "%s cannot be written by user %u: %s", path,
+                          (guint) geteuid (), g_strerror (errno));
+  else if (faccessat (AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
+    detour_settings_warn (settings, "path", "%s cannot be made by user %u: %s: %s", path,
+                          (guint) geteuid (), folder, g_strerror (errno));
+  return TRUE;
+}
+
 static gboolean
 log_file_write_all (int fd, const char *data, gsize len)
 {
@@ -129,5 +152,5 @@ static const DetourLogFuncs log_file_funcs = { .write = log_file_write };
 
 DETOUR_PLUGIN_DEFINE (.name = "log-file", .kind = DETOUR_KIND_LOG,
                       .summary = "appends the log to a file", .config = log_file_config,
-                      .start = log_file_start, .reload = log_file_reload, .stop = log_file_stop,
-                      .funcs.log = &log_file_funcs);
+                      .check = log_file_check, .start = log_file_start, .reload = log_file_reload,
+                      .stop = log_file_stop, .funcs.log = &log_file_funcs);

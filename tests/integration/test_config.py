@@ -5,12 +5,13 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 import os
 import re
 import socket
+import subprocess
 
 import pytest
 
 from control import ask, detourctl
-from derp_client import Closed, Stream, http_request
-from relay import BUILD, EVERYTHING, SMALL, StartFailed, run_detourd, with_keys, without_group
+from derp_client import PATIENCE, Closed, Stream, http_request
+from relay import BUILD, EVERYTHING, SMALL, StartFailed, daemon_environment, run_detourd, with_keys, without_group
 
 BAD = """\
 # A file with errors.
@@ -99,6 +100,23 @@ MISTAKES = {
     "rate file that is not there": ("[limits]\nrate-config-file = /proc/nowhere", r"\[limits\] rate-config-file: .*/proc/nowhere"),
     "relative path": ("[core]\nstate-directory = state", r"\[core\] state-directory"),
     "enabled of what": ("[service stun]\nenabled = perhaps", r'\[service stun\] enabled: "perhaps"'),
+    "quotes": ('[core]\nhostname = "relay.example.com"', r'\[core\] hostname: ""relay.example.com"" is in quotes; write the value without'),
+    "commas in a list": ("[admission]\nchain = tailscaled, keys", r"\[admission\] chain: .* has a comma; .* separated by \";\""),
+    "comment behind a text": ("[core]\nhostname = relay.example.com # mine", r"\[core\] hostname: .* a comment needs a line of its own"),
+    "host name with a scheme": ("[core]\nhostname = https://relay.example.com:443/",
+                                r"\[core\] hostname: .* more than a name; .*: relay\.example\.com$"),
+    "host name with a final dot": ("[core]\nhostname = relay.example.com.", r"\[core\] hostname: .* a dot at the end: relay\.example\.com$"),
+    "host name with foreign letters": ("[core]\nhostname = größe.example", r"\[core\] hostname: .*; write xn--gre-6ka8i\.example$"),
+    "derper's flag as a key": ("[core]\nverify-clients = true", r"\[core\] verify-clients: no such key; .* \[admission\] chain = tailscaled"),
+    "derper's flag with dashes": ("[core]\n-certmode = manual", r'"-certmode" is a flag of derper, .*\[cert main\]'),
+    "derper's flag before all groups": ("verify-clients = true", r":1: text before the first \[group\].*\[admission\] chain = tailscaled"),
+    "key of another group": ("[limits]\nhostname = relay.example.com", r"\[limits\] hostname: no such key in this group; it belongs into \[core\]"),
+    "one TCP address twice": ("[transport second]\nplugin = tls\nlisten = [::]:1",
+                              r"\[transport second\] listen: \[::\]:1 is taken already, by 127\.0\.0\.1:1 of \[transport http\] on line \d+ of "),
+    "one UDP address twice": ("[service stun]\nlisten = :3479\n[service two]\nplugin = stun\nlisten = 127.0.0.1:3479",
+                              r"\[service two\] listen: 127\.0\.0\.1:3479 is taken already, by :3479 of \[service stun\]"),
+    "an address twice in a list": ("[service stun]\nlisten = 127.0.0.1:3479;127.0.0.1:3479", r"\[service stun\] listen: 127\.0\.0\.1:3479 is there twice"),
+    "chain and key": ("[cert main]\nplugin = file\nchain-file = /proc/nochain\nkey-file = /proc/nokey", r"/proc/nochain: cannot be read.*/proc/nokey: cannot be read"),
     "not UTF-8": ("[core]\nhostname = \udcff", r"."),
     "no group": ("queue-packets = 5", r"."),
     "no equals sign": ("[limits]\nqueue-packets", r"."),
@@ -121,7 +139,106 @@ def test_mistakes(tmp_path, addition, complaint):
     path.write_bytes(text.replace("{dir}", str(tmp_path)).encode("utf-8", "surrogateescape"))
     _, errors = run_detourd("--check-config", "--config", path, "--no-vendor", code=78)
     assert str(path) in errors
-    assert re.search(complaint, errors), errors
+    assert re.search(complaint, errors, re.M), errors
+
+
+def test_utf_16_is_told(tmp_path):
+    path = tmp_path / "detour.conf"
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        path.write_bytes(GOOD.lstrip().encode(encoding))
+        _, errors = run_detourd("--check-config", "--config", path, "--no-vendor", code=78)
+        assert f"{path}: this file is UTF-16; save it as UTF-8, as by: iconv" in errors
+        assert "NUL byte" not in errors
+
+
+def check(path, code=0, **environment):
+    """What --check-config says, on both streams."""
+    done = subprocess.run([BUILD / "core" / "app" / "detourd", "--check-config", "--config", path, "--no-vendor"], capture_output=True,
+                          text=True, check=False, timeout=PATIENCE, env=daemon_environment() | {"LC_ALL": "C.UTF-8"} | environment)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_port_that_is_taken_is_told_with_its_owner(tmp_path, make_relay):
+    with socket.socket() as taken, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        datagrams.bind(("127.0.0.1", 0))
+        tcp, udp = taken.getsockname()[1], datagrams.getsockname()[1]
+        path = write(tmp_path, with_keys(with_keys(GOOD, "transport http", listen=f"127.0.0.1:{tcp}"), "service stun", listen=f"127.0.0.1:{udp}"))
+        said = check(path, 78)
+        owner = rf"Address already in use; \S+ \(process {os.getpid()}\) has the port"
+        assert re.search(rf"\[transport http\] listen: 127\.0\.0\.1:{tcp}: {owner}", said), said
+        assert re.search(rf"\[service stun\] listen: 127\.0\.0\.1:{udp}: {owner}", said), said
+        assert "2 errors" in said
+        _, errors = run_detourd("--config", write(tmp_path, with_keys(GOOD, "transport http", listen=f"127.0.0.1:{tcp}")), "--no-vendor", code=1)
+        assert re.search(owner, errors), errors
+
+
+def test_the_ports_of_a_running_relay_are_its_own(make_relay):
+    relay = make_relay()
+    assert "the configuration is good" in check(relay.config_file)
+
+
+def test_a_state_directory_that_cannot_be_made(tmp_path):
+    file = write(tmp_path, "text", "file")
+    said = check(write(tmp_path, GOOD.replace("{dir}/state", f"{file}/state")), 78)
+    assert f"[core] state-directory: {file}/state: Not a directory" in said
+    said = check(write(tmp_path, GOOD.replace("{dir}/state", str(file))), 78)
+    assert f"[core] state-directory: {file} is not a directory" in said
+
+
+def test_plugin_path_without_transports(tmp_path):
+    said = check(write(tmp_path, "[core]\nstate-directory = {dir}/state\nplugin-path = {dir}\n[admission]\nchain = open\n"), 78)
+    assert re.search(r":3: \[core\] plugin-path: no transport is found in .*, so nothing would listen", said), said
+    said = check(write(tmp_path, "[core]\nstate-directory = {dir}/state\n[admission]\nchain = open\n"), 78)
+    assert "no [transport NAME] is enabled, so nothing would listen" in said
+
+
+def test_warnings_do_not_refuse_a_file(tmp_path):
+    said = check(write(tmp_path, GOOD + "[transport second]\nplugin = tls\nlisten = 127.0.0.1:0\n[auth friends]\nplugin = tailscaled\n"
+                                        "[log main]\nplugin = file\npath = {dir}/no/folder/log\n"))
+    assert re.search(r":\d+: \[transport second\] cert: no \[cert NAME\] is enabled, so everyone is turned away", said), said
+    assert re.search(r":\d+: \[auth friends\]: it decides about nobody, because \[admission\] chain does not name it", said), said
+    assert re.search(rf":\d+: \[log main\] path: {tmp_path}/no/folder/log cannot be made by user \d+: .*No such file", said), said
+    assert "the configuration is good, but see the 2 lines above" in said
+
+
+def test_no_file_at_all(tmp_path):
+    """The usual file is not there; where it is, on the machine of a developer, there is nothing to see."""
+    done = subprocess.run([BUILD / "core" / "app" / "detourd", "--check-config"], capture_output=True, text=True, check=False, timeout=PATIENCE,
+                          env=daemon_environment() | {"LC_ALL": "C.UTF-8"})
+    path = re.search(r"FILE instead of (\S+)", subprocess.run([BUILD / "core" / "app" / "detourd", "--help"], capture_output=True, text=True,
+                                                              check=True, env=daemon_environment() | {"LC_ALL": "C.UTF-8"}).stdout)[1]
+    if os.path.exists(path):
+        pytest.skip(f"{path} is there")
+    assert done.returncode == 78
+    assert f"{path}: there is no such file. It needs at least a line [admission] and a line chain = WORD" in done.stderr
+    assert "detourd --dev" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_check_by_root_is_made_as_the_user_of_the_daemon(tmp_path):
+    """The user that owns the state directory reads what the daemon would read."""
+    state = tmp_path / "own-state"
+    state.mkdir()
+    os.chown(state, 65534, 65534)
+    for folder in (tmp_path, *tmp_path.parents):
+        if not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    key = tmp_path / "rates"
+    key.write_text("{}")
+    path = write(tmp_path, GOOD.replace("{dir}/state", str(state)) + "[limits]\nrate-config-file = {dir}/rates\n")
+    path.chmod(0o644)
+    key.chmod(0o644)
+    assert "checked as user nobody" in check(path, STATE_DIRECTORY=str(state))
+    said = check(write(tmp_path, GOOD.replace("{dir}/state", f"{state}/../other/state")), 78, STATE_DIRECTORY=str(state))
+    assert re.search(r"\[core\] state-directory: .* cannot be made by user 65534, who may not write ", said), said
+    path = write(tmp_path, GOOD.replace("{dir}/state", str(state)) + "[limits]\nrate-config-file = {dir}/rates\n")
+    key.chmod(0o600)
+    said = check(path, 78, STATE_DIRECTORY=str(state))
+    assert re.search(r"\[limits\] rate-config-file: .*rates: cannot be read: Permission denied; this process has user 65534, "
+                     r"the file belongs to user 0", said), said
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"PerClientRateLimitBytesPerSec": -1}', '{"PerClientRateBurstBytes": 1.5}'])

@@ -108,7 +108,7 @@ texts (void)
     { "address", "[::]:443", "[::]:443" },
     { "cidr", "192.0.2.0/24", "192.0.2.0/24" },
     { "string", "", "" },
-    { "string", "two words; one value # all of it", "two words; one value # all of it" },
+    { "string", "two words; one value \\# all of it", "two words; one value # all of it" },
     { "string", "\\stab\\tline\\nback\\\\semi\\;end\\s", " tab\tline\nback\\semi;end " },
     { "string", "größer", "größer" },
   };
@@ -174,7 +174,21 @@ refused (void)
     { "uint", "18446744073709551616",
       "\"18446744073709551616\" is not a number; write digits only" },
     { "uint", "443 # tls",
-      "\"443 # tls\" is not a number; write digits only; a comment needs a line of its own" },
+      "\"443 # tls\" has a comment behind it; a comment needs a line of its own, and \\# stands "
+      "for a "
+      "# that belongs to the value" },
+    { "uint", "443 ; tls",
+      "\"443 ; tls\" has a comment behind it; a comment needs a line of its own, and \\# stands "
+      "for a "
+      "# that belongs to the value" },
+    { "uint", "\"443\"", "\"\"443\"\" is in quotes; write the value without them" },
+    { "strings", "a, b",
+      "\"a, b\" has a comma; the values of a list are separated by \";\", and \\, stands for a "
+      "comma "
+      "that belongs to one" },
+    { "addresses", "\":80\";\":81\"",
+      "\"\":80\";\":81\"\" is in quotes; write the value without them" },
+    { "uint", "'443'", "\"'443'\" is in quotes; write the value without them" },
     { "uint", "off", "\"off\" is not a number; write digits only" },
     { "uint-ranged", "9", "\"9\" is out of range; it goes from 10 to 20" },
     { "uint-ranged", "21", "\"21\" is out of range; it goes from 10 to 20" },
@@ -210,15 +224,18 @@ refused (void)
       "\"here\" is not a network: write ADDRESS or ADDRESS/BITS, as in 192.0.2.0/24 or "
       "2001:db8::/32" },
     { "string", "a\\xb",
-      "\"a\\xb\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;" },
+      "\"a\\xb\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\; \\, "
+      "\\\" \\#" },
     { "string", "a\\",
-      "\"a\\\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;" },
+      "\"a\\\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\; \\, "
+      "\\\" \\#" },
     { "uints", "1;x;3", "\"x\" is not a number; write digits only" },
     { "uints", "1;10", "\"10\" is out of range; it goes from 1 to 9" },
     { "uints", "x;2;10",
       "\"x\" is not a number; write digits only; \"10\" is out of range; it goes from 1 to 9" },
     { "strings", "a;\\",
-      "\"a;\\\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\;" },
+      "\"a;\\\" has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ \\; \\, "
+      "\\\" \\#" },
     { "bool", "a\001b",
       "\"a\\x01b\" is neither true nor false; write true, yes, on, false, no or off" },
   };
