@@ -1,4 +1,4 @@
-/* detour-dev.c: `detourd --dev`: a relay to try things with, which leaves nothing behind.
+/* detour-dev.c: `detourd --dev`: a relay for trying things out, which removes its state at the end.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

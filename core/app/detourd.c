@@ -59,8 +59,8 @@ detourd_list_plugins (DetourPlugins *plugins)
   return DETOUR_EXIT_GOOD;
 }
 
-/* A plugin that is there but cannot be used costs its instance, not the relay, and is no error of
- * the file. */
+/* A plugin that is installed but cannot be used makes its instance fail and not the relay, so it is
+ * no error of the file. */
 static void
 detourd_print_broken (const DetourConfig *config)
 {
@@ -233,8 +233,8 @@ detourd_run (const DetourOptions *options)
   return detour_daemon_run (config, &sources, plugins, options->dev);
 }
 
-/* Help and the errors of a configuration that somebody checks are for people; what the daemon says
- * is for its log. */
+/* Help and the errors of --check-config are translated, because people read them at a terminal. The
+ * log stays English. */
 static void
 detourd_speak_to_people (void)
 {

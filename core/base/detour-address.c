@@ -8,7 +8,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-G_DEFINE_QUARK (detour - address - error - quark, detour_address_error)
+G_DEFINE_QUARK (detour_address_error_quark, detour_address_error)
 
 static const guint8 v4_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 

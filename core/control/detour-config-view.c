@@ -1,4 +1,4 @@
-/* detour-config-view.c: a configuration told to people and programs, key by key.
+/* detour-config-view.c: describes a configuration to operators and programs, key by key.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -16,7 +16,7 @@ typedef struct {
   const char *group;
   const DetourConfigKey *key;
   const DetourSettings *settings;       /* NULL for `plugin` and `enabled` of an instance */
-  const DetourSettings *in_force;       /* NULL: nobody goes by it */
+  const DetourSettings *in_force;       /* NULL: no running daemon uses the key */
   const DetourConfigInstance *instance; /* NULL in a fixed group */
 } Item;
 
@@ -71,7 +71,7 @@ config_view_waits (const Item *item)
       && detour_roster_key_waits (item->in_force, item->settings, item->key);
 }
 
-/* The settings whose value counts now. */
+/* The settings whose value is in force now. */
 static const DetourSettings *
 config_view_counting (const Item *item)
 {

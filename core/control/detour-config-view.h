@@ -1,4 +1,4 @@
-/* detour-config-view.h: a configuration told to people and programs, key by key.
+/* detour-config-view.h: describes a configuration to operators and programs, key by key.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The forms are those of data/io.github.detourd.Detour1.xml; detourctl uses them on files as well.
@@ -24,7 +24,7 @@ GVariant *detour_config_view_explain (const DetourConfig *config, const DetourRo
  * waits; floating, empty when nothing waits. A value that is not set is empty. */
 GVariant *detour_config_view_waiting (const DetourConfig *config, const DetourRoster *roster);
 
-/* What is wrong with the files; empty when nothing is. */
+/* Checks the files and returns their errors, one line each; empty when there are none. */
 GStrv detour_config_view_check (const DetourConfigSources *sources, DetourPlugins *plugins);
 
 G_END_DECLS

@@ -1,4 +1,4 @@
-/* detour-config-check.c: what no single value shows: whether what a configuration names is there.
+/* detour-config-check.c: checks of a whole configuration: names, files, and addresses used twice.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -12,7 +12,7 @@
 #include "detour-rate-config.h"
 #include "detour-server-key.h"
 
-/* Says of @key, which is set, what is wrong with it. */
+/* Adds an error about @key at the place where its value was written. */
 static void config_check_complain (DetourConfigErrors *errors, const DetourSettings *settings,
                                    const char *key, const char *format, ...) G_GNUC_PRINTF (4, 5);
 
@@ -34,7 +34,7 @@ config_check_complain (DetourConfigErrors *errors, const DetourSettings *setting
   detour_config_errors_add_line (errors, file, line, error->message);
 }
 
-/* One that is missing is made later. */
+/* A missing key file is no error, because the daemon makes it as it starts. */
 static void
 config_check_key_file (const DetourConfig *config, DetourConfigErrors *errors)
 {
@@ -129,7 +129,7 @@ config_check_limits (const DetourConfig *config, DetourConfigErrors *errors)
     config_check_complain (errors, config->limits, "rate-config-file", "%s", error->message);
 }
 
-/* There is no [cert @name]. */
+/* Says that there is no [cert @name], and which ones there are. */
 static void
 config_check_refuse_cert (const DetourConfig *config, const DetourSettings *settings,
                           const char *key, const char *name, DetourConfigErrors *errors)
@@ -211,8 +211,8 @@ typedef struct {
   guint v4, v6; /* how much of each family it takes */
 } Place;
 
-/* As a listener binds it: what stands for everything leaves an IPv4 address with the same port to
- * the entry of its list that names it. */
+/* How much of each family a listener binds: a wildcard leaves IPv4 to another entry of its list
+ * that has an IPv4 address with the same port. */
 static void
 config_check_place_families (Place *self, const char *const *list)
 {

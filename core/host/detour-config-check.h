@@ -1,4 +1,4 @@
-/* detour-config-check.h: what no single value shows: whether what a configuration names is there.
+/* detour-config-check.h: checks of a whole configuration: names, files, and addresses used twice.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

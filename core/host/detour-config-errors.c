@@ -1,4 +1,4 @@
-/* detour-config-errors.c: everything that is wrong with a configuration, gathered in one run.
+/* detour-config-errors.c: the errors and warnings of a configuration, collected in one run.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -7,7 +7,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-/* A file of rubbish has an error on each line; nobody reads more than this. */
+/* Lines that are kept; a file of rubbish has an error on each of its lines. */
 #define LINES_MAX 200u
 #define QUOTE_MAX 80
 
@@ -25,7 +25,7 @@ struct _DetourConfigErrors {
   guint n_errors;   /* may be more than there are lines */
 };
 
-G_DEFINE_QUARK (detour - config - error - quark, detour_config_error)
+G_DEFINE_QUARK (detour_config_error_quark, detour_config_error)
 
 static void
 config_errors_error_line_clear (gpointer data)
@@ -92,7 +92,7 @@ detour_config_place (const char *file, guint line, const char *group, const char
   return g_string_free (place, FALSE);
 }
 
-/* Messages quote files and paths, which may hold anything. */
+/* Messages quote files and paths, which may hold any bytes. */
 static char *
 config_errors_escape_controls (const char *text, guint max)
 {

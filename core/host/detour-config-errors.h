@@ -1,4 +1,4 @@
-/* detour-config-errors.h: everything that is wrong with a configuration, gathered in one run.
+/* detour-config-errors.h: the errors and warnings of a configuration, collected in one run.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -11,7 +11,7 @@ GQuark detour_config_error_quark (void);
 
 typedef enum {
   DETOUR_CONFIG_ERROR_VALUE,   /* the text of a value does not fit its type */
-  DETOUR_CONFIG_ERROR_REFUSED, /* anything else a person must mend in the files */
+  DETOUR_CONFIG_ERROR_REFUSED, /* any other fault of the files */
 } DetourConfigErrorCode;
 
 typedef struct _DetourConfigErrors DetourConfigErrors;
@@ -40,7 +40,7 @@ void detour_config_errors_add (DetourConfigErrors *self, const char *file, guint
 void detour_config_errors_add_line (DetourConfigErrors *self, const char *file, guint line,
                                     const char *text);
 
-/* The same for what an operator should know, though the configuration can be used like this. */
+/* The same for warnings: the configuration can be used, but may not do what its author wants. */
 void detour_config_errors_warn (DetourConfigErrors *self, const char *file, guint line,
                                 const char *group, const char *key, const char *format, ...)
     G_GNUC_PRINTF (6, 7);

@@ -138,7 +138,8 @@ config_file_key_is_sane (const char *key)
   return TRUE;
 }
 
-/* The flag of derper that @text begins with, as somebody wrote it; NULL: none. */
+/* What does the same as the flag of derper that @text begins with; NULL when it begins with none.
+ */
 static const char *
 config_file_derper_flag_here (const char *text)
 {

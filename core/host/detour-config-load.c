@@ -1,4 +1,4 @@
-/* detour-config-load.c: makes a configuration of its files, with all that is wrong in one run.
+/* detour-config-load.c: builds a configuration from its files and collects all errors in one run.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -15,14 +15,14 @@
 #include "detour-nearest.h"
 #include "detour-schema.h"
 
-/* What the checks of one load share. */
+/* State of one load. */
 typedef struct {
   DetourConfig *config;
   DetourConfigMerge *merge;
   DetourPlugins *plugins;
   DetourConfigErrors *errors;
   const char *vendor_file; /* NULL: none */
-  const char *main_name;   /* for errors about what is not written anywhere */
+  const char *main_name;   /* where errors point that belong to no line */
   gboolean no_file;        /* nothing but the vendor's file is there */
 } Build;
 
@@ -124,7 +124,7 @@ config_load_refuse_group (Build *build, const DetourMergedGroup *group, const ch
   detour_config_errors_add (build->errors, group->file, group->line, group->name, NULL, "%s", text);
 }
 
-/* Neither fixed nor an instance: says what it may have been. */
+/* Refuses a group that is neither fixed nor an instance, and suggests the nearest name. */
 static void
 config_load_refuse_unknown_group (Build *build, const DetourMergedGroup *group)
 {
@@ -232,7 +232,7 @@ config_load_ask_plugin (Build *build, const DetourConfigInstance *instance,
     }
 }
 
-/* Nobody but the vendor's file wants the instance. */
+/* Whether only the vendor's file mentions the instance. */
 static gboolean
 config_load_is_only_offered (const Build *build, const DetourMergedGroup *group)
 {
@@ -383,7 +383,7 @@ config_load_refuse_chain_name (Build *build, const char *name, const char *file,
                               _ ("there is no [auth %s]; there are %s"), quoted, there);
 }
 
-/* Nobody said who may use the relay: offers what there is. */
+/* Says that [admission] chain is missing, and which plugins it could name. */
 static void
 config_load_refuse_no_chain (Build *build, const char *file, guint line)
 {

@@ -1,4 +1,4 @@
-/* detour-config-load.h: makes a configuration of its files, with all that is wrong in one run.
+/* detour-config-load.h: builds a configuration from its files and collects all errors in one run.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -7,7 +7,7 @@
 
 G_BEGIN_DECLS
 
-/* Where a configuration comes from, in the order of merging. All may be NULL. */
+/* The files of a configuration, in the order in which they are merged. Each may be NULL. */
 typedef struct {
   const char *vendor_file;
   const char *built_in; /* text, not a path */
@@ -18,7 +18,7 @@ typedef struct {
 /**
  * detour_config_load:
  * @plugins: asked for the tables of the instances; plugins are loaded, never started
- * @errors: everything that is wrong is added here
+ * @errors: errors and warnings are added here
  *
  * Reads the files of @sources and the `conf.d` folder beside the main file, merges them key by key,
  * and checks everything, the plugins' own check() included. Main thread.

@@ -32,9 +32,23 @@ config_trial_complain (DetourConfigErrors *errors, const DetourSettings *setting
   detour_config_errors_add_line (errors, file, line, error->message);
 }
 
+static void
+config_trial_warn (DetourConfigErrors *errors, const DetourSettings *settings, const char *key,
+                   const char *text)
+{
+  g_autoptr (GError) error = NULL;
+  const char *file = NULL;
+  guint line = 0;
+
+  detour_settings_origin (settings, key, &file, &line);
+  detour_settings_error (settings, key, &error, "%s", text);
+  detour_config_errors_warn_line (errors, file, line, error->message);
+}
+
 /* It is there and may be written, or the folder that is to hold it is and may. */
 static void
-config_trial_check_state (const DetourConfig *config, const char *path, DetourConfigErrors *errors)
+config_trial_check_state (const DetourConfig *config, const char *path, gboolean sure,
+                          DetourConfigErrors *errors)
 {
   g_autofree char *folder = g_strdup (path);
   g_autofree char *text = NULL;
@@ -63,7 +77,10 @@ config_trial_check_state (const DetourConfig *config, const char *path, DetourCo
         _ ("%s cannot be made by user %u, who may not write %s; make it once as "
            "root, and give it to the user that the relay runs as"),
         path, (guint) geteuid (), folder);
-  config_trial_complain (errors, config->core, "state-directory", text);
+  if (sure)
+    config_trial_complain (errors, config->core, "state-directory", text);
+  else
+    config_trial_warn (errors, config->core, "state-directory", text);
 }
 
 /* ---- transports ------------------------------------------------------------------------------ */
@@ -189,7 +206,11 @@ config_trial_check_port (const DetourSettings *settings, const char *key, const 
   if (number == EADDRINUSE && strstr (remedy, OWN_NAME) != NULL)
     return;
   message = g_strdup_printf ("%s: %s%s", text, g_strerror (number), remedy);
-  config_trial_complain (errors, settings, key, message);
+  /* The service has the privilege, and whoever checks its configuration needs none. */
+  if (number == EACCES)
+    config_trial_warn (errors, settings, key, message);
+  else
+    config_trial_complain (errors, settings, key, message);
 }
 
 static void
@@ -224,7 +245,10 @@ void
 detour_config_try (const DetourConfig *config, const char *state_directory, gboolean any_port,
                    DetourConfigErrors *errors)
 {
-  config_trial_check_state (config, state_directory, errors);
+  /* Another user can read the files and still not be the one that the relay runs as. */
+  gboolean sure = any_port || geteuid () == 0;
+
+  config_trial_check_state (config, state_directory, sure, errors);
   config_trial_check_transports (config, errors);
   for (guint i = 0; i < config->instances->len; i++)
     {

@@ -14,7 +14,8 @@ G_BEGIN_DECLS
  *
  * For a configuration that is good by itself, before somebody starts it: what a start would find
  * out is added to @errors. Makes and changes nothing; sockets that it binds are closed at once. A
- * daemon that runs already is expected to have its ports. Main thread.
+ * daemon that runs already is expected to have its ports. What only the rights of this process may
+ * be to blame for is a warning. Main thread.
  */
 void detour_config_try (const DetourConfig *config, const char *state_directory, gboolean any_port,
                         DetourConfigErrors *errors);

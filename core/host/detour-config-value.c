@@ -198,7 +198,7 @@ config_value_check_enum (const DetourConfigKey *key, const char *text, GError **
   return config_value_refuse (error, text, _ ("is not one of %s"), all);
 }
 
-/* One value that stays text, escapes resolved. */
+/* Checks one value that stays text; its escapes are resolved already. */
 static gboolean
 config_value_check_string (const DetourConfigKey *key, const char *text, GError **error)
 {
@@ -279,7 +279,7 @@ config_value_unescape (const char **text, char separator, const char *whole, GEr
   return g_string_free (out, FALSE);
 }
 
-/* All that is wrong is told at once. */
+/* The error names all bad values of the list. */
 static gboolean
 config_value_parse_list (const DetourConfigKey *key, const char *text, DetourConfigValue *out,
                          GError **error)
@@ -338,7 +338,8 @@ config_value_has_bare_comma (const char *text)
   return FALSE;
 }
 
-/* What other formats have and this one has not; it would become part of the value. */
+/* Refuses quotes, comments and commas, which other formats give a meaning and which here would
+ * become part of the value. */
 static gboolean
 config_value_check_form (const DetourConfigKey *key, const char *text, GError **error)
 {

@@ -1,4 +1,4 @@
-/* detour-derper-flags.c: what derper's flags are called in Detour's configuration.
+/* detour-derper-flags.c: the keys of Detour that do what derper's flags do.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 

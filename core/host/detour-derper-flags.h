@@ -1,4 +1,4 @@
-/* detour-derper-flags.h: what derper's flags are called in Detour's configuration.
+/* detour-derper-flags.h: the keys of Detour that do what derper's flags do.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -6,8 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* @name: as somebody wrote it, with or without dashes before it. What does the same here, for a
- * message; NULL when derper has no such flag. */
+/* @name: a flag of derper, with or without dashes before it. Returns the group and key that do the
+ * same, as text for a message; NULL when derper has no such flag. */
 const char *detour_derper_flag_here (const char *name);
 
 G_END_DECLS

@@ -1,4 +1,4 @@
-/* detour-nearest.c: finds the word that somebody probably meant.
+/* detour-nearest.c: finds the most similar word, for suggestions.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -8,7 +8,7 @@
 
 #define WORD_MAX 64
 
-/* Number of letters put in, left out, taken for another or swapped with their neighbour. */
+/* Edit distance: letters inserted, removed, replaced or swapped with their neighbour. */
 static guint
 nearest_slips (const char *a, gsize n_a, const char *b, gsize n_b)
 {

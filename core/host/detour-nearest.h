@@ -1,4 +1,4 @@
-/* detour-nearest.h: finds the word that somebody probably meant.
+/* detour-nearest.h: finds the most similar word, for suggestions.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

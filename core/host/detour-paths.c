@@ -4,7 +4,7 @@
 
 #include "detour-paths.h"
 
-/* Of the running program. */
+/* The directory of the running program. */
 static char *
 paths_program_directory (void)
 {
@@ -13,7 +13,7 @@ paths_program_directory (void)
   return program != NULL ? g_path_get_dirname (program) : g_strdup ("/");
 }
 
-/* Programs lie in core/app of the build tree. */
+/* In the build tree the programs are in core/app. */
 static char *
 paths_from_program (const char *in_build_tree, const char *from_sbindir)
 {
@@ -52,7 +52,7 @@ detour_paths_main_file (void)
   return g_strdup (DETOUR_SYSCONF_DIR "/detour.conf");
 }
 
-/* The service manager may name several, separated by colons; the first is ours. */
+/* The service manager may give several paths, separated by colons; Detour uses the first. */
 static char *
 paths_from_environment (const char *variable, const char *otherwise)
 {

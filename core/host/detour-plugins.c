@@ -16,7 +16,7 @@ struct _DetourPlugins {
   GHashTable *known; /* name → const DetourPlugin, checked */
 };
 
-G_DEFINE_QUARK (detour - plugins - error - quark, detour_plugins_error)
+G_DEFINE_QUARK (detour_plugins_error_quark, detour_plugins_error)
 
 DetourPlugins *
 detour_plugins_new (const char *const *directories)

@@ -1,4 +1,4 @@
-/* detour-port-owner.c: who has a port of this host.
+/* detour-port-owner.c: finds the program that has a port of this host.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The kernel's tables name the inode of each socket, and the descriptors of each process that may

@@ -10,7 +10,7 @@
 #define FILE_MAX  65536u
 #define DEPTH_MAX 32u
 
-G_DEFINE_QUARK (detour - rate - config - error - quark, detour_rate_config_error)
+G_DEFINE_QUARK (detour_rate_config_error_quark, detour_rate_config_error)
 
 typedef struct {
   DetourRateConfig config;

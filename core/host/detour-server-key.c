@@ -1,4 +1,4 @@
-/* detour-server-key.c: the relay's own key pair and the file it lies in.
+/* detour-server-key.c: the relay's own key pair and its file.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -23,7 +23,7 @@ struct _DetourServerKey {
   DetourKey public_key;
 };
 
-G_DEFINE_QUARK (detour - server - key - error - quark, detour_server_key_error)
+G_DEFINE_QUARK (detour_server_key_error_quark, detour_server_key_error)
 
 static DetourServerKey *
 server_key_allocate (void)
@@ -37,7 +37,7 @@ server_key_allocate (void)
   return self;
 }
 
-/* Once the private half is there. */
+/* Computes the public half and makes the memory read-only. */
 static DetourServerKey *
 server_key_seal (DetourServerKey *self)
 {
@@ -52,8 +52,8 @@ detour_server_key_new (void)
   DetourServerKey *self = server_key_allocate ();
 
   randombytes_buf (self->private_key, sizeof self->private_key);
-  /* Clamped as derper writes it. The multiplication clamps again, but others who read the file may
-   * not. */
+  /* The key is clamped as derper clamps it. The multiplication would clamp it again, but other
+   * programs that read the file may not. */
   self->private_key[0] &= 248;
   self->private_key[DETOUR_KEY_SIZE - 1] = (self->private_key[DETOUR_KEY_SIZE - 1] & 127) | 64;
   return server_key_seal (self);
@@ -211,7 +211,7 @@ detour_server_key_save (const DetourServerKey *self, const char *path, GError **
                               g_strerror (errno));
 
   text = server_key_to_text (self, &len);
-  /* link() and not rename(): whoever made a key meanwhile keeps it. */
+  /* link() does not replace a key that another process made meanwhile, as rename() would. */
   if (write (fd, text, len) != (gssize) len || fsync (fd) < 0)
     server_key_refuse (error, DETOUR_SERVER_KEY_ERROR_FILE, "%s: cannot be written: %s", path,
                        g_strerror (errno));

@@ -1,4 +1,4 @@
-/* detour-server-key.h: the relay's own key pair and the file it lies in.
+/* detour-server-key.h: the relay's own key pair and its file.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -12,14 +12,14 @@ GQuark detour_server_key_error_quark (void);
 typedef enum {
   DETOUR_SERVER_KEY_ERROR_FILE,   /* cannot be read or written */
   DETOUR_SERVER_KEY_ERROR_EXISTS, /* is there already */
-  DETOUR_SERVER_KEY_ERROR_FORM,   /* does not hold a key */
+  DETOUR_SERVER_KEY_ERROR_FORM,   /* does not contain a key */
   DETOUR_SERVER_KEY_ERROR_OPEN,   /* others may read or change it */
 } DetourServerKeyError;
 
-/* Lies in memory that is locked, fenced and wiped at the end. Immutable; any thread. */
+/* Kept in memory that is locked, has guard pages and is wiped at the end. Immutable; any thread. */
 typedef struct _DetourServerKey DetourServerKey;
 
-/* A fresh pair that lies in no file. */
+/* Makes a new pair, which is in no file yet. */
 DetourServerKey *detour_server_key_new (void);
 void detour_server_key_free (DetourServerKey *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourServerKey, detour_server_key_free)

@@ -20,7 +20,7 @@ struct _DetourDialers {
   const guint8 *secret;
 };
 
-G_DEFINE_QUARK (detour - dialers - error - quark, detour_dialers_error)
+G_DEFINE_QUARK (detour_dialers_error_quark, detour_dialers_error)
 
 static const DetourDialer plain_dialer = { .name = "plain" };
 

@@ -41,7 +41,7 @@ struct _DetourHttpRoutes {
   guint16 https_port;              /* atomic */
 };
 
-G_DEFINE_QUARK (detour - http - routes - error - quark, detour_http_routes_error)
+G_DEFINE_QUARK (detour_http_routes_error_quark, detour_http_routes_error)
 
 static void
 http_routes_probe_handle (gpointer self, const DetourHttpRequest *request,

@@ -14,7 +14,7 @@
 #define FILE_MAX    (1024 * 1024)
 #define KEY_ID_SIZE 32
 
-G_DEFINE_QUARK (cert - pair - error - quark, cert_pair_error)
+G_DEFINE_QUARK (cert_pair_error_quark, cert_pair_error)
 
 typedef struct {
   gnutls_x509_crt_t *list;

@@ -3,6 +3,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import os
+import pathlib
 import re
 import socket
 import subprocess
@@ -215,6 +216,22 @@ def test_no_file_at_all(tmp_path):
     assert done.returncode == 78
     assert f"{path}: there is no such file. It needs at least a line [admission] and a line chain = WORD" in done.stderr
     assert "detourd --dev" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_check_by_another_user_warns_of_what_it_may_not(tmp_path):
+    for folder in (tmp_path, *tmp_path.parents):
+        if not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    path = write(tmp_path, with_keys(GOOD, "transport http", listen="127.0.0.1:1"))
+    path.chmod(0o644)
+    done = subprocess.run([BUILD / "core" / "app" / "detourd", "--check-config", "--config", path, "--no-vendor"], capture_output=True, text=True,
+                          check=False, timeout=PATIENCE, env=daemon_environment() | {"LC_ALL": "C.UTF-8"}, user=65534, group=65534, extra_groups=[])
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\[core\] state-directory: .* cannot be made by user 65534", done.stderr), done.stderr
+    if int(pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) > 1:
+        assert re.search(r"\[transport http\] listen: 127\.0\.0\.1:1: Permission denied; ports below 1024 need a privilege: .*"
+                         r"CAP_NET_BIND_SERVICE.*ip_unprivileged_port_start=1 ", done.stderr), done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -51,8 +51,12 @@ stun_check (const DetourSettings *settings, GError **error)
 {
   guint64 value = detour_settings_uint (settings, "must-be-even");
 
+  if (value == 100)
+    detour_settings_warn (settings, "must-be-even", "this is a lot");
   if (value % 2 == 0)
     return TRUE;
+  if (value > 100)
+    detour_settings_complain (settings, NULL, "it is in no mood for more than 100");
   detour_settings_error (settings, "must-be-even", error, "\"%" G_GUINT64_FORMAT "\" is odd",
                          value);
   return FALSE;

@@ -473,6 +473,32 @@ missing_files (void)
     }
 }
 
+/* A check() may find more than one fault, and what it warns of does not refuse the file. */
+static void
+checks_of_plugins_have_several_lines (void)
+{
+  static const char warned[] = OPEN "[service stun]\nmust-be-even=100\n";
+  g_autoptr (DetourPlugins) plugins = static_plugins_new ();
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_autoptr (DetourConfig) config = NULL;
+  g_auto (GStrv) warnings = NULL;
+  g_autofree char *problems = NULL;
+  g_autoptr (DetourConfig) bad = load (OPEN "[service stun]\nmust-be-even=101\n", &problems);
+
+  g_assert_null (bad);
+  g_assert_cmpstr (problems, ==,
+                   "f:3: [service stun]: it is in no mood for more than 100\n"
+                   "f:4: [service stun] must-be-even: \"101\" is odd\n"
+                   "2 errors; the configuration was not used");
+
+  config = detour_config_load_text ("f", warned, strlen (warned), plugins, errors);
+  g_assert_nonnull (config);
+  g_assert_cmpuint (detour_config_errors_count (errors), ==, 0);
+  warnings = detour_config_errors_warnings (errors);
+  g_assert_cmpuint (g_strv_length (warnings), ==, 1);
+  g_assert_cmpstr (warnings[0], ==, "f:4: [service stun] must-be-even: this is a lot");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -484,6 +510,8 @@ main (int argc, char **argv)
   g_test_add_func ("/config/what-is-wrong-and-what-was-meant", refused);
   g_test_add_func ("/config/accepted", accepted);
   g_test_add_func ("/config/plugin-path", plugin_path);
+  g_test_add_func ("/config/checks-of-plugins-have-several-lines",
+                   checks_of_plugins_have_several_lines);
   g_test_add_func ("/config/dump-reads-back-without-secrets", dump);
   g_test_add_func ("/config/everything-wrong-in-one-run", everything_wrong_in_one_run);
   g_test_add_func ("/config/later-files-win-key-by-key", later_files_win_key_by_key);
