@@ -10,6 +10,7 @@
 #include "detour-config-view.h"
 #include "detour-control-error.h"
 #include "detour-log.h"
+#include "detour-worker-limits.h"
 
 /* Properties ----------------------------------------------------------------------------------- */
 
@@ -269,15 +270,21 @@ static GVariant *
 control_manager_get_memory_budgets (gpointer data)
 {
   DetourControl *self = data;
+  const DetourLimits *configured = &detour_roster_config (self->parts.roster)->options.limits;
   DetourHandshakePoolLimits limits;
   GVariantBuilder out;
+  guint64 queued = 0;
 
-  detour_handshake_limits_read (&detour_roster_config (self->parts.roster)->options.limits,
-                                &limits);
+  detour_handshake_limits_read (configured, &limits);
+  for (guint i = 0; i < detour_server_n_workers (self->parts.server); i++)
+    queued += detour_worker_queue_bytes (detour_server_worker (self->parts.server, i));
   g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
   control_manager_add_number (
       &out, "half_open", detour_handshake_pool_n_bytes (detour_server_pool (self->parts.server)));
   control_manager_add_number (&out, "half_open_limit", limits.half_open_bytes);
+  control_manager_add_number (&out, "queues", queued);
+  control_manager_add_number (&out, "queues_limit",
+                              detour_worker_limits_queue_memory (configured->queue_memory));
   return g_variant_builder_end (&out);
 }
 

@@ -476,7 +476,7 @@ detour_relay_end (DetourRelay *self)
 gsize
 detour_relay_queue_bytes (const DetourRelay *self)
 {
-  return self->budget.n_bytes;
+  return __atomic_load_n (&self->budget.n_bytes, __ATOMIC_RELAXED);
 }
 
 gsize

@@ -86,7 +86,8 @@ queue_set_bytes (DetourQueue *self, gsize n_bytes)
   self->n_bytes = n_bytes;
   if (self->budget == NULL)
     return;
-  self->budget->n_bytes += n_bytes - old_bytes;
+  __atomic_store_n (&self->budget->n_bytes, self->budget->n_bytes + n_bytes - old_bytes,
+                    __ATOMIC_RELAXED);
   /* The logarithms differ. */
   if (G_UNLIKELY ((n_bytes ^ old_bytes) > (n_bytes & old_bytes)))
     queue_change_class (self, n_bytes);

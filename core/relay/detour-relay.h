@@ -262,7 +262,7 @@ void detour_relay_write_failed (DetourRelay *self, DetourClient *client);
 
 void detour_relay_end (DetourRelay *self);
 
-/* Bytes that wait in all queues. */
+/* Bytes that wait in all queues. Any thread. */
 gsize detour_relay_queue_bytes (const DetourRelay *self);
 /* Bytes that wait for @client in copies. */
 gsize detour_relay_waiting_bytes (const DetourClient *client);

@@ -13,8 +13,8 @@
 #define QUEUE_MEMORY_PART 8
 #define QUEUE_MEMORY_MIN  (G_GUINT64_CONSTANT (64) << 20)
 
-static guint64
-worker_limits_queue_memory (guint64 configured)
+guint64
+detour_worker_limits_queue_memory (guint64 configured)
 {
   glong pages, page_size;
 
@@ -37,7 +37,7 @@ detour_worker_limits_read (DetourWorkerLimits *self, const DetourSettings *setti
   *self = (DetourWorkerLimits) {
     .relay = {
       .queue = { .packets = limits->queue_packets, .bytes = limits->queue_bytes },
-      .queue_memory = worker_limits_queue_memory (limits->queue_memory) / n_workers,
+      .queue_memory = detour_worker_limits_queue_memory (limits->queue_memory) / n_workers,
       .receive_rate = limits->receive_rate,
       .receive_burst = limits->receive_burst != 0 ? limits->receive_burst : limits->receive_rate,
     },

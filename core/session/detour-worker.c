@@ -520,6 +520,12 @@ detour_worker_relay_counters (const DetourWorker *self)
   return detour_relay_counters (self->shared.relay);
 }
 
+gsize
+detour_worker_queue_bytes (const DetourWorker *self)
+{
+  return detour_relay_queue_bytes (self->shared.relay);
+}
+
 const DetourWorkerCounters *
 detour_worker_counters (const DetourWorker *self)
 {

@@ -84,5 +84,7 @@ guint detour_worker_n_conns (const DetourWorker *self);
 const DetourRelayCounters *detour_worker_relay_counters (const DetourWorker *self);
 const DetourWorkerCounters *detour_worker_counters (const DetourWorker *self);
 DetourLoop *detour_worker_loop (const DetourWorker *self);
+/* Bytes that wait for its clients. Any thread. */
+gsize detour_worker_queue_bytes (const DetourWorker *self);
 
 G_END_DECLS

@@ -107,7 +107,7 @@ def test_status_says_how_many_are_left(make_relay):
 
 
 def test_status_says_what_is_held_before_the_login(make_relay):
-    relay = make_relay(with_keys(SMALL, "limits", half_open_memory="32M"))
+    relay = make_relay(with_keys(SMALL, "limits", half_open_memory="32M", queue_memory="48M"))
     address = f"unix:path={relay.run_directory}/control"
 
     def budget(name):
@@ -115,6 +115,7 @@ def test_status_says_what_is_held_before_the_login(make_relay):
         return int(re.search(rf'"{name}" t (\d+)', said)[1])
 
     assert budget("half_open_limit") == 32 << 20
+    assert (budget("queues_limit"), budget("queues")) == (48 << 20, 0)
     assert budget("half_open") == 0
     crowd = [relay.door().stream() for _ in range(8)]
     for stream in crowd:
@@ -123,3 +124,22 @@ def test_status_says_what_is_held_before_the_login(make_relay):
     for stream in crowd:
         stream.close()
     wait_until(lambda: budget("half_open") == 0, "nothing is held any more")
+
+
+def test_status_says_what_waits_for_clients(make_relay):
+    relay = make_relay(SMALL)
+    address = f"unix:path={relay.run_directory}/control"
+    door = relay.door()
+    sender, receiver = door.client(), door.client()
+
+    def queued():
+        said = busctl(address, "get-property", NAME, ROOT, f"{NAME}.Manager", "MemoryBudgets")
+        return int(re.search(r'"queues" t (\d+)', said)[1])
+
+    def fill():
+        sender.send_packet(receiver.key, bytes(60000))
+        return queued() > 0
+
+    wait_until(fill, "packets that wait for a client that does not read")
+    receiver.stream.close()
+    wait_until(lambda: queued() == 0, "nothing waits any more")
