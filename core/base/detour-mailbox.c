@@ -85,7 +85,10 @@ mailbox_take_first (DetourMailbox *self)
 static gboolean
 mailbox_on_source (gpointer data)
 {
-  mailbox_letter_deliver (mailbox_take_first (data));
+  Letter *letter = mailbox_take_first (data);
+
+  if (letter != NULL)
+    mailbox_letter_deliver (letter);
   return G_SOURCE_CONTINUE;
 }
 

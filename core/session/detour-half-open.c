@@ -281,9 +281,11 @@ half_open_serve (DetourHalfOpen *self, guint search_max, gint64 now_us)
 static DetourHalfOpenEntry *
 half_open_longest_waiting (const DetourHalfOpenAddress *address)
 {
-  GList *unheard = address->stages[DETOUR_HALF_OPEN_UNHEARD].tail;
-  GList *waiting = address->stages[DETOUR_HALF_OPEN_WAITING].tail;
+  GList *unheard, *waiting;
 
+  g_assert (address != NULL);
+  unheard = address->stages[DETOUR_HALF_OPEN_UNHEARD].tail;
+  waiting = address->stages[DETOUR_HALF_OPEN_WAITING].tail;
   if (unheard == NULL || waiting == NULL)
     return unheard != NULL ? unheard->data : waiting->data;
   return ((DetourHalfOpenEntry *) unheard->data)->since_us
