@@ -16,6 +16,9 @@
 
 /* Output of this length may wait for a peer without a look at the memory that is left. */
 #define KEEP_MAX (64u * 1024)
+/* The same of input whose request or login is not complete: no client that means to log in has a
+ * longer head. */
+#define UNFINISHED_MAX 4096u
 
 static void handshake_io_run (DetourHandshake *self);
 
@@ -307,6 +310,16 @@ handshake_io_run (DetourHandshake *self)
 
 /* Input ---------------------------------------------------------------------------------------- */
 
+/* Places are given while there is memory, but a connection with a place goes on to grow. */
+static gboolean
+handshake_io_may_grow (DetourHandshake *self)
+{
+  if (self->plain->len <= UNFINISHED_MAX)
+    return TRUE;
+  detour_handshake_weigh (self);
+  return detour_handshake_gate_has_room (self->gate);
+}
+
 /* Opens what came into `plain`; FALSE: closed. */
 static gboolean
 handshake_io_open_bytes (DetourHandshake *self, const guint8 *data, gsize len)
@@ -363,6 +376,9 @@ detour_handshake_take (DetourHandshake *self, const guint8 *data, gsize len)
     handshake_io_run (self);
   else
     detour_handshake_weigh (self);
+  if ((self->state == DETOUR_HANDSHAKE_HEAD || self->state == DETOUR_HANDSHAKE_LOGIN)
+      && !handshake_io_may_grow (self))
+    detour_handshake_close (self, DETOUR_CLOSE_LIMIT);
 }
 
 static void

@@ -188,6 +188,20 @@ def test_the_start_says_which_limit_of_descriptors_is_short(make_relay, tmp_path
     assert "descriptors are enough" not in make_relay(with_keys(SMALL, "limits", half_open="100")).log
 
 
+def test_heads_without_end_share_a_budget_of_memory(make_relay):
+    """Three quarters of it on five listeners: 157 KB; a head grows behind the place that it was given."""
+    relay = make_relay(with_keys(BASE, "limits", half_open_memory="1M"))
+    door = relay.door("http")
+    streams = [door.stream() for _ in range(40)]
+    for stream in streams:
+        stream.write(b"GET / HTTP/1.1\r\n")
+    wait_until(lambda: ask(relay)["half_open_count"] == len(streams), "all have a place")
+    for stream in streams:
+        stream.write(b"X: " + b"a" * 8000)
+    wait_until(lambda: ask(relay)["half_open_count"] <= 20, "heads that have no room are closed")
+    friends_come_in(relay)
+
+
 def test_half_open_connections_share_a_budget_of_memory(make_relay):
     """Three quarters of it on five listeners: 1.2 MB, and a handshake counts as 48 KB."""
     relay = make_relay(with_keys(BASE, "limits", half_open_memory="8M"))
