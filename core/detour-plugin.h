@@ -543,7 +543,8 @@ typedef struct {
   gpointer user;
 } DetourDialer;
 
-/* Makes it known until the instance stops. FALSE: another one has that name. Main thread. */
+/* Makes it known until the instance stops. Several may have a name and a class of channels in
+ * common; the one that came first dials. FALSE: that name is of another class. Main thread. */
 gboolean detour_host_add_dialer (DetourHost *host, const DetourDialer *dialer);
 
 typedef struct _DetourLink DetourLink;

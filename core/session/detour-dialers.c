@@ -14,7 +14,7 @@
 #define TIMEOUT_US (10 * G_USEC_PER_SEC)
 
 struct _DetourDialers {
-  GHashTable *by_name; /* name -> DetourDialer */
+  GHashTable *by_name; /* name -> GPtrArray of DetourDialer, the one that dials first */
   DetourLoop *loop;    /* NULL: nobody has dialled yet */
   const DetourKey *own;
   const guint8 *secret;
@@ -29,7 +29,8 @@ detour_dialers_new (const DetourKey *own, const guint8 *secret)
 {
   DetourDialers *self = g_new0 (DetourDialers, 1);
 
-  self->by_name = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  self->by_name = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
+                                         (GDestroyNotify) g_ptr_array_unref);
   self->own = own;
   self->secret = secret;
   detour_dialers_add (self, &plain_dialer);
@@ -44,19 +45,34 @@ detour_dialers_free (DetourDialers *self)
   g_free (self);
 }
 
-gboolean
+const DetourDialer *
 detour_dialers_add (DetourDialers *self, const DetourDialer *dialer)
 {
-  if (g_hash_table_contains (self->by_name, dialer->name))
-    return FALSE;
-  g_hash_table_insert (self->by_name, g_strdup (dialer->name), g_memdup2 (dialer, sizeof *dialer));
-  return TRUE;
+  GPtrArray *same = g_hash_table_lookup (self->by_name, dialer->name);
+  DetourDialer *copy;
+
+  if (same != NULL && ((DetourDialer *) same->pdata[0])->channel != dialer->channel)
+    return NULL;
+  if (same == NULL)
+    {
+      same = g_ptr_array_new_with_free_func (g_free);
+      g_hash_table_insert (self->by_name, g_strdup (dialer->name), same);
+    }
+  copy = g_memdup2 (dialer, sizeof *dialer);
+  copy->name = g_intern_string (dialer->name);
+  g_ptr_array_add (same, copy);
+  return copy;
 }
 
 void
-detour_dialers_remove (DetourDialers *self, const char *name)
+detour_dialers_remove (DetourDialers *self, const DetourDialer *dialer)
 {
-  g_hash_table_remove (self->by_name, name);
+  GPtrArray *same = g_hash_table_lookup (self->by_name, dialer->name);
+
+  if (same->len == 1)
+    g_hash_table_remove (self->by_name, dialer->name);
+  else
+    g_ptr_array_remove (same, (gpointer) dialer);
 }
 
 static int
@@ -105,7 +121,8 @@ DetourLink *
 detour_dialers_dial (DetourDialers *self, const DetourDialSpec *spec, const DetourLinkFuncs *funcs,
                      gpointer user, GError **error)
 {
-  const DetourDialer *dialer = g_hash_table_lookup (self->by_name, spec->dialer);
+  const GPtrArray *same = g_hash_table_lookup (self->by_name, spec->dialer);
+  const DetourDialer *dialer = same != NULL ? same->pdata[0] : NULL;
   DetourLinkStart start = {
     .host = spec->host != NULL ? spec->host : spec->address,
     .own = self->own,

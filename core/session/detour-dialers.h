@@ -24,9 +24,10 @@ DetourDialers *detour_dialers_new (const DetourKey *own, const guint8 *secret);
 /* No link is left. */
 void detour_dialers_free (DetourDialers *self);
 
-/* FALSE: another one has that name. */
-gboolean detour_dialers_add (DetourDialers *self, const DetourDialer *dialer);
-void detour_dialers_remove (DetourDialers *self, const char *name);
+/* Several may have a name and a class of channels in common, and the first of them dials. NULL:
+ * that name is of another class. What it gives is for detour_dialers_remove(). */
+const DetourDialer *detour_dialers_add (DetourDialers *self, const DetourDialer *dialer);
+void detour_dialers_remove (DetourDialers *self, const DetourDialer *dialer);
 
 /* As detour_host_dial(); the first link starts the thread. Free with detour_link_free(). */
 DetourLink *detour_dialers_dial (DetourDialers *self, const DetourDialSpec *spec,

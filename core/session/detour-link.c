@@ -289,7 +289,8 @@ link_run (DetourLink *self)
 {
   gboolean goes_on = TRUE;
 
-  while (goes_on && self->state != LINK_DOWN)
+  /* A record may have no data: a TLS 1.3 server sends messages of its own behind the handshake. */
+  while (goes_on && self->plain->len > 0 && self->state != LINK_DOWN)
     goes_on = self->state == LINK_ANSWER ? link_run_answer (self) : link_run_frame (self);
 }
 

@@ -27,20 +27,19 @@ detour_server_add_routes (gpointer data, DetourInstance *instance, const DetourH
 static void
 server_services_release_dialer (gpointer owner, gpointer thing)
 {
-  g_autofree char *name = thing;
-
-  detour_dialers_remove (((DetourServer *) owner)->dialers, name);
+  detour_dialers_remove (((DetourServer *) owner)->dialers, thing);
 }
 
 gboolean
 detour_server_add_dialer (gpointer data, DetourInstance *instance, const DetourDialer *dialer)
 {
   DetourServer *self = data;
+  const DetourDialer *added = detour_dialers_add (self->dialers, dialer);
 
-  if (!detour_dialers_add (self->dialers, dialer))
+  if (added == NULL)
     return FALSE;
   detour_instance_hold (instance, DETOUR_HOLD_FOR_RUN, server_services_release_dialer, self,
-                        g_strdup (dialer->name));
+                        (gpointer) added);
   return TRUE;
 }
 

@@ -3,11 +3,14 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import hashlib
+import socket
+import ssl
 import struct
 
 import pytest
 
-from derp_client import Client, Frame, Stream, http_request, read_response
+from certs import Certificate
+from derp_client import PATIENCE, Client, Frame, Stream, http_request, read_response
 from relay import BUILD, EVERYTHING, wait_until, with_keys
 
 pytestmark = pytest.mark.skipif(not (BUILD / "tests" / "trial" / "service-trial.so").exists(),
@@ -236,6 +239,27 @@ def test_link_to_another_relay(make_relay, way):
     relay.wait_log("the link is down: ", since)
 
 
+def test_any_transport_that_runs_dials(make_relay):
+    other = make_relay(EVERYTHING)
+    pin = hashlib.sha256(other.door("tls-export").client().stream.certificates()[0]).hexdigest()
+    config = with_keys(TRIAL, "service trial", dial="127.0.0.1:%d" % other.address("tls-export")[1], pin=f"sha256-raw:{pin}")
+    relay = make_relay(config)
+    relay.wait_log("the link is up")
+    # The one that dialled stops, two more run.
+    config = with_keys(config, "transport https", enabled="false")
+    relay.reload(with_keys(config, "service trial", enabled="false"))
+    since = len(relay.log)
+    relay.reload(config)
+    relay.wait_log("the link is up", since)
+    # No more run: the last one takes the name along.
+    for name in ("tls-gnutls", "tls-export"):
+        config = with_keys(config, f"transport {name}", enabled="false")
+    relay.reload(with_keys(config, "service trial", enabled="false"))
+    since = len(relay.log)
+    relay.reload(config)
+    relay.wait_log('cannot dial: no transport that runs can dial "tls"', since)
+
+
 def test_link_to_a_stranger_is_not_made(make_relay):
     other = make_relay(EVERYTHING)
     config = with_keys(TRIAL, "service trial", dial="127.0.0.1:%d" % other.address("tls-export")[1],
@@ -243,6 +267,26 @@ def test_link_to_a_stranger_is_not_made(make_relay):
     relay = make_relay(config)
     relay.wait_log("the link is down: ")
     assert "the link is up" not in relay.log
+
+
+def test_link_to_a_relay_that_sends_records_without_data(make_relay, tmp_path):
+    certificate = Certificate("127.0.0.1")
+    (tmp_path / "cert.pem").write_text(certificate.pem)
+    (tmp_path / "key.pem").write_text(certificate.key_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        relay = make_relay(with_keys(TRIAL, "service trial", dial="127.0.0.1:%d" % listener.getsockname()[1],
+                                     pin=f"sha256-raw:{hashlib.sha256(certificate.der).hexdigest()}"))
+        # OpenSSL sends two tickets at the end of the handshake, each in a record of its own.
+        with listener.accept()[0] as accepted, context.wrap_socket(accepted, server_side=True) as stream:
+            stream.settimeout(PATIENCE)
+            assert stream.recv(1000).startswith(b"GET /derp ")
+            # What it says about the answer shows that it has read the tickets before it.
+            stream.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            relay.wait_log("the link is down: the other side does not begin DERP")
 
 
 def test_link_to_nobody(make_relay):
