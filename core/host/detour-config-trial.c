@@ -206,8 +206,9 @@ config_trial_check_port (const DetourSettings *settings, const char *key, const 
   if (number == EADDRINUSE && strstr (remedy, OWN_NAME) != NULL)
     return;
   message = g_strdup_printf ("%s: %s%s", text, g_strerror (number), remedy);
-  /* The service has the privilege, and whoever checks its configuration needs none. */
-  if (number == EACCES)
+  /* The service has the privilege, and whoever checks its configuration needs none. A port whose
+   * owner this user may not see can be that of the running relay. */
+  if (number == EACCES || (number == EADDRINUSE && strstr (remedy, "ss -l") != NULL))
     config_trial_warn (errors, settings, key, message);
   else
     config_trial_complain (errors, settings, key, message);

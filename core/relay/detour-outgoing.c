@@ -487,8 +487,7 @@ detour_relay_waiting_bytes (const DetourClient *client)
        + (client->control != NULL ? client->control->len - client->control_at : 0);
 }
 
-/* Carrying over ---------------------------------------------------------------------------------
- */
+/* Carrying over -------------------------------------------------------------------------------- */
 
 typedef struct {
   GHashTable *keys;

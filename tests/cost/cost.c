@@ -47,8 +47,7 @@ static const Scenario scenarios[] = {
   { "sealed-crossing", 2, TRUE, 1, 1, 8, 1400, FALSE },
 };
 
-/* Chance ---------------------------------------------------------------------------------------
- */
+/* Chance --------------------------------------------------------------------------------------- */
 
 static gint64 clock_us = G_USEC_PER_SEC;
 
@@ -67,8 +66,7 @@ getrandom (void *buffer, size_t len, unsigned int flags)
   return (ssize_t) len;
 }
 
-/* A client's end of a connection ----------------------------------------------------------------
- */
+/* A client's end of a connection --------------------------------------------------------------- */
 
 typedef struct {
   int fd;
@@ -139,8 +137,7 @@ line_expect (Line *self, gsize len)
   self->n_extra -= len;
 }
 
-/* Workers in step -------------------------------------------------------------------------------
- */
+/* Workers in step ------------------------------------------------------------------------------ */
 
 enum { COMMAND_GO, COMMAND_DUMP };
 

@@ -43,7 +43,12 @@ def known_tests():
             ("tests/unit/**/*.c", r'"(/[a-z0-9-]+(?:/[a-z0-9-]+)+)"'),
             ("plugins/*/*.c", r'"(/[a-z0-9-]+(?:/[a-z0-9-]+)+)"')):
         for path in TOP.glob(pattern):
-            names |= set(re.findall(expression, path.read_text(), re.M))
+            text = path.read_text()
+            names |= set(re.findall(expression, text, re.M))
+            # Programs whose tests are added by a macro that puts their folder in front.
+            folder = re.search(r'#define ADD\(name, \w+\).*?\(?"(/[a-z0-9-]+/)" name', text, re.S)
+            if folder is not None:
+                names |= {folder[1] + name for name in re.findall(r'\bADD \("([a-z0-9-]+)"', text)}
     return names | {path.stem for pattern in ("tests/fuzz/fuzz-*.c", "plugins/*/fuzz-*.c") for path in TOP.glob(pattern)}
 
 

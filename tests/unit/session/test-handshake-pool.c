@@ -23,7 +23,7 @@ typedef struct {
   guint16 port;
   GMutex lock;
   GCond cond;
-  gboolean is_blocked;
+  gboolean is_blocked, has_left;
 } Fixture;
 
 static Fixture *
@@ -89,9 +89,12 @@ on_block (DetourLoop *loop, gpointer data)
 
   g_mutex_lock (&f->lock);
   f->is_blocked = TRUE;
-  g_cond_signal (&f->cond);
+  f->has_left = FALSE;
+  g_cond_broadcast (&f->cond);
   while (f->is_blocked)
     g_cond_wait (&f->cond, &f->lock);
+  f->has_left = TRUE;
+  g_cond_broadcast (&f->cond);
   g_mutex_unlock (&f->lock);
 }
 
@@ -106,12 +109,15 @@ block (Fixture *f, guint thread)
   g_mutex_unlock (&f->lock);
 }
 
+/* Returns when the thread goes on: another one that is blocked at once would hold this one, too. */
 static void
 unblock (Fixture *f)
 {
   g_mutex_lock (&f->lock);
   f->is_blocked = FALSE;
-  g_cond_signal (&f->cond);
+  g_cond_broadcast (&f->cond);
+  while (!f->has_left)
+    g_cond_wait (&f->cond, &f->lock);
   g_mutex_unlock (&f->lock);
 }
 
