@@ -114,7 +114,7 @@ def test_hints_say_what_is_wrong(make_relay):
 
 
 def test_a_log_that_cannot_start_is_trouble_and_not_the_end(make_relay):
-    relay = make_relay(EVERYTHING + "\n[log journal]\nsocket = {dir}/nothing\n\n[log file]\npath = {dir}/none/log\n")
+    relay = make_relay(EVERYTHING + "\n[log journal]\nsocket = {run}/nothing\n\n[log file]\npath = {dir}/none/log\n")
     text, _ = detourctl(relay)
     failed = {hint["about"] for hint in ask(relay)["hints"] if hint["code"] == "plugin_failed"}
     assert failed == {"log/journal", "log/file"}
