@@ -18,10 +18,13 @@
 
 /* ---- the state directory --------------------------------------------------------------------- */
 
+typedef void (*TrialAdd) (DetourConfigErrors *errors, const char *file, guint line,
+                          const char *text);
+
 /* Of a key that may not be written anywhere. */
 static void
-config_trial_complain (DetourConfigErrors *errors, const DetourSettings *settings, const char *key,
-                       const char *text)
+config_trial_add (DetourConfigErrors *errors, const DetourSettings *settings, const char *key,
+                  const char *text, TrialAdd add)
 {
   g_autoptr (GError) error = NULL;
   const char *file = NULL;
@@ -29,20 +32,21 @@ config_trial_complain (DetourConfigErrors *errors, const DetourSettings *setting
 
   detour_settings_origin (settings, key, &file, &line);
   detour_settings_error (settings, key, &error, "%s", text);
-  detour_config_errors_add_line (errors, file, line, error->message);
+  add (errors, file, line, error->message);
+}
+
+static void
+config_trial_complain (DetourConfigErrors *errors, const DetourSettings *settings, const char *key,
+                       const char *text)
+{
+  config_trial_add (errors, settings, key, text, detour_config_errors_add_line);
 }
 
 static void
 config_trial_warn (DetourConfigErrors *errors, const DetourSettings *settings, const char *key,
                    const char *text)
 {
-  g_autoptr (GError) error = NULL;
-  const char *file = NULL;
-  guint line = 0;
-
-  detour_settings_origin (settings, key, &file, &line);
-  detour_settings_error (settings, key, &error, "%s", text);
-  detour_config_errors_warn_line (errors, file, line, error->message);
+  config_trial_add (errors, settings, key, text, detour_config_errors_warn_line);
 }
 
 /* It is there and may be written, or the folder that is to hold it is and may. */
@@ -111,11 +115,10 @@ config_trial_check_transports (const DetourConfig *config, DetourConfigErrors *e
 
 /* ---- ports ----------------------------------------------------------------------------------- */
 
-char *
-detour_config_bind_remedy (int number, guint port, gboolean udp)
+/* @owner: (nullable): of the port, when it is in use and this user may see who has it. */
+static char *
+config_trial_remedy (int number, guint port, gboolean udp, const char *owner)
 {
-  g_autofree char *owner = NULL;
-
   if (number == EACCES)
     return g_strdup_printf (
         _ ("; ports below 1024 need a privilege: the service unit gives CAP_NET_BIND_SERVICE, and "
@@ -123,11 +126,18 @@ detour_config_bind_remedy (int number, guint port, gboolean udp)
         port);
   if (number != EADDRINUSE)
     return g_strdup ("");
-  owner = detour_port_owner (port, udp);
   if (owner != NULL)
     return g_strdup_printf (_ ("; %s has the port"), owner);
   return g_strdup_printf (_ ("; who has the port is told to root by: ss -l%cnp sport = :%u"),
                           udp ? 'u' : 't', port);
+}
+
+char *
+detour_config_bind_remedy (int number, guint port, gboolean udp)
+{
+  g_autofree char *owner = number == EADDRINUSE ? detour_port_owner (port, udp) : NULL;
+
+  return config_trial_remedy (number, port, udp, owner);
 }
 
 /* 0, or the errno of bind() or listen(). */
@@ -180,6 +190,7 @@ config_trial_check_port (const DetourSettings *settings, const char *key, const 
                          gboolean udp, gboolean any_port, DetourConfigErrors *errors)
 {
   struct sockaddr_storage storage;
+  g_autofree char *owner = NULL;
   g_autofree char *remedy = NULL;
   g_autofree char *message = NULL;
   DetourAddress address;
@@ -201,14 +212,15 @@ config_trial_check_port (const DetourSettings *settings, const char *key, const 
                             text);
       return;
     }
-  remedy = detour_config_bind_remedy (number, address.port, udp);
+  owner = number == EADDRINUSE ? detour_port_owner (address.port, udp) : NULL;
   /* The relay that runs has its own ports. */
-  if (number == EADDRINUSE && strstr (remedy, OWN_NAME) != NULL)
+  if (owner != NULL && g_str_has_prefix (owner, OWN_NAME))
     return;
+  remedy = config_trial_remedy (number, address.port, udp, owner);
   message = g_strdup_printf ("%s: %s%s", text, g_strerror (number), remedy);
   /* The service has the privilege, and whoever checks its configuration needs none. A port whose
    * owner this user may not see can be that of the running relay. */
-  if (number == EACCES || (number == EADDRINUSE && strstr (remedy, "ss -l") != NULL))
+  if (number == EACCES || (number == EADDRINUSE && owner == NULL))
     config_trial_warn (errors, settings, key, message);
   else
     config_trial_complain (errors, settings, key, message);
