@@ -21,11 +21,12 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 G_BEGIN_DECLS
 
-/* Raised whenever a struct or a rule below changes its meaning. Compared before anything else is
- * read. */
+/* 1 is the first release's; raised from then on whenever a struct or a rule below changes. Compared
+ * before anything else is read. */
 #define DETOUR_PLUGIN_ABI 1u
 
 /* Length in bytes of a node or server key, a raw Curve25519 public key as it is on the wire. */
@@ -61,6 +62,9 @@ typedef enum {
   DETOUR_CONFIG_AUTO = 1 << 6,  /* of a number: `auto` is a value, too: DETOUR_CONFIG_AUTOMATIC */
   DETOUR_CONFIG_LISTEN_TCP = 1 << 7, /* of an ADDRESS: the instance takes connections there */
   DETOUR_CONFIG_LISTEN_UDP = 1 << 8, /* of an ADDRESS: the instance takes datagrams there */
+  /* Of an auth instance: it says how the source of verdicts is reached, and not which one it is.
+   * When another key that is no number changes, keys that were allowed before are forgotten. */
+  DETOUR_CONFIG_ROUTE = 1 << 9,
 } DetourConfigFlags;
 
 /* What getters and fields have for `auto`; a field of 32 bits has G_MAXUINT. */
@@ -109,6 +113,10 @@ gint64 detour_settings_duration_us (const DetourSettings *self, const char *key)
  * already checked. */
 const char *const *detour_settings_list (const DetourSettings *self, const char *key);
 
+/* Whether @address is in one of @networks, which are in the form of DETOUR_CONFIG_CIDR; an IPv4
+ * address inside IPv6 counts as IPv4. Any thread. */
+gboolean detour_networks_contain (const char *const *networks, const struct sockaddr *address);
+
 /* Sets each field of @fields that a row of the table names, so that nothing is looked up by name.
  * Texts and lists are borrowed from @self. */
 void detour_settings_fill (const DetourSettings *self, gpointer fields);
@@ -125,6 +133,11 @@ void detour_settings_fill (const DetourSettings *self, gpointer fields);
  */
 void detour_settings_error (const DetourSettings *self, const char *key, GError **error,
                             const char *format, ...) G_GNUC_PRINTF (4, 5);
+
+/* Sets @address to the Unix socket whose path @key has; FALSE with @error set when the path is too
+ * long for one. */
+gboolean detour_settings_unix_address (const DetourSettings *self, const char *key,
+                                       struct sockaddr_un *address, GError **error);
 
 /* In check(), any number of times: one more thing that is wrong, or one that the operator should
  * know though the configuration can be used like this. Elsewhere both are warnings on the log. */
@@ -146,10 +159,12 @@ typedef struct _DetourHost DetourHost;
 const char *detour_host_instance (DetourHost *host);        /* "auth/friends" */
 const char *detour_host_hostname (DetourHost *host);        /* [core] hostname; NULL when not set */
 const char *detour_host_state_directory (DetourHost *host); /* exists, 0700 */
+/* Where translations are: LANGUAGE/LC_MESSAGES/detour.mo below it. */
+const char *detour_host_locale_directory (DetourHost *host);
 /* The relay's public DERP key. Any thread. */
 const guint8 *detour_host_server_key (DetourHost *host);
-/* TRUE from the moment every enabled listener is bound until the daemon stops or drains. Any
- * thread. */
+/* TRUE while clients can log in: listeners are bound and the relay is in service; but for kind
+ * `cert`, there is a certificate if one is needed. Any thread. */
 gboolean detour_host_is_ready (DetourHost *host);
 
 /* One line for people on how the instance is doing, shown in status; replaces the line before. Any
@@ -199,6 +214,19 @@ guint detour_host_add_timer (DetourHost *host, gint64 interval_us, gboolean (*fu
 /* Ends a timer early. One that has ended is nothing. Main thread. */
 void detour_host_remove_timer (DetourHost *host, guint id);
 
+/**
+ * detour_host_open_control:
+ *
+ * A socket on which the daemon answers as on its control socket, with the objects of
+ * doc/control.md, to somebody who may read and change nothing. Messages begin at once, without
+ * authentication. For what has to be shown; the other end is served by the main thread, so wait for
+ * answers on another one. A connection that asks nothing for ten minutes is closed. Main thread.
+ *
+ * Returns: a descriptor of the caller's; -1 with @error set: the daemon starts or stops, too many
+ *   are open, or there is no descriptor.
+ */
+int detour_host_open_control (DetourHost *host, GError **error);
+
 /* A number that only grows. One thread writes; everyone may read. Lives as long as the instance. */
 typedef struct {
   guint64 value;
@@ -213,6 +241,7 @@ typedef struct {
 typedef enum {
   DETOUR_METRIC_COUNTER,
   DETOUR_METRIC_GAUGE,
+  DETOUR_METRIC_HISTOGRAM, /* only core has them */
 } DetourMetricType;
 
 /* Both static, or living as long as what they belong to. */
@@ -223,6 +252,14 @@ typedef struct {
 
 #define DETOUR_METRIC_LABELS_MAX 4
 
+/* How often a measured value lay in which range. */
+typedef struct {
+  const guint64 *bounds; /* largest value of each bucket but the last, growing; in the unit */
+  const guint64 *counts; /* of each bucket alone; one more than bounds */
+  guint n_bounds;
+  guint64 sum; /* of all values */
+} DetourMetricHistogram;
+
 /* One number as it is shown. */
 typedef struct {
   const char *name;   /* lower-case words joined by `_`, without the plugin's: "requests_success" */
@@ -232,7 +269,8 @@ typedef struct {
   DetourMetricType type;
   guint n_labels;
   DetourMetricLabel labels[DETOUR_METRIC_LABELS_MAX];
-  guint64 value;
+  guint64 value;                   /* of a histogram: how many values there were */
+  DetourMetricHistogram histogram; /* of a histogram; borrowed like the metric itself */
 } DetourMetric;
 
 /**
@@ -301,6 +339,7 @@ typedef enum {
   DETOUR_FILE_PRIVATE = 1 << 0,   /* users outside its group may do nothing with it */
   DETOUR_FILE_PROTECTED = 1 << 1, /* only its owner may write it */
   DETOUR_FILE_OWNED = 1 << 2,     /* it belongs to root or to the user of this process */
+  DETOUR_FILE_HEAD = 1 << 3,      /* of a longer file its first @max bytes are enough */
 } DetourFileFlags;
 
 /* What was read. Unless the call was a success, all is 0. */
@@ -358,10 +397,15 @@ gboolean detour_json_check (const char *text, gsize len, gsize len_max, GError *
  * ---------------------------------------------------------------------------------------------- */
 
 typedef enum {
-  DETOUR_CHANNEL_OK,     /* handshake: finished; feed: went well */
-  DETOUR_CHANNEL_MORE,   /* handshake only: wants more bytes from the peer */
-  DETOUR_CHANNEL_CLOSED, /* feed: the peer said goodbye in the way the channel knows */
-  DETOUR_CHANNEL_BAD,    /* the peer broke the rules; an alert may wait in the output */
+  DETOUR_CHANNEL_OK,   /* handshake: finished; feed: went well */
+  DETOUR_CHANNEL_MORE, /* handshake only: wants more bytes from the peer */
+  /* feed: the peer said goodbye in the way the channel knows; handshake: it was all there was to
+   * the connection, which ends well */
+  DETOUR_CHANNEL_CLOSED,
+  /* handshake only: waits until this process has a certificate. It is called again, with the bytes
+   * that it did not take, when one was published or is not expected any more. */
+  DETOUR_CHANNEL_WAIT,
+  DETOUR_CHANNEL_BAD, /* the peer broke the rules; an alert may wait in the output */
 } DetourChannelResult;
 
 /* Room that the caller owns: a callee appends at data + len and never passes cap. */
@@ -398,7 +442,8 @@ struct _DetourChannelClass {
   /* Goes on with the handshake. Takes *@used of the @len bytes at @in, which may be 0 of 0 to
    * begin, and appends what the peer must get to @out, which has DETOUR_CHANNEL_FEED_SLACK bytes of
    * room or more; when the room was too small it returns MORE with *@used < @len and is called
-   * again. On OK the bytes not taken are the first for feed(). On BAD @reason gets a static text.
+   * again. On OK the bytes not taken are the first for feed(). On BAD and CLOSED @reason gets a
+   * static text.
    */
   DetourChannelResult (*handshake) (gpointer self, const guint8 *in, gsize len, gsize *used,
                                     DetourBuffer *out, const char **reason);
@@ -422,7 +467,8 @@ struct _DetourChannelClass {
    * unchanged. */
   gboolean (*seal) (gpointer self, const struct iovec *plain, guint n, DetourBuffer *out);
 
-  /* Appends the goodbye, at most DETOUR_CHANNEL_SEAL_BOUND (0) bytes. May be NULL. */
+  /* Appends the goodbye, or the alert of a handshake that waited in vain, at most
+   * DETOUR_CHANNEL_SEAL_BOUND (0) bytes. May be NULL. */
   void (*close) (gpointer self, DetourBuffer *out);
 
   /* Writes down all that another process needs to carry the channel on, and reads it back. NULL
@@ -463,6 +509,7 @@ typedef enum {
   DETOUR_LISTENER_ONLY_IPV4 = 1 << 3,
   DETOUR_LISTENER_ONLY_IPV6 = 1 << 4, /* the other way round */
   DETOUR_LISTENER_ADMIN = 1 << 5,     /* serves the site for administrators, and never DERP */
+  DETOUR_LISTENER_PAGES = 1 << 6,     /* routes with DETOUR_HTTP_PAGE are there, too */
 } DetourListenerFlags;
 
 /* A listener serves one site, and a route names those it is on. */
@@ -498,6 +545,14 @@ detour_listener_family (const DetourSettings *settings)
   return g_str_equal (word, "ipv4") ? DETOUR_LISTENER_ONLY_IPV4 : DETOUR_LISTENER_ONLY_IPV6;
 }
 
+/* What a listener does about the PROXY protocol, with which a proxy says whose connection it hands
+ * on. */
+typedef enum {
+  DETOUR_PROXY_OFF,     /* the first bytes are the client's */
+  DETOUR_PROXY_ACCEPT,  /* a trusted proxy may send a header; others are clients */
+  DETOUR_PROXY_REQUIRE, /* a trusted proxy has to send a header; others are closed */
+} DetourProxyMode;
+
 /* What an instance asks of core in start(). Everything is copied, except @user. */
 typedef struct {
   const char *const *addresses; /* as DETOUR_CONFIG_ADDRESS; all are bound or none */
@@ -513,7 +568,76 @@ typedef struct {
   GDestroyNotify release;
   const char *note; /* for people, behind the addresses: "records by GnuTLS"; NULL: none */
   const char *key;  /* of the settings, where the addresses or the name came from; NULL: none */
+  /* The next ones as detour_listener_fill() sets them; all zero: nobody is trusted. Whoever may
+   * connect to a Unix socket is trusted without being listed. */
+  DetourProxyMode proxy_protocol;
+  const char *const *trusted_proxies; /* as DETOUR_CONFIG_CIDR */
+  const char *real_ip_header; /* in which trusted proxies write the client's address; NULL: none */
+  guint unix_mode;            /* of the files of Unix sockets; 0: as the umask has it */
+  const char *const *forward; /* NAME=ADDRESS: connections for that name are handed on unread */
+  guint forward_version;      /* of the PROXY header that goes before them; 0: none */
+  gint64 forward_idle_us;     /* they are closed when nothing moves for so long */
+  guint forward_most;         /* of them at a time */
+  const char *own_name;       /* that a name with `*.` does not take away; NULL: none */
+  const char *unix_owner; /* of those files: `USER`, `USER:GROUP` or `:GROUP`; NULL: unchanged */
 } DetourListenerSpec;
+
+/* Keys about the files of Unix sockets, for detour_listener_check_unix() and _fill_unix(). */
+#define DETOUR_LISTENER_UNIX_KEYS                                                           \
+  { "unix-mode", DETOUR_CONFIG_STRING, "0660",                                              \
+    .summary = "permissions of the file of a Unix socket, in octal digits" },               \
+  {                                                                                         \
+    "unix-owner", DETOUR_CONFIG_STRING,                                                     \
+        .summary = "who owns the file of a Unix socket: `USER`, `USER:GROUP` or `:GROUP`; " \
+                   "without it the daemon"                                                  \
+  }
+
+/* Keys that listeners of clients have in common, for detour_listener_check() and _fill(). */
+#define DETOUR_LISTENER_KEYS                                                                   \
+  { "listen", DETOUR_CONFIG_ADDRESS,                                                           \
+    .summary = "addresses to listen at; `unix:/path` is a Unix socket",                        \
+    .flags = DETOUR_CONFIG_LIST | DETOUR_CONFIG_LISTEN_TCP },                                  \
+      { "socket", DETOUR_CONFIG_STRING,                                                        \
+        .summary = "name of the service manager's socket to use instead of `listen`" },        \
+      DETOUR_LISTENER_FAMILY_KEY, DETOUR_LISTENER_UNIX_KEYS,                                   \
+      { "proxy-protocol", DETOUR_CONFIG_ENUM, "off",                                           \
+        .summary = "PROXY headers of trusted proxies, version 1 and 2: `accept` takes others " \
+                   "for clients, `require` closes them",                                       \
+        .words = "off|accept|require" },                                                       \
+  {                                                                                            \
+    "trusted-proxies", DETOUR_CONFIG_CIDR,                                                     \
+        .summary = "networks of the proxies that may say whose connection they hand on",       \
+        .flags = DETOUR_CONFIG_LIST                                                            \
+  }
+
+/* Keys of listeners whose bytes are TLS from the first one on. */
+#define DETOUR_LISTENER_FORWARD_KEYS                                                         \
+  { "forward", DETOUR_CONFIG_STRING,                                                         \
+    .summary = "connections that ask for a name are handed on unread: `NAME=ADDRESS`; `*.` " \
+               "stands for one label, `NAME=own` is an exception",                           \
+    .flags = DETOUR_CONFIG_LIST },                                                           \
+      { "forward-proxy-protocol", DETOUR_CONFIG_ENUM, "off",                                 \
+        .summary = "whether a PROXY header with the client's address goes before them",      \
+        .words = "off|v1|v2" },                                                              \
+      { "forward-idle",                                                                      \
+        DETOUR_CONFIG_DURATION,                                                              \
+        "10m",                                                                               \
+        1000,                                                                                \
+        7 * 24 * 3600 * 1000,                                                                \
+        "forwarded connections are closed when nothing moves for so long" },                 \
+  {                                                                                          \
+    "forward-connections", DETOUR_CONFIG_UINT, "4096", 1, 1000000,                           \
+        "forwarded connections at a time; no more than an eighth of the descriptors"         \
+  }
+
+/* For an instance that has only the keys about Unix sockets: whether they can be used, from
+ * check(); and what they say, texts borrowed from @settings. */
+gboolean detour_listener_check_unix (const DetourSettings *settings, GError **error);
+void detour_listener_fill_unix (const DetourSettings *settings, DetourListenerSpec *spec);
+/* Whether the keys of listeners of clients fit together. Main thread, from check(). */
+gboolean detour_listener_check (const DetourSettings *settings, GError **error);
+/* Sets all that these keys say; texts are borrowed from @settings. */
+void detour_listener_fill (const DetourSettings *settings, DetourListenerSpec *spec);
 
 /**
  * detour_host_listen:
@@ -528,6 +652,13 @@ typedef struct {
 gboolean detour_host_listen (DetourHost *host, const DetourSettings *settings,
                              const DetourListenerSpec *spec, GError **error);
 
+/* Whether there is a listener with DETOUR_LISTENER_PAGES. Main thread. */
+gboolean detour_host_serves_pages (DetourHost *host);
+
+/* Whether a listener of any instance has @port, of TLS when @secure, else of plain HTTP; 0: any
+ * port of TCP. Main thread. */
+gboolean detour_host_listens (DetourHost *host, guint port, gboolean secure);
+
 /* -------------------------------------------------------------------------------------------------
  * Links: connections that this relay makes to another one.
  * ---------------------------------------------------------------------------------------------- */
@@ -538,8 +669,10 @@ typedef struct {
   const DetourChannelClass *channel;
   /* Main thread. The client's end of a new channel, or NULL with @error set. @host is the name that
    * is asked for, @pin what the other side is known by ("sha256-raw:" and 64 hex digits of its
-   * certificate); NULL: by the roots of the system. */
-  gpointer (*connect) (gpointer user, const char *host, const char *pin, GError **error);
+   * certificate; any of several, with `;` in between); NULL: by the authorities in @ca_file, a file
+   * of PEM, or (NULL) the roots of the system. */
+  gpointer (*connect) (gpointer user, const char *host, const char *pin, const char *ca_file,
+                       GError **error);
   gpointer user;
 } DetourDialer;
 
@@ -548,6 +681,14 @@ typedef struct {
 gboolean detour_host_add_dialer (DetourHost *host, const DetourDialer *dialer);
 
 typedef struct _DetourLink DetourLink;
+
+/* Reasons for which a link ends, as down() gets them, that may be told apart; all others are for
+ * people only. The first is that of a link that joins: nobody need dial there again. */
+#define DETOUR_LINK_SELF         "it is this relay itself"
+#define DETOUR_LINK_SILENT       "the other relay does not answer in time"
+#define DETOUR_LINK_NOT_DERP     "the other side does not begin DERP"
+#define DETOUR_LINK_OTHER_KEY    "it has another key than the one that is pinned"
+#define DETOUR_LINK_NOT_ADMITTED "the other relay does not admit this one in time"
 
 /* Longest payload of a frame of a link, in bytes. */
 #define DETOUR_LINK_FRAME_MAX (66u * 1024u)
@@ -565,19 +706,40 @@ typedef struct {
 
 /* Borrowed for the call. */
 typedef struct {
-  const char *address;    /* ADDRESS:PORT or [V6]:PORT; names are not resolved */
-  const char *host;       /* name for the record layer and the header Host; NULL: the address */
-  const char *dialer;     /* "tls", "plain" */
-  const char *pin;        /* as in DetourDialer; NULL: none */
-  const guint8 *mesh_key; /* (nullable): shown at the login */
-  gint64 timeout_us;      /* for everything up to the login; 0: 10 s */
+  const char *address;      /* ADDRESS:PORT or [V6]:PORT; names are not resolved */
+  const char *host;         /* name for the record layer and the header Host; NULL: the address */
+  const char *dialer;       /* "tls", "plain" */
+  const char *pin;          /* as in DetourDialer; NULL: none */
+  const char *ca_file;      /* likewise */
+  const guint8 *server_key; /* (nullable): the other relay ends unless it has this one; before
+                             * anything is shown to it */
+  const guint8 *mesh_key;   /* (nullable): shown at the login */
+  gint64 timeout_us;        /* for everything up to the login; 0: 10 s */
+  /* Once it is up, a worker of the relay takes the link: it asks who is connected there, and passes
+   * on packets for them, as long as the link lives. frame() is never called then, and
+   * detour_link_send() does nothing. The other relay has to know the mesh key. */
+  gboolean joins;
+  const char
+      *name; /* by which a link that joins is found again after an upgrade; NULL: it is not */
 } DetourDialSpec;
+
+/* Of a link that joined. Numbers count from its beginning, in a program before this one too. */
+typedef struct {
+  gboolean is_joined;     /* a worker has it now */
+  gboolean is_accepted;   /* the other relay has said who is there: it knows the mesh key */
+  guint64 keys;           /* that are connected there now */
+  guint64 packets, bytes; /* that were passed on to it */
+  /* Packets that were not: displaced while the link was slow; that waited when it ended; that could
+   * not be written. */
+  guint64 dropped_queue, dropped_gone, dropped_write;
+} DetourLinkStats;
 
 /**
  * detour_host_dial:
  * @spec: where to
  * @funcs: must live as long as the link
- * @error: where to put the error: no such dialer, or not an address
+ * @error: where to put the error: %G_IO_ERROR_NOT_SUPPORTED when there is no such dialer; or not an
+ *   address
  *
  * Connects to another relay and logs in there with the relay's own key. The instance holds the link
  * and loses it when it stops; no function of @funcs runs any more when stop() is called. A link
@@ -589,6 +751,22 @@ DetourLink *detour_host_dial (DetourHost *host, const DetourDialSpec *spec,
                               const DetourLinkFuncs *funcs, gpointer user, GError **error);
 /* Ends a link early and frees it; nobody is told. Main thread. */
 void detour_host_hang_up (DetourHost *host, DetourLink *link);
+/* Main thread. All zero before the link joins. */
+void detour_host_link_stats (DetourHost *host, DetourLink *link, DetourLinkStats *stats);
+
+/**
+ * detour_host_find_link:
+ * @name: as in DetourDialSpec
+ * @funcs: as for detour_host_dial(); only down() is called
+ *
+ * A link that joined in the program before this one and came along (`detourctl upgrade`). It is
+ * held like one that was dialled. One that nobody has asked for some seconds after the start is
+ * ended. From start() on; main thread.
+ *
+ * Returns: (transfer none) (nullable): the link; NULL: there is none, or it has ended.
+ */
+DetourLink *detour_host_find_link (DetourHost *host, const char *name, const DetourLinkFuncs *funcs,
+                                   gpointer user);
 /* Sends a frame; nothing happens before the link is up and once it is down. A peer that lets 1 MiB
  * wait loses the link. Thread of the links only: from one of its functions. */
 void detour_link_send (DetourLink *self, guint8 type, const guint8 *payload, gsize len);
@@ -622,13 +800,11 @@ GBytes *detour_cert_private_key (const DetourCert *self);
 const char *const *detour_cert_names (const DetourCert *self);
 gint64 detour_cert_not_before (const DetourCert *self);
 gint64 detour_cert_not_after (const DetourCert *self);
-/* Whether clients know it by a pin. Set before it is published only. */
+/* Who signed it, as people know the issuer: organisation and name; "" when the leaf does not say.
+ * Read from the leaf. */
+const char *detour_cert_issuer (const DetourCert *self);
+/* Whether the leaf names itself as its issuer, so that clients can know it by a pin only. */
 gboolean detour_cert_self_signed (const DetourCert *self);
-void detour_cert_set_self_signed (DetourCert *self);
-/* The application protocol that a client has to offer to be served this certificate; NULL: none.
- * For answers to a challenge: "acme-tls/1". Set before it is published only. */
-const char *detour_cert_alpn (const DetourCert *self);
-void detour_cert_set_alpn (DetourCert *self, const char *protocol);
 
 /**
  * detour_host_publish_certs:
@@ -639,6 +815,14 @@ void detour_cert_set_alpn (DetourCert *self, const char *protocol);
  */
 void detour_host_publish_certs (DetourHost *host, DetourCert *const *certs, guint n);
 
+/* Says that the instance has nothing to publish yet, but will have: connections for which there is
+ * no certificate at all wait for it as long as a handshake may take. Until it publishes or stops.
+ * Main thread. */
+void detour_host_expect_certs (DetourHost *host);
+/* Whether @instance ("main" or "cert/main"; NULL: any) has said so. Any thread; one relaxed read
+ * while none has. */
+gboolean detour_host_is_cert_expected (DetourHost *host, const char *instance);
+
 /* A number that changes whenever any instance publishes. Any thread; one relaxed read. */
 guint64 detour_host_cert_generation (DetourHost *host);
 
@@ -647,27 +831,128 @@ guint64 detour_host_cert_generation (DetourHost *host);
  * @instance: (nullable): only from this cert instance ("main" or "cert/main"); NULL: any
  * @sni: (nullable): name the client asked for, compared without regard to case
  * @local: (nullable): address the connection arrived at
- * @alpn: (nullable) (array zero-terminated=1): protocols the client offered
  *
- * Chooses by name, then by local address, then the first one published. A certificate with a
- * protocol of its own serves only clients that offered it and asked for one of its names; to them
- * it goes before every other. Any thread.
+ * Chooses by name, then by local address, then the first one published. Any thread.
  *
  * Returns: (transfer full) (nullable): the certificate.
  */
 DetourCert *detour_host_find_cert (DetourHost *host, const char *instance, const char *sni,
-                                   const struct sockaddr *local, const char *const *alpn);
+                                   const struct sockaddr *local);
+
+/* How it is with a certificate that the instance fetches and renews. */
+typedef enum {
+  DETOUR_CERT_WAITING,  /* for the first one: clients are served none */
+  DETOUR_CERT_SERVING,  /* one is served, and there is nothing to do until it is renewed */
+  DETOUR_CERT_RENEWING, /* the next one is being fetched; the one before is served */
+  DETOUR_CERT_FAILING,  /* the last try failed; the one before, if there is any, is served */
+  DETOUR_N_CERT_STATES,
+} DetourCertState;
+
+/* Who decided when the next one is fetched. */
+typedef enum {
+  DETOUR_CERT_BY_LIFETIME, /* a share of the time that the certificate lasts */
+  DETOUR_CERT_BY_CA,       /* the authority said when (ARI) */
+  DETOUR_CERT_BY_OPERATOR, /* asked for it */
+  DETOUR_N_CERT_DECIDERS,
+} DetourCertDecider;
+
+/* What an operator wants to know of one certificate beyond what stands in it. Times are Unix time
+ * in microseconds. Texts that come from elsewhere need no care: control characters become spaces,
+ * and what is too long is cut. */
+typedef struct {
+  DetourCert *cert;         /* (nullable) the one that is published; NULL: there is none yet */
+  const char *const *names; /* that are wanted: names and addresses */
+  DetourCertState state;
+  const char *authority; /* (nullable) who is asked: "letsencrypt", or a URL */
+  const char *profile;   /* (nullable) what the certificate was issued by: "shortlived" */
+  const char *challenge; /* (nullable) how names are proven: "tls-alpn-01" */
+  gint64 renew_us;       /* when the next one is fetched; 0: nobody knows yet */
+  DetourCertDecider renew_by;
+  const char *error;  /* (nullable) why the last try failed, in the words of who refused */
+  const char *remedy; /* (nullable) what to do about it */
+  gint64 error_us;    /* when that was */
+  gint64 next_try_us; /* after an error; 0: there will be none by itself */
+} DetourCertReport;
 
 /**
- * detour_host_cert_protocols:
+ * detour_host_report_certs:
+ * @reports: (nullable) (array length=n): copied
  *
- * The protocols of published certificates that have one, so that a channel can offer them. Any
- * thread; one relaxed read while there are none.
- *
- * Returns: (transfer full) (nullable) (array zero-terminated=1): NULL when there are none; free
- *   with g_strfreev().
+ * Tells how it is with the certificates of this instance, for status; replaces what was told
+ * before, and is forgotten when the run ends. Instances that only publish need not report. Main
+ * thread.
  */
-char **detour_host_cert_protocols (DetourHost *host);
+void detour_host_report_certs (DetourHost *host, const DetourCertReport *reports, guint n);
+
+/* A renewal, or a new key of the account, that an operator asked for and that was not answered yet.
+ */
+typedef struct _DetourCertRenewal DetourCertRenewal;
+
+/**
+ * detour_cert_renewal_answer:
+ * @error: (nullable): why there is no new certificate or key, and what to do: copied. NULL: the
+ *   certificate is published, or the account has the key
+ *
+ * Any thread, exactly once for each renewal, which is gone afterwards.
+ */
+void detour_cert_renewal_answer (DetourCertRenewal *renewal, const GError *error);
+
+typedef struct {
+  /* Main thread; must not block. Fetches the certificate of the report with the number @nth now,
+   * or joins the try that is under way. Answers now or later; an answer is owed even after stop()
+   * began. NULL: nothing can be renewed by hand. */
+  void (*renew) (gpointer self, guint nth, DetourCertRenewal *renewal);
+  /* The same; gives the account at the authority of that certificate a new key. NULL: there are no
+   * accounts. */
+  void (*roll_over) (gpointer self, guint nth, DetourCertRenewal *renewal);
+} DetourCertFuncs;
+
+/* -------------------------------------------------------------------------------------------------
+ * Challenges of ACME: answers that a certificate authority is going to ask this relay for. Whoever
+ * orders a certificate presents them, whoever serves finds them: `http-acme` for http-01, a
+ * transport of TLS for tls-alpn-01.
+ * ---------------------------------------------------------------------------------------------- */
+
+/**
+ * detour_host_present_challenge:
+ * @type: "http-01" or "tls-alpn-01"
+ * @identifier: the name or address that is proven, as the authority writes it
+ * @token: as the authority gave it
+ * @key_authorization: TOKEN "." THUMBPRINT
+ * @error: where to put the error: something has another form, or too many challenges wait
+ *
+ * The answer is there for everyone who asks from now on, until it is withdrawn, an hour has passed,
+ * or the instance stops. The same challenge again replaces its answer. Main thread.
+ *
+ * Returns: FALSE with @error set.
+ */
+gboolean detour_host_present_challenge (DetourHost *host, const char *type, const char *identifier,
+                                        const char *token, const char *key_authorization,
+                                        GError **error);
+/* One that does not wait is nothing. Main thread. */
+void detour_host_withdraw_challenge (DetourHost *host, const char *type, const char *identifier,
+                                     const char *token);
+
+/* (transfer full) (nullable): the key authorization for @token, the body of the answer to http-01,
+ * whoever presented it; free with g_free(). Any thread. */
+char *detour_host_find_http_challenge (DetourHost *host, const char *token);
+
+/* The application protocol of tls-alpn-01 (RFC 8737). A client that offers it is shown the answer
+ * to a challenge, or an alert, and nothing else. */
+#define DETOUR_CHALLENGE_PROTOCOL "acme-tls/1"
+
+/* What the certificate that answers a tls-alpn-01 challenge says. */
+typedef struct {
+  char name[256];     /* the one name it is for; "": it is for an address */
+  guint8 address[16]; /* in network order */
+  guint8 address_len; /* 4 or 16; 0: it is for a name */
+  guint8 digest[32];  /* SHA-256 of the key authorization */
+} DetourTlsChallenge;
+
+/* @sni: the name that was asked for in TLS; of an address its name in reverse lookups. FALSE:
+ * nothing waits for it. Any thread. */
+gboolean detour_host_find_tls_challenge (DetourHost *host, const char *sni,
+                                         DetourTlsChallenge *out);
 
 /* -------------------------------------------------------------------------------------------------
  * Kind `auth`: an asynchronous verdict on a client. Caching, time limits, single flight, grace and
@@ -688,6 +973,7 @@ typedef struct {
   const char *listener; /* "transport/https"; "" when unknown */
   const char *app_name; /* the client's own claim; "" when none */
   gboolean prober;
+  const char *tenant; /* name of the [tenant NAME] to which it would belong; NULL: none */
 } DetourAuthRequest;
 
 /* For a plugin that needs the request longer than until it has answered. */
@@ -719,6 +1005,15 @@ typedef struct {
 /* Verdicts of this instance may be different now: core forgets them, and asks again about clients
  * that are held or connected. */
 void detour_host_auth_changed (DetourHost *host);
+/* The instance was right to allow @key before, and does not any more: it counts no longer as a key
+ * that was allowed within `grace`. For instances that know all keys; detour_host_auth_changed()
+ * follows, and closes connections. Main thread. @key: (array fixed-size=32) */
+void detour_host_auth_revoked (DetourHost *host, const guint8 *key);
+
+/* Main thread. A node has another key than before, as it does when it logs in anew. Keys are
+ * DETOUR_KEY_SIZE bytes. What the operator said of @before holds for @after, too: a ban follows the
+ * node. To be called before @after is allowed; saying it again does no harm. */
+void detour_host_auth_rekeyed (DetourHost *host, const guint8 *before, const guint8 *after);
 
 /* -------------------------------------------------------------------------------------------------
  * HTTP, for instances of every kind: routes on the sites that listeners serve.
@@ -736,6 +1031,9 @@ const char *detour_http_request_path (const DetourHttpRequest *self);
 const char *detour_http_request_query (const DetourHttpRequest *self);
 /* First header of that name, compared without regard to case; NULL when absent. */
 const char *detour_http_request_header (const DetourHttpRequest *self, const char *name);
+/* The one with so many of that name before it; NULL when there are fewer. */
+const char *detour_http_request_header_at (const DetourHttpRequest *self, const char *name,
+                                           guint index);
 /* The body, of routes with DETOUR_HTTP_BODY, with a NUL behind it that does not count. Never NULL;
  * *@len is 0 when there is none. */
 const guint8 *detour_http_request_body (const DetourHttpRequest *self, gsize *len);
@@ -778,6 +1076,20 @@ gboolean detour_http_exchange_is_gone (DetourHttpExchange *self);
 /* Any thread, exactly once. */
 void detour_http_exchange_send (DetourHttpExchange *self);
 
+/* What a request for CONNECT becomes. */
+typedef struct {
+  int fd;         /* of the server: connected, does not block; core closes it */
+  gint64 idle_us; /* the tunnel ends when nothing moves for so long */
+  /* Any thread, exactly once: it is over, or could not begin. */
+  void (*ended) (gpointer user);
+  gpointer user;
+} DetourHttpTunnel;
+
+/* The answer to a request for CONNECT, given later: 200, and from then on bytes are carried both
+ * ways between the client and @tunnel, unread, with back-pressure; the end of one direction is
+ * passed on. Core has @tunnel from now on, also when the client is gone. */
+void detour_http_response_begin_tunnel (DetourHttpResponse *self, const DetourHttpTunnel *tunnel);
+
 typedef enum {
   DETOUR_HTTP_GET = 1 << 0, /* HEAD is answered like GET, without the body */
   DETOUR_HTTP_POST = 1 << 1,
@@ -791,7 +1103,19 @@ typedef enum {
   /* The body of a request is read before handle() is called. Without this flag nobody reads it, and
    * the connection is closed after the answer. */
   DETOUR_HTTP_BODY = 1 << 1,
+  /* A page for people: on listeners with DETOUR_LISTENER_PAGES only. */
+  DETOUR_HTTP_PAGE = 1 << 2,
 } DetourHttpRouteFlags;
+
+/* In place of a path: the route answers requests for CONNECT, whose path is the `HOST:PORT` they
+ * ask for. On the site CLIENTS only, and there where connections are encrypted; elsewhere nobody
+ * does. */
+#define DETOUR_HTTP_CONNECT "CONNECT"
+
+/* In place of a path: handle() is asked before every request on the site ADMIN, whoever has the
+ * route and whether there is one. The request goes on when the status is still 200 afterwards;
+ * headers stay then, but in errors of core. It must not hold the response. There is one at most. */
+#define DETOUR_HTTP_GATE "GATE"
 
 /* What a body may have where a route says nothing else, in bytes; a longer one is answered 413. */
 #define DETOUR_HTTP_BODY_MAX 65536u
@@ -814,8 +1138,9 @@ typedef struct {
   /* Handshake pool, several at once; must not block. Gives a channel, with its class in *@cls, that
    * core puts over the one that is there once @response is sent, and goes on with DERP. The
    * response begins with status 101 and the headers that belong to it; 200 is possible as well.
-   * NULL: @response is an ordinary answer. "/derp" is a possible path for routes that have nothing
-   * but this. */
+   * NULL: @response is an ordinary answer; with status 426 core adds the headers that name the
+   * protocol. "/derp" is a possible path for routes that have nothing but this. It is not called
+   * for HEAD, nor for HTTP/1.0, where Upgrade means nothing. */
   gpointer (*upgrade) (gpointer user, const DetourHttpRequest *request,
                        DetourHttpResponse *response, const DetourChannelClass **cls);
 } DetourHttpRoute;
@@ -890,6 +1215,7 @@ typedef struct {
   DetourLogPrivacy privacy;
   gboolean json;     /* one object a line instead of text */
   gboolean terminal; /* text only: the local time of day instead of date and time in UTC */
+  gboolean bare;     /* text only: neither time nor level, which the sink says in its own way */
 } DetourLogStyle;
 
 /* The keys that every sink has, for its table, and the one of sinks that write lines. */
@@ -911,6 +1237,9 @@ typedef struct {
 /* Words of the keys above; @format is NULL for a sink without that key. */
 void detour_log_style_init (DetourLogStyle *self, const char *level, const char *privacy,
                             const char *format);
+
+/* As syslog(3) and the journal number levels: 3 for errors to 7 for debug. Any thread. */
+guint detour_log_priority (GLogLevelFlags level);
 
 /* Whether the sink writes the record: by its level, or by the one that an operator set for all of
  * them. Any thread. */
@@ -950,6 +1279,54 @@ typedef struct {
  * Copied; all zero counts as NULL. Main thread. */
 void detour_host_set_mesh_key (DetourHost *host, const guint8 *key);
 
+/* One [peer NAME] group: another server of the region. */
+typedef struct {
+  const char *name; /* "b" */
+  const char *host; /* of its certificate: a name, or an address without brackets */
+  guint host_port;  /* of `host`: what is asked for */
+  const char
+      *address;    /* what is connected to, likewise; the same as `host` if nothing else is set */
+  guint port;      /* of `address` */
+  const char *pin; /* for DetourDialSpec; NULL: none */
+  const guint8 *server_key; /* (nullable): that it has to have */
+  const char *ca_file;      /* for DetourDialSpec; NULL: none */
+} DetourMeshPeer;
+
+/* How it is with a link to one of them. */
+typedef enum {
+  DETOUR_MESH_WAITING,    /* until it is tried again */
+  DETOUR_MESH_CONNECTING, /* its name is looked up, or it is dialled */
+  DETOUR_MESH_UP,
+  DETOUR_MESH_REFUSED, /* it answers and does not take this relay into its mesh; tried again */
+  DETOUR_MESH_ITSELF,  /* it is this relay; not tried any more until the configuration is read */
+  DETOUR_N_MESH_STATES,
+} DetourMeshState;
+
+/* Texts are copied; times are Unix time in microseconds. */
+typedef struct {
+  const char *name;    /* of the peer */
+  const char *host;    /* with its port */
+  const char *address; /* with its port, as it was dialled last; NULL: not yet */
+  DetourMeshState state;
+  gint64 since_us;          /* of the state */
+  const guint8 *server_key; /* (nullable): that it showed last */
+  DetourLink *link;         /* (nullable): that is up; borrowed until the next report */
+  guint64 n_up;             /* how often it came up */
+  const char *error;        /* (nullable): why the last link ended, or could not be made */
+  const char *remedy;       /* (nullable): what helps against it */
+  gint64 error_us;
+  gint64 next_try_us; /* 0: not known, or not at all */
+} DetourMeshReport;
+
+/**
+ * detour_host_report_mesh:
+ * @reports: (array length=n): one for each peer, in the order of the files
+ *
+ * Replaces what was reported before, and is forgotten when the instance stops. For status and on
+ * the bus. Main thread.
+ */
+void detour_host_report_mesh (DetourHost *host, const DetourMeshReport *reports, guint n);
+
 /* -------------------------------------------------------------------------------------------------
  * The descriptor
  * ---------------------------------------------------------------------------------------------- */
@@ -985,18 +1362,33 @@ typedef struct {
   gpointer (*start) (DetourHost *host, DetourSettings *settings, GError **error);
   /* Main thread; on reload, when the group did not change: look again at files. May be NULL. */
   void (*reload) (gpointer self);
+  /* Main thread; may be NULL: the instance dials nobody. The [peer NAME] groups, in the order of
+   * the files: right after start() and on each reload, changed or not. Borrowed until the next
+   * call. There must be one enabled instance that has this when there are such groups. */
+  void (*peers) (gpointer self, const DetourMeshPeer *const *peers, guint n);
+  /* Main thread; may be NULL. For the program that takes the place of this one (`detourctl
+   * upgrade`): what the instance knows and its files do not, at most DETOUR_PLUGIN_FROZEN_MAX
+   * bytes; NULL: nothing. Counters go along without it. The instance may go on after this. */
+  GBytes *(*freeze) (gpointer self);
+  /* Main thread; may be NULL. Right after the first start(), with what an instance of that name had
+   * frozen in the program before, whose plugin may be older or newer: to be checked like what a
+   * stranger wrote, and left alone when it does not fit. */
+  void (*thaw) (gpointer self, const guint8 *frozen, gsize len);
   /* Main thread; core has taken back what the instance held, and no call is in flight any more.
    * Frees what start() made, and ends its threads. Not called after a start() that gave NULL. */
   void (*stop) (gpointer self);
   union {
     const DetourAuthFuncs *auth;
+    const DetourCertFuncs *cert; /* (nullable) */
     const DetourHttpFuncs *http;
     const DetourLogFuncs *log;
     gconstpointer any;
-  } funcs; /* of transport, cert and service: none */
+  } funcs; /* of transport and service: none */
 } DetourPlugin;
 
 #define DETOUR_PLUGIN_SYMBOL "detour_plugin"
+
+#define DETOUR_PLUGIN_FROZEN_MAX ((gsize) 256 << 10)
 
 #define DETOUR_PLUGIN_DEFINE(...)                                                          \
   DETOUR_PLUGIN_EXPORT const DetourPlugin detour_plugin = { .abi = DETOUR_PLUGIN_ABI,      \

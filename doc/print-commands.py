@@ -2,7 +2,9 @@
 """Prints detourctl's page with the commands as they describe themselves with --help.
 SPDX-License-Identifier: LGPL-2.1-or-later
 
-    print-commands.py PAGE DETOURCTL
+    print-commands.py PAGE [WRAPPER] DETOURCTL
+
+The wrapper runs it where it was built for another processor.
 """
 
 import os
@@ -37,11 +39,11 @@ def options(lines):
 
 def commands(program):
     """A paragraph for each command."""
-    top = ask(program)
+    top = ask(*program)
     everywhere = {option for option, _ in options(top["Application Options"])}
     for call, summary in re.findall(r"^  ([a-z]\S*(?: \S+)*)  +(\S.*)$", "\n".join(top["Commands"]), re.M):
         words = re.match(r"[a-z-]+(?: [a-z-]+)*", call)[0]
-        more = ask(program, *words.split())
+        more = ask(*program, *words.split())
         yield f"*{escape(words)}*{escape(call[len(words):])}"
         details = [f"{summary}."] + [line for line in more.get("rest", []) if line]
         own = [f"*{escape(option)}* {escape(text)}." for option, text in options(more.get("Application Options", []))
@@ -53,7 +55,7 @@ def commands(program):
 
 def main():
     """Fills in the page."""
-    page, program = sys.argv[1:]
+    page, *program = sys.argv[1:]
     with open(page, encoding="utf-8") as file:
         print(file.read().replace("%commands%\n", "\n".join(commands(program))), end="")
 

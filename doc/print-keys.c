@@ -127,6 +127,11 @@ append_groups (GString *page)
       g_string_append_printf (page, "## [%s]\n\n", detour_schema_groups[i].name);
       append_table (page, detour_schema_groups[i].table);
     }
+  for (guint i = 0; detour_schema_named_groups[i].name != NULL; i++)
+    {
+      g_string_append_printf (page, "## [%s NAME]\n\n", detour_schema_named_groups[i].name);
+      append_table (page, detour_schema_named_groups[i].table);
+    }
 }
 
 static gboolean

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "detour-config-load.h"
+#include "detour-program.h"
 
 G_BEGIN_DECLS
 
@@ -13,15 +14,19 @@ typedef enum {
   DETOUR_EXIT_BAD_CONFIG = 78, /* a person has to mend something first; no use in trying again */
 } DetourExit;
 
+/* Logs the warnings that `--check-config` prints, for those who did not run it. */
+void detour_daemon_log_findings (const DetourConfigErrors *errors);
+
 /**
  * detour_daemon_run:
  * @config: (transfer none): what to begin with
  * @sources: where to look on reload
+ * @program: may have something of the program before, which is taken
  * @dev: prints what `--dev` prints when it is ready
  *
  * Runs until a signal ends it.
  */
 DetourExit detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources,
-                              DetourPlugins *plugins, gboolean dev);
+                              DetourPlugins *plugins, DetourProgram *program, gboolean dev);
 
 G_END_DECLS

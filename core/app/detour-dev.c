@@ -25,11 +25,14 @@ static const struct {
 } instances[] = {
   { "log-stderr", "[log main]\nplugin=stderr\n" },
   { "cert-selfsigned", "[cert main]\nplugin=selfsigned\nnames=127.0.0.1;localhost\n" },
-  { "http-home", "[http home]\n" },
+  { "http-home", "[http home]\npage=default\n" },
   { "http-captive", "[http captive]\n" },
+  { "service-metrics", "[service metrics]\nlisten=127.0.0.1:3341\n" },
+  { "http-debug", "[http debug]\n" },
   { "service-stun", "[service stun]\nlisten=127.0.0.1:3478\n" },
   { "transport-tls", "[transport https]\nplugin=tls\nlisten=127.0.0.1:3340\n" },
-  { "transport-http", "[transport http]\nlisten=127.0.0.1:3341\n" },
+  { "transport-http", "[transport http]\nlisten=127.0.0.1:3342\n" },
+  { "transport-websocket", "[transport websocket]\n" },
 };
 
 DetourDev *
@@ -114,6 +117,7 @@ detour_dev_print (DetourRoster *roster, const char *control)
   guint tls = dev_port_of (roster, "transport/https");
   guint http = dev_port_of (roster, "transport/http");
   guint stun = dev_port_of (roster, "service/stun");
+  guint metrics = dev_port_of (roster, "service/metrics");
 
   if (tls != 0 && cert != NULL)
     {
@@ -137,6 +141,8 @@ detour_dev_print (DetourRoster *roster, const char *control)
     printf ("  curl http://127.0.0.1:%u/derp/latency-check -o /dev/null -w '%%{http_code}\\n'\n"
             "  curl http://127.0.0.1:%u/generate_204 -o /dev/null -w '%%{http_code}\\n'\n",
             http, http);
+  if (metrics != 0)
+    printf ("  curl http://127.0.0.1:%u/metrics\n", metrics);
   if (control != NULL)
     {
       g_autofree char *detourctl = dev_detourctl ();

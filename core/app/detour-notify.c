@@ -25,8 +25,9 @@ notify_socket (void)
   return (int) opened - 2;
 }
 
+/* @message: with its data, and without an address yet */
 static void
-notify (const char *text)
+notify_send (struct msghdr *message)
 {
   const char *path = g_getenv ("NOTIFY_SOCKET");
   struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -40,11 +41,38 @@ notify (const char *text)
   memcpy (address.sun_path, path, n_path);
   if (path[0] == '@') /* an abstract name begins with a NUL byte */
     address.sun_path[0] = '\0';
-  if (sendto (notify_socket (), text, strlen (text), MSG_NOSIGNAL,
-              (const struct sockaddr *) &address,
-              (socklen_t) (offsetof (struct sockaddr_un, sun_path) + n_path))
-      < 0)
+  message->msg_name = &address;
+  message->msg_namelen = (socklen_t) (offsetof (struct sockaddr_un, sun_path) + n_path);
+  if (sendmsg (notify_socket (), message, MSG_NOSIGNAL) < 0)
     g_debug ("the service manager could not be told: %s", g_strerror (errno));
+}
+
+static void
+notify (const char *text)
+{
+  struct iovec data = { (char *) text, strlen (text) };
+  struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
+
+  notify_send (&message);
+}
+
+static void
+notify_with (const char *text, int fd)
+{
+  union {
+    struct cmsghdr head; /* aligns */
+    char room[CMSG_SPACE (sizeof (int))];
+  } control = { .head = { .cmsg_level = SOL_SOCKET,
+                          .cmsg_type = SCM_RIGHTS,
+                          .cmsg_len = CMSG_LEN (sizeof (int)) } };
+  struct iovec data = { (char *) text, strlen (text) };
+  struct msghdr message = { .msg_iov = &data,
+                            .msg_iovlen = 1,
+                            .msg_control = control.room,
+                            .msg_controllen = sizeof control.room };
+
+  memcpy (CMSG_DATA (&control.head), &fd, sizeof fd);
+  notify_send (&message);
 }
 
 void
@@ -72,6 +100,22 @@ void
 detour_notify_watchdog (void)
 {
   notify ("WATCHDOG=1");
+}
+
+void
+detour_notify_store (const char *name, int fd)
+{
+  g_autofree char *text = g_strconcat ("FDSTORE=1\nFDPOLL=0\nFDNAME=", name, NULL);
+
+  notify_with (text, fd);
+}
+
+void
+detour_notify_unstore (const char *name)
+{
+  g_autofree char *text = g_strconcat ("FDSTOREREMOVE=1\nFDNAME=", name, NULL);
+
+  notify (text);
 }
 
 void

@@ -7,9 +7,11 @@
 G_BEGIN_DECLS
 
 typedef struct {
-  char *config; /* NULL: the usual place */
+  char *config;    /* NULL: the usual place */
+  char *take_over; /* a socket; NULL: nobody is waited for */
   gboolean no_vendor;
   gboolean check_config;
+  gboolean try_takeover; /* of the program before: only to say whether that could be done */
   gboolean dump_config;
   gboolean list_plugins;
   char *generate_key;

@@ -5,6 +5,7 @@
 
 #include "detour-watchdog.h"
 
+#include "detour-log.h"
 #include "detour-notify.h"
 
 /* How often the threads are asked within the time of the manager, and when one is named. */
@@ -95,9 +96,11 @@ watchdog_name (DetourWatchdog *self, Watched *watched, gint64 now_us)
 
   watched->named_us = now_us;
   detour_notify_status ("%s has made no progress for %.1f s", watched->name, late_s);
-  g_warning ("watchdog: %s has made no progress for %.1f s; the service manager ends the daemon "
-             "after %.0f s",
-             watched->name, late_s, (double) self->limit_us / G_USEC_PER_SEC);
+  detour_log_event (
+      G_LOG_LEVEL_WARNING, "thread-late",
+      "watchdog: %s has made no progress for %.1f s; the service manager ends the daemon "
+      "after %.0f s",
+      watched->name, late_s, (double) self->limit_us / G_USEC_PER_SEC);
 }
 
 /* Whether it has come round since it was asked; a late one is named, and named again. */
@@ -107,7 +110,8 @@ watchdog_judge (DetourWatchdog *self, Watched *watched, gint64 now_us)
   if (__atomic_load_n (&watched->has_answered, __ATOMIC_ACQUIRE))
     {
       if (watched->named_us != 0)
-        g_message ("watchdog: %s goes on", watched->name);
+        detour_log_event (G_LOG_LEVEL_MESSAGE, "thread-goes-on", "watchdog: %s goes on",
+                          watched->name);
       watched->named_us = 0;
       return TRUE;
     }

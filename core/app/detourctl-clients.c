@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "detour-client-list.h"
+#include "detourctl-clients.h"
+#include "detourctl-events.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
 #include "detourctl-print.h"
@@ -23,13 +25,13 @@
 static const char *const row_times[] = { "since", "first", "last", NULL };
 
 static char *sort;
-static int limit = -1;
+static int limit = G_MININT; /* not given */
 static gboolean reverse;
 
 static const GOptionEntry list_options[] = {
   { "sort", 0, 0, G_OPTION_ARG_STRING, &sort,
-    N_ ("Order: connection, traffic, received, sent, dropped, waiting, since, key, address or "
-        "label"),
+    N_ ("Order: connection, traffic, received, sent, dropped, waiting, since, key, address, label, "
+        "or by what passes now: rate, packets or idle"),
     N_ ("ORDER") },
   { "reverse", 0, 0, G_OPTION_ARG_NONE, &reverse, N_ ("Turn the order round"), NULL },
   { "limit", 0, 0, G_OPTION_ARG_INT, &limit, N_ ("Stop after N of them"), N_ ("N") },
@@ -45,6 +47,43 @@ ctl_clients_short_key (GVariant *row)
   return g_strndup (g_str_has_prefix (key, "nodekey:") ? key + strlen ("nodekey:") : key, 8);
 }
 
+static gboolean
+ctl_clients_is_websocket (GVariant *row)
+{
+  return strcmp (detourctl_text (row, "way"), "websocket") == 0;
+}
+
+/* Its label, its tenant, that it came by a WebSocket, and that it is slowed. */
+static char *
+ctl_clients_join_notes (GVariant *row)
+{
+  const char *label = detourctl_text (row, "label"), *slowed = detourctl_text (row, "slowed");
+  const char *tenant = detourctl_text (row, "tenant");
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+
+  if (*label != '\0')
+    g_ptr_array_add (notes, g_strdup (label));
+  if (*tenant != '\0')
+    g_ptr_array_add (notes, g_strdup_printf (_ ("tenant %s"), tenant));
+  if (ctl_clients_is_websocket (row))
+    g_ptr_array_add (notes, g_strdup (_ ("WebSocket")));
+  if (*slowed != '\0')
+    g_ptr_array_add (notes, g_strdup_printf (_ ("slowed by %s"), slowed));
+  g_ptr_array_add (notes, NULL);
+  return g_strjoinv (", ", (char **) notes->pdata);
+}
+
+/* "transport/https, TLS 1.3, WebSocket" */
+static char *
+ctl_clients_describe_way (GVariant *row)
+{
+  const char *tls = detourctl_text (row, "tls");
+
+  return g_strconcat (detourctl_text (row, "listener"), *tls != '\0' ? ", TLS " : "", tls,
+                      ctl_clients_is_websocket (row) ? ", " : "",
+                      ctl_clients_is_websocket (row) ? _ ("WebSocket") : "", NULL);
+}
+
 static void
 ctl_clients_add_client (DetourctlTable *table, GVariant *row)
 {
@@ -54,12 +93,13 @@ ctl_clients_add_client (DetourctlTable *table, GVariant *row)
   g_autofree char *in = detourctl_format_size (detourctl_number (row, "bytes_received"));
   g_autofree char *out = detourctl_format_size (detourctl_number (row, "bytes_sent"));
   g_autofree char *drops = detourctl_format_count (detourctl_number (row, "packets_dropped"));
+  g_autofree char *notes = ctl_clients_join_notes (row);
   const char *home = detourctl_flag (row, "mesh") ? _ ("mesh")
                    : detourctl_flag (row, "home") ? _ ("yes")
                                                   : _ ("no");
 
-  detourctl_table_add (table, key, detourctl_text (row, "address"), age, home, in, out, drops,
-                       detourctl_text (row, "label"), NULL);
+  detourctl_table_add (table, key, detourctl_text (row, "address"), detourctl_text (row, "kind"),
+                       age, home, in, out, drops, notes, NULL);
 }
 
 /* Lists ---------------------------------------------------------------------------------------- */
@@ -134,15 +174,11 @@ static DetourctlExit
 ctl_clients_run_clients (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
-    { _ ("KEY"), DETOURCTL_COLUMN_LEFT },
-    { _ ("ADDRESS"), DETOURCTL_COLUMN_LEFT },
-    { _ ("FOR"), DETOURCTL_COLUMN_RIGHT },
-    { _ ("HOME"), DETOURCTL_COLUMN_LEFT },
-    { _ ("IN"), DETOURCTL_COLUMN_RIGHT },
-    { _ ("OUT"), DETOURCTL_COLUMN_RIGHT },
-    { _ ("DROPS"), DETOURCTL_COLUMN_RIGHT },
-    { _ ("LABEL"), DETOURCTL_COLUMN_LEFT },
-    { NULL },
+    { _ ("KEY"), DETOURCTL_COLUMN_LEFT },   { _ ("ADDRESS"), DETOURCTL_COLUMN_LEFT },
+    { _ ("KIND"), DETOURCTL_COLUMN_LEFT },  { _ ("FOR"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("HOME"), DETOURCTL_COLUMN_LEFT },  { _ ("IN"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("OUT"), DETOURCTL_COLUMN_RIGHT },  { _ ("DROPS"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("LABEL"), DETOURCTL_COLUMN_LEFT }, { NULL },
   };
   g_autoptr (DetourctlTable) table = NULL;
   g_autoptr (GVariant) first = NULL;
@@ -150,7 +186,7 @@ ctl_clients_run_clients (Detourctl *self, char **arguments)
   DetourctlExit exit = DETOURCTL_GOOD;
   DetourctlJson *json;
 
-  if (limit == 0 || limit < -1)
+  if (limit < 1 && limit != G_MININT)
     {
       detourctl_complain (_ ("--limit: write a number from 1"));
       return DETOURCTL_USAGE;
@@ -195,6 +231,7 @@ ctl_clients_list_traits (GVariant *row)
     { "watcher", N_ ("is told which clients come and go") },
     { "prober", N_ ("a prober") },
     { "blocked", N_ ("reads nothing at the moment") },
+    { "suspect", N_ ("neither acknowledges nor answers what it is sent") },
   };
   g_autoptr (GPtrArray) texts = g_ptr_array_new ();
 
@@ -205,32 +242,102 @@ ctl_clients_list_traits (GVariant *row)
   return g_strjoinv (", ", (char **) texts->pdata);
 }
 
+/* How many packets for the client were dropped, and how many of them were too long for it. */
+static char *
+ctl_clients_describe_drops (GVariant *row)
+{
+  guint64 n_long = detourctl_number (row, "packets_dropped_too_long");
+  g_autofree char *drops = detourctl_format_count (detourctl_number (row, "packets_dropped"));
+  g_autofree char *too_long = NULL;
+
+  if (n_long == 0)
+    return g_steal_pointer (&drops);
+  too_long = detourctl_format_count (n_long);
+  return g_strdup_printf (_ ("%s, of which %s were longer than the client takes"), drops, too_long);
+}
+
+static const char *
+ctl_clients_describe_kind (GVariant *row)
+{
+  static const struct {
+    const char *kind, *text;
+  } texts[] = {
+    { "go", N_ ("in Go, like the official client") },
+    { "rust", N_ ("in Rust: tailscale-rs") },
+    { "browser", N_ ("a page in a browser") },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    if (strcmp (texts[i].kind, detourctl_text (row, "kind")) == 0)
+      return _ (texts[i].text);
+  return _ ("not known");
+}
+
+/* (nullable) */
+static char *
+ctl_clients_list_told (GVariant *row)
+{
+  static const struct {
+    const char *reason, *text;
+  } texts[] = {
+    { "announcement", N_ ("what \"detourctl say\" says") },
+    { "budget", N_ ("that the traffic budget is used up") },
+    { "duplicate", N_ ("that another device has its key") },
+    { "slowed", N_ ("that it is slowed down") },
+  };
+  g_autoptr (GPtrArray) parts = g_ptr_array_new ();
+  g_autofree const char **told = NULL;
+
+  if (!g_variant_lookup (row, "told", "^a&s", &told))
+    return NULL;
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    if (g_strv_contains (told, texts[i].reason))
+      g_ptr_array_add (parts, (gpointer) _ (texts[i].text));
+  g_ptr_array_add (parts, NULL);
+  return g_strjoinv (", ", (char **) parts->pdata);
+}
+
 static void
 ctl_clients_print_client (const Detourctl *self, GVariant *row)
 {
   g_autofree char *since = detourctl_format_time (detourctl_number (row, "since"));
   g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT,
                                              detourctl_number (row, "connection"));
-  g_autofree char *drops = detourctl_format_count (detourctl_number (row, "packets_dropped"));
+  g_autofree char *drops = ctl_clients_describe_drops (row);
   g_autofree char *waiting = detourctl_format_size (detourctl_number (row, "waiting_bytes"));
   g_autofree char *traits = ctl_clients_list_traits (row);
+  g_autofree char *way = ctl_clients_describe_way (row);
+  g_autofree char *told = ctl_clients_list_told (row);
 
   g_print ("%s%s%s\n", detourctl_style (self, DETOURCTL_BOLD), detourctl_text (row, "key"),
            detourctl_style (self, DETOURCTL_PLAIN));
   detourctl_print_fact (self, _ ("connection"), FACTS, number);
   detourctl_print_fact (self, _ ("address"), FACTS, detourctl_text (row, "address"));
-  detourctl_print_fact (self, _ ("through"), FACTS, detourctl_text (row, "listener"));
+  detourctl_print_fact (self, _ ("through"), FACTS, way);
   detourctl_print_fact (self, _ ("since"), FACTS, since);
   if (*detourctl_text (row, "label") != '\0')
     detourctl_print_fact (self, _ ("label"), FACTS, detourctl_text (row, "label"));
   if (*detourctl_text (row, "class") != '\0')
     detourctl_print_fact (self, _ ("class"), FACTS, detourctl_text (row, "class"));
+  if (*detourctl_text (row, "tenant") != '\0')
+    detourctl_print_fact (self, _ ("tenant"), FACTS, detourctl_text (row, "tenant"));
   if (*detourctl_text (row, "app") != '\0')
     detourctl_print_fact (self, _ ("application"), FACTS, detourctl_text (row, "app"));
+  detourctl_print_fact (self, _ ("program"), FACTS, ctl_clients_describe_kind (row));
   ctl_clients_print_amount (self, _ ("received"), detourctl_number (row, "bytes_received"),
                             detourctl_number (row, "packets_received"));
   ctl_clients_print_amount (self, _ ("sent"), detourctl_number (row, "bytes_sent"),
                             detourctl_number (row, "packets_sent"));
+  if (*detourctl_text (row, "slowed") != '\0')
+    {
+      g_autofree char *slowed = g_strdup_printf (
+          _ ("by %s: it sent more than that, and was read more slowly; nothing was dropped"),
+          detourctl_text (row, "slowed"));
+
+      detourctl_print_fact (self, _ ("slowed"), FACTS, slowed);
+    }
+  if (told != NULL)
+    detourctl_print_fact (self, _ ("told"), FACTS, told);
   detourctl_print_fact (self, _ ("dropped"), FACTS, drops);
   detourctl_print_fact (self, _ ("waiting"), FACTS, waiting);
   if (*traits != '\0')
@@ -248,7 +355,7 @@ ctl_clients_call_with_key (Detourctl *self, const char *method, const char *key,
   g_autoptr (GVariant) values = NULL;
 
   /* The daemon would refuse a wrong key as well, but not in the user's language. */
-  if (!detour_client_list_parse_key (key, &filter, &error))
+  if (!detour_client_key_parse (key, &filter, &error))
     {
       detourctl_complain ("%s", error->message);
       *exit = DETOURCTL_USAGE;
@@ -295,8 +402,8 @@ ctl_clients_run_kick (Detourctl *self, char **arguments)
   return DETOURCTL_GOOD;
 }
 
-static const char *
-ctl_clients_verdict_word (GVariant *row)
+const char *
+detourctl_clients_verdict_word (GVariant *row)
 {
   const char *verdict = detourctl_text (row, "verdict");
 
@@ -305,8 +412,8 @@ ctl_clients_verdict_word (GVariant *row)
   return strcmp (verdict, "deny") == 0 ? _ ("refused") : _ ("no answer");
 }
 
-static char *
-ctl_clients_verdict_notes (GVariant *row)
+char *
+detourctl_clients_verdict_notes (GVariant *row)
 {
   static const struct {
     const char *flag, *text;
@@ -317,17 +424,30 @@ ctl_clients_verdict_notes (GVariant *row)
     { "dry_run", N_ ("admitted because of dry-run") },
   };
   g_autoptr (GPtrArray) texts = g_ptr_array_new ();
+  g_autofree char *tenant = g_strdup_printf (_ ("tenant %s"), detourctl_text (row, "tenant"));
 
   if (*detourctl_text (row, "reason") != '\0')
     g_ptr_array_add (texts, (gpointer) detourctl_text (row, "reason"));
   else if (*detourctl_text (row, "label") != '\0')
     g_ptr_array_add (texts, (gpointer) detourctl_text (row, "label"));
+  if (*detourctl_text (row, "tenant") != '\0')
+    g_ptr_array_add (texts, tenant);
   for (guint i = 0; i < G_N_ELEMENTS (notes); i++)
     if (detourctl_flag (row, notes[i].flag))
       g_ptr_array_add (texts, (gpointer) _ (notes[i].text));
   g_ptr_array_add (texts, NULL);
   return g_strjoinv ("; ", (char **) texts->pdata);
 }
+
+static char *why_at;
+
+static const GOptionEntry why_options[] = {
+  { "at", 0, 0, G_OPTION_ARG_STRING, &why_at,
+    N_ ("What happened to it around that time instead: 03:10, \"yesterday 03:10\", "
+        "2026-11-29T03:10:00Z"),
+    N_ ("TIME") },
+  { NULL },
+};
 
 static DetourctlExit
 ctl_clients_run_why (Detourctl *self, char **arguments)
@@ -342,11 +462,13 @@ ctl_clients_run_why (Detourctl *self, char **arguments)
     { NULL },
   };
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant)
-      rows = ctl_clients_call_with_key (self, "Why", arguments[0], "(aa{sv})", &exit);
+  g_autoptr (GVariant) rows = NULL;
   g_autoptr (DetourctlTable) table = NULL;
   gsize n;
 
+  if (why_at != NULL)
+    return detourctl_events_why (self, arguments[0], why_at);
+  rows = ctl_clients_call_with_key (self, "Why", arguments[0], "(aa{sv})", &exit);
   if (rows == NULL)
     return exit;
   if (self->json)
@@ -363,9 +485,9 @@ ctl_clients_run_why (Detourctl *self, char **arguments)
       g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
       g_autofree char *last = detourctl_format_time (detourctl_number (row, "last"));
       g_autofree char *count = detourctl_format_count (detourctl_number (row, "count"));
-      g_autofree char *notes = ctl_clients_verdict_notes (row);
+      g_autofree char *notes = detourctl_clients_verdict_notes (row);
 
-      detourctl_table_add (table, last, count, ctl_clients_verdict_word (row),
+      detourctl_table_add (table, last, count, detourctl_clients_verdict_word (row),
                            detourctl_text (row, "source"), detourctl_text (row, "address"), notes,
                            NULL);
     }
@@ -377,7 +499,8 @@ const DetourctlCommand detourctl_clients_commands[] = {
   { .name = "clients",
     .arguments = "",
     .summary = N_ ("List the connected clients"),
-    .details = N_ ("IN and OUT are what the relay received from and sent to the client."),
+    .details = N_ ("IN and OUT are what the relay received from and sent to the client. KIND is "
+                   "which program it is, as far as its login shows: go, rust, browser or other."),
     .options = list_options,
     .run = ctl_clients_run_clients },
   { .name = "client",
@@ -398,7 +521,8 @@ const DetourctlCommand detourctl_clients_commands[] = {
   { .name = "why",
     .arguments = N_ ("KEY"),
     .summary = N_ ("Show the last verdicts on a key, and why"),
-    .details = N_ ("The full key is needed for a client that is not connected."),
+    .details = N_ ("The full key is needed for a client that is not connected, but not with --at."),
+    .options = why_options,
     .run = ctl_clients_run_why,
     .n_min = 1,
     .n_max = 1 },

@@ -28,9 +28,10 @@ static const GOptionEntry file_options[] = {
   { NULL },
 };
 
-/* The files that the daemon would read, for use without the daemon. */
+/* What the daemon would read in this environment, for use without the daemon. */
 typedef struct {
   char *vendor_file, *main_file;
+  GStrv environment;
   DetourPlugins *plugins;
   DetourConfigSources sources;
 } Files;
@@ -43,11 +44,13 @@ ctl_config_files_init (Files *self)
 
   self->vendor_file = detour_paths_vendor_file ();
   self->main_file = file != NULL ? g_canonicalize_filename (file, NULL) : detour_paths_main_file ();
+  self->environment = g_get_environ ();
   self->plugins = detour_plugins_new (directories);
   self->sources = (DetourConfigSources) {
     .vendor_file = no_vendor ? NULL : self->vendor_file,
     .main_file = self->main_file,
     .main_file_optional = file == NULL,
+    .environment = (const char *const *) self->environment,
   };
 }
 
@@ -55,6 +58,7 @@ static void
 ctl_config_files_clear (Files *self)
 {
   detour_plugins_free (self->plugins);
+  g_strfreev (self->environment);
   g_free (self->vendor_file);
   g_free (self->main_file);
 }

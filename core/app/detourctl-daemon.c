@@ -117,6 +117,10 @@ ctl_daemon_run_log_level (Detourctl *self, char **arguments)
       value = g_variant_ref_sink (g_variant_new_string (level));
       return detourctl_json_print_variant ("log_level", value, NULL);
     }
+  if (*level == '\0')
+    g_print (_ ("Each log is written as its configuration says.\n"));
+  else
+    g_print (_ ("All logs are written from level %s on, until the daemon ends.\n"), level);
   return DETOURCTL_GOOD;
 }
 

@@ -2,11 +2,12 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detourctl.h"
+#include "detourctl-derpmap.h"
 
 #include <glib/gi18n.h>
 #include <string.h>
 
+#include "detourctl-host.h"
 #include "detourctl-region.h"
 
 /* 900 to 999 are kept for relays of one's own; what is below may be a region of Tailscale's now or
@@ -46,38 +47,11 @@ ctl_derpmap_is_address_or_none (const char *option, const char *text, GSocketFam
 }
 
 static gboolean
-ctl_derpmap_is_label (const char *text, gsize len)
-{
-  for (gsize i = 0; i < len; i++)
-    if (!g_ascii_isalnum (text[i]) && strchr ("-_", text[i]) == NULL)
-      return FALSE;
-  return len > 0 && len < 64 && text[0] != '-' && text[len - 1] != '-';
-}
-
-/* What clients look up and put into a Host header. */
-static gboolean
-ctl_derpmap_is_host (const char *text)
-{
-  if (g_hostname_is_ip_address (text))
-    return TRUE;
-  if (strlen (text) > 253)
-    return FALSE;
-  for (const char *label = text, *end;; label = end + 1)
-    {
-      end = strchrnul (label, '.');
-      if (!ctl_derpmap_is_label (label, (gsize) (end - label)))
-        return FALSE;
-      if (*end == '\0')
-        return TRUE;
-    }
-}
-
-static gboolean
 ctl_derpmap_check_host (const char *text)
 {
   g_autofree char *shown = NULL;
 
-  if (ctl_derpmap_is_host (text))
+  if (detourctl_host_is_good (text))
     return TRUE;
   shown = g_strescape (text, NULL);
   if (strstr (text, "://") != NULL)
@@ -103,11 +77,8 @@ ctl_derpmap_options_are_good (DetourctlRegionFormat *out)
     }
   if (hostname != NULL && !ctl_derpmap_check_host (hostname))
     return FALSE;
-  if (format != NULL && !detourctl_region_format_from_name (format, out))
-    {
-      detourctl_complain (_ ("--format=%s: write tailscale, headscale or json"), format);
-      return FALSE;
-    }
+  if (!detourctl_derpmap_read_format (format, out))
+    return FALSE;
   if (g_strcmp0 (ipv4, "none") == 0 && g_strcmp0 (ipv6, "none") == 0)
     {
       detourctl_complain (_ ("with neither IPv4 nor IPv6 no client could connect"));
@@ -115,15 +86,6 @@ ctl_derpmap_options_are_good (DetourctlRegionFormat *out)
     }
   return ctl_derpmap_is_address_or_none ("--ipv4", ipv4, G_SOCKET_FAMILY_IPV4)
       && ctl_derpmap_is_address_or_none ("--ipv6", ipv6, G_SOCKET_FAMILY_IPV6);
-}
-
-/* First label of a host name; an address has none. */
-static char *
-ctl_derpmap_default_code (const char *host)
-{
-  if (g_hostname_is_ip_address (host) || strchr (host, '.') == NULL)
-    return g_strdup ("own");
-  return g_strndup (host, (gsize) (strchr (host, '.') - host));
 }
 
 static DetourctlExit
@@ -156,7 +118,7 @@ ctl_derpmap_run_derpmap (Detourctl *self, char **arguments)
         _ ("region %d may be one of Tailscale's own, which this entry would replace; "
            "900 to 999 are for relays of one's own"),
         (int) region);
-  own_code = ctl_derpmap_default_code (self_region.hostname);
+  own_code = detourctl_region_default_code (self_region.hostname);
   self_region.id = (guint64) region;
   self_region.code = code != NULL ? code : own_code;
   self_region.name = name != NULL ? name : self_region.hostname;
@@ -164,6 +126,11 @@ ctl_derpmap_run_derpmap (Detourctl *self, char **arguments)
     detourctl_complain (_ (
         "no listener speaks TLS; clients will expect something in front of the relay that does, on "
         "port 443"));
+  if (self_region.next != NULL)
+    detourctl_complain (
+        _ ("the listeners show different certificates, and a node has one pin: each "
+           "has a region of its own, and both belong into the map until one of them "
+           "goes"));
   text = detourctl_region_format (&self_region, wanted);
   g_print ("%s", text);
   return DETOURCTL_GOOD;

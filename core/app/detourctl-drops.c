@@ -20,6 +20,7 @@ static const struct {
   { "queue_tail", N_ ("to slow readers with a full queue") },
   { "write_error", N_ ("to connections that broke") },
   { "dup_client", N_ ("to keys that several clients claim") },
+  { "too_long", N_ ("longer than their receivers take") },
 };
 
 static void

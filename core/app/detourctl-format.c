@@ -184,6 +184,15 @@ detourctl_format_safe (const char *text)
   return detour_log_escape (text, -1);
 }
 
+char *
+detourctl_format_word (const char *text)
+{
+  static const char plain[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "/._-+:@=,";
+
+  return *text != '\0' && strspn (text, plain) == strlen (text) ? g_strdup (text)
+                                                                : g_shell_quote (text);
+}
+
 guint
 detourctl_format_width (const char *text)
 {

@@ -7,17 +7,20 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#include "detourctl-cert.h"
 #include "detourctl-format.h"
 #include "detourctl.h"
 
 /* From this share of dropped packets on there is a hint. */
 #define DROPPED_PERCENT 2u
-#define EXPIRES_SOON_US (G_GINT64_CONSTANT (30) * 86400 * G_USEC_PER_SEC)
+/* From this share of a limit on there is a hint. */
+#define SPENT_PERCENT 90u
 
 typedef struct {
   GPtrArray *hints;
   gint64 now_us;
-  gboolean has_certificate;
+  gboolean has_certificate;  /* or the wish for one */
+  GHashTable *unhappy_certs; /* ids of instances, of which a certificate has an error */
   gboolean has_secure_listener;
   gboolean has_derp_listener;
   guint n_running_auth;
@@ -59,7 +62,7 @@ ctl_hints_look_at_plugin (const char *path, GVariant *properties, gpointer user)
                    g_strdup_printf (_ ("%s was stopped by hand. To start it: detourctl plugins "
                                        "enable %s"),
                                     id, id));
-  else if (*trouble != '\0')
+  else if (*trouble != '\0' && !g_hash_table_contains (context->unhappy_certs, id))
     ctl_hints_add (context, "plugin_trouble", id, g_strdup_printf ("%s: %s", id, trouble));
   if (strcmp (state, "running") == 0 && strcmp (detourctl_text (properties, "Kind"), "auth") == 0)
     context->n_running_auth++;
@@ -74,44 +77,116 @@ ctl_hints_look_at_listener (const char *path, GVariant *properties, gpointer use
   if (g_variant_lookup (properties, "AbsentAddresses", "^a&s", &absent))
     for (guint i = 0; absent[i] != NULL; i++)
       ctl_hints_add (context, "address_absent", detourctl_text (properties, "Instance"),
-                     g_strdup_printf (_ ("%s: this host does not have %s, so nobody reaches the "
-                                         "relay there. See: ip address"),
-                                      detourctl_text (properties, "Instance"), absent[i]));
+                     g_strdup_printf (
+                         _ ("%s: nobody reaches the relay at %s: this host does not have the "
+                            "address, or another program has the port. See: ip address; ss -ltnp"),
+                         detourctl_text (properties, "Instance"), absent[i]));
   context->has_secure_listener |= detourctl_flag (properties, "Secure");
   context->has_derp_listener |= detourctl_flag (properties, "Derp");
 }
 
-/* Certificates of some authorities live for days, others for months: a fifth of that may be left.
- * One that signs itself may live for decades: there a month is soon enough. */
+static void
+ctl_hints_note_certificate (const char *path, GVariant *properties, gpointer user)
+{
+  Context *context = user;
+
+  if (*detourctl_text (properties, "Error") != '\0')
+    g_hash_table_add (context->unhappy_certs, g_strdup (detourctl_text (properties, "Instance")));
+}
+
+/* Puts a sentence behind what is there; its full stop, if it has one, is left away. */
+static void
+ctl_hints_append_sentence (GString *text, const char *sentence)
+{
+  gsize len = strlen (sentence);
+
+  if (len > 0 && sentence[len - 1] == '.')
+    len--;
+  if (len == 0)
+    return;
+  g_string_append (text, text->len > 0 ? ". " : "");
+  g_string_append_len (text, sentence, (gssize) len);
+}
+
+/* "Error. Remedy. Next try in 3 minutes", of which parts may be missing; NULL when all are. */
+static char *
+ctl_hints_certificate_error (GVariant *properties, gint64 now_us)
+{
+  const char *error = detourctl_text (properties, "Error");
+  const char *remedy = detourctl_text (properties, "Remedy");
+  gint64 away_us = (gint64) detourctl_number (properties, "NextTry") - now_us;
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  ctl_hints_append_sentence (text, error);
+  ctl_hints_append_sentence (text, remedy);
+  if (detourctl_number (properties, "NextTry") != 0)
+    {
+      g_autofree char *duration = detourctl_format_duration ((guint64) MAX (away_us, 0));
+
+      g_autofree char *next = g_strdup_printf (_ ("Next try in %s"), duration);
+
+      ctl_hints_append_sentence (text, next);
+    }
+  return text->len > 0 ? g_strdup (text->str) : NULL;
+}
+
+/* What an operator does about a certificate that ends. */
+static char *
+ctl_hints_certificate_remedy (GVariant *properties, gint64 now_us)
+{
+  char *error = ctl_hints_certificate_error (properties, now_us);
+
+  if (error != NULL)
+    return error;
+  if (detourctl_flag (properties, "Renewable"))
+    return g_strdup_printf (_ ("to renew it now: detourctl certs renew %s"),
+                            detourctl_text (properties, "Instance"));
+  if (detourctl_flag (properties, "SelfSigned"))
+    return g_strdup (_ ("the guide says how to move to a new pin, under \"A new self-signed "
+                        "certificate\""));
+  return g_strdup (_ ("look at the program that renews its files"));
+}
+
 static void
 ctl_hints_look_at_certificate (const char *path, GVariant *properties, gpointer user)
 {
   Context *context = user;
-  gint64 not_after_us = (gint64) detourctl_number (properties, "NotAfter");
-  gint64 life_us = not_after_us - (gint64) detourctl_number (properties, "NotBefore");
-  gint64 left_us = not_after_us - context->now_us;
+  gint64 left_us = (gint64) detourctl_number (properties, "NotAfter") - context->now_us;
   const char *instance = detourctl_text (properties, "Instance");
-  g_autofree const char **names = NULL;
-  const char *name = "";
+  g_autofree char *names = detourctl_cert_names (properties);
+  g_autofree char *remedy = ctl_hints_certificate_remedy (properties, context->now_us);
 
   context->has_certificate = TRUE;
-  if (g_variant_lookup (properties, "Names", "^a&s", &names) && names[0] != NULL)
-    name = names[0];
-  if (left_us <= 0)
+  if (!detourctl_cert_is_there (properties) && *detourctl_text (properties, "Error") != '\0')
     ctl_hints_add (
-        context, "certificate_expired", instance,
-        g_strdup_printf (
-            _ ("the certificate of %s has expired; clients cannot connect. See: detourctl certs"),
-            name));
-  else if (left_us < MIN (life_us / 5, EXPIRES_SOON_US))
+        context, "certificate_missing", instance,
+        g_strdup_printf (_ ("there is no certificate for %s yet, so clients cannot connect: %s"),
+                         names, remedy));
+  else if (!detourctl_cert_is_there (properties))
+    ctl_hints_add (
+        context, "certificate_missing", instance,
+        g_strdup_printf (_ ("the first certificate for %s is being fetched; clients cannot connect "
+                            "before it is there. See: detourctl certs"),
+                         names));
+  else if (left_us <= 0)
+    ctl_hints_add (context, "certificate_expired", instance,
+                   g_strdup_printf (_ ("the certificate of %s has expired; clients cannot connect: "
+                                       "%s"),
+                                    names, remedy));
+  else if (detourctl_cert_ends_soon (properties, context->now_us))
     {
       g_autofree char *left = detourctl_format_duration ((guint64) left_us);
 
       ctl_hints_add (
           context, "certificate_expires", instance,
-          g_strdup_printf (_ ("the certificate of %s expires in %s. See: detourctl certs"), name,
-                           left));
+          g_strdup_printf (_ ("the certificate of %s expires in %s: %s"), names, left, remedy));
     }
+  /* The error of a try that only an operator wanted is shown with the certificate. */
+  else if (*detourctl_text (properties, "Error") != '\0'
+           && strcmp (detourctl_text (properties, "State"), "serving") != 0)
+    ctl_hints_add (
+        context, "certificate_failing", instance,
+        g_strdup_printf (_ ("the certificate of %s could not be renewed: %s"), names, remedy));
 }
 
 static void
@@ -154,6 +229,94 @@ ctl_hints_look_at_traffic (Context *context, GVariant *manager)
             "--sort dropped")));
 }
 
+/* One of the pairs in MemoryBudgets, when it is nearly spent. */
+static gboolean
+ctl_hints_is_spent (GVariant *budgets, const char *name, const char *limit_name, char **used,
+                    char **limit)
+{
+  guint64 n = detourctl_number (budgets, name), max = detourctl_number (budgets, limit_name);
+
+  if (max == 0 || n < max / 100 * SPENT_PERCENT)
+    return FALSE;
+  *used = detourctl_format_size (n);
+  *limit = detourctl_format_size (max);
+  return TRUE;
+}
+
+static void
+ctl_hints_look_at_room (Context *context, GVariant *manager)
+{
+  g_autoptr (GVariant)
+      budgets = g_variant_lookup_value (manager, "MemoryBudgets", G_VARIANT_TYPE_VARDICT);
+  guint64 n_left = detourctl_number (manager, "DescriptorsLeft");
+  guint64 n_max = detourctl_number (manager, "DescriptorLimit");
+  g_autofree char *left = detourctl_format_count (n_left);
+  g_autofree char *most = detourctl_format_count (n_max);
+  g_autofree char *used = NULL;
+  g_autofree char *limit = NULL;
+
+  if (n_max > 0 && n_left < n_max / 100 * (100 - SPENT_PERCENT))
+    ctl_hints_add (
+        context, "descriptors_low", "",
+        g_strdup_printf (_ ("only %s of %s file descriptors are left; when they are gone, new "
+                            "clients are turned away. Raise LimitNOFILE= of the service"),
+                         left, most));
+  if (budgets == NULL)
+    return;
+  if (ctl_hints_is_spent (budgets, "half_open", "half_open_limit", &used, &limit))
+    ctl_hints_add (context, "half_open_memory_spent", "",
+                   g_strdup_printf (
+                       _ ("connections before the login hold %s of the %s that they may have "
+                          "([limits] half-open-memory), so new ones wait. Perhaps it is an attack"),
+                       used, limit));
+  g_clear_pointer (&used, g_free);
+  g_clear_pointer (&limit, g_free);
+  if (ctl_hints_is_spent (budgets, "queues", "queues_limit", &used, &limit))
+    ctl_hints_add (
+        context, "queue_memory_spent", "",
+        g_strdup_printf (_ ("packets that wait for clients hold %s of the %s that they may have "
+                            "([limits] queue-memory), so older ones are dropped. Who: detourctl "
+                            "clients --sort waiting"),
+                         used, limit));
+}
+
+/* One of the rows in BudgetsNear. */
+static void
+ctl_hints_look_at_budget (Context *context, GVariant *row)
+{
+  const char *kind = detourctl_text (row, "kind"), *name = detourctl_text (row, "name");
+  g_autofree char *title = *name != '\0' ? g_strdup_printf ("%s %s", kind, name) : g_strdup (kind);
+  g_autofree char *quota = detourctl_format_size (detourctl_number (row, "quota"));
+  g_autofree char *until = detourctl_format_time (detourctl_number (row, "until"));
+  g_autofree char *share = detourctl_format_share (detourctl_number (row, "used"),
+                                                   detourctl_number (row, "quota"));
+
+  if (strcmp (detourctl_text (row, "level"), "over") == 0)
+    ctl_hints_add (context, "budget_over", title,
+                   g_strdup_printf (_ ("%s has used up its quota of %s, until %s. See: detourctl "
+                                       "budgets"),
+                                    title, quota, until));
+  else
+    ctl_hints_add (context, "budget_near", title,
+                   g_strdup_printf (_ ("%s has used %s of its quota of %s, until %s. See: "
+                                       "detourctl budgets"),
+                                    title, share, quota, until));
+}
+
+static void
+ctl_hints_look_at_budgets (Context *context, GVariant *manager)
+{
+  g_autoptr (GVariant)
+      rows = g_variant_lookup_value (manager, "BudgetsNear", G_VARIANT_TYPE ("aa{sv}"));
+
+  for (gsize i = 0; rows != NULL && i < g_variant_n_children (rows); i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
+
+      ctl_hints_look_at_budget (context, row);
+    }
+}
+
 /* A level set by hand is easily forgotten, and debug messages fill a disk. */
 static void
 ctl_hints_look_at_log_level (Context *context, GVariant *manager)
@@ -168,16 +331,33 @@ ctl_hints_look_at_log_level (Context *context, GVariant *manager)
                                     level));
 }
 
+static void
+ctl_hints_look_at_version (Context *context, GVariant *manager)
+{
+  const char *version = detourctl_text (manager, "Version");
+  const char *installed = detourctl_text (manager, "InstalledVersion");
+
+  if (*installed != '\0' && strcmp (installed, version) != 0)
+    ctl_hints_add (context, "other_version", "",
+                   /* TRANSLATORS: two versions. */
+                   g_strdup_printf (_ ("%s is installed, and %s runs. To go over to it: detourctl "
+                                       "upgrade"),
+                                    installed, version));
+}
+
 GPtrArray *
 detourctl_hints (GVariant *manager, GVariant *objects, gint64 now_us)
 {
+  g_autoptr (GHashTable) unhappy = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   Context context = { .hints = g_ptr_array_new_with_free_func (ctl_hints_hint_free),
-                      .now_us = now_us };
+                      .now_us = now_us,
+                      .unhappy_certs = unhappy };
 
   if (detourctl_flag (manager, "Draining"))
-    ctl_hints_add (
-        &context, "draining", "",
-        g_strdup (_ ("draining: no new connections are taken until the daemon is restarted")));
+    ctl_hints_add (&context, "draining", "",
+                   g_strdup (_ ("out of service: no new connections are taken. To take it back: "
+                                "detourctl drain --cancel")));
+  detourctl_each_object (objects, "Certificate", ctl_hints_note_certificate, &context);
   detourctl_each_object (objects, "Plugin", ctl_hints_look_at_plugin, &context);
   detourctl_each_object (objects, "Listener", ctl_hints_look_at_listener, &context);
   detourctl_each_object (objects, "Certificate", ctl_hints_look_at_certificate, &context);
@@ -190,7 +370,12 @@ detourctl_hints (GVariant *manager, GVariant *objects, gint64 now_us)
         g_strdup (
             _ ("there is no certificate, so TLS turns everyone away; add a [cert NAME] group")));
   ctl_hints_look_at_admission (&context, manager);
+  if (*detourctl_text (manager, "MapTrouble") != '\0')
+    ctl_hints_add (&context, "map_file", "", g_strdup (detourctl_text (manager, "MapTrouble")));
+  ctl_hints_look_at_version (&context, manager);
   ctl_hints_look_at_log_level (&context, manager);
   ctl_hints_look_at_traffic (&context, manager);
+  ctl_hints_look_at_room (&context, manager);
+  ctl_hints_look_at_budgets (&context, manager);
   return context.hints;
 }

@@ -71,14 +71,20 @@ detourctl_json_end_document (DetourctlJson *self, DetourctlExit exit)
   return exit == DETOURCTL_GOOD ? DETOURCTL_FAILED : exit;
 }
 
-/* Line breaks of Unicode, which YAML and JavaScript take for ends of lines inside a text: bytes of
- * the one at @value, 0 if there is none. */
+/* What YAML takes for the end of a line inside a text, or for no text at all, and JavaScript for
+ * the end of a line: bytes of the one at @value, 0 if there is none. */
 static gsize
 ctl_json_break_len (const char *value)
 {
-  if (g_str_has_prefix (value, "\xc2\x85")) /* U+0085 */
+  const guchar *bytes = (const guchar *) value;
+
+  if (bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0) /* U+0080 to U+009F */
     return 2;
   if (g_str_has_prefix (value, "\xe2\x80\xa8") || g_str_has_prefix (value, "\xe2\x80\xa9"))
+    return 3;
+  /* U+FEFF, U+FFFE, U+FFFF */
+  if (g_str_has_prefix (value, "\xef\xbb\xbf") || g_str_has_prefix (value, "\xef\xbf\xbe")
+      || g_str_has_prefix (value, "\xef\xbf\xbf"))
     return 3;
   return 0;
 }
@@ -196,6 +202,15 @@ detourctl_json_signed (DetourctlJson *self, const char *name, gint64 value)
 }
 
 void
+detourctl_json_real (DetourctlJson *self, const char *name, double value)
+{
+  char digits[G_ASCII_DTOSTR_BUF_SIZE];
+
+  ctl_json_begin_value (self, name);
+  g_string_append (self->text, g_ascii_dtostr (digits, sizeof digits, value));
+}
+
+void
 detourctl_json_flag (DetourctlJson *self, const char *name, gboolean value)
 {
   ctl_json_begin_value (self, name);
@@ -256,6 +271,8 @@ detourctl_json_variant (DetourctlJson *self, const char *name, GVariant *value,
     }
   else if (g_variant_is_of_type (value, G_VARIANT_TYPE_UINT32))
     detourctl_json_number (self, name, g_variant_get_uint32 (value));
+  else if (g_variant_is_of_type (value, G_VARIANT_TYPE_DOUBLE))
+    detourctl_json_real (self, name, g_variant_get_double (value));
   else if (g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN))
     detourctl_json_flag (self, name, g_variant_get_boolean (value));
   else if (g_variant_is_of_type (value, G_VARIANT_TYPE_VARDICT))
@@ -268,7 +285,8 @@ detourctl_json_variant (DetourctlJson *self, const char *name, GVariant *value,
 
 /* Objects of the daemon ------------------------------------------------------------------------ */
 
-static const char *const times[] = { "StartTime", "Since", "NotBefore", "NotAfter", NULL };
+static const char *const times[] = { "StartTime", "Since",     "NotBefore", "NotAfter",
+                                     "RenewTime", "ErrorTime", "NextTry",   NULL };
 
 /* "PacketsReceived" as "packets_received". */
 static char *
@@ -285,6 +303,24 @@ ctl_json_member_name (const char *property)
   if (strcmp (property, "Uptime") == 0)
     g_string_append (name, "_us");
   return g_string_free (name, FALSE);
+}
+
+/* No text has a line feed of its own in JSON. */
+void
+detourctl_json_print_line (GVariant *value, const char *const *times_of_value)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  DetourctlJson *json = detourctl_json_new (text);
+  g_auto (GStrv) lines = NULL;
+  g_autofree char *line = NULL;
+
+  detourctl_json_variant (json, NULL, value, times_of_value);
+  detourctl_json_finish (json);
+  lines = g_strsplit (text->str, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    g_strchug (lines[i]);
+  line = g_strjoinv ("", lines);
+  g_print ("%s\n", line);
 }
 
 void

@@ -28,6 +28,7 @@ void detourctl_json_text (DetourctlJson *self, const char *name,
                           const char *value); /* valid UTF-8; NULL: null */
 void detourctl_json_number (DetourctlJson *self, const char *name, guint64 value);
 void detourctl_json_signed (DetourctlJson *self, const char *name, gint64 value);
+void detourctl_json_real (DetourctlJson *self, const char *name, double value); /* finite */
 void detourctl_json_flag (DetourctlJson *self, const char *name, gboolean value);
 /* Microseconds since 1970 as an RFC 3339 time; 0: null. */
 void detourctl_json_time (DetourctlJson *self, const char *name, guint64 us);
@@ -36,6 +37,9 @@ void detourctl_json_time (DetourctlJson *self, const char *name, guint64 us);
  * are times. */
 void detourctl_json_variant (DetourctlJson *self, const char *name, GVariant *value,
                              const char *const *times);
+
+/* Prints a value on a line of its own. */
+void detourctl_json_print_line (GVariant *value, const char *const *times);
 
 /* Properties of an object, with names as JSON has them: "StartTime" is "start_time". For inside of
  * an object. */

@@ -11,24 +11,35 @@
 
 #include "detour-config-value.h"
 #include "detour-paths.h"
+#include "detourctl-format.h"
 
-#define ROOT "/io/github/detourd/Detour1"
+/* Number of a descriptor on which the daemon answers, for programs that it starts itself. */
+#define CONTROL_FD "DETOUR_CONTROL_FD"
+#define ROOT       "/io/github/detourd/Detour1"
 
 void
 detourctl_complain (const char *format, ...)
 {
   g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
   va_list args;
 
   va_start (args, format);
   text = g_strdup_vprintf (format, args);
   va_end (args);
   fflush (stdout);
-  g_printerr ("detourctl: %s\n", text);
+  /* Some messages have several lines. What they repeat of others must not rule the terminal. */
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      g_autofree char *safe = detourctl_format_safe (lines[i]);
+
+      g_printerr ("%s%s\n", i == 0 ? "detourctl: " : "", safe);
+    }
 }
 
-static char *
-ctl_link_dup_socket (const Detourctl *self)
+char *
+detourctl_socket_path (const Detourctl *self)
 {
   const char *variable = g_getenv ("DETOUR_SOCKET");
   g_autofree char *run = NULL;
@@ -169,6 +180,8 @@ ctl_link_connect (Detourctl *self, const char *where, const char *address,
   self->connection = attempt.connection;
   if (self->connection != NULL)
     g_dbus_connection_set_exit_on_close (self->connection, FALSE);
+  else if (self->is_quiet)
+    *exit = DETOURCTL_NO_DAEMON;
   else
     *exit = ctl_link_explain_no_connection (where, error);
   return self->connection != NULL;
@@ -177,12 +190,46 @@ ctl_link_connect (Detourctl *self, const char *where, const char *address,
 static gboolean
 ctl_link_connect_to_socket (Detourctl *self, DetourctlExit *exit)
 {
-  g_autofree char *path = ctl_link_dup_socket (self);
+  g_autofree char *path = detourctl_socket_path (self);
   g_autofree char *escaped = g_dbus_address_escape_value (path);
   g_autofree char *address = g_strconcat ("unix:path=", escaped, NULL);
 
   return ctl_link_connect (self, path, address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT,
                            exit);
+}
+
+GDBusConnection *
+detourctl_wrap_descriptor (int fd, GError **error)
+{
+  g_autoptr (GSocket) socket = g_socket_new_from_fd (fd, error);
+  g_autoptr (GSocketConnection) stream = NULL;
+  GDBusConnection *connection;
+
+  if (socket == NULL)
+    {
+      close (fd);
+      return NULL;
+    }
+  stream = g_socket_connection_factory_create_connection (socket);
+  connection = g_dbus_connection_new_sync (G_IO_STREAM (stream), NULL, G_DBUS_CONNECTION_FLAGS_NONE,
+                                           NULL, NULL, error);
+  if (connection != NULL)
+    g_dbus_connection_set_exit_on_close (connection, FALSE);
+  return connection;
+}
+
+/* A connection that a plugin of the daemon got for us. */
+static gboolean
+ctl_link_take_descriptor (Detourctl *self, const char *text, DetourctlExit *exit)
+{
+  g_autoptr (GError) error = NULL;
+  gint64 number;
+
+  if (g_ascii_string_to_signed (text, 10, 0, G_MAXINT, &number, &error))
+    self->connection = detourctl_wrap_descriptor ((int) number, &error);
+  if (self->connection == NULL)
+    *exit = ctl_link_explain_no_connection ("$" CONTROL_FD, error);
+  return self->connection != NULL;
 }
 
 static gboolean
@@ -211,7 +258,7 @@ static char *
 ctl_link_describe_place (const Detourctl *self)
 {
   if (self->bus == NULL)
-    return ctl_link_dup_socket (self);
+    return detourctl_socket_path (self);
   return g_strdup (strcmp (self->bus, "session") == 0 ? _ ("the session bus")
                                                       : _ ("the system bus"));
 }
@@ -243,9 +290,21 @@ ctl_link_explain_failure (const Detourctl *self, GError *error)
                                                                      : DETOURCTL_FAILED;
 }
 
+static gboolean
+ctl_link_connect_somewhere (Detourctl *self, DetourctlExit *exit)
+{
+  const char *descriptor = g_getenv (CONTROL_FD);
+
+  if (self->bus != NULL)
+    return ctl_link_connect_to_bus (self, exit);
+  return descriptor != NULL && self->socket == NULL
+           ? ctl_link_take_descriptor (self, descriptor, exit)
+           : ctl_link_connect_to_socket (self, exit);
+}
+
 GVariant *
-detourctl_call (Detourctl *self, const char *path, const char *interface, const char *method,
-                GVariant *arguments, const char *reply, DetourctlExit *exit)
+detourctl_try (Detourctl *self, const char *path, const char *interface, const char *method,
+               GVariant *arguments, const char *reply, GError **error, DetourctlExit *exit)
 {
   g_autoptr (GVariant) held = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
   g_autofree char *full_path = *path != '\0' ? g_strconcat (ROOT, "/", path, NULL)
@@ -253,18 +312,25 @@ detourctl_call (Detourctl *self, const char *path, const char *interface, const 
   g_autofree char *full_interface = strchr (interface, '.') != NULL
                                       ? g_strdup (interface)
                                       : g_strconcat (DETOUR_BUS_NAME, ".", interface, NULL);
-  g_autoptr (GError) error = NULL;
-  GVariant *result;
 
-  if (self->connection == NULL
-      && !(self->bus != NULL ? ctl_link_connect_to_bus (self, exit)
-                             : ctl_link_connect_to_socket (self, exit)))
+  if (self->connection == NULL && !ctl_link_connect_somewhere (self, exit))
     return NULL;
-  result = g_dbus_connection_call_sync (
+  return g_dbus_connection_call_sync (
       self->connection, self->bus != NULL ? DETOUR_BUS_NAME : NULL, full_path, full_interface,
-      method, held, reply != NULL ? G_VARIANT_TYPE (reply) : NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START,
-      self->timeout_ms > 0 ? (int) self->timeout_ms : G_MAXINT, NULL, &error);
-  if (result == NULL)
+      method, held, reply != NULL ? G_VARIANT_TYPE (reply) : NULL,
+      /* On the system bus polkit may ask a person for a password. */
+      G_DBUS_CALL_FLAGS_NO_AUTO_START | G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION,
+      self->timeout_ms > 0 ? (int) self->timeout_ms : G_MAXINT, NULL, error);
+}
+
+GVariant *
+detourctl_call (Detourctl *self, const char *path, const char *interface, const char *method,
+                GVariant *arguments, const char *reply, DetourctlExit *exit)
+{
+  g_autoptr (GError) error = NULL;
+  GVariant *result = detourctl_try (self, path, interface, method, arguments, reply, &error, exit);
+
+  if (error != NULL)
     *exit = ctl_link_explain_failure (self, error);
   return result;
 }
@@ -286,53 +352,6 @@ detourctl_objects (Detourctl *self, DetourctlExit *exit)
                                                "GetManagedObjects", NULL, "(a{oa{sa{sv}}})", exit);
 
   return reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
-}
-
-void
-detourctl_each_object (GVariant *objects, const char *interface, DetourctlObjectFunc func,
-                       gpointer user)
-{
-  g_autofree char *full = g_strconcat (DETOUR_BUS_NAME, ".", interface, NULL);
-  GVariantIter iter;
-  const char *path;
-  GVariant *interfaces;
-
-  g_variant_iter_init (&iter, objects);
-  while (g_variant_iter_loop (&iter, "{&o@a{sa{sv}}}", &path, &interfaces))
-    {
-      g_autoptr (GVariant)
-          properties = g_variant_lookup_value (interfaces, full, G_VARIANT_TYPE_VARDICT);
-
-      if (properties != NULL)
-        func (path, properties, user);
-    }
-}
-
-const char *
-detourctl_text (GVariant *dict, const char *name)
-{
-  const char *text = NULL;
-
-  return g_variant_lookup (dict, name, "&s", &text) ? text : "";
-}
-
-guint64
-detourctl_number (GVariant *dict, const char *name)
-{
-  guint64 number;
-  guint32 small;
-
-  if (g_variant_lookup (dict, name, "t", &number))
-    return number;
-  return g_variant_lookup (dict, name, "u", &small) ? small : 0;
-}
-
-gboolean
-detourctl_flag (GVariant *dict, const char *name)
-{
-  gboolean flag;
-
-  return g_variant_lookup (dict, name, "b", &flag) && flag;
 }
 
 const char *

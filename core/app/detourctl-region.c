@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "detour-address.h"
-#include "detourctl-json.h"
+#include "detourctl-address.h"
+#include "detourctl-map.h"
+#include "detourctl.h"
 
 #define DERP_PORT    443u
 #define STUN_PORT    3478u
@@ -32,6 +34,14 @@ detourctl_region_format_from_name (const char *name, DetourctlRegionFormat *out)
   return FALSE;
 }
 
+char *
+detourctl_region_default_code (const char *hostname)
+{
+  if (g_hostname_is_ip_address (hostname) || strchr (hostname, '.') == NULL)
+    return g_strdup ("own");
+  return g_strndup (hostname, (gsize) (strchr (hostname, '.') - hostname));
+}
+
 /* What the daemon knows of itself -------------------------------------------------------------- */
 
 enum {
@@ -40,40 +50,60 @@ enum {
   N_FAMILIES,
 };
 
+/* A certificate. */
+typedef struct {
+  char *instance; /* "cert/main" */
+  char *pin;      /* NULL: an authority signed it */
+  gboolean fits;  /* it is for the host name */
+} Cert;
+
+/* Listeners that speak TLS and show clients the same certificate, or any that an authority signed.
+ */
+typedef struct {
+  char *certificate;        /* instance of what they show; "": any */
+  const Cert *cert;         /* NULL: there is none */
+  guint port;               /* 0: none */
+  char *listen[N_FAMILIES]; /* addresses that they listen on; NULL: any, or none that the world
+                               could use */
+} Group;
+
 typedef struct {
   const char *hostname;
-  guint tls_port;        /* 0: none */
+  GPtrArray *groups;     /* of Group: one for each listener */
+  GPtrArray *certs;      /* of Cert */
   guint stun_port;       /* 0: none */
   gboolean has_derp;     /* some listener relays */
   gboolean has_listener; /* of a transport */
   gboolean has_plain_port80;
   gboolean has_captive;
-  gboolean has_cert;  /* any */
-  gboolean cert_fits; /* the one below is for the host name */
-  gboolean self_signed;
-  char *pin;
-  char *listen[N_FAMILIES]; /* addresses that TLS is listened on; NULL: any, or none that the world
-                               could use */
 } Facts;
+
+static void
+ctl_region_cert_free (gpointer data)
+{
+  Cert *cert = data;
+
+  g_free (cert->instance);
+  g_free (cert->pin);
+  g_free (cert);
+}
+
+static void
+ctl_region_group_free (gpointer data)
+{
+  Group *group = data;
+
+  g_free (group->certificate);
+  for (guint i = 0; i < N_FAMILIES; i++)
+    g_free (group->listen[i]);
+  g_free (group);
+}
 
 static void
 ctl_region_note_port (guint *port, guint found, guint preferred)
 {
   if (found != 0 && (*port == 0 || found == preferred))
     *port = found;
-}
-
-/* Of the networks that lie behind address translation, or are not one. */
-static gboolean
-ctl_region_is_private (GInetAddress *address)
-{
-  const guint8 *bytes = g_inet_address_to_bytes (address);
-  gboolean is_shared = g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV4
-                         ? bytes[0] == 100 && (bytes[1] & 0xc0) == 64
-                         : (bytes[0] & 0xfe) == 0xfc;
-
-  return is_shared || g_inet_address_get_is_any (address)
-      || g_inet_address_get_is_link_local (address) || g_inet_address_get_is_site_local (address);
 }
 
 /* Keeps the first one of each family. */
@@ -83,7 +113,9 @@ ctl_region_note_address (char **addresses, const char *text)
   g_autoptr (GInetAddress) address = g_inet_address_new_from_string (text);
   char **place;
 
-  if (address == NULL || ctl_region_is_private (address))
+  /* Loopback is for relays that are tried out. */
+  if (address == NULL
+      || (detourctl_address_is_private (address) && !g_inet_address_get_is_loopback (address)))
     return;
   place = &addresses[g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV4 ? IPV4 : IPV6];
   if (*place == NULL)
@@ -98,21 +130,28 @@ ctl_region_look_at_listener (const char *path, GVariant *properties, gpointer us
   gboolean secure = detourctl_flag (properties, "Secure");
   gboolean derp = detourctl_flag (properties, "Derp");
   gboolean stun = strcmp (detourctl_text (properties, "Protocol"), "stun") == 0;
+  Group *group = NULL;
 
   facts->has_derp = facts->has_derp || derp;
   facts->has_listener = facts->has_listener || !stun;
   if (!g_variant_lookup (properties, "Addresses", "^a&s", &addresses))
     return;
+  if (secure && derp)
+    {
+      group = g_new0 (Group, 1);
+      group->certificate = g_strdup (detourctl_text (properties, "Certificate"));
+      g_ptr_array_add (facts->groups, group);
+    }
   for (guint i = 0; addresses[i] != NULL; i++)
     {
       DetourAddress address;
 
       if (!detour_address_parse (addresses[i], &address, NULL))
         continue;
-      if (secure && derp)
+      if (group != NULL)
         {
-          ctl_region_note_port (&facts->tls_port, address.port, DERP_PORT);
-          ctl_region_note_address (facts->listen, address.host);
+          ctl_region_note_port (&group->port, address.port, DERP_PORT);
+          ctl_region_note_address (group->listen, address.host);
         }
       else if (stun)
         ctl_region_note_port (&facts->stun_port, address.port, STUN_PORT);
@@ -144,20 +183,75 @@ static void
 ctl_region_look_at_certificate (const char *path, GVariant *properties, gpointer user)
 {
   Facts *facts = user;
+  const char *pin = detourctl_text (properties, "Pin");
   g_autofree const char **names = NULL;
-  gboolean fits = FALSE;
+  Cert *cert;
 
+  /* One that is only waited for has none. */
+  if (*pin == '\0')
+    return;
+  cert = g_new0 (Cert, 1);
+  cert->instance = g_strdup (detourctl_text (properties, "Instance"));
+  if (detourctl_flag (properties, "SelfSigned"))
+    cert->pin = g_strdup (pin);
   if (g_variant_lookup (properties, "Names", "^a&s", &names))
     for (guint i = 0; names[i] != NULL; i++)
-      fits = fits || ctl_region_name_fits (names[i], facts->hostname);
-  /* The first one that fits, or else the first one. */
-  if (facts->has_cert && (facts->cert_fits || !fits))
-    return;
-  facts->has_cert = TRUE;
-  facts->cert_fits = fits;
-  facts->self_signed = detourctl_flag (properties, "SelfSigned");
-  g_free (facts->pin);
-  facts->pin = g_strdup (detourctl_text (properties, "Pin"));
+      cert->fits = cert->fits || ctl_region_name_fits (names[i], facts->hostname);
+  g_ptr_array_add (facts->certs, cert);
+}
+
+/* The first one that fits, or else the first one. */
+static const Cert *
+ctl_region_cert_of (const Facts *facts, const Group *group)
+{
+  const Cert *best = NULL;
+
+  for (guint i = 0; i < facts->certs->len; i++)
+    {
+      const Cert *cert = facts->certs->pdata[i];
+
+      if (*group->certificate != '\0' && strcmp (group->certificate, cert->instance) != 0)
+        continue;
+      if (best == NULL || (cert->fits && !best->fits))
+        best = cert;
+    }
+  return best;
+}
+
+static gboolean
+ctl_region_shows_the_same (const Group *a, const Group *b)
+{
+  return g_strcmp0 (a->cert != NULL ? a->cert->pin : NULL, b->cert != NULL ? b->cert->pin : NULL)
+      == 0;
+}
+
+/* Makes groups that clients cannot tell apart one, and puts the one with the usual port in front.
+ */
+static void
+ctl_region_join_groups (Facts *facts)
+{
+  for (guint i = 0; i < facts->groups->len; i++)
+    ((Group *) facts->groups->pdata[i])->cert = ctl_region_cert_of (facts, facts->groups->pdata[i]);
+  for (guint i = 0; i < facts->groups->len; i++)
+    for (guint k = facts->groups->len - 1; k > i; k--)
+      {
+        Group *into = facts->groups->pdata[i];
+        const Group *from = facts->groups->pdata[k];
+
+        if (!ctl_region_shows_the_same (into, from))
+          continue;
+        ctl_region_note_port (&into->port, from->port, DERP_PORT);
+        for (guint family = 0; family < N_FAMILIES; family++)
+          if (from->listen[family] != NULL && into->listen[family] == NULL)
+            into->listen[family] = g_strdup (from->listen[family]);
+        g_ptr_array_remove_index (facts->groups, k);
+      }
+  for (guint i = 1; i < facts->groups->len; i++)
+    if (((const Group *) facts->groups->pdata[i])->port == DERP_PORT)
+      {
+        g_ptr_array_insert (facts->groups, 0, g_ptr_array_steal_index (facts->groups, i));
+        break;
+      }
 }
 
 /* Moves what was found to @texts. */
@@ -172,7 +266,7 @@ ctl_region_keep (GPtrArray *texts, char **text)
 }
 
 static void
-ctl_region_learn_addresses (DetourctlRegion *self, Facts *facts, GPtrArray *texts)
+ctl_region_learn_addresses (DetourctlRegion *self, Group *group, GPtrArray *texts)
 {
   const char **places[N_FAMILIES] = { [IPV4] = &self->ipv4, [IPV6] = &self->ipv6 };
   g_autoptr (GInetAddress) address = g_inet_address_new_from_string (self->hostname);
@@ -180,7 +274,7 @@ ctl_region_learn_addresses (DetourctlRegion *self, Facts *facts, GPtrArray *text
   for (guint i = 0; i < N_FAMILIES; i++)
     {
       GSocketFamily family = i == IPV4 ? G_SOCKET_FAMILY_IPV4 : G_SOCKET_FAMILY_IPV6;
-      const char *listen = ctl_region_keep (texts, &facts->listen[i]);
+      const char *listen = group != NULL ? ctl_region_keep (texts, &group->listen[i]) : NULL;
 
       if (*places[i] != NULL)
         continue;
@@ -191,17 +285,61 @@ ctl_region_learn_addresses (DetourctlRegion *self, Facts *facts, GPtrArray *text
     }
 }
 
+/* What is different for listeners with a certificate of their own. */
+static void
+ctl_region_learn_group (DetourctlRegion *self, Group *group, GPtrArray *texts)
+{
+  char *pin = group != NULL && group->cert != NULL ? g_strdup (group->cert->pin) : NULL;
+
+  ctl_region_learn_addresses (self, group, texts);
+  self->derp_port = group == NULL || group->port == DERP_PORT ? 0 : group->port;
+  self->cert_name = ctl_region_keep (texts, &pin);
+}
+
+/* A node has one pin, and nodes of one region would have to be meshed: so each further certificate
+ * has a region of its own. */
+static void
+ctl_region_learn_more (DetourctlRegion *self, const DetourctlRegion *plain, const Facts *facts,
+                       GPtrArray *texts)
+{
+  DetourctlRegion *last = self;
+
+  for (guint i = 1; i < facts->groups->len; i++)
+    {
+      Group *group = facts->groups->pdata[i];
+      DetourctlRegion *more;
+      char *code, *name;
+
+      if (group->cert == NULL || group->port == 0)
+        continue;
+      more = g_memdup2 (plain, sizeof *plain);
+      code = g_strdup_printf ("%s-%u", self->code, i + 1);
+      name = g_strdup_printf ("%s (%u)", self->name, i + 1);
+      g_ptr_array_add (texts, more);
+      more->id = last->id + 1;
+      more->code = ctl_region_keep (texts, &code);
+      more->name = ctl_region_keep (texts, &name);
+      ctl_region_learn_group (more, group, texts);
+      last->next = more;
+      last = more;
+    }
+}
+
 gboolean
 detourctl_region_learn (DetourctlRegion *self, GVariant *objects, GPtrArray *texts)
 {
-  Facts facts = { .hostname = self->hostname };
+  g_autoptr (GPtrArray) groups = g_ptr_array_new_with_free_func (ctl_region_group_free);
+  g_autoptr (GPtrArray) certs = g_ptr_array_new_with_free_func (ctl_region_cert_free);
+  Facts facts = { .hostname = self->hostname, .groups = groups, .certs = certs };
+  Group *first;
+  DetourctlRegion plain;
 
   detourctl_each_object (objects, "Listener", ctl_region_look_at_listener, &facts);
   detourctl_each_object (objects, "Plugin", ctl_region_look_at_plugin, &facts);
   detourctl_each_object (objects, "Certificate", ctl_region_look_at_certificate, &facts);
+  ctl_region_join_groups (&facts);
+  first = groups->len > 0 ? groups->pdata[0] : NULL;
 
-  ctl_region_learn_addresses (self, &facts, texts);
-  self->derp_port = facts.tls_port == DERP_PORT ? 0 : facts.tls_port;
   self->stun_port = facts.stun_port == 0         ? -1
                   : facts.stun_port == STUN_PORT ? 0
                                                  : (int) facts.stun_port;
@@ -209,139 +347,47 @@ detourctl_region_learn (DetourctlRegion *self, GVariant *objects, GPtrArray *tex
   self->can_port80 = facts.has_plain_port80 && facts.has_captive
                   && g_strcmp0 (self->ipv4, "none") != 0;
   self->stun_only = facts.has_listener && !facts.has_derp && facts.stun_port != 0;
-  if (facts.tls_port != 0 && facts.self_signed)
-    self->cert_name = ctl_region_keep (texts, &facts.pin);
-  g_free (facts.pin);
-  return facts.tls_port != 0;
+  plain = *self;
+  ctl_region_learn_group (self, first, texts);
+  ctl_region_learn_more (self, &plain, &facts, texts);
+  return first != NULL && first->port != 0;
 }
 
 /* Writing it down ------------------------------------------------------------------------------ */
 
-static void
-ctl_region_write_node (DetourctlJson *json, const DetourctlRegion *self)
+void
+detourctl_map_add_relay (DetourctlMap *map, const DetourctlRegion *self)
 {
-  g_autofree char *name = g_strdup_printf ("%" G_GUINT64_FORMAT "a", self->id);
+  for (; self != NULL; self = self->next)
+    {
+      g_autofree char *path = g_strdup_printf ("Regions.%" G_GUINT64_FORMAT, self->id);
+      g_autofree char *node_path = g_strconcat (path, ".Nodes[0]", NULL);
+      DetourctlMapRegion *region = detourctl_map_add_region (map, (gint64) self->id, path);
+      DetourctlMapNode *node = detourctl_map_add_node (region, node_path);
 
-  detourctl_json_begin_object (json, NULL);
-  detourctl_json_text (json, "Name", name);
-  detourctl_json_number (json, "RegionID", self->id);
-  detourctl_json_text (json, "HostName", self->hostname);
-  if (self->cert_name != NULL)
-    detourctl_json_text (json, "CertName", self->cert_name);
-  if (self->ipv4 != NULL)
-    detourctl_json_text (json, "IPv4", self->ipv4);
-  if (self->ipv6 != NULL)
-    detourctl_json_text (json, "IPv6", self->ipv6);
-  if (self->stun_port != 0)
-    detourctl_json_signed (json, "STUNPort", self->stun_port);
-  if (self->stun_only)
-    detourctl_json_flag (json, "STUNOnly", TRUE);
-  if (self->derp_port != 0)
-    detourctl_json_number (json, "DERPPort", self->derp_port);
-  if (self->can_port80)
-    detourctl_json_flag (json, "CanPort80", TRUE);
-  detourctl_json_end_object (json);
-}
-
-static void
-ctl_region_write_map (DetourctlJson *json, const char *member, const DetourctlRegion *self)
-{
-  g_autofree char *id = g_strdup_printf ("%" G_GUINT64_FORMAT, self->id);
-
-  detourctl_json_begin_object (json, member);
-  detourctl_json_begin_object (json, "Regions");
-  detourctl_json_begin_object (json, id);
-  detourctl_json_number (json, "RegionID", self->id);
-  detourctl_json_text (json, "RegionCode", self->code);
-  detourctl_json_text (json, "RegionName", self->name);
-  detourctl_json_begin_array (json, "Nodes");
-  ctl_region_write_node (json, self);
-  detourctl_json_end_array (json);
-  detourctl_json_end_object (json);
-  detourctl_json_end_object (json);
-  detourctl_json_end_object (json);
-}
-
-static char *
-ctl_region_format_json (const DetourctlRegion *self)
-{
-  GString *text = g_string_new (NULL);
-  DetourctlJson *json = detourctl_json_new (text);
-
-  ctl_region_write_map (json, NULL, self);
-  detourctl_json_finish (json);
-  return g_string_free (text, FALSE);
-}
-
-/* The member alone, to be pasted between the others of the policy: without the braces around it. */
-static char *
-ctl_region_format_tailscale (const DetourctlRegion *self)
-{
-  g_autoptr (GString) text = g_string_new (NULL);
-  DetourctlJson *json = detourctl_json_new (text);
-  gsize end;
-
-  detourctl_json_begin_object (json, NULL);
-  ctl_region_write_map (json, "derpMap", self);
-  detourctl_json_end_object (json);
-  detourctl_json_finish (json);
-  end = text->len - strlen ("\n}\n");
-  return g_strdup_printf ("%.*s,\n", (int) (end - strlen ("{\n")), text->str + strlen ("{\n"));
-}
-
-/* A text in double quotes is the same in YAML as in JSON. */
-static void
-ctl_region_append_yaml (GString *text, const char *indent, const char *key, const char *value)
-{
-  g_autoptr (GString) quoted = g_string_new (NULL);
-  DetourctlJson *json = detourctl_json_new (quoted);
-
-  detourctl_json_text (json, NULL, value);
-  detourctl_json_finish (json);
-  g_string_append_printf (text, "%s%s: %s", indent, key, quoted->str);
-}
-
-static char *
-ctl_region_format_headscale (const DetourctlRegion *self)
-{
-  GString *text = g_string_new ("regions:\n");
-  g_autofree char *node = g_strdup_printf ("%" G_GUINT64_FORMAT "a", self->id);
-
-  g_string_append_printf (text, "  %" G_GUINT64_FORMAT ":\n    regionid: %" G_GUINT64_FORMAT "\n",
-                          self->id, self->id);
-  ctl_region_append_yaml (text, "    ", "regioncode", self->code);
-  ctl_region_append_yaml (text, "    ", "regionname", self->name);
-  g_string_append (text, "    nodes:\n");
-  ctl_region_append_yaml (text, "      - ", "name", node);
-  g_string_append_printf (text, "        regionid: %" G_GUINT64_FORMAT "\n", self->id);
-  ctl_region_append_yaml (text, "        ", "hostname", self->hostname);
-  if (self->cert_name != NULL)
-    ctl_region_append_yaml (text, "        ", "certname", self->cert_name);
-  if (self->ipv4 != NULL)
-    ctl_region_append_yaml (text, "        ", "ipv4", self->ipv4);
-  if (self->ipv6 != NULL)
-    ctl_region_append_yaml (text, "        ", "ipv6", self->ipv6);
-  if (self->stun_port != 0)
-    g_string_append_printf (text, "        stunport: %d\n", self->stun_port);
-  if (self->stun_only)
-    g_string_append (text, "        stunonly: true\n");
-  if (self->derp_port != 0)
-    g_string_append_printf (text, "        derpport: %u\n", self->derp_port);
-  if (self->can_port80)
-    g_string_append (text, "        canport80: true\n");
-  return g_string_free (text, FALSE);
+      region->id = (gint64) self->id;
+      region->has_id = TRUE;
+      region->code = g_strdup (self->code);
+      region->name = g_strdup (self->name);
+      node->name = g_strdup_printf ("%" G_GUINT64_FORMAT "a", self->id);
+      node->region_id = (gint64) self->id;
+      node->has_region_id = TRUE;
+      node->host_name = g_strdup (self->hostname);
+      node->cert_name = g_strdup (self->cert_name);
+      node->ipv4 = g_strdup (self->ipv4);
+      node->ipv6 = g_strdup (self->ipv6);
+      node->stun_port = self->stun_port;
+      node->stun_only = self->stun_only;
+      node->derp_port = self->derp_port;
+      node->can_port80 = self->can_port80;
+    }
 }
 
 char *
 detourctl_region_format (const DetourctlRegion *self, DetourctlRegionFormat format)
 {
-  switch (format)
-    {
-    case DETOURCTL_REGION_TAILSCALE:
-      return ctl_region_format_tailscale (self);
-    case DETOURCTL_REGION_HEADSCALE:
-      return ctl_region_format_headscale (self);
-    default:
-      return ctl_region_format_json (self);
-    }
+  g_autoptr (DetourctlMap) map = detourctl_map_new ();
+
+  detourctl_map_add_relay (map, self);
+  return detourctl_map_format (map, format);
 }

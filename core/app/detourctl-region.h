@@ -7,7 +7,8 @@
 G_BEGIN_DECLS
 
 /* One region with one node. Texts are borrowed. */
-typedef struct {
+typedef struct _DetourctlRegion DetourctlRegion;
+struct _DetourctlRegion {
   guint64 id;
   const char *code, *name;
   const char *hostname;
@@ -17,13 +18,17 @@ typedef struct {
   int stun_port;           /* 0: 3478; -1: no STUN */
   gboolean stun_only;      /* no listener relays */
   gboolean can_port80;
-} DetourctlRegion;
+  const DetourctlRegion *next; /* of the same relay, with another certificate; NULL: none */
+};
 
 typedef enum {
   DETOURCTL_REGION_TAILSCALE, /* member of a policy file */
   DETOURCTL_REGION_HEADSCALE, /* a YAML file for derp.paths */
   DETOURCTL_REGION_JSON,      /* a whole DERP map */
 } DetourctlRegionFormat;
+
+/* First label of a host name; "own" for an address, which has none. Free with g_free(). */
+char *detourctl_region_default_code (const char *hostname);
 
 /* "tailscale", …; FALSE when there is none. */
 gboolean detourctl_region_format_from_name (const char *name, DetourctlRegionFormat *out);
@@ -33,8 +38,10 @@ gboolean detourctl_region_format_from_name (const char *name, DetourctlRegionFor
  * @objects: a{oa{sa{sv}}} of the daemon
  * @self: (inout): with `hostname`; ports, pin and port 80 are filled in, and of the addresses those
  * that are not set: from the host name, when it is one, and from listeners that are bound to one
- * that is not private
- * @texts: (inout): array with g_free() as free function that keeps what @self points to
+ * that is not private. Listeners with another pin, or without one, make further regions, with the
+ * numbers that follow
+ * @texts: (inout): array with g_free() as free function that keeps what @self points to, further
+ * regions too
  *
  * Pure.
  *

@@ -7,6 +7,8 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#include "detourctl-cert.h"
+#include "detourctl-drain.h"
 #include "detourctl-drops.h"
 #include "detourctl-format.h"
 #include "detourctl-hints.h"
@@ -74,6 +76,19 @@ ctl_status_print_clients (const Detourctl *self, GVariant *manager)
 }
 
 static void
+ctl_status_print_drain (const Detourctl *self, GVariant *manager)
+{
+  g_autoptr (GVariant)
+      progress = g_variant_lookup_value (manager, "DrainProgress", G_VARIANT_TYPE_VARDICT);
+  g_autofree char *text = NULL;
+
+  if (progress == NULL || g_variant_n_children (progress) == 0)
+    return;
+  text = detourctl_drain_describe (progress, g_get_real_time ());
+  detourctl_print_fact (self, _ ("drain"), FACTS, text);
+}
+
+static void
 ctl_status_print_traffic (const Detourctl *self, GVariant *manager)
 {
   g_autoptr (GVariant) recent = g_variant_lookup_value (manager, "Recent", G_VARIANT_TYPE_VARDICT);
@@ -94,6 +109,35 @@ ctl_status_print_traffic (const Detourctl *self, GVariant *manager)
   else
     text = g_strdup_printf (_ ("%s in, %s out, %s packets/s; %s dropped"), in, out, packets, share);
   detourctl_print_fact (self, _ ("traffic"), FACTS, text);
+}
+
+/* "4 MiB of 2 GiB" */
+static char *
+ctl_status_describe_budget (GVariant *budgets, const char *name, const char *limit_name)
+{
+  guint64 n_max = detourctl_number (budgets, limit_name);
+  g_autofree char *used = detourctl_format_size (detourctl_number (budgets, name));
+  g_autofree char *most = detourctl_format_size (n_max);
+
+  /* TRANSLATORS: sizes: what is used, and the limit. */
+  return n_max > 0 ? g_strdup_printf (_ ("%s of %s"), used, most) : g_steal_pointer (&used);
+}
+
+static void
+ctl_status_print_room (const Detourctl *self, GVariant *manager)
+{
+  g_autoptr (GVariant)
+      budgets = g_variant_lookup_value (manager, "MemoryBudgets", G_VARIANT_TYPE_VARDICT);
+  g_autofree char *left = detourctl_format_count (detourctl_number (manager, "DescriptorsLeft"));
+  g_autofree char *logins = ctl_status_describe_budget (budgets, "half_open", "half_open_limit");
+  g_autofree char *queues = ctl_status_describe_budget (budgets, "queues", "queues_limit");
+  /* TRANSLATORS: file descriptors; memory of connections that are not logged in; memory of packets
+   * that wait. Memory is "4 MiB of 2 GiB". */
+  g_autofree char *text = g_strdup_printf (
+      _ ("%s descriptors left; before logins %s; in queues %s"), left, logins, queues);
+
+  /* TRANSLATORS: what is left of descriptors and memory. */
+  detourctl_print_fact (self, _ ("room"), FACTS, text);
 }
 
 static void
@@ -148,6 +192,44 @@ ctl_status_print_admission (const Detourctl *self, GVariant *manager)
   detourctl_print_fact (self, _ ("admission"), FACTS, text->str);
 }
 
+/* "red: 12 connected, 3 refused; 4 MiB in, 5 MiB out" */
+static void
+ctl_status_print_tenant (const Detourctl *self, const char *title, GVariant *tenant)
+{
+  g_autofree char *count = detourctl_format_count (detourctl_number (tenant, "connections"));
+  g_autofree char *refused = detourctl_format_count (detourctl_number (tenant, "refused"));
+  g_autofree char *in = detourctl_format_size (detourctl_number (tenant, "bytes_received"));
+  g_autofree char *out = detourctl_format_size (detourctl_number (tenant, "bytes_sent"));
+  guint64 limit = detourctl_number (tenant, "connections_limit");
+  g_autofree char *most = detourctl_format_count (limit);
+  /* TRANSLATORS: numbers of clients: what there is, and the limit. */
+  g_autofree char *part = limit > 0 ? g_strdup_printf (_ ("%s of %s"), count, most)
+                                    : g_steal_pointer (&count);
+  /* TRANSLATORS: name of a tenant, clients that are connected, how many were refused, and sizes. */
+  g_autofree char *text = g_strdup_printf (_ ("%s: %s connected, %s refused; %s in, %s out"),
+                                           detourctl_text (tenant, "name"), part, refused, in, out);
+  g_autofree char *whole = detourctl_flag (tenant, "removed")
+                             ? g_strdup_printf (_ ("%s (removed)"), text)
+                             : g_steal_pointer (&text);
+
+  detourctl_print_fact (self, title, FACTS, whole);
+}
+
+static void
+ctl_status_print_tenants (const Detourctl *self, GVariant *manager)
+{
+  g_autoptr (GVariant)
+      tenants = g_variant_lookup_value (manager, "Tenants", G_VARIANT_TYPE ("aa{sv}"));
+  gsize n = tenants != NULL ? g_variant_n_children (tenants) : 0;
+
+  for (gsize i = 0; i < n; i++)
+    {
+      g_autoptr (GVariant) tenant = g_variant_get_child_value (tenants, i);
+
+      ctl_status_print_tenant (self, i == 0 ? _ ("tenants") : "", tenant);
+    }
+}
+
 /* The plugin of an instance. */
 typedef struct {
   const char *id;
@@ -174,25 +256,17 @@ ctl_status_print_certificate (const char *path, GVariant *properties, gpointer u
 {
   CertContext *context = user;
   Search search = { detourctl_text (properties, "Instance"), NULL };
-  g_autofree const char **names = NULL;
-  g_autofree char *all = NULL;
-  g_autofree char *left = NULL;
+  g_autofree char *names = detourctl_cert_names (properties);
+  g_autofree char *state = detourctl_cert_describe_state (properties, g_get_real_time ());
   g_autofree char *text = NULL;
-  gint64 left_us = (gint64) detourctl_number (properties, "NotAfter") - g_get_real_time ();
   const char *from;
 
   detourctl_each_object (context->objects, "Plugin", ctl_status_find_plugin, &search);
   from = search.plugin != NULL && strchr (search.plugin, '-') != NULL
            ? strchr (search.plugin, '-') + 1
            : search.id;
-  if (g_variant_lookup (properties, "Names", "^a&s", &names))
-    all = g_strjoinv (" ", (char **) names);
-  left = detourctl_format_duration ((guint64) MAX (left_us, 0));
-  if (left_us > 0)
-    /* TRANSLATORS: names of a certificate, a duration, where it comes from. */
-    text = g_strdup_printf (_ ("%s, %s left, from %s"), all != NULL ? all : "", left, from);
-  else
-    text = g_strdup_printf (_ ("%s, EXPIRED, from %s"), all != NULL ? all : "", from);
+  /* TRANSLATORS: names of a certificate, how it is ("61 days left"), where it comes from. */
+  text = g_strdup_printf (_ ("%s, %s, from %s"), names, state, from);
   detourctl_print_fact (context->self, context->n++ == 0 ? _ ("certificate") : "", FACTS, text);
   g_free (search.plugin);
 }
@@ -262,6 +336,33 @@ ctl_status_print_plugins (const Detourctl *self, GVariant *objects)
   detourctl_print_fact (self, _ ("plugins"), FACTS, text->str);
 }
 
+/* How long ago, and how long nothing moved. */
+static void
+ctl_status_print_upgrade (const Detourctl *self, GVariant *manager)
+{
+  g_autoptr (GVariant)
+      last = g_variant_lookup_value (manager, "LastUpgrade", G_VARIANT_TYPE_VARDICT);
+  guint64 time = last != NULL ? detourctl_number (last, "time") : 0;
+  guint64 now = (guint64) g_get_real_time ();
+  g_autofree char *ago = detourctl_format_duration (now > time ? now - time : 0);
+  g_autofree char *paused_ms = NULL;
+  g_autofree char *text = NULL;
+
+  if (time == 0)
+    return;
+  paused_ms = detourctl_format_count ((detourctl_number (last, "paused_us") + 500) / 1000);
+  if (*detourctl_text (last, "problem") != '\0')
+    /* TRANSLATORS: a duration, and why. */
+    text = g_strdup_printf (_ ("failed %s ago: %s"), ago, detourctl_text (last, "problem"));
+  else
+    /* TRANSLATORS: two versions, a duration, and a number of milliseconds. */
+    text = g_strdup_printf (_ ("from %s to %s, %s ago, paused for %s ms"),
+                            detourctl_text (last, "from"), detourctl_text (last, "to"), ago,
+                            paused_ms);
+  /* TRANSLATORS: the last upgrade. */
+  detourctl_print_fact (self, _ ("upgrade"), FACTS, text);
+}
+
 static void
 ctl_status_print_hints (const Detourctl *self, GPtrArray *hints)
 {
@@ -285,6 +386,9 @@ ctl_status_print_status (const Detourctl *self, GVariant *manager, GVariant *obj
 
   ctl_status_print_title (self, manager);
   ctl_status_print_clients (self, manager);
+  ctl_status_print_drain (self, manager);
+  if (*detourctl_text (manager, "Announcement") != '\0')
+    detourctl_print_fact (self, _ ("told"), FACTS, detourctl_text (manager, "Announcement"));
   ctl_status_print_traffic (self, manager);
   if (drops->len > 0)
     {
@@ -293,11 +397,14 @@ ctl_status_print_status (const Detourctl *self, GVariant *manager, GVariant *obj
       detourctl_print_fact (self, _ ("dropped"), FACTS, text);
     }
   ctl_status_print_admission (self, manager);
+  ctl_status_print_tenants (self, manager);
   detourctl_each_object (objects, "Certificate", ctl_status_print_certificate, &certs);
   detourctl_each_object (objects, "Listener", ctl_status_add_listener, listeners);
   detourctl_print_fact (self, _ ("listeners"), FACTS,
                         listeners->len > 0 ? listeners->str : _ ("none"));
   ctl_status_print_plugins (self, objects);
+  ctl_status_print_upgrade (self, manager);
+  ctl_status_print_room (self, manager);
   ctl_status_print_hints (self, hints);
 }
 

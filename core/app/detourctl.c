@@ -15,14 +15,55 @@
 #include "detour-paths.h"
 #include "detourctl-format.h"
 
+/* Columns of what --help says of a command. */
+#define DETAILS_WIDTH 110u
+
 /* Column of --help at which the summaries of the commands begin. */
 #define HELP_COLUMN 26u
 
+/* One a line, so that changes stay apart. */
+/* clang-format off */
 const DetourctlCommand *const detourctl_commands[] = {
-  detourctl_status_commands,  detourctl_plugins_commands,  detourctl_listeners_commands,
-  detourctl_clients_commands, detourctl_daemon_commands,   detourctl_config_commands,
-  detourctl_derpmap_commands, detourctl_complete_commands, NULL,
+  detourctl_status_commands, /* the one that runs without a name */
+  detourctl_plugins_commands,
+  detourctl_listeners_commands,
+  detourctl_peers_commands,
+  detourctl_clients_commands,
+  detourctl_path_commands,
+  detourctl_refused_commands,
+  detourctl_ban_commands,
+  detourctl_top_commands,
+  detourctl_monitor_commands,
+  detourctl_log_commands,
+  detourctl_metrics_commands,
+  detourctl_say_commands,
+  detourctl_drain_commands,
+  detourctl_upgrade_commands,
+  detourctl_keys_commands,
+  detourctl_certs_commands,
+  detourctl_daemon_commands,
+  detourctl_config_commands,
+  detourctl_derpmap_commands,
+  detourctl_derpmap_check_commands,
+  detourctl_derpmap_merge_commands,
+  detourctl_import_commands,
+  detourctl_setup_commands,
+  detourctl_doctor_commands,
+  detourctl_probe_commands,
+  detourctl_acme_commands,
+  detourctl_budgets_commands,
+  detourctl_fleet_commands,
+  detourctl_fleet_map_commands,
+  detourctl_fleet_publish_commands,
+  detourctl_fleet_probe_commands,
+  detourctl_fleet_upgrade_commands,
+  detourctl_fleet_stage_commands,
+  detourctl_fleet_clients_commands,
+  detourctl_bridge_commands,
+  detourctl_complete_commands,
+  NULL,
 };
+/* clang-format on */
 
 /* Global options are accepted before the command and behind it. */
 static void
@@ -38,7 +79,7 @@ detourctl_add_global_options (Detourctl *self, GOptionContext *context)
     { "bus", 0, 0, G_OPTION_ARG_STRING, &self->bus,
       N_ ("Find the daemon on the system or the session bus"), N_ ("WHICH") },
     { "timeout", 0, 0, G_OPTION_ARG_STRING, &self->timeout,
-      N_ ("Wait so long for an answer: 10s, 500ms, off"), N_ ("TIME") },
+      N_ ("Wait so long for an answer: 10s, 500ms; off or 0: for ever"), N_ ("TIME") },
     { NULL },
   };
 
@@ -153,14 +194,14 @@ detourctl_refuse_command (char **arguments)
 
           g_ptr_array_add (names, (gpointer) command->name);
           /* Somebody remembers "disable" of "plugins disable". */
-          if (blank != NULL && strcmp (blank + 1, arguments[0]) == 0)
+          if (meant == NULL && blank != NULL && strcmp (blank + 1, arguments[0]) == 0)
             meant = command->name;
         }
   g_ptr_array_add (names, NULL);
   nearest = meant != NULL ? meant : detour_nearest (written, (const char *const *) names->pdata);
   if (nearest == NULL)
     nearest = detour_nearest (arguments[0], (const char *const *) names->pdata);
-  if (*second != '\0' && arguments[1] == NULL)
+  if (*second != '\0' && (arguments[1] == NULL || nearest == NULL))
     /* TRANSLATORS: a command, and a list of words that may follow it. */
     detourctl_complain (_ ("what about \"%s\"? Write one of these behind it: %s"), arguments[0],
                         second);
@@ -215,6 +256,24 @@ detourctl_takes_everything (const DetourctlCommand *command)
   return command->summary == NULL;
 }
 
+/* @text, translated, with lines that are no longer than those of the other commands. */
+static char *
+detourctl_lay_out_details (const char *text)
+{
+  g_auto (GStrv) lines = text != NULL ? g_strsplit (_ (text), "\n", -1) : NULL;
+
+  if (lines == NULL)
+    return NULL;
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      char *line = detourctl_format_wrap (lines[i], 0, 0, DETAILS_WIDTH);
+
+      g_free (lines[i]);
+      lines[i] = line;
+    }
+  return g_strjoinv ("\n", lines);
+}
+
 static DetourctlExit
 detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n_words,
                        char **arguments)
@@ -224,6 +283,7 @@ detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n
                                         NULL);
   g_autoptr (GOptionContext) context = g_option_context_new (usage);
   g_auto (GStrv) rest = g_strdupv (arguments + n_words - 1);
+  g_autofree char *details = NULL;
   g_autoptr (GError) error = NULL;
   guint n;
 
@@ -233,9 +293,11 @@ detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n
   /* The option parser expects the name of the program first. */
   g_free (rest[0]);
   rest[0] = g_strdup ("detourctl");
+  g_option_context_set_strict_posix (context, command->takes_dashes);
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   g_option_context_set_summary (context, command->summary);
-  g_option_context_set_description (context, command->details);
+  details = detourctl_lay_out_details (command->details);
+  g_option_context_set_description (context, details);
   if (command->options != NULL)
     g_option_context_add_main_entries (context, command->options, GETTEXT_PACKAGE);
   detourctl_add_global_options (self, context);

@@ -26,6 +26,7 @@ typedef struct {
 
   /* Derived from the options. */
   gboolean use_color;
+  gboolean is_quiet;           /* it is no fault when there is no daemon, and is not said */
   guint width;                 /* columns of the terminal; 0: standard output is none */
   gint64 timeout_ms;           /* how long an answer may take; 0: for ever */
   GDBusConnection *connection; /* NULL before the first call */
@@ -41,17 +42,47 @@ struct _DetourctlCommand {
   const GOptionEntry *options; /* (nullable) of the command */
   /* @arguments: what is left behind options, NULL-terminated. */
   DetourctlExit (*run) (Detourctl *self, char **arguments);
-  guint n_min, n_max; /* arguments it takes */
+  guint n_min, n_max;    /* arguments it takes */
+  gboolean takes_dashes; /* options end at the first argument; what follows may begin with `-` */
 };
 
 /* Tables of commands, each ends with { NULL }. */
 extern const DetourctlCommand detourctl_status_commands[];
 extern const DetourctlCommand detourctl_plugins_commands[];
 extern const DetourctlCommand detourctl_listeners_commands[];
+extern const DetourctlCommand detourctl_peers_commands[];
 extern const DetourctlCommand detourctl_clients_commands[];
+extern const DetourctlCommand detourctl_path_commands[];
+extern const DetourctlCommand detourctl_ban_commands[];
+extern const DetourctlCommand detourctl_top_commands[];
+extern const DetourctlCommand detourctl_monitor_commands[];
+extern const DetourctlCommand detourctl_log_commands[];
+extern const DetourctlCommand detourctl_metrics_commands[];
+extern const DetourctlCommand detourctl_keys_commands[];
+extern const DetourctlCommand detourctl_refused_commands[];
+extern const DetourctlCommand detourctl_say_commands[];
+extern const DetourctlCommand detourctl_drain_commands[];
+extern const DetourctlCommand detourctl_certs_commands[];
 extern const DetourctlCommand detourctl_config_commands[];
 extern const DetourctlCommand detourctl_daemon_commands[];
+extern const DetourctlCommand detourctl_upgrade_commands[];
 extern const DetourctlCommand detourctl_derpmap_commands[];
+extern const DetourctlCommand detourctl_derpmap_check_commands[];
+extern const DetourctlCommand detourctl_derpmap_merge_commands[];
+extern const DetourctlCommand detourctl_import_commands[];
+extern const DetourctlCommand detourctl_setup_commands[];
+extern const DetourctlCommand detourctl_doctor_commands[];
+extern const DetourctlCommand detourctl_probe_commands[];
+extern const DetourctlCommand detourctl_acme_commands[];
+extern const DetourctlCommand detourctl_budgets_commands[];
+extern const DetourctlCommand detourctl_fleet_commands[];
+extern const DetourctlCommand detourctl_fleet_map_commands[];
+extern const DetourctlCommand detourctl_fleet_publish_commands[];
+extern const DetourctlCommand detourctl_fleet_upgrade_commands[];
+extern const DetourctlCommand detourctl_fleet_stage_commands[];
+extern const DetourctlCommand detourctl_fleet_probe_commands[];
+extern const DetourctlCommand detourctl_fleet_clients_commands[];
+extern const DetourctlCommand detourctl_bridge_commands[];
 extern const DetourctlCommand detourctl_complete_commands[];
 
 /* All of them, in the order of --help. */
@@ -72,6 +103,12 @@ GVariant *detourctl_call (Detourctl *self, const char *path, const char *interfa
                           const char *method, GVariant *arguments, const char *reply,
                           DetourctlExit *exit);
 
+/* The same, but what went wrong with the call itself is left to the caller: NULL with @error set.
+ * NULL without an error: there is no connection, and the user was told. */
+GVariant *detourctl_try (Detourctl *self, const char *path, const char *interface,
+                         const char *method, GVariant *arguments, const char *reply, GError **error,
+                         DetourctlExit *exit);
+
 /* All properties of the Manager: a{sv}. */
 GVariant *detourctl_manager (Detourctl *self, DetourctlExit *exit);
 /* All objects: a{oa{sa{sv}}}. */
@@ -87,6 +124,13 @@ void detourctl_each_object (GVariant *objects, const char *interface, DetourctlO
 const char *detourctl_text (GVariant *dict, const char *name);
 guint64 detourctl_number (GVariant *dict, const char *name);
 gboolean detourctl_flag (GVariant *dict, const char *name);
+
+/* Of the control socket: of an option, a variable or an installed daemon; free with g_free(). */
+char *detourctl_socket_path (const Detourctl *self);
+
+/* Takes @fd, a connection to a daemon that is logged in: messages begin at once. NULL with @error.
+ */
+GDBusConnection *detourctl_wrap_descriptor (int fd, GError **error);
 
 /* Reads --timeout into timeout_ms. FALSE: it has said what is wrong. */
 gboolean detourctl_settle_timeout (Detourctl *self);

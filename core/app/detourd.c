@@ -10,20 +10,19 @@
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "detour-config-trial.h"
-#include "detour-config-warnings.h"
+#include "detour-daemon-user.h"
 #include "detour-daemon.h"
 #include "detour-dev.h"
 #include "detour-log.h"
 #include "detour-options.h"
 #include "detour-paths.h"
+#include "detour-rehearsal.h"
 #include "detour-server-key.h"
-
-/* Of the service unit. */
-#define DAEMON_USER "detour"
+#include "detour-store.h"
+#include "detour-successor.h"
 
 static DetourExit
 detourd_generate_key (const char *path)
@@ -91,15 +90,6 @@ detourd_print_advice (const DetourConfig *config)
   return advice->len;
 }
 
-static void
-detourd_print_warnings (const DetourConfig *config)
-{
-  g_auto (GStrv) lines = detour_config_warnings (config);
-
-  for (guint i = 0; lines[i] != NULL; i++)
-    g_printerr (_ ("warning: %s\n"), lines[i]);
-}
-
 /* Returns: how many there are. */
 static guint
 detourd_print_findings (const DetourConfigErrors *errors)
@@ -112,15 +102,6 @@ detourd_print_findings (const DetourConfigErrors *errors)
   return n;
 }
 
-static void
-detourd_log_findings (const DetourConfigErrors *errors)
-{
-  g_auto (GStrv) lines = detour_config_errors_warnings (errors);
-
-  for (guint i = 0; lines[i] != NULL; i++)
-    g_warning ("%s", lines[i]);
-}
-
 /* Root reads files that are closed to the daemon, so a check by root is made as the user that owns
  * the daemon's state, or else as the one that the service unit names. NULL when this is not root,
  * or there is no such user; else its name, to be freed. */
@@ -129,15 +110,8 @@ detourd_become_user_of_daemon (void)
 {
   g_autofree char *state = detour_paths_state_directory ();
   g_autofree char *name = NULL;
-  const struct passwd *user = NULL;
-  struct stat st;
+  const struct passwd *user = detour_daemon_user (state);
 
-  if (geteuid () != 0)
-    return NULL;
-  if (stat (state, &st) == 0 && st.st_uid != 0)
-    user = getpwuid (st.st_uid);
-  if (user == NULL)
-    user = getpwnam (DAEMON_USER);
   if (user == NULL || user->pw_uid == 0)
     return NULL;
   name = g_strdup (user->pw_name);
@@ -149,8 +123,34 @@ detourd_become_user_of_daemon (void)
   return g_steal_pointer (&name);
 }
 
+/* FALSE: there is nothing to be run, and @exit says how it ends. One that takes over in another way
+ * was started with the same options. */
+static gboolean
+detourd_await (const DetourOptions *options, DetourConfig *config, DetourProgram *program,
+               DetourExit *exit)
+{
+  g_autofree char *path = NULL;
+
+  if (options->take_over == NULL || program->handover >= 0 || detour_store_is_passed ())
+    return TRUE;
+  path = g_canonicalize_filename (options->take_over, NULL);
+  switch (detour_successor_wait (config, path, &program->before))
+    {
+    case DETOUR_SUCCESSOR_CALLED:
+    case DETOUR_SUCCESSOR_ALONE:
+      return TRUE;
+    case DETOUR_SUCCESSOR_ENDED:
+      *exit = DETOUR_EXIT_GOOD;
+      return FALSE;
+    case DETOUR_SUCCESSOR_FAILED:
+    default:
+      *exit = DETOUR_EXIT_FAILED;
+      return FALSE;
+    }
+}
+
 static DetourExit
-detourd_run (const DetourOptions *options)
+detourd_run (const DetourOptions *options, DetourProgram *program)
 {
   g_autofree char *checked_as = NULL;
   g_autofree char *plugin_directory = detour_paths_plugins ();
@@ -160,10 +160,14 @@ detourd_run (const DetourOptions *options)
   g_autofree char *main_file = options->config != NULL
                                  ? g_canonicalize_filename (options->config, NULL)
                                  : detour_paths_main_file ();
-  DetourConfigSources sources = { .vendor_file = vendor_file, .main_file = main_file };
+  g_auto (GStrv) environment = g_get_environ ();
+  DetourConfigSources sources = { .vendor_file = vendor_file,
+                                  .main_file = main_file,
+                                  .environment = (const char *const *) environment };
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_autoptr (DetourDev) dev = NULL;
   g_autoptr (DetourConfig) config = NULL;
+  DetourExit exit;
 
   if (options->dev)
     {
@@ -203,6 +207,9 @@ detourd_run (const DetourOptions *options)
       detourd_print_findings (errors);
       for (guint i = 0; lines[i] != NULL; i++)
         g_printerr ("%s\n", lines[i]);
+      if (detour_store_is_passed ())
+        g_printerr ("clients of the program before wait in the service manager, which closes their "
+                    "connections when it gives up starting this one\n");
       return DETOUR_EXIT_BAD_CONFIG;
     }
   if (options->dump_config)
@@ -217,7 +224,6 @@ detourd_run (const DetourOptions *options)
       guint n_advice;
 
       detourd_print_broken (config);
-      detourd_print_warnings (config);
       n_advice = detourd_print_findings (errors) + detourd_print_advice (config);
       if (checked_as != NULL)
         g_print (_ ("checked as user %s, as whom the relay runs\n"), checked_as);
@@ -229,8 +235,15 @@ detourd_run (const DetourOptions *options)
         g_print (_ ("the configuration is good\n"));
       return DETOUR_EXIT_GOOD;
     }
-  detourd_log_findings (errors);
-  return detour_daemon_run (config, &sources, plugins, options->dev);
+  if (options->try_takeover)
+    return detour_rehearsal_play (config, program) ? DETOUR_EXIT_GOOD : DETOUR_EXIT_FAILED;
+  if (!detourd_await (options, config, program, &exit))
+    return exit;
+  program->is_passing = options->dev;
+  /* It is open to everyone on purpose, and says so itself. */
+  if (!options->dev)
+    detour_daemon_log_findings (errors);
+  return detour_daemon_run (config, &sources, plugins, program, options->dev);
 }
 
 /* Help and the errors of --check-config are translated, because people read them at a terminal. The
@@ -250,9 +263,11 @@ detourd_speak_to_people (void)
 int
 main (int argc, char **argv)
 {
+  g_auto (DetourProgram) program;
   g_auto (DetourOptions) options;
   g_autoptr (GError) error = NULL;
 
+  detour_program_init (&program, argc, argv);
   detourd_speak_to_people ();
   if (!detour_options_parse (&options, &argc, &argv, &error))
     {
@@ -275,5 +290,5 @@ main (int argc, char **argv)
   signal (SIGPIPE, SIG_IGN);
   if (options.generate_key != NULL)
     return detourd_generate_key (options.generate_key);
-  return detourd_run (&options);
+  return detourd_run (&options, &program);
 }

@@ -4,6 +4,8 @@
 
 #include "detour-address.h"
 
+#include "detour-plugin.h"
+
 #include <arpa/inet.h>
 #include <glib/gi18n-lib.h>
 #include <string.h>
@@ -123,6 +125,15 @@ detour_address_parse (const char *text, DetourAddress *out, GError **error)
 }
 
 gboolean
+detour_address_is_host (const char *host)
+{
+  g_autofree char *text = g_strdup_printf (strchr (host, ':') != NULL ? "[%s]:0" : "%s:0", host);
+  DetourAddress address;
+
+  return host[0] != '\0' && detour_address_parse (text, &address, NULL);
+}
+
+gboolean
 detour_address_to_sockaddr (const DetourAddress *self, struct sockaddr_storage *out, socklen_t *len)
 {
   struct sockaddr_un *un = (struct sockaddr_un *) out;
@@ -171,6 +182,20 @@ detour_address_bytes (const struct sockaddr *address, guint8 out[16])
   return FALSE;
 }
 
+void
+detour_address_unmap (struct sockaddr_storage *address)
+{
+  const struct sockaddr_in6 in6 = *(const struct sockaddr_in6 *) address;
+  struct sockaddr_in *in = (struct sockaddr_in *) address;
+
+  if (in6.sin6_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED (&in6.sin6_addr))
+    return;
+  memset (address, 0, sizeof *address);
+  in->sin_family = AF_INET;
+  in->sin_port = in6.sin6_port;
+  memcpy (&in->sin_addr, in6.sin6_addr.s6_addr + sizeof v4_prefix, sizeof in->sin_addr);
+}
+
 static const char *
 address_format (const struct sockaddr *address, gboolean with_port, char *out)
 {
@@ -212,6 +237,18 @@ const char *
 detour_address_format (const struct sockaddr *address, char *out)
 {
   return address_format (address, TRUE, out);
+}
+
+const char *
+detour_address_format_bytes (const guint8 bytes[16], guint16 port, char *out)
+{
+  struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_port = g_htons (port) };
+
+  memcpy (&address.sin6_addr, bytes, sizeof address.sin6_addr);
+  out[0] = '\0';
+  if (port == 0 && IN6_IS_ADDR_UNSPECIFIED (&address.sin6_addr))
+    return out;
+  return address_format ((const struct sockaddr *) &address, TRUE, out);
 }
 
 const char *
@@ -277,6 +314,28 @@ detour_cidr_parse (const char *text, DetourCidr *out, GError **error)
   return TRUE;
 }
 
+const char *
+detour_cidr_format (const DetourCidr *self, char *out)
+{
+  gboolean is_v4 = self->bits >= 96 && memcmp (self->bytes, v4_prefix, sizeof v4_prefix) == 0;
+  guint max = is_v4 ? 32 : 128;
+  guint bits = self->bits - (128 - max);
+  gsize len;
+
+  inet_ntop (is_v4 ? AF_INET : AF_INET6, self->bytes + (is_v4 ? 12 : 0), out,
+             DETOUR_ADDRESS_TEXT_MAX);
+  len = strlen (out);
+  if (bits < max)
+    g_snprintf (out + len, DETOUR_ADDRESS_TEXT_MAX - len, "/%u", bits);
+  return out;
+}
+
+gboolean
+detour_cidr_covers (const DetourCidr *self, const DetourCidr *other)
+{
+  return self->bits <= other->bits && address_same_bits (self->bytes, other->bytes, self->bits);
+}
+
 gboolean
 detour_cidr_contains (const DetourCidr *self, const struct sockaddr *address)
 {
@@ -284,4 +343,24 @@ detour_cidr_contains (const DetourCidr *self, const struct sockaddr *address)
 
   return detour_address_bytes (address, bytes)
       && address_same_bits (self->bytes, bytes, self->bits);
+}
+
+gboolean
+detour_networks_contain (const char *const *networks, const struct sockaddr *address)
+{
+  DetourCidr cidr;
+
+  for (; *networks != NULL; networks++)
+    if (detour_cidr_parse (*networks, &cidr, NULL) && detour_cidr_contains (&cidr, address))
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+detour_cidr_list_contains (const DetourCidr *list, guint n, const struct sockaddr *address)
+{
+  for (guint i = 0; i < n; i++)
+    if (detour_cidr_contains (&list[i], address))
+      return TRUE;
+  return FALSE;
 }

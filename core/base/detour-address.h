@@ -35,6 +35,10 @@ typedef struct {
  */
 gboolean detour_address_parse (const char *text, DetourAddress *out, GError **error);
 
+/* Whether @host, without brackets and port, is a name or a literal that detour_address_parse()
+ * takes. Empty is neither. Pure. */
+gboolean detour_address_is_host (const char *host);
+
 /**
  * detour_address_to_sockaddr:
  * @out: (out): the empty host gives the IPv6 wildcard, for a socket without IPV6_V6ONLY
@@ -49,12 +53,18 @@ gboolean detour_address_to_sockaddr (const DetourAddress *self, struct sockaddr_
  * inside IPv6 is written as IPv4. @out has DETOUR_ADDRESS_TEXT_MAX bytes; returns @out. */
 const char *detour_address_format (const struct sockaddr *address, char *out);
 
+/* The same of @bytes as detour_address_bytes() gives them; "" when all of it is zero. */
+const char *detour_address_format_bytes (const guint8 bytes[16], guint16 port, char *out);
+
 /* Likewise without port and brackets. */
 const char *detour_address_format_host (const struct sockaddr *address, char *out);
 
 /* 16 bytes in network order, IPv4 as ::ffff:a.b.c.d, so that both families compare alike. FALSE for
  * other families. */
 gboolean detour_address_bytes (const struct sockaddr *address, guint8 out[16]);
+
+/* Makes an IPv4 address inside IPv6 one of IPv4; leaves others as they are. */
+void detour_address_unmap (struct sockaddr_storage *address);
 
 /* A network: an address and the number of leading bits that count, both as in
  * detour_address_bytes(). */
@@ -68,6 +78,14 @@ typedef struct {
  * @text: `ADDRESS` or `ADDRESS/BITS`; bits of the address beyond BITS must be zero
  */
 gboolean detour_cidr_parse (const char *text, DetourCidr *out, GError **error);
+/* `192.0.2.0/24`, `2001:db8::1` where all bits count. @out has DETOUR_ADDRESS_TEXT_MAX bytes;
+ * returns @out. */
+const char *detour_cidr_format (const DetourCidr *self, char *out);
+/* Whether @other lies in it, or is the same. */
+gboolean detour_cidr_covers (const DetourCidr *self, const DetourCidr *other);
 gboolean detour_cidr_contains (const DetourCidr *self, const struct sockaddr *address);
+/* Whether one of them does. */
+gboolean detour_cidr_list_contains (const DetourCidr *list, guint n,
+                                    const struct sockaddr *address);
 
 G_END_DECLS

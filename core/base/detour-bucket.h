@@ -65,6 +65,21 @@ detour_bucket_take (DetourBucket *self, guint64 rate, guint64 burst, guint32 cos
   return TRUE;
 }
 
+/* Whole tokens that are there: for an owner who spends many times at one moment. @rate: not 0 */
+static inline guint64
+detour_bucket_tokens (DetourBucket *self, guint64 rate, guint64 burst, gint64 now_us)
+{
+  detour_bucket_refill (self, rate, burst, now_us);
+  return (guint64) (self->millionths / 1000000);
+}
+
+/* Takes @cost of the tokens that detour_bucket_tokens() found. */
+static inline void
+detour_bucket_spend (DetourBucket *self, guint64 cost)
+{
+  self->millionths -= (gint64) cost * 1000000;
+}
+
 /* Microseconds after which detour_bucket_take() of @cost, which just failed, finds its tokens. */
 static inline gint64
 detour_bucket_wait_us (const DetourBucket *self, guint64 rate, guint32 cost)

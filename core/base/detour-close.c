@@ -12,6 +12,7 @@ static const struct {
   [DETOUR_CLOSE_PEER] = { "peer", "the peer closed it", TRUE },
   [DETOUR_CLOSE_RESET] = { "reset", "it was reset or the network lost it", TRUE },
   [DETOUR_CLOSE_RECORD] = { "record", "the peer broke the rules of the record layer", TRUE },
+  [DETOUR_CLOSE_PROXY] = { "proxy", "no acceptable PROXY header came from a trusted proxy", TRUE },
   [DETOUR_CLOSE_HANDSHAKE] = { "handshake", "the handshake failed", TRUE },
   [DETOUR_CLOSE_HANDSHAKE_TIME] = { "handshake_timeout", "handshake and request took too long",
                                     TRUE },
@@ -24,10 +25,14 @@ static const struct {
   [DETOUR_CLOSE_FRAME] = { "frame", "a frame had a wrong length", FALSE },
   [DETOUR_CLOSE_FORBIDDEN] = { "forbidden", "a frame came that needs the mesh key", FALSE },
   [DETOUR_CLOSE_WRITE_TIME] = { "write_timeout", "it took nothing for the write timeout", FALSE },
+  [DETOUR_CLOSE_BLACK_HOLE] = { "black_hole", "what it was sent disappeared", FALSE },
+  [DETOUR_CLOSE_SILENT] = { "silent", "the other relay said nothing for two minutes", FALSE },
   [DETOUR_CLOSE_WRITE] = { "write", "writing failed", TRUE },
   [DETOUR_CLOSE_BACKLOG] = { "backlog", "too many control frames waited", FALSE },
   [DETOUR_CLOSE_KICKED] = { "kicked", "it was told to go", FALSE },
   [DETOUR_CLOSE_REVOKED] = { "revoked", "it is not admitted any more", FALSE },
+  [DETOUR_CLOSE_QUOTA] = { "quota", "a quota is used up", FALSE },
+  [DETOUR_CLOSE_DRAINING] = { "draining", "the relay is taken out of service", FALSE },
   [DETOUR_CLOSE_STOPPING] = { "stopping", "the daemon stops", TRUE },
 };
 

@@ -11,6 +11,7 @@ typedef enum {
   DETOUR_CLOSE_PEER,           /* the peer ended it in an orderly way */
   DETOUR_CLOSE_RESET,          /* reset, or the network lost it */
   DETOUR_CLOSE_RECORD,         /* broke the rules of the record layer */
+  DETOUR_CLOSE_PROXY,          /* no proxy that is trusted, or no acceptable PROXY header */
   DETOUR_CLOSE_HANDSHAKE,      /* the handshake of the record layer failed */
   DETOUR_CLOSE_HANDSHAKE_TIME, /* handshake and head took too long */
   DETOUR_CLOSE_LIMIT,  /* gave its place to others, or found none, where too many come at once */
@@ -22,10 +23,14 @@ typedef enum {
   DETOUR_CLOSE_FRAME,      /* a frame of a wrong length */
   DETOUR_CLOSE_FORBIDDEN,  /* a frame that needs the mesh key */
   DETOUR_CLOSE_WRITE_TIME, /* took nothing for the write timeout */
+  DETOUR_CLOSE_BLACK_HOLE, /* was silent, then neither acknowledged nor answered anything */
+  DETOUR_CLOSE_SILENT,     /* a link: the other relay said nothing for two minutes */
   DETOUR_CLOSE_WRITE,      /* writing failed */
   DETOUR_CLOSE_BACKLOG,    /* control frames piled up */
   DETOUR_CLOSE_KICKED,     /* by the operator, or by a mesh peer */
   DETOUR_CLOSE_REVOKED,    /* was admitted once, is not any more */
+  DETOUR_CLOSE_QUOTA,      /* the quota of its class, its tenant or the relay is used up */
+  DETOUR_CLOSE_DRAINING,   /* the relay is taken out of service */
   DETOUR_CLOSE_STOPPING,   /* the daemon stops */
   DETOUR_N_CLOSES,
 } DetourClose;

@@ -1,4 +1,5 @@
-/* detour-descriptors.c: descriptors of the process: how many are left, and a few that are kept.
+/* detour-descriptors.c: descriptors of the process: how many are left, a few that are kept, and
+ * whether another program gets one.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -86,7 +87,7 @@ detour_descriptors_left (void)
       guint64 used = descriptors_count_used (), max = detour_descriptors_max ();
 
       left = used < max ? max - used : 0;
-      /* Where it takes long, with 100,000 clients on an old kernel, it is done the less often. */
+      /* Where it takes long, with 100,000 clients on an old kernel, it is done less often. */
       next_us = now_us + MAX (G_USEC_PER_SEC, 100 * (g_get_monotonic_time () - now_us));
     }
   return left;
@@ -98,4 +99,13 @@ detour_descriptors_max (void)
   struct rlimit limit;
 
   return getrlimit (RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
+void
+detour_descriptors_inherit (int fd, gboolean inherit)
+{
+  int flags = fcntl (fd, F_GETFD);
+
+  if (flags >= 0)
+    fcntl (fd, F_SETFD, inherit ? flags & ~FD_CLOEXEC : flags | FD_CLOEXEC);
 }

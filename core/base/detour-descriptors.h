@@ -1,4 +1,5 @@
-/* detour-descriptors.h: descriptors of the process: how many are left, and a few that are kept.
+/* detour-descriptors.h: descriptors of the process: how many are left, a few that are kept, and
+ * whether another program gets one.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A reserve holds descriptors that lead nowhere. When the process has none left, its owner gives
@@ -28,5 +29,9 @@ guint64 detour_descriptors_left (void);
 /* How many the process may have, as the limit is now; it may be changed from outside. Any thread.
  */
 guint64 detour_descriptors_max (void);
+
+/* Whether a program that comes in the place of this one gets @fd. Nothing happens when @fd is not
+ * open. Any thread. */
+void detour_descriptors_inherit (int fd, gboolean inherit);
 
 G_END_DECLS

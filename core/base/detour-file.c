@@ -111,7 +111,7 @@ file_grow (DetourFile *self, gsize *cap, gsize wanted)
 }
 
 static gboolean
-file_read_all (int fd, const char *path, gsize max, DetourFile *self, GError **error)
+file_read_all (int fd, const char *path, gsize max, gboolean head, DetourFile *self, GError **error)
 {
   gsize cap = 0;
   gssize n = 1;
@@ -128,10 +128,11 @@ file_read_all (int fd, const char *path, gsize max, DetourFile *self, GError **e
                             g_strerror (errno));
       self->len += n > 0 ? (gsize) n : 0;
     }
-  if (self->len > max)
+  if (self->len > max && !head)
     return file_refuse (error, G_FILE_ERROR_FAILED, path,
                         _ ("longer than %llu bytes, which is the most that is read"),
                         (unsigned long long) max);
+  self->len = MIN (self->len, max);
   self->data[self->len] = '\0';
   return TRUE;
 }
@@ -140,6 +141,7 @@ static gboolean
 file_read_open (int fd, const char *path, gsize max, DetourFileFlags flags, DetourFile *self,
                 GError **error)
 {
+  gboolean head = (flags & DETOUR_FILE_HEAD) != 0;
   struct stat st;
 
   if (fstat (fd, &st) < 0)
@@ -149,14 +151,14 @@ file_read_open (int fd, const char *path, gsize max, DetourFileFlags flags, Deto
     return file_refuse_kind (path, &st, error);
   if (!file_check_access (path, &st, flags, error))
     return FALSE;
-  if ((guint64) st.st_size > max)
+  if ((guint64) st.st_size > max && !head)
     return file_refuse (error, G_FILE_ERROR_FAILED, path,
                         _ ("%llu bytes long; at most %llu are read"),
                         (unsigned long long) st.st_size, (unsigned long long) max);
   self->size = (guint64) st.st_size;
   self->mode = (guint) st.st_mode & 07777;
   self->owner = st.st_uid;
-  return file_read_all (fd, path, max, self, error);
+  return file_read_all (fd, path, max, head, self, error);
 }
 
 gboolean

@@ -194,7 +194,8 @@ json_scan_scalar (Scan *scan, DetourJsonType *type)
 typedef struct {
   Scan scan;
   guint depth, depth_max;
-  guint64 is_object; /* a bit for each level, the innermost lowest */
+  guint64 is_object;     /* a bit for each level, the innermost lowest */
+  gboolean has_elements; /* those of an outermost array are told of, too */
   DetourJsonValue *root;
   DetourJsonValue name, member; /* of the outermost object */
 } Walk;
@@ -245,10 +246,10 @@ json_walk_up (Walk *walk, gboolean *done, DetourJsonMemberFunc func, gpointer us
           json_scan_space (scan);
           return scan->p == scan->end || json_scan_fail (scan, "text behind the value");
         }
-      if (walk->depth == 1 && in_object && walk->member.text != NULL)
+      if (walk->depth == 1 && (in_object || walk->has_elements) && walk->member.text != NULL)
         {
           walk->member.len = (gsize) (scan->p - walk->member.text);
-          if (func != NULL && !func (&walk->name, &walk->member, user))
+          if (func != NULL && !func (in_object ? &walk->name : NULL, &walk->member, user))
             return FALSE;
           walk->member.text = NULL;
         }
@@ -339,6 +340,17 @@ detour_json_scan (const char *text, gsize len, guint depth_max, DetourJsonValue 
   if (offset != NULL)
     *offset = (gsize) (walk.scan.p - text);
   return is_good;
+}
+
+gboolean
+detour_json_each (const DetourJsonValue *container, DetourJsonMemberFunc func, gpointer user)
+{
+  DetourJsonValue root;
+  Walk walk = { .depth_max = 64, .root = &root, .has_elements = TRUE };
+
+  g_assert (container->type == DETOUR_JSON_OBJECT || container->type == DETOUR_JSON_ARRAY);
+  walk.scan = (Scan) { container->text, container->text + container->len, NULL };
+  return json_walk_value (&walk, func, user);
 }
 
 gboolean

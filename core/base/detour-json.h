@@ -52,6 +52,11 @@ gboolean detour_json_scan (const char *text, gsize len, guint depth_max, DetourJ
                            DetourJsonMemberFunc func, gpointer user, const char **reason,
                            gsize *offset);
 
+/* Calls @func for each member of an OBJECT or element of an ARRAY that detour_json_scan() has found
+ * well-formed; @name is NULL for elements. FALSE when @func stopped it. */
+gboolean detour_json_each (const DetourJsonValue *container, DetourJsonMemberFunc func,
+                           gpointer user);
+
 /* Decodes a STRING into @out, which has @size bytes, and terminates it. FALSE when it does not fit.
  */
 gboolean detour_json_get_string (const DetourJsonValue *value, char *out, gsize size)

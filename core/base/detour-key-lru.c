@@ -102,6 +102,14 @@ detour_key_lru_peek (const DetourKeyLru *self, const DetourKey *key)
   return g_hash_table_lookup (self->entries, key);
 }
 
+void
+detour_key_lru_each (const DetourKeyLru *self, guint group,
+                     void (*func) (gconstpointer entry, gpointer data), gpointer data)
+{
+  for (const GList *link = self->groups[group].recent.head; link != NULL; link = link->next)
+    func (link->data, data);
+}
+
 guint
 detour_key_lru_size (const DetourKeyLru *self)
 {

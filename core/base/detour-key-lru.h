@@ -42,6 +42,10 @@ gpointer detour_key_lru_use (DetourKeyLru *self, const DetourKey *key);
 /* (nullable): the entry, without a change in the order. */
 gpointer detour_key_lru_peek (const DetourKeyLru *self, const DetourKey *key);
 
+/* All entries of @group, the most recent one first; @func changes nothing. */
+void detour_key_lru_each (const DetourKeyLru *self, guint group,
+                          void (*func) (gconstpointer entry, gpointer data), gpointer data);
+
 /* Entries in all groups. */
 guint detour_key_lru_size (const DetourKeyLru *self);
 

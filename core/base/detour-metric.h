@@ -16,6 +16,9 @@ typedef struct {
   const char *(*value) (guint index); /* static word of an element */
 } DetourMetricAxis;
 
+/* Most bounds of a histogram. */
+#define DETOUR_METRIC_BOUNDS_MAX 24
+
 /* Tables end with { NULL }. */
 typedef struct {
   const char *name; /* as DetourMetric */
@@ -24,12 +27,26 @@ typedef struct {
   gsize offset;            /* of the first guint64 or DetourCounter of the member */
   DetourMetricLabel fixed; /* of every element; no name: none */
   DetourMetricAxis axes[2];
+  /* Of a histogram, which has no axes: its member is an array of @n_bounds + 1 counts. */
+  const guint64 *bounds;
+  guint n_bounds;
+  gsize sum; /* offset of the sum of all values, which may have a row of its own */
+  DetourMetricType
+      type; /* without bounds: a counter, or a gauge that is the sum over all structs */
 } DetourMetricRow;
 
 /* Rows for members that stand alone. */
 #define DETOUR_METRIC_ROW(Struct, member, name, unit, help) \
   {                                                         \
     name, unit, help, G_STRUCT_OFFSET (Struct, member)      \
+  }
+
+/* A histogram of the member @counts, whose sum is the member @sum_member. */
+#define DETOUR_METRIC_HISTOGRAM_ROW(Struct, counts, sum_member, name, unit, help, limits) \
+  {                                                                                       \
+    name, unit, help, G_STRUCT_OFFSET (Struct, counts),                                   \
+        .bounds = limits, .n_bounds = G_N_ELEMENTS (limits),                              \
+        .sum = G_STRUCT_OFFSET (Struct, sum_member)                                       \
   }
 
 /**
@@ -43,7 +60,21 @@ typedef struct {
 void detour_metric_each (const DetourMetricRow *table, gconstpointer const *structs, guint n,
                          DetourMetricFunc func, gpointer user);
 
-/* How many numbers the table names. */
+/* Counts @value in a histogram, and adds it to @sum: @counts has one more than @bounds. */
+static inline void
+detour_metric_observe (DetourCounter *counts, DetourCounter *sum, const guint64 *bounds,
+                       guint n_bounds, guint64 value)
+{
+  guint i = 0;
+
+  while (i < n_bounds && value > bounds[i])
+    i++;
+  detour_counter_add (&counts[i], 1);
+  detour_counter_add (sum, value);
+}
+
+/* How many numbers of the struct the table names; the sum of a histogram counts where it follows
+ * the histogram's counts. */
 guint detour_metric_count (const DetourMetricRow *table);
 
 /* Holds copies, so that numbers from several places can be put in order. */

@@ -82,3 +82,9 @@ detour_bus_stub_wants_signals (GDBusConnection *connection)
 {
   return g_object_get_data (G_OBJECT (connection), WANTS_SIGNALS) != NULL;
 }
+
+void
+detour_bus_stub_wait_for_signals (GDBusConnection *connection)
+{
+  g_object_set_data (G_OBJECT (connection), WANTS_SIGNALS, GINT_TO_POINTER (TRUE));
+}

@@ -15,5 +15,7 @@ gboolean detour_bus_stub_register (GDBusConnection *connection, GError **error);
 
 /* The peer has called AddMatch(), so that it may wait for signals without calling anything. */
 gboolean detour_bus_stub_wants_signals (GDBusConnection *connection);
+/* The same, by another call. */
+void detour_bus_stub_wait_for_signals (GDBusConnection *connection);
 
 G_END_DECLS

@@ -5,6 +5,8 @@
 
 #include "detour-bus.h"
 
+#include "detour-log.h"
+
 #define RETRY_FIRST_S 1u
 #define RETRY_MAX_S   60u
 
@@ -71,7 +73,7 @@ bus_tell_trouble (DetourBus *self, const char *text)
   if (self->told)
     return;
   self->told = TRUE;
-  g_log_structured (G_LOG_DOMAIN, level, "MESSAGE", "not on the %s, which is tried again: %s",
+  detour_log_event (level, "bus-lost", "not on the %s, which is tried again: %s",
                     bus_name_of (self), text);
 }
 
@@ -110,7 +112,7 @@ bus_on_name_acquired (GDBusConnection *connection, const char *name, gpointer da
   self->told = FALSE;
   self->told_of_name = FALSE;
   g_clear_handle_id (&self->timer, g_source_remove);
-  g_message ("on the %s as %s", bus_name_of (self), name);
+  detour_log_event (G_LOG_LEVEL_MESSAGE, "bus-joined", "on the %s as %s", bus_name_of (self), name);
 }
 
 static gboolean
@@ -134,7 +136,8 @@ bus_on_name_lost (GDBusConnection *connection, const char *name, gpointer data)
   if (connection == NULL)
     return;
   if (!self->told_of_name)
-    g_message (
+    detour_log_event (
+        G_LOG_LEVEL_MESSAGE, "bus-name-taken",
         "not called %s on the %s, which is asked again: another process is, or the policy of "
         "the bus does not allow it",
         name, bus_name_of (data));
@@ -166,7 +169,10 @@ bus_on_connected (GObject *source, GAsyncResult *result, gpointer data)
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
   g_clear_object (&self->cancellable);
-  if (connection == NULL || !detour_tree_serve (self->tree, connection, DETOUR_TREE_BUS, &error))
+  if (connection == NULL
+      || !detour_tree_serve (
+          self->tree, connection,
+          self->kind == DETOUR_BUS_SESSION ? DETOUR_TREE_BUS : DETOUR_TREE_SYSTEM, &error))
     {
       bus_tell_trouble (self, error->message);
       bus_retry_later (self);

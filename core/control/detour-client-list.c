@@ -7,11 +7,12 @@
 #include <glib/gi18n-lib.h>
 #include <stdlib.h>
 
-#include "detour-client-sort.h"
+#include "detour-client-options.h"
+#include "detour-client-rates.h"
+#include "detour-client-row.h"
+#include "detour-client-search.h"
 #include "detour-control-error.h"
-
-#define LIMIT_DEFAULT 100u
-#define LIMIT_MAX     1000u
+#include "detour-events.h"
 
 /* Lists that are kept for their next page. When there are more, the list that was used longest ago
  * is dropped. */
@@ -20,13 +21,12 @@
 /* Calls that wait for the workers. */
 #define ASKING_MAX 16u
 
-#define DIGITS_MIN 4u
-
 /* A sorted list of which a caller has read some pages. */
 typedef struct {
   guint64 number;
   gint64 used_us;
   DetourScan *scan;
+  gboolean has_rates;
 } Kept;
 
 struct _DetourClientList {
@@ -34,6 +34,8 @@ struct _DetourClientList {
   GQueue kept; /* of Kept; the list that was used last is the first */
   guint64 next_number;
   guint n_asking;
+  DetourClientRates *rates;
+  GQueue waiting; /* of Request: for the time of the next look at rates */
   guint timer;
   gboolean is_stopping;
 };
@@ -45,80 +47,25 @@ struct _Request {
   DetourClientList *list;
   GDBusMethodInvocation *call;
   DetourScanFilter filter;
-  DetourClientSort sort;
-  gboolean reverse;
-  guint limit;
+  DetourClientOptions options; /* of a request for a list */
+  DetourScanDone done;
+  guint timer; /* of one that waits */
   void (*answer) (const Request *request,
                   GPtrArray *rows); /* for a request about one client; @rows is not empty */
+  DetourClientKeyFunc func;         /* for one that wants its key only */
+  gpointer user;                    /* of that */
 };
 
 /* Rows ----------------------------------------------------------------------------------------- */
 
-static void
-client_list_add_address (GVariantBuilder *row, const DetourPresence *presence)
-{
-  struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_port = g_htons (presence->port) };
-  char text[DETOUR_ADDRESS_TEXT_MAX] = "";
-
-  memcpy (&address.sin6_addr, presence->ip, sizeof presence->ip);
-  if (presence->port != 0 || !IN6_IS_ADDR_UNSPECIFIED (&address.sin6_addr))
-    detour_address_format ((const struct sockaddr *) &address, text);
-  g_variant_builder_add (row, "{sv}", "address", g_variant_new_string (text));
-}
-
-/* For text that comes from a client or a plugin and may not be UTF-8. */
-static void
-client_list_add_text (GVariantBuilder *row, const char *name, const char *text, gsize len)
-{
-  g_autofree char *valid = g_utf8_make_valid (text, (gssize) len);
-
-  g_variant_builder_add (row, "{sv}", name, g_variant_new_string (valid));
-}
-
 static GVariant *
-client_list_make_row (const DetourScanRow *row)
-{
-  g_autofree char *key = detour_key_to_text (&row->key);
-  gint64 since_us = g_get_real_time () - (g_get_monotonic_time () - row->login_us);
-  GVariantBuilder out;
-
-  g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&out, "{sv}", "key", g_variant_new_string (key));
-  client_list_add_address (&out, &row->presence);
-  if (row->label != NULL)
-    client_list_add_text (&out, "label", row->label, strlen (row->label));
-  if (row->class_ != NULL)
-    client_list_add_text (&out, "class", row->class_, strlen (row->class_));
-  if (row->presence.name_len > 0)
-    client_list_add_text (&out, "app", row->presence.name, row->presence.name_len);
-  g_variant_builder_add (&out, "{sv}", "since", g_variant_new_uint64 ((guint64) since_us));
-  g_variant_builder_add (&out, "{sv}", "home", g_variant_new_boolean (row->is_home));
-  g_variant_builder_add (&out, "{sv}", "mesh", g_variant_new_boolean (row->is_mesh));
-  g_variant_builder_add (&out, "{sv}", "watcher", g_variant_new_boolean (row->is_watcher));
-  g_variant_builder_add (&out, "{sv}", "prober", g_variant_new_boolean (row->is_prober));
-  g_variant_builder_add (&out, "{sv}", "blocked", g_variant_new_boolean (row->is_blocked));
-  g_variant_builder_add (&out, "{sv}", "listener", g_variant_new_string (row->listener));
-  g_variant_builder_add (&out, "{sv}", "connection", g_variant_new_uint64 (row->number));
-  g_variant_builder_add (&out, "{sv}", "worker",
-                         g_variant_new_uint32 (DETOUR_HANDLE_WORKER (row->handle)));
-  g_variant_builder_add (&out, "{sv}", "packets_received", g_variant_new_uint64 (row->rx_packets));
-  g_variant_builder_add (&out, "{sv}", "bytes_received", g_variant_new_uint64 (row->rx_bytes));
-  g_variant_builder_add (&out, "{sv}", "packets_sent", g_variant_new_uint64 (row->tx_packets));
-  g_variant_builder_add (&out, "{sv}", "bytes_sent", g_variant_new_uint64 (row->tx_bytes));
-  g_variant_builder_add (&out, "{sv}", "packets_dropped",
-                         g_variant_new_uint64 (row->dropped_packets));
-  g_variant_builder_add (&out, "{sv}", "waiting_bytes", g_variant_new_uint64 (row->waiting_bytes));
-  return g_variant_builder_end (&out);
-}
-
-static GVariant *
-client_list_make_rows (GPtrArray *rows, guint first, guint n)
+client_list_make_rows (GPtrArray *rows, guint first, guint n, gboolean with_rates)
 {
   GVariantBuilder out;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE ("aa{sv}"));
   for (guint i = first; i < first + n; i++)
-    g_variant_builder_add_value (&out, client_list_make_row (rows->pdata[i]));
+    g_variant_builder_add_value (&out, detour_client_row_new (rows->pdata[i], with_rates));
   return g_variant_builder_end (&out);
 }
 
@@ -147,7 +94,7 @@ client_list_on_forget (gpointer data)
 }
 
 static Kept *
-client_list_keep (DetourClientList *self, DetourScan *scan)
+client_list_keep (DetourClientList *self, DetourScan *scan, gboolean has_rates)
 {
   Kept *kept = g_new0 (Kept, 1);
 
@@ -155,6 +102,7 @@ client_list_keep (DetourClientList *self, DetourScan *scan)
     client_list_kept_free (g_queue_pop_tail (&self->kept));
   kept->number = ++self->next_number;
   kept->scan = scan;
+  kept->has_rates = has_rates;
   g_queue_push_head (&self->kept, kept);
   if (self->timer == 0)
     self->timer = g_timeout_add_seconds (10, client_list_on_forget, self);
@@ -186,7 +134,7 @@ client_list_answer_page (DetourClientList *self, Kept *kept, guint first, guint 
   if (first + n < rows->len)
     next = g_strdup_printf ("%" G_GUINT64_FORMAT ":%u", kept->number, first + n);
   g_dbus_method_invocation_return_value (
-      call, g_variant_new ("(@aa{sv}s)", client_list_make_rows (rows, first, n),
+      call, g_variant_new ("(@aa{sv}s)", client_list_make_rows (rows, first, n, kept->has_rates),
                            next != NULL ? next : ""));
   kept->used_us = g_get_monotonic_time ();
   if (next == NULL)
@@ -232,12 +180,67 @@ client_list_may_answer (Request *request, DetourScan *scan)
     return TRUE;
   g_dbus_method_invocation_return_error (request->call, DETOUR_CONTROL_ERROR,
                                          DETOUR_CONTROL_ERROR_NOT_AVAILABLE, "the daemon stops");
-  detour_scan_free (scan);
+  g_clear_pointer (&scan, detour_scan_free);
   g_free (request);
   return FALSE;
 }
 
+/* Rates are known from the second look on. */
+static void client_list_look (Request *request);
+
 static void
+client_list_on_looked (DetourScan *scan, gpointer user)
+{
+  Request *request = user;
+
+  if (request->list->is_stopping
+      || detour_client_rates_fill (request->list->rates, detour_scan_rows (scan)))
+    request->done (scan, request);
+  else
+    {
+      detour_scan_free (scan);
+      client_list_look (request);
+    }
+}
+
+static gboolean
+client_list_on_time (gpointer data)
+{
+  Request *request = data;
+
+  g_queue_remove (&request->list->waiting, request);
+  client_list_look (request);
+  return G_SOURCE_REMOVE;
+}
+
+/* Asks the workers, at once or when that gives rates. */
+static void
+client_list_look (Request *request)
+{
+  gint64 wait_us = detour_client_rates_wait_us (request->list->rates);
+
+  if (wait_us == 0)
+    detour_scan_all (request->list->server, &request->filter, client_list_on_looked, request);
+  else
+    {
+      g_queue_push_tail (&request->list->waiting, request);
+      request->timer = g_timeout_add ((guint) (wait_us / 1000 + 1), client_list_on_time, request);
+    }
+}
+
+static void
+client_list_end_waiting (DetourClientList *self)
+{
+  for (Request *request; (request = g_queue_pop_head (&self->waiting)) != NULL;)
+    {
+      g_source_remove (request->timer);
+      detour_client_options_clear (&request->options);
+      client_list_may_answer (request, NULL);
+    }
+}
+
+/* FALSE: @call was answered with an error. */
+static gboolean
 client_list_ask (DetourClientList *self, const Request *model, GDBusMethodInvocation *call,
                  DetourScanDone done)
 {
@@ -247,122 +250,108 @@ client_list_ask (DetourClientList *self, const Request *model, GDBusMethodInvoca
     {
       g_dbus_method_invocation_return_error (
           call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_AVAILABLE, "the daemon stops");
-      return;
+      return FALSE;
     }
   if (self->n_asking >= ASKING_MAX)
     {
       g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BUSY,
                                              "too many lists are being made; try again");
-      return;
+      return FALSE;
     }
   request = g_memdup2 (model, sizeof *model);
   request->list = self;
   request->call = call;
+  request->done = done;
+  request->filter.wants_idle = request->options.rates;
   self->n_asking++;
-  detour_scan_all (self->server, &request->filter, done, request);
+  if (request->options.rates)
+    client_list_look (request);
+  else
+    detour_scan_all (self->server, &request->filter, done, request);
+  return TRUE;
 }
 
 static void
 client_list_on_listed (DetourScan *scan, gpointer user)
 {
   g_autofree Request *request = NULL;
-  GPtrArray *rows;
+  Kept *kept;
 
   if (!client_list_may_answer (user, scan))
     return;
   request = user;
-  rows = detour_scan_rows (scan);
-  detour_client_sort (rows, request->sort, request->reverse);
-  client_list_answer_page (request->list, client_list_keep (request->list, scan), 0, request->limit,
-                           request->call);
+  detour_client_sort (detour_scan_rows (scan), request->options.sort, request->options.reverse);
+  kept = client_list_keep (request->list, scan, request->options.rates);
+  client_list_answer_page (request->list, kept, 0, request->options.limit, request->call);
 }
 
+/* @call has its error when this is FALSE. */
 static gboolean
-client_list_read_option (Request *request, char **after, const char *name, GVariant *value,
-                         GError **error)
+client_list_read_options (Request *request, GVariant *options, gboolean finds,
+                          GDBusMethodInvocation *call)
 {
-  if (g_str_equal (name, "limit") && g_variant_is_of_type (value, G_VARIANT_TYPE_UINT32))
-    {
-      request->limit = g_variant_get_uint32 (value);
-      if (request->limit >= 1 && request->limit <= LIMIT_MAX)
-        return TRUE;
-      g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
-                   "limit: %u is not from 1 to %u", request->limit, LIMIT_MAX);
-      return FALSE;
-    }
-  if (g_str_equal (name, "sort") && g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
-    return detour_client_sort_from_name (g_variant_get_string (value, NULL), &request->sort, error);
-  if (g_str_equal (name, "reverse") && g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN))
-    request->reverse = g_variant_get_boolean (value);
-  else if (g_str_equal (name, "after") && g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
-    {
-      g_free (*after);
-      *after = g_variant_dup_string (value, NULL);
-    }
-  else
-    {
-      g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
-                   "%s of type %s: there are limit (u), after (s), sort (s) and reverse (b)", name,
-                   g_variant_get_type_string (value));
-      return FALSE;
-    }
-  return TRUE;
+  g_autoptr (GError) error = NULL;
+
+  if (detour_client_options_read (&request->options, options, finds, &error))
+    return TRUE;
+  detour_client_options_clear (&request->options);
+  g_dbus_method_invocation_return_gerror (call, error);
+  return FALSE;
 }
 
 void
 detour_client_list_page (DetourClientList *self, GVariant *options, GDBusMethodInvocation *call)
 {
-  Request request = { .sort = DETOUR_CLIENT_SORT_CONNECTION, .limit = LIMIT_DEFAULT };
-  g_autofree char *after = g_strdup ("");
-  gsize n = g_variant_n_children (options);
+  Request request = { 0 };
+  g_autofree char *after = NULL;
 
-  for (gsize i = 0; i < n; i++)
-    {
-      g_autoptr (GVariant) value = NULL;
-      g_autoptr (GError) error = NULL;
-      g_autofree char *name = NULL;
-
-      g_variant_get_child (options, i, "{sv}", &name, &value);
-      if (!client_list_read_option (&request, &after, name, value, &error))
-        {
-          g_dbus_method_invocation_return_gerror (call, error);
-          return;
-        }
-    }
-  if (after[0] != '\0')
-    client_list_answer_next_page (self, after, request.limit, call);
+  if (!client_list_read_options (&request, options, FALSE, call))
+    return;
+  after = g_steal_pointer (&request.options.after);
+  if (after != NULL && after[0] != '\0')
+    client_list_answer_next_page (self, after, request.options.limit, call);
   else
     client_list_ask (self, &request, call, client_list_on_listed);
 }
 
-/* One client ----------------------------------------------------------------------------------- */
+/* Pages without a memory ----------------------------------------------------------------------- */
 
-gboolean
-detour_client_list_parse_key (const char *text, DetourScanFilter *filter, GError **error)
+static void
+client_list_on_searched (DetourScan *scan, gpointer user)
 {
-  const char *digits = g_str_has_prefix (text, "nodekey:") ? text + strlen ("nodekey:") : text;
-  gsize n = strlen (digits);
+  g_autoptr (DetourScan) mine = NULL;
+  g_autofree Request *request = NULL;
+  g_auto (DetourClientOptions) options = ((Request *) user)->options;
+  GPtrArray *rows;
+  guint first, n;
 
-  memset (filter, 0, sizeof *filter);
-  if (n >= DIGITS_MIN && n <= DETOUR_KEY_HEX_SIZE)
-    {
-      gsize i = 0;
-
-      for (; g_ascii_isxdigit (digits[i]); i++)
-        filter->key.bytes[i / 2] |= (guint8) (g_ascii_xdigit_value (digits[i])
-                                              << (i % 2 == 0 ? 4 : 0));
-      if (i == n)
-        {
-          filter->n_digits = (guint) n;
-          return TRUE;
-        }
-    }
-  g_set_error (
-      error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
-      _ ("\"%s\" is not a key: write nodekey: and 64 hex digits, or the first %u of them or more"),
-      text, DIGITS_MIN);
-  return FALSE;
+  if (!client_list_may_answer (user, scan))
+    return;
+  mine = scan;
+  request = user;
+  rows = detour_scan_rows (scan);
+  if (options.search != NULL)
+    detour_client_search (rows, options.search);
+  detour_client_sort (rows, options.sort, options.reverse);
+  first = MIN (options.first, rows->len);
+  n = MIN (options.limit, rows->len - first);
+  g_dbus_method_invocation_return_value (
+      request->call,
+      g_variant_new ("(@aa{sv}t)", client_list_make_rows (rows, first, n, options.rates),
+                     (guint64) rows->len));
 }
+
+void
+detour_client_list_find (DetourClientList *self, GVariant *options, GDBusMethodInvocation *call)
+{
+  Request request = { 0 };
+
+  if (client_list_read_options (&request, options, TRUE, call)
+      && !client_list_ask (self, &request, call, client_list_on_searched))
+    detour_client_options_clear (&request.options);
+}
+
+/* One client ----------------------------------------------------------------------------------- */
 
 /* TRUE when all rows belong to one client; otherwise the caller has its error. */
 static gboolean
@@ -403,6 +392,7 @@ client_list_on_found (DetourScan *scan, gpointer user)
   g_autoptr (DetourScan) mine = NULL;
   g_autofree Request *request = NULL;
   GPtrArray *rows;
+  DetourKey refused;
 
   if (!client_list_may_answer (user, scan))
     return;
@@ -410,7 +400,10 @@ client_list_on_found (DetourScan *scan, gpointer user)
   request = user;
   rows = detour_scan_rows (scan);
   detour_client_sort (rows, DETOUR_CLIENT_SORT_CONNECTION, FALSE);
-  if (client_list_is_one_client (request, rows))
+  if (rows->len == 0 && request->func != NULL
+      && detour_client_key_find_refused (&request->filter, &refused) == 1)
+    request->func (request->user, &refused, request->call);
+  else if (client_list_is_one_client (request, rows))
     request->answer (request, rows);
 }
 
@@ -422,17 +415,39 @@ client_list_ask_for_one (DetourClientList *self, const char *key, GDBusMethodInv
   Request request = { .answer = answer };
   g_autoptr (GError) error = NULL;
 
-  if (detour_client_list_parse_key (key, &request.filter, &error))
+  if (detour_client_key_parse (key, &request.filter, &error))
     client_list_ask (self, &request, call, client_list_on_found);
   else
     g_dbus_method_invocation_return_gerror (call, error);
 }
 
 static void
+client_list_pass_key (const Request *request, GPtrArray *rows)
+{
+  request->func (request->user, &((const DetourScanRow *) rows->pdata[0])->key, request->call);
+}
+
+void
+detour_client_list_with_key (DetourClientList *self, const char *key, GDBusMethodInvocation *call,
+                             DetourClientKeyFunc func, gpointer user)
+{
+  Request request = { .answer = client_list_pass_key, .func = func, .user = user };
+  g_autoptr (GError) error = NULL;
+
+  if (!detour_client_key_parse (key, &request.filter, &error))
+    g_dbus_method_invocation_return_gerror (call, error);
+  else if (request.filter.n_digits == DETOUR_KEY_HEX_SIZE)
+    func (user, &request.filter.key, call);
+  else
+    client_list_ask (self, &request, call, client_list_on_found);
+}
+
+static void
 client_list_answer_rows (const Request *request, GPtrArray *rows)
 {
   g_dbus_method_invocation_return_value (
-      request->call, g_variant_new ("(@aa{sv})", client_list_make_rows (rows, 0, rows->len)));
+      request->call,
+      g_variant_new ("(@aa{sv})", client_list_make_rows (rows, 0, rows->len, FALSE)));
 }
 
 void
@@ -443,8 +458,24 @@ detour_client_list_get (DetourClientList *self, const char *key, GDBusMethodInvo
 
 /* Why ------------------------------------------------------------------------------------------ */
 
+/* So many of the last verdicts are shown. */
+#define WHY_MAX 16u
+
+static gboolean
+client_list_is_verdict (const DetourEvent *event)
+{
+  return event->kind == DETOUR_EVENT_ADMITTED || event->kind == DETOUR_EVENT_REFUSED;
+}
+
 static void
-client_list_add_verdict (const DetourVerdictRecord *record, gpointer data)
+client_list_add_event_text (GVariantBuilder *row, const char *name, const char *text)
+{
+  if (text != NULL)
+    detour_client_row_add_text (row, name, text, strlen (text));
+}
+
+static GVariant *
+client_list_make_verdict (const DetourEvent *event)
 {
   static const char *const results[] = {
     [DETOUR_AUTH_ALLOW] = "allow",
@@ -460,55 +491,46 @@ client_list_add_verdict (const DetourVerdictRecord *record, gpointer data)
     { "recheck", DETOUR_VERDICT_RECHECK },
     { "dry_run", DETOUR_VERDICT_DRY_RUN },
   };
-  const DetourVerdict *verdict = record->verdict;
   GVariantBuilder row;
 
   g_variant_builder_init (&row, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&row, "{sv}", "verdict", g_variant_new_string (results[verdict->result]));
-  client_list_add_text (&row, "source", verdict->instance, strlen (verdict->instance));
-  if (verdict->label != NULL)
-    client_list_add_text (&row, "label", verdict->label, strlen (verdict->label));
-  if (verdict->class_ != NULL)
-    client_list_add_text (&row, "class", verdict->class_, strlen (verdict->class_));
-  if (verdict->reason != NULL)
-    client_list_add_text (&row, "reason", verdict->reason, strlen (verdict->reason));
-  client_list_add_text (&row, "address", record->address, strlen (record->address));
-  g_variant_builder_add (&row, "{sv}", "first", g_variant_new_uint64 ((guint64) record->first_us));
-  g_variant_builder_add (&row, "{sv}", "last", g_variant_new_uint64 ((guint64) record->last_us));
-  g_variant_builder_add (&row, "{sv}", "count", g_variant_new_uint64 (record->count));
+  g_variant_builder_add (&row, "{sv}", "verdict", g_variant_new_string (results[event->result]));
+  client_list_add_event_text (&row, "source", event->source);
+  client_list_add_event_text (&row, "label", event->label);
+  client_list_add_event_text (&row, "class", event->class_);
+  client_list_add_event_text (&row, "tenant", event->tenant);
+  client_list_add_event_text (&row, "reason", event->text);
+  client_list_add_event_text (&row, "address", event->address != NULL ? event->address : "");
+  g_variant_builder_add (&row, "{sv}", "first", g_variant_new_uint64 ((guint64) event->first_us));
+  g_variant_builder_add (&row, "{sv}", "last", g_variant_new_uint64 ((guint64) event->last_us));
+  g_variant_builder_add (&row, "{sv}", "count", g_variant_new_uint64 (event->count));
   for (guint i = 0; i < G_N_ELEMENTS (flags); i++)
     g_variant_builder_add (&row, "{sv}", flags[i].name,
-                           g_variant_new_boolean ((verdict->flags & flags[i].flag) != 0));
-  g_variant_builder_add_value (data, g_variant_builder_end (&row));
+                           g_variant_new_boolean ((event->flags & flags[i].flag) != 0));
+  return g_variant_builder_end (&row);
 }
 
 static void
-client_list_answer_why (DetourClientList *self, const DetourKey *key, GDBusMethodInvocation *call)
+client_list_answer_why (gpointer user, const DetourKey *key, GDBusMethodInvocation *call)
 {
+  g_autoptr (GPtrArray) events = detour_events_read (0, key);
   GVariantBuilder out;
+  guint n = 0;
 
   g_variant_builder_init (&out, G_VARIANT_TYPE ("aa{sv}"));
-  detour_admission_why (detour_server_admission (self->server), key, client_list_add_verdict, &out);
+  for (guint i = events->len; i-- > 0 && n < WHY_MAX;)
+    if (client_list_is_verdict (events->pdata[i]))
+      {
+        g_variant_builder_add_value (&out, client_list_make_verdict (events->pdata[i]));
+        n++;
+      }
   g_dbus_method_invocation_return_value (call, g_variant_new ("(aa{sv})", &out));
-}
-
-static void
-client_list_answer_why_found (const Request *request, GPtrArray *rows)
-{
-  client_list_answer_why (request->list, &((const DetourScanRow *) rows->pdata[0])->key,
-                          request->call);
 }
 
 void
 detour_client_list_why (DetourClientList *self, const char *key, GDBusMethodInvocation *call)
 {
-  DetourScanFilter filter;
-
-  /* Verdicts on a whole key are known without a connected client. */
-  if (detour_client_list_parse_key (key, &filter, NULL) && filter.n_digits == DETOUR_KEY_HEX_SIZE)
-    client_list_answer_why (self, &filter.key, call);
-  else
-    client_list_ask_for_one (self, key, call, client_list_answer_why_found);
+  detour_client_list_with_key (self, key, call, client_list_answer_why, self);
 }
 
 /* Disconnecting -------------------------------------------------------------------------------- */
@@ -520,6 +542,7 @@ client_list_tell_disconnected (const DetourKey *key, guint n)
   char short_key[9];
 
   detour_key_to_short (key, short_key);
+  detour_events_note (DETOUR_EVENT_KICK, key, NULL, NULL, "closed by the operator");
   g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "client-kicked",
                     DETOUR_LOG_KEY, text, "MESSAGE",
                     "client %s: %u connections are closed by the operator", short_key, n);
@@ -554,7 +577,9 @@ detour_client_list_new (DetourServer *server)
   DetourClientList *self = g_new0 (DetourClientList, 1);
 
   self->server = server;
+  self->rates = detour_client_rates_new ();
   g_queue_init (&self->kept);
+  g_queue_init (&self->waiting);
   return self;
 }
 
@@ -562,10 +587,12 @@ void
 detour_client_list_free (DetourClientList *self)
 {
   self->is_stopping = TRUE;
+  client_list_end_waiting (self);
   while (self->n_asking > 0)
     g_main_context_iteration (NULL, TRUE);
   if (self->timer != 0)
     g_source_remove (self->timer);
+  detour_client_rates_free (self->rates);
   g_queue_clear_full (&self->kept, (GDestroyNotify) client_list_kept_free);
   g_free (self);
 }

@@ -1,13 +1,13 @@
 /* detour-client-list.h: lists of clients for callers, page by page.
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What ListClients(), GetClient(), Why() and DisconnectClient() do, as
+ * What ListClients(), FindClients(), GetClient(), Why() and DisconnectClient() do, as
  * data/io.github.detourd.Detour1.xml describes them. */
 #pragma once
 
 #include <gio/gio.h>
 
-#include "detour-scan.h"
+#include "detour-client-key.h"
 
 G_BEGIN_DECLS
 
@@ -20,17 +20,21 @@ void detour_client_list_free (DetourClientList *self);
 /* Each of these answers @call, at once or later. */
 void detour_client_list_page (DetourClientList *self, GVariant *options,
                               GDBusMethodInvocation *call);
+void detour_client_list_find (DetourClientList *self, GVariant *options,
+                              GDBusMethodInvocation *call);
 void detour_client_list_get (DetourClientList *self, const char *key, GDBusMethodInvocation *call);
 void detour_client_list_why (DetourClientList *self, const char *key, GDBusMethodInvocation *call);
 void detour_client_list_disconnect (DetourClientList *self, const char *key,
                                     GDBusMethodInvocation *call);
 
-/**
- * detour_client_list_parse_key:
- * @text: "nodekey:" and digits, or digits alone; four to 64 of them
- *
- * Pure.
- */
-gboolean detour_client_list_parse_key (const char *text, DetourScanFilter *filter, GError **error);
+/* Answers @call. */
+typedef void (*DetourClientKeyFunc) (gpointer user, const DetourKey *key,
+                                     GDBusMethodInvocation *call);
+
+/* Calls @func with a whole key as it is, and otherwise with the key of the one client whose key
+ * begins so; or answers @call with an error. */
+void detour_client_list_with_key (DetourClientList *self, const char *key,
+                                  GDBusMethodInvocation *call, DetourClientKeyFunc func,
+                                  gpointer user);
 
 G_END_DECLS

@@ -9,11 +9,19 @@
 #include "detour-control-error.h"
 
 static const char *const names[DETOUR_N_CLIENT_SORTS + 1] = {
-  [DETOUR_CLIENT_SORT_CONNECTION] = "connection", [DETOUR_CLIENT_SORT_TRAFFIC] = "traffic",
-  [DETOUR_CLIENT_SORT_RECEIVED] = "received",     [DETOUR_CLIENT_SORT_SENT] = "sent",
-  [DETOUR_CLIENT_SORT_DROPPED] = "dropped",       [DETOUR_CLIENT_SORT_WAITING] = "waiting",
-  [DETOUR_CLIENT_SORT_SINCE] = "since",           [DETOUR_CLIENT_SORT_KEY] = "key",
-  [DETOUR_CLIENT_SORT_ADDRESS] = "address",       [DETOUR_CLIENT_SORT_LABEL] = "label",
+  [DETOUR_CLIENT_SORT_CONNECTION] = "connection",
+  [DETOUR_CLIENT_SORT_TRAFFIC] = "traffic",
+  [DETOUR_CLIENT_SORT_RECEIVED] = "received",
+  [DETOUR_CLIENT_SORT_SENT] = "sent",
+  [DETOUR_CLIENT_SORT_DROPPED] = "dropped",
+  [DETOUR_CLIENT_SORT_WAITING] = "waiting",
+  [DETOUR_CLIENT_SORT_SINCE] = "since",
+  [DETOUR_CLIENT_SORT_KEY] = "key",
+  [DETOUR_CLIENT_SORT_ADDRESS] = "address",
+  [DETOUR_CLIENT_SORT_LABEL] = "label",
+  [DETOUR_CLIENT_SORT_RATE] = "rate",
+  [DETOUR_CLIENT_SORT_PACKET_RATE] = "packets",
+  [DETOUR_CLIENT_SORT_IDLE] = "idle",
 };
 
 typedef struct {
@@ -36,6 +44,13 @@ detour_client_sort_from_name (const char *name, DetourClientSort *out, GError **
   g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
                "\"%s\" is no order for clients; there are %s", name, all);
   return FALSE;
+}
+
+gboolean
+detour_client_sort_needs_rates (DetourClientSort sort)
+{
+  return sort == DETOUR_CLIENT_SORT_RATE || sort == DETOUR_CLIENT_SORT_PACKET_RATE
+      || sort == DETOUR_CLIENT_SORT_IDLE;
 }
 
 static int
@@ -67,6 +82,14 @@ client_sort_compare_by (const DetourScanRow *a, const DetourScanRow *b, DetourCl
       return client_sort_compare_numbers (b->dropped_packets, a->dropped_packets);
     case DETOUR_CLIENT_SORT_WAITING:
       return client_sort_compare_numbers (b->waiting_bytes, a->waiting_bytes);
+    case DETOUR_CLIENT_SORT_RATE:
+      return client_sort_compare_numbers (b->rx_rate + b->tx_rate, a->rx_rate + a->tx_rate);
+    case DETOUR_CLIENT_SORT_PACKET_RATE:
+      return client_sort_compare_numbers (b->rx_packet_rate + b->tx_packet_rate,
+                                          a->rx_packet_rate + a->tx_packet_rate);
+    case DETOUR_CLIENT_SORT_IDLE:
+      /* One that is not known comes last. */
+      return client_sort_compare_numbers ((guint64) a->idle_us, (guint64) b->idle_us);
     case DETOUR_CLIENT_SORT_SINCE:
       return client_sort_compare_numbers ((guint64) a->login_us, (guint64) b->login_us);
     case DETOUR_CLIENT_SORT_KEY:

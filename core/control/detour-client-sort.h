@@ -8,12 +8,15 @@ G_BEGIN_DECLS
 
 typedef enum {
   DETOUR_CLIENT_SORT_CONNECTION, /* in the order of registration */
-  DETOUR_CLIENT_SORT_TRAFFIC, /* received and sent; this one and the next four put the largest first
+  DETOUR_CLIENT_SORT_TRAFFIC, /* received and sent; this one and the next six put the largest first
                                */
   DETOUR_CLIENT_SORT_RECEIVED,
   DETOUR_CLIENT_SORT_SENT,
   DETOUR_CLIENT_SORT_DROPPED,
   DETOUR_CLIENT_SORT_WAITING,
+  DETOUR_CLIENT_SORT_RATE, /* received and sent now; needs rates, as the next two do */
+  DETOUR_CLIENT_SORT_PACKET_RATE,
+  DETOUR_CLIENT_SORT_IDLE, /* the most active first */
   DETOUR_CLIENT_SORT_SINCE,
   DETOUR_CLIENT_SORT_KEY,
   DETOUR_CLIENT_SORT_ADDRESS,
@@ -23,6 +26,8 @@ typedef enum {
 
 /* "traffic", …; an error names them all. */
 gboolean detour_client_sort_from_name (const char *name, DetourClientSort *out, GError **error);
+
+gboolean detour_client_sort_needs_rates (DetourClientSort sort);
 
 /* Sorts rows of a scan; equal ones stay in the order of their connections. */
 void detour_client_sort (GPtrArray *rows, DetourClientSort sort, gboolean reverse);

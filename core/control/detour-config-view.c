@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "detour-config-environment.h"
 #include "detour-config-value.h"
 #include "detour-control-error.h"
 #include "detour-nearest.h"
@@ -46,8 +47,30 @@ config_view_each_key (const DetourConfig *config, const DetourRoster *roster, It
 {
   if (!config_view_each_of_group (roster, config->core, NULL, func, user)
       || !config_view_each_of_group (roster, config->limits, NULL, func, user)
-      || !config_view_each_of_group (roster, config->admission, NULL, func, user))
+      || !config_view_each_of_group (roster, config->admission, NULL, func, user)
+      || !config_view_each_of_group (roster, config->derpmap, NULL, func, user))
     return;
+  for (guint i = 0; i < config->classes->len; i++)
+    {
+      const DetourClass *class_ = config->classes->pdata[i];
+
+      if (!config_view_each_of_group (roster, class_->settings, NULL, func, user))
+        return;
+    }
+  for (guint i = 0; i < config->peers->len; i++)
+    {
+      const DetourMeshPeerGroup *peer = config->peers->pdata[i];
+
+      if (!config_view_each_of_group (roster, peer->settings, NULL, func, user))
+        return;
+    }
+  for (guint i = 0; i < config->tenants->len; i++)
+    {
+      const DetourTenantGroup *tenant = config->tenants->pdata[i];
+
+      if (!config_view_each_of_group (roster, tenant->settings, NULL, func, user))
+        return;
+    }
   for (guint i = 0; i < config->instances->len; i++)
     {
       const DetourConfigInstance *instance = config->instances->pdata[i];
@@ -198,7 +221,7 @@ config_view_add_origin (GVariantBuilder *out, const char *name, const Item *item
 
   if (!detour_settings_origin (settings, item->key->key, &file, &line))
     return;
-  origin = g_strdup_printf ("%s:%u", file, line);
+  origin = detour_config_environment_origin (file, line);
   config_view_add_text (out, name, origin);
 }
 

@@ -15,6 +15,7 @@ typedef struct {
   GStrv addresses;
   GStrv absent; /* addresses of them that this host does not have */
   DetourListenerFlags flags;
+  char *certificate; /* "cert/main"; NULL: any fits, or none is needed */
 } View;
 
 static void
@@ -26,6 +27,7 @@ control_listener_view_free (gpointer data)
   g_free (view->protocol);
   g_strfreev (view->addresses);
   g_strfreev (view->absent);
+  g_free (view->certificate);
   g_free (view);
 }
 
@@ -68,6 +70,14 @@ control_listener_get_secure (gpointer data)
   return g_variant_new_boolean ((((View *) data)->flags & DETOUR_LISTENER_SECURE) != 0);
 }
 
+static GVariant *
+control_listener_get_certificate (gpointer data)
+{
+  const View *view = data;
+
+  return g_variant_new_string (view->certificate != NULL ? view->certificate : "");
+}
+
 static const DetourTreeProperty properties[] = {
   { "Instance", control_listener_get_instance },
   { "Protocol", control_listener_get_protocol },
@@ -75,10 +85,25 @@ static const DetourTreeProperty properties[] = {
   { "AbsentAddresses", control_listener_get_absent },
   { "Derp", control_listener_get_derp },
   { "Secure", control_listener_get_secure },
+  { "Certificate", control_listener_get_certificate },
   { NULL },
 };
 
 static const DetourTreeInterface interface = { &detour_bus_listener_interface, properties, NULL };
+
+/* The value of the key that names a certificate, of whatever plugin. */
+static char *
+control_listener_certificate_of (DetourControl *self, const char *id)
+{
+  const DetourInstance *instance = detour_roster_find (self->parts.roster, id);
+  const DetourSettings *settings = instance != NULL ? detour_instance_settings (instance) : NULL;
+  const DetourConfigKey *key = settings != NULL ? detour_settings_table (settings) : NULL;
+
+  for (; key != NULL && key->key != NULL; key++)
+    if ((key->flags & DETOUR_CONFIG_CERT) != 0 && detour_settings_has (settings, key->key))
+      return g_strconcat ("cert/", detour_settings_string (settings, key->key), NULL);
+  return NULL;
+}
 
 static void
 control_listener_add_transports (DetourControl *self, GPtrArray *nodes)
@@ -102,6 +127,7 @@ control_listener_add_transports (DetourControl *self, GPtrArray *nodes)
         view->addresses[k] = g_strdup (listener->addresses->pdata[k]);
       view->absent = detour_listener_absent_addresses (listener);
       view->flags = listener->flags;
+      view->certificate = control_listener_certificate_of (self, listener->instance);
       detour_tree_add (nodes, detour_tree_node_name ("listener", listener->instance, n), &interface,
                        view, control_listener_view_free);
     }

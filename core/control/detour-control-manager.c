@@ -44,6 +44,15 @@ control_manager_get_hostname (gpointer data)
 }
 
 static GVariant *
+control_manager_get_map_trouble (gpointer data)
+{
+  const DetourControl *self = data;
+  const char *trouble = self->parts.funcs->map_trouble (self->parts.user);
+
+  return g_variant_new_string (trouble != NULL ? trouble : "");
+}
+
+static GVariant *
 control_manager_get_workers (gpointer data)
 {
   return g_variant_new_uint32 (detour_server_n_workers (((DetourControl *) data)->parts.server));
@@ -67,14 +76,6 @@ static GVariant *
 control_manager_get_ready (gpointer data)
 {
   return g_variant_new_boolean (detour_roster_is_ready (((DetourControl *) data)->parts.roster));
-}
-
-static GVariant *
-control_manager_get_draining (gpointer data)
-{
-  DetourControl *self = data;
-
-  return g_variant_new_boolean (self->parts.funcs->is_draining (self->parts.user));
 }
 
 static GVariant *
@@ -270,21 +271,24 @@ static GVariant *
 control_manager_get_memory_budgets (gpointer data)
 {
   DetourControl *self = data;
-  const DetourLimits *configured = &detour_roster_config (self->parts.roster)->options.limits;
-  DetourHandshakePoolLimits limits;
+  DetourHandshakePool *pool = detour_server_pool (self->parts.server);
+  guint64 queued = 0, queued_max = 0;
   GVariantBuilder out;
-  guint64 queued = 0;
 
-  detour_handshake_limits_read (configured, &limits);
+  /* What is in force; to work it out anew would read files, for which there may be no descriptor.
+   */
   for (guint i = 0; i < detour_server_n_workers (self->parts.server); i++)
-    queued += detour_worker_queue_bytes (detour_server_worker (self->parts.server, i));
+    {
+      const DetourWorker *worker = detour_server_worker (self->parts.server, i);
+
+      queued += detour_worker_queue_bytes (worker);
+      queued_max += detour_worker_queue_bytes_max (worker);
+    }
   g_variant_builder_init (&out, G_VARIANT_TYPE_VARDICT);
-  control_manager_add_number (
-      &out, "half_open", detour_handshake_pool_n_bytes (detour_server_pool (self->parts.server)));
-  control_manager_add_number (&out, "half_open_limit", limits.half_open_bytes);
+  control_manager_add_number (&out, "half_open", detour_handshake_pool_n_bytes (pool));
+  control_manager_add_number (&out, "half_open_limit", detour_handshake_pool_bytes_max (pool));
   control_manager_add_number (&out, "queues", queued);
-  control_manager_add_number (&out, "queues_limit",
-                              detour_worker_limits_queue_memory (configured->queue_memory));
+  control_manager_add_number (&out, "queues_limit", queued_max);
   return g_variant_builder_end (&out);
 }
 
@@ -345,10 +349,13 @@ static const DetourTreeProperty properties[] = {
   { "Version", control_manager_get_version },
   { "ServerKey", control_manager_get_server_key },
   { "Hostname", control_manager_get_hostname },
+  { "MapTrouble", control_manager_get_map_trouble },
   { "Workers", control_manager_get_workers },
   { "StartTime", control_manager_get_start_time },
   { "Ready", control_manager_get_ready },
-  { "Draining", control_manager_get_draining },
+  { "Draining", detour_control_get_draining },
+  { "DrainProgress", detour_control_get_drain_progress },
+  { "Announcement", detour_control_get_announcement },
   { "LogLevel", control_manager_get_log_level },
   { "AdmissionSummary", control_manager_get_admission },
   { "AdmissionSources", control_manager_get_admission_sources },
@@ -373,6 +380,10 @@ static const DetourTreeProperty properties[] = {
   { "MemoryBudgets", control_manager_get_memory_budgets },
   { "WaitingCount", control_manager_get_waiting_count },
   { "ControlPeers", control_manager_get_control_peers },
+  { "BudgetsNear", detour_control_budgets_near },
+  { "Tenants", detour_control_get_tenants },
+  { "LastUpgrade", detour_control_get_last_upgrade },
+  { "InstalledVersion", detour_control_get_installed_version },
   { NULL },
 };
 
@@ -384,6 +395,14 @@ control_manager_list_clients (gpointer data, GVariant *arguments, GDBusMethodInv
   g_autoptr (GVariant) options = g_variant_get_child_value (arguments, 0);
 
   detour_client_list_page (((DetourControl *) data)->clients, options, call);
+}
+
+static void
+control_manager_find_clients (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  g_autoptr (GVariant) options = g_variant_get_child_value (arguments, 0);
+
+  detour_client_list_find (((DetourControl *) data)->clients, options, call);
 }
 
 /* For the methods whose only argument is a key. */
@@ -482,61 +501,84 @@ control_manager_set_log_level (gpointer data, GVariant *arguments, GDBusMethodIn
 }
 
 static void
-control_manager_check_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_present_challenge (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
-  DetourControl *self = data;
-  g_auto (GStrv) problems = detour_config_view_check (self->parts.sources, self->parts.plugins);
-
-  g_dbus_method_invocation_return_value (call, g_variant_new ("(^as)", problems));
+  detour_control_present_challenge (data, arguments, call);
 }
 
 static void
-control_manager_dump_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_withdraw_challenge (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
-  g_autofree char *text = detour_config_dump (
-      detour_roster_config (((DetourControl *) data)->parts.roster));
-
-  g_dbus_method_invocation_return_value (call, g_variant_new ("(s)", text));
+  detour_control_withdraw_challenge (data, arguments, call);
 }
 
 static void
-control_manager_describe_config (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_ban (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
-  DetourRoster *roster = ((DetourControl *) data)->parts.roster;
-
-  g_dbus_method_invocation_return_value (
-      call, g_variant_new ("(@a(ssssss))",
-                           detour_config_view_describe (detour_roster_config (roster), roster)));
+  detour_control_ban (data, arguments, call);
 }
 
 static void
-control_manager_explain_key (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+control_manager_unban (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
 {
-  DetourRoster *roster = ((DetourControl *) data)->parts.roster;
-  g_autoptr (GError) error = NULL;
-  GVariant *facts;
-  const char *name;
+  detour_control_unban (data, arguments, call);
+}
 
-  g_variant_get (arguments, "(&s)", &name);
-  facts = detour_config_view_explain (detour_roster_config (roster), roster, name, &error);
-  if (facts != NULL)
-    g_dbus_method_invocation_return_value (call, g_variant_new ("(@a{sv})", facts));
-  else
-    g_dbus_method_invocation_return_gerror (call, error);
+static void
+control_manager_list_bans (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  detour_control_list_bans (data, arguments, call);
+}
+
+static void
+control_manager_list_refused (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  detour_control_list_refused (data, arguments, call);
+}
+
+static void
+control_manager_find_key (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  detour_control_find_key (data, arguments, call);
 }
 
 static const DetourTreeMethod methods[] = {
-  { "ListClients", control_manager_list_clients, FALSE },
-  { "GetClient", control_manager_get_client, FALSE },
-  { "DisconnectClient", control_manager_disconnect_client, TRUE },
-  { "Why", control_manager_why, FALSE },
-  { "GetCounters", control_manager_get_counters, FALSE },
-  { "Reload", control_manager_reload, TRUE },
-  { "SetLogLevel", control_manager_set_log_level, TRUE },
-  { "CheckConfig", control_manager_check_config, FALSE },
-  { "DumpConfig", control_manager_dump_config, FALSE },
-  { "DescribeConfig", control_manager_describe_config, FALSE },
-  { "ExplainKey", control_manager_explain_key, FALSE },
+  { "ListClients", control_manager_list_clients, DETOUR_RIGHT_READ },
+  { "FindClients", control_manager_find_clients, DETOUR_RIGHT_READ },
+  { "GetClient", control_manager_get_client, DETOUR_RIGHT_READ },
+  { "DisconnectClient", control_manager_disconnect_client, DETOUR_RIGHT_CHANGE },
+  { "Why", control_manager_why, DETOUR_RIGHT_READ },
+  { "Path", detour_control_path, DETOUR_RIGHT_READ },
+  { "FindKey", control_manager_find_key, DETOUR_RIGHT_READ },
+  { "Ban", control_manager_ban, DETOUR_RIGHT_CHANGE },
+  { "Unban", control_manager_unban, DETOUR_RIGHT_CHANGE },
+  { "ListBans", control_manager_list_bans, DETOUR_RIGHT_READ },
+  { "ListRefused", control_manager_list_refused, DETOUR_RIGHT_READ },
+  { "ListEvents", detour_control_list_events, DETOUR_RIGHT_READ },
+  { "Subscribe", detour_control_subscribe, DETOUR_RIGHT_READ },
+  { "Unsubscribe", detour_control_unsubscribe, DETOUR_RIGHT_READ },
+  { "SubscribeRates", detour_control_subscribe_rates, DETOUR_RIGHT_READ },
+  { "UnsubscribeRates", detour_control_unsubscribe_rates, DETOUR_RIGHT_READ },
+  { "ListLog", detour_control_list_log, DETOUR_RIGHT_READ },
+  { "SubscribeLog", detour_control_subscribe_log, DETOUR_RIGHT_READ },
+  { "UnsubscribeLog", detour_control_unsubscribe_log, DETOUR_RIGHT_READ },
+  { "GetCounters", control_manager_get_counters, DETOUR_RIGHT_READ },
+  { "Reload", control_manager_reload, DETOUR_RIGHT_CHANGE },
+  { "SetLogLevel", control_manager_set_log_level, DETOUR_RIGHT_CHANGE },
+  { "CheckConfig", detour_control_check_config, DETOUR_RIGHT_READ },
+  { "DumpConfig", detour_control_dump_config, DETOUR_RIGHT_READ },
+  { "DescribeConfig", detour_control_describe_config, DETOUR_RIGHT_READ },
+  { "ExplainKey", detour_control_explain_key, DETOUR_RIGHT_READ },
+  { "PresentChallenge", control_manager_present_challenge, DETOUR_RIGHT_CHANGE },
+  { "WithdrawChallenge", control_manager_withdraw_challenge, DETOUR_RIGHT_CHANGE },
+  { "ListBudgets", detour_control_list_budgets, DETOUR_RIGHT_READ },
+  { "Say", detour_control_say, DETOUR_RIGHT_CHANGE },
+  { "Drain", detour_control_drain, DETOUR_RIGHT_CHANGE },
+  { "CancelDrain", detour_control_cancel_drain, DETOUR_RIGHT_CHANGE },
+  { "Upgrade", detour_control_upgrade, DETOUR_RIGHT_UPGRADE },
+  { "CheckUpgrade", detour_control_check_upgrade, DETOUR_RIGHT_CHANGE },
+  { "HandOver", detour_control_hand_over, DETOUR_RIGHT_UPGRADE },
+  { "CheckHandOver", detour_control_check_hand_over, DETOUR_RIGHT_UPGRADE },
   { NULL },
 };
 

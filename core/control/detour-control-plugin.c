@@ -4,6 +4,7 @@
 
 #include "detour-control-private.h"
 
+#include "detour-auth-request.h"
 #include "detour-bus-interfaces.h"
 #include "detour-control-error.h"
 #include "detour-drop-in.h"
@@ -127,11 +128,13 @@ control_plugin_answer (View *view, gboolean persist, gboolean enabled, GDBusMeth
 static gboolean
 control_plugin_refuse_draining (View *view, GDBusMethodInvocation *call)
 {
-  if (!view->control->parts.funcs->is_draining (view->control->parts.user))
+  if (detour_server_draining (view->control->parts.server) == NULL)
     return FALSE;
-  g_dbus_method_invocation_return_error (
-      call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_AVAILABLE,
-      "the daemon is draining, which only ends with it; nothing starts any more");
+  g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR,
+                                         DETOUR_CONTROL_ERROR_NOT_AVAILABLE,
+                                         "the relay is being taken out of service, and nothing "
+                                         "starts; to take it back: detourctl drain "
+                                         "--cancel");
   return TRUE;
 }
 
@@ -179,10 +182,66 @@ control_plugin_restart (gpointer data, GVariant *arguments, GDBusMethodInvocatio
     control_plugin_answer_start_failed (call, view->instance, error);
 }
 
+/* Asking --------------------------------------------------------------------------------------- */
+
+static void
+control_plugin_on_verdict (DetourVerdict *verdict, gpointer data)
+{
+  static const char *const results[] = {
+    [DETOUR_AUTH_ALLOW] = "allow",
+    [DETOUR_AUTH_DENY] = "deny",
+    [DETOUR_AUTH_UNAVAILABLE] = "unavailable",
+  };
+  const struct {
+    const char *name, *text;
+  } texts[] = { { "label", verdict->label },
+                { "class", verdict->class_ },
+                { "reason", verdict->reason } };
+  GVariantBuilder row;
+
+  g_variant_builder_init (&row, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&row, "{sv}", "verdict", g_variant_new_string (results[verdict->result]));
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    if (texts[i].text != NULL)
+      g_variant_builder_add (&row, "{sv}", texts[i].name,
+                             g_variant_new_take_string (g_utf8_make_valid (texts[i].text, -1)));
+  g_dbus_method_invocation_return_value (data, g_variant_new ("(a{sv})", &row));
+}
+
+static void
+control_plugin_verify (gpointer data, GVariant *arguments, GDBusMethodInvocation *call)
+{
+  View *view = data;
+  g_autoptr (DetourAuthRequest) request = NULL;
+  DetourAuthRequest fields = { .address = "" };
+  const char *text;
+  DetourKey key;
+
+  g_variant_get (arguments, "(&s)", &text);
+  if (detour_instance_kind (view->instance) != DETOUR_KIND_AUTH)
+    {
+      g_dbus_method_invocation_return_error (
+          call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_AVAILABLE, "%s is no auth instance",
+          detour_instance_id (view->instance));
+      return;
+    }
+  if (!detour_key_parse (&key, text, "nodekey:"))
+    {
+      g_dbus_method_invocation_return_error (call, DETOUR_CONTROL_ERROR,
+                                             DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
+                                             "\"%s\" is not a whole key", text);
+      return;
+    }
+  memcpy (fields.key, key.bytes, sizeof fields.key);
+  request = detour_auth_request_new (&fields);
+  detour_instance_verify (view->instance, request, control_plugin_on_verdict, call);
+}
+
 static const DetourTreeMethod methods[] = {
-  { "Enable", control_plugin_enable, TRUE },
-  { "Disable", control_plugin_disable, TRUE },
-  { "Restart", control_plugin_restart, TRUE },
+  { "Enable", control_plugin_enable, DETOUR_RIGHT_CHANGE },
+  { "Disable", control_plugin_disable, DETOUR_RIGHT_CHANGE },
+  { "Restart", control_plugin_restart, DETOUR_RIGHT_CHANGE },
+  { "Verify", control_plugin_verify, DETOUR_RIGHT_CHANGE },
   { NULL },
 };
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "detour-config-file.h"
@@ -76,8 +77,12 @@ drop_in_write_file (const char *path, const char *id, gboolean enabled, GError *
 
   if (g_mkdir_with_parents (directory, 0755) < 0)
     return drop_in_refuse (error, directory, errno);
-  return g_file_set_contents_full (
-      path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644, error);
+  if (!g_file_set_contents_full (path, text, -1,
+                                 G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644,
+                                 error))
+    return FALSE;
+  /* As an operator's own file, whatever the mask of the process: another user may run it next. */
+  return chmod (path, 0644) == 0 || drop_in_refuse (error, path, errno);
 }
 
 gboolean

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "detour-record.h"
 #include "detour-stats.h"
 
 G_BEGIN_DECLS
@@ -23,6 +24,12 @@ void detour_history_free (DetourHistory *self);
 
 /* To be called every DETOUR_HISTORY_STEP_US. */
 void detour_history_note (DetourHistory *self, gint64 now_us, const DetourStats *totals);
+
+/* One item with all notes. */
+void detour_history_write (const DetourHistory *self, DetourRecord *out, guint16 tag);
+/* Goes on with the notes of such an item, of a program with the same clock and totals that went on.
+ * FALSE: it is damaged, and nothing has changed. */
+gboolean detour_history_read (DetourHistory *self, const DetourRecordItem *item, gint64 now_us);
 
 /**
  * detour_history_growth:

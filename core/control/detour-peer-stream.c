@@ -509,6 +509,12 @@ detour_peer_stream_end (DetourPeerStream *self)
   shutdown (self->shared->fd, SHUT_RDWR);
 }
 
+void
+detour_peer_stream_answer_later (DetourPeerStream *self)
+{
+  detour_peer_turns_give (self->shared->turns, &self->shared->turn);
+}
+
 guint
 detour_peer_stream_n_calls (DetourPeerStream *self)
 {

@@ -28,6 +28,10 @@ DetourPeerStream *detour_peer_stream_new (int fd, DetourPeerTurns *turns);
 /* Ends it in both directions; reads give the end, writes an error. Any thread. */
 void detour_peer_stream_end (DetourPeerStream *self);
 
+/* The answer to the call that was read takes long: the turn of the call passes to others. Any
+ * thread. */
+void detour_peer_stream_answer_later (DetourPeerStream *self);
+
 /* Calls that were read. Any thread. */
 guint detour_peer_stream_n_calls (DetourPeerStream *self);
 /* Messages that were written to the last byte. Any thread. */

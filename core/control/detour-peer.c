@@ -114,9 +114,9 @@ peer_on_readable (int fd, GIOCondition condition, gpointer data)
 
 /* ---------------------------------------------------------------------------------------------- */
 
-DetourPeer *
-detour_peer_new (int fd, uid_t uid, gboolean may_change, const char *guid, DetourPeerTurns *turns,
-                 DetourTree *tree, DetourPeerGone gone, gpointer user)
+static DetourPeer *
+peer_make (int fd, uid_t uid, gboolean may_change, DetourPeerTurns *turns, DetourTree *tree,
+           DetourPeerGone gone, gpointer user)
 {
   DetourPeer *self = g_new0 (DetourPeer, 1);
 
@@ -127,6 +127,27 @@ detour_peer_new (int fd, uid_t uid, gboolean may_change, const char *guid, Detou
   self->gone = gone;
   self->user = user;
   self->fd = fd;
+  return self;
+}
+
+DetourPeer *
+detour_peer_new_inside (int fd, DetourPeerTurns *turns, DetourTree *tree, DetourPeerGone gone,
+                        gpointer user, GError **error)
+{
+  DetourPeer *self = peer_make (fd, geteuid (), FALSE, turns, tree, gone, user);
+
+  if (peer_open (self, error))
+    return self;
+  detour_peer_free (self);
+  return NULL;
+}
+
+DetourPeer *
+detour_peer_new (int fd, uid_t uid, gboolean may_change, const char *guid, DetourPeerTurns *turns,
+                 DetourTree *tree, DetourPeerGone gone, gpointer user)
+{
+  DetourPeer *self = peer_make (fd, uid, may_change, turns, tree, gone, user);
+
   detour_sasl_init (&self->sasl, uid, guid);
   self->source = g_unix_fd_add (fd, G_IO_IN, peer_on_readable, self);
   return self;

@@ -35,6 +35,10 @@ typedef void (*DetourPeerGone) (DetourPeer *peer, const char *fault, gpointer us
 DetourPeer *detour_peer_new (int fd, uid_t uid, gboolean may_change, const char *guid,
                              DetourPeerTurns *turns, DetourTree *tree, DetourPeerGone gone,
                              gpointer user);
+/* One within this process, which has nothing to authenticate and may read only; NULL with @error
+ * set, and then @fd is closed. */
+DetourPeer *detour_peer_new_inside (int fd, DetourPeerTurns *turns, DetourTree *tree,
+                                    DetourPeerGone gone, gpointer user, GError **error);
 /* Closes it. */
 void detour_peer_free (DetourPeer *self);
 

@@ -8,8 +8,9 @@
 
 #include "detour-announce.h"
 #include "detour-bus-interfaces.h"
-#include "detour-control-error.h"
 #include "detour-bus-stub.h"
+#include "detour-control-error.h"
+#include "detour-control-socket.h"
 
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
@@ -21,6 +22,7 @@ typedef struct {
   DetourTreeClient client;
   GArray *objects;  /* of guint: registrations */
   GArray *subtrees; /* of guint */
+  GCancellable *gone;
 } Served;
 
 /* Data of the callbacks for a folder. GDBus passes sometimes the path of the folder and sometimes
@@ -37,6 +39,7 @@ struct _DetourTree {
   gpointer user;
   GStrv folders;
   GPtrArray *served;   /* of Served */
+  gid_t readers;       /* on the system bus */
   GVariant *announced; /* a{oa{sa{sv}}}: the state that was announced last; NULL while there is no
                           connection */
   GVariant *announced_root; /* a{sv} */
@@ -181,6 +184,12 @@ tree_managed_objects (DetourTree *self, gboolean announced_only)
   return g_variant_builder_end (&objects);
 }
 
+GVariant *
+detour_tree_objects (DetourTree *self)
+{
+  return g_variant_ref_sink (tree_managed_objects (self, FALSE));
+}
+
 /* Calls ---------------------------------------------------------------------------------------- */
 
 /* An object can go away between the moment when GDBus found it and this one. */
@@ -195,7 +204,7 @@ static void
 tree_call_method (const Served *served, const DetourTreeMethod *method, gpointer object,
                   GVariant *arguments, GDBusMethodInvocation *call)
 {
-  if (method->changes && served->client == DETOUR_TREE_READER)
+  if (method->right != DETOUR_RIGHT_READ && served->client == DETOUR_TREE_READER)
     g_dbus_method_invocation_return_error (
         call, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NOT_ALLOWED,
         "%s needs root or the user that detourd runs as; try it with sudo", method->name);
@@ -238,15 +247,34 @@ tree_on_properties (DetourTree *self, const char *path, const char *name, GVaria
     }
 }
 
-static void
-tree_on_call (GDBusConnection *connection, const char *sender, const char *path,
-              const char *interface_name, const char *name, GVariant *arguments,
-              GDBusMethodInvocation *call, gpointer data)
+/* The method that is called, and the self of its object; NULL for those of the standard interfaces,
+ * and when there is none. @nodes owns the object. */
+static const DetourTreeMethod *
+tree_find_method (DetourTree *self, GDBusMethodInvocation *call, GPtrArray *nodes, gpointer *object)
 {
-  Served *served = data;
+  const char *name = g_dbus_method_invocation_get_method_name (call);
+  const DetourTreeInterface *interface = tree_resolve (
+      self, g_dbus_method_invocation_get_object_path (call), nodes, object);
+
+  if (!g_str_has_prefix (g_dbus_method_invocation_get_interface_name (call), DETOUR_BUS_NAME "."))
+    return NULL;
+  for (const DetourTreeMethod *method = interface != NULL ? interface->methods : NULL;
+       method != NULL && method->name != NULL; method++)
+    if (strcmp (method->name, name) == 0)
+      return method;
+  return NULL;
+}
+
+static void
+tree_answer (GDBusMethodInvocation *call, gpointer data)
+{
+  const Served *served = data;
   DetourTree *self = served->tree;
+  const char *path = g_dbus_method_invocation_get_object_path (call);
+  const char *interface_name = g_dbus_method_invocation_get_interface_name (call);
+  GVariant *arguments = g_dbus_method_invocation_get_parameters (call);
   g_autoptr (GPtrArray) nodes = NULL;
-  const DetourTreeInterface *interface;
+  const DetourTreeMethod *method;
   gpointer object;
 
   if (strcmp (interface_name, OBJECT_MANAGER) == 0)
@@ -257,20 +285,40 @@ tree_on_call (GDBusConnection *connection, const char *sender, const char *path,
     }
   if (strcmp (interface_name, "org.freedesktop.DBus.Properties") == 0)
     {
-      tree_on_properties (self, path, name, arguments, call);
+      tree_on_properties (self, path, g_dbus_method_invocation_get_method_name (call), arguments,
+                          call);
       return;
     }
-
   nodes = tree_list_nodes (self);
-  interface = tree_resolve (self, path, nodes, &object);
-  for (const DetourTreeMethod *method = interface != NULL ? interface->methods : NULL;
-       method != NULL && method->name != NULL; method++)
-    if (strcmp (method->name, name) == 0)
-      {
-        tree_call_method (served, method, object, arguments, call);
-        return;
-      }
-  tree_answer_gone (call, path);
+  method = tree_find_method (self, call, nodes, &object);
+  if (method != NULL)
+    tree_call_method (served, method, object, arguments, call);
+  else
+    tree_answer_gone (call, path);
+}
+
+static DetourRight
+tree_right_of (DetourTree *self, GDBusMethodInvocation *call)
+{
+  g_autoptr (GPtrArray) nodes = tree_list_nodes (self);
+  gpointer object;
+  const DetourTreeMethod *method = tree_find_method (self, call, nodes, &object);
+
+  return method != NULL ? method->right : DETOUR_RIGHT_READ;
+}
+
+static void
+tree_on_call (GDBusConnection *connection, const char *sender, const char *path,
+              const char *interface_name, const char *name, GVariant *arguments,
+              GDBusMethodInvocation *call, gpointer data)
+{
+  Served *served = data;
+
+  if (served->client == DETOUR_TREE_SYSTEM)
+    detour_bus_rights_ask (call, tree_right_of (served->tree, call), served->tree->readers,
+                           served->gone, tree_answer, served);
+  else
+    tree_answer (call, served);
 }
 
 /* Without get_property(), GDBus hands Get and GetAll to the function for methods. */
@@ -355,6 +403,8 @@ tree_served_free (gpointer data)
   for (guint i = 0; i < served->subtrees->len; i++)
     g_dbus_connection_unregister_subtree (served->connection,
                                           g_array_index (served->subtrees, guint, i));
+  g_cancellable_cancel (served->gone);
+  g_object_unref (served->gone);
   g_array_unref (served->objects);
   g_array_unref (served->subtrees);
   g_object_unref (served->connection);
@@ -405,6 +455,12 @@ tree_note_state (DetourTree *self)
   self->announced_root = g_variant_ref_sink (tree_properties_of (self->root, self->user, TRUE));
 }
 
+void
+detour_tree_set_readers (DetourTree *self, gid_t readers)
+{
+  self->readers = readers;
+}
+
 gboolean
 detour_tree_serve (DetourTree *self, GDBusConnection *connection, DetourTreeClient client,
                    GError **error)
@@ -415,6 +471,7 @@ detour_tree_serve (DetourTree *self, GDBusConnection *connection, DetourTreeClie
   served->tree = self;
   served->connection = g_object_ref (connection);
   served->client = client;
+  served->gone = g_cancellable_new ();
   served->objects = g_array_new (FALSE, FALSE, sizeof (guint));
   served->subtrees = g_array_new (FALSE, FALSE, sizeof (guint));
 
@@ -516,6 +573,7 @@ detour_tree_new (const char *path, const DetourTreeInterface *root, const char *
   self->folders = g_strdupv ((GStrv) folders);
   self->funcs = *funcs;
   self->user = user;
+  self->readers = DETOUR_NO_GROUP;
   self->served = g_ptr_array_new_with_free_func (tree_served_free);
   self->announced_us = g_get_monotonic_time () - ANNOUNCE_US;
   return self;

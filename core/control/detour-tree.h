@@ -6,6 +6,9 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <sys/types.h>
+
+#include "detour-bus-rights.h"
 
 G_BEGIN_DECLS
 
@@ -19,7 +22,7 @@ typedef struct {
 typedef struct {
   const char *name;
   void (*call) (gpointer self, GVariant *arguments, GDBusMethodInvocation *call);
-  gboolean changes; /* refused to peers that may only read */
+  DetourRight right; /* that its caller needs */
 } DetourTreeMethod;
 
 /* An interface: its description, and the functions for its properties and methods. Both tables end
@@ -76,14 +79,21 @@ void detour_tree_free (DetourTree *self);
 
 /* Who is at the other end of a connection. */
 typedef enum {
-  DETOUR_TREE_BUS,      /* a message bus, whose policy says who may do what */
+  DETOUR_TREE_BUS,      /* a session bus, on which everybody is the same user */
+  DETOUR_TREE_SYSTEM,   /* the system bus: detour-bus-rights.h says who may do what */
   DETOUR_TREE_READER,   /* a peer that may change nothing */
   DETOUR_TREE_OPERATOR, /* a peer that may change things */
 } DetourTreeClient;
 
+/* @readers: group whose members may read on the system bus, or DETOUR_NO_GROUP */
+void detour_tree_set_readers (DetourTree *self, gid_t readers);
+
 gboolean detour_tree_serve (DetourTree *self, GDBusConnection *connection, DetourTreeClient client,
                             GError **error);
 void detour_tree_leave (DetourTree *self, GDBusConnection *connection);
+
+/* What the object manager says: a{oa{sa{sv}}}. Free with g_variant_unref(). */
+GVariant *detour_tree_objects (DetourTree *self);
 
 /* Announces the changes since the last announcement to all connections: from the loop, and at most
  * once a second. */

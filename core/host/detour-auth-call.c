@@ -6,9 +6,8 @@
 #include "detour-auth-request.h"
 #include "detour-instance-private.h"
 
-#include <string.h>
-
 #include "detour-mailbox.h"
+#include "detour-text.h"
 
 /* Texts of plugins come from far away: so many characters of them are kept. */
 #define TEXT_MAX 200
@@ -61,34 +60,12 @@ auth_call_deliver_answer (gpointer data)
   auth_call_unref (self);
 }
 
-/* One line, valid, not too long; free with g_free(). NULL when nothing is left. */
-static char *
-auth_call_tidy (const char *text)
-{
-  g_autofree char *valid = NULL;
-  GString *out;
-  guint n = 0;
-
-  if (text == NULL)
-    return NULL;
-  valid = g_utf8_make_valid (text, (gssize) strnlen (text, 4 * TEXT_MAX));
-  out = g_string_new (NULL);
-  for (const char *p = valid; *p != '\0' && n < TEXT_MAX; p = g_utf8_next_char (p), n++)
-    {
-      gunichar c = g_utf8_get_char (p);
-
-      g_string_append_unichar (out, g_unichar_isprint (c) ? c : ' ');
-    }
-  g_strstrip (out->str);
-  return g_string_free (out, *out->str == '\0');
-}
-
 static DetourVerdict *
 auth_call_make_verdict (const DetourAuthCall *self, const DetourAuthVerdict *answer)
 {
-  g_autofree char *label = auth_call_tidy (answer->label);
-  g_autofree char *class_ = auth_call_tidy (answer->class_);
-  g_autofree char *reason = auth_call_tidy (answer->reason);
+  g_autofree char *label = detour_text_tidy (answer->label, TEXT_MAX);
+  g_autofree char *class_ = detour_text_tidy (answer->class_, TEXT_MAX);
+  g_autofree char *reason = detour_text_tidy (answer->reason, TEXT_MAX);
   const DetourVerdict fields = {
     .result = answer->result,
     .instance = self->instance_id,

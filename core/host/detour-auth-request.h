@@ -27,6 +27,10 @@ gboolean detour_auth_request_equal (const DetourAuthRequest *a, const DetourAuth
 /* Of everything, see detour-secret-hash.h. */
 guint64 detour_auth_request_hash (const DetourAuthRequest *self);
 
+/* The same with a secret of the caller (crypto_shorthash_KEYBYTES), so that it can outlast the
+ * process. */
+guint64 detour_auth_request_keyed_hash (const DetourAuthRequest *self, const guint8 *secret);
+
 static inline const DetourKey *
 detour_auth_request_key (const DetourAuthRequest *self)
 {

@@ -19,7 +19,8 @@ struct _DetourCertStore {
   GMutex lock;
   GPtrArray *shelves; /* Shelf, never changed once it is here */
   guint64 generation;
-  gboolean has_protocols; /* some certificate has a protocol of its own; atomic */
+  GPtrArray *expected; /* of char *: instances that will publish */
+  guint n_expected;    /* of them; atomic */
 };
 
 static void
@@ -58,6 +59,7 @@ detour_cert_store_new (void)
 
   g_mutex_init (&self->lock);
   self->shelves = g_ptr_array_new_with_free_func (cert_store_shelf_free);
+  self->expected = g_ptr_array_new_with_free_func (g_free);
   self->generation = 1;
   return self;
 }
@@ -66,23 +68,9 @@ void
 detour_cert_store_free (DetourCertStore *self)
 {
   g_ptr_array_unref (self->shelves);
+  g_ptr_array_unref (self->expected);
   g_mutex_clear (&self->lock);
   g_free (self);
-}
-
-static guint
-cert_store_count_protocols (const GPtrArray *shelves)
-{
-  guint n = 0;
-
-  for (guint i = 0; i < shelves->len; i++)
-    {
-      const Shelf *shelf = shelves->pdata[i];
-
-      for (guint j = 0; j < shelf->certs->len; j++)
-        n += detour_cert_alpn (shelf->certs->pdata[j]) != NULL;
-    }
-  return n;
 }
 
 static GPtrArray *
@@ -121,8 +109,6 @@ detour_cert_store_publish (DetourCertStore *self, const char *instance, DetourCe
     g_ptr_array_add (shelves, cert_store_shelf_new (instance, certs, n));
   before = self->shelves;
   self->shelves = shelves;
-  __atomic_store_n (&self->has_protocols, cert_store_count_protocols (shelves) > 0,
-                    __ATOMIC_RELAXED);
   __atomic_store_n (&self->generation, self->generation + 1, __ATOMIC_RELAXED);
   g_mutex_unlock (&self->lock);
 }
@@ -140,7 +126,6 @@ typedef enum {
   FIT_ADDRESS,
   FIT_WILDCARD,
   FIT_NAME,
-  FIT_PROTOCOL, /* and name */
 } Fit;
 
 static gboolean
@@ -175,32 +160,48 @@ cert_store_fit_of (const DetourCert *cert, const char *sni, const guint8 *local)
   return best;
 }
 
-/* A certificate with a protocol is the answer to one question, and to nothing else. */
-static Fit
-cert_store_fit_offered (const DetourCert *cert, const char *sni, const guint8 *local,
-                        const char *const *alpn)
+static gboolean
+cert_store_is_named (const char *id, const char *instance)
 {
-  const char *protocol = detour_cert_alpn (cert);
-
-  if (protocol == NULL)
-    return cert_store_fit_of (cert, sni, local);
-  if (sni == NULL || alpn == NULL || !g_strv_contains (alpn, protocol)
-      || cert_store_fit_of (cert, sni, NULL) != FIT_NAME)
-    return FIT_NOT;
-  return FIT_PROTOCOL;
+  return instance == NULL || strcmp (id, instance) == 0
+      || (g_str_has_prefix (id, "cert/") && strcmp (id + strlen ("cert/"), instance) == 0);
 }
 
-static gboolean
-cert_store_is_instance (const Shelf *shelf, const char *instance)
+gboolean
+detour_cert_store_expect (DetourCertStore *self, const char *instance, gboolean expected)
 {
-  return instance == NULL || strcmp (shelf->instance, instance) == 0
-      || (g_str_has_prefix (shelf->instance, "cert/")
-          && strcmp (shelf->instance + strlen ("cert/"), instance) == 0);
+  guint i;
+  gboolean was_expected, changed;
+
+  g_mutex_lock (&self->lock);
+  was_expected = g_ptr_array_find_with_equal_func (self->expected, instance, g_str_equal, &i);
+  changed = was_expected != expected;
+  if (changed && expected)
+    g_ptr_array_add (self->expected, g_strdup (instance));
+  else if (changed)
+    g_ptr_array_remove_index (self->expected, i);
+  __atomic_store_n (&self->n_expected, self->expected->len, __ATOMIC_RELAXED);
+  g_mutex_unlock (&self->lock);
+  return changed;
+}
+
+gboolean
+detour_cert_store_is_expected (DetourCertStore *self, const char *instance)
+{
+  gboolean found = FALSE;
+
+  if (__atomic_load_n (&self->n_expected, __ATOMIC_RELAXED) == 0)
+    return FALSE;
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; !found && i < self->expected->len; i++)
+    found = cert_store_is_named (self->expected->pdata[i], instance);
+  g_mutex_unlock (&self->lock);
+  return found;
 }
 
 DetourCert *
-detour_cert_store_find_offered (DetourCertStore *self, const char *instance, const char *sni,
-                                const struct sockaddr *local, const char *const *alpn)
+detour_cert_store_find (DetourCertStore *self, const char *instance, const char *sni,
+                        const struct sockaddr *local)
 {
   g_autoptr (GPtrArray) shelves = cert_store_take (self);
   g_autofree char *name = g_strdup (sni);
@@ -215,10 +216,11 @@ detour_cert_store_find_offered (DetourCertStore *self, const char *instance, con
     {
       const Shelf *shelf = shelves->pdata[i];
 
-      for (guint j = 0; cert_store_is_instance (shelf, instance) && j < shelf->certs->len; j++)
+      for (guint j = 0; cert_store_is_named (shelf->instance, instance) && j < shelf->certs->len;
+           j++)
         {
           DetourCert *cert = shelf->certs->pdata[j];
-          Fit fit = cert_store_fit_offered (cert, name, has_local ? bytes : NULL, alpn);
+          Fit fit = cert_store_fit_of (cert, name, has_local ? bytes : NULL);
 
           if (fit > best_fit)
             {
@@ -228,34 +230,6 @@ detour_cert_store_find_offered (DetourCertStore *self, const char *instance, con
         }
     }
   return best != NULL ? detour_cert_ref (best) : NULL;
-}
-
-DetourCert *
-detour_cert_store_find (DetourCertStore *self, const char *instance, const char *sni,
-                        const struct sockaddr *local)
-{
-  return detour_cert_store_find_offered (self, instance, sni, local, NULL);
-}
-
-char **
-detour_cert_store_protocols (DetourCertStore *self)
-{
-  g_autoptr (GPtrArray) shelves = NULL;
-  g_autoptr (GStrvBuilder) protocols = NULL;
-
-  if (!__atomic_load_n (&self->has_protocols, __ATOMIC_RELAXED))
-    return NULL;
-  shelves = cert_store_take (self);
-  protocols = g_strv_builder_new ();
-  for (guint i = 0; i < shelves->len; i++)
-    {
-      const Shelf *shelf = shelves->pdata[i];
-
-      for (guint j = 0; j < shelf->certs->len; j++)
-        if (detour_cert_alpn (shelf->certs->pdata[j]) != NULL)
-          g_strv_builder_add (protocols, detour_cert_alpn (shelf->certs->pdata[j]));
-    }
-  return g_strv_builder_end (protocols);
 }
 
 GPtrArray *
@@ -271,8 +245,6 @@ detour_cert_store_list (DetourCertStore *self, GStrv *instances)
 
       for (guint j = 0; j < shelf->certs->len; j++)
         {
-          if (detour_cert_alpn (shelf->certs->pdata[j]) != NULL)
-            continue;
           g_ptr_array_add (certs, detour_cert_ref (shelf->certs->pdata[j]));
           g_ptr_array_add (names, g_strdup (shelf->instance));
         }

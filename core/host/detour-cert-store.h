@@ -16,21 +16,20 @@ void detour_cert_store_free (DetourCertStore *self);
 void detour_cert_store_publish (DetourCertStore *self, const char *instance,
                                 DetourCert *const *certs, guint n);
 
+/* @instance has nothing to publish yet, but will have; publishing something ends that. FALSE: it
+ * was so already. */
+gboolean detour_cert_store_expect (DetourCertStore *self, const char *instance, gboolean expected);
+/* As detour_host_is_cert_expected(). */
+gboolean detour_cert_store_is_expected (DetourCertStore *self, const char *instance);
+
 /* Changes whenever the store does; one relaxed read. */
 guint64 detour_cert_store_generation (const DetourCertStore *self);
 
 /* As detour_host_find_cert(). */
-DetourCert *detour_cert_store_find_offered (DetourCertStore *self, const char *instance,
-                                            const char *sni, const struct sockaddr *local,
-                                            const char *const *alpn);
-/* For a client that offers no protocol. */
 DetourCert *detour_cert_store_find (DetourCertStore *self, const char *instance, const char *sni,
                                     const struct sockaddr *local);
-/* As detour_host_cert_protocols(). */
-char **detour_cert_store_protocols (DetourCertStore *self);
 
-/* All certificates that serve clients, in the order of publishing; @instances gets the names beside
- * them. Those that only answer a challenge are left out. */
+/* All certificates in the order of publishing; @instances gets the names beside them. */
 GPtrArray *detour_cert_store_list (DetourCertStore *self, GStrv *instances);
 
 G_END_DECLS

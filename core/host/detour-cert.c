@@ -7,6 +7,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "detour-x509.h"
+
 struct _DetourCert {
   gatomicrefcount refs;
   GBytes **chain;
@@ -15,9 +17,27 @@ struct _DetourCert {
   GStrv names;
   gint64 not_before;
   gint64 not_after;
+  char *issuer;
   gboolean self_signed;
-  char *alpn; /* NULL: for everyone */
 };
+
+/* What the leaf says about who signed it; one that is no X.509 says nothing. */
+static void
+cert_read_issuer (DetourCert *self)
+{
+  gsize len;
+  const guint8 *der = g_bytes_get_data (self->chain[0], &len);
+  DetourX509 leaf;
+
+  if (!detour_x509_read (der, len, &leaf))
+    {
+      self->issuer = g_strdup ("");
+      return;
+    }
+  self->issuer = detour_x509_name_text (leaf.issuer, leaf.issuer_len);
+  self->self_signed = leaf.issuer_len == leaf.subject_len && leaf.issuer_len > 0
+                   && memcmp (leaf.issuer, leaf.subject, leaf.issuer_len) == 0;
+}
 
 DetourCert *
 detour_cert_new (GBytes *const *chain, guint n_chain, const guint8 *key, gsize key_len,
@@ -41,6 +61,7 @@ detour_cert_new (GBytes *const *chain, guint n_chain, const guint8 *key, gsize k
   self->names = g_strdupv ((GStrv) names);
   self->not_before = not_before;
   self->not_after = not_after;
+  cert_read_issuer (self);
   return self;
 }
 
@@ -61,7 +82,7 @@ detour_cert_unref (DetourCert *self)
   g_free (self->chain);
   g_bytes_unref (self->private_key);
   g_strfreev (self->names);
-  g_free (self->alpn);
+  g_free (self->issuer);
   g_free (self);
 }
 
@@ -102,10 +123,10 @@ detour_cert_self_signed (const DetourCert *self)
   return self->self_signed;
 }
 
-void
-detour_cert_set_self_signed (DetourCert *self)
+const char *
+detour_cert_issuer (const DetourCert *self)
 {
-  self->self_signed = TRUE;
+  return self->issuer;
 }
 
 char *
@@ -113,18 +134,5 @@ detour_cert_pin (const DetourCert *self)
 {
   g_autofree char *hex = g_compute_checksum_for_bytes (G_CHECKSUM_SHA256, self->chain[0]);
 
-  return g_strconcat ("sha256-raw:", hex, NULL);
-}
-
-const char *
-detour_cert_alpn (const DetourCert *self)
-{
-  return self->alpn;
-}
-
-void
-detour_cert_set_alpn (DetourCert *self, const char *protocol)
-{
-  g_free (self->alpn);
-  self->alpn = g_strdup (protocol);
+  return g_strconcat (DETOUR_CERT_PIN_PREFIX, hex, NULL);
 }

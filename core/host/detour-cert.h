@@ -6,7 +6,9 @@
 
 G_BEGIN_DECLS
 
-/* The `CertName` by which a DERP map pins the leaf: `sha256-raw:` and 64 hex digits; free with
+#define DETOUR_CERT_PIN_PREFIX "sha256-raw:"
+
+/* The `CertName` by which a DERP map pins the leaf: the prefix and 64 hex digits; free with
  * g_free(). */
 char *detour_cert_pin (const DetourCert *self);
 

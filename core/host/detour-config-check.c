@@ -4,39 +4,18 @@
 
 #include "detour-config-check.h"
 
+#include <gio/gio.h>
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
 #include "detour-address.h"
-#include "detour-nearest.h"
+#include "detour-config-names.h"
 #include "detour-rate-config.h"
 #include "detour-server-key.h"
 
-/* Adds an error about @key at the place where its value was written. */
-static void config_check_complain (DetourConfigErrors *errors, const DetourSettings *settings,
-                                   const char *key, const char *format, ...) G_GNUC_PRINTF (4, 5);
-
-static void
-config_check_complain (DetourConfigErrors *errors, const DetourSettings *settings, const char *key,
-                       const char *format, ...)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char *text = NULL;
-  const char *file = NULL;
-  guint line = 0;
-  va_list args;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (format, args);
-  va_end (args);
-  detour_settings_origin (settings, key, &file, &line);
-  detour_settings_error (settings, key, &error, "%s", text);
-  detour_config_errors_add_line (errors, file, line, error->message);
-}
-
 /* A missing key file is no error, because the daemon makes it as it starts. */
 static void
-config_check_key_file (const DetourConfig *config, DetourConfigErrors *errors)
+config_check_key_file (const DetourConfig *config)
 {
   const char *path = config->options.core.key_file;
   g_autoptr (DetourServerKey) key = NULL;
@@ -46,7 +25,7 @@ config_check_key_file (const DetourConfig *config, DetourConfigErrors *errors)
     return;
   key = detour_server_key_load (path, &error);
   if (key == NULL)
-    config_check_complain (errors, config->core, "key-file", "%s", error->message);
+    detour_settings_complain (config->core, "key-file", "%s", error->message);
 }
 
 /* The name in @text without the parts of a URL, a port and a dot at the end. */
@@ -72,110 +51,140 @@ config_check_bare_name (const char *text)
   return name;
 }
 
-static gboolean
-config_check_is_host (const char *name)
-{
-  g_autofree char *as_address = g_strdup_printf (strchr (name, ':') != NULL ? "[%s]:0" : "%s:0",
-                                                 name);
-  DetourAddress address;
-
-  return name[0] != '\0' && detour_address_parse (as_address, &address, NULL);
-}
-
 /* Clients compare this name with certificates and look it up, so it has to be the bare name. */
 static void
-config_check_hostname (const DetourConfig *config, DetourConfigErrors *errors)
+config_check_hostname (const DetourConfig *config)
 {
   const char *written = config->options.core.hostname;
   g_autofree char *bare = config_check_bare_name (written);
   g_autofree char *ascii = g_utf8_validate (bare, -1, NULL) ? g_hostname_to_ascii (bare) : NULL;
   g_autofree char *quoted = detour_config_quote (written);
 
-  if (ascii == NULL || !config_check_is_host (ascii))
-    config_check_complain (
-        errors, config->core, "hostname",
+  if (ascii == NULL || !detour_address_is_host (ascii))
+    detour_settings_complain (
+        config->core, "hostname",
         _ ("\"%s\" is neither a host name nor an address; write relay.example.com or "
            "203.0.113.5"),
         quoted);
   else if (!g_str_is_ascii (bare))
-    config_check_complain (
-        errors, config->core, "hostname",
+    detour_settings_complain (
+        config->core, "hostname",
         _ ("\"%s\" has letters that DNS and certificates write in another way; write %s"), quoted,
         ascii);
   else if (strcmp (bare, written) != 0)
-    config_check_complain (errors, config->core, "hostname",
-                           _ ("\"%s\" is more than a name; write it alone, without scheme, port, "
-                              "path and a dot at the "
-                              "end: %s"),
-                           quoted, bare);
+    detour_settings_complain (
+        config->core, "hostname",
+        _ ("\"%s\" is more than a name; write it alone, without scheme, port, "
+           "path and a dot at the "
+           "end: %s"),
+        quoted, bare);
 }
 
 static void
-config_check_core (const DetourConfig *config, DetourConfigErrors *errors)
+config_check_core (const DetourConfig *config)
 {
   if (config->options.core.hostname != NULL)
-    config_check_hostname (config, errors);
-  config_check_key_file (config, errors);
+    config_check_hostname (config);
+  config_check_key_file (config);
+}
+
+/* Keys of a quota that have no effect. One that was refused is told as such, and would have had. */
+static void
+config_check_quota (const DetourSettings *settings, const DetourQuotaOptions *quota)
+{
+  static const char *const keys[] = { "quota-day", "over-quota", "slow-rate" };
+
+  if (detour_settings_is_refused (settings, "quota"))
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (keys) && quota->bytes == 0; i++)
+    if (detour_settings_is_written (settings, keys[i]))
+      detour_settings_warn (settings, keys[i],
+                            _ ("it has no effect without quota in the same group"));
+  if (quota->bytes > 0 && quota->over != DETOUR_OVER_QUOTA_SLOW
+      && !detour_settings_is_refused (settings, "over-quota")
+      && detour_settings_is_written (settings, "slow-rate"))
+    detour_settings_warn (settings, "slow-rate", _ ("it has no effect without over-quota = slow"));
 }
 
 static void
-config_check_limits (const DetourConfig *config, DetourConfigErrors *errors)
+config_check_limits (const DetourConfig *config)
 {
   const char *path = config->options.limits.rate_config_file;
   g_autoptr (GError) error = NULL;
   DetourRateConfig rates;
 
+  config_check_quota (config->limits, &config->options.limits.quota);
   if (path != NULL && !detour_rate_config_load (path, &rates, &error))
-    config_check_complain (errors, config->limits, "rate-config-file", "%s", error->message);
-}
-
-/* Says that there is no [cert @name], and which ones there are. */
-static void
-config_check_refuse_cert (const DetourConfig *config, const DetourSettings *settings,
-                          const char *key, const char *name, DetourConfigErrors *errors)
-{
-  g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  g_autofree char *quoted = detour_config_quote (name);
-  g_autofree char *there = NULL;
-  const char *nearest;
-
-  for (guint i = 0; i < config->instances->len; i++)
-    {
-      const DetourConfigInstance *instance = config->instances->pdata[i];
-
-      if (instance->kind == DETOUR_KIND_CERT)
-        g_ptr_array_add (names, instance->name);
-    }
-  g_ptr_array_add (names, NULL);
-  nearest = detour_nearest (name, (const char *const *) names->pdata);
-  there = names->len > 1 ? g_strjoinv (", ", (char **) names->pdata)
-                         : g_strdup (_ ("none of this kind"));
-  if (nearest != NULL)
-    config_check_complain (errors, settings, key, _ ("there is no [cert %s]; did you mean \"%s\"?"),
-                           quoted, nearest);
-  else
-    config_check_complain (errors, settings, key, _ ("there is no [cert %s]; there are %s"), quoted,
-                           there);
+    detour_settings_complain (config->limits, "rate-config-file", "%s", error->message);
 }
 
 static gboolean
-config_check_has_cert (const DetourConfig *config)
+config_check_is_family_or_none (const char *text, GSocketFamily family)
 {
-  for (guint i = 0; i < config->instances->len; i++)
-    {
-      const DetourConfigInstance *instance = config->instances->pdata[i];
+  g_autoptr (GInetAddress) address = g_inet_address_new_from_string (text);
 
-      if (instance->kind == DETOUR_KIND_CERT && instance->enabled && instance->plugin != NULL)
-        return TRUE;
-    }
-  return FALSE;
+  return strcmp (text, "none") == 0
+      || (address != NULL && g_inet_address_get_family (address) == family);
 }
 
 static void
-config_check_instance (const DetourConfig *config, const DetourConfigInstance *instance,
-                       DetourConfigErrors *errors)
+config_check_map (const DetourConfig *config)
 {
-  detour_settings_set_errors (instance->settings, errors);
+  static const char *const keys[] = { "region", "code", "name", "format", "ipv4", "ipv6" };
+  const DetourMapOptions *map = &config->options.derpmap;
+
+  for (guint i = 0; i < G_N_ELEMENTS (keys) && map->file == NULL; i++)
+    if (detour_settings_is_written (config->derpmap, keys[i])
+        && !detour_settings_is_refused (config->derpmap, "file"))
+      detour_settings_warn (config->derpmap, keys[i],
+                            _ ("it has no effect without file in the same group"));
+  if (map->file != NULL && config->options.core.hostname == NULL)
+    detour_settings_complain (config->derpmap, "file",
+                              _ ("an entry needs the name of the relay: [core] hostname"));
+  if (map->ipv4 != NULL && !config_check_is_family_or_none (map->ipv4, G_SOCKET_FAMILY_IPV4))
+    detour_settings_complain (config->derpmap, "ipv4",
+                              _ ("\"%s\" is no such address; write one, or none"), map->ipv4);
+  if (map->ipv6 != NULL && !config_check_is_family_or_none (map->ipv6, G_SOCKET_FAMILY_IPV6))
+    detour_settings_complain (config->derpmap, "ipv6",
+                              _ ("\"%s\" is no such address; write one, or none"), map->ipv6);
+  if (g_strcmp0 (map->ipv4, "none") == 0 && g_strcmp0 (map->ipv6, "none") == 0)
+    detour_settings_complain (config->derpmap, "ipv6",
+                              _ ("with neither IPv4 nor IPv6 no client could connect"));
+}
+
+/* @key of @settings names a class that has to be there. */
+static void
+config_check_class_name (const DetourConfig *config, const DetourSettings *settings,
+                         const char *key)
+{
+  const char *name = detour_settings_string (settings, key);
+  g_autoptr (GPtrArray) names = NULL;
+
+  if (name == NULL || detour_classes_find (config->classes, name) != NULL)
+    return;
+  names = g_ptr_array_new ();
+  for (guint i = 0; i < config->classes->len; i++)
+    g_ptr_array_add (names, ((const DetourClass *) config->classes->pdata[i])->name);
+  detour_config_refuse_name (settings, key, "class", name, names);
+}
+
+static void
+config_check_class (const DetourClass *class_)
+{
+  const DetourSettings *settings = class_->settings;
+
+  config_check_quota (settings, &class_->options.quota);
+
+  if (detour_settings_is_written (settings, "receive-burst")
+      && !detour_settings_is_written (settings, "receive-rate")
+      && !detour_settings_is_refused (settings, "receive-rate"))
+    detour_settings_warn (settings, "receive-burst",
+                          _ ("it has no effect without receive-rate in the same group"));
+}
+
+static void
+config_check_instance (const DetourConfig *config, const DetourConfigInstance *instance)
+{
   for (const DetourConfigKey *key = instance->plugin->config; key != NULL && key->key != NULL;
        key++)
     {
@@ -186,15 +195,18 @@ config_check_instance (const DetourConfig *config, const DetourConfigInstance *i
         continue;
       name = detour_settings_string (instance->settings, key->key);
       id = g_strconcat ("cert/", name, NULL);
-      if (name == NULL && !config_check_has_cert (config))
+      if (name == NULL && !detour_config_has_kind (config, DETOUR_KIND_CERT))
         detour_settings_warn (
             instance->settings, key->key,
             _ ("no [cert NAME] is enabled, so everyone is turned away here. A group "
                "[cert main] with plugin = selfsigned needs nothing else"));
       if (name != NULL && detour_config_find (config, id) == NULL)
-        config_check_refuse_cert (config, instance->settings, key->key, name, errors);
+        {
+          g_autoptr (GPtrArray) names = detour_config_names_of_kind (config, DETOUR_KIND_CERT);
+
+          detour_config_refuse_name (instance->settings, key->key, "cert", name, names);
+        }
     }
-  detour_settings_set_errors (instance->settings, NULL);
 }
 
 /* ---- addresses ------------------------------------------------------------------------------- */
@@ -259,7 +271,7 @@ config_check_places_meet (const Place *a, const Place *b)
 }
 
 static void
-config_check_place (GArray *places, const Place *place, DetourConfigErrors *errors)
+config_check_place (GArray *places, const Place *place)
 {
   for (guint i = 0; i < places->len; i++)
     {
@@ -271,76 +283,63 @@ config_check_place (GArray *places, const Place *place, DetourConfigErrors *erro
         continue;
       detour_settings_origin (other->instance->settings, other->key, &file, &line);
       if (place->instance == other->instance)
-        config_check_complain (errors, place->instance->settings, place->key,
-                               _ ("%s is there twice"), place->text);
-      else if (file != NULL)
-        config_check_complain (
-            errors, place->instance->settings, place->key,
+        detour_settings_complain (place->instance->settings, place->key, _ ("%s is there twice"),
+                                  place->text);
+      else if (line > 0)
+        detour_settings_complain (
+            place->instance->settings, place->key,
             _ ("%s is taken already, by %s of [%s] on line %u of %s; only one can listen there"),
             place->text, other->text, detour_settings_group (other->instance->settings), line,
             file);
       else
-        config_check_complain (errors, place->instance->settings, place->key,
-                               _ ("%s is taken already, by %s of [%s]; only one can listen there"),
-                               place->text, other->text,
-                               detour_settings_group (other->instance->settings));
+        detour_settings_complain (
+            place->instance->settings, place->key,
+            _ ("%s is taken already, by %s of [%s]; only one can listen there"), place->text,
+            other->text, detour_settings_group (other->instance->settings));
       return;
     }
 }
 
 static void
-config_check_places_of (const DetourConfigInstance *instance, const DetourConfigKey *key,
-                        GArray *places, DetourConfigErrors *errors)
+config_check_addresses (const DetourConfig *config)
 {
-  const char *one[] = { NULL, NULL };
-  const char *const *list = one;
+  g_autoptr (GArray) listeners = detour_config_listeners (config);
+  g_autoptr (GArray) places = g_array_new (FALSE, FALSE, sizeof (Place));
 
-  if ((key->flags & DETOUR_CONFIG_LIST) != 0)
-    list = detour_settings_list (instance->settings, key->key);
-  else
-    one[0] = detour_settings_string (instance->settings, key->key);
-  for (guint i = 0; list[i] != NULL; i++)
+  for (guint i = 0; i < listeners->len; i++)
     {
-      Place place = { instance, key->key, list[i],
-                      .udp = (key->flags & DETOUR_CONFIG_LISTEN_UDP) != 0 };
+      const DetourConfigListener *listener = &g_array_index (listeners, DetourConfigListener, i);
+      Place place = { listener->instance, listener->key->key, listener->text,
+                      .udp = listener->udp };
+      const char *room[2];
 
-      if (!detour_address_parse (list[i], &place.address, NULL))
+      if (!detour_address_parse (listener->text, &place.address, NULL))
         continue;
-      config_check_place_families (&place, list);
-      config_check_place (places, &place, errors);
+      config_check_place_families (
+          &place, detour_settings_values (listener->instance->settings, listener->key, room));
+      config_check_place (places, &place);
       g_array_append_val (places, place);
     }
 }
 
-static void
-config_check_addresses (const DetourConfig *config, DetourConfigErrors *errors)
-{
-  g_autoptr (GArray) places = g_array_new (FALSE, FALSE, sizeof (Place));
-
-  for (guint i = 0; i < config->instances->len; i++)
-    {
-      const DetourConfigInstance *instance = config->instances->pdata[i];
-
-      if (!instance->enabled || instance->plugin == NULL)
-        continue;
-      for (const DetourConfigKey *key = instance->plugin->config; key != NULL && key->key != NULL;
-           key++)
-        if ((key->flags & (DETOUR_CONFIG_LISTEN_TCP | DETOUR_CONFIG_LISTEN_UDP)) != 0)
-          config_check_places_of (instance, key, places, errors);
-    }
-}
-
 void
-detour_config_check (const DetourConfig *config, DetourConfigErrors *errors)
+detour_config_check (const DetourConfig *config)
 {
-  config_check_core (config, errors);
-  config_check_limits (config, errors);
-  config_check_addresses (config, errors);
+  config_check_core (config);
+  config_check_limits (config);
+  config_check_map (config);
+  config_check_addresses (config);
+  config_check_class_name (config, config->admission, "class");
+  for (guint i = 0; i < config->tenants->len; i++)
+    config_check_class_name (
+        config, ((const DetourTenantGroup *) config->tenants->pdata[i])->settings, "class");
+  for (guint i = 0; i < config->classes->len; i++)
+    config_check_class (config->classes->pdata[i]);
   for (guint i = 0; i < config->instances->len; i++)
     {
       const DetourConfigInstance *instance = config->instances->pdata[i];
 
       if (instance->enabled && instance->plugin != NULL)
-        config_check_instance (config, instance, errors);
+        config_check_instance (config, instance);
     }
 }

@@ -6,7 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* Adds to @errors; reads files that @config names. Main thread. */
-void detour_config_check (const DetourConfig *config, DetourConfigErrors *errors);
+/* Errors and warnings go where detour_config_set_errors() has said. Reads files that @config names.
+ * Main thread. */
+void detour_config_check (const DetourConfig *config);
 
 G_END_DECLS

@@ -4,6 +4,7 @@
 
 #include "detour-config.h"
 
+#include "detour-config-environment.h"
 #include "detour-schema.h"
 
 static void
@@ -18,7 +19,11 @@ config_dump_keys (GString *out, const DetourSettings *settings)
       if (text != NULL && (key->flags & DETOUR_CONFIG_SECRET) != 0)
         text = "********";
       if (detour_settings_origin (settings, key->key, &file, &line))
-        g_string_append_printf (out, "# %s:%u\n%s = %s\n", file, line, key->key, text);
+        {
+          g_autofree char *origin = detour_config_environment_origin (file, line);
+
+          g_string_append_printf (out, "# %s\n%s = %s\n", origin, key->key, text);
+        }
       else if (text != NULL)
         g_string_append_printf (out, "#%s = %s\n", key->key, text);
       else
@@ -37,11 +42,18 @@ char *
 detour_config_dump (const DetourConfig *self)
 {
   GString *out = g_string_new (
-      "# Merged from all files. What no file sets is shown as a comment.\n");
+      "# Merged from all files and the environment. What neither sets is shown as a comment.\n");
 
   config_dump_group (out, self->core);
   config_dump_group (out, self->limits);
   config_dump_group (out, self->admission);
+  config_dump_group (out, self->derpmap);
+  for (guint i = 0; i < self->classes->len; i++)
+    config_dump_group (out, ((const DetourClass *) self->classes->pdata[i])->settings);
+  for (guint i = 0; i < self->tenants->len; i++)
+    config_dump_group (out, ((const DetourTenantGroup *) self->tenants->pdata[i])->settings);
+  for (guint i = 0; i < self->peers->len; i++)
+    config_dump_group (out, ((const DetourMeshPeerGroup *) self->peers->pdata[i])->settings);
   for (guint i = 0; i < self->instances->len; i++)
     {
       const DetourConfigInstance *instance = self->instances->pdata[i];

@@ -7,6 +7,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "detour-log.h"
+
 /* Lines that are kept; a file of rubbish has an error on each of its lines. */
 #define LINES_MAX 200u
 #define QUOTE_MAX 80
@@ -108,7 +110,7 @@ config_errors_escape_controls (const char *text, guint max)
           g_string_append (out, "…");
           break;
         }
-      if (g_unichar_iscntrl (c))
+      if (!detour_log_may_show (c))
         g_string_append_printf (out, "\\x%02x", c);
       else
         g_string_append_unichar (out, c);
@@ -223,6 +225,20 @@ char *
 detour_config_quote (const char *text)
 {
   return config_errors_escape_controls (text, QUOTE_MAX);
+}
+
+gboolean
+detour_config_refuse_value (GError **error, const char *text, const char *format, ...)
+{
+  g_autofree char *quoted = detour_config_quote (text);
+  g_autofree char *what = NULL;
+  va_list args;
+
+  va_start (args, format);
+  what = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error (error, DETOUR_CONFIG_ERROR, DETOUR_CONFIG_ERROR_VALUE, "\"%s\" %s", quoted, what);
+  return FALSE;
 }
 
 GStrv

@@ -63,4 +63,8 @@ char *detour_config_place (const char *file, guint line, const char *group, cons
  */
 char *detour_config_quote (const char *text);
 
+/* Sets @error for the value @text: quoted, then what is wrong with it. Returns: FALSE. */
+gboolean detour_config_refuse_value (GError **error, const char *text, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
+
 G_END_DECLS

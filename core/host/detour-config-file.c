@@ -12,6 +12,7 @@
 
 #include "detour-derper-flags.h"
 #include "detour-file.h"
+#include "detour-text.h"
 
 typedef struct {
   DetourConfigFile *file;
@@ -55,6 +56,22 @@ config_file_complain (Reader *reader, guint line, const char *key, const char *w
                             reader->group != NULL ? reader->group->name : NULL, key, "%s", what);
 }
 
+/* Whether @text has a character that nobody sees, which is said. A tab is a blank. */
+static gboolean
+config_file_is_hiding (Reader *reader, guint line, const char *key, const char *text)
+{
+  g_autofree char *blanks = g_strdelimit (g_strdup (text), "\t", ' ');
+  gunichar hidden = detour_text_find_hidden (blanks);
+
+  if (hidden != 0)
+    detour_config_errors_add (reader->errors, reader->file->name, line,
+                              reader->group != NULL ? reader->group->name : NULL, key,
+                              _ ("here is a character that is not seen or turns the direction of "
+                                 "writing, U+%04X; type it anew"),
+                              hidden);
+  return hidden != 0;
+}
+
 /* The words of @text with one blank between them. */
 static char *
 config_file_squeeze (const char *text)
@@ -77,7 +94,7 @@ static gboolean
 config_file_group_name_is_sane (const char *name)
 {
   for (const char *p = name; *p != '\0'; p = g_utf8_next_char (p))
-    if (*p == '[' || *p == ']' || g_unichar_iscntrl (g_utf8_get_char (p)))
+    if (*p == '[' || *p == ']')
       return FALSE;
   return *name != '\0';
 }
@@ -98,6 +115,8 @@ config_file_read_header (Reader *reader, char *text, guint line)
       return;
     }
   text[n - 1] = '\0';
+  if (config_file_is_hiding (reader, line, NULL, text + 1))
+    return;
   name = config_file_squeeze (text + 1);
   if (!config_file_group_name_is_sane (name))
     {
@@ -187,6 +206,8 @@ config_file_read_pair (Reader *reader, char *text, guint line)
     }
   *equals = '\0';
   g_strchomp (text);
+  if (config_file_is_hiding (reader, line, NULL, text))
+    return;
   if (!config_file_key_is_sane (text))
     {
       g_autofree char *quoted = detour_config_quote (text);
@@ -216,8 +237,11 @@ config_file_read_pair (Reader *reader, char *text, guint line)
           return;
         }
     }
+  g_strstrip (equals + 1);
+  if (config_file_is_hiding (reader, line, text, equals + 1))
+    return;
   entry.key = g_strdup (text);
-  entry.value = g_strdup (g_strstrip (equals + 1));
+  entry.value = g_strdup (equals + 1);
   entry.line = line;
   g_array_append_val (reader->group->entries, entry);
 }
@@ -266,16 +290,37 @@ config_file_is_utf16 (const char *data, gsize len)
       && (data[0] == '\0') == (data[2] == '\0') && (data[1] == '\0') == (data[3] == '\0');
 }
 
-DetourConfigFile *
-detour_config_file_parse (const char *name, const char *data, gsize len, DetourConfigErrors *errors)
+static DetourConfigFile *
+config_file_new (const char *name, DetourConfigErrors *errors)
 {
   DetourConfigFile *self = g_new0 (DetourConfigFile, 1);
-  Reader reader = { self, errors, NULL, FALSE, FALSE };
-  guint line = 1;
 
   self->name = g_strdup (name);
   self->groups = g_ptr_array_new_with_free_func (config_file_group_free);
   detour_config_errors_add_file (errors, name);
+  return self;
+}
+
+DetourConfigFile *
+detour_config_file_of_one (const char *name, const char *group, const char *key, const char *value,
+                           DetourConfigErrors *errors)
+{
+  DetourConfigFile *self = config_file_new (name, errors);
+  Reader reader = { self, errors, NULL, FALSE, FALSE };
+  g_autofree char *header = g_strdup_printf ("[%s]", group);
+  g_autofree char *pair = g_strdup_printf ("%s=%s", key, value);
+
+  config_file_read_header (&reader, header, 0);
+  config_file_read_pair (&reader, pair, 0);
+  return self;
+}
+
+DetourConfigFile *
+detour_config_file_parse (const char *name, const char *data, gsize len, DetourConfigErrors *errors)
+{
+  DetourConfigFile *self = config_file_new (name, errors);
+  Reader reader = { self, errors, NULL, FALSE, FALSE };
+  guint line = 1;
 
   if (len > DETOUR_CONFIG_FILE_MAX)
     {

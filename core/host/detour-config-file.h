@@ -40,6 +40,11 @@ typedef struct {
 DetourConfigFile *detour_config_file_parse (const char *name, const char *data, gsize len,
                                             DetourConfigErrors *errors);
 
+/* Free with detour_config_file_free(). One key that stands in no file, under the line 0. @value:
+ * valid UTF-8 without line breaks */
+DetourConfigFile *detour_config_file_of_one (const char *name, const char *group, const char *key,
+                                             const char *value, DetourConfigErrors *errors);
+
 /**
  * detour_config_file_load:
  *

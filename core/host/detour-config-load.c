@@ -8,9 +8,15 @@
 #include <string.h>
 
 #include "detour-config-check.h"
+#include "detour-config-chain.h"
+#include "detour-config-environment.h"
+#include "detour-config-listeners.h"
+#include "detour-config-peers.h"
+#include "detour-config-tenants.h"
 #include "detour-config-file.h"
 #include "detour-config-merge.h"
 #include "detour-config-value.h"
+#include "detour-config-warnings.h"
 #include "detour-derper-flags.h"
 #include "detour-nearest.h"
 #include "detour-schema.h"
@@ -40,7 +46,8 @@ config_load_group_of (const char *key)
 {
   for (guint i = 0; detour_schema_groups[i].name != NULL; i++)
     for (const DetourConfigKey *row = detour_schema_groups[i].table; row->key != NULL; row++)
-      if (strcmp (row->key, key) == 0)
+      /* `file`, `name` and `format` are keys of too many plugins to point to that group. */
+      if (detour_schema_groups[i].table != detour_schema_derpmap && strcmp (row->key, key) == 0)
         return detour_schema_groups[i].name;
   return NULL;
 }
@@ -52,7 +59,7 @@ config_load_refuse_key (Build *build, const DetourMergedGroup *group, const Deto
 {
   const char *elsewhere = config_load_group_of (key->key);
   const char *here = detour_derper_flag_here (key->key);
-  const char *nearest = detour_nearest (key->key, known);
+  const char *nearest = detour_nearest_key (key->key, known);
 
   if (elsewhere != NULL)
     detour_config_errors_add (build->errors, key->file, key->line, group->name, key->key,
@@ -124,6 +131,16 @@ config_load_refuse_group (Build *build, const DetourMergedGroup *group, const ch
   detour_config_errors_add (build->errors, group->file, group->line, group->name, NULL, "%s", text);
 }
 
+/* "class" and its like, of which there may be several groups. */
+static gboolean
+config_load_is_named_group (const char *word)
+{
+  for (guint i = 0; detour_schema_named_groups[i].name != NULL; i++)
+    if (strcmp (detour_schema_named_groups[i].name, word) == 0)
+      return TRUE;
+  return FALSE;
+}
+
 /* Refuses a group that is neither fixed nor an instance, and suggests the nearest name. */
 static void
 config_load_refuse_unknown_group (Build *build, const DetourMergedGroup *group)
@@ -138,73 +155,45 @@ config_load_refuse_unknown_group (Build *build, const DetourMergedGroup *group)
     g_ptr_array_add (candidates, (gpointer) detour_schema_groups[i].name);
   for (guint i = 0; i < DETOUR_N_KINDS; i++)
     g_ptr_array_add (candidates, (gpointer) detour_kind_names[i]);
+  for (guint i = 0; detour_schema_named_groups[i].name != NULL; i++)
+    g_ptr_array_add (candidates, (gpointer) detour_schema_named_groups[i].name);
   g_ptr_array_add (candidates, NULL);
   nearest = detour_nearest (words[0], (const char *const *) candidates->pdata);
 
-  if (nearest != NULL && detour_kind_from_name (nearest, &kind))
+  if (nearest != NULL
+      && (config_load_is_named_group (nearest) || detour_kind_from_name (nearest, &kind)))
     text = g_strdup_printf (_ ("no such group; did you mean [%s %s]?"), nearest,
                             words[1] != NULL ? words[1] : "NAME");
   else if (nearest != NULL)
     text = g_strdup_printf (_ ("no such group; did you mean [%s]?"), nearest);
   else
-    text = g_strdup (_ (
-        "no such group; there are [core], [limits], [admission] and [KIND NAME] with a KIND out of "
-        "transport, cert, auth, service, http, log"));
+    text = g_strdup (
+        _ ("no such group; there are [core], [limits], [admission], [derpmap], "
+           "[class NAME], [tenant NAME], [peer NAME] and [KIND NAME] with a KIND out of "
+           "transport, cert, auth, service, http, log"));
   config_load_refuse_group (build, group, text);
 }
 
 /* ---- instances ------------------------------------------------------------------------------- */
 
-/* `auto` among the log plugins: the one that says that it suits this process best. NULL when there
- * is none. */
-static char *
-config_load_choose_log (Build *build)
-{
-  g_auto (GStrv) names = detour_plugins_names (build->plugins, DETOUR_KIND_LOG);
-  const char *best = NULL;
-  guint highest = 0;
-
-  for (guint i = 0; names[i] != NULL; i++)
-    {
-      const DetourPlugin *plugin = detour_plugins_load (build->plugins, names[i], NULL);
-      guint suits = plugin != NULL && plugin->funcs.log->suits != NULL ? plugin->funcs.log->suits ()
-                                                                       : 0;
-
-      if (suits > highest)
-        {
-          highest = suits;
-          best = names[i];
-        }
-    }
-  return g_strdup (best);
-}
-
-static char *
-config_load_resolve_plugin (Build *build, DetourKind kind, const char *written)
-{
-  const char *kind_name = detour_kind_names[kind];
-
-  if (kind == DETOUR_KIND_LOG && strcmp (written, "auto") == 0)
-    {
-      char *chosen = config_load_choose_log (build);
-
-      if (chosen != NULL)
-        return chosen;
-    }
-  if (g_str_has_prefix (written, kind_name) && written[strlen (kind_name)] == '-')
-    return g_strdup (written);
-  return g_strconcat (kind_name, "-", written, NULL);
-}
-
+/* Names are told in the form in which the file has them, with the kind in front or without. */
 static void
 config_load_refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind,
-                           const char *plugin_name)
+                           const char *written)
 {
   const DetourMergedKey *key = detour_merged_group_find (group, "plugin");
-  g_auto (GStrv) names = detour_plugins_names (build->plugins, kind);
-  g_autofree char *quoted = detour_config_quote (plugin_name);
-  g_autofree char *there = names[0] != NULL ? g_strjoinv (", ", names)
-                                            : g_strdup (_ ("none of this kind"));
+  g_auto (GStrv) all = detour_plugins_names (build->plugins, kind);
+  g_autofree char *prefix = g_strconcat (detour_kind_names[kind], "-", NULL);
+  gsize skip = g_str_has_prefix (written, prefix) ? 0 : strlen (prefix);
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autofree char *quoted = detour_config_quote (written);
+  g_autofree char *there = NULL;
+
+  for (guint i = 0; all[i] != NULL; i++)
+    g_ptr_array_add (names, all[i] + skip);
+  g_ptr_array_add (names, NULL);
+  there = all[0] != NULL ? g_strjoinv (", ", (char **) names->pdata)
+                         : g_strdup (_ ("none of this kind"));
 
   detour_config_errors_add (build->errors, key != NULL ? key->file : group->file,
                             key != NULL ? key->line : group->line, group->name, "plugin",
@@ -272,7 +261,7 @@ config_load_read_instance (Build *build, const DetourMergedGroup *group, DetourK
   instance->name = g_strdup (name);
   instance->id = g_strconcat (detour_kind_names[kind], "/", name, NULL);
   instance->enabled = detour_settings_bool (own, "enabled");
-  instance->plugin_name = config_load_resolve_plugin (build, kind, written);
+  instance->plugin_name = detour_plugins_resolve (build->plugins, kind, written);
 
   instance->plugin = detour_plugins_load (build->plugins, instance->plugin_name, &error);
   /* A plugin may be left out of an installation; the vendor's file does not insist on it. */
@@ -289,7 +278,7 @@ config_load_read_instance (Build *build, const DetourMergedGroup *group, DetourK
        * is a slip. */
       if (instance->enabled
           && g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING))
-        config_load_refuse_plugin (build, group, kind, instance->plugin_name);
+        config_load_refuse_plugin (build, group, kind, written);
       instance->problem = g_strdup (error->message);
       instance->settings = detour_settings_new (group->name, NULL, group->file, group->line);
       return;
@@ -298,6 +287,70 @@ config_load_read_instance (Build *build, const DetourMergedGroup *group, DetourK
                                                   detour_schema_instance);
   if (instance->enabled && detour_config_errors_count (build->errors) == n_errors)
     config_load_ask_plugin (build, instance, group);
+}
+
+/* [auth] alone: which instance is meant, nobody can know. */
+static void
+config_load_refuse_nameless (Build *build, const DetourMergedGroup *group, DetourKind kind)
+{
+  const char *kind_name = detour_kind_names[kind];
+  g_auto (GStrv) names = detour_plugins_names (build->plugins, kind);
+  const char *example = names[0] != NULL ? names[0] + strlen (kind_name) + 1 : "main";
+  g_autofree char *text = NULL;
+
+  /* TRANSLATORS: a kind of plugin, and the name of one: "auth", "tailscaled". */
+  text = g_strdup_printf (_ ("the group needs a name: write [%s NAME], as in [%s %s]"), kind_name,
+                          kind_name, example);
+  config_load_refuse_group (build, group, text);
+}
+
+static void
+config_load_read_class (Build *build, const DetourMergedGroup *group, const char *name)
+{
+  if (name == NULL || !config_load_name_is_sane (name))
+    config_load_refuse_group (build, group,
+                              _ ("a class is called [class NAME] with a NAME of letters, digits, "
+                                 "\"-\", \"_\" and \".\""));
+  else
+    g_ptr_array_add (build->config->classes,
+                     detour_class_new (name, config_load_read_settings (
+                                                 build, group, detour_schema_class, NULL)));
+}
+
+static void
+config_load_read_peer (Build *build, const DetourMergedGroup *group, const char *name)
+{
+  if (name == NULL || !config_load_name_is_sane (name))
+    config_load_refuse_group (build, group,
+                              _ ("a peer is called [peer NAME] with a NAME of letters, digits, "
+                                 "\"-\", \"_\" and \".\""));
+  else
+    g_ptr_array_add (build->config->peers,
+                     detour_mesh_peer_group_new (
+                         name, config_load_read_settings (build, group, detour_schema_peer, NULL)));
+}
+
+/* Before the instances, of which its chain may name some that have no group. */
+static void
+config_load_read_tenants (Build *build)
+{
+  for (guint i = 0; i < build->merge->groups->len; i++)
+    {
+      const DetourMergedGroup *group = build->merge->groups->pdata[i];
+      g_auto (GStrv) words = g_strsplit (group->name, " ", 2);
+
+      if (strcmp (words[0], "tenant") != 0)
+        continue;
+      if (words[1] == NULL || !config_load_name_is_sane (words[1]))
+        config_load_refuse_group (build, group,
+                                  _ ("a tenant is called [tenant NAME] with a NAME of letters, "
+                                     "digits, \"-\", \"_\" and \".\""));
+      else
+        g_ptr_array_add (
+            build->config->tenants,
+            detour_tenant_group_new (
+                words[1], config_load_read_settings (build, group, detour_schema_tenant, NULL)));
+    }
 }
 
 static void
@@ -316,13 +369,16 @@ config_load_read_groups (Build *build)
         continue;
 
       if (strcmp (words[0], "peer") == 0)
-        config_load_refuse_group (
-            build, group,
-            _ ("no such group yet; this version waits for other relays and does "
-               "not connect to them"));
+        config_load_read_peer (build, group, words[1]);
+      else if (strcmp (words[0], "class") == 0)
+        config_load_read_class (build, group, words[1]);
+      else if (strcmp (words[0], "tenant") == 0)
+        continue;
       else if (!detour_kind_from_name (words[0], &kind))
         config_load_refuse_unknown_group (build, group);
-      else if (words[1] == NULL || !config_load_name_is_sane (words[1]))
+      else if (words[1] == NULL)
+        config_load_refuse_nameless (build, group, kind);
+      else if (!config_load_name_is_sane (words[1]))
         config_load_refuse_group (
             build, group,
             _ ("an instance is called [KIND NAME] with a NAME of letters, digits, "
@@ -336,13 +392,13 @@ config_load_read_groups (Build *build)
 
 /* A name in the chain without a group is the plugin of that name with nothing but its fallbacks. */
 static void
-config_load_add_instances_of_chain (Build *build)
+config_load_add_instances_of_chain (Build *build, const DetourSettings *settings)
 {
-  const char *const *chain = build->config->options.admission.chain;
+  const char *const *chain = detour_settings_list (settings, "chain");
   const char *file;
   guint line;
 
-  if (!detour_settings_origin (build->config->admission, "chain", &file, &line))
+  if (!detour_settings_origin (settings, "chain", &file, &line))
     return;
   for (; *chain != NULL; chain++)
     {
@@ -354,33 +410,6 @@ config_load_add_instances_of_chain (Build *build)
           && g_strv_contains ((const char *const *) names, plugin))
         detour_config_merge_group (build->merge, group, file, line);
     }
-}
-
-static void
-config_load_refuse_chain_name (Build *build, const char *name, const char *file, guint line)
-{
-  g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  g_autofree char *quoted = detour_config_quote (name);
-  g_autofree char *there = NULL;
-  const char *nearest;
-
-  for (guint i = 0; i < build->config->instances->len; i++)
-    {
-      DetourConfigInstance *instance = build->config->instances->pdata[i];
-
-      if (instance->kind == DETOUR_KIND_AUTH)
-        g_ptr_array_add (names, instance->name);
-    }
-  g_ptr_array_add (names, (gpointer) "open");
-  g_ptr_array_add (names, NULL);
-  nearest = detour_nearest (name, (const char *const *) names->pdata);
-  there = g_strjoinv (", ", (char **) names->pdata);
-  if (nearest != NULL)
-    detour_config_errors_add (build->errors, file, line, "admission", "chain",
-                              _ ("there is no [auth %s]; did you mean \"%s\"?"), quoted, nearest);
-  else
-    detour_config_errors_add (build->errors, file, line, "admission", "chain",
-                              _ ("there is no [auth %s]; there are %s"), quoted, there);
 }
 
 /* Says that [admission] chain is missing, and which plugins it could name. */
@@ -397,8 +426,8 @@ config_load_refuse_no_chain (Build *build, const char *file, guint line)
     detour_config_errors_add (
         build->errors, file, 0, NULL, NULL,
         _ ("there is no such file. It needs at least a line [admission] and a line chain = WORD "
-           "that says who may use this relay: %sor \"open\" for everyone. To try Detour without a "
-           "file: detourd --dev"),
+           "that says who may use this relay: %sor \"open\" for everyone. The variable "
+           "DETOUR_ADMISSION_CHAIN can say it, too. To try Detour without a file: detourd --dev"),
         offers->str);
   else
     detour_config_errors_add (build->errors, file, line, "admission", "chain",
@@ -421,24 +450,6 @@ config_load_check_admission (Build *build)
       /* A value that was refused has an error of its own. */
       if (group == NULL || detour_merged_group_find (group, "chain") == NULL || chain[0] == NULL)
         config_load_refuse_no_chain (build, file, line);
-      return;
-    }
-  for (guint i = 0; chain[i] != NULL; i++)
-    {
-      g_autofree char *id = g_strconcat ("auth/", chain[i], NULL);
-
-      for (guint j = 0; j < i; j++)
-        if (strcmp (chain[i], chain[j]) == 0)
-          detour_config_errors_add (build->errors, file, line, "admission", "chain",
-                                    _ ("\"%s\" is there twice"), chain[i]);
-      if (strcmp (chain[i], "open") == 0)
-        {
-          if (chain[1] != NULL)
-            detour_config_errors_add (build->errors, file, line, "admission", "chain",
-                                      _ ("\"open\" lets everyone in and must stand alone"));
-        }
-      else if (detour_config_find (build->config, id) == NULL)
-        config_load_refuse_chain_name (build, chain[i], file, line);
     }
 }
 
@@ -454,17 +465,30 @@ config_load_build_config (DetourConfigMerge *merge, const char *vendor_file, con
   config->core = config_load_read_fixed (&build, "core", detour_schema_core);
   config->limits = config_load_read_fixed (&build, "limits", detour_schema_limits);
   config->admission = config_load_read_fixed (&build, "admission", detour_schema_admission);
+  config->derpmap = config_load_read_fixed (&build, "derpmap", detour_schema_derpmap);
   detour_settings_fill (config->core, &config->options.core);
   detour_settings_fill (config->limits, &config->options.limits);
   detour_settings_fill (config->admission, &config->options.admission);
+  detour_settings_fill (config->derpmap, &config->options.derpmap);
 
   detour_plugins_set_directories (plugins, config->options.core.plugin_path[0] != NULL
                                                ? config->options.core.plugin_path
                                                : NULL);
-  config_load_add_instances_of_chain (&build);
+  config_load_read_tenants (&build);
+  config_load_add_instances_of_chain (&build, config->admission);
+  for (guint i = 0; i < config->tenants->len; i++)
+    config_load_add_instances_of_chain (
+        &build, ((const DetourTenantGroup *) config->tenants->pdata[i])->settings);
   config_load_read_groups (&build);
   config_load_check_admission (&build);
-  detour_config_check (config, errors);
+  detour_config_set_errors (config, errors);
+  detour_config_check_chain (config, config->admission);
+  detour_config_check (config);
+  detour_config_check_listeners (config);
+  detour_config_check_tenants (config);
+  detour_config_check_peers (config, plugins);
+  detour_config_warnings (config);
+  detour_config_set_errors (config, NULL);
 
   if (detour_config_errors_count (errors) > 0)
     g_clear_pointer (&config, detour_config_unref);
@@ -540,6 +564,7 @@ detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins,
         config_load_add_file (merge, sources->main_file, errors);
       config_load_add_drop_ins (merge, sources->main_file, errors);
     }
+  detour_config_environment_add (merge, sources->environment, errors);
   return config_load_build_config (merge, sources->vendor_file,
                                    sources->main_file != NULL ? sources->main_file : "built-in",
                                    no_file, plugins, errors);

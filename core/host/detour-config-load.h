@@ -7,12 +7,13 @@
 
 G_BEGIN_DECLS
 
-/* The files of a configuration, in the order in which they are merged. Each may be NULL. */
+/* What a configuration is made of, in the order in which it is merged. Each may be NULL. */
 typedef struct {
   const char *vendor_file;
   const char *built_in; /* text, not a path */
   const char *main_file;
   gboolean main_file_optional; /* it is no error when it does not exist */
+  const char *const *environment;
 } DetourConfigSources;
 
 /**
@@ -20,8 +21,8 @@ typedef struct {
  * @plugins: asked for the tables of the instances; plugins are loaded, never started
  * @errors: errors and warnings are added here
  *
- * Reads the files of @sources and the `conf.d` folder beside the main file, merges them key by key,
- * and checks everything, the plugins' own check() included. Main thread.
+ * Reads the files of @sources, the `conf.d` folder beside the main file and the environment, merges
+ * them key by key, and checks everything, the plugins' own check() included. Main thread.
  *
  * Returns: (transfer full) (nullable): NULL when there are errors.
  */

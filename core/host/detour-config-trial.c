@@ -12,47 +12,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "detour-address.h"
-
-#define OWN_NAME "detourd ("
-
 /* ---- the state directory --------------------------------------------------------------------- */
 
-typedef void (*TrialAdd) (DetourConfigErrors *errors, const char *file, guint line,
-                          const char *text);
-
-/* Of a key that may not be written anywhere. */
-static void
-config_trial_add (DetourConfigErrors *errors, const DetourSettings *settings, const char *key,
-                  const char *text, TrialAdd add)
+/* Some file systems, such as /proc, hold no new folders, whatever the permissions say. */
+static gboolean
+config_trial_can_hold_folders (const char *folder)
 {
-  g_autoptr (GError) error = NULL;
-  const char *file = NULL;
-  guint line = 0;
+  g_autofree char *trial = g_build_filename (folder, ".detour-XXXXXX", NULL);
 
-  detour_settings_origin (settings, key, &file, &line);
-  detour_settings_error (settings, key, &error, "%s", text);
-  add (errors, file, line, error->message);
-}
-
-static void
-config_trial_complain (DetourConfigErrors *errors, const DetourSettings *settings, const char *key,
-                       const char *text)
-{
-  config_trial_add (errors, settings, key, text, detour_config_errors_add_line);
-}
-
-static void
-config_trial_warn (DetourConfigErrors *errors, const DetourSettings *settings, const char *key,
-                   const char *text)
-{
-  config_trial_add (errors, settings, key, text, detour_config_errors_warn_line);
+  return g_mkdtemp (trial) != NULL && rmdir (trial) == 0;
 }
 
 /* It is there and may be written, or the folder that is to hold it is and may. */
 static void
-config_trial_check_state (const DetourConfig *config, const char *path, gboolean sure,
-                          DetourConfigErrors *errors)
+config_trial_check_state (const DetourConfig *config, const char *path, gboolean sure)
 {
   g_autofree char *folder = g_strdup (path);
   g_autofree char *text = NULL;
@@ -70,7 +43,13 @@ config_trial_check_state (const DetourConfig *config, const char *path, gboolean
   else if (!S_ISDIR (st.st_mode))
     text = g_strdup_printf (_ ("%s is not a directory"), folder);
   else if (faccessat (AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0)
-    return;
+    {
+      if (strcmp (folder, path) == 0 || config_trial_can_hold_folders (folder))
+        return;
+      text = g_strdup_printf (_ ("%s cannot be made in %s: %s; name a folder on a file system that "
+                                 "can hold it"),
+                              path, folder, g_strerror (errno));
+    }
   else if (strcmp (folder, path) == 0)
     text = g_strdup_printf (
         _ ("%s cannot be written by user %u: %s; the user that the relay runs as "
@@ -82,35 +61,31 @@ config_trial_check_state (const DetourConfig *config, const char *path, gboolean
            "root, and give it to the user that the relay runs as"),
         path, (guint) geteuid (), folder);
   if (sure)
-    config_trial_complain (errors, config->core, "state-directory", text);
+    detour_settings_complain (config->core, "state-directory", "%s", text);
   else
-    config_trial_warn (errors, config->core, "state-directory", text);
+    detour_settings_warn (config->core, "state-directory", "%s", text);
 }
 
 /* ---- transports ------------------------------------------------------------------------------ */
 
 static void
-config_trial_check_transports (const DetourConfig *config, DetourConfigErrors *errors)
+config_trial_check_transports (const DetourConfig *config)
 {
   const char *const *path = config->options.core.plugin_path;
   g_autofree char *where = g_strjoinv (", ", (GStrv) path);
-  g_autofree char *text = NULL;
 
-  for (guint i = 0; i < config->instances->len; i++)
-    {
-      const DetourConfigInstance *instance = config->instances->pdata[i];
-
-      if (instance->kind == DETOUR_KIND_TRANSPORT && instance->enabled && instance->plugin != NULL)
-        return;
-    }
+  if (detour_config_has_kind (config, DETOUR_KIND_TRANSPORT))
+    return;
   if (path[0] != NULL)
-    text = g_strdup_printf (_ ("no transport is found in %s, so nothing would listen; the plugins "
-                               "that come with Detour are left out by this key unless it names "
-                               "their folder, too"),
-                            where);
+    detour_settings_complain (
+        config->core, "plugin-path",
+        _ ("no transport is found in %s, so nothing would listen; the plugins "
+           "that come with Detour are left out by this key unless it names "
+           "their folder, too"),
+        where);
   else
-    text = g_strdup (_ ("no [transport NAME] is enabled, so nothing would listen"));
-  config_trial_complain (errors, config->core, "plugin-path", text);
+    detour_settings_complain (config->core, "plugin-path",
+                              _ ("no [transport NAME] is enabled, so nothing would listen"));
 }
 
 /* ---- ports ----------------------------------------------------------------------------------- */
@@ -128,7 +103,7 @@ config_trial_remedy (int number, guint port, gboolean udp, const char *owner)
     return g_strdup ("");
   if (owner != NULL)
     return g_strdup_printf (_ ("; %s has the port"), owner);
-  return g_strdup_printf (_ ("; who has the port is told to root by: ss -l%cnp sport = :%u"),
+  return g_strdup_printf (_ ("; to see who has the port, as root: ss -l%cnp sport = :%u"),
                           udp ? 'u' : 't', port);
 }
 
@@ -140,12 +115,10 @@ detour_config_bind_remedy (int number, guint port, gboolean udp)
   return config_trial_remedy (number, port, udp, owner);
 }
 
-/* 0, or the errno of bind() or listen(). */
 static int
-config_trial_bind (const struct sockaddr_storage *address, socklen_t len, gboolean dual,
-                   gboolean udp)
+config_trial_bind (const struct sockaddr *address, socklen_t len, gboolean dual, gboolean udp)
 {
-  int fd = socket (address->ss_family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+  int fd = socket (address->sa_family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
   const int on = 1, off = 0;
   int number = 0;
 
@@ -153,16 +126,28 @@ config_trial_bind (const struct sockaddr_storage *address, socklen_t len, gboole
     return errno;
   if (!udp)
     setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (address->ss_family == AF_INET6)
+  if (address->sa_family == AF_INET6)
     setsockopt (fd, IPPROTO_IPV6, IPV6_V6ONLY, dual ? &off : &on, sizeof on);
-  if (bind (fd, (const struct sockaddr *) address, len) < 0 || (!udp && listen (fd, 1) < 0))
+  if (bind (fd, address, len) < 0 || (!udp && listen (fd, 1) < 0))
     number = errno;
   close (fd);
   return number;
 }
 
-/* Where the listener of @settings would bind @address; *@dual: for both families. FALSE for a name,
- * which is looked up only as the relay starts, and for a Unix socket, which is made anew by it. */
+int
+detour_config_try_bind (const struct sockaddr *address, socklen_t len, gboolean dual, gboolean udp)
+{
+  struct sockaddr_in any = { .sin_family = AF_INET };
+  int number = config_trial_bind (address, len, dual, udp);
+
+  if (number != EAFNOSUPPORT || !dual)
+    return number;
+  /* On a host without IPv6, all addresses are those of IPv4. */
+  any.sin_port = ((const struct sockaddr_in6 *) (const void *) address)->sin6_port;
+  return config_trial_bind ((const struct sockaddr *) &any, sizeof any, FALSE, udp);
+}
+
+/* Where the listener of @settings would bind @address; *@dual: for both families. */
 static gboolean
 config_trial_find_sockaddr (const DetourSettings *settings, const DetourAddress *address,
                             struct sockaddr_storage *out, socklen_t *len, gboolean *dual)
@@ -185,23 +170,54 @@ config_trial_find_sockaddr (const DetourSettings *settings, const DetourAddress 
   return TRUE;
 }
 
-static void
-config_trial_check_port (const DetourSettings *settings, const char *key, const char *text,
-                         gboolean udp, gboolean any_port, DetourConfigErrors *errors)
+gboolean
+detour_config_try_listener (const DetourConfigListener *listener, const DetourAddress *address,
+                            int *number)
 {
   struct sockaddr_storage storage;
+  socklen_t len;
+  gboolean dual;
+
+  if (!config_trial_find_sockaddr (listener->instance->settings, address, &storage, &len, &dual))
+    return FALSE;
+  *number = detour_config_try_bind ((const struct sockaddr *) &storage, len, dual, listener->udp);
+  return TRUE;
+}
+
+/* A warning only: the service manager may make the folder as it starts the relay. */
+static void
+config_trial_check_folder (const DetourSettings *settings, const char *key,
+                           const DetourAddress *address)
+{
+  g_autofree char *folder = g_path_get_dirname (address->path);
+
+  if (!g_file_test (folder, G_FILE_TEST_IS_DIR))
+    detour_settings_warn (settings, key,
+                          _ ("unix:%s: there is no folder %s; it has to be there when the relay "
+                             "starts, and the relay does not make it"),
+                          address->path, folder);
+}
+
+static void
+config_trial_check_port (const DetourConfigListener *listener, gboolean any_port)
+{
+  const DetourSettings *settings = listener->instance->settings;
+  const char *key = listener->key->key, *text = listener->text;
   g_autofree char *owner = NULL;
   g_autofree char *remedy = NULL;
   g_autofree char *message = NULL;
   DetourAddress address;
-  gboolean dual;
-  socklen_t len;
   int number;
 
-  if (!detour_address_parse (text, &address, NULL)
-      || !config_trial_find_sockaddr (settings, &address, &storage, &len, &dual))
+  if (!detour_address_parse (text, &address, NULL))
     return;
-  number = config_trial_bind (&storage, len, dual, udp);
+  if (address.path[0] != '\0')
+    {
+      config_trial_check_folder (settings, key, &address);
+      return;
+    }
+  if (!detour_config_try_listener (listener, &address, &number))
+    return;
   if (number == 0 || number == EAFNOSUPPORT || (number == EACCES && any_port))
     return;
   if (number == EADDRNOTAVAIL)
@@ -212,62 +228,36 @@ config_trial_check_port (const DetourSettings *settings, const char *key, const 
                             text);
       return;
     }
-  owner = number == EADDRINUSE ? detour_port_owner (address.port, udp) : NULL;
+  owner = number == EADDRINUSE ? detour_port_owner (address.port, listener->udp) : NULL;
   /* The relay that runs has its own ports. */
-  if (owner != NULL && g_str_has_prefix (owner, OWN_NAME))
+  if (owner != NULL && g_str_has_prefix (owner, DETOUR_PORT_OWNER_RELAY))
     return;
-  remedy = config_trial_remedy (number, address.port, udp, owner);
+  remedy = config_trial_remedy (number, address.port, listener->udp, owner);
   message = g_strdup_printf ("%s: %s%s", text, g_strerror (number), remedy);
   /* The service has the privilege, and whoever checks its configuration needs none. A port whose
    * owner this user may not see can be that of the running relay. */
   if (number == EACCES || (number == EADDRINUSE && owner == NULL))
-    config_trial_warn (errors, settings, key, message);
+    detour_settings_warn (settings, key, "%s", message);
   else
-    config_trial_complain (errors, settings, key, message);
-}
-
-static void
-config_trial_check_ports (const DetourConfigInstance *instance, const DetourConfigKey *key,
-                          gboolean any_port, DetourConfigErrors *errors)
-{
-  gboolean udp = (key->flags & DETOUR_CONFIG_LISTEN_UDP) != 0;
-  const char *one[] = { NULL, NULL };
-  const char *const *list = one;
-
-  if ((key->flags & DETOUR_CONFIG_LIST) != 0)
-    list = detour_settings_list (instance->settings, key->key);
-  else
-    one[0] = detour_settings_string (instance->settings, key->key);
-  for (; *list != NULL; list++)
-    config_trial_check_port (instance->settings, key->key, *list, udp, any_port, errors);
-}
-
-static void
-config_trial_check_instance (const DetourConfigInstance *instance, gboolean any_port,
-                             DetourConfigErrors *errors)
-{
-  detour_settings_set_errors (instance->settings, errors);
-  for (const DetourConfigKey *key = instance->plugin->config; key != NULL && key->key != NULL;
-       key++)
-    if ((key->flags & (DETOUR_CONFIG_LISTEN_TCP | DETOUR_CONFIG_LISTEN_UDP)) != 0)
-      config_trial_check_ports (instance, key, any_port, errors);
-  detour_settings_set_errors (instance->settings, NULL);
+    detour_settings_complain (settings, key, "%s", message);
 }
 
 void
 detour_config_try (const DetourConfig *config, const char *state_directory, gboolean any_port,
                    DetourConfigErrors *errors)
 {
+  g_autoptr (GArray) listeners = detour_config_listeners (config);
   /* Another user can read the files and still not be the one that the relay runs as. */
   gboolean sure = any_port || geteuid () == 0;
 
-  config_trial_check_state (config, state_directory, sure, errors);
-  config_trial_check_transports (config, errors);
-  for (guint i = 0; i < config->instances->len; i++)
+  detour_config_set_errors (config, errors);
+  config_trial_check_state (config, state_directory, sure);
+  config_trial_check_transports (config);
+  for (guint i = 0; i < listeners->len; i++)
     {
-      const DetourConfigInstance *instance = config->instances->pdata[i];
+      const DetourConfigListener *listener = &g_array_index (listeners, DetourConfigListener, i);
 
-      if (instance->enabled && instance->plugin != NULL)
-        config_trial_check_instance (instance, any_port, errors);
+      config_trial_check_port (listener, any_port);
     }
+  detour_config_set_errors (config, NULL);
 }

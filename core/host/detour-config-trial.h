@@ -2,6 +2,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <sys/socket.h>
+
+#include "detour-address.h"
 #include "detour-config-errors.h"
 #include "detour-config.h"
 
@@ -19,6 +22,26 @@ G_BEGIN_DECLS
  */
 void detour_config_try (const DetourConfig *config, const char *state_directory, gboolean any_port,
                         DetourConfigErrors *errors);
+
+/* What detour_port_owner() begins with when the port is that of a relay. */
+#define DETOUR_PORT_OWNER_RELAY "detourd ("
+
+/* 0, or the errno with which @address cannot be had at the moment; it is given back at once. @dual:
+ * @address is that of all addresses of IPv6, and those of IPv4 are wanted, too; on a host without
+ * IPv6, those alone. */
+int detour_config_try_bind (const struct sockaddr *address, socklen_t len, gboolean dual,
+                            gboolean udp);
+
+/**
+ * detour_config_try_listener:
+ * @address: that of @listener, parsed
+ * @number: (out): as of detour_config_try_bind(), with the families that the listener would have
+ *
+ * Returns: FALSE where nothing can be tried: for a name, which is looked up only as the relay
+ *   starts, for a Unix socket, which is made anew by it, and for a port that the system chooses.
+ */
+gboolean detour_config_try_listener (const DetourConfigListener *listener,
+                                     const DetourAddress *address, int *number);
 
 /* A remedy for bind() that failed with @number at @port, to stand behind its text: begins with
  * "; ", or is empty. Free with g_free(). */

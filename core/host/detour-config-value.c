@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "detour-address.h"
+#include "detour-config-credentials.h"
 #include "detour-config-errors.h"
 #include "detour-nearest.h"
 
@@ -38,23 +39,6 @@ detour_config_type_name (DetourConfigType type)
   };
 
   return (guint) type < G_N_ELEMENTS (names) ? names[type] : NULL;
-}
-
-static gboolean config_value_refuse (GError **error, const char *text, const char *format, ...)
-    G_GNUC_PRINTF (3, 4);
-
-static gboolean
-config_value_refuse (GError **error, const char *text, const char *format, ...)
-{
-  g_autofree char *quoted = detour_config_quote (text);
-  g_autofree char *what = NULL;
-  va_list args;
-
-  va_start (args, format);
-  what = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error (error, DETOUR_CONFIG_ERROR, DETOUR_CONFIG_ERROR_VALUE, "\"%s\" %s", quoted, what);
-  return FALSE;
 }
 
 /* Digits and one of the units, nothing else. */
@@ -121,7 +105,7 @@ config_value_parse_bool (const char *text, guint64 *out, GError **error)
           *out = value;
           return TRUE;
         }
-  return config_value_refuse (
+  return detour_config_refuse_value (
       error, text, _ ("is neither true nor false; write true, yes, on, false, no or off"));
 }
 
@@ -149,22 +133,23 @@ config_value_parse_number (const DetourConfigKey *key, const char *text, guint64
     {
     case DETOUR_CONFIG_DURATION:
       if (!config_value_parse_scaled (text, duration_units, out) || *out > G_MAXINT64 / 1000)
-        return config_value_refuse (error, text, _ ("is not a duration; write 2s, 500ms, 10m%s"),
-                                    off);
+        return detour_config_refuse_value (error, text,
+                                           _ ("is not a duration; write 2s, 500ms, 10m%s"), off);
       break;
     case DETOUR_CONFIG_SIZE:
       if (!config_value_parse_scaled (text, size_units, out))
-        return config_value_refuse (error, text, _ ("is not a size; write 4096, 64K, 2M, 1G%s"),
-                                    off);
+        return detour_config_refuse_value (error, text,
+                                           _ ("is not a size; write 4096, 64K, 2M, 1G%s"), off);
       break;
     case DETOUR_CONFIG_RATE:
       if (!config_value_parse_scaled (text, size_units, out))
-        return config_value_refuse (
+        return detour_config_refuse_value (
             error, text, _ ("is not a rate; write bytes a second: 65536, 512K, 2M%s"), off);
       break;
     default:
       if (!g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, out, NULL))
-        return config_value_refuse (error, text, _ ("is not a number; write digits only%s"), off);
+        return detour_config_refuse_value (error, text, _ ("is not a number; write digits only%s"),
+                                           off);
       break;
     }
 
@@ -175,8 +160,8 @@ config_value_parse_number (const DetourConfigKey *key, const char *text, guint64
       g_autofree char *min = detour_config_format_number (key->type, key->min);
       g_autofree char *max = detour_config_format_number (key->type, key->max);
 
-      return config_value_refuse (error, text, _ ("is out of range; it goes from %s to %s%s"), min,
-                                  max, off);
+      return detour_config_refuse_value (
+          error, text, _ ("is out of range; it goes from %s to %s%s"), min, max, off);
     }
   return TRUE;
 }
@@ -193,9 +178,9 @@ config_value_check_enum (const DetourConfigKey *key, const char *text, GError **
   nearest = detour_nearest (text, (const char *const *) words);
   all = g_strjoinv (", ", words);
   if (nearest != NULL)
-    return config_value_refuse (error, text, _ ("is not one of %s; did you mean \"%s\"?"), all,
-                                nearest);
-  return config_value_refuse (error, text, _ ("is not one of %s"), all);
+    return detour_config_refuse_value (error, text, _ ("is not one of %s; did you mean \"%s\"?"),
+                                       all, nearest);
+  return detour_config_refuse_value (error, text, _ ("is not one of %s"), all);
 }
 
 /* Checks one value that stays text; its escapes are resolved already. */
@@ -209,8 +194,8 @@ config_value_check_string (const DetourConfigKey *key, const char *text, GError 
     {
     case DETOUR_CONFIG_PATH:
       if (!g_path_is_absolute (text))
-        return config_value_refuse (error, text,
-                                    _ ("is not an absolute path; it must begin with \"/\""));
+        return detour_config_refuse_value (error, text,
+                                           _ ("is not an absolute path; it must begin with \"/\""));
       return TRUE;
     case DETOUR_CONFIG_ENUM:
       return config_value_check_enum (key, text, error);
@@ -223,10 +208,15 @@ config_value_check_string (const DetourConfigKey *key, const char *text, GError 
     }
 }
 
+/* Checks *@text, one value, and puts what a path stands for in its place. */
 static gboolean
-config_value_check_one (const DetourConfigKey *key, const char *text, guint64 *number,
-                        GError **error)
+config_value_check_one (const DetourConfigKey *key, char **text_at, guint64 *number, GError **error)
 {
+  const char *text;
+
+  if (key->type == DETOUR_CONFIG_PATH && !detour_config_credentials_expand (text_at, error))
+    return FALSE;
+  text = *text_at;
   switch (key->type)
     {
     case DETOUR_CONFIG_BOOL:
@@ -264,9 +254,10 @@ config_value_unescape (const char **text, char separator, const char *whole, GEr
       if (code == NULL)
         {
           g_string_free (out, TRUE);
-          config_value_refuse (error, whole,
-                               _ ("has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ "
-                                  "\\; \\, \\\" \\#"));
+          detour_config_refuse_value (
+              error, whole,
+              _ ("has a \"\\\" that means nothing; there are \\s \\n \\t \\r \\\\ "
+                 "\\; \\, \\\" \\#"));
           return NULL;
         }
       g_string_append_c (out, meanings[code - codes]);
@@ -300,9 +291,9 @@ config_value_parse_list (const DetourConfigKey *key, const char *text, DetourCon
       value = config_value_unescape (&p, ';', text, error);
       if (value == NULL)
         return FALSE;
-      g_ptr_array_add (values, value);
-      if (!config_value_check_one (key, value, &out->number, &problem))
+      if (!config_value_check_one (key, &value, &out->number, &problem))
         g_string_append_printf (problems, "%s%s", problems->len > 0 ? "; " : "", problem->message);
+      g_ptr_array_add (values, value);
     }
   out->number = 0;
   if (problems->len > 0)
@@ -347,14 +338,16 @@ config_value_check_form (const DetourConfigKey *key, const char *text, GError **
   gsize n = strlen (text);
 
   if (n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n - 1] == text[0])
-    return config_value_refuse (error, text, _ ("is in quotes; write the value without them"));
+    return detour_config_refuse_value (error, text,
+                                       _ ("is in quotes; write the value without them"));
   if (config_value_has_comment (text, list ? "#" : "#;"))
-    return config_value_refuse (error, text,
-                                _ ("has a comment behind it; a comment needs a line of its own, "
-                                   "and \\# stands for a # that "
-                                   "belongs to the value"));
+    return detour_config_refuse_value (
+        error, text,
+        _ ("has a comment behind it; a comment needs a line of its own, "
+           "and \\# stands for a # that "
+           "belongs to the value"));
   if (list && config_value_has_bare_comma (text))
-    return config_value_refuse (
+    return detour_config_refuse_value (
         error, text,
         _ ("has a comma; the values of a list are separated by \";\", and \\, stands for a comma "
            "that belongs to one"));
@@ -375,7 +368,7 @@ detour_config_value_parse (const DetourConfigKey *key, const char *text, DetourC
     return config_value_parse_list (key, text, out, error);
 
   plain = config_value_unescape (&p, '\0', text, error);
-  if (plain == NULL || !config_value_check_one (key, plain, &out->number, error))
+  if (plain == NULL || !config_value_check_one (key, &plain, &out->number, error))
     return FALSE;
   out->string = g_steal_pointer (&plain);
   return TRUE;

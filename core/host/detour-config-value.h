@@ -21,7 +21,8 @@ typedef struct {
  * @text: as written in the file, valid UTF-8
  * @out: (out): cleared with detour_config_value_clear()
  *
- * Pure. @error says what was found and what was expected, without the place.
+ * Pure, but for a path that begins with the folder of credentials, see
+ * detour-config-credentials.h. @error says what was found and what was expected, without the place.
  */
 gboolean detour_config_value_parse (const DetourConfigKey *key, const char *text,
                                     DetourConfigValue *out, GError **error);

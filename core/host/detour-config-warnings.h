@@ -6,7 +6,7 @@
 
 G_BEGIN_DECLS
 
-/* Lines with their place, as those of errors; NULL-terminated. Main thread. */
-GStrv detour_config_warnings (const DetourConfig *config);
+/* Warnings go where detour_config_set_errors() has said. Main thread. */
+void detour_config_warnings (const DetourConfig *config);
 
 G_END_DECLS

@@ -2,9 +2,12 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "detour-classes.h"
+#include "detour-mesh-peer.h"
 #include "detour-plugins.h"
 #include "detour-schema.h"
 #include "detour-settings.h"
+#include "detour-tenants.h"
 
 G_BEGIN_DECLS
 
@@ -27,10 +30,15 @@ typedef struct {
     DetourCoreOptions core;
     DetourLimits limits;
     DetourAdmissionOptions admission;
+    DetourMapOptions derpmap;
   } options;
   DetourSettings *core;
   DetourSettings *limits;
   DetourSettings *admission;
+  DetourSettings *derpmap;
+  GPtrArray *classes;   /* DetourClass, in the order of the files */
+  GPtrArray *tenants;   /* DetourTenantGroup, likewise */
+  GPtrArray *peers;     /* DetourMeshPeerGroup, likewise */
   GPtrArray *instances; /* DetourConfigInstance, in the order of the files */
 } DetourConfig;
 
@@ -44,6 +52,24 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourConfig, detour_config_unref)
 
 /* @id: "KIND/NAME"; NULL when there is none. */
 DetourConfigInstance *detour_config_find (const DetourConfig *self, const char *id);
+
+/* One address that an instance listens at. */
+typedef struct {
+  const DetourConfigInstance *instance;
+  const DetourConfigKey *key; /* that has it */
+  const char *text;           /* as it is written */
+  gboolean udp;
+} DetourConfigListener;
+
+/* Those of all instances that are enabled and have their plugin, in the order of the files. Array
+ * of DetourConfigListener, valid as long as @self; free with g_array_unref(). */
+GArray *detour_config_listeners (const DetourConfig *self);
+
+/* Whether an instance of @kind is enabled and has its plugin. */
+gboolean detour_config_has_kind (const DetourConfig *self, DetourKind kind);
+
+/* detour_settings_set_errors() of all groups. */
+void detour_config_set_errors (const DetourConfig *self, DetourConfigErrors *errors);
 
 /* Where the daemon keeps its state; free with g_free(). */
 char *detour_config_state_directory (const DetourConfig *self);

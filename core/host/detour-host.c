@@ -8,6 +8,7 @@
 
 #include "detour-log.h"
 #include "detour-mailbox.h"
+#include "detour-mesh-report.h"
 
 const char *
 detour_host_instance (DetourHost *host)
@@ -27,6 +28,12 @@ detour_host_state_directory (DetourHost *host)
   return host->context->state_directory;
 }
 
+const char *
+detour_host_locale_directory (DetourHost *host)
+{
+  return host->context->locale_directory;
+}
+
 const guint8 *
 detour_host_server_key (DetourHost *host)
 {
@@ -36,7 +43,10 @@ detour_host_server_key (DetourHost *host)
 gboolean
 detour_host_is_ready (DetourHost *host)
 {
-  return g_atomic_int_get (&host->context->ready);
+  /* Who fetches certificates is asked by their authority over listeners, which are there. */
+  return g_atomic_int_get (&host->context->ready)
+      && (detour_instance_kind (host) == DETOUR_KIND_CERT
+          || !g_atomic_int_get (&host->context->lacks_cert));
 }
 
 static void
@@ -150,9 +160,10 @@ host_show_metric (DetourHost *host, const DetourMetric *wanted, DetourMetricType
   if (entry == NULL)
     {
       entry = g_new0 (DetourInstanceMetric, 1);
-      entry->metric = metric;
       g_ptr_array_add (host->metrics, entry);
     }
+  /* One that the program before had counted has no unit and no help. */
+  entry->metric = metric;
   entry->is_shown = TRUE;
   g_mutex_unlock (&host->lock);
   return entry;
@@ -224,6 +235,34 @@ detour_host_listen (DetourHost *host, const DetourSettings *settings,
 }
 
 gboolean
+detour_host_listens (DetourHost *host, guint port, gboolean secure)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  return hooks->listens != NULL && hooks->listens (host->context->hooks_data, port, secure);
+}
+
+gboolean
+detour_host_serves_pages (DetourHost *host)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  return hooks->serves_pages != NULL && hooks->serves_pages (host->context->hooks_data);
+}
+
+int
+detour_host_open_control (DetourHost *host, GError **error)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  if (hooks->open_control != NULL)
+    return hooks->open_control (host->context->hooks_data, error);
+  g_set_error (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_BROKEN,
+               "there is nothing here that could be asked");
+  return -1;
+}
+
+gboolean
 detour_host_add_routes (DetourHost *host, const DetourHttpRoute *routes, gpointer user,
                         GError **error)
 {
@@ -254,10 +293,32 @@ detour_host_dial (DetourHost *host, const DetourDialSpec *spec, const DetourLink
 }
 
 void
+detour_host_link_stats (DetourHost *host, DetourLink *link, DetourLinkStats *stats)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  *stats = (DetourLinkStats) { FALSE };
+  if (hooks->link_stats != NULL)
+    hooks->link_stats (host->context->hooks_data, link, stats);
+}
+
+DetourLink *
+detour_host_find_link (DetourHost *host, const char *name, const DetourLinkFuncs *funcs,
+                       gpointer user)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  if (hooks->find_link == NULL)
+    return NULL;
+  return hooks->find_link (host->context->hooks_data, host, name, funcs, user);
+}
+
+void
 detour_host_hang_up (DetourHost *host, DetourLink *link)
 {
   const DetourHostHooks *hooks = host->context->hooks;
 
+  detour_instance_mesh_keep (host, link);
   if (hooks->hang_up != NULL)
     hooks->hang_up (host->context->hooks_data, host, link);
 }
@@ -284,6 +345,38 @@ host_release_certs (gpointer owner, gpointer thing)
   detour_cert_store_publish (thing, ((DetourHost *) owner)->id, NULL, 0);
 }
 
+static void
+host_tell_certs (DetourHost *host)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  if (hooks->certs_changed != NULL)
+    hooks->certs_changed (host->context->hooks_data);
+}
+
+static void
+host_release_expectation (gpointer owner, gpointer thing)
+{
+  DetourHost *host = owner;
+
+  if (detour_cert_store_expect (thing, host->id, FALSE))
+    host_tell_certs (host);
+}
+
+void
+detour_host_expect_certs (DetourHost *host)
+{
+  detour_cert_store_expect (host->context->certs, host->id, TRUE);
+  detour_instance_hold (host, DETOUR_HOLD_FOR_RUN, host_release_expectation, host,
+                        host->context->certs);
+}
+
+gboolean
+detour_host_is_cert_expected (DetourHost *host, const char *instance)
+{
+  return detour_cert_store_is_expected (host->context->certs, instance);
+}
+
 void
 detour_host_publish_certs (DetourHost *host, DetourCert *const *certs, guint n)
 {
@@ -294,6 +387,8 @@ detour_host_publish_certs (DetourHost *host, DetourCert *const *certs, guint n)
       detour_cert_store_publish (host->context->certs, host->id, certs, n);
       detour_instance_hold (host, DETOUR_HOLD_OVER_RESTART, host_release_certs, host,
                             host->context->certs);
+      /* Whoever waits is told when the certificate is there. */
+      detour_instance_let_go (host, host_release_expectation, host, host->context->certs);
     }
   detour_instance_changed (host, FALSE);
 }
@@ -306,15 +401,47 @@ detour_host_cert_generation (DetourHost *host)
 
 DetourCert *
 detour_host_find_cert (DetourHost *host, const char *instance, const char *sni,
-                       const struct sockaddr *local, const char *const *alpn)
+                       const struct sockaddr *local)
 {
-  return detour_cert_store_find_offered (host->context->certs, instance, sni, local, alpn);
+  return detour_cert_store_find (host->context->certs, instance, sni, local);
 }
 
-char **
-detour_host_cert_protocols (DetourHost *host)
+static void
+host_release_challenges (gpointer owner, gpointer thing)
 {
-  return detour_cert_store_protocols (host->context->certs);
+  detour_challenges_withdraw_all (thing, ((DetourHost *) owner)->id);
+}
+
+gboolean
+detour_host_present_challenge (DetourHost *host, const char *type, const char *identifier,
+                               const char *token, const char *key_authorization, GError **error)
+{
+  DetourChallenges *challenges = host->context->challenges;
+
+  if (!detour_challenges_present (challenges, host->id, type, identifier, token, key_authorization,
+                                  g_get_monotonic_time (), error))
+    return FALSE;
+  detour_instance_hold (host, DETOUR_HOLD_FOR_RUN, host_release_challenges, host, challenges);
+  return TRUE;
+}
+
+void
+detour_host_withdraw_challenge (DetourHost *host, const char *type, const char *identifier,
+                                const char *token)
+{
+  detour_challenges_withdraw (host->context->challenges, host->id, type, identifier, token);
+}
+
+char *
+detour_host_find_http_challenge (DetourHost *host, const char *token)
+{
+  return detour_challenges_find_http (host->context->challenges, token, g_get_monotonic_time ());
+}
+
+gboolean
+detour_host_find_tls_challenge (DetourHost *host, const char *sni, DetourTlsChallenge *out)
+{
+  return detour_challenges_find_tls (host->context->challenges, sni, g_get_monotonic_time (), out);
 }
 
 void
@@ -324,6 +451,24 @@ detour_host_auth_changed (DetourHost *host)
 
   if (hooks->auth_changed != NULL)
     hooks->auth_changed (host->context->hooks_data, host);
+}
+
+void
+detour_host_auth_rekeyed (DetourHost *host, const guint8 *before, const guint8 *after)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  if (hooks->auth_rekeyed != NULL)
+    hooks->auth_rekeyed (host->context->hooks_data, before, after);
+}
+
+void
+detour_host_auth_revoked (DetourHost *host, const guint8 *key)
+{
+  const DetourHostHooks *hooks = host->context->hooks;
+
+  if (hooks->auth_revoked != NULL)
+    hooks->auth_revoked (host->context->hooks_data, host, key);
 }
 
 static void

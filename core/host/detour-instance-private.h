@@ -3,10 +3,12 @@
 #pragma once
 
 #include "detour-cert-store.h"
+#include "detour-challenges.h"
 #include "detour-channel-table.h"
 #include "detour-config.h"
 #include "detour-instance.h"
 #include "detour-mailbox.h"
+#include "detour-record.h"
 
 G_BEGIN_DECLS
 
@@ -14,10 +16,14 @@ G_BEGIN_DECLS
 typedef struct {
   char *hostname; /* NULL: not set */
   char *state_directory;
+  char *locale_directory;
   guint8 server_key[DETOUR_KEY_SIZE]; /* public */
   int ready;                          /* atomic */
+  int lacks_cert; /* atomic: nobody could log in, as there is no certificate yet */
   DetourCertStore *certs;
+  DetourChallenges *challenges;
   DetourChannelTable *channels;
+  const GPtrArray *peers; /* DetourMeshPeerGroup, of the configuration in force */
   const DetourHostHooks *hooks;
   gpointer hooks_data;
 } DetourHostContext;
@@ -39,6 +45,7 @@ struct _DetourHost {
   char *plugin_name;
   DetourKind kind;
   gboolean enabled; /* by the configuration */
+  gboolean starts;  /* with the daemon: as that says, or as somebody had switched it */
 
   const DetourPlugin *plugin; /* NULL: @problem */
   char *problem;
@@ -47,11 +54,15 @@ struct _DetourHost {
   DetourInstanceState state;
   gint64 since_us;
   char *error;
-  gpointer self; /* from start(); NULL unless it runs */
+  gpointer self;  /* from start(); NULL unless it runs */
+  GBytes *frozen; /* for its first start; NULL: nothing */
   DetourHoldings holdings;
   char *socket_protocol; /* of what it opened itself; NULL: nothing */
   GStrv socket_addresses;
-  GPtrArray *auth_calls; /* DetourAuthCall that nobody answered yet */
+  GPtrArray *auth_calls;    /* DetourAuthCall that nobody answered yet */
+  GPtrArray *cert_reports;  /* DetourCertReport */
+  GPtrArray *mesh_reports;  /* DetourMeshReport */
+  GPtrArray *cert_renewals; /* DetourCertRenewal that nobody answered yet */
 
   DetourMailbox *mailbox; /* any thread; closed unless the plugin's start() began */
   int trouble_is_posted;  /* atomic */
@@ -77,11 +88,29 @@ void detour_instance_reload (DetourInstance *self);
 /* DISABLED rather than STOPPED from now on, or the other way round; must not run. */
 void detour_instance_set_enabled (DetourInstance *self, gboolean enabled);
 
+/* In detour-instance-carry.c: an item with what its plugin freezes, and one with what it has
+ * counted. */
+void detour_instance_write_memory (const DetourInstance *self, DetourRecord *out, guint16 tag);
+void detour_instance_write_counters (DetourInstance *self, DetourRecord *out, guint16 tag);
+/* Of such an item; free with g_free(). NULL: it is damaged. */
+char *detour_instance_read_id (const DetourRecordItem *item);
+/* Before its first start. FALSE: it is damaged from some place on. */
+gboolean detour_instance_read (DetourInstance *self, const DetourRecordItem *item);
+/* It runs now. */
+void detour_instance_thaw (DetourInstance *self);
+
 /* As detour_host_add_routes(). */
 gboolean detour_instance_add_routes (DetourInstance *self, const DetourHttpRoute *routes,
                                      gpointer user, GError **error);
 
 /* Answers all open questions with UNAVAILABLE; answers that come later are dropped. */
 void detour_auth_call_abandon_all (DetourInstance *self);
+
+/* An empty array of DetourCertReport. */
+GPtrArray *detour_cert_reports_new (void);
+/* An empty array of DetourMeshReport. */
+GPtrArray *detour_mesh_reports_new (void);
+/* Answers all renewals that wait with an error; outcomes that come later are dropped. */
+void detour_cert_renewal_abandon_all (DetourInstance *self);
 
 G_END_DECLS

@@ -39,6 +39,9 @@ detour_instance_new (DetourHostContext *context, const DetourConfigInstance *con
   self->kind = config->kind;
   self->metrics = g_ptr_array_new_with_free_func (g_free);
   self->auth_calls = g_ptr_array_new ();
+  self->cert_reports = detour_cert_reports_new ();
+  self->mesh_reports = detour_mesh_reports_new ();
+  self->cert_renewals = g_ptr_array_new ();
   detour_holdings_init (&self->holdings);
   self->mailbox = detour_mailbox_new ();
   detour_mailbox_close (self->mailbox);
@@ -57,9 +60,14 @@ detour_instance_free (DetourInstance *self)
   detour_holdings_clear (&self->holdings);
   detour_mailbox_free (self->mailbox);
   detour_auth_call_abandon_all (self);
+  detour_cert_renewal_abandon_all (self);
   detour_instance_changed (self, TRUE);
   g_ptr_array_unref (self->auth_calls);
+  g_ptr_array_unref (self->cert_reports);
+  g_ptr_array_unref (self->mesh_reports);
+  g_ptr_array_unref (self->cert_renewals);
   g_ptr_array_unref (self->metrics);
+  g_clear_pointer (&self->frozen, g_bytes_unref);
   detour_settings_unref (self->settings);
   g_free (self->id);
   g_free (self->name);
@@ -78,6 +86,8 @@ detour_instance_configure (DetourInstance *self, const DetourConfigInstance *con
   g_assert (self->self == NULL);
   g_clear_pointer (&self->settings, detour_settings_unref);
   self->settings = detour_settings_ref (config->settings);
+  if (g_strcmp0 (self->plugin_name, config->plugin_name) != 0)
+    g_clear_pointer (&self->frozen, g_bytes_unref);
   g_free (self->plugin_name);
   self->plugin_name = g_strdup (config->plugin_name);
   g_free (self->problem);
@@ -89,6 +99,7 @@ void
 detour_instance_set_enabled (DetourInstance *self, gboolean enabled)
 {
   self->enabled = enabled;
+  self->starts = enabled;
   if (self->state == DETOUR_INSTANCE_STOPPED && !enabled)
     instance_set_state (self, DETOUR_INSTANCE_DISABLED, NULL);
   else if (self->state == DETOUR_INSTANCE_DISABLED && enabled)
@@ -104,17 +115,27 @@ instance_clear_words (DetourInstance *self)
   g_mutex_unlock (&self->lock);
 }
 
-/* Every sink has the key `level`; one of a stranger may not, and gets everything. */
-static GLogLevelFlags
-instance_least_level (const DetourSettings *settings)
+/* Every sink has the keys `level` and `privacy`; one of a stranger may not, and gets everything. */
+static gboolean
+instance_has_word (const DetourSettings *settings, const char *name)
 {
-  const DetourConfigKey *key = detour_settings_find_key (settings, "level");
+  const DetourConfigKey *key = detour_settings_find_key (settings, name);
+
+  return key != NULL && key->type == DETOUR_CONFIG_ENUM && detour_settings_has (settings, name);
+}
+
+static DetourLogStyle
+instance_log_style (const DetourSettings *settings)
+{
   DetourLogStyle style;
 
-  if (key == NULL || key->type != DETOUR_CONFIG_ENUM || !detour_settings_has (settings, "level"))
-    return G_LOG_LEVEL_DEBUG;
-  detour_log_style_init (&style, detour_settings_string (settings, "level"), "full", NULL);
-  return style.level;
+  detour_log_style_init (
+      &style,
+      instance_has_word (settings, "level") ? detour_settings_string (settings, "level") : "debug",
+      instance_has_word (settings, "privacy") ? detour_settings_string (settings, "privacy")
+                                              : "full",
+      NULL);
+  return style;
 }
 
 /* ---- what a run is given without asking for it ----------------------------------------------- */
@@ -132,6 +153,12 @@ instance_release_auth_calls (gpointer owner, gpointer thing)
 }
 
 static void
+instance_release_cert_renewals (gpointer owner, gpointer thing)
+{
+  detour_cert_renewal_abandon_all (thing);
+}
+
+static void
 instance_release_sink (gpointer owner, gpointer thing)
 {
   detour_log_remove_sink (thing);
@@ -140,7 +167,9 @@ instance_release_sink (gpointer owner, gpointer thing)
 static gboolean
 instance_begin_log (DetourInstance *self, GError **error)
 {
-  detour_log_add_sink (self->plugin->funcs.log, self->self, instance_least_level (self->settings));
+  const DetourLogStyle style = instance_log_style (self->settings);
+
+  detour_log_add_sink (self->plugin->funcs.log, self->self, style.level, style.privacy);
   detour_instance_hold (self, DETOUR_HOLD_FOR_RUN, instance_release_sink, self, self->self);
   return TRUE;
 }
@@ -219,6 +248,7 @@ instance_begin_run (DetourInstance *self, GError **error)
   detour_mailbox_open (self->mailbox);
   detour_instance_hold (self, DETOUR_HOLD_FOR_RUN, instance_release_mailbox, self, self->mailbox);
   detour_instance_hold (self, DETOUR_HOLD_FOR_RUN, instance_release_auth_calls, self, self);
+  detour_instance_hold (self, DETOUR_HOLD_FOR_RUN, instance_release_cert_renewals, self, self);
   self->self = self->plugin->start (self, self->settings, &local);
   if (self->self == NULL)
     {
@@ -229,6 +259,17 @@ instance_begin_run (DetourInstance *self, GError **error)
       return FALSE;
     }
   return begin_funcs[self->kind] == NULL || begin_funcs[self->kind](self, error);
+}
+
+static void
+instance_tell_peers (DetourInstance *self)
+{
+  g_autoptr (GPtrArray) peers = NULL;
+
+  if (self->plugin->peers == NULL || self->context->peers == NULL)
+    return;
+  peers = detour_mesh_peers (self->context->peers);
+  self->plugin->peers (self->self, (const DetourMeshPeer *const *) peers->pdata, peers->len);
 }
 
 gboolean
@@ -247,6 +288,8 @@ detour_instance_start (DetourInstance *self, GError **error)
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
     }
+  detour_instance_thaw (self);
+  instance_tell_peers (self);
   instance_set_state (self, DETOUR_INSTANCE_RUNNING, NULL);
   instance_tell_auth (self);
   return TRUE;
@@ -283,8 +326,11 @@ detour_instance_restart (DetourInstance *self, GError **error)
 void
 detour_instance_reload (DetourInstance *self)
 {
-  if (self->self != NULL && self->plugin->reload != NULL)
+  if (self->self == NULL)
+    return;
+  if (self->plugin->reload != NULL)
     self->plugin->reload (self->self);
+  instance_tell_peers (self);
 }
 
 /* ---- what others may know -------------------------------------------------------------------- */
@@ -317,6 +363,12 @@ DetourInstanceState
 detour_instance_state (const DetourInstance *self)
 {
   return self->state;
+}
+
+gboolean
+detour_instance_is_enabled (const DetourInstance *self)
+{
+  return self->enabled;
 }
 
 const char *

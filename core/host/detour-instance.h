@@ -23,6 +23,8 @@ const char *detour_instance_plugin_name (const DetourInstance *self); /* "auth-k
 const char *detour_instance_about (
     const DetourInstance *self); /* the plugin's own line; "" when it is not loaded */
 DetourInstanceState detour_instance_state (const DetourInstance *self);
+/* By the configuration. */
+gboolean detour_instance_is_enabled (const DetourInstance *self);
 const char *detour_instance_state_name (const DetourInstance *self); /* "running" */
 gint64 detour_instance_since_us (
     const DetourInstance *self); /* real time of the last change of state */
@@ -32,6 +34,10 @@ char *detour_instance_dup_summary (
     DetourInstance *self); /* (nullable); any thread; free with g_free() */
 char *detour_instance_dup_trouble (
     DetourInstance *self); /* (nullable); any thread; free with g_free() */
+
+/* Of an auth instance: a text that is the same as long as its verdicts come from the same source by
+ * the same rules; NULL: its plugin is not there. */
+char *detour_instance_dup_source (const DetourInstance *self);
 
 /* TRUE when the fault is the module itself and not its start(): missing, of another interface,
  * broken. */

@@ -44,6 +44,18 @@ detour_log_style_wants (const DetourLogStyle *self, const DetourLogRecord *recor
   return (record->level & G_LOG_LEVEL_MASK) <= (override != 0 ? override : self->level);
 }
 
+guint
+detour_log_priority (GLogLevelFlags level)
+{
+  if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL))
+    return 3;
+  if (level & G_LOG_LEVEL_WARNING)
+    return 4;
+  if (level & G_LOG_LEVEL_MESSAGE)
+    return 5;
+  return level & G_LOG_LEVEL_INFO ? 6 : 7;
+}
+
 static const char *
 log_format_level_name (GLogLevelFlags level)
 {
@@ -263,7 +275,7 @@ log_format_append_escaped (GString *out, const char *text, gsize len, gboolean q
         g_string_append (out, "\\n");
       else if (c == '\t')
         g_string_append (out, "\\t");
-      else if (g_unichar_iscntrl (c))
+      else if (!detour_log_may_show (c))
         g_string_append_printf (out, "\\u%04x", c);
       else
         {
@@ -274,10 +286,8 @@ log_format_append_escaped (GString *out, const char *text, gsize len, gboolean q
     }
 }
 
-/* DETOUR_CONN gives conn, MESSAGE_ID gives message_id; NULL for fields that are left out of lines.
- */
-static char *
-log_format_short_name (const char *name)
+char *
+detour_log_short_name (const char *name)
 {
   static const char *const taken[] = { "time", "level", "domain", "message", NULL };
   g_autofree char *lower = NULL;
@@ -306,7 +316,7 @@ log_format_append_field (gpointer user, const char *name, const char *value, gsi
         g_string_append_c (self->line, '"');
       return;
     }
-  key = log_format_short_name (name);
+  key = detour_log_short_name (name);
   if (key == NULL)
     return;
   quoted = quoted || len == 0 || value[strcspn (value, " \"=\\\n\t")] != '\0';
@@ -343,9 +353,12 @@ detour_log_format (const DetourLogStyle *self, const DetourLogRecord *record)
 
   if (self->json)
     g_string_append (line.line, "{\"time\":\"");
-  log_format_append_time (line.line, self, record->real_us);
-  g_string_append_printf (line.line, self->json ? "\",\"level\":\"%s\",\"domain\":\"" : " %s ",
-                          log_format_level_name (record->level));
+  if (self->json || !self->bare)
+    {
+      log_format_append_time (line.line, self, record->real_us);
+      g_string_append_printf (line.line, self->json ? "\",\"level\":\"%s\",\"domain\":\"" : " %s ",
+                              log_format_level_name (record->level));
+    }
   log_format_append_escaped (line.line, record->domain, strlen (record->domain), self->json);
   g_string_append (line.line, self->json ? "\",\"message\":\"" : ": ");
   detour_log_each_field (self, record, log_format_append_field, &line);

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "detour-log-memory.h"
+#include "detour-text.h"
+
 /* A warning that comes again within this time is counted and not written. Messages of lower levels
  * are always written, because people and tools wait for them. */
 #define FOLD_US (10 * G_USEC_PER_SEC)
@@ -16,12 +19,14 @@ typedef struct {
   const DetourLogFuncs *funcs;
   gpointer self;
   GLogLevelFlags least;
+  DetourLogPrivacy privacy;
 } Sink;
 
 /* GLib has one writer in a process, so this is the one piece of core that is not in a struct. */
 static GMutex lock;
 static GArray *sinks;
 static int least;    /* the least grave level that any sink writes; atomic */
+static int privacy;  /* of the sink that masks most; atomic */
 static int override; /* for all sinks; 0: each has its own; atomic */
 static struct {
   char *domain;
@@ -63,6 +68,12 @@ detour_log_level_from_name (const char *name, GLogLevelFlags *level)
   return FALSE;
 }
 
+gboolean
+detour_log_may_show (gunichar c)
+{
+  return !detour_text_is_hidden (c);
+}
+
 char *
 detour_log_escape (const char *text, gssize len)
 {
@@ -79,7 +90,7 @@ detour_log_escape (const char *text, gssize len)
       else
         {
           n = (gsize) (g_utf8_next_char (text) - text);
-          if (g_unichar_iscntrl (c) || c == 0x2028 || c == 0x2029)
+          if (!detour_log_may_show (c))
             g_string_append_printf (out, "\\x%02x", c);
           else
             g_string_append_len (out, text, (gssize) n);
@@ -100,21 +111,33 @@ log_write_stderr (const DetourLogRecord *record)
 static void
 log_find_least (void)
 {
-  GLogLevelFlags found = 0;
+  GLogLevelFlags found = detour_log_memory_is_on () ? G_LOG_LEVEL_MESSAGE : 0;
+  DetourLogPrivacy most = DETOUR_LOG_PRIVACY_FULL;
 
   for (guint i = 0; i < sinks->len; i++)
-    found = MAX (found, g_array_index (sinks, Sink, i).least);
+    {
+      found = MAX (found, g_array_index (sinks, Sink, i).least);
+      most = MAX (most, g_array_index (sinks, Sink, i).privacy);
+    }
   if (sinks->len == 0)
     found = g_getenv ("G_MESSAGES_DEBUG") != NULL ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_MESSAGE;
   if (override != 0)
     found = override;
   __atomic_store_n (&least, (int) found, __ATOMIC_RELAXED);
+  __atomic_store_n (&privacy, (int) most, __ATOMIC_RELAXED);
+}
+
+static void
+log_remember (const DetourLogRecord *record)
+{
+  detour_log_memory_add (record, (DetourLogPrivacy) __atomic_load_n (&privacy, __ATOMIC_RELAXED));
 }
 
 /* With the lock held. */
 static void
 log_write_everywhere (const DetourLogRecord *record)
 {
+  log_remember (record);
   if (sinks->len == 0)
     {
       log_write_stderr (record);
@@ -125,7 +148,8 @@ log_write_everywhere (const DetourLogRecord *record)
     {
       const Sink *sink = &g_array_index (sinks, Sink, i);
 
-      sink->funcs->write (sink->self, record);
+      if (record->level <= (override != 0 ? (GLogLevelFlags) override : sink->least))
+        sink->funcs->write (sink->self, record);
     }
   inside = FALSE;
 }
@@ -205,6 +229,7 @@ log_writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoin
 
   if (inside)
     {
+      log_remember (&record);
       log_write_stderr (&record);
       return G_LOG_WRITER_HANDLED;
     }
@@ -235,9 +260,10 @@ detour_log_init (void)
 }
 
 void
-detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self, GLogLevelFlags sink_least)
+detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self, GLogLevelFlags sink_least,
+                     DetourLogPrivacy sink_privacy)
 {
-  Sink sink = { funcs, self, sink_least };
+  Sink sink = { funcs, self, sink_least, sink_privacy };
 
   g_mutex_lock (&lock);
   if (sinks != NULL)

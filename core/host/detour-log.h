@@ -22,12 +22,14 @@ void detour_log_init (void);
  * @funcs: (not nullable)
  * @self: what they are called with
  * @least: the least grave level it wants, one bit; graver ones are smaller
+ * @privacy: how much of keys and addresses it writes; the memory of the log keeps no more than that
  *
- * Any thread, like everything here. What no sink wants costs next to nothing. A sink may get less
- * grave messages as well, when another one wants them. What a sink itself logs as a structured
+ * Any thread, like everything here. What neither a sink nor the memory of the log wants costs
+ * next to nothing. What a sink itself logs as a structured
  * message goes to standard error; with g_log() GLib would end the program.
  */
-void detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self, GLogLevelFlags least);
+void detour_log_add_sink (const DetourLogFuncs *funcs, gpointer self, GLogLevelFlags least,
+                          DetourLogPrivacy privacy);
 
 /* No write to the sink is under way when this returns, and none follows. */
 void detour_log_remove_sink (gpointer self);
@@ -45,8 +47,16 @@ gboolean detour_log_level_from_name (const char *name, GLogLevelFlags *level)
 /* "debug", "info", "message", "warning", "critical" or "error". */
 const char *detour_log_level_name (GLogLevelFlags level);
 
-/* @text (array length=len) as one line: control characters and what is not UTF-8 as \xNN; free with
- * g_free(). */
+/* DETOUR_CONN gives conn, MESSAGE_ID gives message_id; NULL for fields that are left out of lines.
+ * Free with g_free(). */
+char *detour_log_short_name (const char *name);
+
+/* Whether @c may be shown as it is: what a reader would not see, or what makes him see a text in
+ * another order than it is in, may not. */
+gboolean detour_log_may_show (gunichar c);
+
+/* @text (array length=len) as one line: what may not be shown and what is not UTF-8 as \xNN; free
+ * with g_free(). */
 char *detour_log_escape (const char *text, gssize len);
 
 G_END_DECLS

@@ -62,3 +62,14 @@ detour_nearest (const char *word, const char *const *candidates)
     }
   return best;
 }
+
+const char *
+detour_nearest_key (const char *word, const char *const *candidates)
+{
+  g_autofree char *end = g_strconcat ("-", word, NULL);
+
+  for (guint i = 0; candidates[i] != NULL; i++)
+    if (g_str_has_suffix (candidates[i], end))
+      return candidates[i];
+  return detour_nearest (word, candidates);
+}

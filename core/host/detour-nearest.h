@@ -16,4 +16,8 @@ G_BEGIN_DECLS
  */
 const char *detour_nearest (const char *word, const char *const *candidates);
 
+/* The same for keys: a part of one, such as `rate`, means the first that ends with it, as in
+ * receive-rate. */
+const char *detour_nearest_key (const char *word, const char *const *candidates);
+
 G_END_DECLS

@@ -47,6 +47,21 @@ detour_paths_locale (void)
 }
 
 char *
+detour_paths_tls_client (void)
+{
+  return paths_from_program ("plugins/transport-tls/client/detour-tls-client",
+                             DETOUR_PLUGINS_FROM_SBINDIR "/" DETOUR_LIBEXEC_FROM_PLUGINDIR
+                                                         "/detour-tls-client");
+}
+
+char *
+detour_paths_fetch (void)
+{
+  return paths_from_program ("plugins/curl/detour-fetch",
+                             DETOUR_LIBEXEC_FROM_BINDIR "/detour-fetch");
+}
+
+char *
 detour_paths_main_file (void)
 {
   return g_strdup (DETOUR_SYSCONF_DIR "/detour.conf");

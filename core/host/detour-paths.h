@@ -15,6 +15,12 @@ char *detour_paths_main_file (void);
 /* Where the translations are, likewise; for programs in the directory of users' programs. */
 char *detour_paths_locale (void);
 
+/* The program that speaks TLS for detourctl; it need not be there. Likewise. */
+char *detour_paths_tls_client (void);
+
+/* The program that fetches documents for detourctl; it need not be there. Likewise. */
+char *detour_paths_fetch (void);
+
 /* $STATE_DIRECTORY and $RUNTIME_DIRECTORY of the service manager, or else those of the build. */
 char *detour_paths_state_directory (void);
 char *detour_paths_run_directory (void);

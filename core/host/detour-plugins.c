@@ -302,3 +302,43 @@ detour_plugins_names (DetourPlugins *self, DetourKind kind)
   g_ptr_array_add (names, NULL);
   return (GStrv) g_ptr_array_free (names, FALSE);
 }
+
+/* NULL when there is none. */
+static char *
+plugins_choose_log (DetourPlugins *self)
+{
+  g_auto (GStrv) names = detour_plugins_names (self, DETOUR_KIND_LOG);
+  const char *best = NULL;
+  guint highest = 0;
+
+  for (guint i = 0; names[i] != NULL; i++)
+    {
+      const DetourPlugin *plugin = detour_plugins_load (self, names[i], NULL);
+      guint suits = plugin != NULL && plugin->funcs.log->suits != NULL ? plugin->funcs.log->suits ()
+                                                                       : 0;
+
+      if (suits > highest)
+        {
+          highest = suits;
+          best = names[i];
+        }
+    }
+  return g_strdup (best);
+}
+
+char *
+detour_plugins_resolve (DetourPlugins *self, DetourKind kind, const char *written)
+{
+  const char *kind_name = detour_kind_names[kind];
+
+  if (kind == DETOUR_KIND_LOG && strcmp (written, "auto") == 0)
+    {
+      char *chosen = plugins_choose_log (self);
+
+      if (chosen != NULL)
+        return chosen;
+    }
+  if (g_str_has_prefix (written, kind_name) && written[strlen (kind_name)] == '-')
+    return g_strdup (written);
+  return g_strconcat (kind_name, "-", written, NULL);
+}

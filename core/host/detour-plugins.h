@@ -49,6 +49,11 @@ const DetourPlugin *detour_plugins_load (DetourPlugins *self, const char *name, 
  * loaded. */
 GStrv detour_plugins_names (DetourPlugins *self, DetourKind kind);
 
+/* The name of the plugin that `plugin = WRITTEN` means in a group of @kind; of logs, `auto` is the
+ * one that says that it suits this process best. There may be no such plugin. Free with g_free().
+ */
+char *detour_plugins_resolve (DetourPlugins *self, DetourKind kind, const char *written);
+
 /* Everything the loader checks of a descriptor found under @name; @where is for the message. */
 gboolean detour_plugins_check (const DetourPlugin *plugin, const char *name, const char *where,
                                GError **error);

@@ -12,7 +12,9 @@
 
 #include "detour-file.h"
 
-#define TABLE_MAX        (16u << 20) /* bytes: some 100,000 sockets */
+/* Bytes: some 7,000 sockets. The kernel lists those that listen before all others, of which a busy
+ * host has hundreds of thousands. */
+#define TABLE_MAX        (1u << 20)
 #define PROGRAM_NAME_MAX 64u
 
 /* Inode of a socket at @port in one of the kernel's tables; 0: none. Of TCP only what listens. */
@@ -22,10 +24,11 @@ port_owner_find_inode (const char *table, guint port, gboolean udp)
   g_auto (DetourFile) file = { 0 };
   g_auto (GStrv) lines = NULL;
 
-  if (!detour_file_read (table, TABLE_MAX, 0, &file, NULL))
+  if (!detour_file_read (table, TABLE_MAX, DETOUR_FILE_HEAD, &file, NULL))
     return 0;
   lines = g_strsplit (file.data, "\n", -1);
-  for (guint i = 1; lines[0] != NULL && lines[i] != NULL; i++)
+  /* The last line is empty, or may have been cut. */
+  for (guint i = 1; lines[0] != NULL && lines[i] != NULL && lines[i + 1] != NULL; i++)
     {
       unsigned long long inode;
       unsigned local, state;

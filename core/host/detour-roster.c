@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "detour-instance-private.h"
+#include "detour-paths.h"
 #include "detour-schema.h"
 
 struct _DetourRoster {
@@ -14,6 +15,7 @@ struct _DetourRoster {
   DetourConfig *config; /* read last */
   DetourConfig *first;  /* of the start; what needs a restart is in force as it was there */
   GPtrArray *instances; /* DetourInstance, in the order of the files */
+  gboolean services_wait;
 };
 
 /* A kind that needs another one comes after it. Listeners are last, when everything they lead to is
@@ -44,9 +46,12 @@ detour_roster_new (DetourConfig *config, const char *state_directory, const guin
   self->first = detour_config_ref (config);
   self->context.hostname = g_strdup (config->options.core.hostname);
   self->context.state_directory = g_strdup (state_directory);
+  self->context.locale_directory = detour_paths_locale ();
   memcpy (self->context.server_key, server_key, DETOUR_KEY_SIZE);
   self->context.certs = detour_cert_store_new ();
+  self->context.challenges = detour_challenges_new ();
   self->context.channels = detour_channel_table_new ();
+  self->context.peers = config->peers;
   self->context.hooks = hooks != NULL ? hooks : &no_hooks;
   self->context.hooks_data = hooks_data;
   self->instances = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_instance_free);
@@ -62,11 +67,13 @@ detour_roster_free (DetourRoster *self)
   detour_roster_stop (self);
   g_ptr_array_unref (self->instances);
   detour_cert_store_free (self->context.certs);
+  detour_challenges_free (self->context.challenges);
   detour_channel_table_free (self->context.channels);
   detour_config_unref (self->config);
   detour_config_unref (self->first);
   g_free (self->context.hostname);
   g_free (self->context.state_directory);
+  g_free (self->context.locale_directory);
   g_free (self);
 }
 
@@ -77,6 +84,8 @@ roster_apply_fixed (DetourRoster *self)
 
   if (hooks->apply_limits != NULL)
     hooks->apply_limits (self->context.hooks_data, self->config->limits);
+  if (hooks->apply_terms != NULL)
+    hooks->apply_terms (self->context.hooks_data, self->config);
   if (hooks->apply_admission != NULL)
     hooks->apply_admission (self->context.hooks_data, self->config->admission);
 }
@@ -102,14 +111,30 @@ roster_tell (const DetourInstance *instance, GLogLevelFlags level, const char *f
 }
 
 static gboolean
-roster_start_one (DetourInstance *instance)
+roster_start_one (DetourInstance *instance, gboolean may_wait)
 {
   g_autoptr (GError) error = NULL;
 
   if (detour_instance_start (instance, &error))
     return TRUE;
+  if (may_wait && instance->kind == DETOUR_KIND_SERVICE)
+    {
+      roster_tell (instance, G_LOG_LEVEL_MESSAGE,
+                   "%s is tried again when the program before has ended: %s", instance->id,
+                   error->message);
+      return TRUE;
+    }
   roster_tell (instance, G_LOG_LEVEL_WARNING, "%s did not start: %s", instance->id, error->message);
   return FALSE;
+}
+
+void
+detour_roster_switch (DetourRoster *self, const char *id, gboolean runs)
+{
+  DetourInstance *instance = roster_find_id (self, id);
+
+  if (instance != NULL)
+    instance->starts = runs;
 }
 
 gboolean
@@ -124,10 +149,10 @@ detour_roster_start (DetourRoster *self)
       {
         DetourInstance *instance = self->instances->pdata[j];
 
-        if (instance->kind != start_order[i] || !instance->enabled)
+        if (instance->kind != start_order[i] || !instance->starts)
           continue;
         /* A relay without one of its logs still relays; status and the other logs say so. */
-        if (!roster_start_one (instance))
+        if (!roster_start_one (instance, self->services_wait))
           good = good && (instance->plugin == NULL || instance->kind == DETOUR_KIND_LOG);
         else if (instance->kind == DETOUR_KIND_TRANSPORT)
           n_transports++;
@@ -135,6 +160,49 @@ detour_roster_start (DetourRoster *self)
   if (n_transports == 0)
     g_warning ("no transport runs, so nobody could connect");
   return good && n_transports > 0;
+}
+
+void
+detour_roster_let_services_wait (DetourRoster *self)
+{
+  self->services_wait = TRUE;
+}
+
+void
+detour_roster_start_rest (DetourRoster *self)
+{
+  self->services_wait = FALSE;
+  for (guint i = 0; i < self->instances->len; i++)
+    {
+      DetourInstance *instance = self->instances->pdata[i];
+
+      if (instance->kind == DETOUR_KIND_SERVICE && instance->starts
+          && detour_instance_state (instance) == DETOUR_INSTANCE_FAILED)
+        roster_start_one (instance, FALSE);
+    }
+}
+
+void
+detour_roster_write_memories (const DetourRoster *self, DetourRecord *out, guint16 tag)
+{
+  for (guint i = 0; i < self->instances->len; i++)
+    detour_instance_write_memory (self->instances->pdata[i], out, tag);
+}
+
+void
+detour_roster_write_counters (const DetourRoster *self, DetourRecord *out, guint16 tag)
+{
+  for (guint i = 0; i < self->instances->len; i++)
+    detour_instance_write_counters (self->instances->pdata[i], out, tag);
+}
+
+gboolean
+detour_roster_read (DetourRoster *self, const DetourRecordItem *item)
+{
+  g_autofree char *id = detour_instance_read_id (item);
+  DetourInstance *instance = id != NULL ? roster_find_id (self, id) : NULL;
+
+  return id != NULL && (instance == NULL || detour_instance_read (instance, item));
 }
 
 void
@@ -308,7 +376,7 @@ roster_take_step (DetourInstance *instance, Step step, const DetourConfigInstanc
   switch (step)
     {
     case STEP_START:
-      return roster_start_one (instance);
+      return roster_start_one (instance, FALSE);
     case STEP_CHANGE:
       return roster_change_one (instance, new);
     case STEP_RELOAD:
@@ -328,6 +396,7 @@ detour_roster_apply (DetourRoster *self, DetourConfig *config)
   GPtrArray *instances = g_ptr_array_new_with_free_func ((GDestroyNotify) detour_instance_free);
   gboolean good = TRUE;
 
+  self->context.peers = config->peers;
   roster_report_restart_keys (self->first->core, config->core);
   roster_report_restart_keys (self->first->limits, config->limits);
   roster_report_restart_keys (self->first->admission, config->admission);
@@ -390,7 +459,13 @@ detour_roster_set_ready (DetourRoster *self, gboolean ready)
 gboolean
 detour_roster_is_ready (const DetourRoster *self)
 {
-  return g_atomic_int_get (&self->context.ready);
+  return g_atomic_int_get (&self->context.ready) && !g_atomic_int_get (&self->context.lacks_cert);
+}
+
+void
+detour_roster_set_lacks_cert (DetourRoster *self, gboolean lacks)
+{
+  g_atomic_int_set (&self->context.lacks_cert, lacks);
 }
 
 DetourConfig *
@@ -409,6 +484,12 @@ DetourCertStore *
 detour_roster_certs (DetourRoster *self)
 {
   return self->context.certs;
+}
+
+DetourChallenges *
+detour_roster_challenges (DetourRoster *self)
+{
+  return self->context.challenges;
 }
 
 guint

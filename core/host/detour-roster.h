@@ -3,9 +3,11 @@
 #pragma once
 
 #include "detour-cert-store.h"
+#include "detour-challenges.h"
 #include "detour-channel-table.h"
 #include "detour-config.h"
 #include "detour-instance.h"
+#include "detour-record.h"
 
 G_BEGIN_DECLS
 
@@ -38,6 +40,20 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourRoster, detour_roster_free)
  * reason than a broken module, or no transport runs.
  */
 gboolean detour_roster_start (DetourRoster *self);
+/* Before the start: a service whose address another program has is no fault. It starts by
+ * detour_roster_start_rest(), when that one has ended. */
+void detour_roster_let_services_wait (DetourRoster *self);
+void detour_roster_start_rest (DetourRoster *self);
+/* Before the start: whether the instance starts, whatever the configuration says. One that is not
+ * there is none. */
+void detour_roster_switch (DetourRoster *self, const char *id, gboolean runs);
+/* One item for each instance: what its plugin freezes, which may take its time. */
+void detour_roster_write_memories (const DetourRoster *self, DetourRecord *out, guint16 tag);
+/* Another one: what it has counted up to now. */
+void detour_roster_write_counters (const DetourRoster *self, DetourRecord *out, guint16 tag);
+/* Before the start, such an item of the program before. FALSE: it is damaged; what was whole in it
+ * is used. */
+gboolean detour_roster_read (DetourRoster *self, const DetourRecordItem *item);
 /* Stops all in the reverse order. */
 void detour_roster_stop (DetourRoster *self);
 
@@ -54,8 +70,10 @@ void detour_roster_stop (DetourRoster *self);
  */
 gboolean detour_roster_apply (DetourRoster *self, DetourConfig *config);
 
-/* What detour_host_is_ready() answers. Any thread. */
+/* What detour_host_is_ready() answers: listeners are there, and a certificate unless none is
+ * needed. Instances of kind `cert` do not wait for one. Any thread. */
 void detour_roster_set_ready (DetourRoster *self, gboolean ready);
+void detour_roster_set_lacks_cert (DetourRoster *self, gboolean lacks);
 gboolean detour_roster_is_ready (const DetourRoster *self);
 
 /* The configuration that was read last. */
@@ -69,6 +87,7 @@ const DetourSettings *detour_roster_in_force (const DetourRoster *self, const De
 gboolean detour_roster_key_waits (const DetourSettings *in_force, const DetourSettings *read,
                                   const DetourConfigKey *key);
 DetourCertStore *detour_roster_certs (DetourRoster *self);
+DetourChallenges *detour_roster_challenges (DetourRoster *self);
 /* The channels of what runs. */
 DetourChannelTable *detour_roster_channels (DetourRoster *self);
 

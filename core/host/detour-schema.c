@@ -49,9 +49,43 @@ const DetourConfigKey detour_schema_core[] = {
   { "dbus", DETOUR_CONFIG_ENUM, "auto", 0, 0,
     "bus to appear on; auto: the system bus where there is one", DETOUR_CONFIG_RESTART, "auto|system|session|none",
     FIELD (dbus) },
+  { "events-memory", DETOUR_CONFIG_SIZE, "1M", 64 * KIB, GIB,
+    "memory for what happened to clients lately, for detourctl why and detourctl monitor; an event takes about 130 bytes",
+    DETOUR_CONFIG_RESTART | DETOUR_CONFIG_LIMIT,
+    FIELD (events_memory) },
+  { "events-file", DETOUR_CONFIG_PATH, NULL, 0, 0,
+    "file in which they are kept over restarts as well, a JSON object a line; with .1 behind its name the part before",
+    DETOUR_CONFIG_RESTART,
+    FIELD (events_file) },
+  { "events-file-size", DETOUR_CONFIG_SIZE, "16M", 64 * KIB, GIB,
+    "how large events-file and the part before may be together", DETOUR_CONFIG_RESTART,
+    FIELD (events_file_size) },
+  { "events-privacy", DETOUR_CONFIG_ENUM, "full", 0, 0,
+    "how much of clients' keys and addresses stands in events-file", DETOUR_CONFIG_RESTART, "full|prefix|hash|none",
+    FIELD (events_privacy) },
+  { "log-memory", DETOUR_CONFIG_SIZE, "256K", 16 * KIB, 64 * MIB,
+    "memory for the last lines of the log, for detourctl log; masked as the log instance masks that tells least",
+    DETOUR_CONFIG_RESTART | DETOUR_CONFIG_LIMIT,
+    FIELD (log_memory) },
   { NULL }
 };
 #undef FIELD
+
+/* The keys of a quota, which fill a DetourQuotaOptions. */
+#define QUOTA_KEYS(quota) \
+  { "quota", DETOUR_CONFIG_SIZE, "off", MIB, 1024 * 1024 * GIB, \
+    "bytes of packets that clients may send in a month, each counted once", DETOUR_CONFIG_LIMIT, NULL, \
+    FIELD (quota.bytes) }, \
+  { "quota-day", DETOUR_CONFIG_UINT, "1", 1, 31, \
+    "day of the month on which the quota begins anew, at midnight UTC; the last day where a month is shorter", \
+    0, NULL, FIELD (quota.day) }, \
+  { "over-quota", DETOUR_CONFIG_ENUM, "warn", 0, 0, \
+    "what happens when the quota is used up: warn says so; slow reads clients at slow-rate; deny lets nobody new in; " \
+    "close closes who is there as well", 0, "warn|slow|deny|close", \
+    FIELD (quota.over) }, \
+  { "slow-rate", DETOUR_CONFIG_RATE, "64K", KIB, 100 * GIB, \
+    "bytes a second that one client may send when the quota is used up and over-quota is slow", 0, NULL, \
+    FIELD (quota.slow_rate) }
 
 #define FIELD(member) DETOUR_CONFIG_FIELD (DetourLimits, member)
 const DetourConfigKey detour_schema_limits[] = {
@@ -88,7 +122,7 @@ const DetourConfigKey detour_schema_limits[] = {
     "time for all HTTP requests of one connection together", DETOUR_CONFIG_LIMIT,
     FIELD (http_time_us) },
   { "half-open-memory", DETOUR_CONFIG_SIZE, "auto", MIB, 1024 * GIB,
-    "bytes that connections which are not logged in may hold together; auto: an eighth of the machine's memory",
+    "bytes that connections which are not logged in may hold together; auto: an eighth of the memory that the machine or its control group has",
     DETOUR_CONFIG_LIMIT | DETOUR_CONFIG_AUTO,
     FIELD (half_open_memory) },
   { "reserve-descriptors", DETOUR_CONFIG_UINT, "64", 0, 100000,
@@ -96,12 +130,19 @@ const DetourConfigKey detour_schema_limits[] = {
     0,
     FIELD (reserve_descriptors) },
   { "write-timeout", DETOUR_CONFIG_DURATION, "2s", 100, HOUR,
-    "a client that takes nothing for so long is closed; a slow reader has 20s more, if its system buffers much",
+    "a client that takes nothing for so long is closed; up to 20s more where its system or TLS takes much at a time",
     DETOUR_CONFIG_LIMIT,
     FIELD (write_timeout_us) },
+  { "black-hole-timeout", DETOUR_CONFIG_DURATION, "off", SECOND, HOUR,
+    "a client that was silent, and then neither acknowledges what it is sent nor answers a ping for so long, is closed, so that it comes back; tcp-user-timeout ends it, too",
+    DETOUR_CONFIG_LIMIT,
+    FIELD (black_hole_us) },
   { "keep-alive", DETOUR_CONFIG_DURATION, "60s", SECOND, HOUR,
     "time between keep-alive frames",
     FIELD (keep_alive_us) },
+  { "drain-time", DETOUR_CONFIG_DURATION, "10m", 0, 7 * DAY,
+    "time over which clients are closed when the relay is taken out of service, unless the call says another", 0,
+    FIELD (drain_us) },
   { "tcp-user-timeout", DETOUR_CONFIG_DURATION, "15s", SECOND, DAY,
     "time after which the kernel gives up on unacknowledged bytes", DETOUR_CONFIG_LIMIT,
     FIELD (tcp_user_timeout_us) },
@@ -115,7 +156,7 @@ const DetourConfigKey detour_schema_limits[] = {
     "bytes that wait for a client which has stopped reading; one that is merely slow has queue-packets of any size",
     FIELD (queue_bytes) },
   { "queue-memory", DETOUR_CONFIG_SIZE, "auto", 4 * MIB, 1024 * GIB,
-    "bytes that wait for all clients together; the oldest packet of a long queue is dropped; auto: an eighth of the memory",
+    "bytes that wait for all clients together; the oldest packet of a long queue is dropped; auto: as for half-open-memory",
     DETOUR_CONFIG_LIMIT | DETOUR_CONFIG_AUTO,
     FIELD (queue_memory) },
   { "receive-rate", DETOUR_CONFIG_RATE, "off", KIB, 100 * GIB,
@@ -127,6 +168,7 @@ const DetourConfigKey detour_schema_limits[] = {
   { "rate-config-file", DETOUR_CONFIG_PATH, NULL, 0, 0,
     "derper's JSON file of receive rates, read again on reload; it wins over receive-rate",
     FIELD (rate_config_file) },
+  QUOTA_KEYS (quota),
   { NULL }
 };
 #undef FIELD
@@ -139,9 +181,16 @@ const DetourConfigKey detour_schema_admission[] = {
   { "match", DETOUR_CONFIG_ENUM, "any", 0, 0,
     "any: one instance that allows is enough; all: every instance must allow", 0, "any|all",
     FIELD (match) },
+  { "class", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "name of the [class NAME] of clients whose verdict names none; none when not set",
+    0, NULL,
+    FIELD (class_) },
   { "grace", DETOUR_CONFIG_DURATION, "24h", 0, 365 * DAY,
     "how long a key that was allowed stays allowed while no auth instance can answer",
     FIELD (grace_us) },
+  { "keep-grace", DETOUR_CONFIG_BOOL, "true", 0, 0,
+    "keep on disk which keys were allowed, so that grace outlasts a restart; the file shows no key and no name",
+    FIELD (keep_grace) },
   { "recheck", DETOUR_CONFIG_DURATION, "10m", SECOND, 365 * DAY,
     "how often connected clients are asked about again", DETOUR_CONFIG_LIMIT,
     FIELD (recheck_us) },
@@ -164,6 +213,106 @@ const DetourConfigKey detour_schema_admission[] = {
 };
 #undef FIELD
 
+#define FIELD(member) DETOUR_CONFIG_FIELD (DetourMapOptions, member)
+const DetourConfigKey detour_schema_derpmap[] = {
+  { "file", DETOUR_CONFIG_PATH, NULL, 0, 0,
+    "file that always has this relay's entry for a DERP map, written anew when the entry changes, for Headscale's derp.paths; "
+    "none when not set. A new one may be read by everyone",
+    0, NULL,
+    FIELD (file) },
+  { "region", DETOUR_CONFIG_UINT, "900", 1, 65535,
+    "number of the region; 900 to 999 are for relays of one's own", 0, NULL,
+    FIELD (region) },
+  { "code", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "short name of the region; the first word of the host name when not set", 0, NULL,
+    FIELD (code) },
+  { "name", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "long name of the region; the host name when not set", 0, NULL,
+    FIELD (name) },
+  { "format", DETOUR_CONFIG_ENUM, "headscale", 0, 0,
+    "headscale: YAML; json: a whole DERP map; tailscale: a member of a policy file", 0, "headscale|json|tailscale",
+    FIELD (format) },
+  { "ipv4", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "IPv4 address, so that clients need no DNS; none: not to be used. What a listener is bound to when not set", 0, NULL,
+    FIELD (ipv4) },
+  { "ipv6", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "IPv6 address, likewise", 0, NULL,
+    FIELD (ipv6) },
+  { NULL }
+};
+#undef FIELD
+
+#define FIELD(member) DETOUR_CONFIG_FIELD (DetourClassOptions, member)
+const DetourConfigKey detour_schema_class[] = {
+  { "receive-rate", DETOUR_CONFIG_RATE, NULL, KIB, 100 * GIB,
+    "bytes a second that one client of the class may send, heads of frames included; that of [limits] when not set",
+    DETOUR_CONFIG_LIMIT, NULL,
+    FIELD (receive_rate) },
+  { "receive-burst", DETOUR_CONFIG_SIZE, NULL, KIB, 100 * GIB,
+    "bytes that it may send at once before receive-rate slows it; one second's worth when not set", 0, NULL,
+    FIELD (receive_burst) },
+  { "connections", DETOUR_CONFIG_UINT, "off", 1, 10000000,
+    "clients of the class connected at a time; the next one is refused", DETOUR_CONFIG_LIMIT, NULL,
+    FIELD (connections) },
+  QUOTA_KEYS (quota),
+  { NULL }
+};
+#undef FIELD
+
+#define FIELD(member) DETOUR_CONFIG_FIELD (DetourTenantOptions, member)
+const DetourConfigKey detour_schema_tenant[] = {
+  { "names", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "names asked for in TLS by which clients belong here; *.example.com is any one label before the rest",
+    DETOUR_CONFIG_LIST, NULL,
+    FIELD (names) },
+  { "listeners", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "transport instances whose clients belong here, unless they ask for a name of another tenant",
+    DETOUR_CONFIG_LIST, NULL,
+    FIELD (listeners) },
+  { "chain", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "names of the auth instances to ask, or open; that of [admission] when not set", DETOUR_CONFIG_LIST, NULL,
+    FIELD (chain) },
+  { "match", DETOUR_CONFIG_ENUM, NULL, 0, 0,
+    "as in [admission]; the one there when not set", 0, "any|all",
+    FIELD (match) },
+  { "class", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "class of the clients whose verdict names none; that of [admission] when not set", 0, NULL,
+    FIELD (class_) },
+  { "isolate", DETOUR_CONFIG_BOOL, "true", 0, 0,
+    "whether its clients reach only each other; else they share the relay with all who are not set apart", 0, NULL,
+    FIELD (isolate) },
+  { "connections", DETOUR_CONFIG_UINT, "off", 1, 10000000,
+    "clients of the tenant connected at a time; the next one is refused", DETOUR_CONFIG_LIMIT, NULL,
+    FIELD (connections) },
+  QUOTA_KEYS (quota),
+  { NULL }
+};
+#undef FIELD
+
+#define FIELD(member) DETOUR_CONFIG_FIELD (DetourMeshPeerOptions, member)
+const DetourConfigKey detour_schema_peer[] = {
+  { "host", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "name of the server in its certificate, with a port if that is not 443; the relay itself may be one of the peers",
+    DETOUR_CONFIG_REQUIRED, NULL,
+    FIELD (host) },
+  { "address", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "name or address that is dialled instead of `host`, with a port if it is not that of `host`", 0, NULL,
+    FIELD (address) },
+  { "port", DETOUR_CONFIG_UINT, NULL, 1, 65535,
+    "port of `host`, if it does not stand there", 0, NULL,
+    FIELD (port) },
+  { "pin", DETOUR_CONFIG_STRING, NULL, 0, 0,
+    "what the server has to show: `sha256-raw:` and the 64 hex digits of its certificate, in place of a name and an authority; "
+    "`nodekey:` and the 64 of its DERP key, in addition to the certificate; the server has to have one of each kind that is there",
+    DETOUR_CONFIG_LIST, NULL,
+    FIELD (pin) },
+  { "ca-file", DETOUR_CONFIG_PATH, NULL, 0, 0,
+    "file with the authorities, PEM, that vouch for its certificate; those of the system when not set", 0, NULL,
+    FIELD (ca_file) },
+  { NULL }
+};
+#undef FIELD
+
 const DetourConfigKey detour_schema_instance[] = {
   { "plugin", DETOUR_CONFIG_STRING, NULL, 0, 0, "which plugin this is; called like the instance when not set" },
   { "enabled", DETOUR_CONFIG_BOOL, "true", 0, 0, "whether it is started" },
@@ -175,8 +324,29 @@ const DetourSchemaGroup detour_schema_groups[] = {
   { "core", detour_schema_core },
   { "limits", detour_schema_limits },
   { "admission", detour_schema_admission },
+  { "derpmap", detour_schema_derpmap },
   { NULL, NULL },
 };
+
+const DetourSchemaGroup detour_schema_named_groups[] = {
+  { "class", detour_schema_class },
+  { "tenant", detour_schema_tenant },
+  { "peer", detour_schema_peer },
+  { NULL, NULL },
+};
+
+const char *
+detour_over_quota_name (guint over)
+{
+  static const char *const names[] = {
+    [DETOUR_OVER_QUOTA_WARN] = "warn",
+    [DETOUR_OVER_QUOTA_SLOW] = "slow",
+    [DETOUR_OVER_QUOTA_DENY] = "deny",
+    [DETOUR_OVER_QUOTA_CLOSE] = "close",
+  };
+
+  return names[over];
+}
 
 const char *const detour_kind_names[DETOUR_N_KINDS + 1] = {
   [DETOUR_KIND_TRANSPORT] = "transport", [DETOUR_KIND_CERT] = "cert", [DETOUR_KIND_AUTH] = "auth",

@@ -22,9 +22,32 @@ typedef struct {
   const char *control_socket;
   const char *control_group;
   const char *const *plugin_path;
-  guint workers; /* G_MAXUINT: auto */
-  guint dbus;    /* DetourCoreBus */
+  guint workers;         /* G_MAXUINT: auto */
+  guint dbus;            /* DetourCoreBus */
+  guint64 events_memory; /* 0: off */
+  guint64 events_file_size;
+  const char *events_file;
+  guint events_privacy; /* DetourLogPrivacy */
+  guint64 log_memory;   /* 0: off */
 } DetourCoreOptions;
+
+typedef enum {
+  DETOUR_OVER_QUOTA_WARN,
+  DETOUR_OVER_QUOTA_SLOW,
+  DETOUR_OVER_QUOTA_DENY,
+  DETOUR_OVER_QUOTA_CLOSE,
+} DetourOverQuota;
+
+/* As in the configuration, such as "deny"; static. */
+const char *detour_over_quota_name (guint over);
+
+/* The keys of a quota, in every group that may have one. */
+typedef struct {
+  guint64 bytes; /* a month; 0: off */
+  guint day;     /* of the month, on which it begins anew */
+  guint over;    /* DetourOverQuota */
+  guint64 slow_rate;
+} DetourQuotaOptions;
 
 /* [limits]. 0: off, or not set. The meaning of each stands in its row. */
 typedef struct {
@@ -41,7 +64,9 @@ typedef struct {
   guint64 half_open_memory; /* DETOUR_CONFIG_AUTOMATIC: auto */
   guint reserve_descriptors;
   gint64 write_timeout_us;
+  gint64 black_hole_us;
   gint64 keep_alive_us;
+  gint64 drain_us;
   gint64 tcp_user_timeout_us;
   gint64 tcp_keep_alive_us;
   guint queue_packets;
@@ -50,7 +75,37 @@ typedef struct {
   guint64 receive_rate;
   guint64 receive_burst;
   const char *rate_config_file; /* NULL: not set */
+  DetourQuotaOptions quota;     /* of the relay as a whole */
 } DetourLimits;
+
+/* [class NAME]. 0: off, or not set. */
+typedef struct {
+  guint64 receive_rate;
+  guint64 receive_burst;
+  guint connections;
+  DetourQuotaOptions quota;
+} DetourClassOptions;
+
+/* [tenant NAME]. */
+typedef struct {
+  const char *const *names;     /* asked for in TLS */
+  const char *const *listeners; /* names of transport instances */
+  const char *const *chain;     /* empty: that of [admission] */
+  guint match;                  /* DetourAdmissionMatch; counts if it is written */
+  const char *class_;           /* NULL: that of [admission] */
+  gboolean isolate;
+  guint connections; /* 0: off */
+  DetourQuotaOptions quota;
+} DetourTenantOptions;
+
+/* [peer NAME]. NULL: not set. */
+typedef struct {
+  const char *host;       /* as written, with a port or without */
+  const char *address;    /* likewise */
+  guint port;             /* 0: not set */
+  const char *const *pin; /* of both kinds */
+  const char *ca_file;
+} DetourMeshPeerOptions;
 
 typedef enum {
   DETOUR_ADMISSION_ANY,
@@ -60,8 +115,10 @@ typedef enum {
 /* [admission]. */
 typedef struct {
   const char *const *chain;
-  guint match; /* DetourAdmissionMatch */
+  guint match;        /* DetourAdmissionMatch */
+  const char *class_; /* NULL: not set */
   gint64 grace_us;
+  gboolean keep_grace;
   gint64 recheck_us; /* 0: off */
   gint64 timeout_us;
   gint64 negative_ttl_us;
@@ -70,10 +127,32 @@ typedef struct {
   gboolean dry_run;
 } DetourAdmissionOptions;
 
+typedef enum {
+  DETOUR_MAP_HEADSCALE,
+  DETOUR_MAP_JSON,
+  DETOUR_MAP_TAILSCALE,
+} DetourMapForm;
+
+/* [derpmap]. NULL: not set. */
+typedef struct {
+  const char *file;
+  guint region;
+  const char *code;
+  const char *name;
+  guint format; /* DetourMapForm */
+  const char *ipv4;
+  const char *ipv6;
+} DetourMapOptions;
+
 /* Rows of the structs above, for detour_settings_fill(). */
 extern const DetourConfigKey detour_schema_core[];
 extern const DetourConfigKey detour_schema_limits[];
 extern const DetourConfigKey detour_schema_admission[];
+extern const DetourConfigKey detour_schema_derpmap[];
+/* Of each [class NAME]. */
+extern const DetourConfigKey detour_schema_class[];
+extern const DetourConfigKey detour_schema_tenant[];
+extern const DetourConfigKey detour_schema_peer[];
 /* `plugin` and `enabled` of each [KIND NAME]. */
 extern const DetourConfigKey detour_schema_instance[];
 
@@ -84,6 +163,9 @@ typedef struct {
 } DetourSchemaGroup;
 
 extern const DetourSchemaGroup detour_schema_groups[];
+
+/* Those of which there may be any number, each with a name of its own: [class NAME]. */
+extern const DetourSchemaGroup detour_schema_named_groups[];
 
 /* "transport", …; NULL behind the last. */
 extern const char *const detour_kind_names[DETOUR_N_KINDS + 1];

@@ -4,6 +4,7 @@
 
 #include "detour-settings.h"
 
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 #include "detour-config-value.h"
@@ -13,6 +14,7 @@ typedef struct {
   char *text; /* NULL: absent */
   char *file; /* NULL: not written anywhere */
   guint line;
+  gboolean is_refused; /* a value was written that it cannot have */
 } Setting;
 
 struct _DetourSettings {
@@ -141,7 +143,15 @@ detour_settings_set (DetourSettings *self, const char *key, const char *text, co
     {
       g_autofree char *place = detour_config_place (file, line, self->group, key);
 
+      /* What is wrong with a value is said with the value. */
+      if ((entry->flags & DETOUR_CONFIG_SECRET) != 0)
+        {
+          g_clear_error (error);
+          g_set_error_literal (error, DETOUR_CONFIG_ERROR, DETOUR_CONFIG_ERROR_VALUE,
+                               _ ("the value cannot be used; it is secret and not shown here"));
+        }
       g_prefix_error (error, "%s", place);
+      setting->is_refused = TRUE;
       return FALSE;
     }
   settings_setting_set (setting, &value, text, file, line);
@@ -152,9 +162,16 @@ const char *
 detour_settings_missing (const DetourSettings *self)
 {
   for (guint i = 0; i < self->n_keys; i++)
-    if ((self->table[i].flags & DETOUR_CONFIG_REQUIRED) != 0 && self->settings[i].text == NULL)
+    if ((self->table[i].flags & DETOUR_CONFIG_REQUIRED) != 0 && self->settings[i].text == NULL
+        && !self->settings[i].is_refused)
       return self->table[i].key;
   return NULL;
+}
+
+gboolean
+detour_settings_is_refused (const DetourSettings *self, const char *key)
+{
+  return settings_find (self, key)->is_refused;
 }
 
 const char *
@@ -307,8 +324,10 @@ settings_fill_field (const DetourSettings *self, const DetourConfigKey *key, con
       *(gint64 *) field = detour_settings_duration_us (self, key->key);
       break;
     case DETOUR_CONFIG_ENUM:
-      g_assert (key->width == sizeof (guint) && setting->text != NULL);
-      *(guint *) field = settings_word_index (key, setting->value.string);
+      g_assert (key->width == sizeof (guint));
+      /* Without a fallback, whether it is written tells it from the first word. */
+      *(guint *) field = setting->text != NULL ? settings_word_index (key, setting->value.string)
+                                               : 0;
       break;
     default:
       g_assert (key->width == sizeof (gpointer));
@@ -324,6 +343,16 @@ detour_settings_fill (const DetourSettings *self, gpointer fields)
     if (self->table[i].width > 0)
       settings_fill_field (self, &self->table[i], &self->settings[i],
                            (guint8 *) fields + self->table[i].offset);
+}
+
+const char *const *
+detour_settings_values (const DetourSettings *self, const DetourConfigKey *key, const char *room[2])
+{
+  if ((key->flags & DETOUR_CONFIG_LIST) != 0)
+    return detour_settings_list (self, key->key);
+  room[0] = detour_settings_string (self, key->key);
+  room[1] = NULL;
+  return room;
 }
 
 void
@@ -368,38 +397,61 @@ detour_settings_error (const DetourSettings *self, const char *key, GError **err
   g_set_error_literal (error, DETOUR_CONFIG_ERROR, DETOUR_CONFIG_ERROR_REFUSED, message);
 }
 
-void
-detour_settings_complain (const DetourSettings *self, const char *key, const char *format, ...)
+gboolean
+detour_settings_unix_address (const DetourSettings *self, const char *key,
+                              struct sockaddr_un *address, GError **error)
 {
-  g_autofree char *message = NULL;
+  const char *path = detour_settings_string (self, key);
+  const gsize max = sizeof address->sun_path - 1;
+
+  *address = (struct sockaddr_un) { .sun_family = AF_UNIX };
+  if (strlen (path) <= max)
+    {
+      memcpy (address->sun_path, path, strlen (path) + 1);
+      return TRUE;
+    }
+  detour_settings_error (self, key, error, _ ("%s has %u bytes; a socket's path has at most %u"),
+                         path, (guint) strlen (path), (guint) max);
+  return FALSE;
+}
+
+typedef void (*SettingsTell) (DetourConfigErrors *errors, const char *file, guint line,
+                              const char *message);
+
+static void settings_tell (const DetourSettings *self, const char *key, SettingsTell tell,
+                           const char *format, va_list args) G_GNUC_PRINTF (4, 0);
+
+static void
+settings_tell (const DetourSettings *self, const char *key, SettingsTell tell, const char *format,
+               va_list args)
+{
+  g_autofree char *message = settings_message (self, key, format, args);
   const char *file;
   guint line;
-  va_list args;
 
-  va_start (args, format);
-  message = settings_message (self, key, format, args);
-  va_end (args);
   settings_place (self, key, &file, &line);
   if (self->errors != NULL)
-    detour_config_errors_add_line (self->errors, file, line, message);
+    tell (self->errors, file, line, message);
   else
     g_warning ("%s", message);
 }
 
 void
-detour_settings_warn (const DetourSettings *self, const char *key, const char *format, ...)
+detour_settings_complain (const DetourSettings *self, const char *key, const char *format, ...)
 {
-  g_autofree char *message = NULL;
-  const char *file;
-  guint line;
   va_list args;
 
   va_start (args, format);
-  message = settings_message (self, key, format, args);
+  settings_tell (self, key, detour_config_errors_add_line, format, args);
   va_end (args);
-  settings_place (self, key, &file, &line);
-  if (self->errors != NULL)
-    detour_config_errors_warn_line (self->errors, file, line, message);
-  else
-    g_warning ("%s", message);
+}
+
+void
+detour_settings_warn (const DetourSettings *self, const char *key, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  settings_tell (self, key, detour_config_errors_warn_line, format, args);
+  va_end (args);
 }

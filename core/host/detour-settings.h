@@ -26,9 +26,12 @@ DetourSettings *detour_settings_new (const char *group, const DetourConfigKey *t
 gboolean detour_settings_set (DetourSettings *self, const char *key, const char *text,
                               const char *file, guint line, GError **error);
 
+/* detour_settings_set() has refused a value: what the key has was not meant. */
+gboolean detour_settings_is_refused (const DetourSettings *self, const char *key);
+
 /* The key's entry in the table, or NULL. */
 const DetourConfigKey *detour_settings_find_key (const DetourSettings *self, const char *key);
-/* The first key with DETOUR_CONFIG_REQUIRED that has no value, or NULL. */
+/* The first key with DETOUR_CONFIG_REQUIRED that has no value, and was given none, or NULL. */
 const char *detour_settings_missing (const DetourSettings *self);
 
 const char *detour_settings_group (const DetourSettings *self);
@@ -38,6 +41,11 @@ const char *detour_settings_text (const DetourSettings *self, const char *key);
 /* Where the value was written; FALSE when nowhere. */
 gboolean detour_settings_origin (const DetourSettings *self, const char *key, const char **file,
                                  guint *line);
+
+/* The values of @key, whether it is a list or not; of a single one they stand in @room. Valid as
+ * long as @self and @room. */
+const char *const *detour_settings_values (const DetourSettings *self, const DetourConfigKey *key,
+                                           const char *room[2]);
 
 /* Where detour_settings_complain() and detour_settings_warn() go from now on; NULL: to the log. */
 void detour_settings_set_errors (DetourSettings *self, DetourConfigErrors *errors);

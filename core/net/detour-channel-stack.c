@@ -175,3 +175,25 @@ detour_channel_stack_upper (const DetourChannel *stack)
   g_assert (stack->cls == &detour_channel_stack);
   return &((const Stack *) stack->self)->upper;
 }
+
+const char *
+detour_channel_stack_way (const DetourChannel *channel)
+{
+  DetourChannelInfo info = { NULL };
+
+  if (channel->cls == &detour_channel_stack)
+    return detour_channel_stack_way (&((const Stack *) channel->self)->upper);
+  detour_channel_info (channel, &info);
+  return info.version != NULL ? "tls" : channel->cls->name;
+}
+
+gboolean
+detour_channel_stack_is_upper (const DetourChannel *channel)
+{
+  DetourChannelInfo info = { NULL };
+
+  if (channel->cls == &detour_channel_stack)
+    return TRUE;
+  detour_channel_info (channel, &info);
+  return !detour_channel_is_plain (channel) && info.version == NULL;
+}

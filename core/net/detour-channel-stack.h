@@ -27,4 +27,11 @@ void detour_channel_stack_push (DetourChannel *channel, DetourChannel upper);
 const DetourChannel *detour_channel_stack_lower (const DetourChannel *stack);
 const DetourChannel *detour_channel_stack_upper (const DetourChannel *stack);
 
+/* How the connection came: "plain", "tls", or the name of the class that lies over all others, such
+ * as "websocket". */
+const char *detour_channel_stack_way (const DetourChannel *channel);
+
+/* It lies over the channel of the transport, as a WebSocket does, whose peers answer a goodbye. */
+gboolean detour_channel_stack_is_upper (const DetourChannel *channel);
+
 G_END_DECLS

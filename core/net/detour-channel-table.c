@@ -160,6 +160,26 @@ channel_table_join (const Parts *parts)
                                      secret);
 }
 
+gboolean
+detour_channel_is_saved (const DetourChannel *channel)
+{
+  for (; channel->cls == &detour_channel_stack; channel = detour_channel_stack_lower (channel))
+    if (detour_channel_stack_upper (channel)->cls->save == NULL)
+      return FALSE;
+  return channel->cls->save != NULL;
+}
+
+char *
+detour_channel_dup_names (const DetourChannel *channel)
+{
+  GString *names = g_string_new (NULL);
+
+  for (; channel->cls == &detour_channel_stack; channel = detour_channel_stack_lower (channel))
+    g_string_append_printf (names, "%s ", detour_channel_stack_upper (channel)->cls->name);
+  g_string_append (names, channel->cls->name);
+  return g_string_free (names, FALSE);
+}
+
 GBytes *
 detour_channel_save (const DetourChannel *channel)
 {

@@ -23,6 +23,11 @@ void detour_channel_table_remove (DetourChannelTable *self, const DetourChannelC
 const DetourChannelClass *detour_channel_table_find (const DetourChannelTable *self,
                                                      const char *name);
 
+/* Whether detour_channel_save() would give something. Thread: the one that owns the channel. */
+gboolean detour_channel_is_saved (const DetourChannel *channel);
+/* The names of its classes, the uppermost first: "websocket tls". Free with g_free(). */
+char *detour_channel_dup_names (const DetourChannel *channel);
+
 /**
  * detour_channel_save:
  *

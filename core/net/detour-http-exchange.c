@@ -4,10 +4,15 @@
 
 #include "detour-http-exchange.h"
 
+/* Beside the body: the exchange, head and response. */
+#define EXCHANGE_BYTES 2048u
+
 struct _DetourHttpExchange {
   gatomicrefcount refs;
   DetourHttpRequest *request;
   DetourHttpResponse *response; /* what the plugin fills in */
+  DetourHttpHoldings *holdings; /* NULL: what it holds is not counted */
+  gsize n_counted;
 
   GMutex lock;                   /* of what follows */
   DetourHttpResponse *cancelled; /* of core, in place of the plugin's; NULL: none */
@@ -16,6 +21,18 @@ struct _DetourHttpExchange {
   DetourHttpExchangeFunc func; /* NULL: nobody waits */
   gpointer user;
 };
+
+DetourHttpHoldings *
+detour_http_holdings_new (void)
+{
+  return g_atomic_rc_box_new0 (DetourHttpHoldings);
+}
+
+void
+detour_http_holdings_unref (DetourHttpHoldings *self)
+{
+  g_atomic_rc_box_release (self);
+}
 
 DetourHttpExchange *
 detour_http_response_hold (DetourHttpResponse *response)
@@ -43,11 +60,24 @@ detour_http_exchange_unref (DetourHttpExchange *self)
 {
   if (!g_atomic_ref_count_dec (&self->refs))
     return;
+  if (self->holdings != NULL)
+    __atomic_fetch_sub (&self->holdings->n, self->n_counted, __ATOMIC_RELAXED);
+  g_clear_pointer (&self->holdings, detour_http_holdings_unref);
   g_clear_pointer (&self->cancelled, detour_http_response_free);
   detour_http_response_free (self->response);
   detour_http_request_free (self->request);
   g_mutex_clear (&self->lock);
   g_free (self);
+}
+
+void
+detour_http_exchange_count (DetourHttpExchange *self, DetourHttpHoldings *holdings)
+{
+  g_assert (self->holdings == NULL);
+  detour_http_request_body (self->request, &self->n_counted);
+  self->n_counted += EXCHANGE_BYTES;
+  self->holdings = g_atomic_rc_box_acquire (holdings);
+  __atomic_fetch_add (&holdings->n, self->n_counted, __ATOMIC_RELAXED);
 }
 
 /* With the lock. */

@@ -14,6 +14,18 @@ DetourHttpExchange *detour_http_exchange_ref (DetourHttpExchange *self);
 void detour_http_exchange_unref (DetourHttpExchange *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourHttpExchange, detour_http_exchange_unref)
 
+/* Bytes of requests that exchanges hold; any thread. It is there as long as one of them is. */
+typedef struct {
+  guint64 n; /* atomic */
+} DetourHttpHoldings;
+
+DetourHttpHoldings *detour_http_holdings_new (void);
+void detour_http_holdings_unref (DetourHttpHoldings *self);
+
+/* What @self holds counts in @holdings from now on, until both the plugin and the connection are
+ * done with it. To be called once. */
+void detour_http_exchange_count (DetourHttpExchange *self, DetourHttpHoldings *holdings);
+
 /* Called with a lock of the exchange held, on any thread: it must only pass the word on. */
 typedef void (*DetourHttpExchangeFunc) (DetourHttpExchange *self, gpointer user);
 

@@ -233,8 +233,9 @@ http_head_is_version (gsize at, guint8 c)
   return g_ascii_isdigit (version_text[at]) ? g_ascii_isdigit (c) : c == (guint8) version_text[at];
 }
 
-static gboolean
-http_head_name_is (const DetourHttpHead *self, const DetourHttpHeader *header, const char *name)
+gboolean
+detour_http_head_name_is (const DetourHttpHead *self, const DetourHttpHeader *header,
+                          const char *name)
 {
   return header->name.len == strlen (name)
       && g_ascii_strncasecmp ((const char *) self->data + header->name.start, name,
@@ -273,11 +274,11 @@ http_head_end_header (DetourHttpHead *self)
     end--;
   header->value = http_head_span (self->mark, end);
 
-  if (http_head_name_is (self, header, "Content-Length"))
+  if (detour_http_head_name_is (self, header, "Content-Length"))
     return http_head_take_content_length (self, header);
-  if (http_head_name_is (self, header, "Transfer-Encoding"))
+  if (detour_http_head_name_is (self, header, "Transfer-Encoding"))
     return http_head_fail (self, 501, "Transfer-Encoding is not taken in requests");
-  if (http_head_name_is (self, header, "Host"))
+  if (detour_http_head_name_is (self, header, "Host"))
     {
       if (detour_http_head_find (self, "Host") != header)
         return http_head_fail (self, 400, "there is more than one Host");
@@ -440,9 +441,15 @@ detour_http_head_is (const DetourHttpHead *self, DetourHttpSpan part, const char
 const DetourHttpHeader *
 detour_http_head_find (const DetourHttpHead *self, const char *name)
 {
+  return detour_http_head_find_at (self, name, 0);
+}
+
+const DetourHttpHeader *
+detour_http_head_find_at (const DetourHttpHead *self, const char *name, guint index)
+{
   for (guint i = 0; i < self->n_headers; i++)
     {
-      if (http_head_name_is (self, &self->headers[i], name))
+      if (detour_http_head_name_is (self, &self->headers[i], name) && index-- == 0)
         return &self->headers[i];
     }
   return NULL;
@@ -478,7 +485,7 @@ detour_http_head_has_token (const DetourHttpHead *self, const char *name, const 
     {
       const DetourHttpHeader *header = &self->headers[i];
 
-      if (http_head_name_is (self, header, name)
+      if (detour_http_head_name_is (self, header, name)
           && http_head_list_has_token ((const char *) self->data + header->value.start,
                                        header->value.len, token))
         return TRUE;

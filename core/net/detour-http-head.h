@@ -89,8 +89,15 @@ DetourHttpHeadResult detour_http_head_parse (DetourHttpHead *self, const guint8 
 /* TRUE when the bytes of @part are exactly @text. */
 gboolean detour_http_head_is (const DetourHttpHead *self, DetourHttpSpan part, const char *text);
 
+/* Whether @header has that name, compared without regard to case. */
+gboolean detour_http_head_name_is (const DetourHttpHead *self, const DetourHttpHeader *header,
+                                   const char *name);
+
 /* First header of that name, compared without regard to case; NULL when absent. */
 const DetourHttpHeader *detour_http_head_find (const DetourHttpHead *self, const char *name);
+/* The one with so many of that name before it; NULL when there are fewer. */
+const DetourHttpHeader *detour_http_head_find_at (const DetourHttpHead *self, const char *name,
+                                                  guint index);
 
 /* TRUE when one of the headers @name, read as lists separated by commas, has @token, without regard
  * to case. */

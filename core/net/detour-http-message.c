@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct _DetourHttpRequest {
   DetourHttpHead head; /* refers to `text` */
@@ -29,6 +30,7 @@ struct _DetourHttpResponse {
   char *upgrade;                /* the protocol that follows; NULL: none */
   DetourHttpRequest *request;   /* what it answers, while a handler may hold it */
   DetourHttpExchange *exchange; /* it belongs to; NULL: it is not held */
+  DetourHttpTunnel tunnel;      /* that it begins; without `ended`: none */
 };
 
 /* Everything a part can be followed by is a delimiter: a blank, `?`, `:`, or the end of the line.
@@ -73,7 +75,11 @@ detour_http_request_new (const DetourHttpHead *head, const struct sockaddr_stora
     }
   else
     {
-      self->path = head->form == DETOUR_HTTP_TARGET_ABSOLUTE ? "/" : "";
+      /* Of CONNECT it is what it names. */
+      self->path = head->form == DETOUR_HTTP_TARGET_ABSOLUTE ? "/"
+                 : head->form == DETOUR_HTTP_TARGET_AUTHORITY
+                     ? http_message_string_of (self, head->target)
+                     : "";
     }
   return self;
 }
@@ -132,6 +138,14 @@ detour_http_request_header (const DetourHttpRequest *self, const char *name)
   return header != NULL ? http_message_string_of (self, header->value) : NULL;
 }
 
+const char *
+detour_http_request_header_at (const DetourHttpRequest *self, const char *name, guint index)
+{
+  const DetourHttpHeader *header = detour_http_head_find_at (&self->head, name, index);
+
+  return header != NULL ? http_message_string_of (self, header->value) : NULL;
+}
+
 const struct sockaddr *
 detour_http_request_peer (const DetourHttpRequest *self)
 {
@@ -179,9 +193,21 @@ detour_http_response_new (void)
   return self;
 }
 
+static void
+http_message_drop_tunnel (DetourHttpResponse *self)
+{
+  DetourHttpTunnel tunnel;
+
+  if (!detour_http_response_take_tunnel (self, &tunnel))
+    return;
+  close (tunnel.fd);
+  tunnel.ended (tunnel.user);
+}
+
 void
 detour_http_response_free (DetourHttpResponse *self)
 {
+  http_message_drop_tunnel (self);
   g_string_free (self->headers, TRUE);
   g_byte_array_unref (self->body);
   g_free (self->upgrade);
@@ -213,6 +239,21 @@ detour_http_response_begin_upgrade (DetourHttpResponse *self, const char *protoc
 {
   self->status = 101;
   self->upgrade = g_strdup (protocol);
+}
+
+void
+detour_http_response_begin_tunnel (DetourHttpResponse *self, const DetourHttpTunnel *tunnel)
+{
+  g_return_if_fail (self->tunnel.ended == NULL && tunnel->ended != NULL);
+  self->tunnel = *tunnel;
+}
+
+gboolean
+detour_http_response_take_tunnel (DetourHttpResponse *self, DetourHttpTunnel *tunnel)
+{
+  *tunnel = self->tunnel;
+  self->tunnel = (DetourHttpTunnel) { 0 };
+  return tunnel->ended != NULL;
 }
 
 guint
@@ -345,15 +386,25 @@ detour_http_response_set_error (DetourHttpResponse *self, guint status, const ch
   http_message_reset (self);
   detour_http_response_set_status (self, status);
   http_message_append_header (self, "X-Content-Type-Options", "nosniff");
+  /* What core answers so stops or starts at this moment; a second later it is known which. */
+  if (status == 503)
+    http_message_append_header (self, "Retry-After", "1");
   detour_http_response_set_body (self, "text/plain; charset=utf-8", line, -1);
 }
 
 void
 detour_http_response_refuse_upgrade (DetourHttpResponse *self)
 {
-  g_clear_pointer (&self->upgrade, g_free);
+  g_autofree char *protocol = g_steal_pointer (&self->upgrade);
+
   if (self->status == 101)
     detour_http_response_set_error (self, 400, "This protocol cannot be begun so");
+  /* RFC 9110, 15.5.22 */
+  if (self->status == 426)
+    {
+      http_message_append_header (self, "Upgrade", protocol);
+      http_message_append_header (self, "Connection", "Upgrade");
+    }
 }
 
 gboolean

@@ -71,6 +71,10 @@ void detour_http_response_begin_upgrade (DetourHttpResponse *self, const char *p
 /* It is an ordinary answer after all; one that nobody filled in becomes 400. */
 void detour_http_response_refuse_upgrade (DetourHttpResponse *self);
 
+/* Takes the tunnel that the response begins; FALSE: it begins none. Without this, one that is there
+ * ends with the response. */
+gboolean detour_http_response_take_tunnel (DetourHttpResponse *self, DetourHttpTunnel *tunnel);
+
 guint detour_http_response_status (const DetourHttpResponse *self);
 
 /**

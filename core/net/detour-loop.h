@@ -51,14 +51,19 @@ typedef struct {
 /**
  * detour_loop_new:
  * @name: of the thread, at most 15 characters
- * @nice: added to the thread's niceness, 0 to 19
+ * @nice: added to the thread's niceness, 0 to 19; with more than 0, others interrupt it at
+ * once, and it interrupts none
  *
  * Starts the thread. Main thread.
  */
 DetourLoop *detour_loop_new (const char *name, int nice, const DetourLoopFuncs *funcs,
                              gpointer user, GError **error);
-/* Runs the messages of the inbox, ends the thread and frees the loop. Any other thread. */
-void detour_loop_free (DetourLoop *self);
+/* Runs the messages of the inbox, ends the thread and frees the loop, if there is one. *@self is
+ * NULL only then, since the thread may look there for itself to the end. Any other thread. */
+void detour_loop_clear (DetourLoop **self);
+
+/* Any thread. It has something to do and has not run since: another thread has its processor. */
+gboolean detour_loop_waits_to_run (const DetourLoop *self);
 
 gpointer detour_loop_user (const DetourLoop *self);
 gboolean detour_loop_is_current (const DetourLoop *self);

@@ -40,6 +40,14 @@ detour_socket_set_options (int fd, const DetourSocketOptions *options)
     }
 }
 
+void
+detour_socket_set_connected (int fd, const DetourSocketOptions *options)
+{
+  socket_set_int (fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  socket_set_int (fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, DETOUR_SOCKET_NOTSENT_LOWAT);
+  detour_socket_set_options (fd, options);
+}
+
 static int
 socket_fail (int fd, const char *what, GError **error)
 {
@@ -70,8 +78,16 @@ socket_remove_stale (const struct sockaddr_un *address)
   close (fd);
 }
 
+static gboolean
+socket_set_file (const char *path, const DetourSocketFile *file)
+{
+  return ((file->owner == (uid_t) -1 && file->group == (gid_t) -1)
+          || lchown (path, file->owner, file->group) == 0)
+      && (file->mode == 0 || chmod (path, file->mode) == 0);
+}
+
 static int
-socket_listen_unix (const DetourAddress *address, GError **error)
+socket_listen_unix (const DetourAddress *address, const DetourSocketFile *file, GError **error)
 {
   struct sockaddr_un un = { .sun_family = AF_UNIX };
   int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -82,9 +98,51 @@ socket_listen_unix (const DetourAddress *address, GError **error)
   socket_remove_stale (&un);
   if (bind (fd, (struct sockaddr *) &un, sizeof un) < 0)
     return socket_fail (fd, "cannot bind", error);
+  /* The kernel refuses connections until listen(). */
+  if (file != NULL && !socket_set_file (un.sun_path, file))
+    {
+      int saved = errno;
+
+      unlink (un.sun_path);
+      errno = saved;
+      return socket_fail (fd, "cannot set owner and permissions of the file", error);
+    }
   if (listen (fd, BACKLOG) < 0)
     return socket_fail (fd, "cannot listen", error);
   return fd;
+}
+
+/* The path of a Unix socket; FALSE: it is none, or has no path. */
+static gboolean
+socket_path_of (int fd, struct sockaddr_un *un)
+{
+  socklen_t len = sizeof *un;
+
+  memset (un, 0, sizeof *un);
+  return getsockname (fd, (struct sockaddr *) un, &len) == 0 && un->sun_family == AF_UNIX
+      && un->sun_path[0] == '/';
+}
+
+DetourSocketFileId
+detour_socket_file_id (int fd)
+{
+  struct sockaddr_un un;
+  struct stat st;
+
+  if (!socket_path_of (fd, &un) || lstat (un.sun_path, &st) < 0)
+    return (DetourSocketFileId) { 0, 0 };
+  return (DetourSocketFileId) { st.st_dev, st.st_ino };
+}
+
+void
+detour_socket_remove_file (int fd, const DetourSocketFileId *id)
+{
+  DetourSocketFileId now = detour_socket_file_id (fd);
+  struct sockaddr_un un;
+
+  if (id->inode != 0 && now.inode == id->inode && now.device == id->device
+      && socket_path_of (fd, &un))
+    unlink (un.sun_path);
 }
 
 /* Binds to an address that this host may get later only: of an interface that is still coming up,
@@ -111,9 +169,7 @@ socket_listen_tcp (const struct sockaddr *sockaddr, socklen_t len, gboolean dual
   socket_set_int (fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (sockaddr->sa_family == AF_INET6)
     socket_set_int (fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
-  socket_set_int (fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  socket_set_int (fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, DETOUR_SOCKET_NOTSENT_LOWAT);
-  detour_socket_set_options (fd, options);
+  detour_socket_set_connected (fd, options);
 
   if (bind (fd, sockaddr, len) < 0
       && (errno != EADDRNOTAVAIL || socket_bind_early (fd, sockaddr, len) < 0))
@@ -158,7 +214,9 @@ socket_listen_by_name (const DetourAddress *address, int family, const DetourSoc
   code = getaddrinfo (address->host, port, &hints, &found);
   if (code != 0)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_HOST_NOT_FOUND, "cannot look up %s: %s",
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_HOST_NOT_FOUND,
+                   "cannot look up %s: %s; write its address, which need not be there yet, or put "
+                   "the name into /etc/hosts",
                    address->host, gai_strerror (code));
       return -1;
     }
@@ -169,13 +227,13 @@ socket_listen_by_name (const DetourAddress *address, int family, const DetourSoc
 
 int
 detour_socket_listen (const DetourAddress *address, int family, const DetourSocketOptions *options,
-                      GError **error)
+                      const DetourSocketFile *file, GError **error)
 {
   struct sockaddr_storage storage;
   socklen_t len;
 
   if (address->path[0] != '\0')
-    return socket_listen_unix (address, error);
+    return socket_listen_unix (address, file, error);
   if (address->host[0] == '\0')
     return socket_listen_everywhere (address->port, family, options, error);
   if (!detour_address_to_sockaddr (address, &storage, &len))
@@ -212,6 +270,29 @@ detour_socket_is_absent (int fd)
   absent = bind (probe, (struct sockaddr *) &bound, len) < 0 && errno == EADDRNOTAVAIL;
   close (probe);
   return absent;
+}
+
+/* The kernel lets go of a port that it chose itself. Others that may reuse an address could have
+ * that of a socket which does not listen, if it may be reused as well. */
+void
+detour_socket_pause (int fd)
+{
+  socket_set_int (fd, SOL_SOCKET, SO_REUSEADDR, 0);
+  if (shutdown (fd, SHUT_RD) < 0)
+    g_warning ("cannot stop listening: %s", g_strerror (errno));
+}
+
+gboolean
+detour_socket_resume (int fd, const struct sockaddr_storage *bound)
+{
+  socklen_t len = bound->ss_family == AF_INET6 ? sizeof (struct sockaddr_in6)
+                                               : sizeof (struct sockaddr_in);
+
+  socket_set_int (fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  /* One that has kept its port cannot be bound again, and needs no right to. */
+  if (bind (fd, (const struct sockaddr *) bound, len) < 0 && errno == EADDRINUSE)
+    return FALSE;
+  return listen (fd, BACKLOG) == 0;
 }
 
 int

@@ -90,6 +90,15 @@ clientinfo_parse_app_name (Parse *parse, const DetourJsonValue *value)
   return TRUE;
 }
 
+/* Members under the names that tailscale-rs gives them. They are unknown ones, like any other: a
+ * mesh_key, which is always "none", is no mesh key. */
+static gboolean
+clientinfo_is_snake_case (const char *name)
+{
+  return strcmp (name, "can_ack_pings") == 0 || strcmp (name, "is_prober") == 0
+      || strcmp (name, "mesh_key") == 0;
+}
+
 static gboolean
 clientinfo_parse_member (const DetourJsonValue *name, const DetourJsonValue *value, gpointer user)
 {
@@ -110,6 +119,8 @@ clientinfo_parse_member (const DetourJsonValue *name, const DetourJsonValue *val
                                   "IsProber is not true or false");
   if (g_ascii_strcasecmp (text, "AppName") == 0)
     return clientinfo_parse_app_name (parse, value);
+  if (clientinfo_is_snake_case (text))
+    parse->info->has_snake_case = TRUE;
   return TRUE;
 }
 

@@ -15,6 +15,7 @@ typedef struct {
   gint64 version; /* of the protocol; nothing depends on it */
   gboolean can_ack_pings;
   gboolean is_prober;
+  gboolean has_snake_case;                      /* members like can_ack_pings, which mean nothing */
   gboolean has_mesh_key;                        /* it came, right or wrong */
   guint8 mesh_key[DETOUR_KEY_SIZE];             /* secret: wipe it */
   char app_name[DETOUR_FRAME_APP_NAME_MAX + 1]; /* printable ASCII; "" when none */

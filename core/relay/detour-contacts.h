@@ -14,6 +14,8 @@ G_BEGIN_DECLS
 typedef struct _DetourContacts DetourContacts;
 
 #define DETOUR_CONTACTS_SENDER_MAX ((G_GUINT64_CONSTANT (1) << 40) - 1)
+/* Instead of the id of a sender that has none: see detour-early-contacts.h. */
+#define DETOUR_CONTACTS_SENDER_UNKNOWN G_MAXUINT64
 /* The largest slot. */
 #define DETOUR_CONTACTS_SLOT_MAX 0xfffffeu
 

@@ -17,24 +17,26 @@ detour_dial_login_begin (DetourDialLogin *self, const DetourKey *own, const guin
 {
   self->own = *own;
   self->server = *server;
+  self->is_prober = FALSE;
   return !detour_key_is_zero (server)
       && crypto_box_beforenm (self->shared, server->bytes, secret) == 0;
 }
 
 /* The longest text there can be, with a NUL. */
-typedef char InfoText[64 + MESH_KEY_HEX];
+typedef char InfoText[96 + MESH_KEY_HEX];
 
 static gsize
-dial_login_write_info (InfoText text, const guint8 *mesh_key)
+dial_login_write_info (InfoText text, const guint8 *mesh_key, gboolean is_prober)
 {
+  const char *prober = is_prober ? ",\"IsProber\":true" : "";
   char hex[MESH_KEY_HEX + 1] = "";
 
   if (mesh_key == NULL)
-    return (gsize) g_snprintf (text, sizeof (InfoText), "{\"version\":%u,\"CanAckPings\":true}",
-                               DETOUR_FRAME_PROTOCOL_VERSION);
+    return (gsize) g_snprintf (text, sizeof (InfoText), "{\"version\":%u,\"CanAckPings\":true%s}",
+                               DETOUR_FRAME_PROTOCOL_VERSION, prober);
   sodium_bin2hex (hex, sizeof hex, mesh_key, DETOUR_KEY_SIZE);
-  g_snprintf (text, sizeof (InfoText), "{\"meshKey\":\"%s\",\"version\":%u,\"CanAckPings\":true}",
-              hex, DETOUR_FRAME_PROTOCOL_VERSION);
+  g_snprintf (text, sizeof (InfoText), "{\"meshKey\":\"%s\",\"version\":%u,\"CanAckPings\":true%s}",
+              hex, DETOUR_FRAME_PROTOCOL_VERSION, prober);
   sodium_memzero (hex, sizeof hex);
   return strlen (text);
 }
@@ -43,7 +45,7 @@ void
 detour_dial_login_client_info (const DetourDialLogin *self, const guint8 *mesh_key, GByteArray *out)
 {
   InfoText text;
-  gsize len = dial_login_write_info (text, mesh_key);
+  gsize len = dial_login_write_info (text, mesh_key, self->is_prober);
   gsize payload_len = DETOUR_LOGIN_CLIENT_INFO_MIN + len;
   guint at = out->len;
   guint8 *frame, *nonce;

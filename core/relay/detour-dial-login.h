@@ -12,7 +12,8 @@ G_BEGIN_DECLS
 typedef struct {
   DetourKey own;
   DetourKey server;
-  guint8 shared[32]; /* of both keys */
+  guint8 shared[32];  /* of both keys */
+  gboolean is_prober; /* says so of itself; FALSE until somebody sets it */
 } DetourDialLogin;
 
 /**

@@ -70,6 +70,22 @@ detour_frame_parse (guint8 *data, gsize len, gboolean is_mesh, DetourFrame *fram
   return DETOUR_FRAME_OK;
 }
 
+DetourFrameVerdict
+detour_frame_parse_served (guint8 *data, gsize len, DetourFrame *frame)
+{
+  *frame = (DetourFrame) { 0, 0, NULL };
+  if (len < DETOUR_FRAME_HEADER_SIZE)
+    return DETOUR_FRAME_MORE;
+  frame->type = data[0];
+  frame->len = detour_frame_get_u32 (data + 1);
+  if (frame->len > DETOUR_LINK_FRAME_MAX)
+    return DETOUR_FRAME_BAD;
+  if (len - DETOUR_FRAME_HEADER_SIZE < frame->len)
+    return DETOUR_FRAME_MORE;
+  frame->payload = data + DETOUR_FRAME_HEADER_SIZE;
+  return DETOUR_FRAME_OK;
+}
+
 gsize
 detour_frame_put_server_key (guint8 *out, const DetourKey *server)
 {

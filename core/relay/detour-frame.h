@@ -17,11 +17,14 @@ G_BEGIN_DECLS
 
 /* The longest packet, without keys; the longest payload of the frames that carry one, and of any
  * frame a client may send after login. */
-#define DETOUR_FRAME_PACKET_MAX  65536u
-#define DETOUR_FRAME_SEND_MAX    (DETOUR_KEY_SIZE + DETOUR_FRAME_PACKET_MAX)
-#define DETOUR_FRAME_FORWARD_MAX (2 * DETOUR_KEY_SIZE + DETOUR_FRAME_PACKET_MAX)
-#define DETOUR_FRAME_UNKNOWN_MAX 65568u
-#define DETOUR_FRAME_PAYLOAD_MAX DETOUR_FRAME_FORWARD_MAX
+#define DETOUR_FRAME_PACKET_MAX 65536u
+/* The longest packet whose frame has no payload above 64 KiB, key included: some clients take no
+ * longer one. */
+#define DETOUR_FRAME_PACKET_STRICT_MAX (DETOUR_FRAME_PACKET_MAX - DETOUR_KEY_SIZE)
+#define DETOUR_FRAME_SEND_MAX          (DETOUR_KEY_SIZE + DETOUR_FRAME_PACKET_MAX)
+#define DETOUR_FRAME_FORWARD_MAX       (2 * DETOUR_KEY_SIZE + DETOUR_FRAME_PACKET_MAX)
+#define DETOUR_FRAME_UNKNOWN_MAX       65568u
+#define DETOUR_FRAME_PAYLOAD_MAX       DETOUR_FRAME_FORWARD_MAX
 /* Clients break the connection on a longer payload. */
 #define DETOUR_FRAME_CLIENT_MAX 1048576u
 
@@ -31,9 +34,10 @@ G_BEGIN_DECLS
 /* Whole frames, header included. */
 #define DETOUR_FRAME_SERVER_KEY_SIZE \
   (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_MAGIC_SIZE + DETOUR_KEY_SIZE)
-#define DETOUR_FRAME_RECV_HEAD_SIZE  (DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE)
-#define DETOUR_FRAME_KEEP_ALIVE_SIZE DETOUR_FRAME_HEADER_SIZE
-#define DETOUR_FRAME_PEER_GONE_SIZE  (DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE + 1u)
+#define DETOUR_FRAME_RECV_HEAD_SIZE    (DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE)
+#define DETOUR_FRAME_FORWARD_HEAD_SIZE (DETOUR_FRAME_HEADER_SIZE + 2 * DETOUR_KEY_SIZE)
+#define DETOUR_FRAME_KEEP_ALIVE_SIZE   DETOUR_FRAME_HEADER_SIZE
+#define DETOUR_FRAME_PEER_GONE_SIZE    (DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE + 1u)
 #define DETOUR_FRAME_PEER_PRESENT_SIZE(name_len) \
   (DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE + 20u + (name_len))
 #define DETOUR_FRAME_PEER_PRESENT_MAX DETOUR_FRAME_PEER_PRESENT_SIZE (DETOUR_FRAME_APP_NAME_MAX)
@@ -118,6 +122,10 @@ DetourFrameVerdict detour_frame_check (guint8 type, guint32 len, gboolean is_mes
 DetourFrameVerdict detour_frame_parse (guint8 *data, gsize len, gboolean is_mesh,
                                        DetourFrame *frame) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same for what a server sent after the login; BAD: a payload above DETOUR_LINK_FRAME_MAX. */
+DetourFrameVerdict detour_frame_parse_served (guint8 *data, gsize len, DetourFrame *frame)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /* Builders write a whole frame, or its head, to @out, which has room for it, and return its length.
  */
 
@@ -128,6 +136,22 @@ detour_frame_get_u32 (const guint8 *in)
 
   memcpy (&value, in, 4);
   return GUINT32_FROM_BE (value);
+}
+
+/* The same as detour_frame_parse() for what clients send most: a whole SendPacket whose length is
+ * right. FALSE: it is anything else, and @frame is not set. */
+static inline gboolean
+detour_frame_parse_send (guint8 *data, gsize len, DetourFrame *frame)
+{
+  guint32 n;
+
+  if (len < DETOUR_FRAME_HEADER_SIZE || data[0] != DETOUR_FRAME_SEND_PACKET)
+    return FALSE;
+  n = detour_frame_get_u32 (data + 1);
+  if (n < DETOUR_KEY_SIZE || n > DETOUR_FRAME_SEND_MAX || n > len - DETOUR_FRAME_HEADER_SIZE)
+    return FALSE;
+  *frame = (DetourFrame) { DETOUR_FRAME_SEND_PACKET, n, data + DETOUR_FRAME_HEADER_SIZE };
+  return TRUE;
 }
 
 static inline void
@@ -150,6 +174,16 @@ static inline gsize
 detour_frame_put_recv_head (guint8 *out, const DetourKey *source, guint32 packet_len)
 {
   detour_frame_put_header (out, DETOUR_FRAME_RECV_PACKET, DETOUR_KEY_SIZE + packet_len);
+  memcpy (out + DETOUR_FRAME_HEADER_SIZE, source->bytes, DETOUR_KEY_SIZE);
+  return DETOUR_FRAME_RECV_HEAD_SIZE;
+}
+
+/* Header and source key of a ForwardPacket; what follows is as long as the payload of a SendPacket,
+ * and the same: destination and packet. DETOUR_FRAME_RECV_HEAD_SIZE. */
+static inline gsize
+detour_frame_put_forward_head (guint8 *out, const DetourKey *source, guint32 payload_len)
+{
+  detour_frame_put_header (out, DETOUR_FRAME_FORWARD_PACKET, DETOUR_KEY_SIZE + payload_len);
   memcpy (out + DETOUR_FRAME_HEADER_SIZE, source->bytes, DETOUR_KEY_SIZE);
   return DETOUR_FRAME_RECV_HEAD_SIZE;
 }

@@ -50,6 +50,8 @@ login_read_info (const guint8 *text, gsize len, const guint8 *mesh_key, DetourLo
     {
       login->is_mesh = login_is_mesh (&info, mesh_key);
       login->is_prober = info.is_prober;
+      login->can_ack_pings = info.can_ack_pings;
+      login->has_snake_case = info.has_snake_case;
       memcpy (login->app_name, info.app_name, sizeof login->app_name);
     }
   sodium_memzero (&info, sizeof info);

@@ -26,6 +26,8 @@ typedef struct {
   DetourKey key;
   gboolean is_mesh; /* showed the right mesh key */
   gboolean is_prober;
+  gboolean can_ack_pings;
+  gboolean has_snake_case; /* see DetourClientInfo */
   char app_name[DETOUR_FRAME_APP_NAME_MAX + 1];
   guint8 shared[32]; /* of both keys, so that the costly part of a box is done once */
 } DetourLogin;

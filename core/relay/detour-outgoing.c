@@ -12,24 +12,18 @@
 
 /* Control frames that may wait for a mesh watcher: one of 100,000 clients needs 5.7 MB. */
 #define CONTROL_MAX (16u * 1024 * 1024)
-/* Memory of control frames that were sent is given back in steps no smaller than this. */
-#define CONTROL_STEP (64u * 1024)
 
-typedef struct {
-  DetourRelay *relay;
-  DetourDrop reason;
-} DropContext;
-
-static void
-outgoing_on_queue_drop (const DetourQueued *packet, DetourQueue **queue, gpointer user)
+void
+detour_outgoing_on_drop (const DetourQueued *packet, DetourQueue **queue, gpointer user)
 {
-  const DropContext *context = user;
+  const DetourDropContext *context = user;
   DetourClient *client = (DetourClient *) (gpointer) ((guint8 *) queue
                                                       - G_STRUCT_OFFSET (DetourClient, queue));
 
   client->dropped_packets++;
   detour_relay_count_drop (context->relay, context->reason, packet->kind,
                            detour_queued_packet_len (packet), 1);
+  detour_relay_count_link_drop (client, context->reason, 1);
 }
 
 void
@@ -85,11 +79,39 @@ outgoing_on_sender_gone (guint32 slot, gpointer user)
   detour_outgoing_notice (context->relay, client, context->frame, sizeof context->frame);
 }
 
+typedef struct {
+  DetourRelay *relay;
+  guint64 sender_id;
+} EarlyContext;
+
+static void
+outgoing_on_early (DetourHandle receiver, gpointer user)
+{
+  const EarlyContext *context = user;
+
+  if (detour_relay_find (context->relay, receiver) != NULL)
+    detour_contacts_add (context->relay->contacts, context->sender_id,
+                         DETOUR_HANDLE_SLOT (receiver));
+}
+
+/* Those who received from it before it was known are contacts like the others. Only the common
+ * space has such, and the key may have left another one. */
+static void
+outgoing_take_early (DetourRelay *self, guint64 peer_id, const DetourKey *key)
+{
+  EarlyContext context = { self, peer_id };
+
+  if (self->early.n > 0
+      && detour_registry_find_anywhere (detour_registry_common (self->registry), key) == NULL)
+    detour_early_contacts_take (&self->early, key, outgoing_on_early, &context);
+}
+
 void
 detour_relay_peer_gone (DetourRelay *self, guint64 peer_id, const DetourKey *key)
 {
   GoneContext context = { .relay = self };
 
+  outgoing_take_early (self, peer_id, key);
   detour_frame_put_peer_gone (context.frame, key, DETOUR_FRAME_GONE_DISCONNECTED);
   detour_contacts_sender_gone (self->contacts, peer_id, outgoing_on_sender_gone, &context);
 }
@@ -107,7 +129,7 @@ outgoing_say_gone (DetourRelay *self, DetourClient *client, const DetourKey *key
 void
 detour_relay_add_contact (DetourRelay *self, DetourClient *client, const DetourKey *key)
 {
-  const DetourPeer *peer = detour_registry_find (self->registry, key);
+  const DetourPeer *peer = detour_registry_find_anywhere (client->space, key);
 
   if (peer != NULL)
     detour_contacts_add (self->contacts, peer->id, DETOUR_HANDLE_SLOT (client->handle));
@@ -124,8 +146,14 @@ outgoing_note_sender (DetourRelay *self, DetourClient *client, guint64 sender_id
   DetourKey sender;
   const DetourPeer *peer;
 
-  if (G_LIKELY (sender_id == client->noted_sender) || sender_id == 0)
+  if (G_LIKELY (sender_id == client->noted_sender))
     return;
+  memcpy (sender.bytes, frame + DETOUR_FRAME_HEADER_SIZE, DETOUR_KEY_SIZE);
+  if (sender_id == DETOUR_CONTACTS_SENDER_UNKNOWN)
+    {
+      detour_early_contacts_note (&self->early, &sender, client->handle);
+      return;
+    }
   client->noted_sender = sender_id;
   if (!detour_contacts_add (self->contacts, sender_id, slot))
     return;
@@ -133,8 +161,7 @@ outgoing_note_sender (DetourRelay *self, DetourClient *client, guint64 sender_id
   /* The packet may have been on its way between workers while its sender left. The notice is still
    * to come, or it was given to other receivers already; that is known when all messages that are
    * on their way have come. */
-  memcpy (sender.bytes, frame + DETOUR_FRAME_HEADER_SIZE, DETOUR_KEY_SIZE);
-  peer = detour_registry_find (self->registry, &sender);
+  peer = detour_registry_find_anywhere (client->space, &sender);
   if (peer == NULL || peer->id != sender_id)
     self->port->sender_left (self->user, client->handle, sender_id, &sender);
 }
@@ -153,18 +180,86 @@ detour_relay_settle_contact (DetourRelay *self, DetourHandle handle, guint64 sen
   detour_relay_add_contact (self, client, sender);
 }
 
-static void
-outgoing_keep_copy (DetourRelay *self, DetourClient *client, DetourQueueKind kind,
-                    const guint8 *frame, gsize len)
+/* The longest packets there are, on their way to a client that would end its connection over one.
+ */
+static inline gboolean
+outgoing_is_too_long (const DetourClient *client, gsize len)
 {
-  DropContext drop = { self, DETOUR_DROP_QUEUE_HEAD };
+  return len > DETOUR_FRAME_RECV_HEAD_SIZE + DETOUR_FRAME_PACKET_STRICT_MAX && client->ends_on_long;
+}
+
+static void
+outgoing_drop_long (DetourRelay *self, DetourClient *client, DetourQueueKind kind, gsize len)
+{
+  client->dropped_packets++;
+  client->dropped_long++;
+  detour_relay_count_drop (self, DETOUR_DROP_TOO_LONG, kind, len - DETOUR_FRAME_RECV_HEAD_SIZE, 1);
+}
+
+/* A receiver that took something lately may have as many long packets waiting as short ones. */
+static inline DetourQueueLimits
+outgoing_limits_of (const DetourRelay *self, const DetourClient *client)
+{
   DetourQueueLimits limits = self->limits.queue;
 
   if (self->now_us - client->progress_us < STALLED_US)
     limits.bytes = MAX (
         limits.bytes, limits.packets * (gsize) (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX));
+  return limits;
+}
+
+void
+detour_outgoing_keep_copy (DetourRelay *self, DetourClient *client, DetourQueueKind kind,
+                           const guint8 *frame, gsize len)
+{
+  DetourDropContext drop = { self, DETOUR_DROP_QUEUE_HEAD };
+  DetourQueueLimits limits;
+
+  if (outgoing_is_too_long (client, len))
+    {
+      outgoing_drop_long (self, client, kind, len);
+      return;
+    }
+  limits = outgoing_limits_of (self, client);
   detour_queue_push (&client->queue, &self->budget, &limits, kind, frame, len,
-                     outgoing_on_queue_drop, &drop);
+                     detour_outgoing_on_drop, &drop);
+}
+
+void
+detour_outgoing_keep (DetourRelay *self, DetourClient *client, DetourQueueKind kind,
+                      const DetourForwardHead *head, const guint8 *frame, gsize len)
+{
+  DetourDropContext drop = { self, DETOUR_DROP_QUEUE_HEAD };
+  DetourQueueLimits limits = outgoing_limits_of (self, client);
+
+  if (head != NULL)
+    detour_queue_push_parts (&client->queue, &self->budget, &limits, kind, head->bytes,
+                             sizeof head->bytes, frame, len, detour_outgoing_on_drop, &drop);
+  else
+    detour_queue_push (&client->queue, &self->budget, &limits, kind, frame, len,
+                       detour_outgoing_on_drop, &drop);
+}
+
+/* A new segment at the end of those of @client. */
+static G_ALWAYS_INLINE inline void
+outgoing_new_segment (DetourRelay *self, DetourClient *client, DetourQueueKind kind, guint32 head,
+                      guint8 *data, gsize len)
+{
+  if (self->n_segments == self->max_segments)
+    {
+      self->max_segments *= 2;
+      self->segments = g_renew (DetourSegment, self->segments, self->max_segments);
+    }
+  self->segments[self->n_segments++] = (DetourSegment) {
+    .data = data, .len = (guint32) len, .n_frames = 1, .kind = kind, .head = head
+  };
+
+  if (client->last != 0)
+    self->segments[client->last - 1].next = self->n_segments;
+  else
+    client->first = self->n_segments;
+  client->last = self->n_segments;
+  detour_outgoing_mark (self, client);
 }
 
 static G_ALWAYS_INLINE inline void
@@ -185,20 +280,45 @@ outgoing_append_segment (DetourRelay *self, DetourClient *client, DetourQueueKin
         }
     }
 
-  if (self->n_segments == self->max_segments)
+  /* A frame so long begins a segment of its own, so that the others need not be looked at. */
+  G_STATIC_ASSERT (DETOUR_FRAME_PACKET_STRICT_MAX > DETOUR_CHANNEL_RECORD_MAX);
+  if (G_UNLIKELY (outgoing_is_too_long (client, len)))
     {
-      self->max_segments *= 2;
-      self->segments = g_renew (DetourSegment, self->segments, self->max_segments);
+      outgoing_drop_long (self, client, kind, len);
+      return;
     }
-  segment = &self->segments[self->n_segments++];
-  *segment = (DetourSegment) { .data = frame, .len = (guint32) len, .n_frames = 1, .kind = kind };
+  outgoing_new_segment (self, client, kind, 0, frame, len);
+}
 
-  if (client->last != 0)
-    self->segments[client->last - 1].next = self->n_segments;
+void
+detour_outgoing_forward (DetourRelay *self, DetourClient *client, DetourQueueKind kind,
+                         const DetourKey *sender, guint8 *payload, gsize len)
+{
+  DetourForwardHead *head;
+
+  if (self->n_heads == self->max_heads)
+    {
+      self->max_heads = MAX (2 * self->max_heads, 256);
+      self->heads = g_renew (DetourForwardHead, self->heads, self->max_heads);
+    }
+  head = &self->heads[self->n_heads];
+  detour_frame_put_forward_head (head->bytes, sender, (guint32) len);
+  if (client->is_blocked)
+    detour_outgoing_keep (self, client, kind, head, payload, len);
   else
-    client->first = self->n_segments;
-  client->last = self->n_segments;
-  detour_outgoing_mark (self, client);
+    outgoing_new_segment (self, client, kind, ++self->n_heads, payload, len);
+}
+
+void
+detour_outgoing_pass_on (DetourRelay *self, DetourClient *client, guint8 *frame, gsize len)
+{
+  DetourQueueKind kind = detour_queue_kind_of (frame + DETOUR_FRAME_FORWARD_HEAD_SIZE,
+                                               len - DETOUR_FRAME_FORWARD_HEAD_SIZE);
+
+  if (client->is_blocked)
+    detour_outgoing_keep (self, client, kind, NULL, frame, len);
+  else
+    outgoing_new_segment (self, client, kind, 0, frame, len);
 }
 
 void
@@ -224,346 +344,7 @@ detour_outgoing_deliver (DetourRelay *self, DetourClient *client, guint64 sender
 {
   outgoing_note_sender (self, client, sender_id, frame);
   if (G_UNLIKELY (client->is_blocked))
-    outgoing_keep_copy (self, client, kind, frame, len);
+    detour_outgoing_keep_copy (self, client, kind, frame, len);
   else
     outgoing_append_segment (self, client, kind, frame, len);
-}
-
-/* Handing out ---------------------------------------------------------------------------------- */
-
-static void
-outgoing_free_list (DetourQueued **list)
-{
-  while (*list != NULL)
-    {
-      DetourQueued *queued = *list;
-
-      *list = queued->next;
-      g_free (queued);
-    }
-}
-
-void
-detour_outgoing_release (DetourRelay *self)
-{
-  outgoing_free_list (&self->handed_packets);
-  g_clear_pointer (&self->handed_control, g_byte_array_unref);
-}
-
-DetourClient *
-detour_relay_next (DetourRelay *self)
-{
-  while (self->next_dirty < self->dirty->len)
-    {
-      DetourClient *client = g_ptr_array_index (self->dirty, self->next_dirty++);
-
-      client->is_dirty = FALSE;
-      if (!client->is_gone)
-        return client;
-    }
-  return NULL;
-}
-
-gboolean
-detour_relay_has_output (const DetourClient *client)
-{
-  return client->first != 0 || client->queue != NULL || client->control != NULL || client->has_pong
-      || client->has_keep_alive;
-}
-
-/* Pong and keep-alive, before everything but the answer to the login. */
-static gsize
-outgoing_gather_small (DetourRelay *self, DetourClient *client)
-{
-  gsize len = 0;
-
-  if (client->has_pong)
-    {
-      len += detour_frame_put_pong (self->handed_small, client->pong);
-      detour_counter_add (&self->counters.pongs, 1);
-      client->has_pong = FALSE;
-    }
-  if (client->has_keep_alive)
-    {
-      len += detour_frame_put_keep_alive (self->handed_small + len);
-      detour_counter_add (&self->counters.keep_alives, 1);
-      client->has_keep_alive = FALSE;
-    }
-  return len;
-}
-
-static void
-outgoing_hand_out (DetourRelay *self, DetourQueueKind kind, guint n_frames, gsize len)
-{
-  if (kind == DETOUR_QUEUE_NOTICE)
-    return;
-  self->handed_n[kind] += n_frames;
-  self->handed_bytes[kind] += len - n_frames * DETOUR_FRAME_RECV_HEAD_SIZE;
-}
-
-static void
-outgoing_count_handed (DetourRelay *self, DetourClient *client)
-{
-  guint n = self->handed_n[DETOUR_QUEUE_DATA] + self->handed_n[DETOUR_QUEUE_DISCO];
-  guint64 bytes = self->handed_bytes[DETOUR_QUEUE_DATA] + self->handed_bytes[DETOUR_QUEUE_DISCO];
-
-  client->tx_packets += n;
-  client->tx_bytes += bytes;
-  detour_counter_add (&self->counters.packets_sent, n);
-  detour_counter_add (&self->counters.bytes_sent, bytes);
-}
-
-/* What was sent of a long row of control frames is given back. */
-static void
-outgoing_compact_control (DetourClient *client)
-{
-  GByteArray *rest;
-
-  if (client->control_at < MAX (CONTROL_STEP, client->control->len / 2))
-    return;
-  rest = g_byte_array_sized_new (client->control->len - client->control_at);
-  g_byte_array_append (rest, client->control->data + client->control_at,
-                       client->control->len - client->control_at);
-  g_byte_array_unref (client->control);
-  client->control = rest;
-  client->control_at = 0;
-}
-
-guint
-detour_relay_gather (DetourRelay *self, DetourClient *client, DetourSpan *spans, guint max,
-                     gsize limit, gsize *bytes)
-{
-  guint n = 0;
-  gsize total = 0;
-  gsize small;
-
-  detour_outgoing_release (self);
-  memset (self->handed_n, 0, sizeof self->handed_n);
-  memset (self->handed_bytes, 0, sizeof self->handed_bytes);
-
-  /* A control frame that was cut at the limit goes on before anything else. Clients may ping before
-   * they were answered, and take any frame before the answer for a fault. */
-  if (!client->owes_greeting && client->control_at == 0
-      && (small = outgoing_gather_small (self, client)) > 0)
-    {
-      spans[n++] = (DetourSpan) { self->handed_small, small };
-      total += small;
-    }
-  if (client->control != NULL && n < max && total < limit)
-    {
-      gsize len;
-
-      outgoing_compact_control (client);
-      len = MIN (client->control->len - client->control_at, limit - total);
-
-      spans[n++] = (DetourSpan) { client->control->data + client->control_at, len };
-      total += len;
-      client->owes_greeting = FALSE;
-      client->control_at += (guint32) len;
-      if (client->control_at == client->control->len)
-        {
-          self->handed_control = g_steal_pointer (&client->control);
-          client->control_at = 0;
-        }
-    }
-  while (client->control == NULL && client->queue != NULL && n < max
-         && (total == 0 || total + detour_queue_next_len (client->queue) <= limit))
-    {
-      DetourQueued *packet = detour_queue_pop (&client->queue);
-
-      packet->next = self->handed_packets;
-      self->handed_packets = packet;
-      spans[n++] = (DetourSpan) { packet->frame, packet->len };
-      total += packet->len;
-      outgoing_hand_out (self, packet->kind, 1, packet->len);
-    }
-  while (client->control == NULL && client->queue == NULL && client->first != 0 && n < max
-         && (total == 0 || total + self->segments[client->first - 1].len <= limit))
-    {
-      DetourSegment *segment = &self->segments[client->first - 1];
-
-      spans[n++] = (DetourSpan) { segment->data, segment->len };
-      total += segment->len;
-      outgoing_hand_out (self, segment->kind, segment->n_frames, segment->len);
-      client->first = segment->next;
-      if (client->first == 0)
-        client->last = 0;
-    }
-
-  outgoing_count_handed (self, client);
-  *bytes = total;
-  return n;
-}
-
-void
-detour_outgoing_forget (DetourRelay *self, DetourClient *client)
-{
-  DropContext drop = { self, DETOUR_DROP_GONE };
-
-  detour_queue_clear (&client->queue, outgoing_on_queue_drop, &drop);
-  g_clear_pointer (&client->control, g_byte_array_unref);
-  for (guint32 i = client->first; i != 0; i = self->segments[i - 1].next)
-    {
-      const DetourSegment *segment = &self->segments[i - 1];
-
-      if (segment->kind != DETOUR_QUEUE_NOTICE)
-        detour_relay_count_drop (self, DETOUR_DROP_GONE, segment->kind,
-                                 segment->len - segment->n_frames * DETOUR_FRAME_RECV_HEAD_SIZE,
-                                 segment->n_frames);
-    }
-  client->first = client->last = 0;
-}
-
-void
-detour_relay_park (DetourRelay *self, DetourClient *client)
-{
-  detour_outgoing_release (self);
-  client->is_blocked = TRUE;
-  client->progress_us = self->now_us;
-
-  for (guint32 i = client->first; i != 0; i = self->segments[i - 1].next)
-    {
-      const DetourSegment *segment = &self->segments[i - 1];
-
-      for (guint32 at = 0; at < segment->len;)
-        {
-          const guint8 *frame = segment->data + at;
-          guint32 len = DETOUR_FRAME_HEADER_SIZE + detour_frame_get_u32 (frame + 1);
-
-          if (segment->kind == DETOUR_QUEUE_NOTICE)
-            detour_queue_push_notice (&client->queue, &self->budget, frame, len);
-          else
-            outgoing_keep_copy (self, client, segment->kind, frame, len);
-          at += len;
-        }
-    }
-  client->first = client->last = 0;
-}
-
-void
-detour_relay_unblock (DetourRelay *self, DetourClient *client)
-{
-  client->is_blocked = FALSE;
-  if (detour_relay_has_output (client))
-    detour_outgoing_mark (self, client);
-}
-
-void
-detour_relay_write_failed (DetourRelay *self, DetourClient *client)
-{
-  for (guint kind = 0; kind < DETOUR_QUEUE_N_KINDS; kind++)
-    {
-      guint n = self->handed_n[kind];
-      guint64 bytes = self->handed_bytes[kind];
-
-      detour_relay_count_drop (self, DETOUR_DROP_WRITE_ERROR, kind, bytes, n);
-      client->dropped_packets += n;
-      client->tx_packets -= n;
-      client->tx_bytes -= bytes;
-    }
-}
-
-void
-detour_relay_end (DetourRelay *self)
-{
-  detour_outgoing_release (self);
-  outgoing_free_list (&self->notices);
-  g_ptr_array_set_size (self->dirty, 0);
-  self->next_dirty = 0;
-  self->n_segments = 0;
-}
-
-gsize
-detour_relay_queue_bytes (const DetourRelay *self)
-{
-  return __atomic_load_n (&self->budget.n_bytes, __ATOMIC_RELAXED);
-}
-
-gsize
-detour_relay_waiting_bytes (const DetourClient *client)
-{
-  return detour_queue_n_bytes (client->queue)
-       + detour_queue_n_notices (client->queue) * DETOUR_FRAME_PEER_GONE_SIZE
-       + (client->control != NULL ? client->control->len - client->control_at : 0);
-}
-
-/* Carrying over -------------------------------------------------------------------------------- */
-
-typedef struct {
-  GHashTable *keys;
-  GArray *contacts;
-} ContactContext;
-
-static void
-outgoing_save_contact (guint64 sender_id, gpointer user)
-{
-  const ContactContext *context = user;
-  const DetourKey *key = g_hash_table_lookup (context->keys, &sender_id);
-
-  if (key != NULL)
-    g_array_append_val (context->contacts, *key);
-}
-
-void
-detour_relay_detach (DetourRelay *self, DetourClient *client, GHashTable *keys,
-                     DetourClientState *state)
-{
-  ContactContext context = { keys, g_array_new (FALSE, FALSE, sizeof (DetourKey)) };
-
-  g_assert (client->first == 0);
-  *state = (DetourClientState) {
-    .contacts = context.contacts,
-    .login_us = client->login_us,
-    .rx_packets = client->rx_packets,
-    .rx_bytes = client->rx_bytes,
-    .tx_packets = client->tx_packets,
-    .tx_bytes = client->tx_bytes,
-    .dropped_packets = client->dropped_packets,
-    .is_preferred = client->is_preferred,
-    .is_watcher = client->is_watcher,
-  };
-  detour_contacts_each_sender (self->contacts, DETOUR_HANDLE_SLOT (client->handle),
-                               outgoing_save_contact, &context);
-  if (client->control != NULL)
-    {
-      g_byte_array_remove_range (client->control, 0, client->control_at);
-      state->output = g_steal_pointer (&client->control);
-    }
-  if (client->has_pong)
-    {
-      guint8 frame[DETOUR_FRAME_PONG_SIZE];
-
-      if (state->output == NULL)
-        state->output = g_byte_array_new ();
-      g_byte_array_append (state->output, frame,
-                           (guint) detour_frame_put_pong (frame, client->pong));
-    }
-  detour_queue_move (&state->queue, NULL, &client->queue);
-  detour_relay_leave (self, client);
-}
-
-void
-detour_relay_restore (DetourRelay *self, DetourClient *client, DetourClientState *state)
-{
-  if (state->output != NULL && state->output->len > 0)
-    detour_relay_greet (self, client, state->output->data, state->output->len);
-  if (state->login_us != 0)
-    client->login_us = state->login_us;
-  client->rx_packets = state->rx_packets;
-  client->rx_bytes = state->rx_bytes;
-  client->tx_packets = state->tx_packets;
-  client->tx_bytes = state->tx_bytes;
-  client->dropped_packets = state->dropped_packets;
-  client->is_preferred = state->is_preferred;
-  detour_queue_move (&client->queue, &self->budget, &state->queue);
-  if (detour_relay_has_output (client))
-    detour_outgoing_mark (self, client);
-}
-
-void
-detour_client_state_clear (DetourClientState *self)
-{
-  g_clear_pointer (&self->output, g_byte_array_unref);
-  g_clear_pointer (&self->contacts, g_array_unref);
-  detour_queue_clear (&self->queue, NULL, NULL);
 }

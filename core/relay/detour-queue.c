@@ -127,9 +127,11 @@ queue_is_empty (const DetourQueue *self)
   return TRUE;
 }
 
-static void
-queue_append (DetourQueue *self, DetourQueueKind kind, const guint8 *frame, gsize len)
+static G_ALWAYS_INLINE inline void
+queue_append (DetourQueue *self, DetourQueueKind kind, const guint8 *head, gsize head_len,
+              const guint8 *rest, gsize rest_len)
 {
+  gsize len = head_len + rest_len;
   Line *line = &self->lines[kind];
   DetourQueued *queued = g_malloc (sizeof *queued + len);
 
@@ -137,7 +139,9 @@ queue_append (DetourQueue *self, DetourQueueKind kind, const guint8 *frame, gsiz
   queued->len = (guint32) len;
   queued->number = self->next_number++;
   queued->kind = (guint8) kind;
-  memcpy (queued->frame, frame, len);
+  memcpy (queued->frame, head, head_len);
+  if (rest_len > 0)
+    memcpy (queued->frame + head_len, rest, rest_len);
   *line->end = queued;
   line->end = &queued->next;
   line->n++;
@@ -221,16 +225,17 @@ queue_keep_budget (DetourQueueBudget *budget, DetourQueueDropFunc drop, gpointer
 
 /* ---------------------------------------------------------------------------------------------- */
 
-void
-detour_queue_push (DetourQueue **self, DetourQueueBudget *budget, const DetourQueueLimits *limits,
-                   DetourQueueKind kind, const guint8 *frame, gsize len, DetourQueueDropFunc drop,
-                   gpointer user)
+static G_ALWAYS_INLINE inline void
+queue_push (DetourQueue **self, DetourQueueBudget *budget, const DetourQueueLimits *limits,
+            DetourQueueKind kind, const guint8 *head, gsize head_len, const guint8 *rest,
+            gsize rest_len, DetourQueueDropFunc drop, gpointer user)
 {
+  gsize len = head_len + rest_len;
   DetourQueue *queue;
   Line *line;
 
   g_assert (len >= DETOUR_FRAME_RECV_HEAD_SIZE
-            && len <= DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX);
+            && len <= DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_FORWARD_MAX);
   if (*self == NULL)
     *self = queue_new (self, budget);
   queue = *self;
@@ -239,9 +244,26 @@ detour_queue_push (DetourQueue **self, DetourQueueBudget *budget, const DetourQu
   while (line->first != NULL
          && (line->n >= limits->packets || queue->n_bytes + len > limits->bytes))
     queue_drop (queue, kind, drop, user);
-  queue_append (queue, kind, frame, len);
+  queue_append (queue, kind, head, head_len, rest, rest_len);
   if (budget != NULL && G_UNLIKELY (budget->n_bytes > budget->max_bytes))
     queue_keep_budget (budget, drop, user);
+}
+
+void
+detour_queue_push_parts (DetourQueue **self, DetourQueueBudget *budget,
+                         const DetourQueueLimits *limits, DetourQueueKind kind, const guint8 *head,
+                         gsize head_len, const guint8 *rest, gsize rest_len,
+                         DetourQueueDropFunc drop, gpointer user)
+{
+  queue_push (self, budget, limits, kind, head, head_len, rest, rest_len, drop, user);
+}
+
+void
+detour_queue_push (DetourQueue **self, DetourQueueBudget *budget, const DetourQueueLimits *limits,
+                   DetourQueueKind kind, const guint8 *frame, gsize len, DetourQueueDropFunc drop,
+                   gpointer user)
+{
+  queue_push (self, budget, limits, kind, frame, len, NULL, 0, drop, user);
 }
 
 void
@@ -252,7 +274,30 @@ detour_queue_push_notice (DetourQueue **self, DetourQueueBudget *budget, const g
     *self = queue_new (self, budget);
   if ((*self)->lines[DETOUR_QUEUE_NOTICE].n >= DETOUR_QUEUE_NOTICES_MAX)
     queue_drop (*self, DETOUR_QUEUE_NOTICE, NULL, NULL);
-  queue_append (*self, DETOUR_QUEUE_NOTICE, frame, len);
+  queue_append (*self, DETOUR_QUEUE_NOTICE, frame, len, NULL, 0);
+}
+
+/* Numbers may wrap, but those of one queue are never that far apart. */
+void
+detour_queue_each (const DetourQueue *self, DetourQueueFunc func, gpointer user)
+{
+  const DetourQueued *heads[N_LINES];
+
+  for (guint kind = 0; kind < N_LINES; kind++)
+    heads[kind] = self != NULL ? self->lines[kind].first : NULL;
+  for (;;)
+    {
+      guint next = N_LINES;
+
+      for (guint kind = 0; kind < N_LINES; kind++)
+        if (heads[kind] != NULL
+            && (next == N_LINES || (gint32) (heads[kind]->number - heads[next]->number) < 0))
+          next = kind;
+      if (next == N_LINES)
+        return;
+      func (heads[next], user);
+      heads[next] = heads[next]->next;
+    }
 }
 
 void

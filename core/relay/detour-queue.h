@@ -29,7 +29,9 @@ typedef struct {
   gsize bytes;   /* of whole frames, in both */
 } DetourQueueLimits;
 
-/* One frame: RecvPacket, or a notice. Free with g_free(). */
+/* One frame: RecvPacket, on its way to another relay ForwardPacket, or a notice. Free with
+ * g_free().
+ */
 typedef struct _DetourQueued DetourQueued;
 struct _DetourQueued {
   DetourQueued *next; /* of the queue */
@@ -58,7 +60,9 @@ typedef struct {
 static inline gsize
 detour_queued_packet_len (const DetourQueued *packet)
 {
-  return packet->len - DETOUR_FRAME_RECV_HEAD_SIZE;
+  return packet->len
+       - (packet->frame[0] == DETOUR_FRAME_FORWARD_PACKET ? DETOUR_FRAME_FORWARD_HEAD_SIZE
+                                                          : DETOUR_FRAME_RECV_HEAD_SIZE);
 }
 
 static inline DetourQueueKind
@@ -72,7 +76,7 @@ detour_queue_kind_of (const guint8 *packet, gsize len)
  * @self: (in) (out): the client's queue; created when NULL; stays where it is while the queue lives
  * @budget: (nullable): of the worker; the same for every call
  * @kind: its line
- * @frame: (array length=len): a whole RecvPacket frame, copied
+ * @frame: (array length=len): a whole RecvPacket or ForwardPacket frame, copied
  * @drop: (nullable): called for each packet that is pushed out, oldest first
  *
  * Puts the frame at the end of its line. While the line is full, or both lines together would hold
@@ -88,10 +92,20 @@ void detour_queue_push (DetourQueue **self, DetourQueueBudget *budget,
                         const DetourQueueLimits *limits, DetourQueueKind kind, const guint8 *frame,
                         gsize len, DetourQueueDropFunc drop, gpointer user);
 
+/* The same for a frame that lies in two pieces. */
+void detour_queue_push_parts (DetourQueue **self, DetourQueueBudget *budget,
+                              const DetourQueueLimits *limits, DetourQueueKind kind,
+                              const guint8 *head, gsize head_len, const guint8 *rest,
+                              gsize rest_len, DetourQueueDropFunc drop, gpointer user);
+
 /* A notice: it comes out when all that was pushed before it is gone, and before what is pushed
  * later. */
 void detour_queue_push_notice (DetourQueue **self, DetourQueueBudget *budget, const guint8 *frame,
                                gsize len);
+
+/* Calls @func for every packet and notice, in the order in which they came. */
+typedef void (*DetourQueueFunc) (const DetourQueued *queued, gpointer user);
+void detour_queue_each (const DetourQueue *self, DetourQueueFunc func, gpointer user);
 
 /* Takes over @from, which is NULL then; @self is NULL before. */
 void detour_queue_move (DetourQueue **self, DetourQueueBudget *budget, DetourQueue **from);

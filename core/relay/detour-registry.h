@@ -1,5 +1,10 @@
-/* detour-registry.h: the table of connected peers that all workers share.
+/* detour-registry.h: the tables of connected peers that all workers share.
  * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * There is one table for each space. A connection is joined to one space and its packets are looked
+ * up there and nowhere else, so that peers of other spaces are as absent, and the same key may be
+ * in several. One space is always there, the common one; in a relay without isolated tenants it is
+ * the only one. All share the lock, the quiescent states and the ids of peers.
  *
  * Looking up a key takes no lock and no memory. Changes happen under one mutex, which is never
  * held while waiting for anything. What a reader may still look at is freed when every worker has
@@ -40,20 +45,35 @@ typedef struct {
   union {                           /* under the mutex */
     const DetourPresence *presence; /* n_conns is 1 */
     struct _DetourRegistryDup *dup; /* n_conns is 2 or more */
+    DetourHandle *forwarders;       /* of a remote key with several */
   };
 } DetourPeer;
 
+/* A key that is known behind links to other relays of the mesh has a peer of its own in a table of
+ * its own: its `n_conns` counts links, and the active one is that to which packets go. The key may
+ * be here as well; both peers have one id then. */
+
 typedef struct _DetourRegistry DetourRegistry;
+typedef struct _DetourSpace DetourSpace;
+
+/* Whence a key is gone; of DetourRegistryObserver. */
+typedef enum {
+  DETOUR_GONE_FROM_HERE = 1 << 0,   /* its last connection to this relay left */
+  DETOUR_GONE_FROM_REGION = 1 << 1, /* and it is not behind a link either */
+} DetourGoneFrom;
 
 /* Called with the mutex held: be quick, call nothing of the registry, keep nothing of the
  * arguments. */
 typedef struct {
   /* A connection logged in, the first of its key or another one. */
-  void (*joined) (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
-                  gpointer user);
-  /* The last connection of a key left: the key is not in the region any more. It cannot be looked
-   * up already. */
-  void (*gone) (const DetourPeer *peer, gpointer user);
+  void (*joined) (const DetourSpace *space, const DetourPeer *peer, DetourHandle handle,
+                  const DetourPresence *presence, gpointer user);
+  /* The last connection of a key in this space left, or the last link behind which it was known; it
+   * cannot be looked up there already. @from: of DetourGoneFrom, not 0 */
+  void (*gone) (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user);
+  /* Connections of one key send in turns, so that two machines have it: called for each of them.
+   * FALSE: only this one is left. */
+  void (*contested) (DetourHandle handle, bool is_contested, gpointer user);
   gpointer user;
 } DetourRegistryObserver;
 
@@ -64,10 +84,16 @@ typedef void (*DetourRegistryFunc) (const DetourPeer *peer, DetourHandle handle,
 typedef struct {
   guint64 n_keys;
   guint64 n_conns;
-  guint64 n_dup_keys;  /* with two connections or more */
-  guint64 n_dup_conns; /* their connections */
-  guint64 total_dups;  /* connections that found their key in use; only grows */
-  guint64 n_retired;   /* pieces of memory that wait for a quiescent state */
+  guint64 n_dup_keys;    /* with two connections or more */
+  guint64 n_dup_conns;   /* their connections */
+  guint64 total_dups;    /* connections that found their key in use; only grows */
+  guint64 n_retired;     /* pieces of memory that wait for a quiescent state */
+  guint64 n_spaces;      /* the common one is among them */
+  guint64 n_remote_keys; /* that are known behind links */
+  guint64 n_remote_only; /* of them those that are not here */
+  /* Only grow. Keys that were known behind several links; that were so no more; and a link that
+   * said that a key had left, which was known behind another one, or was here. */
+  guint64 total_multi_created, total_multi_deleted, total_other_deleted;
 } DetourRegistryStats;
 
 /**
@@ -80,14 +106,32 @@ DetourRegistry *detour_registry_new (guint n_workers, const DetourRegistryObserv
 /* No thread uses it, no worker is online, every connection has left. */
 void detour_registry_free (DetourRegistry *self);
 
+/* (transfer none): for everyone who is not set apart. Any thread. */
+DetourSpace *detour_registry_common (DetourRegistry *self);
+/* Another one, until detour_registry_close_space(). Any thread. */
+DetourSpace *detour_registry_open_space (DetourRegistry *self);
+/* Nothing joins it any more; it is freed when its last connection has left. Not the common one. Any
+ * thread. */
+void detour_registry_close_space (DetourSpace *space);
+/* Any thread. */
+bool detour_registry_is_common (const DetourSpace *space);
+
 /**
  * detour_registry_find:
+ * @space: that a connection of the caller is joined to, or the common one
  *
  * Thread: a worker that is online.
  * Returns: (transfer none) (nullable): the peer, good until this worker's next quiescent state; or
  * longer, for as long as a connection of the caller is joined to it.
  */
-DetourPeer *detour_registry_find (DetourRegistry *self, const DetourKey *key);
+DetourPeer *detour_registry_find (DetourSpace *space, const DetourKey *key);
+
+/* Of a key that is not here: behind links. As detour_registry_find(). */
+DetourPeer *detour_registry_find_remote (DetourRegistry *self, const DetourKey *key);
+
+/* The peer of a key that is here or, in the common space, behind a link. As detour_registry_find().
+ */
+DetourPeer *detour_registry_find_anywhere (DetourSpace *space, const DetourKey *key);
 
 /* The worker holds no peer that it looked up. Nearly free when nothing was removed since the last
  * call. */
@@ -98,6 +142,7 @@ void detour_registry_online (DetourRegistry *self, guint worker);
 
 /**
  * detour_registry_join:
+ * @space: stays at least until the connection leaves
  * @handle: the connection, not DETOUR_HANDLE_NONE
  * @presence: for mesh peers; borrowed until the connection leaves, and not changed until then
  *
@@ -106,11 +151,12 @@ void detour_registry_online (DetourRegistry *self, guint worker);
  * Thread: any.
  * Returns: (transfer none): the peer, good until this connection leaves.
  */
-DetourPeer *detour_registry_join (DetourRegistry *self, const DetourKey *key, DetourHandle handle,
+DetourPeer *detour_registry_join (DetourSpace *space, const DetourKey *key, DetourHandle handle,
                                   const DetourPresence *presence);
 
-/* @handle is joined to @peer and leaves. @peer may be freed: do not touch it. Any thread. */
-void detour_registry_leave (DetourRegistry *self, DetourPeer *peer, DetourHandle handle);
+/* @handle is joined to @peer in @space and leaves. Both may be freed: do not touch them. Any
+ * thread. */
+void detour_registry_leave (DetourSpace *space, DetourPeer *peer, DetourHandle handle);
 
 /* @handle sent a frame: among duplicates, that makes it the active one. Any thread; see
  * detour_registry_note_speech(). */
@@ -137,12 +183,46 @@ detour_peer_active (DetourPeer *peer)
   return atomic_load_explicit (&peer->active, memory_order_acquire);
 }
 
-/* Calls @func for the active connection of every key. Any thread. */
-void detour_registry_each_key (DetourRegistry *self, DetourRegistryFunc func, gpointer user);
+/* Links. Any thread. ---------------------------------------------------------------------------
+ *
+ * @link is the handle of one. For clients of isolated spaces there are no remote keys. */
 
-/* Calls @func for every connection of @key. Any thread. Returns: how many there were. */
-guint detour_registry_each_conn (DetourRegistry *self, const DetourKey *key,
-                                 DetourRegistryFunc func, gpointer user);
+/* The key is behind @link as well; the first link that it was known behind gets its packets.
+ * Returns: FALSE when that was known. */
+bool detour_registry_add_forwarder (DetourRegistry *self, const DetourKey *key, DetourHandle link);
+/* It is not, or not any more. FALSE: that was known. */
+bool detour_registry_remove_forwarder (DetourRegistry *self, const DetourKey *key,
+                                       DetourHandle link);
+
+typedef void (*DetourRegistryKeyFunc) (const DetourKey *key, gpointer user);
+
+/**
+ * detour_registry_drop_forwarder:
+ * @tells: whether keys that are gone are reported to the observer
+ * @func: (nullable): called for each key that was behind it, with the mutex held
+ *
+ * Nothing is behind @link any more. Looks through all remote keys.
+ *
+ * Returns: how many it were.
+ */
+gsize detour_registry_drop_forwarder (DetourRegistry *self, DetourHandle link, bool tells,
+                                      DetourRegistryKeyFunc func, gpointer user);
+
+/* Calls @func, with the mutex held, for every key behind links. */
+typedef void (*DetourRegistryRemoteFunc) (const DetourPeer *peer, gpointer user);
+void detour_registry_each_remote (DetourRegistry *self, DetourRegistryRemoteFunc func,
+                                  gpointer user);
+
+/* Calls @func for the active connection of every key of @space, or of all spaces. Any thread. */
+void detour_registry_each_key (DetourSpace *space, DetourRegistryFunc func, gpointer user);
+void detour_registry_each_key_of_all (DetourRegistry *self, DetourRegistryFunc func, gpointer user);
+
+/* Calls @func for every connection of @key in @space, or in all spaces. Any thread. Returns: how
+ * many there were. */
+guint detour_registry_each_conn (DetourSpace *space, const DetourKey *key, DetourRegistryFunc func,
+                                 gpointer user);
+guint detour_registry_each_conn_of_all (DetourRegistry *self, const DetourKey *key,
+                                        DetourRegistryFunc func, gpointer user);
 
 /* Any thread. */
 void detour_registry_stats (DetourRegistry *self, DetourRegistryStats *stats);

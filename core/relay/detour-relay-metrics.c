@@ -15,6 +15,7 @@ relay_metrics_reason (guint index)
     [DETOUR_DROP_QUEUE_TAIL] = "queue_tail",
     [DETOUR_DROP_WRITE_ERROR] = "write_error",
     [DETOUR_DROP_DUP_CLIENT] = "dup_client",
+    [DETOUR_DROP_TOO_LONG] = "too_long",
   };
 
   return words[index];
@@ -30,6 +31,9 @@ relay_metrics_kind (guint index)
 
   return words[index];
 }
+
+static const guint64 sizes[DETOUR_N_PACKET_SIZES - 1] = { 64,   128,  256,   512,   1024, 2048,
+                                                          4096, 8192, 16384, 32768, 65536 };
 
 #define KINDS                                        \
   {                                                  \
@@ -49,6 +53,8 @@ const DetourMetricRow detour_relay_metrics[] = {
     { NULL },
     { KINDS } },
   ROW (bytes_received, "bytes", "bytes of packets from clients"),
+  DETOUR_METRIC_HISTOGRAM_ROW (DetourRelayCounters, packet_sizes, bytes_received, "packet_bytes",
+                               "bytes", "sizes of packets from clients", sizes),
   ROW (packets_sent, NULL, "packets to clients"),
   ROW (bytes_sent, "bytes", "bytes of packets to clients"),
   { "packets_dropped",
@@ -64,6 +70,10 @@ const DetourMetricRow detour_relay_metrics[] = {
     { NULL },
     { REASONS, KINDS } },
   ROW (packets_forwarded_in, NULL, "packets from other relays of the mesh"),
+  ROW (packets_forwarded_out, NULL, "packets to other relays of the mesh"),
+  /* Connections that are forwarded past the relay have that name otherwise. */
+  DETOUR_METRIC_ROW (DetourRelayCounters, bytes_forwarded_out, "mesh_forwarded_out_bytes", "bytes",
+                     "bytes of packets to other relays of the mesh"),
   ROW (pings, NULL, "pings from clients"),
   ROW (pongs, NULL, "pings answered"),
   ROW (unknown_frames, NULL, "frames of a type that is not known"),
@@ -72,6 +82,11 @@ const DetourMetricRow detour_relay_metrics[] = {
   ROW (gone_not_here, NULL, "notices that a peer is not here"),
   ROW (home_moves_in, NULL, "clients that made this relay their home"),
   ROW (home_moves_out, NULL, "clients that chose another home"),
+  ROW (health_texts, NULL, "texts for users sent to clients"),
   ROW (rate_waits, NULL, "times that a client over its rate had to wait"),
+  { "clients_home", NULL, "clients whose home this relay is",
+    G_STRUCT_OFFSET (DetourRelayCounters, homes), .type = DETOUR_METRIC_GAUGE },
+  { "clients_not_ideal", NULL, "clients that would rather be at another relay of the region",
+    G_STRUCT_OFFSET (DetourRelayCounters, not_ideal), .type = DETOUR_METRIC_GAUGE },
   { NULL },
 };

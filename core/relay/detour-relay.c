@@ -37,29 +37,63 @@ detour_relay_free (DetourRelay *self)
 {
   detour_outgoing_release (self);
   detour_contacts_free (self->contacts);
+  detour_early_contacts_clear (&self->early);
   g_ptr_array_unref (self->slots);
   g_ptr_array_unref (self->dirty);
   g_free (self->segments);
+  g_free (self->heads);
+  g_free (self->announcement);
   g_free (self);
+}
+
+/* The client begins with a full bucket of the new size; nothing happens when nothing changes. A
+ * mesh connection has no rate. */
+static void
+relay_set_rate (DetourRelay *self, DetourClient *client, guint64 rate, guint64 burst)
+{
+  /* A frame for which no bucket is large enough would wait for ever. */
+  G_STATIC_ASSERT (DETOUR_FRAME_UNKNOWN_MAX <= DETOUR_FRAME_SEND_MAX);
+  burst = MAX (burst, DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX);
+  if (rate == 0 || client->is_mesh)
+    {
+      g_clear_pointer (&client->rate, g_free);
+      return;
+    }
+  if (client->rate == NULL)
+    client->rate = g_new0 (DetourClientRate, 1);
+  else if (client->rate->rate == rate && client->rate->burst == burst)
+    return;
+  client->rate->rate = rate;
+  client->rate->burst = burst;
+  detour_bucket_init (&client->rate->bucket, burst, self->now_us);
+}
+
+void
+detour_relay_set_own_rate (DetourRelay *self, DetourClient *client, guint64 rate, guint64 burst)
+{
+  client->has_own_rate = TRUE;
+  relay_set_rate (self, client, rate, burst);
+}
+
+void
+detour_relay_clear_own_rate (DetourRelay *self, DetourClient *client)
+{
+  client->has_own_rate = FALSE;
+  relay_set_rate (self, client, self->limits.receive_rate, self->limits.receive_burst);
 }
 
 void
 detour_relay_set_limits (DetourRelay *self, const DetourRelayLimits *limits)
 {
-  /* A frame for which no bucket is large enough would wait for ever. */
-  G_STATIC_ASSERT (DETOUR_FRAME_UNKNOWN_MAX <= DETOUR_FRAME_SEND_MAX);
   self->limits = *limits;
-  self->limits.receive_burst = MAX (limits->receive_burst,
-                                    DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX);
   self->budget.max_bytes = limits->queue_memory > 0 ? limits->queue_memory : G_MAXSIZE;
 
-  /* Every client begins with a full bucket of the new size. */
   for (guint i = 0; i < self->slots->len; i++)
     {
       DetourClient *client = g_ptr_array_index (self->slots, i);
 
-      if (client != NULL)
-        detour_bucket_init (&client->rate, self->limits.receive_burst, self->now_us);
+      if (client != NULL && !client->has_own_rate)
+        relay_set_rate (self, client, limits->receive_rate, limits->receive_burst);
     }
 }
 
@@ -69,7 +103,10 @@ detour_relay_counters (const DetourRelay *self)
   return &self->counters;
 }
 
-/* Joining ---------------------------------------------------------------------------------- */
+/* For numbers of clients now. */
+#define MINUS_ONE G_MAXUINT64
+
+/* Joining -------------------------------------------------------------------------------------- */
 
 void
 detour_relay_join (DetourRelay *self, DetourClient *client, const DetourKey *key,
@@ -85,8 +122,12 @@ detour_relay_join (DetourRelay *self, DetourClient *client, const DetourKey *key
   client->handle = handle;
   client->login_us = self->now_us;
   detour_bucket_init (&client->not_here, NOT_HERE_BURST, self->now_us);
-  detour_bucket_init (&client->rate, self->limits.receive_burst, self->now_us);
-  client->peer = detour_registry_join (self->registry, key, handle, &client->presence);
+  relay_set_rate (self, client, self->limits.receive_rate, self->limits.receive_burst);
+  if (client->space == NULL)
+    client->space = detour_registry_common (self->registry);
+  client->peer = detour_registry_join (client->space, key, handle, &client->presence);
+  if (client->presence.flags & DETOUR_FRAME_PRESENT_NOT_IDEAL)
+    detour_counter_add (&self->counters.not_ideal, 1);
 }
 
 void
@@ -94,12 +135,29 @@ detour_relay_leave (DetourRelay *self, DetourClient *client)
 {
   guint32 slot = DETOUR_HANDLE_SLOT (client->handle);
 
-  detour_registry_leave (self->registry, client->peer, client->handle);
+  if (client->is_link)
+    {
+      detour_relay_leave_link (self, client);
+      return;
+    }
+  if (client->presence.flags & DETOUR_FRAME_PRESENT_NOT_IDEAL)
+    detour_counter_add (&self->counters.not_ideal, MINUS_ONE);
+  if (client->is_preferred)
+    detour_counter_add (&self->counters.homes, MINUS_ONE);
+  detour_registry_leave (client->space, client->peer, client->handle);
   client->peer = NULL;
   client->is_gone = TRUE;
+  g_clear_pointer (&client->rate, g_free);
   g_ptr_array_index (self->slots, slot) = NULL;
   detour_contacts_receiver_left (self->contacts, slot);
   detour_outgoing_forget (self, client);
+}
+
+void
+detour_relay_each_sender (const DetourRelay *self, const DetourClient *client,
+                          DetourRelaySenderFunc func, gpointer user)
+{
+  detour_contacts_each_sender (self->contacts, DETOUR_HANDLE_SLOT (client->handle), func, user);
 }
 
 DetourClient *
@@ -117,15 +175,33 @@ void
 detour_relay_deliver (DetourRelay *self, DetourHandle handle, guint64 sender_id, guint8 *frame,
                       gsize len)
 {
-  gsize n_packet = len - DETOUR_FRAME_RECV_HEAD_SIZE;
-  DetourQueueKind kind = detour_queue_kind_of (frame + DETOUR_FRAME_RECV_HEAD_SIZE, n_packet);
   DetourClient *client = detour_relay_find (self, handle);
+  gsize head;
 
-  if (client == NULL)
-    detour_relay_count_drop (self, DETOUR_DROP_GONE, kind, n_packet, 1);
-  else
-    detour_outgoing_deliver (self, client, sender_id, kind, frame, len);
+  if (G_LIKELY (client != NULL && !client->is_link))
+    {
+      detour_outgoing_deliver (self, client, sender_id,
+                               detour_queue_kind_of (frame + DETOUR_FRAME_RECV_HEAD_SIZE,
+                                                     len - DETOUR_FRAME_RECV_HEAD_SIZE),
+                               frame, len);
+      return;
+    }
+  if (client != NULL)
+    {
+      detour_outgoing_pass_on (self, client, frame, len);
+      return;
+    }
+  head = frame[0] == DETOUR_FRAME_FORWARD_PACKET ? DETOUR_FRAME_FORWARD_HEAD_SIZE
+                                                 : DETOUR_FRAME_RECV_HEAD_SIZE;
+  detour_relay_count_drop (self, DETOUR_DROP_GONE, detour_queue_kind_of (frame + head, len - head),
+                           len - head, 1);
 }
+
+/* Packets of one read for clients of this server, counted when all of them are through. */
+typedef struct {
+  guint64 packets[DETOUR_QUEUE_N_KINDS];
+  guint64 bytes;
+} PacketCounts;
 
 /* Where the packets of one read went last: they come in runs. Good within one call of
  * detour_relay_input(). */
@@ -133,11 +209,13 @@ typedef struct {
   DetourKey key;
   DetourHandle handle;  /* NONE: unknown */
   DetourClient *client; /* NULL: of another worker, or left */
+  DetourHandle link;    /* where there is no handle: behind which it is; NONE: behind none */
   gboolean is_known;
 } Destination;
 
 static void
-relay_look_up (DetourRelay *self, Destination *destination, const guint8 *key)
+relay_look_up (DetourRelay *self, const DetourClient *client, Destination *destination,
+               const guint8 *key)
 {
   DetourPeer *peer;
 
@@ -145,12 +223,20 @@ relay_look_up (DetourRelay *self, Destination *destination, const guint8 *key)
     return;
 
   memcpy (destination->key.bytes, key, DETOUR_KEY_SIZE);
-  peer = detour_registry_find (self->registry, &destination->key);
+  peer = detour_registry_find (client->space, &destination->key);
   destination->handle = peer != NULL ? detour_peer_active (peer) : DETOUR_HANDLE_NONE;
   destination->client = NULL;
   if (destination->handle != DETOUR_HANDLE_NONE
       && DETOUR_HANDLE_WORKER (destination->handle) == self->worker)
     destination->client = detour_relay_find (self, destination->handle);
+  destination->link = DETOUR_HANDLE_NONE;
+  if (G_UNLIKELY (destination->handle == DETOUR_HANDLE_NONE)
+      && detour_registry_is_common (client->space))
+    {
+      peer = detour_registry_find_remote (self->registry, &destination->key);
+      if (peer != NULL)
+        destination->link = detour_peer_active (peer);
+    }
   destination->is_known = TRUE;
 }
 
@@ -178,6 +264,27 @@ typedef struct {
   guint64 sender_id;
 } Packet;
 
+/* To another relay of the mesh. FALSE: as relay_route(). */
+static gboolean
+relay_pass_on (DetourRelay *self, DetourHandle link, const Packet *packet)
+{
+  guint8 *payload = packet->data - DETOUR_KEY_SIZE;
+  gsize len = DETOUR_KEY_SIZE + packet->len;
+  DetourForward forward = DETOUR_FORWARD_NOWHERE;
+  DetourClient *client;
+
+  if (DETOUR_HANDLE_WORKER (link) != self->worker)
+    forward = self->port->pass_on (self->user, link, packet->sender, payload, len);
+  else if ((client = detour_relay_find (self, link)) != NULL)
+    {
+      detour_outgoing_forward (self, client, packet->kind, packet->sender, payload, len);
+      forward = DETOUR_FORWARD_DONE;
+    }
+  if (forward == DETOUR_FORWARD_NOWHERE)
+    detour_relay_count_drop (self, DETOUR_DROP_GONE, packet->kind, packet->len, 1);
+  return forward != DETOUR_FORWARD_FULL;
+}
+
 /* FALSE: the worker of the destination has no room now; nothing was changed. */
 static inline gboolean
 relay_route (DetourRelay *self, DetourClient *client, const Destination *destination,
@@ -196,6 +303,9 @@ relay_route (DetourRelay *self, DetourClient *client, const Destination *destina
     }
   if (destination->handle == DETOUR_HANDLE_NONE)
     {
+      /* What came over the mesh is never passed on. */
+      if (unknown == DETOUR_DROP_UNKNOWN_DEST && destination->link != DETOUR_HANDLE_NONE)
+        return relay_pass_on (self, destination->link, packet);
       detour_relay_count_drop (self, unknown, packet->kind, packet->len, 1);
       relay_say_not_here (self, client, packet->kind, &destination->key);
       return TRUE;
@@ -210,9 +320,18 @@ relay_route (DetourRelay *self, DetourClient *client, const Destination *destina
   return forward != DETOUR_FORWARD_FULL;
 }
 
+/* Which of the sizes @len is: the position of the highest bit of (len - 1) / 32, which costs no
+ * branch. The parser lets nothing longer than DETOUR_FRAME_PACKET_MAX pass. */
+static inline guint
+relay_size_of (gsize len)
+{
+  G_STATIC_ASSERT (DETOUR_FRAME_PACKET_MAX <= 32u << (DETOUR_N_PACKET_SIZES - 1));
+  return 31u - (guint) __builtin_clz ((guint) ((len - (len > 0)) >> 5) | 1u);
+}
+
 static inline gboolean
 relay_on_send_packet (DetourRelay *self, DetourClient *client, guint8 *payload, gsize len,
-                      Destination *destination)
+                      Destination *destination, PacketCounts *counts)
 {
   Packet packet = {
     .data = payload + DETOUR_KEY_SIZE,
@@ -222,15 +341,26 @@ relay_on_send_packet (DetourRelay *self, DetourClient *client, guint8 *payload, 
   };
 
   packet.kind = detour_queue_kind_of (packet.data, packet.len);
-  relay_look_up (self, destination, payload);
+  relay_look_up (self, client, destination, payload);
   if (!relay_route (self, client, destination, &packet, DETOUR_DROP_UNKNOWN_DEST))
     return FALSE;
 
-  client->rx_packets++;
-  client->rx_bytes += packet.len;
-  detour_counter_add (&self->counters.packets_received[packet.kind], 1);
-  detour_counter_add (&self->counters.bytes_received, packet.len);
+  counts->packets[packet.kind]++;
+  counts->bytes += packet.len;
+  detour_counter_add (&self->counters.packet_sizes[relay_size_of (packet.len)], 1);
   return TRUE;
+}
+
+static inline void
+relay_add_counts (DetourRelay *self, DetourClient *client, const PacketCounts *counts)
+{
+  for (guint kind = 0; kind < DETOUR_QUEUE_N_KINDS; kind++)
+    {
+      detour_counter_add (&self->counters.packets_received[kind], counts->packets[kind]);
+      client->rx_packets += counts->packets[kind];
+    }
+  detour_counter_add (&self->counters.bytes_received, counts->bytes);
+  client->rx_bytes += counts->bytes;
 }
 
 /* Only to clients of this server: a forwarded packet is never forwarded again. */
@@ -248,9 +378,9 @@ relay_on_forward_packet (DetourRelay *self, DetourClient *client, guint8 *payloa
 
   memcpy (sender.bytes, payload, DETOUR_KEY_SIZE);
   packet.kind = detour_queue_kind_of (packet.data, packet.len);
-  relay_look_up (self, destination, payload + DETOUR_KEY_SIZE);
-  peer = detour_registry_find (self->registry, &sender);
-  packet.sender_id = peer != NULL ? peer->id : 0;
+  relay_look_up (self, client, destination, payload + DETOUR_KEY_SIZE);
+  peer = detour_registry_find_anywhere (client->space, &sender);
+  packet.sender_id = peer != NULL ? peer->id : DETOUR_CONTACTS_SENDER_UNKNOWN;
 
   /* Without a sender's key the receiver would take packet bytes for one. */
   if (detour_key_is_zero (&sender))
@@ -270,6 +400,7 @@ relay_on_note_preferred (DetourRelay *self, DetourClient *client, gboolean prefe
   if (client->is_preferred == preferred)
     return;
   client->is_preferred = preferred;
+  detour_counter_add (&self->counters.homes, preferred ? 1 : MINUS_ONE);
   if (self->now_us - client->login_us > HOME_SETTLE_US)
     detour_counter_add (preferred ? &self->counters.home_moves_in : &self->counters.home_moves_out,
                         1);
@@ -305,23 +436,23 @@ relay_close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPrese
 }
 
 static void
-relay_on_close_peer (DetourRelay *self, const guint8 *payload)
+relay_on_close_peer (DetourRelay *self, const DetourClient *client, const guint8 *payload)
 {
   DetourKey key;
 
   memcpy (key.bytes, payload, DETOUR_KEY_SIZE);
-  detour_registry_each_conn (self->registry, &key, relay_close_conn, self);
+  detour_registry_each_conn (client->space, &key, relay_close_conn, self);
 }
 
 /* FALSE: the frame must come again. */
 static gboolean
 relay_on_frame (DetourRelay *self, DetourClient *client, const DetourFrame *parsed,
-                Destination *destination)
+                Destination *destination, PacketCounts *counts)
 {
   switch (parsed->type)
     {
     case DETOUR_FRAME_SEND_PACKET:
-      return relay_on_send_packet (self, client, parsed->payload, parsed->len, destination);
+      return relay_on_send_packet (self, client, parsed->payload, parsed->len, destination, counts);
     case DETOUR_FRAME_FORWARD_PACKET:
       return relay_on_forward_packet (self, client, parsed->payload, parsed->len, destination);
     case DETOUR_FRAME_NOTE_PREFERRED:
@@ -334,7 +465,7 @@ relay_on_frame (DetourRelay *self, DetourClient *client, const DetourFrame *pars
       relay_on_watch_conns (self, client);
       break;
     case DETOUR_FRAME_CLOSE_PEER:
-      relay_on_close_peer (self, parsed->payload);
+      relay_on_close_peer (self, client, parsed->payload);
       break;
     default:
       detour_counter_add (&self->counters.unknown_frames, 1);
@@ -354,15 +485,25 @@ detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize
                     gint64 *resume_us, DetourClose *why)
 {
   Destination destination = { .is_known = FALSE };
-  gsize at = 0;
+  PacketCounts counts = { { 0 } };
+  DetourClientRate *rate = client->rate;
+  gsize at = 0, allowed = G_MAXSIZE; /* by its rate */
+  guint32 paused_size = 0;
   DetourInput result = DETOUR_INPUT_OK;
+
+  if (G_UNLIKELY (client->is_link))
+    return detour_relay_link_input (self, client, data, len, used, why);
+  if (G_UNLIKELY (rate != NULL))
+    allowed = detour_bucket_tokens (&rate->bucket, rate->rate, rate->burst, self->now_us);
 
   while (TRUE)
     {
       DetourFrame frame;
-      DetourFrameVerdict verdict = detour_frame_parse (data + at, len - at, client->is_mesh,
-                                                       &frame);
+      DetourFrameVerdict verdict = DETOUR_FRAME_OK;
       guint32 size;
+
+      if (!detour_frame_parse_send (data + at, len - at, &frame))
+        verdict = detour_frame_parse (data + at, len - at, client->is_mesh, &frame);
 
       if (verdict == DETOUR_FRAME_MORE)
         break;
@@ -375,19 +516,15 @@ detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize
           break;
         }
       size = DETOUR_FRAME_HEADER_SIZE + frame.len;
-      if (G_UNLIKELY (self->limits.receive_rate > 0) && !client->is_mesh
-          && !detour_bucket_take (&client->rate, self->limits.receive_rate,
-                                  self->limits.receive_burst, size, self->now_us))
+      if (G_UNLIKELY (at + size > allowed))
         {
-          *resume_us = self->now_us
-                     + detour_bucket_wait_us (&client->rate, self->limits.receive_rate, size);
-          detour_counter_add (&self->counters.rate_waits, 1);
+          paused_size = size;
           result = DETOUR_INPUT_PAUSE;
           break;
         }
 
       detour_registry_note_speech (self->registry, client->peer, client->handle);
-      if (G_UNLIKELY (!relay_on_frame (self, client, &frame, &destination)))
+      if (G_UNLIKELY (!relay_on_frame (self, client, &frame, &destination, &counts)))
         {
           result = DETOUR_INPUT_STALL;
           break;
@@ -395,6 +532,17 @@ detour_relay_input (DetourRelay *self, DetourClient *client, guint8 *data, gsize
       at += size;
     }
 
+  relay_add_counts (self, client, &counts);
+  if (G_UNLIKELY (rate != NULL))
+    {
+      detour_bucket_spend (&rate->bucket, at);
+      if (result == DETOUR_INPUT_PAUSE)
+        {
+          *resume_us = self->now_us
+                     + detour_bucket_wait_us (&rate->bucket, rate->rate, paused_size);
+          detour_counter_add (&self->counters.rate_waits, 1);
+        }
+    }
   *used = at;
   return result;
 }

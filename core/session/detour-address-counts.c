@@ -52,6 +52,19 @@ detour_address_counts_enter (DetourAddressCounts *self, const struct sockaddr *p
 }
 
 void
+detour_address_counts_restore (DetourAddressCounts *self, const DetourAddressKey *key)
+{
+  guint count;
+
+  if (detour_address_key_is_none (key))
+    return;
+  g_mutex_lock (&self->lock);
+  count = GPOINTER_TO_UINT (g_hash_table_lookup (self->counts, key));
+  g_hash_table_replace (self->counts, g_memdup2 (key, sizeof *key), GUINT_TO_POINTER (count + 1));
+  g_mutex_unlock (&self->lock);
+}
+
+void
 detour_address_counts_leave (DetourAddressCounts *self, DetourAddressKey *key)
 {
   guint count;

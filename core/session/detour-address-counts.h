@@ -23,7 +23,10 @@ void detour_address_counts_free (DetourAddressCounts *self);
 gboolean detour_address_counts_enter (DetourAddressCounts *self, const struct sockaddr *peer,
                                       guint limit, DetourAddressKey *key) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Once for each enter() that returned TRUE; @key is cleared. */
+/* Counts another one under a key of before, whatever the limit. */
+void detour_address_counts_restore (DetourAddressCounts *self, const DetourAddressKey *key);
+
+/* Once for each enter() that returned TRUE, and each restore(); @key is cleared. */
 void detour_address_counts_leave (DetourAddressCounts *self, DetourAddressKey *key);
 
 /* Addresses with a connection. */

@@ -11,13 +11,20 @@
 DetourAddressKey
 detour_address_key_of (const struct sockaddr *peer)
 {
-  DetourAddressKey key = { 0, 0 };
-  guint64 halves[2];
-  guint8 bytes[16];
+  guint8 ip[16];
 
-  if (!detour_address_bytes (peer, bytes))
-    return key;
-  memcpy (halves, bytes, sizeof halves);
+  if (!detour_address_bytes (peer, ip))
+    return (DetourAddressKey) { 0, 0 };
+  return detour_address_key_of_bytes (ip);
+}
+
+DetourAddressKey
+detour_address_key_of_bytes (const guint8 ip[16])
+{
+  DetourAddressKey key;
+  guint64 halves[2];
+
+  memcpy (halves, ip, sizeof halves);
   key.high = GUINT64_FROM_BE (halves[0]);
   key.low = GUINT64_FROM_BE (halves[1]);
 

@@ -17,6 +17,8 @@ typedef struct {
 } DetourAddressKey;
 
 DetourAddressKey detour_address_key_of (const struct sockaddr *peer);
+/* @ip: IPv6, or IPv4 mapped; zero: no address */
+DetourAddressKey detour_address_key_of_bytes (const guint8 ip[16]);
 
 static inline gboolean
 detour_address_key_is_none (const DetourAddressKey *self)

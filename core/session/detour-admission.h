@@ -3,12 +3,14 @@
  *
  * Requests come from the threads of the handshake pool and from the recheck of connected clients.
  * The chain (detour-auth-chain.h) finds the verdict; here are the settings, what needs no instance,
- * dry runs, numbers, and the memory of why. */
+ * dry runs and numbers. */
 #pragma once
 
 #include <glib.h>
 
 #include "detour-auth-instance.h"
+#include "detour-bans.h"
+#include "detour-tenants.h"
 #include "detour-verdict-stats.h"
 
 G_BEGIN_DECLS
@@ -20,10 +22,30 @@ DetourAdmission *detour_admission_new (const DetourAuthPort *port, gpointer user
 /* Clients that still wait are told UNAVAILABLE. Answers of instances may come later. */
 void detour_admission_free (DetourAdmission *self);
 
-/* New settings of [admission]. Requests on their way begin anew. */
-void detour_admission_apply (DetourAdmission *self, DetourSettings *settings);
+/* New settings of [admission]. @tenants: (nullable): of DetourTenantGroup, looked at during the
+ * call only: those that set `chain` or `match` have a chain of their own, the others that of
+ * [admission]. Requests on their way begin anew. */
+void detour_admission_apply (DetourAdmission *self, DetourSettings *settings,
+                             const GPtrArray *tenants);
 
-/* Every client is let in: there is no need to ask. Any thread. */
+/**
+ * detour_admission_open_store:
+ * @path: where it is kept which keys were allowed
+ * @private_key: (array fixed-size=32): of the relay; hides them there; outlives the store
+ *
+ * Goes on with what was known before the start. When there are settings and auth instances run.
+ */
+void detour_admission_open_store (DetourAdmission *self, const char *path,
+                                  const guint8 *private_key);
+/* Writes what is not written. Before auth instances stop. */
+void detour_admission_close_store (DetourAdmission *self);
+
+/* Whom the operator keeps out, asked before everything else; @bans outlives the admission. */
+void detour_admission_set_bans (DetourAdmission *self, DetourBans *bans);
+/* They are others. Requests on their way begin anew. */
+void detour_admission_bans_changed (DetourAdmission *self);
+
+/* Every client of every tenant is let in: there is no need to ask. Any thread. */
 gboolean detour_admission_is_open (const DetourAdmission *self);
 
 /* Any thread; @request is referenced. @done is called exactly once, on the main thread, in no more
@@ -42,6 +64,10 @@ gint64 detour_admission_recheck_us (const DetourAdmission *self);
  * more. */
 void detour_admission_forget (DetourAdmission *self, const char *instance);
 
+/* Nothing is known of @key any more, for grace either, before an instance says something of it.
+ * @instance: (nullable): for which one; NULL: for all */
+void detour_admission_revoke (DetourAdmission *self, const char *instance, const DetourKey *key);
+
 /* Ends what has taken too long. Runs by itself while a client waits; tests with a clock of their
  * own call it. */
 void detour_admission_tick (DetourAdmission *self);
@@ -50,12 +76,8 @@ void detour_admission_tick (DetourAdmission *self);
 
 const DetourAdmissionStats *detour_admission_stats (const DetourAdmission *self);
 
-/* In the order of the chain; none when it is open. */
+/* In the order of the chain, then those that only tenants ask; none when it is open for all. */
 void detour_admission_foreach_instance (DetourAdmission *self, DetourAuthInstanceFunc func,
                                         gpointer data);
-
-/* The last verdicts on @key, the latest first; returns how many there were. */
-guint detour_admission_why (DetourAdmission *self, const DetourKey *key,
-                            DetourVerdictRecordFunc func, gpointer data);
 
 G_END_DECLS

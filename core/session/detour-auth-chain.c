@@ -147,7 +147,7 @@ auth_chain_correct (Flight *flight, DetourVerdict *verdict)
   told = auth_chain_conclude (self, flight->request, FALSE, verdict, 1);
   /* A dry run makes ALLOW of it. */
   if (told->result == DETOUR_AUTH_DENY)
-    self->port->revoke (self->port_user, detour_auth_request_key (flight->request));
+    self->port->revoke (self->port_user, flight->request);
 }
 
 /* The flight is over. */

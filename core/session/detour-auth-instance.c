@@ -5,6 +5,8 @@
 
 #include "detour-auth-instance.h"
 
+#include "detour-events.h"
+
 /* An instance that comes and goes is logged once a minute. */
 #define WARN_EVERY_US G_TIME_SPAN_MINUTE
 
@@ -13,7 +15,7 @@ struct _DetourAuthInstance {
   char *id;
   const DetourAuthPort *port; /* NULL: closed */
   gpointer user;
-  DetourVerdictCache *cache;
+  DetourAuthMemory *memory;
   gint64 negative_ttl_us;
   guint64 generation; /* counts what was forgotten */
   GQueue waiting;     /* of DetourAuthQuery */
@@ -53,8 +55,8 @@ detour_auth_instance_new (const char *id, const DetourAuthPort *port, gpointer u
   self->id = g_strdup (id);
   self->port = port;
   self->user = user;
-  self->cache = detour_verdict_cache_new (DETOUR_AUTH_INSTANCE_ALLOWED_MAX,
-                                          DETOUR_AUTH_INSTANCE_DENIED_MAX);
+  self->memory = detour_auth_memory_new (self->id, DETOUR_AUTH_INSTANCE_ALLOWED_MAX,
+                                         DETOUR_AUTH_INSTANCE_DENIED_MAX);
   g_queue_init (&self->waiting);
   return self;
 }
@@ -72,7 +74,7 @@ detour_auth_instance_unref (DetourAuthInstance *self)
   if (!g_atomic_ref_count_dec (&self->refs))
     return;
   g_assert (self->waiting.length == 0);
-  detour_verdict_cache_free (self->cache);
+  detour_auth_memory_free (self->memory);
   g_free (self->trouble);
   g_free (self->id);
   g_free (self);
@@ -83,6 +85,10 @@ detour_auth_instance_close (DetourAuthInstance *self)
 {
   g_assert (self->waiting.length == 0);
   self->port = NULL;
+  /* Nothing stays of it on disk either, unless the daemon ends, which takes the store away first.
+   */
+  detour_auth_memory_drop_all (self->memory);
+  detour_auth_memory_set_store (self->memory, NULL);
 }
 
 void
@@ -141,6 +147,8 @@ auth_instance_set_down (DetourAuthInstance *self, const char *trouble)
     return;
   self->info.is_down = TRUE;
   self->down_since_us = now;
+  detour_events_note (DETOUR_EVENT_SOURCE, NULL, NULL, self->id, "cannot say who may come in: %s",
+                      self->trouble);
   if (self->port != NULL && self->port->tells_trouble (self->user, self->id))
     return;
   if (self->warned_us != 0 && now - self->warned_us < WARN_EVERY_US)
@@ -157,6 +165,7 @@ auth_instance_set_up (DetourAuthInstance *self)
   if (!self->info.is_down)
     return;
   self->info.is_down = FALSE;
+  detour_events_note (DETOUR_EVENT_SOURCE, NULL, NULL, self->id, "answers again");
   g_clear_pointer (&self->trouble, g_free);
   /* The end is logged if the trouble was. */
   if (self->warned_us >= self->down_since_us)
@@ -164,6 +173,22 @@ auth_instance_set_up (DetourAuthInstance *self)
                       DETOUR_LOG_INSTANCE, self->id, "MESSAGE",
                       "%s answers again, after %" G_GINT64_FORMAT " s", self->id,
                       (auth_instance_now_us (self) - self->down_since_us) / G_USEC_PER_SEC);
+}
+
+const guint64 detour_auth_instance_bounds_us[DETOUR_AUTH_INSTANCE_N_BOUNDS] = {
+  100,   500,    1000,   2500,   5000,    10000,   25000,
+  50000, 100000, 250000, 500000, 1000000, 2500000, 5000000,
+};
+
+static void
+auth_instance_count_latency (DetourAuthInstanceInfo *info, guint64 latency_us)
+{
+  guint i = 0;
+
+  while (i < DETOUR_AUTH_INSTANCE_N_BOUNDS && latency_us > detour_auth_instance_bounds_us[i])
+    i++;
+  info->latency_counts[i]++;
+  info->latency_sum_us += latency_us;
 }
 
 /* Answers -------------------------------------------------------------------------------------- */
@@ -174,6 +199,7 @@ auth_instance_count (DetourAuthInstance *self, const DetourAuthQuery *query,
 {
   gint64 latency_us = MAX (auth_instance_now_us (self) - query->sent_us, 1);
 
+  auth_instance_count_latency (&self->info, (guint64) latency_us);
   if (result == DETOUR_AUTH_ALLOW)
     self->info.allowed++;
   else if (result == DETOUR_AUTH_DENY)
@@ -238,8 +264,8 @@ auth_instance_remember (DetourAuthInstance *self, const DetourAuthQuery *query,
   gint64 now_us = auth_instance_now_us (self);
 
   if (query->generation == self->generation)
-    detour_verdict_cache_put (self->cache, query->request, verdict, now_us,
-                              auth_instance_until_us (self, verdict, now_us));
+    detour_auth_memory_put (self->memory, query->request, verdict, now_us,
+                            auth_instance_until_us (self, verdict, now_us));
 }
 
 static void
@@ -305,13 +331,13 @@ detour_auth_instance_withdraw (DetourAuthInstance *self, DetourAuthQuery *query,
     auth_instance_send_next (self);
 }
 
-/* Cache ---------------------------------------------------------------------------------------- */
+/* Memory --------------------------------------------------------------------------------------- */
 
 DetourVerdict *
 detour_auth_instance_recall (DetourAuthInstance *self, const DetourAuthRequest *request)
 {
-  DetourVerdict *verdict = detour_verdict_cache_find (self->cache, request,
-                                                      auth_instance_now_us (self));
+  DetourVerdict *verdict = detour_auth_memory_find (self->memory, request,
+                                                    auth_instance_now_us (self));
 
   if (verdict != NULL)
     self->info.cached++;
@@ -322,16 +348,50 @@ DetourVerdict *
 detour_auth_instance_allowed_lately (DetourAuthInstance *self, const DetourKey *key,
                                      gint64 grace_us)
 {
-  return grace_us > 0 ? detour_verdict_cache_find_allowed (self->cache, key,
-                                                           auth_instance_now_us (self) - grace_us)
+  return grace_us > 0 ? detour_auth_memory_find_allowed (self->memory, key,
+                                                         auth_instance_now_us (self) - grace_us)
                       : NULL;
+}
+
+static void
+auth_instance_see_source (DetourAuthInstance *self)
+{
+  g_autofree char *source = NULL;
+
+  if (self->port == NULL || self->port->dup_source == NULL)
+    return;
+  source = self->port->dup_source (self->user, self->id);
+  if (source != NULL)
+    detour_auth_memory_set_source (self->memory, source);
+}
+
+void
+detour_auth_instance_set_store (DetourAuthInstance *self, DetourVerdictStore *store)
+{
+  if (store != NULL)
+    auth_instance_see_source (self);
+  detour_auth_memory_set_store (self->memory, store);
+}
+
+void
+detour_auth_instance_collect (const DetourAuthInstance *self, DetourVerdictDraft *draft)
+{
+  detour_auth_memory_collect (self->memory, draft);
+}
+
+void
+detour_auth_instance_revoke (DetourAuthInstance *self, const DetourKey *key)
+{
+  self->generation++;
+  detour_auth_memory_drop (self->memory, key);
 }
 
 void
 detour_auth_instance_forget (DetourAuthInstance *self)
 {
   self->generation++;
-  detour_verdict_cache_forget (self->cache);
+  auth_instance_see_source (self);
+  detour_auth_memory_forget (self->memory);
   /* An instance that says that its verdicts changed is likely to answer again. */
   self->may_be_up = TRUE;
 }
@@ -345,7 +405,7 @@ detour_auth_instance_info (const DetourAuthInstance *self, DetourAuthInstanceInf
   info->instance = self->id;
   info->takes_part = detour_auth_instance_takes_part (self);
   info->n_waiting = self->waiting.length;
-  info->n_remembered = detour_verdict_cache_size (self->cache);
+  info->n_remembered = detour_auth_memory_size (self->memory);
   info->trouble = self->trouble;
 }
 

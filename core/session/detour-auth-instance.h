@@ -5,8 +5,8 @@
 
 #include <glib.h>
 
+#include "detour-auth-memory.h"
 #include "detour-auth-request.h"
-#include "detour-verdict-cache.h"
 
 G_BEGIN_DECLS
 
@@ -29,10 +29,15 @@ typedef struct {
   gboolean (*takes_part) (gpointer user, const char *instance);
   /* The instance itself says, in the log as well, that something is wrong with it. */
   gboolean (*tells_trouble) (gpointer user, const char *instance);
-  /* A client that was let in by grace a moment ago must go. */
-  void (*revoke) (gpointer user, const DetourKey *key);
+  /* A client that was let in by grace a moment ago must go: its key, where its tenant is. */
+  void (*revoke) (gpointer user, const DetourAuthRequest *request);
   /* Monotonic clock; NULL: the real one. */
   gint64 (*now_us) (gpointer user);
+  /* Wall clock; NULL: the real one. */
+  gint64 (*real_us) (gpointer user);
+  /* Whom the instance asks, as a text that is another one when it asks somebody else; (nullable):
+   * that is not known now. NULL: always the same. */
+  char *(*dup_source) (gpointer user, const char *instance);
 } DetourAuthPort;
 
 /* Main thread. */
@@ -47,7 +52,7 @@ DetourAuthInstance *detour_auth_instance_new (const char *id, const DetourAuthPo
 DetourAuthInstance *detour_auth_instance_ref (DetourAuthInstance *self);
 void detour_auth_instance_unref (DetourAuthInstance *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourAuthInstance, detour_auth_instance_unref)
-/* Asks nothing any more; answers may still come. */
+/* Asks nothing any more; answers may still come. Forgets everything. */
 void detour_auth_instance_close (DetourAuthInstance *self);
 
 void detour_auth_instance_set_negative_ttl (DetourAuthInstance *self, gint64 ttl_us);
@@ -76,11 +81,22 @@ DetourVerdict *detour_auth_instance_recall (DetourAuthInstance *self,
 DetourVerdict *detour_auth_instance_allowed_lately (DetourAuthInstance *self, const DetourKey *key,
                                                     gint64 grace_us);
 
+/* Where it keeps what is to outlast a restart, and finds what has; NULL: nowhere. */
+void detour_auth_instance_set_store (DetourAuthInstance *self, DetourVerdictStore *store);
+void detour_auth_instance_collect (const DetourAuthInstance *self, DetourVerdictDraft *draft);
+/* Nothing is known of the key any more, for grace either, until the instance says something of it.
+ * Answers to what was asked before are not remembered, whatever key they are about. */
+void detour_auth_instance_revoke (DetourAuthInstance *self, const DetourKey *key);
+
 /* No verdict holds any more, nor those that are on their way. Keys that were allowed count for
  * grace still. */
 void detour_auth_instance_forget (DetourAuthInstance *self);
 
-/* For status. */
+/* Of how long answers took. */
+#define DETOUR_AUTH_INSTANCE_N_BOUNDS 14
+extern const guint64 detour_auth_instance_bounds_us[DETOUR_AUTH_INSTANCE_N_BOUNDS];
+
+/* For status and metrics. */
 typedef struct {
   const char *instance; /* "auth/friends" */
   gboolean takes_part;
@@ -94,6 +110,9 @@ typedef struct {
   guint64 cached;                       /* requests that the cache answered */
   guint64 by_grace;                     /* clients that grace let in */
   gint64 latency_mean_us;               /* of the last answers; 0: none yet */
+  /* Answers, by how long they took; those that nobody waited for any more included. */
+  guint64 latency_counts[DETOUR_AUTH_INSTANCE_N_BOUNDS + 1];
+  guint64 latency_sum_us;
   const char *trouble; /* (nullable) reason of the last UNAVAILABLE, while it is down */
 } DetourAuthInstanceInfo;
 

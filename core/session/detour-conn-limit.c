@@ -4,6 +4,11 @@
 
 #include "detour-conn-private.h"
 
+#include "detour-address.h"
+#include "detour-events.h"
+#include "detour-log.h"
+#include "detour-tcp-state.h"
+
 #include <errno.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
@@ -13,9 +18,12 @@
 
 #define MESH_WRITE_TIMEOUT_US (30 * G_USEC_PER_SEC)
 
-/* A receiver's system makes room when the application has read most of what it buffers, and until
- * then nothing is acknowledged. So beside the write timeout a client has the time in which one that
- * reads so much a second has read twice what its first window announced, up to a limit. */
+/* Beside the write timeout a client has the time in which one that reads so much a second makes
+ * its system acknowledge something, up to a limit. A system makes room when the application has
+ * read all of what came in one piece, which may be most of what it buffers; twice the first window
+ * is taken for that. And a TLS library takes a whole record from the system, which the application
+ * then reads little by little, and nothing is acknowledged meanwhile. The limit is the time for 64
+ * KiB and a record. */
 #define SLOW_BYTES_A_SECOND 4096
 #define SLOW_TIMEOUT_US     (20 * G_USEC_PER_SEC)
 
@@ -31,12 +39,17 @@ conn_limit_unacked (const DetourConn *conn)
 guint
 detour_conn_limit_window (const DetourConn *conn)
 {
-  struct tcp_info info = { 0 };
-  socklen_t len = sizeof info;
+  return MIN (detour_tcp_state_window (conn->io.fd) / 1024, DETOUR_CONN_WINDOW_MAX);
+}
 
-  if (getsockopt (conn->io.fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-    return 0;
-  return MIN (info.tcpi_snd_wnd / 1024, DETOUR_CONN_WINDOW_MAX);
+static gint64
+conn_limit_slow_us (const DetourConn *conn)
+{
+  gint64 n_bytes = 2 * 1024 * (gint64) conn->window_kib;
+
+  if (!detour_channel_is_plain (&conn->channel))
+    n_bytes += DETOUR_CHANNEL_RECORD_MAX;
+  return MIN (n_bytes * G_USEC_PER_SEC / SLOW_BYTES_A_SECOND, SLOW_TIMEOUT_US);
 }
 
 /* While a connection is slow, its own limit decides. The kernel's would count from when the window
@@ -56,18 +69,95 @@ detour_conn_limit_set_slow (DetourConnShared *shared, DetourConn *conn, gboolean
              g_strerror (errno));
 }
 
+/* "[limits] receive-rate = 1024 bytes a second": what it sends more than. */
+static char *
+conn_limit_format_rate (const DetourConn *conn)
+{
+  const DetourClient *client = conn->client;
+  const DetourTerms *terms = detour_conn_terms (conn);
+
+  if (terms != NULL && detour_conn_is_over_quota (conn))
+    return g_strdup_printf ("slow-rate = %" G_GUINT64_FORMAT
+                            " bytes a second, as the quota of %s is used up",
+                            detour_client_receive_rate (client), terms->over);
+  if (client->has_own_rate && terms != NULL)
+    return g_strdup_printf ("[class %s] receive-rate = %" G_GUINT64_FORMAT " bytes a second",
+                            terms->class_, detour_client_receive_rate (client));
+  return g_strdup_printf ("[limits] receive-rate = %" G_GUINT64_FORMAT " bytes a second",
+                          detour_client_receive_rate (client));
+}
+
+void
+detour_conn_limit_note_drops (DetourConn *conn)
+{
+  const DetourClient *client = conn->client;
+  guint32 n = (guint32) client->dropped_packets - conn->told_drops;
+  char address[DETOUR_ADDRESS_TEXT_MAX];
+
+  if (n == 0)
+    return;
+  conn->told_drops = (guint32) client->dropped_packets;
+  detour_events_note (
+      DETOUR_EVENT_DROPS, &client->peer->key,
+      detour_address_format_bytes (client->presence.ip, client->presence.port, address),
+      conn->listener, "%u packets for it were dropped since its last keep-alive", n);
+}
+
+void
+detour_conn_limit_tell_slowed (DetourConnShared *shared, DetourConn *conn)
+{
+  const DetourClient *client = conn->client;
+  GLogLevelFlags level;
+  g_autofree char *key = NULL;
+  g_autofree char *rate = NULL;
+  char number[24], address[DETOUR_ADDRESS_TEXT_MAX], short_key[9];
+
+  conn->is_hasty = TRUE;
+  detour_relay_set_health (shared->relay, conn->client, DETOUR_HEALTH_SLOWED, TRUE);
+  if (conn->was_slowed)
+    return;
+  conn->was_slowed = TRUE;
+  rate = conn_limit_format_rate (conn);
+  detour_events_note (
+      DETOUR_EVENT_SLOWED, &client->peer->key,
+      detour_address_format_bytes (client->presence.ip, client->presence.port, address),
+      conn->listener, "it sends more than %s", rate);
+  /* A stranger can make connections without end. */
+  level = detour_log_limit_level (&shared->slowed, detour_loop_now_us (shared->loop));
+  if (!detour_log_wants (level))
+    return;
+  key = detour_key_to_text (&client->peer->key);
+  detour_key_to_short (&client->peer->key, short_key);
+  g_snprintf (number, sizeof number, "%" G_GUINT64_FORMAT, conn->number);
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_EVENT, "client-slowed", DETOUR_LOG_CONN, number,
+                    DETOUR_LOG_KEY, key, DETOUR_LOG_ADDRESS, address, DETOUR_LOG_LISTENER,
+                    conn->listener, DETOUR_LOG_REASON,
+                    detour_conn_is_over_quota (conn) ? "quota" : "receive-rate", "MESSAGE",
+                    "client %s: it sends more than %s, and is read more slowly; nothing is "
+                    "dropped, and this is said "
+                    "once for each connection",
+                    short_key, rate);
+}
+
+void
+detour_conn_limit_forget_slowed (DetourConnShared *shared, DetourConn *conn)
+{
+  if (!conn->is_hasty && conn->resume_us == 0)
+    detour_relay_set_health (shared->relay, conn->client, DETOUR_HEALTH_SLOWED, FALSE);
+  conn->is_hasty = FALSE;
+}
+
 void
 detour_conn_limit_set (DetourConnShared *shared, DetourConn *conn)
 {
   gint64 timeout_us = conn->client->is_mesh ? MESH_WRITE_TIMEOUT_US
                                             : shared->limits.write_timeout_us;
-  gint64 slow_us = 2 * conn->window_kib * (1024 * G_USEC_PER_SEC / SLOW_BYTES_A_SECOND);
 
   conn->rest->unacked = conn_limit_unacked (conn);
-  conn->write_limit_us = G_MAXINT64;
+  conn->rest->limit_us = G_MAXINT64;
   if (timeout_us > 0)
-    conn->write_limit_us = detour_loop_now_us (shared->loop) + timeout_us
-                         + MIN (slow_us, SLOW_TIMEOUT_US);
+    conn->rest->limit_us = detour_loop_now_us (shared->loop) + timeout_us
+                         + conn_limit_slow_us (conn);
 }
 
 /* The kernel took nothing more until the limit. The peer may read all the same, only not enough to

@@ -9,9 +9,13 @@
 
 #include "detour-block.h"
 #include "detour-channel.h"
+#include "detour-log-limit.h"
 #include "detour-loop.h"
+#include "detour-partings.h"
+#include "detour-relay-link.h"
 #include "detour-relay.h"
 #include "detour-session.h"
+#include "detour-terms.h"
 #include "detour-address-counts.h"
 #include "detour-worker.h"
 
@@ -29,12 +33,21 @@ G_BEGIN_DECLS
 
 /* Sealed bytes that the socket did not take. */
 typedef struct {
+  gint64 limit_us; /* the connection ends then, unless its peer takes something before */
   guint32 len, at;
-  guint32 unacked; /* bytes that the peer had not acknowledged when the write limit was set */
+  guint32 unacked; /* bytes that the peer had not acknowledged when the limit was set */
   guint8 bytes[];
 } DetourConnRest;
 
-/* An idle connection owns this, its channel and its client, and nothing else. */
+/* Where a connection counts that has a class, a tenant or both. */
+typedef struct {
+  DetourTenantVisit *visit; /* NULL: of no tenant */
+  DetourTerms *terms;       /* NULL: those of [limits] */
+  guint64 charged_bytes;    /* of those that its client sent: that were counted there */
+} DetourConnTies;
+
+/* An idle connection owns this, its channel and its client, and nothing else. There are many of
+ * them, so what only some need is elsewhere: see DETOUR_CONN_SIZE_MAX. */
 typedef struct {
   DetourClient *client; /* the key that logged in; carries label, class and queues */
   DetourIo io;
@@ -42,20 +55,31 @@ typedef struct {
   DetourConnRest *rest; /* NULL: none, and the client is not blocked */
   DetourBlock *in;   /* plain bytes that are not a whole frame yet, or wait for rate or room; NULL:
                         none */
-  DetourTimer timer; /* the earliest of these three */
+  DetourTimer timer; /* the earliest of these two and the limit of `rest` */
   gint64 keep_alive_us;
-  gint64 write_limit_us; /* 0: not blocked */
-  gint64 resume_us;      /* 0: reads; else paused by its rate until then */
+  gint64 resume_us; /* 0: reads; else paused by its rate until then */
   guint64 number;
   const char *listener; /* interned */
-  DetourAddressKey address_key;
+  DetourConnTies *ties; /* NULL: of no tenant and no class */
   guint owes_reply : 1; /* its channel has bytes of its own to send */
   guint is_stalled : 1; /* is not read until another worker has caught up */
   guint is_frozen : 1;  /* is not read until the worker thaws */
   guint is_closed : 1;
-  guint is_slow : 1;     /* was blocked, and was never free of bytes to send since */
-  guint window_kib : 16; /* what the peer's system buffers */
+  guint was_slowed : 1;    /* had to wait for its receive rate at least once */
+  guint is_hasty : 1;      /* had to wait for it since the last keep-alive */
+  guint is_slow : 1;       /* was blocked, and was never free of bytes to send since */
+  guint is_counted : 1;    /* among the connections of its address, that of its client's presence */
+  guint is_silent : 1;     /* perhaps: a keep-alive was due, and it got no packet since */
+  guint is_kept_alive : 1; /* and what it gets next is that keep-alive */
+  guint is_pinged : 1;     /* it was silent, and nothing came since the ping */
+  guint is_suspect : 1;    /* and should have come */
+  guint window_kib : 16;   /* what the peer's system buffers */
+  guint32 told_drops;      /* of the client's dropped packets, those that an event has told of */
 } DetourConn;
+
+/* Two cache lines. */
+#define DETOUR_CONN_SIZE_MAX 128u
+G_STATIC_ASSERT (sizeof (DetourConn) <= DETOUR_CONN_SIZE_MAX);
 
 /* What all connections of a worker share: room for one round's bytes, and lists that they put
  * themselves on. */
@@ -72,6 +96,10 @@ typedef struct {
   DetourBlockStore blocks;
   GPtrArray *replies; /* connections whose channel owes a reply */
   GPtrArray *stalled; /* connections that wait for room in a ring */
+  DetourLogLimit slowed;
+  DetourPartings partings;
+  GHashTable *pinged;  /* when connections were that are so, in milliseconds; NULL: none yet */
+  guint n_keep_alives; /* so far; goes round */
 } DetourConnShared;
 
 static inline DetourConn *
@@ -80,10 +108,51 @@ detour_conn_of_client (DetourClient *client)
   return client->conn;
 }
 
+/* In detour-conn-shared.c. */
 void detour_conn_shared_init (DetourConnShared *self, const DetourWorkerLimits *limits);
 void detour_conn_shared_clear (DetourConnShared *self);
 /* The round is over: nothing borrows from the arena and from retired blocks any more. */
 void detour_conn_shared_reset (DetourConnShared *self);
+
+/* What the client was not sent yet, as far as the socket has not taken it. */
+static inline gsize
+detour_conn_waiting_bytes (const DetourConn *self)
+{
+  return detour_relay_waiting_bytes (self->client)
+       + (self->rest != NULL ? self->rest->len - self->rest->at : 0);
+}
+
+/* (nullable): NULL: those of [limits]. */
+static inline DetourTerms *
+detour_conn_terms (const DetourConn *self)
+{
+  return self->ties != NULL ? self->ties->terms : NULL;
+}
+
+/* (nullable): NULL: of no tenant. */
+static inline DetourTenantVisit *
+detour_conn_visit (const DetourConn *self)
+{
+  return self->ties != NULL ? self->ties->visit : NULL;
+}
+
+/* As it was counted with; none if it was not. */
+static inline DetourAddressKey
+detour_conn_address_key (const DetourConn *self)
+{
+  return self->is_counted ? detour_address_key_of_bytes (self->client->presence.ip)
+                          : (DetourAddressKey) { 0, 0 };
+}
+
+/* It is read more slowly because a quota is used up. */
+static inline gboolean
+detour_conn_is_over_quota (const DetourConn *self)
+{
+  const DetourTerms *terms = detour_conn_terms (self);
+
+  return terms != NULL && terms->slow_rate > 0
+      && detour_client_receive_rate (self->client) == terms->slow_rate;
+}
 
 /* FALSE: clients must get what they have, so that the arena is free again, before
  * detour_conn_ready(). */
@@ -93,9 +162,9 @@ detour_conn_shared_has_room (const DetourConnShared *self)
   return self->arena.cap - self->arena.len >= DETOUR_CONN_READ_MAX + DETOUR_CHANNEL_FEED_SLACK;
 }
 
-/* @sealed: (nullable): goes first; @input: (nullable): plain bytes that came already. */
-DetourClose detour_conn_start (DetourConnShared *shared, DetourConn *conn, const GByteArray *sealed,
-                               const GByteArray *input) G_GNUC_WARN_UNUSED_RESULT;
+/* Goes on with the bytes of @session, out of which it was made. */
+DetourClose detour_conn_start (DetourConnShared *shared, DetourConn *conn,
+                               const DetourSession *session) G_GNUC_WARN_UNUSED_RESULT;
 /* @events: of epoll */
 DetourClose detour_conn_ready (DetourConnShared *shared, DetourConn *conn, guint32 events)
     G_GNUC_WARN_UNUSED_RESULT;
@@ -112,8 +181,8 @@ void detour_conn_freeze (DetourConnShared *shared, DetourConn *conn);
 DetourClose detour_conn_thaw (DetourConnShared *shared, DetourConn *conn) G_GNUC_WARN_UNUSED_RESULT;
 /* Moves socket, channel and all bytes that wait into @session. */
 void detour_conn_detach (DetourConnShared *shared, DetourConn *conn, DetourSession *session);
-/* Says goodbye if asked to, closes the socket and frees the buffers; the memory of the connection
- * stays until the round is over. */
+/* Says goodbye if asked to, gives the socket away or closes it, and frees the buffers; the memory
+ * of the connection stays until the round is over. */
 void detour_conn_clear (DetourConnShared *shared, DetourConn *conn, gboolean say_goodbye);
 
 /* In detour-conn-limit.c. */
@@ -122,10 +191,36 @@ void detour_conn_clear (DetourConnShared *shared, DetourConn *conn, gboolean say
 guint detour_conn_limit_window (const DetourConn *conn);
 /* Blocked, or free of bytes to send again. */
 void detour_conn_limit_set_slow (DetourConnShared *shared, DetourConn *conn, gboolean is_slow);
+/* It has sent more than its receive rate allows and is not read for a while: said once for each
+ * connection in the log. Its user is told until it had not to wait between two keep-alives. */
+void detour_conn_limit_tell_slowed (DetourConnShared *shared, DetourConn *conn);
+/* Packets for it were dropped since this was called last: an event tells how many. */
+void detour_conn_limit_note_drops (DetourConn *conn);
+/* A keep-alive is due. */
+void detour_conn_limit_forget_slowed (DetourConnShared *shared, DetourConn *conn);
 /* Of a blocked connection that took something just now. */
 void detour_conn_limit_set (DetourConnShared *shared, DetourConn *conn);
 /* The limit has come. FALSE: the peer has taken nothing. */
 gboolean detour_conn_limit_extend (DetourConnShared *shared, DetourConn *conn)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* In detour-conn-sample.c: a keep-alive is due, and with one of some the connection is looked at.
+ */
+void detour_conn_sample (DetourConnShared *shared, const DetourConn *conn);
+
+/* In detour-conn-silent.c. */
+
+/* A keep-alive is due. */
+void detour_conn_silent_keep_alive (DetourConn *conn);
+/* It ends, or goes elsewhere. */
+void detour_conn_silent_forget (DetourConnShared *shared, DetourConn *conn);
+/* Of a silent connection that is about to get something: the ping that goes with a packet. TRUE:
+ * the timer must be set. */
+gboolean detour_conn_silent_send (DetourConnShared *shared, DetourConn *conn);
+/* When to look at a connection that was pinged. */
+gint64 detour_conn_silent_next_us (const DetourConnShared *shared, DetourConn *conn);
+/* FALSE: nothing came back, and the limit for that has come. */
+gboolean detour_conn_silent_look (DetourConnShared *shared, DetourConn *conn)
     G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS

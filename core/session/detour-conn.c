@@ -4,6 +4,8 @@
 
 #include "detour-conn-private.h"
 
+#include "detour-channel-stack.h"
+
 #include <errno.h>
 #include <sodium.h>
 #include <sys/epoll.h>
@@ -21,46 +23,8 @@ typedef union {
 /* Keep-alives fall due on common points in time, about a second apart: an idle worker wakes once
  * for all of them. */
 #define KEEP_ALIVE_GRAIN_US (G_GINT64_CONSTANT (1) << 20)
-
-/* Opened bytes of one round: so much is read before destinations get what they have. */
-#define ARENA_SIZE (512u * 1024)
-
-void
-detour_conn_shared_init (DetourConnShared *self, const DetourWorkerLimits *limits)
-{
-  self->limits = *limits;
-  self->cipher = g_malloc (DETOUR_CONN_READ_MAX);
-  self->arena = (DetourBuffer) { g_malloc (ARENA_SIZE), 0, ARENA_SIZE };
-  self->sealed.cap = DETOUR_CHANNEL_SEAL_BOUND (DETOUR_CONN_SEND_MAX + DETOUR_FRAME_HEADER_SIZE
-                                                + DETOUR_FRAME_PAYLOAD_MAX);
-  self->sealed.data = g_malloc (self->sealed.cap);
-  self->replies = g_ptr_array_new ();
-  self->stalled = g_ptr_array_new ();
-}
-
-void
-detour_conn_shared_clear (DetourConnShared *self)
-{
-  detour_block_store_clear (&self->blocks);
-  g_ptr_array_unref (self->replies);
-  g_ptr_array_unref (self->stalled);
-  g_free (self->cipher);
-  g_free (self->arena.data);
-  g_free (self->sealed.data);
-}
-
-void
-detour_conn_shared_reset (DetourConnShared *self)
-{
-  self->arena.len = 0;
-  while (self->retired != NULL)
-    {
-      DetourBlock *block = self->retired;
-
-      self->retired = block->next;
-      detour_block_release (&self->blocks, block);
-    }
-}
+/* The other end of a link, which is a server, says something at least once a minute. */
+#define LINK_SILENCE_US (120 * G_USEC_PER_SEC)
 
 /* Timers --------------------------------------------------------------------------------------- */
 
@@ -69,10 +33,12 @@ conn_set_timer (DetourConnShared *shared, DetourConn *conn)
 {
   gint64 next_us = conn->keep_alive_us;
 
-  if (conn->write_limit_us != 0)
-    next_us = MIN (next_us, conn->write_limit_us);
+  if (conn->rest != NULL)
+    next_us = MIN (next_us, conn->rest->limit_us);
   if (conn->resume_us != 0)
     next_us = MIN (next_us, conn->resume_us);
+  if (conn->is_pinged)
+    next_us = MIN (next_us, detour_conn_silent_next_us (shared, conn));
   detour_wheel_set (detour_loop_wheel (shared->loop), &conn->timer, next_us);
 }
 
@@ -156,6 +122,7 @@ conn_give (DetourConnShared *shared, DetourConn *conn, guint8 *data, gsize len, 
     {
       conn->resume_us = resume_us;
       conn_set_timer (shared, conn);
+      detour_conn_limit_tell_slowed (shared, conn);
     }
   else
     {
@@ -179,6 +146,14 @@ conn_fill_input (DetourConnShared *shared, DetourConn *conn, gsize wanted, guint
   return conn->in->len >= wanted;
 }
 
+static DetourFrameVerdict
+conn_look_at_kept (const DetourConn *conn, DetourFrame *frame)
+{
+  if (conn->client->is_link)
+    return detour_frame_parse_served (conn->in->data, conn->in->len, frame);
+  return detour_frame_parse (conn->in->data, conn->in->len, conn->client->is_mesh, frame);
+}
+
 /* The frame that was cut by the end of the last read is completed where it is kept; all others stay
  * where they lie. */
 static DetourClose
@@ -196,8 +171,7 @@ conn_take (DetourConnShared *shared, DetourConn *conn, guint8 *data, gsize len)
         return DETOUR_CONN_OPEN;
 
       /* A frame whose header alone is wrong is not waited for. */
-      if (detour_frame_parse (conn->in->data, conn->in->len, conn->client->is_mesh, &frame)
-              == DETOUR_FRAME_MORE
+      if (conn_look_at_kept (conn, &frame) == DETOUR_FRAME_MORE
           && !conn_fill_input (shared, conn, DETOUR_FRAME_HEADER_SIZE + frame.len, &data, &len))
         return DETOUR_CONN_OPEN;
 
@@ -403,13 +377,15 @@ detour_conn_flush (DetourConnShared *shared, DetourConn *conn)
 
   if (conn->rest != NULL)
     return DETOUR_CONN_OPEN;
+  if (G_UNLIKELY (conn->is_silent) && detour_conn_silent_send (shared, conn))
+    conn_set_timer (shared, conn);
   if (detour_channel_is_plain (&conn->channel))
     why = conn_flush_plain (shared, conn);
   else
     why = conn_flush_sealed (shared, conn);
   if (why != DETOUR_CONN_OPEN)
     return why;
-  if (conn->rest == NULL)
+  if (G_UNLIKELY (conn->is_slow) && conn->rest == NULL)
     detour_conn_limit_set_slow (shared, conn, FALSE);
   return conn->client->is_overfull ? DETOUR_CLOSE_BACKLOG : DETOUR_CONN_OPEN;
 }
@@ -437,7 +413,6 @@ conn_write_some (DetourConnShared *shared, DetourConn *conn)
     }
 
   g_clear_pointer (&conn->rest, g_free);
-  conn->write_limit_us = 0;
   conn_set_events (shared, conn);
   detour_relay_unblock (shared->relay, conn->client);
   /* The answer to a KeyUpdate goes out now, whether there is a packet to take it along or not. */
@@ -490,11 +465,13 @@ detour_conn_timer (DetourConnShared *shared, DetourConn *conn)
 {
   gint64 now_us = detour_loop_now_us (shared->loop);
 
-  if (conn->write_limit_us != 0 && conn->write_limit_us <= now_us)
+  if (conn->rest != NULL && conn->rest->limit_us <= now_us)
     {
       if (!detour_conn_limit_extend (shared, conn))
         return DETOUR_CLOSE_WRITE_TIME;
     }
+  if (conn->is_pinged && !detour_conn_silent_look (shared, conn))
+    return DETOUR_CLOSE_BLACK_HOLE;
   if (conn->resume_us != 0 && conn->resume_us <= now_us)
     {
       DetourClose why;
@@ -504,9 +481,19 @@ detour_conn_timer (DetourConnShared *shared, DetourConn *conn)
       if (why != DETOUR_CONN_OPEN)
         return why;
     }
-  if (conn->keep_alive_us <= now_us)
+  if (conn->keep_alive_us <= now_us && conn->client->is_link)
     {
+      conn->keep_alive_us = detour_relay_link_of (conn->client)->heard_us + LINK_SILENCE_US;
+      if (conn->keep_alive_us <= now_us)
+        return DETOUR_CLOSE_SILENT;
+    }
+  else if (conn->keep_alive_us <= now_us)
+    {
+      detour_conn_limit_note_drops (conn);
+      detour_conn_silent_keep_alive (conn);
+      detour_conn_sample (shared, conn);
       detour_relay_keep_alive (shared->relay, conn->client);
+      detour_conn_limit_forget_slowed (shared, conn);
       conn_plan_keep_alive (shared, conn);
     }
   conn_set_timer (shared, conn);
@@ -514,23 +501,23 @@ detour_conn_timer (DetourConnShared *shared, DetourConn *conn)
 }
 
 DetourClose
-detour_conn_start (DetourConnShared *shared, DetourConn *conn, const GByteArray *sealed,
-                   const GByteArray *input)
+detour_conn_start (DetourConnShared *shared, DetourConn *conn, const DetourSession *session)
 {
   conn->window_kib = detour_conn_limit_window (conn);
-  conn_plan_keep_alive (shared, conn);
+  conn->keep_alive_us = session->keep_alive_us;
+  if (conn->client->is_link)
+    conn->keep_alive_us = detour_loop_now_us (shared->loop) + LINK_SILENCE_US;
+  else if (conn->keep_alive_us == 0)
+    conn_plan_keep_alive (shared, conn);
   if (conn->owes_reply)
     conn_note_reply (shared, conn);
   conn_set_timer (shared, conn);
-  if (sealed != NULL && sealed->len > 0)
-    {
-      struct iovec rest = { sealed->data, sealed->len };
-
-      conn_block (shared, conn, &rest, 1, 0);
-    }
-  if (input == NULL || input->len == 0)
+  if (session->sealed != NULL && session->sealed->len > 0)
+    conn_block (shared, conn, &(struct iovec) { session->sealed->data, session->sealed->len }, 1,
+                0);
+  if (session->input == NULL || session->input->len == 0)
     return DETOUR_CONN_OPEN;
-  conn_keep_input (shared, conn, input->data, input->len);
+  conn_keep_input (shared, conn, session->input->data, session->input->len);
   return conn_resume (shared, conn);
 }
 
@@ -540,6 +527,7 @@ conn_drop_buffers (DetourConnShared *shared, DetourConn *conn)
 {
   detour_wheel_clear (detour_loop_wheel (shared->loop), &conn->timer);
   detour_loop_remove (shared->loop, &conn->io);
+  detour_conn_silent_forget (shared, conn);
   g_clear_pointer (&conn->rest, g_free);
   if (conn->in != NULL)
     conn_retire_input (shared, conn);
@@ -552,13 +540,15 @@ detour_conn_detach (DetourConnShared *shared, DetourConn *conn, DetourSession *s
   session->channel = conn->channel;
   session->number = conn->number;
   session->listener = conn->listener;
-  session->address_key = conn->address_key;
+  session->address_key = detour_conn_address_key (conn);
   if (conn->rest != NULL)
     session->sealed = g_byte_array_append (g_byte_array_new (), conn->rest->bytes + conn->rest->at,
                                            conn->rest->len - conn->rest->at);
   if (conn->in != NULL)
     session->input = g_byte_array_append (g_byte_array_new (), conn->in->data, conn->in->len);
   session->owes_reply = conn->owes_reply;
+  session->was_slowed = conn->was_slowed;
+  session->keep_alive_us = conn->keep_alive_us;
 
   conn_drop_buffers (shared, conn);
   conn->io.fd = -1;
@@ -581,8 +571,11 @@ detour_conn_clear (DetourConnShared *shared, DetourConn *conn, gboolean say_good
           && send (conn->io.fd, bytes, goodbye.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         g_debug ("connection %" G_GUINT64_FORMAT ": no goodbye: %s", conn->number,
                  g_strerror (errno));
+      detour_partings_add (&shared->partings, shared->loop, conn->io.fd,
+                           detour_channel_stack_is_upper (&conn->channel));
     }
-  close (conn->io.fd);
+  else
+    close (conn->io.fd);
   conn->io.fd = -1;
   detour_channel_clear (&conn->channel);
 }

@@ -5,6 +5,7 @@
 #include "detour-dialers.h"
 
 #include <errno.h>
+#include <gio/gio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,13 +15,14 @@
 #define TIMEOUT_US (10 * G_USEC_PER_SEC)
 
 struct _DetourDialers {
-  GHashTable *by_name; /* name -> GPtrArray of DetourDialer, the one that dials first */
-  DetourLoop *loop;    /* NULL: nobody has dialled yet */
+  GHashTable *by_name;     /* name -> GPtrArray of DetourDialer, the one that dials first */
+  DetourLoop *loop;        /* NULL: nobody has dialled yet */
+  DetourPartings partings; /* of the loop */
   const DetourKey *own;
   const guint8 *secret;
+  void (*join) (gpointer user, DetourSession *session);
+  gpointer join_user;
 };
-
-G_DEFINE_QUARK (detour_dialers_error_quark, detour_dialers_error)
 
 static const DetourDialer plain_dialer = { .name = "plain" };
 
@@ -38,9 +40,25 @@ detour_dialers_new (const DetourKey *own, const guint8 *secret)
 }
 
 void
+detour_dialers_set_join (DetourDialers *self, void (*join) (gpointer user, DetourSession *session),
+                         gpointer user)
+{
+  self->join = join;
+  self->join_user = user;
+}
+
+DetourLoop *
+detour_dialers_loop (DetourDialers *self, GError **error)
+{
+  if (self->loop == NULL)
+    self->loop = detour_link_loop_new (&self->partings, error);
+  return self->loop;
+}
+
+void
 detour_dialers_free (DetourDialers *self)
 {
-  g_clear_pointer (&self->loop, detour_loop_free);
+  detour_link_loop_clear (&self->loop);
   g_hash_table_unref (self->by_name);
   g_free (self);
 }
@@ -87,22 +105,17 @@ dialers_connect (const char *text, GError **error)
     return -1;
   if (address.host[0] == '\0' || !detour_address_to_sockaddr (&address, &storage, &len))
     {
-      g_set_error (error, DETOUR_DIALERS_ERROR, DETOUR_DIALERS_ERROR_ADDRESS,
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
                    "%s: expected an address and a port, such as 192.0.2.1:443", text);
       return -1;
     }
   fd = socket (storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0 && connect (fd, (struct sockaddr *) &storage, len) < 0 && errno != EINPROGRESS)
-    {
-      g_set_error (error, DETOUR_DIALERS_ERROR, DETOUR_DIALERS_ERROR_ADDRESS, "%s: %s", text,
-                   g_strerror (errno));
-      close (fd);
-      return -1;
-    }
-  if (fd < 0)
-    g_set_error (error, DETOUR_DIALERS_ERROR, DETOUR_DIALERS_ERROR_ADDRESS, "%s: %s", text,
-                 g_strerror (errno));
-  return fd;
+  if (fd >= 0 && (connect (fd, (struct sockaddr *) &storage, len) == 0 || errno == EINPROGRESS))
+    return fd;
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s: %s", text, g_strerror (errno));
+  if (fd >= 0)
+    close (fd);
+  return -1;
 }
 
 static gboolean
@@ -113,7 +126,7 @@ dialers_make_channel (const DetourDialer *dialer, const DetourDialSpec *spec, co
   if (dialer->channel == NULL)
     return TRUE;
   channel->cls = dialer->channel;
-  channel->self = dialer->connect (dialer->user, host, spec->pin, error);
+  channel->self = dialer->connect (dialer->user, host, spec->pin, spec->ca_file, error);
   return channel->self != NULL;
 }
 
@@ -128,20 +141,23 @@ detour_dialers_dial (DetourDialers *self, const DetourDialSpec *spec, const Deto
     .own = self->own,
     .secret = self->secret,
     .mesh_key = spec->mesh_key,
+    .server_key = spec->server_key,
     .timeout_us = spec->timeout_us > 0 ? spec->timeout_us : TIMEOUT_US,
     .funcs = funcs,
     .user = user,
+    .join = spec->joins ? self->join : NULL,
+    .join_user = self->join_user,
+    .name = spec->name,
   };
 
   if (dialer == NULL)
     {
-      g_set_error (error, DETOUR_DIALERS_ERROR, DETOUR_DIALERS_ERROR_UNKNOWN,
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
                    "no transport that runs can dial \"%s\"", spec->dialer);
       return NULL;
     }
-  if (self->loop == NULL)
-    self->loop = detour_link_loop_new (error);
-  if (self->loop == NULL || !dialers_make_channel (dialer, spec, start.host, &start.channel, error))
+  if (detour_dialers_loop (self, error) == NULL
+      || !dialers_make_channel (dialer, spec, start.host, &start.channel, error))
     return NULL;
   start.fd = dialers_connect (spec->address, error);
   if (start.fd < 0)

@@ -11,16 +11,13 @@ G_BEGIN_DECLS
 /* Main thread. */
 typedef struct _DetourDialers DetourDialers;
 
-#define DETOUR_DIALERS_ERROR (detour_dialers_error_quark ())
-GQuark detour_dialers_error_quark (void);
-
-typedef enum {
-  DETOUR_DIALERS_ERROR_UNKNOWN, /* no dialer has that name */
-  DETOUR_DIALERS_ERROR_ADDRESS, /* nothing one could connect to */
-} DetourDialersError;
-
 /* @own, @secret: (32 bytes): the keys of this relay; both outlive the object. */
 DetourDialers *detour_dialers_new (const DetourKey *own, const guint8 *secret);
+/* Who takes the sessions of links that join, on the thread of the links. */
+void detour_dialers_set_join (DetourDialers *self,
+                              void (*join) (gpointer user, DetourSession *session), gpointer user);
+/* The thread of the links, which starts if it has not; NULL with @error set. */
+DetourLoop *detour_dialers_loop (DetourDialers *self, GError **error);
 /* No link is left. */
 void detour_dialers_free (DetourDialers *self);
 

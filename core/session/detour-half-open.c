@@ -236,6 +236,34 @@ half_open_make_place (DetourHalfOpen *self, DetourHalfOpenAddress *address, gint
       || half_open_take_fair (self, address, now_us);
 }
 
+/* Takes back what is above a limit: from those that lose least, of equals the one that rests
+ * longest. One with bytes that were not read stays, since it is the relay that is late; it is
+ * served in this moment. */
+static void
+half_open_take_above (DetourHalfOpen *self, GQueue *stages, guint max, gint64 now_us)
+{
+  if (max == 0)
+    return;
+  for (guint stage = DETOUR_HALF_OPEN_ANSWERED; stage <= DETOUR_HALF_OPEN_BUSY; stage++)
+    for (guint n = stages[stage].length; n > 0 && half_open_places_of (stages) > max; n--)
+      half_open_evict (self, stages[stage].head->data, now_us);
+}
+
+static void
+half_open_take_back (DetourHalfOpen *self, gint64 now_us)
+{
+  guint max = self->limits.places_per_address;
+  GHashTableIter iter;
+  gpointer address;
+
+  half_open_take_above (self, self->stages, self->limits.places, now_us);
+  /* No address loses its last place, so the table does not change meanwhile. */
+  g_hash_table_iter_init (&iter, self->addresses);
+  while (g_hash_table_iter_next (&iter, NULL, &address))
+    if (!detour_address_key_is_none (&((DetourHalfOpenAddress *) address)->key))
+      half_open_take_above (self, ((DetourHalfOpenAddress *) address)->stages, max, now_us);
+}
+
 /* Giving places -------------------------------------------------------------------------------- */
 
 /* The connection of @address that came last goes first: in a crowd that outlasts the patience of
@@ -335,6 +363,7 @@ detour_half_open_set_limits (DetourHalfOpen *self, const DetourHalfOpenLimits *l
                              gint64 now_us)
 {
   self->limits = *limits;
+  half_open_take_back (self, now_us);
   half_open_serve (self, G_MAXUINT, now_us);
   half_open_shorten_waiting (self, now_us);
 }
@@ -379,6 +408,28 @@ detour_half_open_advance (DetourHalfOpen *self, DetourHalfOpenEntry *entry,
   g_assert (entry->stage == DETOUR_HALF_OPEN_UNHEARD);
   half_open_move (self, entry, DETOUR_HALF_OPEN_WAITING);
   half_open_serve (self, SEARCH_MAX, now_us);
+}
+
+gboolean
+detour_half_open_rename (DetourHalfOpen *self, DetourHalfOpenEntry *entry,
+                         const DetourAddressKey *key, gint64 now_us)
+{
+  DetourHalfOpenStage stage = entry->stage;
+  DetourHalfOpenAddress *address;
+
+  if (stage == DETOUR_HALF_OPEN_NONE || detour_address_key_equal (&entry->address->key, key))
+    return TRUE;
+  g_assert (stage >= DETOUR_HALF_OPEN_ANSWERED);
+  address = g_hash_table_lookup (self->addresses, key);
+  if (address != NULL && half_open_is_full_for (self, address)
+      && !half_open_take_resting (self, address->stages, now_us))
+    return FALSE;
+  half_open_move (self, entry, DETOUR_HALF_OPEN_NONE);
+  /* Only now, since the last connection of an address takes it along. */
+  entry->address = half_open_find_address (self, key);
+  entry->since_us = now_us;
+  half_open_move (self, entry, stage);
+  return TRUE;
 }
 
 void

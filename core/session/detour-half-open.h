@@ -73,8 +73,8 @@ DetourHalfOpen *detour_half_open_new (const DetourHalfOpenFuncs *funcs, gpointer
 void detour_half_open_free (DetourHalfOpen *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourHalfOpen, detour_half_open_free)
 
-/* Whoever fits now begins; those that wait and do not fit any more are evicted. Who has a place
- * keeps it. */
+/* Connections that fit now begin. Places above the new limits are taken back, from those that rest
+ * longest, and those that wait and do not fit any more are evicted. */
 void detour_half_open_set_limits (DetourHalfOpen *self, const DetourHalfOpenLimits *limits,
                                   gint64 now_us);
 
@@ -99,6 +99,18 @@ gboolean detour_half_open_arrive (DetourHalfOpen *self, DetourHalfOpenEntry *ent
  */
 void detour_half_open_advance (DetourHalfOpen *self, DetourHalfOpenEntry *entry,
                                DetourHalfOpenStage stage, gint64 now_us);
+
+/**
+ * detour_half_open_rename:
+ * @entry: with a place
+ * @key: of the client address that it belongs to from now on
+ *
+ * A proxy has said whose connection it is, which is progress.
+ *
+ * Returns: FALSE when that address has all the places it may have, and none of them rests.
+ */
+gboolean detour_half_open_rename (DetourHalfOpen *self, DetourHalfOpenEntry *entry,
+                                  const DetourAddressKey *key, gint64 now_us);
 
 /* It has sent something: SILENT becomes FIRST. */
 void detour_half_open_heard (DetourHalfOpen *self, DetourHalfOpenEntry *entry, gint64 now_us);

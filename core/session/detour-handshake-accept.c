@@ -23,13 +23,20 @@ typedef struct {
   int spare_fd; /* closed for a moment when descriptors run out */
 } ListenSocket;
 
+/* Limits for clients do not keep administrators out. */
 static gboolean
-handshake_accept_rate_allows (DetourHandshakeThread *thread)
+handshake_accept_is_admin (const DetourListener *listener)
+{
+  return (listener->flags & DETOUR_LISTENER_ADMIN) != 0;
+}
+
+static gboolean
+handshake_accept_rate_allows (DetourHandshakeThread *thread, const DetourListener *listener)
 {
   DetourHandshakePool *pool = thread->pool;
   gboolean allowed;
 
-  if (thread->limits.accept_rate == 0)
+  if (thread->limits.accept_rate == 0 || handshake_accept_is_admin (listener))
     return TRUE;
   detour_handshake_pool_lock (pool);
   allowed = detour_bucket_take (&pool->accept_bucket, thread->limits.accept_rate,
@@ -39,38 +46,54 @@ handshake_accept_rate_allows (DetourHandshakeThread *thread)
   return allowed;
 }
 
+/* A proxy that is trusted is not counted itself: it will say whose connection it hands on. */
 static gboolean
-handshake_accept_numbers_allow (DetourHandshakeThread *thread, const struct sockaddr_storage *peer,
+handshake_accept_numbers_allow (DetourHandshakeThread *thread, const DetourListener *listener,
+                                const struct sockaddr_storage *peer, gboolean is_trusted,
                                 DetourAddressKey *counted)
 {
   DetourHandshakePool *pool = thread->pool;
   const DetourHandshakePoolLimits *limits = &thread->limits;
 
-  if (limits->connections > 0 && detour_handshake_pool_n_registered (pool) >= limits->connections)
+  if (limits->connections > 0 && !handshake_accept_is_admin (listener)
+      && detour_handshake_pool_n_registered (pool) >= limits->connections)
     return FALSE;
   return detour_address_counts_enter (pool->parts.addresses, (const struct sockaddr *) peer,
-                                      limits->connections_per_source, counted);
+                                      is_trusted ? 0 : limits->connections_per_source, counted);
 }
 
 static void
 handshake_accept_take_connection (DetourHandshakeThread *thread, const ListenSocket *socket, int fd,
                                   const struct sockaddr_storage *peer)
 {
+  const DetourListener *listener = socket->listener;
+  gboolean is_trusted = detour_listener_trusts (listener, (const struct sockaddr *) peer);
   DetourAddressKey counted;
 
   detour_counter_add (&thread->counters.accepted, 1);
-  if (!handshake_accept_rate_allows (thread))
+  if (listener->proxy_protocol == DETOUR_PROXY_REQUIRE && !is_trusted)
+    {
+      detour_counter_add (&thread->counters.closed[DETOUR_CLOSE_PROXY], 1);
+      detour_handshake_tell_proxy (thread, listener, peer, fd, "it is not one of trusted-proxies");
+      close (fd);
+    }
+  else if (!is_trusted && detour_handshake_is_banned (thread, listener, peer))
+    {
+      detour_counter_add (&thread->counters.banned, 1);
+      close (fd);
+    }
+  else if (!handshake_accept_rate_allows (thread, listener))
     {
       detour_counter_add (&thread->counters.over_rate, 1);
       close (fd);
     }
-  else if (!handshake_accept_numbers_allow (thread, peer, &counted))
+  else if (!handshake_accept_numbers_allow (thread, listener, peer, is_trusted, &counted))
     {
       detour_counter_add (&thread->counters.over_limit, 1);
       close (fd);
     }
   else
-    detour_handshake_new (thread, socket->listener, socket->gate, fd, peer, &counted);
+    detour_handshake_new (thread, socket->listener, socket->gate, fd, peer, &counted, is_trusted);
 }
 
 /* Only the operator can mend this, so the log has it, but not for each connection. */
@@ -141,6 +164,7 @@ handshake_accept_on_acceptable (DetourLoop *loop, DetourIo *io, guint32 events)
         }
       else if (fd >= 0)
         handshake_accept_take_connection (thread, socket, fd, &peer);
+      detour_handshake_pool_give_way (thread);
     }
 }
 
@@ -158,8 +182,11 @@ handshake_accept_add_listener (DetourLoop *loop, gpointer data)
 
   for (guint i = 0; i < listener->fds->len; i++)
     {
-      ListenSocket *socket = g_new0 (ListenSocket, 1);
+      ListenSocket *socket;
 
+      if (detour_listener_is_taken (listener, i))
+        continue;
+      socket = g_new0 (ListenSocket, 1);
       socket->io = (DetourIo) { handshake_accept_on_acceptable,
                                 g_array_index (listener->fds, int, i), EPOLLIN | EPOLLEXCLUSIVE };
       socket->listener = detour_listener_ref (listener);
@@ -207,11 +234,23 @@ handshake_accept_remove_listener (DetourLoop *loop, gpointer data)
 }
 
 void
+detour_handshake_pool_need_forwarder (DetourHandshakePool *self, const char *who)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (self->forwarder == NULL)
+    self->forwarder = detour_forwarder_new (&error);
+  if (error != NULL)
+    g_warning ("%s: no connection is forwarded: %s", who, error->message);
+}
+
+void
 detour_handshake_pool_add_listener (DetourHandshakePool *self, DetourListener *listener)
 {
-  NewListener new_listener = { listener,
-                               detour_handshake_pool_count_listener (self, listener->instance, 1) };
+  NewListener new_listener = { listener, detour_handshake_pool_count_listener (self, listener, 1) };
 
+  if (listener->forward != NULL)
+    detour_handshake_pool_need_forwarder (self, listener->instance);
   for (guint i = 0; i < self->n_threads; i++)
     detour_loop_call (self->threads[i].loop, handshake_accept_add_listener, &new_listener);
 }
@@ -221,7 +260,7 @@ detour_handshake_pool_remove_listener (DetourHandshakePool *self, DetourListener
 {
   for (guint i = 0; i < self->n_threads; i++)
     detour_loop_call (self->threads[i].loop, handshake_accept_remove_listener, listener);
-  detour_handshake_pool_count_listener (self, listener->instance, -1);
+  detour_handshake_pool_count_listener (self, listener, -1);
 }
 
 GPtrArray *

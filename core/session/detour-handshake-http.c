@@ -6,6 +6,7 @@
 
 #include "detour-http-exchange.h"
 #include "detour-http-upgrade.h"
+#include "detour-real-ip.h"
 
 static void
 handshake_http_begin_derp (const DetourHandshakeContext *context, gboolean fast_start,
@@ -121,14 +122,28 @@ handshake_http_read_request (const DetourHttpHead *head, const guint8 *data, gsi
   verdict->next = DETOUR_HANDSHAKE_PENDING;
 }
 
+/* The client's address where a proxy has written it. */
+static void
+handshake_http_find_client (const DetourHttpHead *head, DetourHandshakeContext *context,
+                            DetourHandshakeVerdict *verdict)
+{
+  const DetourListener *proxies = context->proxies;
+
+  if (proxies != NULL
+      && detour_real_ip_find (head, proxies->real_ip_header, proxies->trusted, proxies->n_trusted,
+                              &verdict->peer))
+    context->peer = &verdict->peer;
+}
+
 DetourHandshakeVerdict
 detour_handshake_http_read (DetourHttpHead *head, const guint8 *data, gsize len,
-                            const DetourHandshakeContext *context, GByteArray *reply,
-                            gboolean *not_ideal)
+                            const DetourHandshakeContext *given, GByteArray *reply,
+                            DetourHttpUpgrade *upgrade)
 {
+  DetourHandshakeContext own = *given;
+  const DetourHandshakeContext *context = &own;
   DetourHttpHeadResult result = detour_http_head_parse (head, data, len);
   DetourHandshakeVerdict verdict = { .next = DETOUR_HANDSHAKE_HEAD, .reason = DETOUR_CLOSE_SERVED };
-  DetourHttpUpgrade upgrade;
 
   if (result == DETOUR_HTTP_HEAD_MORE)
     return verdict;
@@ -144,16 +159,16 @@ detour_handshake_http_read (DetourHttpHead *head, const guint8 *data, gsize len,
     }
 
   verdict.used = head->len;
+  handshake_http_find_client (head, &own, &verdict);
   if (!handshake_http_is_derp_path (context, head))
     {
       handshake_http_read_request (head, data, len, context, &verdict, reply);
       return verdict;
     }
-  upgrade = detour_http_upgrade_of (head);
-  if (upgrade.protocol == DETOUR_HTTP_UPGRADE_DERP)
+  *upgrade = detour_http_upgrade_of (head);
+  if (upgrade->protocol == DETOUR_HTTP_UPGRADE_DERP)
     {
-      *not_ideal = upgrade.not_ideal;
-      handshake_http_begin_derp (context, upgrade.fast_start, reply);
+      handshake_http_begin_derp (context, upgrade->fast_start, reply);
       verdict.next = DETOUR_HANDSHAKE_LOGIN;
     }
   else

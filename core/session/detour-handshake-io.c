@@ -6,11 +6,14 @@
 #include "detour-handshake-private.h"
 
 #include "detour-channel-stack.h"
+#include "detour-hello-name.h"
 #include "detour-http-exchange.h"
+#include "detour-proxy-header.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Output --------------------------------------------------------------------------------------- */
 
@@ -139,6 +142,26 @@ handshake_io_is_last (const DetourHandshake *self, guint n_requests)
   return most > 0 && n_requests >= most;
 }
 
+/* TRUE: the connection was given away, or closed. */
+static gboolean
+handshake_io_begin_tunnel (DetourHandshake *self, DetourHttpExchange *exchange)
+{
+  static const char answer[] = "HTTP/1.1 200 OK\r\n\r\n";
+  DetourHttpTunnel tunnel;
+
+  if (!detour_http_response_take_tunnel (detour_http_exchange_answer (exchange), &tunnel))
+    return FALSE;
+  if (handshake_io_put (self, (const guint8 *) answer, strlen (answer)))
+    detour_handshake_tunnel (self, &tunnel,
+                             detour_http_request_path (detour_http_exchange_request (exchange)));
+  else
+    {
+      close (tunnel.fd);
+      tunnel.ended (tunnel.user);
+    }
+  return TRUE;
+}
+
 /* The answer that a route owed is there. */
 static gboolean
 handshake_io_run_pending (DetourHandshake *self)
@@ -148,6 +171,8 @@ handshake_io_run_pending (DetourHandshake *self)
   DetourHandshakeState next;
 
   detour_http_exchange_leave (exchange);
+  if (handshake_io_begin_tunnel (self, exchange))
+    return FALSE;
   g_byte_array_set_size (reply, 0);
   next = detour_handshake_http_answer_later (
       exchange, handshake_io_is_last (self, self->n_requests), g_get_real_time (), reply);
@@ -201,6 +226,7 @@ handshake_io_run_head (DetourHandshake *self)
     .server_key = &parts->server_key,
     .peer = &self->peer,
     .flags = self->listener->flags,
+    .proxies = self->is_trusted && self->listener->real_ip_header != NULL ? self->listener : NULL,
     .is_last = handshake_io_is_last (self, self->n_requests + 1),
     .real_us = g_get_real_time (),
   };
@@ -208,7 +234,7 @@ handshake_io_run_head (DetourHandshake *self)
 
   g_byte_array_set_size (thread->reply, 0);
   verdict = detour_handshake_http_read (&self->head, self->plain->data, self->plain->len, &context,
-                                        thread->reply, &self->not_ideal);
+                                        thread->reply, &self->upgrade);
   if (verdict.next == DETOUR_HANDSHAKE_HEAD)
     return FALSE;
   g_byte_array_remove_range (self->plain, 0, (guint) verdict.used);
@@ -217,10 +243,17 @@ handshake_io_run_head (DetourHandshake *self)
   detour_counter_add (&thread->counters.requests, 1);
   if (verdict.next == DETOUR_HANDSHAKE_LOGIN)
     detour_counter_add (&thread->counters.derp, 1);
+  if (verdict.next == DETOUR_HANDSHAKE_LOGIN && verdict.peer.ss_family != AF_UNSPEC
+      && !detour_handshake_set_client (self, &verdict.peer))
+    {
+      detour_channel_clear (&verdict.upper);
+      return FALSE;
+    }
   detour_handshake_enter (self, verdict.next);
   if (verdict.next == DETOUR_HANDSHAKE_PENDING)
     {
       self->exchange = verdict.exchange;
+      detour_http_exchange_count (self->exchange, self->gate->requests);
       return !detour_http_exchange_wait (self->exchange, handshake_io_pass_on, self)
           && handshake_io_run_pending (self);
     }
@@ -362,14 +395,20 @@ handshake_io_run_record (DetourHandshake *self, const guint8 *data, gsize len)
       g_debug ("handshake: %s", verdict.why != NULL ? verdict.why : "failed");
       detour_handshake_close (self, verdict.reason);
     }
+  if (verdict.next == DETOUR_HANDSHAKE_AWAITING)
+    {
+      g_debug ("handshake: waits for a certificate");
+      g_byte_array_append (self->plain, data + verdict.used, (guint) (len - verdict.used));
+      detour_handshake_enter (self, DETOUR_HANDSHAKE_AWAITING);
+    }
   if (verdict.next != DETOUR_HANDSHAKE_HEAD)
     return FALSE;
   detour_handshake_enter (self, DETOUR_HANDSHAKE_HEAD);
   return handshake_io_open_bytes (self, data + verdict.used, len - verdict.used);
 }
 
-void
-detour_handshake_take (DetourHandshake *self, const guint8 *data, gsize len)
+static void
+handshake_io_take (DetourHandshake *self, const guint8 *data, gsize len)
 {
   if (self->state == DETOUR_HANDSHAKE_RECORD ? handshake_io_run_record (self, data, len)
                                              : handshake_io_open_bytes (self, data, len))
@@ -379,6 +418,17 @@ detour_handshake_take (DetourHandshake *self, const guint8 *data, gsize len)
   if ((self->state == DETOUR_HANDSHAKE_HEAD || self->state == DETOUR_HANDSHAKE_LOGIN)
       && !handshake_io_may_grow (self))
     detour_handshake_close (self, DETOUR_CLOSE_LIMIT);
+}
+
+/* Some channels need nothing of the peer, or speak first, so none are input as well. An empty text
+ * and not NULL: nothing may be added to NULL, not even zero. */
+void
+detour_handshake_take_kept (DetourHandshake *self)
+{
+  g_autoptr (GByteArray) kept = g_steal_pointer (&self->plain);
+
+  self->plain = g_byte_array_new ();
+  handshake_io_take (self, kept->len > 0 ? kept->data : (const guint8 *) "", kept->len);
 }
 
 static void
@@ -391,33 +441,102 @@ handshake_io_was_heard (DetourHandshake *self)
   detour_handshake_pool_unlock (pool);
 }
 
+/* Reads at most @max bytes into the thread's buffer. 0: there are none yet, or the connection has
+ * ended and was closed. */
+static guint
+handshake_io_receive (DetourHandshake *self, gsize max)
+{
+  gssize n = recv (self->io.fd, self->thread->in.data, max, MSG_DONTWAIT);
+
+  if (n > 0)
+    return (guint) n;
+  if (n == 0)
+    detour_handshake_close (self, self->state == DETOUR_HANDSHAKE_LINGERING ? self->parting
+                                                                            : DETOUR_CLOSE_PEER);
+  else if (errno != EAGAIN && errno != EINTR)
+    detour_handshake_close (self, DETOUR_CLOSE_RESET);
+  return 0;
+}
+
 static void
 handshake_io_read_some (DetourHandshake *self)
 {
-  DetourBuffer *in = &self->thread->in;
-  gssize n = recv (self->io.fd, in->data, in->cap, MSG_DONTWAIT);
+  const DetourBuffer *in = &self->thread->in;
+  guint n = handshake_io_receive (self, in->cap);
 
-  if (n < 0 && (errno == EAGAIN || errno == EINTR))
-    return;
-  if (n <= 0)
-    {
-      detour_handshake_close (self, n < 0 ? DETOUR_CLOSE_RESET
-                                    : self->state == DETOUR_HANDSHAKE_LINGERING
-                                        ? self->parting
-                                        : DETOUR_CLOSE_PEER);
-      return;
-    }
-  if (self->state == DETOUR_HANDSHAKE_LINGERING)
+  if (n == 0 || self->state == DETOUR_HANDSHAKE_LINGERING)
     return;
   handshake_io_was_heard (self);
-  detour_handshake_take (self, in->data, (gsize) n);
+  handshake_io_take (self, in->data, n);
+}
+
+/* State PROXY. What came behind the header is kept for the record layer. */
+void
+detour_handshake_look_for_header (DetourHandshake *self)
+{
+  DetourHandshakeThread *thread = self->thread;
+  guint n = handshake_io_receive (self, DETOUR_PROXY_HEADER_MAX - self->plain->len);
+  DetourHandshakeVerdict verdict;
+
+  if (n == 0)
+    return;
+  g_byte_array_append (self->plain, thread->in.data, n);
+  verdict = detour_handshake_proxy_read (self->plain->data, self->plain->len,
+                                         self->listener->proxy_protocol);
+  if (verdict.next == DETOUR_HANDSHAKE_CLOSED)
+    {
+      detour_handshake_tell_proxy (thread, self->listener, &self->peer, self->io.fd, verdict.why);
+      detour_handshake_close (self, verdict.reason);
+    }
+  else if (verdict.next == DETOUR_HANDSHAKE_PROXY)
+    detour_handshake_weigh (self);
+  else
+    {
+      g_byte_array_remove_range (self->plain, 0, (guint) verdict.used);
+      if (verdict.used > 0)
+        detour_counter_add (&thread->counters.proxied, 1);
+      if (verdict.peer.ss_family == AF_UNSPEC || detour_handshake_set_client (self, &verdict.peer))
+        detour_handshake_arrive (self);
+    }
 }
 
 void
-detour_handshake_on_ready (DetourLoop *loop, DetourIo *io, guint32 events)
+detour_handshake_look_at_hello (DetourHandshake *self)
 {
-  DetourHandshake *self = (DetourHandshake *) io;
+  DetourBuffer *room = &self->thread->out;
+  DetourHandshakeVerdict verdict;
 
+  g_assert (room->cap >= DETOUR_HELLO_NAME_MESSAGE_MAX);
+  verdict = detour_handshake_hello_read (self->plain->data, self->plain->len,
+                                         self->listener->forward, room->data);
+  if (verdict.target != NULL)
+    detour_handshake_forward (self, verdict.target);
+  else if (verdict.next == DETOUR_HANDSHAKE_RECORD)
+    detour_handshake_begin_record (self);
+  else
+    {
+      detour_handshake_weigh (self);
+      if (!handshake_io_may_grow (self))
+        detour_handshake_close (self, DETOUR_CLOSE_LIMIT);
+    }
+}
+
+static void
+handshake_io_read_hello (DetourHandshake *self)
+{
+  const DetourBuffer *in = &self->thread->in;
+  guint n = handshake_io_receive (self, in->cap);
+
+  if (n == 0)
+    return;
+  handshake_io_was_heard (self);
+  g_byte_array_append (self->plain, in->data, n);
+  detour_handshake_look_at_hello (self);
+}
+
+static void
+handshake_io_serve (DetourHandshake *self, guint32 events)
+{
   if (events & EPOLLOUT)
     {
       if (!handshake_io_flush_out (self))
@@ -426,13 +545,24 @@ detour_handshake_on_ready (DetourLoop *loop, DetourIo *io, guint32 events)
       if (self->state == DETOUR_HANDSHAKE_CLOSED)
         return;
     }
-  if (self->state == DETOUR_HANDSHAKE_UNHEARD && events & EPOLLIN
-      && (events & (EPOLLHUP | EPOLLERR)) == 0)
+  if (self->state == DETOUR_HANDSHAKE_PROXY)
+    detour_handshake_look_for_header (self);
+  else if (self->state == DETOUR_HANDSHAKE_HELLO)
+    handshake_io_read_hello (self);
+  else if (self->state == DETOUR_HANDSHAKE_UNHEARD && events & EPOLLIN
+           && (events & (EPOLLHUP | EPOLLERR)) == 0)
     detour_handshake_enter (self, DETOUR_HANDSHAKE_WAITING);
   else if (detour_handshake_reads (self->state) && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
     handshake_io_read_some (self);
   else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
     detour_handshake_close (self, DETOUR_CLOSE_PEER);
+}
+
+void
+detour_handshake_on_ready (DetourLoop *loop, DetourIo *io, guint32 events)
+{
+  handshake_io_serve ((DetourHandshake *) io, events);
+  detour_handshake_pool_give_way (detour_loop_user (loop));
 }
 
 void

@@ -4,23 +4,7 @@
 
 #include "detour-handshake-pool.h"
 
-#include <unistd.h>
-
-/* Of connections before the login, on a machine that does not say what it has or has little. */
-#define MEMORY_MIN (G_GUINT64_CONSTANT (64) << 20)
-
-/* A size of the configuration; auto is an eighth of the machine's memory. */
-static guint64
-handshake_limits_memory (guint64 bytes)
-{
-  long n_pages = sysconf (_SC_PHYS_PAGES), page_size = sysconf (_SC_PAGESIZE);
-
-  if (bytes != DETOUR_CONFIG_AUTOMATIC)
-    return bytes;
-  return n_pages > 0 && page_size > 0
-           ? MAX ((guint64) n_pages * (guint64) page_size / 8, MEMORY_MIN)
-           : MEMORY_MIN;
-}
+#include "detour-memory.h"
 
 void
 detour_handshake_limits_read (const DetourLimits *limits, DetourHandshakePoolLimits *out)
@@ -36,7 +20,9 @@ detour_handshake_limits_read (const DetourLimits *limits, DetourHandshakePoolLim
     .login_timeout_us = limits->login_timeout_us,
     .http_requests = limits->http_requests,
     .http_time_us = limits->http_time_us,
-    .half_open_bytes = handshake_limits_memory (limits->half_open_memory),
+    .half_open_bytes = limits->half_open_memory != DETOUR_CONFIG_AUTOMATIC
+                         ? limits->half_open_memory
+                         : detour_memory_share (),
     .reserved = limits->reserve_descriptors,
   };
 }

@@ -10,7 +10,9 @@
 #include "detour-channel.h"
 #include "detour-handshake-state.h"
 #include "detour-http-routes.h"
+#include "detour-http-upgrade.h"
 #include "detour-key.h"
+#include "detour-listener.h"
 #include "detour-login.h"
 
 G_BEGIN_DECLS
@@ -23,7 +25,28 @@ typedef struct {
   DetourHttpExchange *exchange; /* next is PENDING: (transfer full): the answer that is owed */
   DetourChannel upper; /* next is LOGIN: what is put over the channel behind the reply; no class:
                           nothing */
+  const DetourForwardTarget *target; /* next is CLOSED: where it is handed on to; NULL: nowhere */
+  struct sockaddr_storage peer; /* the client's own address, from a proxy; AF_UNSPEC: the peer's */
 } DetourHandshakeVerdict;
+
+/**
+ * detour_handshake_proxy_read:
+ * @data: of a trusted proxy: everything since the first byte of the connection
+ *
+ * State PROXY. When the next state is RECORD the bytes behind `used` are the client's, and the
+ * connection is of `peer` from now on.
+ */
+DetourHandshakeVerdict detour_handshake_proxy_read (const guint8 *data, gsize len,
+                                                    DetourProxyMode mode);
+
+/**
+ * detour_handshake_hello_read:
+ * @room: DETOUR_HELLO_NAME_MESSAGE_MAX bytes
+ *
+ * State HELLO. No byte is used: whoever gets the connection gets all of them.
+ */
+DetourHandshakeVerdict detour_handshake_hello_read (const guint8 *data, gsize len,
+                                                    const DetourForwardTable *table, guint8 *room);
 
 /**
  * detour_handshake_record_read:
@@ -44,21 +67,24 @@ typedef struct {
   const DetourKey *server_key;
   const struct sockaddr_storage *peer;
   DetourListenerFlags flags; /* of the listener */
-  gboolean is_last;          /* no request is read after this one */
-  gint64 real_us;            /* Unix time */
+  /* Its trusted proxies, one of which has sent the request; NULL: nobody vouches for a client. */
+  const DetourListener *proxies;
+  gboolean is_last; /* no request is read after this one */
+  gint64 real_us;   /* Unix time */
 } DetourHandshakeContext;
 
 /**
  * detour_handshake_http_read:
  * @head: begun with detour_http_head_init() for the first byte of the request
  * @reply: plain text for the peer is appended
- * @not_ideal: (out): next is LOGIN: the peer would rather be connected to another node
+ * @upgrade: (out): next is LOGIN: how the request became DERP
  *
- * State HEAD: one request is answered, or becomes DERP.
+ * State HEAD: one request is answered, or becomes DERP. A proxy may use one connection for requests
+ * of several clients, so `peer` is that of this request only; but behind LOGIN comes no other.
  */
 DetourHandshakeVerdict detour_handshake_http_read (DetourHttpHead *head, const guint8 *data,
                                                    gsize len, const DetourHandshakeContext *context,
-                                                   GByteArray *reply, gboolean *not_ideal);
+                                                   GByteArray *reply, DetourHttpUpgrade *upgrade);
 
 /**
  * detour_handshake_http_answer_later:

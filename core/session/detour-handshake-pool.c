@@ -6,13 +6,16 @@
 
 #include "detour-barrier.h"
 #include "detour-descriptors.h"
+#include "detour-handshake-private.h"
 
 #include <sodium.h>
 
 #define POOL_NICE 5
 
-/* Further requests of connections that are answered in a round. */
-#define TURNS_MAX 64u
+/* Requests that waited for their turn, in a round of the loop. Few, since rounds are short: what
+ * strangers send ahead costs more than their arrival, and logins share the rounds with it. */
+#define TURNS_MAX 8u
+
 /* How often the backlogs look for places that nobody uses, while connections wait. */
 #define LOOK_US (G_USEC_PER_SEC / 4)
 
@@ -47,6 +50,7 @@ handshake_pool_run_decisions (DetourLoop *loop, gpointer data)
       detour_handshake_pool_unlock (thread->pool);
       if (handshake != NULL)
         detour_handshake_on_decision (handshake);
+      detour_handshake_pool_give_way (thread);
     }
   while (handshake != NULL);
 }
@@ -65,18 +69,6 @@ detour_handshake_pool_decide (DetourHandshakeThread *thread, GList *link,
     detour_loop_defer (thread->loop, handshake_pool_run_decisions, thread);
   else
     detour_loop_post (thread->loop, handshake_pool_run_decisions, thread);
-}
-
-/* With the lock. */
-static guint
-handshake_pool_count_waiting (const DetourHandshakePool *self)
-{
-  guint n = 0;
-
-  for (guint i = 0; i < self->gates->len; i++)
-    n += detour_half_open_n_waiting (
-        ((DetourHandshakeGate *) g_ptr_array_index (self->gates, i))->backlog);
-  return n;
 }
 
 void
@@ -98,7 +90,7 @@ handshake_pool_look (DetourHandshakeThread *thread)
   for (guint i = 0; i < pool->gates->len; i++)
     detour_half_open_tick (((DetourHandshakeGate *) g_ptr_array_index (pool->gates, i))->backlog,
                            detour_loop_now_us (thread->loop));
-  n_waiting = handshake_pool_count_waiting (pool);
+  n_waiting = detour_handshake_pool_count_waiting (pool);
   detour_handshake_pool_unlock (pool);
   if (n_waiting > 0)
     detour_handshake_pool_look_later (thread);
@@ -152,14 +144,20 @@ handshake_pool_divide_limits (DetourHandshakePool *self, guint n_descriptors)
     limits.places = MIN (limits.places, self->limits.half_open);
   /* A quarter of the memory is for those that are held. */
   self->held_bytes_max = self->limits.half_open_bytes / 4;
+  detour_handshake_pool_shorten_held (self, 0);
   for (guint i = 0; i < self->gates->len; i++)
     {
       DetourHandshakeGate *gate = g_ptr_array_index (self->gates, i);
+      DetourHalfOpenLimits own = limits;
 
+      /* Both wait, so they share that part. */
+      gate->prefaces_max = MAX (limits.waiting / 2, 1);
+      if (gate->has_prefaces)
+        own.waiting -= limits.waiting / 2;
       __atomic_store_n (&gate->bytes_max,
                         (self->limits.half_open_bytes - self->held_bytes_max) / n_listening,
                         __ATOMIC_RELAXED);
-      detour_half_open_set_limits (gate->backlog, &limits, g_get_monotonic_time ());
+      detour_half_open_set_limits (gate->backlog, &own, g_get_monotonic_time ());
     }
 }
 
@@ -177,6 +175,8 @@ handshake_pool_find_gate (DetourHandshakePool *self, const char *instance)
     }
   gate = g_new0 (DetourHandshakeGate, 1);
   gate->instance = g_strdup (instance);
+  g_queue_init (&gate->prefaces);
+  gate->requests = detour_http_holdings_new ();
   gate->backlog = detour_half_open_new (&detour_handshake_half_open_funcs, gate);
   g_ptr_array_add (self->gates, gate);
   return gate;
@@ -188,18 +188,22 @@ handshake_pool_free_gate (gpointer data)
   DetourHandshakeGate *gate = data;
 
   detour_half_open_free (gate->backlog);
+  detour_http_holdings_unref (gate->requests);
   g_free (gate->instance);
   g_free (gate);
 }
 
 DetourHandshakeGate *
-detour_handshake_pool_count_listener (DetourHandshakePool *self, const char *instance, int n)
+detour_handshake_pool_count_listener (DetourHandshakePool *self, const DetourListener *listener,
+                                      int n)
 {
   DetourHandshakeGate *gate;
 
   detour_handshake_pool_lock (self);
-  gate = handshake_pool_find_gate (self, instance);
+  gate = handshake_pool_find_gate (self, listener->instance);
   gate->n_listeners += (guint) n;
+  if (n > 0)
+    gate->has_prefaces = listener->proxy_protocol != DETOUR_PROXY_OFF;
   handshake_pool_divide_limits (self, self->n_descriptors);
   detour_handshake_pool_unlock (self);
   return gate;
@@ -219,6 +223,18 @@ detour_handshake_pool_check_descriptors (DetourHandshakeThread *thread)
   return handshake_pool_usable (n, &thread->limits);
 }
 
+/* Each takes two. */
+guint
+detour_handshake_pool_forward_max (DetourHandshakePool *self)
+{
+  guint n;
+
+  detour_handshake_pool_lock (self);
+  n = handshake_pool_usable (self->n_descriptors, &self->limits) / 8;
+  detour_handshake_pool_unlock (self);
+  return n;
+}
+
 /* Requests that wait for their turn ------------------------------------------------------------ */
 
 /* Each connection has one request answered in a round, and what is new on sockets comes between
@@ -236,7 +252,10 @@ handshake_pool_run_turns (DetourLoop *loop, gpointer data)
     batch[i] = detour_turns_pop (thread->turns);
   n_left = detour_turns_length (thread->turns);
   for (guint i = 0; i < n; i++)
-    detour_handshake_on_turn (batch[i]);
+    {
+      detour_handshake_on_turn (batch[i]);
+      detour_handshake_pool_give_way (thread);
+    }
   if (n_left > 0)
     detour_loop_defer (loop, handshake_pool_run_turns, thread);
 }
@@ -283,6 +302,43 @@ detour_handshake_pool_set_refuse_hold (DetourHandshakePool *self, gint64 hold_us
 {
   for (guint i = 0; i < self->n_threads; i++)
     detour_loop_call (self->threads[i].loop, handshake_pool_set_refuse_hold, &hold_us);
+}
+
+/* A proxy that has not said whose connection it hands on is not meant itself. */
+static gboolean
+handshake_pool_is_banned (const DetourHandshakeThread *thread, const DetourHandshake *handshake)
+{
+  return !(handshake->is_trusted && handshake->proxy == NULL)
+      && detour_handshake_is_banned (thread, handshake->listener, &handshake->peer);
+}
+
+static void
+handshake_pool_set_banned (DetourLoop *loop, gpointer data)
+{
+  DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
+  GList *link = data != NULL ? thread->handshakes.head : NULL;
+
+  g_clear_pointer (&thread->banned, detour_net_set_unref);
+  thread->banned = data;
+  while (link != NULL)
+    {
+      DetourHandshake *handshake = link->data;
+
+      link = link->next;
+      if (handshake_pool_is_banned (thread, handshake))
+        {
+          detour_counter_add (&thread->counters.banned, 1);
+          detour_handshake_close (handshake, DETOUR_CLOSE_REFUSED);
+        }
+    }
+}
+
+void
+detour_handshake_pool_set_banned (DetourHandshakePool *self, DetourNetSet *networks)
+{
+  for (guint i = 0; i < self->n_threads; i++)
+    detour_loop_post (self->threads[i].loop, handshake_pool_set_banned,
+                      networks != NULL ? detour_net_set_ref (networks) : NULL);
 }
 
 static void
@@ -335,8 +391,9 @@ handshake_pool_on_timer (DetourLoop *loop, DetourTimer *timer, gpointer user)
 
   if (timer == &thread->look)
     handshake_pool_look (thread);
-  else
+  else if (!detour_partings_on_timer (&thread->partings, loop, timer))
     detour_handshake_on_timer (timer);
+  detour_handshake_pool_give_way (thread);
 }
 
 static const DetourLoopFuncs loop_funcs = { .timer = handshake_pool_on_timer };
@@ -361,7 +418,9 @@ handshake_pool_start_thread (DetourHandshakePool *self, guint index,
   thread->turns = detour_turns_new ();
   g_queue_init (&thread->handshakes);
   g_queue_init (&thread->decided);
+  detour_partings_init (&thread->partings, DETOUR_PARTINGS_TIME_US, detour_partings_most ());
   detour_log_limit_init (&thread->refusals, g_get_monotonic_time ());
+  detour_log_limit_init (&thread->proxy_refusals, g_get_monotonic_time ());
 
   g_snprintf (name, sizeof name, "handshake-%u", index);
   thread->loop = detour_loop_new (name, POOL_NICE, &loop_funcs, thread, error);
@@ -382,6 +441,7 @@ detour_handshake_pool_new (guint n_threads, const DetourHandshakePoolParts *part
   self->gates = g_ptr_array_new_with_free_func (handshake_pool_free_gate);
   g_queue_init (&self->held);
   g_mutex_init (&self->lock);
+  g_cond_init (&self->standing_changed);
   detour_bucket_init (&self->accept_bucket, MAX (limits->accept_burst, 1), g_get_monotonic_time ());
 
   for (guint i = 0; i < n_threads; i++)
@@ -393,14 +453,24 @@ detour_handshake_pool_new (guint n_threads, const DetourHandshakePoolParts *part
   return self;
 }
 
+/* All threads wait at the same time, since none of them is waited for here. */
+static void
+handshake_pool_on_last_words (DetourLoop *loop, gpointer data)
+{
+  detour_partings_finish (&handshake_pool_thread_of (loop)->partings, loop,
+                          DETOUR_PARTINGS_STOP_US);
+}
+
 static void
 handshake_pool_stop_thread (DetourLoop *loop, gpointer data)
 {
   DetourHandshakeThread *thread = handshake_pool_thread_of (loop);
 
   detour_handshake_accept_stop (thread);
+  detour_partings_stop (&thread->partings, loop);
   while (thread->handshakes.head != NULL)
     detour_handshake_close (thread->handshakes.head->data, DETOUR_CLOSE_STOPPING);
+  detour_loop_post (loop, handshake_pool_on_last_words, NULL);
 }
 
 void
@@ -410,88 +480,26 @@ detour_handshake_pool_free (DetourHandshakePool *self)
   for (guint i = 0; i < self->n_threads; i++)
     if (self->threads[i].loop != NULL)
       detour_loop_call (self->threads[i].loop, handshake_pool_stop_thread, NULL);
+  g_clear_pointer (&self->forwarder, detour_forwarder_free);
   for (guint i = 0; i < self->n_threads; i++)
     {
       DetourHandshakeThread *thread = &self->threads[i];
 
-      g_clear_pointer (&thread->loop, detour_loop_free);
+      detour_loop_clear (&thread->loop);
       g_clear_pointer (&thread->sockets, g_ptr_array_unref);
       g_free (thread->in.data);
       g_free (thread->plain.data);
       g_free (thread->out.data);
       g_clear_pointer (&thread->reply, g_byte_array_unref);
       g_clear_pointer (&thread->turns, detour_turns_free);
+      g_clear_pointer (&thread->banned, detour_net_set_unref);
       sodium_memzero (thread->mesh_key, sizeof thread->mesh_key);
     }
   g_free (self->threads);
   g_ptr_array_unref (self->gates);
   g_mutex_clear (&self->lock);
+  g_cond_clear (&self->standing_changed);
   g_free (self);
-}
-
-guint
-detour_handshake_pool_n_half_open (DetourHandshakePool *self)
-{
-  guint n = 0;
-
-  detour_handshake_pool_lock (self);
-  for (guint i = 0; i < self->gates->len; i++)
-    n += detour_half_open_n_places (
-        ((DetourHandshakeGate *) g_ptr_array_index (self->gates, i))->backlog);
-  detour_handshake_pool_unlock (self);
-  return n;
-}
-
-guint
-detour_handshake_pool_n_waiting (DetourHandshakePool *self)
-{
-  guint n;
-
-  detour_handshake_pool_lock (self);
-  n = handshake_pool_count_waiting (self);
-  detour_handshake_pool_unlock (self);
-  return n;
-}
-
-guint
-detour_handshake_pool_n_held (DetourHandshakePool *self)
-{
-  guint n;
-
-  detour_handshake_pool_lock (self);
-  n = self->held.length;
-  detour_handshake_pool_unlock (self);
-  return n;
-}
-
-guint64
-detour_handshake_pool_n_bytes (DetourHandshakePool *self)
-{
-  guint64 n = __atomic_load_n (&self->held_bytes, __ATOMIC_RELAXED);
-
-  detour_handshake_pool_lock (self);
-  for (guint i = 0; i < self->gates->len; i++)
-    n += __atomic_load_n (&((DetourHandshakeGate *) g_ptr_array_index (self->gates, i))->n_bytes,
-                          __ATOMIC_RELAXED);
-  detour_handshake_pool_unlock (self);
-  return n;
-}
-
-guint
-detour_handshake_pool_n_registered (const DetourHandshakePool *self)
-{
-  guint n = 0;
-
-  for (guint i = 0; i < self->parts.n_workers; i++)
-    n += detour_worker_n_conns (self->parts.workers[i]);
-  return n;
-}
-
-guint
-detour_handshake_pool_n_connections (DetourHandshakePool *self)
-{
-  return detour_handshake_pool_n_waiting (self) + detour_handshake_pool_n_half_open (self)
-       + detour_handshake_pool_n_held (self) + detour_handshake_pool_n_registered (self);
 }
 
 DetourLoop *

@@ -25,10 +25,16 @@ detour_handshake_record_read (DetourChannel *channel, const guint8 *data, gsize 
 
   if (result == DETOUR_CHANNEL_MORE)
     return verdict;
+  if (result == DETOUR_CHANNEL_WAIT)
+    {
+      verdict.next = DETOUR_HANDSHAKE_AWAITING;
+      return verdict;
+    }
   if (result != DETOUR_CHANNEL_OK)
     {
       verdict.next = DETOUR_HANDSHAKE_CLOSED;
-      verdict.reason = DETOUR_CLOSE_HANDSHAKE;
+      verdict.reason = result == DETOUR_CHANNEL_CLOSED ? DETOUR_CLOSE_SERVED
+                                                       : DETOUR_CLOSE_HANDSHAKE;
       return verdict;
     }
   if (channel->cls->settle != NULL)

@@ -8,17 +8,26 @@
 
 #define TO(state) (1u << DETOUR_HANDSHAKE_##state)
 
-/* What a record layer holds: in its handshake, with a ClientHello of 16 KiB; and afterwards. */
-#define HANDSHAKE_BYTES (48 * 1024)
-#define CHANNEL_BYTES   (24 * 1024)
+/* What a record layer holds at most: in its handshake, with a ClientHello of 16 KiB; and
+ * afterwards, while the TLS library still has the session. tests/attack/memory measures both. */
+#define HANDSHAKE_BYTES (32 * 1024)
+#define CHANNEL_BYTES   (16 * 1024)
 
 /* EPOLLRDHUP: bytes are left to the kernel, but the end of the connection is noticed. A state with
  * no events ends within a few rounds. */
 static const DetourHandshakeRow rows[DETOUR_HANDSHAKE_N_STATES] = {
   [DETOUR_HANDSHAKE_ARRIVED] = {
     .name = "ARRIVED",
-    .next = TO (UNHEARD) | TO (RECORD) | TO (CLOSED),
+    .next = TO (PROXY) | TO (UNHEARD) | TO (HELLO) | TO (RECORD) | TO (CLOSED),
     .reason = DETOUR_CLOSE_LIMIT,
+  },
+  [DETOUR_HANDSHAKE_PROXY] = {
+    .name = "PROXY",
+    .next = TO (UNHEARD) | TO (HELLO) | TO (RECORD) | TO (CLOSED),
+    .list = DETOUR_HANDSHAKE_LIST_PREFACE,
+    .events = EPOLLIN,
+    .limit = DETOUR_HANDSHAKE_LIMIT_FIRST_WORD,
+    .reason = DETOUR_CLOSE_PROXY,
   },
   [DETOUR_HANDSHAKE_UNHEARD] = {
     .name = "UNHEARD",
@@ -30,20 +39,39 @@ static const DetourHandshakeRow rows[DETOUR_HANDSHAKE_N_STATES] = {
   },
   [DETOUR_HANDSHAKE_WAITING] = {
     .name = "WAITING",
-    .next = TO (RECORD) | TO (CLOSED),
+    .next = TO (HELLO) | TO (RECORD) | TO (CLOSED),
     .list = DETOUR_HANDSHAKE_LIST_WAITING,
     .stage = DETOUR_HALF_OPEN_WAITING,
     .events = EPOLLRDHUP,
     .limit = DETOUR_HANDSHAKE_LIMIT_HANDSHAKE,
     .reason = DETOUR_CLOSE_LIMIT,
   },
-  [DETOUR_HANDSHAKE_RECORD] = {
-    .name = "RECORD",
-    .next = TO (HEAD) | TO (CLOSED),
+  [DETOUR_HANDSHAKE_HELLO] = {
+    .name = "HELLO",
+    .next = TO (RECORD) | TO (CLOSED),
     .list = DETOUR_HANDSHAKE_LIST_HALF_OPEN,
     .events = EPOLLIN,
     .limit = DETOUR_HANDSHAKE_LIMIT_HANDSHAKE,
     .reason = DETOUR_CLOSE_HANDSHAKE_TIME,
+  },
+  [DETOUR_HANDSHAKE_RECORD] = {
+    .name = "RECORD",
+    .next = TO (AWAITING) | TO (HEAD) | TO (CLOSED),
+    .list = DETOUR_HANDSHAKE_LIST_HALF_OPEN,
+    .events = EPOLLIN,
+    .limit = DETOUR_HANDSHAKE_LIMIT_HANDSHAKE,
+    .reason = DETOUR_CLOSE_HANDSHAKE_TIME,
+    .channel_bytes = HANDSHAKE_BYTES,
+  },
+  [DETOUR_HANDSHAKE_AWAITING] = {
+    .name = "AWAITING",
+    .next = TO (RECORD) | TO (CLOSED),
+    .list = DETOUR_HANDSHAKE_LIST_HALF_OPEN,
+    .stage = DETOUR_HALF_OPEN_LATER,
+    .events = EPOLLRDHUP,
+    .limit = DETOUR_HANDSHAKE_LIMIT_SAME,
+    .reason = DETOUR_CLOSE_HANDSHAKE_TIME,
+    .is_sealed = TRUE, /* its goodbye is the alert */
     .channel_bytes = HANDSHAKE_BYTES,
   },
   [DETOUR_HANDSHAKE_HEAD] = {

@@ -14,9 +14,12 @@ G_BEGIN_DECLS
 /* What may arrive in each state. */
 typedef enum {
   DETOUR_HANDSHAKE_ARRIVED,   /* nothing yet: it was accepted a moment ago */
+  DETOUR_HANDSHAKE_PROXY,     /* the header of the PROXY protocol, from a trusted proxy */
   DETOUR_HANDSHAKE_UNHEARD,   /* its first bytes, which are not read: no place is free */
   DETOUR_HANDSHAKE_WAITING,   /* nothing is read: it has sent something and waits for a place */
+  DETOUR_HANDSHAKE_HELLO,     /* a ClientHello, of which only the name is read */
   DETOUR_HANDSHAKE_RECORD,    /* bytes of the record layer's handshake */
+  DETOUR_HANDSHAKE_AWAITING,  /* nothing is read: a certificate is expected */
   DETOUR_HANDSHAKE_HEAD,      /* an HTTP head */
   DETOUR_HANDSHAKE_PENDING,   /* nothing is read: a route answers later */
   DETOUR_HANDSHAKE_ANSWERING, /* nothing is read: the response is being written */
@@ -36,6 +39,7 @@ typedef enum {
 /* The list that a connection is on, and so what it counts as: counts are lengths of these lists. */
 typedef enum {
   DETOUR_HANDSHAKE_LIST_NONE,
+  DETOUR_HANDSHAKE_LIST_PREFACE,   /* of the listener: whose it is will be known later */
   DETOUR_HANDSHAKE_LIST_WAITING,   /* in the backlog, without a place */
   DETOUR_HANDSHAKE_LIST_HALF_OPEN, /* in the backlog, with a place */
   DETOUR_HANDSHAKE_LIST_HELD,      /* of the pool */

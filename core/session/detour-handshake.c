@@ -9,13 +9,13 @@
 #include "detour-log.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Memory is given back after a time in which a thread had so many connections at once. */
-#define STORM 256u
+/* Beside its arrays and its channel: what is allocated for it elsewhere, and what the C library
+ * adds. tests/attack/memory measures this. */
+#define SMALL_BYTES 1024u
 
 /* How long a connection that waits may take for its first bytes: a client speaks first. */
 #define FIRST_WORD_US (3 * G_USEC_PER_SEC)
@@ -39,6 +39,10 @@ detour_handshake_watch (DetourHandshake *self)
 
   if (self->out->len > 0)
     events |= EPOLLOUT;
+  /* The response is about to be written, or was written as a whole: what comes next follows at
+   * once, and most responses cost no call of the kernel here. */
+  else if (self->state == DETOUR_HANDSHAKE_ANSWERING || self->state == DETOUR_HANDSHAKE_PARTING)
+    return;
   detour_loop_modify (self->thread->loop, &self->io, events);
 }
 
@@ -49,7 +53,8 @@ handshake_http_limit_us (DetourHandshake *self)
   const DetourHandshakePoolLimits *limits = &self->thread->limits;
   gint64 now_us = detour_handshake_now_us (self);
 
-  if (self->state == DETOUR_HANDSHAKE_RECORD && limits->http_time_us > 0)
+  if ((self->state == DETOUR_HANDSHAKE_RECORD || self->state == DETOUR_HANDSHAKE_HELLO)
+      && limits->http_time_us > 0)
     self->http_until_us = now_us + limits->http_time_us;
   if (self->http_until_us == 0)
     return limits->handshake_timeout_us;
@@ -99,26 +104,55 @@ handshake_is_in_backlog (DetourHandshakeList list)
   return list == DETOUR_HANDSHAKE_LIST_WAITING || list == DETOUR_HANDSHAKE_LIST_HALF_OPEN;
 }
 
-/* With the lock. The ones that have been held longest make room. */
+/* With the lock. Ends the first @n of @queue, or all where there are fewer. */
 static void
-handshake_hold (DetourHandshake *self)
+handshake_end_first (GQueue *queue, guint n)
 {
-  DetourHandshakePool *pool = self->thread->pool;
-  guint64 n_bytes = __atomic_load_n (&pool->held_bytes, __ATOMIC_RELAXED) + self->n_bytes;
-  guint n_too_many = pool->held.length >= pool->held_max ? pool->held.length + 1 - pool->held_max
-                   : pool->held_bytes_max > 0 && n_bytes > pool->held_bytes_max ? 1
-                                                                                : 0;
-  GList *link;
+  GList *link = queue->head;
 
-  self->held_link.data = self;
-  g_queue_push_tail_link (&pool->held, &self->held_link);
-  link = pool->held.head;
-  for (guint i = 0; i < n_too_many; i++, link = link->next)
+  for (guint i = 0; i < n && link != NULL; i++, link = link->next)
     {
       DetourHandshake *oldest = link->data;
 
       detour_handshake_pool_decide (oldest->thread, &oldest->decided_link, oldest);
     }
+}
+
+/* With the lock. A proxy says at once whose connection it is, so those that have waited longest for
+ * that make room. */
+static void
+handshake_begin_preface (DetourHandshake *self)
+{
+  DetourHandshakeGate *gate = self->gate;
+
+  self->held_link.data = self;
+  g_queue_push_tail_link (&gate->prefaces, &self->held_link);
+  if (gate->prefaces.length > gate->prefaces_max)
+    handshake_end_first (&gate->prefaces, gate->prefaces.length - gate->prefaces_max);
+}
+
+void
+detour_handshake_pool_shorten_held (DetourHandshakePool *self, guint64 n_bytes_more)
+{
+  guint length = self->held.length;
+  guint n_too_many = length > self->held_max ? length - self->held_max : 0;
+  guint64 n_bytes = __atomic_load_n (&self->held_bytes, __ATOMIC_RELAXED) + n_bytes_more;
+
+  /* As many as hold what is too much, if all hold the same. */
+  if (self->held_bytes_max > 0 && n_bytes > self->held_bytes_max)
+    n_too_many = MAX (n_too_many, length - (guint) (length * self->held_bytes_max / n_bytes));
+  handshake_end_first (&self->held, n_too_many);
+}
+
+/* With the lock. The ones that have been held longest make room. */
+static void
+handshake_hold (DetourHandshake *self)
+{
+  DetourHandshakePool *pool = self->thread->pool;
+
+  self->held_link.data = self;
+  g_queue_push_tail_link (&pool->held, &self->held_link);
+  detour_handshake_pool_shorten_held (pool, self->n_bytes);
 }
 
 /* A place in the backlog is given by the backlog; what the connection does with it is in the row of
@@ -137,6 +171,10 @@ handshake_change_lists (DetourHandshake *self, const DetourHandshakeRow *row, gb
   if (row->stage != DETOUR_HALF_OPEN_NONE)
     detour_half_open_advance (self->gate->backlog, &self->place, row->stage,
                               detour_handshake_now_us (self));
+  if (list != row->list && list == DETOUR_HANDSHAKE_LIST_PREFACE)
+    g_queue_unlink (&self->gate->prefaces, &self->held_link);
+  if (list != row->list && row->list == DETOUR_HANDSHAKE_LIST_PREFACE)
+    handshake_begin_preface (self);
   if (list != row->list && list == DETOUR_HANDSHAKE_LIST_HELD)
     g_queue_unlink (&pool->held, &self->held_link);
   if (list != row->list && row->list == DETOUR_HANDSHAKE_LIST_HELD)
@@ -144,6 +182,13 @@ handshake_change_lists (DetourHandshake *self, const DetourHandshakeRow *row, gb
   if (ends && self->decided_link.data != NULL)
     g_queue_unlink (&self->thread->decided, &self->decided_link);
   detour_handshake_pool_unlock (pool);
+}
+
+/* What an array has, which is a power of two. */
+static gsize
+handshake_array_bytes (const GByteArray *array)
+{
+  return array->len > 0 ? (gsize) 1 << g_bit_storage (array->len - 1) : 0;
 }
 
 /* Counts the memory that the connection holds. */
@@ -160,7 +205,8 @@ detour_handshake_weigh (DetourHandshake *self)
   /* A connection that was closed has no channel any more. */
   if (self->account == NULL)
     return;
-  self->n_bytes = sizeof *self + self->plain->len + self->out->len
+  self->n_bytes = sizeof *self + SMALL_BYTES + handshake_array_bytes (self->plain)
+                + handshake_array_bytes (self->out)
                 + (detour_channel_is_plain (&self->channel) ? 0 : row->channel_bytes);
   __atomic_fetch_add (self->account, self->n_bytes, __ATOMIC_RELAXED);
 }
@@ -169,6 +215,8 @@ void
 detour_handshake_enter (DetourHandshake *self, DetourHandshakeState next)
 {
   const DetourHandshakeRow *row = detour_handshake_row (next);
+  /* Both are parts of one handshake. */
+  gboolean goes_on = self->state == DETOUR_HANDSHAKE_HELLO && next == DETOUR_HANDSHAKE_RECORD;
 
   g_assert (detour_loop_is_current (self->thread->loop));
   g_assert (detour_handshake_may_follow (self->state, next));
@@ -178,7 +226,7 @@ detour_handshake_enter (DetourHandshake *self, DetourHandshakeState next)
   self->state = next;
   if (next == DETOUR_HANDSHAKE_NEXT)
     detour_handshake_pool_take_turns (self->thread, &self->turn, &self->address_key, self);
-  handshake_start_limit (self, row->limit);
+  handshake_start_limit (self, goes_on ? DETOUR_HANDSHAKE_LIMIT_SAME : row->limit);
   if (next == DETOUR_HANDSHAKE_CLOSED)
     detour_loop_remove (self->thread->loop, &self->io);
   else
@@ -186,93 +234,7 @@ detour_handshake_enter (DetourHandshake *self, DetourHandshakeState next)
   detour_handshake_weigh (self);
 }
 
-/* The end -------------------------------------------------------------------------------------- */
-
-/* Handshakes leave behind memory that the C library keeps, some 20 KB each, when many went on at a
- * time: what is left of a storm is given back when it is over. */
-static void
-handshake_give_memory_back (DetourHandshakeThread *thread)
-{
-  guint n_held;
-
-  if (thread->peak < STORM)
-    return;
-  detour_handshake_pool_lock (thread->pool);
-  n_held = thread->pool->held.length;
-  detour_handshake_pool_unlock (thread->pool);
-  if (thread->handshakes.length > n_held)
-    return;
-  thread->peak = 0;
-#ifdef __GLIBC__
-  malloc_trim (0);
-#endif
-}
-
-static void
-handshake_release (DetourLoop *loop, gpointer data)
-{
-  DetourHandshake *self = data;
-  DetourHandshakeThread *thread = self->thread;
-
-  g_byte_array_unref (self->plain);
-  g_byte_array_unref (self->out);
-  g_clear_pointer (&self->request, detour_auth_request_unref);
-  detour_listener_unref (self->listener);
-  g_free (self);
-  handshake_give_memory_back (thread);
-}
-
-void
-detour_handshake_retire (DetourHandshake *self)
-{
-  detour_handshake_stop_asking (self);
-  detour_handshake_drop_exchange (self);
-  detour_handshake_enter (self, DETOUR_HANDSHAKE_CLOSED);
-  g_queue_unlink (&self->thread->handshakes, &self->link);
-  detour_login_clear (&self->login);
-  detour_loop_defer (self->thread->loop, handshake_release, self);
-}
-
-gboolean
-detour_handshake_say_goodbye (DetourHandshake *self)
-{
-  DetourBuffer *out = &self->thread->out;
-
-  if (!detour_handshake_row (self->state)->is_sealed || self->out->len > 0)
-    return TRUE;
-  out->len = 0;
-  detour_channel_close (&self->channel, out);
-  return out->len == 0 || send (self->io.fd, out->data, out->len, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
-}
-
-static void
-handshake_log_end (const DetourHandshake *self, DetourClose reason)
-{
-  GLogLevelFlags level = detour_close_is_noise (reason) ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_INFO;
-  char address[DETOUR_ADDRESS_TEXT_MAX];
-
-  if (!detour_log_wants (level))
-    return;
-  detour_address_format ((const struct sockaddr *) &self->peer, address);
-  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_EVENT, "handshake-end", DETOUR_LOG_ADDRESS,
-                    address, DETOUR_LOG_LISTENER, self->listener->instance, DETOUR_LOG_REASON,
-                    detour_close_name (reason), "MESSAGE",
-                    "%s: connection closed before it was registered, %s", address,
-                    detour_close_text (reason));
-}
-
-void
-detour_handshake_close (DetourHandshake *self, DetourClose reason)
-{
-  detour_counter_add (&self->thread->counters.closed[reason], 1);
-  handshake_log_end (self, reason);
-  if (!detour_handshake_say_goodbye (self))
-    g_debug ("no goodbye: %s", g_strerror (errno));
-  detour_handshake_retire (self);
-  close (self->io.fd);
-  detour_channel_clear (&self->channel);
-  detour_address_counts_leave (self->thread->pool->parts.addresses, &self->counted);
-}
+/* Time ----------------------------------------------------------------------------------------- */
 
 void
 detour_handshake_on_timer (DetourTimer *timer)
@@ -311,9 +273,8 @@ handshake_make_channel (DetourHandshake *self)
   return TRUE;
 }
 
-/* It has a place. */
-static void
-handshake_begin (DetourHandshake *self)
+void
+detour_handshake_begin_record (DetourHandshake *self)
 {
   detour_handshake_enter (self, DETOUR_HANDSHAKE_RECORD);
   if (!handshake_make_channel (self))
@@ -321,9 +282,21 @@ handshake_begin (DetourHandshake *self)
       detour_handshake_close (self, DETOUR_CLOSE_HANDSHAKE);
       return;
     }
-  /* Some channels need nothing of the peer, or speak first. An empty text and not NULL: nothing may
-   * be added to NULL, not even zero. */
-  detour_handshake_take (self, (const guint8 *) "", 0);
+  detour_handshake_take_kept (self);
+}
+
+/* It has a place. Bytes that are here already came behind a header, or in place of one. */
+static void
+handshake_begin (DetourHandshake *self)
+{
+  if (self->listener->forward == NULL)
+    {
+      detour_handshake_begin_record (self);
+      return;
+    }
+  detour_handshake_enter (self, DETOUR_HANDSHAKE_HELLO);
+  if (self->plain->len > 0)
+    detour_handshake_look_at_hello (self);
 }
 
 void
@@ -345,12 +318,86 @@ detour_handshake_on_decision (DetourHandshake *self)
 }
 
 void
+detour_handshake_arrive (DetourHandshake *self)
+{
+  DetourHandshakeThread *thread = self->thread;
+  gboolean has_place;
+
+  detour_handshake_pool_lock (thread->pool);
+  has_place = detour_half_open_arrive (self->gate->backlog, &self->place, &self->address_key,
+                                       detour_loop_now_us (thread->loop));
+  if (has_place && self->plain->len > 0)
+    detour_half_open_heard (self->gate->backlog, &self->place, detour_loop_now_us (thread->loop));
+  detour_handshake_pool_unlock (thread->pool);
+  if (has_place)
+    {
+      handshake_begin (self);
+      return;
+    }
+  detour_counter_add (&thread->counters.waited, 1);
+  detour_handshake_enter (self, DETOUR_HANDSHAKE_UNHEARD);
+  if (self->plain->len > 0)
+    detour_handshake_enter (self, DETOUR_HANDSHAKE_WAITING);
+  detour_handshake_pool_look_later (thread);
+}
+
+gboolean
+detour_handshake_set_client (DetourHandshake *self, const struct sockaddr_storage *client)
+{
+  DetourHandshakePool *pool = self->thread->pool;
+  DetourAddressKey key = detour_address_key_of ((const struct sockaddr *) client);
+  gboolean has_place;
+
+  if (self->proxy == NULL)
+    self->proxy = g_memdup2 (&self->peer, sizeof self->peer);
+  self->peer = *client;
+  self->address_key = key;
+  detour_address_counts_leave (pool->parts.addresses, &self->counted);
+  detour_handshake_pool_lock (pool);
+  has_place = detour_half_open_rename (self->gate->backlog, &self->place, &key,
+                                       detour_handshake_now_us (self));
+  detour_handshake_pool_unlock (pool);
+  if (detour_handshake_is_banned (self->thread, self->listener, client))
+    {
+      detour_counter_add (&self->thread->counters.banned, 1);
+      detour_handshake_close (self, DETOUR_CLOSE_REFUSED);
+      return FALSE;
+    }
+  if (has_place
+      && detour_address_counts_enter (pool->parts.addresses, (const struct sockaddr *) client,
+                                      self->thread->limits.connections_per_source, &self->counted))
+    return TRUE;
+  detour_handshake_close (self, DETOUR_CLOSE_LIMIT);
+  return FALSE;
+}
+
+void
+detour_handshake_tell_proxy (DetourHandshakeThread *thread, const DetourListener *listener,
+                             const struct sockaddr_storage *peer, int fd, const char *why)
+{
+  GLogLevelFlags level = detour_log_limit_level (&thread->proxy_refusals,
+                                                 detour_loop_now_us (thread->loop));
+  struct sockaddr_storage local = { 0 };
+  socklen_t len = sizeof local;
+  char address[DETOUR_ADDRESS_TEXT_MAX];
+
+  if (!detour_log_wants (level))
+    return;
+  /* A peer on a Unix socket has no address; that of the socket itself tells which one it is. */
+  if (peer->ss_family == AF_UNIX && getsockname (fd, (struct sockaddr *) &local, &len) == 0)
+    peer = &local;
+  detour_address_format ((const struct sockaddr *) peer, address);
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_EVENT, "proxy-refused", DETOUR_LOG_ADDRESS,
+                    address, DETOUR_LOG_LISTENER, listener->instance, DETOUR_LOG_REASON, why,
+                    "MESSAGE", "%s: connection of %s closed: %s", listener->instance, address, why);
+}
+
+void
 detour_handshake_new (DetourHandshakeThread *thread, DetourListener *listener,
                       DetourHandshakeGate *gate, int fd, const struct sockaddr_storage *peer,
-                      const DetourAddressKey *counted)
+                      const DetourAddressKey *counted, gboolean is_trusted)
 {
   DetourHandshake *self = g_new0 (DetourHandshake, 1);
-  gboolean has_place;
 
   self->io = (DetourIo) { detour_handshake_on_ready, fd, EPOLLIN };
   self->thread = thread;
@@ -358,9 +405,12 @@ detour_handshake_new (DetourHandshakeThread *thread, DetourListener *listener,
   self->gate = gate;
   self->channel.cls = &detour_channel_plain;
   self->peer = *peer;
-  self->address_key = detour_address_key_of ((const struct sockaddr *) peer);
+  self->is_trusted = is_trusted;
+  if (!is_trusted)
+    self->address_key = detour_address_key_of ((const struct sockaddr *) peer);
   self->counted = *counted;
   self->number = __atomic_add_fetch (&thread->pool->n_connections, 1, __ATOMIC_RELAXED);
+  self->accepted_us = detour_loop_now_us (thread->loop);
   self->link.data = self;
   self->plain = g_byte_array_new ();
   self->out = g_byte_array_new ();
@@ -373,18 +423,14 @@ detour_handshake_new (DetourHandshakeThread *thread, DetourListener *listener,
       detour_handshake_close (self, DETOUR_CLOSE_HANDSHAKE);
       return;
     }
-  detour_handshake_pool_lock (thread->pool);
-  has_place = detour_half_open_arrive (gate->backlog, &self->place, &self->address_key,
-                                       detour_loop_now_us (thread->loop));
-  detour_handshake_pool_unlock (thread->pool);
-  if (has_place)
+  if (!is_trusted || listener->proxy_protocol == DETOUR_PROXY_OFF)
     {
-      handshake_begin (self);
+      detour_handshake_arrive (self);
       return;
     }
-  detour_counter_add (&thread->counters.waited, 1);
-  detour_handshake_enter (self, DETOUR_HANDSHAKE_UNHEARD);
-  detour_handshake_pool_look_later (thread);
+  detour_handshake_enter (self, DETOUR_HANDSHAKE_PROXY);
+  /* A proxy sends the header with the connection, so it is there in most cases. */
+  detour_handshake_look_for_header (self);
 }
 
 /* What the backlog decides. With the lock, on any thread --------------------------------------- */

@@ -127,6 +127,26 @@ http_routes_check (const DetourHttpRoute *route, GError **error)
   DetourSites sites = http_routes_sites_of (route);
   gboolean below = (route->flags & DETOUR_HTTP_BELOW) != 0;
 
+  if (strcmp (route->path, DETOUR_HTTP_CONNECT) == 0)
+    {
+      if (route->handle != NULL && route->flags == 0 && sites == DETOUR_SITE_CLIENTS
+          && (route->methods & DETOUR_HTTP_ANY) != 0)
+        return TRUE;
+      g_set_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_PATH,
+                   "a route for CONNECT: expected a handler for every method on the site of "
+                   "clients, and no flag");
+      return FALSE;
+    }
+  if (strcmp (route->path, DETOUR_HTTP_GATE) == 0)
+    {
+      if (route->handle != NULL && route->flags == 0 && sites == DETOUR_SITE_ADMIN
+          && (route->methods & DETOUR_HTTP_ANY) != 0)
+        return TRUE;
+      g_set_error (error, DETOUR_HTTP_ROUTES_ERROR, DETOUR_HTTP_ROUTES_ERROR_PATH,
+                   "a gate: expected a handler for every method on the site for administrators, "
+                   "and no flag");
+      return FALSE;
+    }
   if (!http_routes_is_path (route->path) || (below && !g_str_has_suffix (route->path, "/")))
     {
       g_autofree char *escaped = g_strescape (route->path, NULL);
@@ -278,23 +298,51 @@ detour_http_routes_remove (DetourHttpRoutes *self, DetourHttpRouteSet *set)
   g_mutex_unlock (&self->lock);
 }
 
-/* Under the lock. */
+static gboolean
+http_routes_is_shown (const RouteEntry *entry, DetourListenerFlags flags)
+{
+  return (entry->route->flags & DETOUR_HTTP_PAGE) == 0 || (flags & DETOUR_LISTENER_PAGES) != 0;
+}
+
+/* Under the lock. @flags: of the listener */
 static const RouteEntry *
-http_routes_find (const RouteSite *site, const char *path)
+http_routes_find (const RouteSite *site, const char *path, DetourListenerFlags flags)
 {
   const RouteEntry *entry = g_hash_table_lookup (site->exact, path);
 
-  for (guint i = 0; entry == NULL && i < site->below->len; i++)
+  if (entry != NULL && http_routes_is_shown (entry, flags))
+    return entry;
+  for (guint i = 0; i < site->below->len; i++)
     {
       const RouteEntry *candidate = g_ptr_array_index (site->below, i);
 
-      if (g_str_has_prefix (path, candidate->route->path))
-        entry = candidate;
+      if (g_str_has_prefix (path, candidate->route->path)
+          && http_routes_is_shown (candidate, flags))
+        return candidate;
     }
-  return entry;
+  return NULL;
 }
 
-/* The route for @path, with its set held back from going; NULL: none. */
+/* Whether it asks for a tunnel. */
+static gboolean
+http_routes_is_connect (const DetourHttpRequest *request)
+{
+  return detour_http_request_head (request)->form == DETOUR_HTTP_TARGET_AUTHORITY;
+}
+
+/* Under the lock. A tunnel is there where connections are encrypted, as in derper. */
+static const RouteEntry *
+http_routes_find_for (const RouteSite *site, const DetourHttpRequest *request)
+{
+  if (!http_routes_is_connect (request))
+    return http_routes_find (site, detour_http_request_path (request),
+                             detour_http_request_flags (request));
+  return detour_http_request_secure (request)
+           ? g_hash_table_lookup (site->exact, DETOUR_HTTP_CONNECT)
+           : NULL;
+}
+
+/* The route for a request, with its set held back from going; NULL: none. */
 static const DetourHttpRoute *
 http_routes_enter (DetourHttpRoutes *self, const DetourHttpRequest *request,
                    DetourHttpRouteSet **set)
@@ -304,9 +352,9 @@ http_routes_enter (DetourHttpRoutes *self, const DetourHttpRequest *request,
   const RouteEntry *entry;
 
   g_mutex_lock (&self->lock);
-  entry = http_routes_find (&self->sites[g_bit_nth_lsf (bit, -1)],
-                            detour_http_request_path (request));
-  if (entry != NULL)
+  entry = http_routes_find_for (&self->sites[g_bit_nth_lsf (bit, -1)], request);
+  /* Another protocol leads to DERP, so where there is no DERP there is no such route. */
+  if (entry != NULL && (entry->route->handle != NULL || detour_http_request_derp (request)))
     {
       route = entry->route;
       *set = entry->set;
@@ -344,17 +392,28 @@ http_routes_takes_method (const DetourHttpRoute *route, const DetourHttpRequest 
       && strcmp (detour_http_request_method (request), "POST") == 0;
 }
 
+/* The answer to HEAD would have to be the one to GET, which is another protocol. */
+static gboolean
+http_routes_upgrades_method (const DetourHttpRoute *route, const DetourHttpRequest *request)
+{
+  return http_routes_takes_method (route, request)
+      && strcmp (detour_http_request_method (request), "HEAD") != 0;
+}
+
 static void
 http_routes_refuse_method (const DetourHttpRoute *route, DetourHttpResponse *response)
 {
-  gboolean get = (route->methods & DETOUR_HTTP_GET) != 0;
+  gboolean get = (route->methods & (DETOUR_HTTP_GET | DETOUR_HTTP_ANY)) != 0;
   gboolean post = (route->methods & DETOUR_HTTP_POST) != 0;
 
   detour_http_response_set_error (response, 405, "This method is not allowed here");
-  detour_http_response_add_header (response, "Allow",
-                                   get && post ? "GET, HEAD, POST"
-                                   : get       ? "GET, HEAD"
-                                               : "POST");
+  if (route->handle == NULL)
+    detour_http_response_add_header (response, "Allow", get ? "GET" : "POST");
+  else
+    detour_http_response_add_header (response, "Allow",
+                                     get && post ? "GET, HEAD, POST"
+                                     : get       ? "GET, HEAD"
+                                                 : "POST");
 }
 
 void
@@ -419,17 +478,43 @@ http_routes_note_held (DetourHttpRoutes *self, DetourHttpRouteSet *set,
   g_mutex_unlock (&self->lock);
 }
 
+/* Whether the gate of the site lets the request through, or there is none. */
+static gboolean
+http_routes_pass_gate (DetourHttpRoutes *self, const DetourHttpRequest *request,
+                       DetourHttpResponse *response)
+{
+  const RouteEntry *entry;
+  const DetourHttpRoute *route = NULL;
+  DetourHttpRouteSet *set = NULL;
+
+  if (detour_listener_site (detour_http_request_flags (request)) != DETOUR_SITE_ADMIN)
+    return TRUE;
+  g_mutex_lock (&self->lock);
+  entry = g_hash_table_lookup (self->sites[g_bit_nth_lsf (DETOUR_SITE_ADMIN, -1)].exact,
+                               DETOUR_HTTP_GATE);
+  if (entry != NULL)
+    {
+      route = entry->route;
+      set = entry->set;
+      set->n_running++;
+    }
+  g_mutex_unlock (&self->lock);
+  if (route == NULL)
+    return TRUE;
+  route->handle (set->user, request, response);
+  http_routes_leave (self, set);
+  return detour_http_response_status (response) == 200;
+}
+
 static void
 http_routes_handle (DetourHttpRoutes *self, const DetourHttpRoute *route, DetourHttpRouteSet *set,
                     DetourHttpRequest *request, DetourHttpResponse *response)
 {
-  /* Another protocol leads to DERP, so where there is no DERP there is nothing. */
-  if (route->handle == NULL && detour_http_request_derp (request))
-    detour_http_response_set_error (response, 426, "This path requires another protocol");
-  else if (route->handle == NULL)
-    detour_http_response_set_error (response, 404, "There is no such page");
   if (route->handle == NULL)
-    return;
+    {
+      detour_http_response_set_error (response, 426, "This path requires another protocol");
+      return;
+    }
   detour_http_response_set_request (response, request);
   route->handle (set->user, request, response);
   if (detour_http_response_held (response) != NULL)
@@ -463,9 +548,13 @@ detour_http_routes_upgrade (DetourHttpRoutes *self, const DetourHttpRequest *req
   *upper = (DetourChannel) { NULL, NULL };
   if (route == NULL)
     return FALSE;
+  /* RFC 9110, 7.8: in HTTP/1.0 the header means nothing. */
   begins = route->upgrade != NULL && route->protocol != NULL
-        && g_ascii_strcasecmp (protocol, route->protocol) == 0;
-  if (begins)
+        && g_ascii_strcasecmp (protocol, route->protocol) == 0
+        && detour_http_request_head (request)->minor > 0;
+  if (begins && !http_routes_upgrades_method (route, request))
+    http_routes_refuse_method (route, response);
+  else if (begins)
     {
       detour_http_response_begin_upgrade (response, route->protocol);
       upper->self = route->upgrade (set->user, request, response, &upper->cls);
@@ -487,20 +576,16 @@ detour_http_routes_answer (DetourHttpRoutes *self, DetourHttpRequest *request,
   const DetourHttpRoute *route;
   DetourHttpRouteSet *set;
 
-  /* CONNECT names a host, not a path. Encrypted listeners are where a proxy would be, so there it
-   * is forbidden, and elsewhere it is unknown. */
-  if (detour_http_request_head (request)->form == DETOUR_HTTP_TARGET_AUTHORITY)
-    {
-      if (detour_http_request_secure (request))
-        detour_http_response_set_error (response, 403, "This is not a proxy");
-      else
-        detour_http_response_set_error (response, 404, "There is no such page");
-      return;
-    }
+  if (!http_routes_pass_gate (self, request, response))
+    return;
   route = http_routes_enter (self, request, &set);
   if (route == NULL)
     {
-      if (redirects)
+      /* Encrypted listeners are where a proxy would be, so there CONNECT is forbidden, and
+       * elsewhere it is unknown. */
+      if (http_routes_is_connect (request) && detour_http_request_secure (request))
+        detour_http_response_set_error (response, 403, "This is not a proxy");
+      else if (redirects && !http_routes_is_connect (request))
         http_routes_redirect (self, request, response);
       else
         detour_http_response_set_error (response, 404, "There is no such page");

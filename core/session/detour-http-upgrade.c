@@ -15,10 +15,27 @@ http_upgrade_value_is (const DetourHttpHead *head, const DetourHttpHeader *heade
              == 0;
 }
 
+/* Requests look the same through most proxies, which pass on the method and these headers. */
+static DetourClientKind
+http_upgrade_kind (const DetourHttpHead *head, gboolean is_websocket)
+{
+  static const char go[] = "Go-http-client/";
+  const DetourHttpHeader *agent = detour_http_head_find (head, "User-Agent");
+
+  if (agent != NULL && agent->value.len >= sizeof go - 1
+      && memcmp (head->data + agent->value.start, go, sizeof go - 1) == 0)
+    return DETOUR_CLIENT_GO;
+  if (is_websocket && detour_http_head_find (head, "Origin") != NULL)
+    return DETOUR_CLIENT_BROWSER;
+  if (head->form == DETOUR_HTTP_TARGET_ABSOLUTE && detour_http_head_is (head, head->method, "POST"))
+    return DETOUR_CLIENT_RUST;
+  return DETOUR_CLIENT_OTHER;
+}
+
 DetourHttpUpgrade
 detour_http_upgrade_of (const DetourHttpHead *head)
 {
-  DetourHttpUpgrade self = { DETOUR_HTTP_UPGRADE_NONE, FALSE, FALSE };
+  DetourHttpUpgrade self = { .protocol = DETOUR_HTTP_UPGRADE_NONE };
   const DetourHttpHeader *upgrade = detour_http_head_find (head, "Upgrade");
   const DetourHttpHeader *protocol = detour_http_head_find (head, "Sec-WebSocket-Protocol");
   const DetourHttpHeader *fast = detour_http_head_find (head, "Derp-Fast-Start");
@@ -30,6 +47,7 @@ detour_http_upgrade_of (const DetourHttpHead *head)
   is_websocket = http_upgrade_value_is (head, upgrade, "websocket");
   if (!is_websocket && !http_upgrade_value_is (head, upgrade, "derp"))
     return self;
+  self.kind = http_upgrade_kind (head, is_websocket);
 
   /* Very early clients asked for WebSocket and spoke DERP, so it takes a subprotocol to mean it:
    * those letters, in lower case, anywhere in the first such header. */

@@ -4,6 +4,7 @@
 
 #include <glib.h>
 
+#include "detour-client-kind.h"
 #include "detour-http-head.h"
 #include "detour-key.h"
 #include "detour-plugin.h"
@@ -24,6 +25,7 @@ typedef struct {
   gboolean fast_start; /* DERP only: write no response, the peer does not wait for one */
   gboolean
       not_ideal; /* DERP only: the peer would rather be connected to another node of the region */
+  DetourClientKind kind; /* which program asks, as far as the request shows */
 } DetourHttpUpgrade;
 
 /**

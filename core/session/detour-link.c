@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-link.h"
+#include "detour-link-private.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "detour-dial-login.h"
 #include "detour-frame.h"
 #include "detour-http-upgrade.h"
 
@@ -20,62 +19,46 @@
 /* Frames that wait for the socket; a peer that takes less is closed. */
 #define OUT_MAX (1024u * 1024u)
 
-typedef enum {
-  LINK_CONNECTING, /* nothing: the socket is not connected yet */
-  LINK_RECORD,     /* bytes of the record layer's handshake */
-  LINK_ANSWER,     /* the HTTP answer to the upgrade */
-  LINK_KEY,        /* the frame ServerKey */
-  LINK_INFO,       /* the frame ServerInfo */
-  LINK_UP,         /* any frame */
-  LINK_DOWN,       /* nothing any more */
-} LinkState;
-
-struct _DetourLink {
-  DetourIo io;
-  DetourTimer timer; /* until it is up */
-  DetourLoop *loop;
-  LinkState state;
-  DetourChannel channel;
-  DetourLinkStart start; /* without what was taken or copied */
-  char *host;
-  guint8 mesh_key[DETOUR_KEY_SIZE];
-  gboolean has_mesh_key;
-  DetourDialLogin login;
-  GByteArray *plain; /* opened, not used yet */
-  GByteArray *out;   /* sealed, not sent yet */
-};
-
 /* The end -------------------------------------------------------------------------------------- */
 
+/* @parts: the other relay is to get what was sent last. */
 static void
-link_end (DetourLink *self)
+link_end (DetourLink *self, gboolean parts)
 {
-  self->state = LINK_DOWN;
+  gboolean has_joined = self->state == DETOUR_LINK_JOINED;
+
+  self->state = DETOUR_LINK_DOWN;
+  if (has_joined)
+    return;
   detour_wheel_clear (detour_loop_wheel (self->loop), &self->timer);
   detour_loop_remove (self->loop, &self->io);
-  close (self->io.fd);
+  if (parts)
+    detour_partings_add (detour_loop_user (self->loop), self->loop, self->io.fd, FALSE);
+  else
+    close (self->io.fd);
   detour_channel_clear (&self->channel);
   detour_dial_login_clear (&self->login);
   sodium_memzero (self->mesh_key, sizeof self->mesh_key);
 }
 
 /* The user is told, and the memory stays until the owner lets go. */
-static void
-link_fail (DetourLink *self, const char *reason)
+void
+detour_link_fail (DetourLink *self, const char *reason)
 {
-  if (self->state == LINK_DOWN)
+  if (self->state == DETOUR_LINK_DOWN)
     return;
-  link_end (self);
+  link_end (self, FALSE);
   self->start.funcs->down (self->start.user, self, reason);
 }
 
-static void
-link_release (DetourLoop *loop, gpointer data)
+void
+detour_link_release (DetourLoop *loop, gpointer data)
 {
   DetourLink *self = data;
 
-  g_byte_array_unref (self->plain);
-  g_byte_array_unref (self->out);
+  g_clear_pointer (&self->plain, g_byte_array_unref);
+  g_clear_pointer (&self->out, g_byte_array_unref);
+  g_clear_pointer (&self->tie, detour_link_tie_unref);
   g_free (self->host);
   g_free (self);
 }
@@ -85,19 +68,23 @@ link_on_free (DetourLoop *loop, gpointer data)
 {
   DetourLink *self = data;
 
-  if (self->state != LINK_DOWN)
+  if (self->tie != NULL)
+    detour_link_tie_hang_up (self->tie);
+  if (self->state == DETOUR_LINK_JOINED)
+    link_end (self, FALSE);
+  if (self->state != DETOUR_LINK_DOWN)
     {
       guint8 bytes[DETOUR_CHANNEL_SEAL_BOUND (0)];
       DetourBuffer goodbye = { bytes, 0, sizeof bytes };
 
-      if (self->state > LINK_RECORD && self->out->len == 0)
+      if (self->state > DETOUR_LINK_RECORD && self->out->len == 0)
         detour_channel_close (&self->channel, &goodbye);
       if (goodbye.len > 0
           && send (self->io.fd, bytes, goodbye.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         g_debug ("no goodbye: %s", g_strerror (errno));
-      link_end (self);
+      link_end (self, self->state > DETOUR_LINK_RECORD && self->out->len == 0);
     }
-  detour_loop_defer (loop, link_release, self);
+  detour_loop_defer (loop, detour_link_release, self);
 }
 
 void
@@ -120,7 +107,7 @@ link_flush (DetourLink *self)
         continue;
       if (n < 0 && errno != EAGAIN)
         {
-          link_fail (self, "writing failed");
+          detour_link_fail (self, "writing failed");
           return FALSE;
         }
       if (n < 0)
@@ -145,7 +132,7 @@ link_put (DetourLink *self, const guint8 *data, gsize len)
 
       if (!detour_channel_seal (&self->channel, &span, span.iov_len > 0 ? 1 : 0, &out))
         {
-          link_fail (self, "the record layer is broken");
+          detour_link_fail (self, "the record layer is broken");
           return FALSE;
         }
       g_byte_array_append (self->out, room, (guint) out.len);
@@ -155,7 +142,7 @@ link_put (DetourLink *self, const guint8 *data, gsize len)
   while (len > 0);
   if (self->out->len > OUT_MAX)
     {
-      link_fail (self, "the other relay takes too little");
+      detour_link_fail (self, "the other relay takes too little");
       return FALSE;
     }
   return link_flush (self);
@@ -167,7 +154,7 @@ detour_link_send (DetourLink *self, guint8 type, const guint8 *payload, gsize le
   g_autofree guint8 *frame = g_malloc (DETOUR_FRAME_HEADER_SIZE + len);
 
   g_assert (detour_loop_is_current (self->loop));
-  if (self->state != LINK_UP)
+  if (self->state != DETOUR_LINK_UP)
     return;
   detour_frame_put_header (frame, (DetourFrameType) type, (guint32) len);
   if (len > 0)
@@ -186,7 +173,7 @@ link_ask_for_derp (DetourLink *self)
                                               "Connection: Upgrade\r\n\r\n",
                                               self->host);
 
-  self->state = LINK_ANSWER;
+  self->state = DETOUR_LINK_ANSWER;
   return link_put (self, (const guint8 *) request, strlen (request));
 }
 
@@ -201,11 +188,11 @@ link_run_answer (DetourLink *self)
     return FALSE;
   if (end == NULL || strncmp (text, good, strlen (good)) != 0)
     {
-      link_fail (self, "the other side does not begin DERP");
+      detour_link_fail (self, DETOUR_LINK_NOT_DERP);
       return FALSE;
     }
   g_byte_array_remove_range (self->plain, 0, (guint) (end + 4 - text));
-  self->state = LINK_KEY;
+  self->state = DETOUR_LINK_KEY;
   return TRUE;
 }
 
@@ -217,17 +204,22 @@ link_on_key (DetourLink *self, const guint8 *payload, gsize len)
 
   if (len < DETOUR_FRAME_MAGIC_SIZE + DETOUR_KEY_SIZE)
     {
-      link_fail (self, "its first frame is no ServerKey");
+      detour_link_fail (self, "its first frame is no ServerKey");
       return FALSE;
     }
   memcpy (server.bytes, payload + DETOUR_FRAME_MAGIC_SIZE, DETOUR_KEY_SIZE);
+  if (!detour_key_is_zero (&self->server_key) && !detour_key_equal (&self->server_key, &server))
+    {
+      detour_link_fail (self, DETOUR_LINK_OTHER_KEY);
+      return FALSE;
+    }
   if (!detour_dial_login_begin (&self->login, self->start.own, self->start.secret, &server))
     {
-      link_fail (self, "its key is one that nobody can have");
+      detour_link_fail (self, "its key is one that nobody can have");
       return FALSE;
     }
   detour_dial_login_client_info (&self->login, self->has_mesh_key ? self->mesh_key : NULL, info);
-  self->state = LINK_INFO;
+  self->state = DETOUR_LINK_INFO;
   return link_put (self, info->data, info->len);
 }
 
@@ -236,28 +228,30 @@ link_on_info (DetourLink *self, const guint8 *payload, gsize len)
 {
   if (!detour_dial_login_is_server (&self->login, payload, len))
     {
-      link_fail (self, "it does not have the key that it showed");
+      detour_link_fail (self, "it does not have the key that it showed");
       return FALSE;
     }
-  self->state = LINK_UP;
   detour_wheel_clear (detour_loop_wheel (self->loop), &self->timer);
+  if (self->start.join != NULL)
+    return detour_link_begin_joining (self);
+  self->state = DETOUR_LINK_UP;
   self->start.funcs->up (self->start.user, self, self->login.server.bytes);
-  return self->state == LINK_UP;
+  return self->state == DETOUR_LINK_UP;
 }
 
 static gboolean
 link_on_frame (DetourLink *self, guint8 type, const guint8 *payload, gsize len)
 {
-  if (self->state == LINK_UP)
+  if (self->state == DETOUR_LINK_UP)
     {
       self->start.funcs->frame (self->start.user, self, type, payload, len);
-      return self->state == LINK_UP;
+      return self->state == DETOUR_LINK_UP;
     }
-  if (self->state == LINK_KEY && type == DETOUR_FRAME_SERVER_KEY)
+  if (self->state == DETOUR_LINK_KEY && type == DETOUR_FRAME_SERVER_KEY)
     return link_on_key (self, payload, len);
-  if (self->state == LINK_INFO && type == DETOUR_FRAME_SERVER_INFO)
+  if (self->state == DETOUR_LINK_INFO && type == DETOUR_FRAME_SERVER_INFO)
     return link_on_info (self, payload, len);
-  link_fail (self, "a frame came before its time");
+  detour_link_fail (self, "a frame came before its time");
   return FALSE;
 }
 
@@ -274,7 +268,7 @@ link_run_frame (DetourLink *self)
   len = detour_frame_get_u32 (self->plain->data + 1);
   if (len > DETOUR_LINK_FRAME_MAX)
     {
-      link_fail (self, "a frame is too long");
+      detour_link_fail (self, "a frame is too long");
       return FALSE;
     }
   if (self->plain->len - DETOUR_FRAME_HEADER_SIZE < len)
@@ -290,8 +284,8 @@ link_run (DetourLink *self)
   gboolean goes_on = TRUE;
 
   /* A record may have no data: a TLS 1.3 server sends messages of its own behind the handshake. */
-  while (goes_on && self->plain->len > 0 && self->state != LINK_DOWN)
-    goes_on = self->state == LINK_ANSWER ? link_run_answer (self) : link_run_frame (self);
+  while (goes_on && self->plain->len > 0 && self->state != DETOUR_LINK_DOWN)
+    goes_on = self->state == DETOUR_LINK_ANSWER ? link_run_answer (self) : link_run_frame (self);
 }
 
 /* Input ---------------------------------------------------------------------------------------- */
@@ -310,8 +304,10 @@ link_take_plain (DetourLink *self, const guint8 *data, gsize len)
     return;
   link_run (self);
   if (result != DETOUR_CHANNEL_OK)
-    link_fail (self, result == DETOUR_CHANNEL_CLOSED ? "the other relay ended it"
-                                                     : "the record layer is broken");
+    detour_link_fail (self, result == DETOUR_CHANNEL_CLOSED ? "the other relay ended it"
+                                                            : "the record layer is broken");
+  else if (self->state == DETOUR_LINK_JOINING)
+    detour_link_join (self);
 }
 
 static void
@@ -340,7 +336,7 @@ link_shake_hands (DetourLink *self, const guint8 *data, gsize len)
     return;
   if (result != DETOUR_CHANNEL_OK)
     {
-      link_fail (self, reason != NULL ? reason : "the handshake failed");
+      detour_link_fail (self, reason != NULL ? reason : "the handshake failed");
       return;
     }
   if (self->channel.cls->settle != NULL)
@@ -357,10 +353,10 @@ link_on_connected (DetourLink *self)
 
   if (getsockopt (self->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0)
     {
-      link_fail (self, error != 0 ? g_strerror (error) : "the connection cannot be made");
+      detour_link_fail (self, error != 0 ? g_strerror (error) : "the connection cannot be made");
       return;
     }
-  self->state = LINK_RECORD;
+  self->state = DETOUR_LINK_RECORD;
   /* An empty text and not NULL: nothing may be added to NULL, not even zero. */
   link_shake_hands (self, (const guint8 *) "", 0);
 }
@@ -374,8 +370,8 @@ link_read (DetourLink *self)
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return;
   if (n <= 0)
-    link_fail (self, n < 0 ? g_strerror (errno) : "the other relay ended it");
-  else if (self->state == LINK_RECORD)
+    detour_link_fail (self, n < 0 ? g_strerror (errno) : "the other relay ended it");
+  else if (self->state == DETOUR_LINK_RECORD)
     link_shake_hands (self, data, (gsize) n);
   else
     link_take_plain (self, data, (gsize) n);
@@ -386,7 +382,7 @@ link_on_ready (DetourLoop *loop, DetourIo *io, guint32 events)
 {
   DetourLink *self = (DetourLink *) io;
 
-  if (self->state == LINK_CONNECTING)
+  if (self->state == DETOUR_LINK_CONNECTING)
     {
       link_on_connected (self);
       return;
@@ -405,16 +401,36 @@ link_on_timer (DetourLoop *loop, DetourTimer *timer, gpointer user)
   DetourLink *self = (DetourLink *) (gpointer) ((guint8 *) timer
                                                 - G_STRUCT_OFFSET (DetourLink, timer));
 
-  link_fail (self, self->state == LINK_INFO ? "the other relay does not admit this one in time"
-                                            : "the other relay does not answer in time");
+  if (detour_partings_on_timer (user, loop, timer))
+    return;
+  detour_link_fail (self, self->state == DETOUR_LINK_INFO ? DETOUR_LINK_NOT_ADMITTED
+                                                          : DETOUR_LINK_SILENT);
 }
 
 static const DetourLoopFuncs link_loop_funcs = { .timer = link_on_timer };
 
 DetourLoop *
-detour_link_loop_new (GError **error)
+detour_link_loop_new (DetourPartings *partings, GError **error)
 {
-  return detour_loop_new ("links", 0, &link_loop_funcs, NULL, error);
+  detour_partings_init (partings, DETOUR_PARTINGS_TIME_US, detour_partings_most ());
+  return detour_loop_new ("links", 0, &link_loop_funcs, partings, error);
+}
+
+static void
+link_on_last_words (DetourLoop *loop, gpointer data)
+{
+  DetourPartings *partings = detour_loop_user (loop);
+
+  detour_partings_stop (partings, loop);
+  detour_partings_finish (partings, loop, 0);
+}
+
+void
+detour_link_loop_clear (DetourLoop **loop)
+{
+  if (*loop != NULL)
+    detour_loop_call (*loop, link_on_last_words, NULL);
+  detour_loop_clear (loop);
 }
 
 static void
@@ -423,7 +439,7 @@ link_on_new (DetourLoop *loop, gpointer data)
   DetourLink *self = data;
 
   if (!detour_loop_add (loop, &self->io))
-    link_fail (self, g_strerror (errno));
+    detour_link_fail (self, g_strerror (errno));
   else
     detour_wheel_set (detour_loop_wheel (loop), &self->timer,
                       detour_loop_now_us (loop) + self->start.timeout_us);
@@ -442,8 +458,15 @@ detour_link_new (DetourLoop *loop, const DetourLinkStart *start)
   self->has_mesh_key = start->mesh_key != NULL;
   if (self->has_mesh_key)
     memcpy (self->mesh_key, start->mesh_key, DETOUR_KEY_SIZE);
+  if (start->server_key != NULL)
+    memcpy (self->server_key.bytes, start->server_key, DETOUR_KEY_SIZE);
   self->plain = g_byte_array_new ();
   self->out = g_byte_array_new ();
+  if (start->join != NULL)
+    {
+      self->tie = detour_link_tie_new (start->own, start->name);
+      detour_link_tie_set_link (self->tie, loop, self);
+    }
   detour_loop_post (loop, link_on_new, self);
   return self;
 }

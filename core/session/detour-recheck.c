@@ -41,6 +41,7 @@ typedef struct {
   DetourRecheck *recheck;
   guint change;
   DetourKey key;
+  char *tenant; /* NULL: everywhere */
 } Change;
 
 static void recheck_go_on (DetourRecheck *self);
@@ -89,6 +90,38 @@ recheck_log_end (DetourRecheck *self, const DetourKey *key, const DetourVerdict 
 }
 
 static void
+recheck_log_stray (DetourRecheck *self, const DetourScanRow *client)
+{
+  g_autofree char *text = detour_key_to_text (&client->key);
+  GLogLevelFlags level = detour_log_limit_level (&self->ends, g_get_monotonic_time ());
+  g_autofree char *why = client->tenant != NULL ? g_strdup_printf (
+                             "whose tenant %s is not there any more, or not for its name",
+                             detour_tenant_name (client->tenant))
+                                                : g_strdup ("which belongs to a tenant now");
+
+  g_log_structured (G_LOG_DOMAIN, level, DETOUR_LOG_EVENT, "client-revoked", DETOUR_LOG_KEY, text,
+                    DETOUR_LOG_INSTANCE, "admission", "MESSAGE", "closing %s, %s (admission)", text,
+                    why);
+}
+
+/* TRUE: it is closed, because it does not belong where it is any more. */
+static gboolean
+recheck_closes_stray (DetourRecheck *self, const DetourScanRow *client)
+{
+  if (self->port->belongs == NULL || self->port->belongs (self->user, client))
+    return FALSE;
+  recheck_log_stray (self, client);
+  self->port->close (self->user, client->handle);
+  return TRUE;
+}
+
+static gboolean
+recheck_has_tenants (const DetourRecheck *self)
+{
+  return self->port->has_tenants != NULL && self->port->has_tenants (self->user);
+}
+
+static void
 recheck_on_verdict (DetourVerdict *verdict, gpointer data)
 {
   g_autofree Ask *ask = data;
@@ -102,6 +135,8 @@ recheck_on_verdict (DetourVerdict *verdict, gpointer data)
       recheck_log_end (self, &ask->key, verdict);
       self->port->close (self->user, ask->handle);
     }
+  else if (verdict->result == DETOUR_AUTH_ALLOW)
+    self->port->allow (self->user, ask->handle, verdict);
   if (self->n_open == 0)
     recheck_go_on (self);
 }
@@ -135,13 +170,16 @@ recheck_on_scan (const DetourScanRow *clients, guint n, guint32 next, gpointer d
 
   for (guint i = 0; i < n; i++)
     {
-      Ask *ask = g_new (Ask, 1);
+      Ask *ask;
 
+      if (recheck_closes_stray (self, &clients[i]) || detour_admission_is_open (self->admission))
+        continue;
+      ask = g_new (Ask, 1);
       *ask = (Ask) { self, clients[i].handle, *detour_auth_request_key (clients[i].request) };
       self->n_open++;
       detour_admission_recheck (self->admission, clients[i].request, recheck_on_verdict, ask);
     }
-  if (n == 0)
+  if (self->n_open == 0)
     recheck_go_on (self);
 }
 
@@ -153,7 +191,7 @@ recheck_go_on (DetourRecheck *self)
 
   if (self->scan != NULL || self->n_open > 0 || max == 0)
     return;
-  if (detour_admission_is_open (self->admission))
+  if (detour_admission_is_open (self->admission) && !recheck_has_tenants (self))
     {
       self->is_all = FALSE;
       self->due = 0;
@@ -198,25 +236,43 @@ detour_recheck_all (DetourRecheck *self)
 }
 
 static void
+recheck_change_free (gpointer data)
+{
+  Change *change = data;
+
+  g_free (change->tenant);
+  g_free (change);
+}
+
+static void
 recheck_on_revoked_settled (gpointer data)
 {
-  g_autofree Change *change = data;
+  Change *change = data;
 
-  change->recheck->port->close_key (change->recheck->user, &change->key);
+  change->recheck->port->close_key (change->recheck->user, &change->key, change->tenant);
+  recheck_change_free (change);
 }
 
 void
-detour_recheck_revoke (DetourRecheck *self, const DetourKey *key)
+detour_recheck_revoke_in (DetourRecheck *self, const DetourKey *key, const char *tenant)
 {
   Change *change;
 
   if (self->admission == NULL)
     return;
-  self->port->close_key (self->user, key);
+  self->port->close_key (self->user, key, tenant);
   change = g_new0 (Change, 1);
   change->recheck = self;
   change->key = *key;
-  self->port->settle (self->user, self->settled, recheck_on_revoked_settled, change, g_free);
+  change->tenant = g_strdup (tenant);
+  self->port->settle (self->user, self->settled, recheck_on_revoked_settled, change,
+                      recheck_change_free);
+}
+
+void
+detour_recheck_revoke (DetourRecheck *self, const DetourKey *key)
+{
+  detour_recheck_revoke_in (self, key, NULL);
 }
 
 void

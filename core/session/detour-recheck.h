@@ -5,7 +5,8 @@
  * Spread over the interval, so that it costs little at a time; all of them as fast as the auth
  * instances answer when one of them says that its verdicts changed. Nothing is kept of the clients:
  * the workers are asked which they have, a few at a time. A client that is denied is closed; one
- * about which no instance can say anything stays.
+ * about which no instance can say anything stays. One whose tenant went, or which would come to
+ * another tenant now, is closed without a question, and may come again.
  *
  * A client that was let in before a change may still be on its way to its worker, where a scan of
  * the workers misses it. So a change first waits until those have arrived. */
@@ -31,8 +32,16 @@ typedef struct {
                        DetourScanPageDone done, gpointer data);
   void (*cancel) (DetourScan *scan);
   void (*close) (gpointer user, DetourHandle handle);
-  /* Of all connections with that key but mesh connections. */
-  void (*close_key) (gpointer user, const DetourKey *key);
+  /* An allow, which may name another class than the one before. */
+  void (*allow) (gpointer user, DetourHandle handle, DetourVerdict *verdict);
+  /* Of all connections with that key but mesh connections. @tenant: where; "": where clients
+   * without tenant are; NULL: everywhere. */
+  void (*close_key) (gpointer user, const DetourKey *key, const char *tenant);
+  /* Whether the client would come to the same tenant, or to none, if it came now. Both NULL: there
+   * are no tenants. */
+  gboolean (*belongs) (gpointer user, const DetourScanRow *client);
+  /* Whether there are tenants, or clients of one that went. */
+  gboolean (*has_tenants) (gpointer user);
   /* Posts @done to @mailbox when every client that was let in before this call is with its worker,
    * or gone. */
   void (*settle) (gpointer user, DetourMailbox *mailbox, DetourMailboxFunc done, gpointer data,
@@ -57,6 +66,8 @@ void detour_recheck_apply (DetourRecheck *self);
 void detour_recheck_all (DetourRecheck *self);
 /* Connections with @key are closed, and those that are on their way to a worker. */
 void detour_recheck_revoke (DetourRecheck *self, const DetourKey *key);
+/* The same where @tenant is, or clients without tenant are; see DetourRecheckPort. */
+void detour_recheck_revoke_in (DetourRecheck *self, const DetourKey *key, const char *tenant);
 /* So much time of the interval has passed. Runs by itself; tests call it. */
 void detour_recheck_pass (DetourRecheck *self, gint64 elapsed_us);
 

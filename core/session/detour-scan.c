@@ -5,11 +5,15 @@
 #include "detour-scan.h"
 
 #include "detour-address.h"
+#include "detour-channel-stack.h"
 #include "detour-mailbox.h"
+#include "detour-tcp-state.h"
 #include "detour-worker-private.h"
 
 /* Connections that are copied between two rounds of a worker: some 50 µs. */
 #define SLICE 256u
+/* Those of whom the kernel is asked, likewise. */
+#define SLICE_IDLE 64u
 /* Slots that a worker looks at for one page. */
 #define PAGE_SLOTS_MAX 1024u
 
@@ -18,6 +22,7 @@ typedef struct {
   DetourScan *scan;
   DetourWorker *worker;
   guint32 next; /* slot */
+  gint64 now_us;
   GArray *rows; /* of DetourScanRow */
   GStringChunk *texts;
 } Part;
@@ -37,7 +42,10 @@ struct _DetourScan {
 static void
 scan_clear_row (gpointer data)
 {
-  g_clear_pointer (&((DetourScanRow *) data)->request, detour_auth_request_unref);
+  DetourScanRow *row = data;
+
+  g_clear_pointer (&row->request, detour_auth_request_unref);
+  g_clear_pointer (&row->tenant, detour_tenant_unref);
 }
 
 static DetourScan *
@@ -84,8 +92,8 @@ detour_scan_rows (DetourScan *self)
 
 /* On the worker's thread ----------------------------------------------------------------------- */
 
-static gboolean
-scan_key_fits (const DetourKey *key, const DetourScanFilter *filter)
+gboolean
+detour_scan_key_fits (const DetourKey *key, const DetourScanFilter *filter)
 {
   guint n_bytes = filter->n_digits / 2;
 
@@ -93,6 +101,14 @@ scan_key_fits (const DetourKey *key, const DetourScanFilter *filter)
     return FALSE;
   return filter->n_digits % 2 == 0
       || (key->bytes[n_bytes] & 0xf0) == (filter->key.bytes[n_bytes] & 0xf0);
+}
+
+static gboolean
+scan_fits (const DetourClient *client, const DetourScanFilter *filter)
+{
+  return detour_scan_key_fits (&client->peer->key, filter)
+      && (filter->networks == NULL
+          || detour_net_set_has_bytes (filter->networks, client->presence.ip));
 }
 
 /* (nullable) */
@@ -107,6 +123,9 @@ scan_copy_conn (Part *part, const DetourConn *conn)
 {
   const DetourClient *client = conn->client;
   const DetourVerdict *verdict = client->verdict;
+  const DetourTenantVisit *visit = detour_conn_visit (conn);
+  const DetourTerms *terms = detour_conn_terms (conn);
+  DetourChannelInfo info = { NULL };
   DetourScanRow row = {
     .key = client->peer->key,
     .handle = client->handle,
@@ -118,21 +137,34 @@ scan_copy_conn (Part *part, const DetourConn *conn)
     .tx_packets = client->tx_packets,
     .tx_bytes = client->tx_bytes,
     .dropped_packets = client->dropped_packets,
-    .waiting_bytes = detour_relay_waiting_bytes (client)
-                   + (conn->rest != NULL ? conn->rest->len - conn->rest->at : 0),
+    .dropped_long = client->dropped_long,
+    .kind = client->kind,
+    .health = detour_relay_health (part->worker->shared.relay, client) & 0xf,
+    .waiting_bytes = detour_conn_waiting_bytes (conn),
     .listener = conn->listener != NULL ? conn->listener : "",
+    .way = detour_channel_stack_way (&conn->channel),
+    .tenant = visit != NULL ? detour_tenant_ref (visit->tenant) : NULL,
     .is_home = client->is_preferred,
     .is_mesh = client->is_mesh,
     .is_watcher = client->is_watcher,
     .is_prober = (client->presence.flags & DETOUR_FRAME_PRESENT_PROBER) != 0,
     .is_blocked = conn->rest != NULL,
+    .is_suspect = conn->is_suspect,
+    .was_slowed = conn->was_slowed,
+    .is_over_quota = detour_conn_is_over_quota (conn),
+    .seen_us = part->now_us,
+    .idle_us = part->scan->filter.wants_idle ? detour_tcp_state_idle_us (conn->io.fd) : -1,
   };
 
+  detour_channel_info (&conn->channel, &info);
+  row.tls = scan_keep_text (part, info.version);
   if (verdict != NULL)
     {
       row.label = scan_keep_text (part, verdict->label);
       row.class_ = scan_keep_text (part, verdict->class_);
     }
+  if (terms != NULL)
+    row.class_ = terms->class_; /* in force; interned */
   g_array_append_val (part->rows, row);
   return &g_array_index (part->rows, DetourScanRow, part->rows->len - 1);
 }
@@ -155,6 +187,7 @@ static DetourAuthRequest *
 scan_make_request (const DetourConn *conn)
 {
   const DetourPresence *presence = &conn->client->presence;
+  const DetourTenantVisit *visit = detour_conn_visit (conn);
   DetourAuthRequest fields = { .listener = conn->listener };
   char app_name[DETOUR_FRAME_APP_NAME_MAX + 1] = "";
   char address[DETOUR_ADDRESS_TEXT_MAX];
@@ -166,6 +199,7 @@ scan_make_request (const DetourConn *conn)
   fields.address = scan_format_address (presence, address);
   fields.sni = info.sni;
   fields.app_name = app_name;
+  fields.tenant = visit != NULL ? detour_tenant_name (visit->tenant) : NULL;
   fields.prober = (presence->flags & DETOUR_FRAME_PRESENT_PROBER) != 0;
   return detour_auth_request_new (&fields);
 }
@@ -189,13 +223,15 @@ scan_on_slice (DetourLoop *loop, gpointer data)
 {
   Part *part = data;
   guint n_slots = detour_worker_n_slots (part->worker);
-  guint end = MIN (part->next + SLICE, n_slots);
+  guint end = MIN (part->next + (part->scan->filter.wants_idle ? SLICE_IDLE : SLICE), n_slots);
 
+  part->now_us = g_get_monotonic_time ();
   for (; part->next < end; part->next++)
     {
       const DetourConn *conn = detour_worker_conn_at (part->worker, part->next);
 
-      if (conn != NULL && scan_key_fits (&conn->client->peer->key, &part->scan->filter))
+      /* A link is no client. */
+      if (conn != NULL && !conn->client->is_link && scan_fits (conn->client, &part->scan->filter))
         scan_copy_conn (part, conn);
     }
   if (part->next < n_slots)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "detour-auth-request.h"
+#include "detour-net-set.h"
 #include "detour-server.h"
 
 G_BEGIN_DECLS
@@ -20,27 +21,46 @@ typedef struct {
   gint64 login_us; /* monotonic */
   guint64 rx_packets, rx_bytes;
   guint64 tx_packets, tx_bytes;
-  guint64 dropped_packets;
+  guint64 dropped_packets, dropped_long;
   gsize waiting_bytes;
+  gint64 seen_us; /* monotonic: when it was copied, to some 50 µs */
+  gint64 idle_us; /* since the client sent anything; -1: not known, or not asked for */
+  /* Of the last second or so, by detour_client_rates_fill(): packets and bytes a second. */
+  guint64 rx_packet_rate, rx_rate;
+  guint64 tx_packet_rate, tx_rate;
+  DetourClientKind kind;
   const char *label;          /* NULL: none; lives as long as the scan */
-  const char *class_;         /* by admission; likewise */
+  const char *class_;         /* in force, or by admission where there is no such class; likewise */
+  DetourTenant *tenant;       /* referenced as long as the scan; NULL: of none */
   const char *listener;       /* "transport/https"; static */
+  const char *way;            /* of detour_channel_stack_way(); static */
+  const char *tls;            /* version of TLS; NULL: none; lives as long as the scan */
   DetourAuthRequest *request; /* of a page: as at the login, as far as the connection still knows
                                  it; else NULL */
+  guint health : 4;           /* of DetourHealth: why its user is told something */
   guint is_home : 1;
   guint is_mesh : 1;
   guint is_watcher : 1;
   guint is_prober : 1;
   guint is_blocked : 1;
+  guint is_suspect : 1;    /* what it is sent disappears */
+  guint was_slowed : 1;    /* had to wait for its receive rate */
+  guint is_over_quota : 1; /* and that is so low because a quota is used up */
 } DetourScanRow;
 
-/* Which connections to copy: those whose key begins so; NULL: all. */
+/* Which connections to copy; NULL: all. */
 typedef struct {
-  DetourKey key;
-  guint n_digits; /* hex digits that count, 0 to 64 */
+  DetourKey key;                /* theirs begins so */
+  guint n_digits;               /* hex digits that count, 0 to 64 */
+  const DetourNetSet *networks; /* they come from one of these; NULL: from anywhere. To live until
+                                   the scan is done */
+  gboolean wants_idle;          /* costs a call of the kernel for each */
 } DetourScanFilter;
 
-/* Main thread, like all functions here. */
+/* Whether @key begins as @filter says. Pure. */
+gboolean detour_scan_key_fits (const DetourKey *key, const DetourScanFilter *filter);
+
+/* Main thread, like all functions here that are not marked. */
 typedef struct _DetourScan DetourScan;
 
 /* From the main loop. @scan is handed over. */

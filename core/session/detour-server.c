@@ -4,8 +4,10 @@
 
 #include "detour-server-private.h"
 
-#include "detour-worker-limits.h"
+#include "detour-address.h"
+#include "detour-events.h"
 #include "detour-recheck.h"
+#include "detour-worker-limits.h"
 
 #define WORKERS_AUTO_MAX 4u
 #define HTTPS_PORT       443u
@@ -89,7 +91,8 @@ server_close_listener (DetourServer *self, guint index)
 {
   DetourListener *listener = g_ptr_array_steal_index (self->listeners, index);
 
-  detour_handshake_pool_remove_listener (self->pool, listener);
+  if (!listener->is_paused)
+    detour_server_unwatch (self, listener);
   detour_listener_close (listener);
   detour_listener_unref (listener);
   server_note_https_port (self);
@@ -127,14 +130,17 @@ server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings
 {
   DetourServer *self = data;
   DetourListener *listener = detour_listener_new (detour_instance_id (instance), settings, spec,
-                                                  &self->socket_options, error);
+                                                  &self->socket_options, self->inherited, error);
   g_autofree char *addresses = NULL;
 
   if (listener == NULL)
     return FALSE;
   g_ptr_array_add (self->listeners, listener);
   server_note_https_port (self);
-  detour_handshake_pool_add_listener (self->pool, listener);
+  if (self->stays_out && (listener->flags & DETOUR_LISTENER_ADMIN) == 0)
+    detour_listener_pause (listener);
+  else
+    detour_server_watch (self, listener);
   detour_instance_hold (instance, DETOUR_HOLD_FOR_RUN, server_release_listener, self,
                         detour_listener_ref (listener));
   addresses = detour_listener_dup_addresses (listener);
@@ -142,18 +148,13 @@ server_listen_for (gpointer data, DetourInstance *instance, const DetourSettings
     detour_host_set_summary (instance, "%s; %s", addresses, spec->note);
   else
     detour_host_set_summary (instance, "%s", addresses);
+  if (listener->is_paused)
+    return TRUE;
   g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "listening",
                     DETOUR_LOG_LISTENER, listener->instance, "MESSAGE", "%s: listening on %s (%s)",
                     listener->instance, addresses, listener->protocol);
   server_warn_of_absent (listener);
   return TRUE;
-}
-
-void
-detour_server_stop_listening (DetourServer *self)
-{
-  while (self->listeners->len > 0)
-    server_close_listener (self, self->listeners->len - 1);
 }
 
 /* The other hooks ------------------------------------------------------------------------------ */
@@ -168,6 +169,28 @@ server_auth_changed (gpointer data, DetourInstance *instance)
     return;
   detour_handshake_pool_ask_again (self->pool);
   detour_recheck_all (self->recheck);
+}
+
+static void
+server_auth_rekeyed (gpointer data, const guint8 *before, const guint8 *after)
+{
+  DetourKey keys[2];
+
+  memcpy (&keys[0], before, DETOUR_KEY_SIZE);
+  memcpy (&keys[1], after, DETOUR_KEY_SIZE);
+  detour_server_follow_ban (data, &keys[0], &keys[1]);
+}
+
+static void
+server_certs_changed (gpointer data)
+{
+  DetourServer *self = data;
+
+  if (self->is_stopped)
+    return;
+  detour_handshake_pool_certs_changed (self->pool);
+  if (self->observer != NULL)
+    self->observer (self->observer_user);
 }
 
 static void
@@ -186,7 +209,8 @@ server_apply_admission (gpointer data, DetourSettings *settings)
   DetourAdmissionOptions options;
 
   detour_settings_fill (settings, &options);
-  detour_admission_apply (self->admission, settings);
+  detour_admission_apply (self->admission, settings,
+                          self->config != NULL ? self->config->tenants : NULL);
   detour_handshake_pool_set_refuse_hold (self->pool, options.refuse_hold_us);
   detour_handshake_pool_ask_again (self->pool);
   detour_recheck_apply (self->recheck);
@@ -239,39 +263,25 @@ server_tells_trouble (gpointer user, const char *id)
 }
 
 static void
-server_close_client (gpointer user, DetourHandle handle)
+server_allow_client (gpointer user, DetourHandle handle, DetourVerdict *verdict)
 {
-  detour_worker_close (((DetourServer *) user)->workers[DETOUR_HANDLE_WORKER (handle)], handle,
-                       DETOUR_CLOSE_REVOKED);
+  detour_worker_set_verdict (((DetourServer *) user)->workers[DETOUR_HANDLE_WORKER (handle)],
+                             handle, verdict);
 }
 
 static void
-server_close_conn (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
-                   gpointer user)
+server_revoke (gpointer user, const DetourAuthRequest *request)
 {
-  if ((presence->flags & DETOUR_FRAME_PRESENT_MESH) == 0)
-    server_close_client (user, handle);
-}
-
-static void
-server_close_key (gpointer user, const DetourKey *key)
-{
-  DetourServer *self = user;
-
-  detour_registry_each_conn (self->registry, key, server_close_conn, self);
-}
-
-static void
-server_revoke_key (gpointer user, const DetourKey *key)
-{
-  detour_recheck_revoke (((DetourServer *) user)->recheck, key);
+  detour_recheck_revoke_in (((DetourServer *) user)->recheck, detour_auth_request_key (request),
+                            request->tenant != NULL ? request->tenant : "");
 }
 
 static const DetourAuthPort auth_port = {
   .verify = server_verify,
   .takes_part = server_takes_part,
   .tells_trouble = server_tells_trouble,
-  .revoke = server_revoke_key,
+  .revoke = server_revoke,
+  .dup_source = detour_server_dup_source,
 };
 
 static guint
@@ -305,21 +315,33 @@ static const DetourRecheckPort recheck_port = {
   .n_clients = server_n_clients,
   .scan = server_scan,
   .cancel = detour_scan_cancel,
-  .close = server_close_client,
-  .close_key = server_close_key,
+  .close = detour_server_close_client,
+  .allow = server_allow_client,
+  .close_key = detour_server_close_key,
+  .belongs = detour_server_belongs,
+  .has_tenants = detour_server_has_tenants,
   .settle = server_settle,
 };
 
 const DetourHostHooks detour_server_hooks = {
   .foreach_metric = detour_server_foreach_metric,
   .listen = server_listen_for,
+  .listens = detour_server_listens,
+  .serves_pages = detour_server_serves_pages,
+  .open_control = detour_server_open_control,
   .add_dialer = detour_server_add_dialer,
   .dial = detour_server_dial,
   .hang_up = detour_server_hang_up,
+  .link_stats = detour_server_link_stats,
+  .find_link = detour_server_find_link,
   .add_routes = detour_server_add_routes,
+  .certs_changed = server_certs_changed,
   .auth_changed = server_auth_changed,
+  .auth_rekeyed = server_auth_rekeyed,
+  .auth_revoked = detour_server_auth_revoked,
   .set_mesh_key = server_set_mesh_key,
   .apply_limits = server_apply_limits,
+  .apply_terms = detour_server_apply_terms,
   .apply_admission = server_apply_admission,
   .instance_changed = server_instance_changed,
 };
@@ -340,26 +362,59 @@ detour_server_set_observer (DetourServer *self, void (*func) (gpointer user), gp
 /* The registry's observer: called with its lock held, from any worker -------------------------- */
 
 static void
-server_on_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
-                  gpointer user)
+server_on_joined (const DetourSpace *space, const DetourPeer *peer, DetourHandle handle,
+                  const DetourPresence *presence, gpointer user)
 {
   DetourServer *self = user;
+  guint n = atomic_load_explicit (&peer->n_conns, memory_order_relaxed);
+  char address[DETOUR_ADDRESS_TEXT_MAX];
 
+  if (n > 1)
+    detour_events_note (DETOUR_EVENT_DUPLICATE, &peer->key,
+                        detour_address_format_bytes (presence->ip, presence->port, address), NULL,
+                        "its key has %u connections now", n);
+  /* Watchers are mesh connections, which are in the common space. */
+  if (!detour_registry_is_common (space))
+    return;
   for (guint i = 0; i < self->n_workers; i++)
     if (detour_worker_has_watchers (self->workers[i]))
       detour_worker_peer_present (self->workers[i], &peer->key, presence);
 }
 
 static void
-server_on_gone (const DetourPeer *peer, gpointer user)
+server_on_gone (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user)
 {
   DetourServer *self = user;
 
   for (guint i = 0; i < self->n_workers; i++)
-    detour_worker_peer_gone (self->workers[i], peer);
+    detour_worker_peer_gone (self->workers[i], space, peer, from);
+}
+
+static void
+server_on_contested (DetourHandle handle, bool is_contested, gpointer user)
+{
+  DetourServer *self = user;
+
+  detour_worker_set_health (self->workers[DETOUR_HANDLE_WORKER (handle)], handle,
+                            DETOUR_HEALTH_DUPLICATE, is_contested);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
+
+void
+detour_server_announce (DetourServer *self, const char *text)
+{
+  g_free (self->announcement);
+  self->announcement = g_strdup (text);
+  for (guint i = 0; i < self->n_workers; i++)
+    detour_worker_announce (self->workers[i], text);
+}
+
+const char *
+detour_server_announcement (const DetourServer *self)
+{
+  return self->announcement;
+}
 
 static guint
 server_count_workers (const DetourConfig *config)
@@ -373,7 +428,7 @@ static gboolean
 server_start_workers (DetourServer *self, const DetourConfig *config, const DetourServerKey *key,
                       GError **error)
 {
-  DetourRegistryObserver observer = { server_on_joined, server_on_gone, self };
+  DetourRegistryObserver observer = { server_on_joined, server_on_gone, server_on_contested, self };
   DetourWorkerLimits limits;
   guint n = server_count_workers (config);
 
@@ -393,7 +448,8 @@ server_start_workers (DetourServer *self, const DetourConfig *config, const Deto
   for (guint i = 0; i < n; i++)
     {
       self->workers[i] = detour_worker_new (i, self->rings, self->registry, self->addresses,
-                                            detour_server_key_public (key), &limits, error);
+                                            self->terms, detour_server_key_public (key), &limits,
+                                            error);
       if (self->workers[i] == NULL)
         return FALSE;
       self->n_workers++;
@@ -410,11 +466,16 @@ detour_server_new (const DetourConfig *config, const DetourServerKey *key, GErro
 
   self->listeners = g_ptr_array_new ();
   self->addresses = detour_address_counts_new ();
+  self->terms = detour_terms_table_new ();
+  self->budgets = detour_budgets_new (&detour_server_budgets_port, self);
+  self->tenants = detour_tenant_table_new ();
   self->routes = detour_http_routes_new ();
   self->dialers = detour_dialers_new (detour_server_key_public (key),
                                       detour_server_key_private (key));
+  detour_dialers_set_join (self->dialers, detour_server_join_link, self);
   self->admission = detour_admission_new (&auth_port, self);
   self->recheck = detour_recheck_new (self->admission, &recheck_port, self);
+  detour_server_init_bans (self);
   server_read_socket_options (&config->options.limits, &self->socket_options);
   detour_handshake_limits_read (&config->options.limits, &limits);
 
@@ -424,6 +485,8 @@ detour_server_new (const DetourConfig *config, const DetourServerKey *key, GErro
         .routes = self->routes,
         .admission = self->admission,
         .addresses = self->addresses,
+        .terms = self->terms,
+        .tenants = self->tenants,
         .workers = self->workers,
         .n_workers = self->n_workers,
         .server_secret = detour_server_key_private (key),
@@ -444,10 +507,15 @@ detour_server_new (const DetourConfig *config, const DetourServerKey *key, GErro
 void
 detour_server_stop (DetourServer *self)
 {
+  detour_admission_close_store (self->admission);
   detour_recheck_stop (self->recheck);
+  detour_server_stop_bans (self);
+  detour_server_stop_drain (self);
+  detour_server_clear_links (self);
   if (self->pool != NULL)
     {
-      detour_server_stop_listening (self);
+      while (self->listeners->len > 0)
+        server_close_listener (self, self->listeners->len - 1);
       g_clear_pointer (&self->pool, detour_handshake_pool_free);
     }
   for (guint i = 0; i < self->n_workers; i++)
@@ -462,17 +530,25 @@ detour_server_free (DetourServer *self)
 
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_join (self->workers[i]);
+  detour_budgets_free (self->budgets);
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_free (self->workers[i]);
   g_free (self->workers);
   g_clear_pointer (&self->rings, detour_worker_rings_free);
+  detour_tenant_table_free (self->tenants);
   g_clear_pointer (&self->registry, detour_registry_free);
   detour_admission_free (self->admission);
   detour_recheck_free (self->recheck);
+  detour_server_clear_bans (self);
   detour_http_routes_free (self->routes);
   detour_dialers_free (self->dialers);
   detour_address_counts_free (self->addresses);
+  detour_terms_table_free (self->terms);
+  g_clear_pointer (&self->config, detour_config_unref);
   g_ptr_array_unref (self->listeners);
+  g_clear_pointer (&self->inherited, detour_inherited_free);
+  g_clear_pointer (&self->stragglers, detour_stragglers_free);
+  g_free (self->announcement);
   g_free (self);
 }
 

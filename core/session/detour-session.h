@@ -14,6 +14,9 @@
 #include "detour-frame.h"
 #include "detour-relay.h"
 #include "detour-address-counts.h"
+#include "detour-link-tie.h"
+#include "detour-tenant.h"
+#include "detour-terms.h"
 #include "detour-verdict.h"
 
 G_BEGIN_DECLS
@@ -25,15 +28,23 @@ typedef struct {
   guint64 number;               /* for people: counts from 1 */
   const char *listener;         /* "transport/https"; interned */
   DetourAddressKey address_key; /* to be counted out when the connection ends */
-  GByteArray *sealed;  /* bytes of the record layer that the socket did not take yet; NULL: none */
-  GByteArray *input;   /* plain bytes behind the login; NULL: none */
-  gboolean owes_reply; /* the channel has bytes of its own to send */
+  GByteArray *sealed;   /* bytes of the record layer that the socket did not take yet; NULL: none */
+  GByteArray *input;    /* plain bytes behind the login; NULL: none */
+  gboolean owes_reply;  /* the channel has bytes of its own to send */
+  gint64 keep_alive_us; /* when the next one is due; 0: a whole time from now */
+  gboolean was_slowed;  /* had to wait for its receive rate, which the log knows */
 
   /* Of the key that logged in over it. */
   DetourKey key;
   DetourPresence presence;
   gboolean is_mesh;
+  DetourClientTraits traits;
   DetourVerdict *verdict;   /* by which it was let in; NULL: admission was not asked */
+  DetourTenantVisit *visit; /* NULL: it is of no tenant */
+  DetourTerms *terms;       /* on which it uses the relay, and where it counts; NULL: those of
+                               [limits] */
+  DetourLinkTie *link;      /* NULL: a client's; else this relay is the client */
+  GArray *keys;             /* of a link: DetourKey, that are behind it; NULL: none are known */
   DetourClientState client; /* its `output` begins with ServerInfo after a login */
 } DetourSession;
 

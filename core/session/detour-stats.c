@@ -151,6 +151,22 @@ stats_n_descriptors_left (const DetourStatsParts *parts)
 }
 
 static guint64
+stats_n_descriptors_max (const DetourStatsParts *parts)
+{
+  return detour_descriptors_max ();
+}
+
+static guint64
+stats_n_watchers (const DetourStatsParts *parts)
+{
+  guint64 n = 0;
+
+  for (guint i = 0; i < parts->n_workers; i++)
+    n += detour_worker_n_watchers (parts->workers[i]);
+  return n;
+}
+
+static guint64
 stats_n_workers (const DetourStatsParts *parts)
 {
   return parts->n_workers;
@@ -160,6 +176,28 @@ static guint64
 stats_n_listeners (const DetourStatsParts *parts)
 {
   return parts->n_listeners;
+}
+
+/* All 0 where nothing is forwarded. */
+static void
+stats_each_forwarded (const DetourStatsParts *parts, DetourMetricFunc func, gpointer user)
+{
+  const DetourForwarder *forwarder = parts->pool != NULL
+                                       ? detour_handshake_pool_forwarder (parts->pool)
+                                       : NULL;
+  DetourMetric metric = { .name = "forwarded_connections",
+                          .help = "connections that are forwarded to other servers now",
+                          .type = DETOUR_METRIC_GAUGE };
+  static const DetourForwarderCounters none;
+  gconstpointer counters[1];
+
+  counters[0] = forwarder != NULL ? detour_forwarder_counters (forwarder) : &none;
+  metric.value = forwarder != NULL ? detour_forwarder_count (forwarder) : 0;
+  detour_metric_each (detour_forwarder_metrics, counters, G_N_ELEMENTS (counters), func, user);
+  counters[0] = forwarder != NULL ? detour_forwarder_tunnel_counters (forwarder) : &none;
+  detour_metric_each (detour_forwarder_tunnel_metrics, counters, G_N_ELEMENTS (counters), func,
+                      user);
+  func (&metric, user);
 }
 
 static const struct {
@@ -174,6 +212,8 @@ static const struct {
   { "connections_unregistered_bytes", "bytes that connections before their login hold",
     stats_n_bytes },
   { "descriptors_left", "descriptors that the process may still open", stats_n_descriptors_left },
+  { "descriptors_max", "descriptors that the process may have", stats_n_descriptors_max },
+  { "watchers", "mesh connections that are told who comes and goes", stats_n_watchers },
   { "workers", "threads that carry clients", stats_n_workers },
   { "listeners", "listeners of transports and services", stats_n_listeners },
 };
@@ -187,6 +227,7 @@ detour_stats_each (const DetourStatsParts *parts, DetourMetricFunc func, gpointe
   stats_each_counter (detour_worker_metrics, stats_workers (parts), func, user);
   stats_each_counter (detour_handshake_metrics, stats_handshakes (parts), func, user);
   detour_metric_each (detour_admission_metrics, admission, G_N_ELEMENTS (admission), func, user);
+  stats_each_forwarded (parts, func, user);
   for (guint i = 0; parts->pool != NULL && i < G_N_ELEMENTS (gauges); i++)
     {
       const DetourMetric metric = {

@@ -16,8 +16,7 @@ enum {
 typedef struct {
   DetourKeyLruEntry base;
   guint64 hash; /* of the request */
-  gint64 at_us;
-  gint64 until_us;
+  DetourVerdictTerms terms;
   guint64 generation; /* of the cache when it came */
   DetourVerdict *verdict;
 } Entry;
@@ -53,27 +52,58 @@ detour_verdict_cache_free (DetourVerdictCache *self)
   g_free (self);
 }
 
-void
-detour_verdict_cache_put (DetourVerdictCache *self, const DetourAuthRequest *request,
-                          DetourVerdict *verdict, gint64 now_us, gint64 until_us)
+static void
+verdict_cache_add (DetourVerdictCache *self, const DetourKey *key, guint64 hash,
+                   DetourVerdict *verdict, const DetourVerdictTerms *terms)
 {
-  gboolean allows = verdict->result == DETOUR_AUTH_ALLOW;
-  Entry *entry;
+  Entry *entry = g_new0 (Entry, 1);
 
-  g_assert (verdict->result != DETOUR_AUTH_UNAVAILABLE);
-  if (!allows && until_us <= now_us)
-    {
-      detour_key_lru_remove (self->entries, detour_auth_request_key (request));
-      return;
-    }
-  entry = g_new0 (Entry, 1);
-  entry->base.key = *detour_auth_request_key (request);
-  entry->hash = detour_auth_request_hash (request);
-  entry->at_us = now_us;
-  entry->until_us = until_us;
+  entry->base.key = *key;
+  entry->hash = hash;
+  entry->terms = *terms;
   entry->generation = self->generation;
   entry->verdict = detour_verdict_ref (verdict);
-  detour_key_lru_add (self->entries, entry, allows ? GROUP_ALLOWED : GROUP_DENIED);
+  detour_key_lru_add (self->entries, entry,
+                      verdict->result == DETOUR_AUTH_ALLOW ? GROUP_ALLOWED : GROUP_DENIED);
+}
+
+static DetourVerdictCacheChange
+verdict_cache_judge (const Entry *before, const DetourVerdict *verdict)
+{
+  gboolean was_allowed = before != NULL && before->verdict->result == DETOUR_AUTH_ALLOW;
+
+  if (verdict->result != DETOUR_AUTH_ALLOW)
+    return was_allowed ? DETOUR_VERDICT_CACHE_REVOKED : DETOUR_VERDICT_CACHE_DENIED;
+  return was_allowed && g_strcmp0 (before->verdict->label, verdict->label) == 0
+              && g_strcmp0 (before->verdict->class_, verdict->class_) == 0
+           ? DETOUR_VERDICT_CACHE_CONFIRMED
+           : DETOUR_VERDICT_CACHE_ALLOWED;
+}
+
+DetourVerdictCacheChange
+detour_verdict_cache_put (DetourVerdictCache *self, const DetourAuthRequest *request,
+                          DetourVerdict *verdict, const DetourVerdictTerms *terms)
+{
+  const DetourKey *key = detour_auth_request_key (request);
+  DetourVerdictCacheChange change = verdict_cache_judge (detour_key_lru_peek (self->entries, key),
+                                                         verdict);
+
+  g_assert (verdict->result != DETOUR_AUTH_UNAVAILABLE);
+  if (verdict->result == DETOUR_AUTH_ALLOW || terms->until_us > terms->at_us)
+    verdict_cache_add (self, key, detour_auth_request_hash (request), verdict, terms);
+  else
+    detour_key_lru_remove (self->entries, key);
+  return change;
+}
+
+void
+detour_verdict_cache_restore (DetourVerdictCache *self, const DetourKey *key,
+                              const DetourAuthRequest *request, DetourVerdict *verdict,
+                              const DetourVerdictTerms *terms)
+{
+  g_assert (request != NULL || terms->until_us <= terms->at_us);
+  verdict_cache_add (self, key, request != NULL ? detour_auth_request_hash (request) : 0, verdict,
+                     terms);
 }
 
 DetourVerdict *
@@ -83,7 +113,7 @@ detour_verdict_cache_find (DetourVerdictCache *self, const DetourAuthRequest *re
   const Entry *entry = detour_key_lru_use (self->entries, detour_auth_request_key (request));
 
   if (entry == NULL || entry->hash != detour_auth_request_hash (request)
-      || entry->generation != self->generation || now_us >= entry->until_us)
+      || entry->generation != self->generation || now_us >= entry->terms.until_us)
     return NULL;
   return entry->verdict;
 }
@@ -93,9 +123,57 @@ detour_verdict_cache_find_allowed (DetourVerdictCache *self, const DetourKey *ke
 {
   const Entry *entry = detour_key_lru_use (self->entries, key);
 
-  if (entry == NULL || entry->verdict->result != DETOUR_AUTH_ALLOW || entry->at_us < since_us)
+  if (entry == NULL || entry->verdict->result != DETOUR_AUTH_ALLOW || entry->terms.at_us < since_us)
     return NULL;
   return entry->verdict;
+}
+
+gboolean
+detour_verdict_cache_has (const DetourVerdictCache *self, const DetourKey *key)
+{
+  return detour_key_lru_peek (self->entries, key) != NULL;
+}
+
+gboolean
+detour_verdict_cache_drop (DetourVerdictCache *self, const DetourKey *key)
+{
+  const Entry *entry = detour_key_lru_peek (self->entries, key);
+  gboolean was_allowed = entry != NULL && entry->verdict->result == DETOUR_AUTH_ALLOW;
+
+  detour_key_lru_remove (self->entries, key);
+  return was_allowed;
+}
+
+void
+detour_verdict_cache_drop_all (DetourVerdictCache *self)
+{
+  for (guint i = 0; i < N_GROUPS; i++)
+    detour_key_lru_clear_group (self->entries, i);
+}
+
+typedef struct {
+  const DetourVerdictCache *cache;
+  DetourVerdictCacheFunc func;
+  gpointer data;
+} Each;
+
+static void
+verdict_cache_on_entry (gconstpointer data, gpointer user)
+{
+  const Entry *entry = data;
+  const Each *each = user;
+
+  each->func (&entry->base.key, entry->verdict, &entry->terms,
+              entry->generation == each->cache->generation, each->data);
+}
+
+void
+detour_verdict_cache_each_allowed (const DetourVerdictCache *self, DetourVerdictCacheFunc func,
+                                   gpointer data)
+{
+  Each each = { self, func, data };
+
+  detour_key_lru_each (self->entries, GROUP_ALLOWED, verdict_cache_on_entry, &each);
 }
 
 void

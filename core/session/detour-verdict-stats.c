@@ -1,15 +1,13 @@
-/* detour-verdict-stats.c: numbers of the verdicts on clients, and the last ones on each key.
+/* detour-verdict-stats.c: numbers of the verdicts on clients; each is an event.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
 #include "detour-verdict-stats.h"
 
+#include "detour-events.h"
 #include "detour-log-limit.h"
 
-#define LOG_KEYS_MAX 8192u
-
 struct _DetourVerdictStats {
-  DetourVerdictLog *log;
   DetourAdmissionStats stats;
   DetourLogLimit dry_runs;
 };
@@ -19,7 +17,6 @@ detour_verdict_stats_new (gint64 now_us)
 {
   DetourVerdictStats *self = g_new0 (DetourVerdictStats, 1);
 
-  self->log = detour_verdict_log_new (LOG_KEYS_MAX);
   detour_log_limit_init (&self->dry_runs, now_us);
   return self;
 }
@@ -27,7 +24,6 @@ detour_verdict_stats_new (gint64 now_us)
 void
 detour_verdict_stats_free (DetourVerdictStats *self)
 {
-  detour_verdict_log_free (self->log);
   g_free (self);
 }
 
@@ -101,6 +97,34 @@ verdict_stats_let_in (DetourVerdictStats *self, const DetourAuthRequest *request
   return detour_verdict_new (&fields);
 }
 
+/* That a client may stay is nothing new, and all are asked about again and again. */
+static gboolean
+verdict_stats_only_confirms (const DetourVerdict *verdict)
+{
+  return verdict->result == DETOUR_AUTH_ALLOW && verdict->flags == DETOUR_VERDICT_RECHECK;
+}
+
+static void
+verdict_stats_note_event (const DetourAuthRequest *request, const DetourVerdict *verdict)
+{
+  gboolean allows = verdict->result == DETOUR_AUTH_ALLOW;
+
+  detour_events_add (&(DetourEvent) {
+      .kind = allows ? DETOUR_EVENT_ADMITTED : DETOUR_EVENT_REFUSED,
+      .key = detour_auth_request_key (request),
+      .address = request->address,
+      .source = verdict->instance,
+      .label = verdict->label,
+      .class_ = verdict->class_,
+      .tenant = request->tenant,
+      .text = verdict->reason,
+      .result = (guint8) verdict->result,
+      .flags = (guint8) verdict->flags,
+      .minor = DETOUR_VERDICT_CACHED,
+      .is_quiet = verdict_stats_only_confirms (verdict),
+  });
+}
+
 DetourVerdict *
 detour_verdict_stats_note (DetourVerdictStats *self, const DetourAuthRequest *request,
                            DetourVerdict *verdict, guint n, gboolean dry_run, gint64 now_us)
@@ -110,7 +134,7 @@ detour_verdict_stats_note (DetourVerdictStats *self, const DetourAuthRequest *re
       noted = detour_verdict_add_flags (verdict, lets_in ? DETOUR_VERDICT_DRY_RUN : 0);
   DetourVerdict *done;
 
-  detour_verdict_log_add (self->log, request, noted, g_get_real_time ());
+  verdict_stats_note_event (request, noted);
   done = lets_in ? verdict_stats_let_in (self, request, noted, n, now_us)
                  : detour_verdict_ref (noted);
   verdict_stats_count (self, done, n);
@@ -121,11 +145,4 @@ const DetourAdmissionStats *
 detour_verdict_stats_counts (const DetourVerdictStats *self)
 {
   return &self->stats;
-}
-
-guint
-detour_verdict_stats_why (const DetourVerdictStats *self, const DetourKey *key,
-                          DetourVerdictRecordFunc func, gpointer data)
-{
-  return detour_verdict_log_each (self->log, key, func, data);
 }

@@ -1,11 +1,12 @@
-/* detour-verdict-stats.h: numbers of the verdicts on clients, and the last ones on each key.
+/* detour-verdict-stats.h: numbers of the verdicts on clients; each is an event.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 #include <glib.h>
 
+#include "detour-auth-request.h"
 #include "detour-metric.h"
-#include "detour-verdict-log.h"
+#include "detour-verdict.h"
 
 G_BEGIN_DECLS
 
@@ -41,7 +42,7 @@ void detour_verdict_stats_share (DetourVerdictStats *self);
  * @verdict: of the chain
  * @n: clients it is for
  *
- * Counts it and keeps it for `why`. In a dry run a refusal becomes a line of the log and ALLOW.
+ * Counts it and notes it as an event. In a dry run a refusal becomes a line of the log and ALLOW.
  *
  * Returns: (transfer full): what is to be done.
  */
@@ -50,7 +51,5 @@ DetourVerdict *detour_verdict_stats_note (DetourVerdictStats *self,
                                           guint n, gboolean dry_run, gint64 now_us);
 
 const DetourAdmissionStats *detour_verdict_stats_counts (const DetourVerdictStats *self);
-guint detour_verdict_stats_why (const DetourVerdictStats *self, const DetourKey *key,
-                                DetourVerdictRecordFunc func, gpointer data);
 
 G_END_DECLS

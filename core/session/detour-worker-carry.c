@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "detour-channel-table.h"
 #include "detour-worker-private.h"
 
 /* A client that was taken over, and the keys that it was sent packets by. */
@@ -62,6 +63,12 @@ worker_carry_note_key (const DetourPeer *peer, DetourHandle handle, const Detour
 }
 
 static void
+worker_carry_note_remote (const DetourPeer *peer, gpointer user)
+{
+  worker_carry_note_key (peer, DETOUR_HANDLE_NONE, NULL, user);
+}
+
+static void
 worker_carry_on_freeze (DetourLoop *loop, gpointer data)
 {
   DetourWorker *self = detour_loop_user (loop);
@@ -69,7 +76,8 @@ worker_carry_on_freeze (DetourLoop *loop, gpointer data)
   self->carry.is_frozen = TRUE;
   g_clear_pointer (&self->carry.keys, g_hash_table_unref);
   self->carry.keys = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
-  detour_registry_each_key (self->registry, worker_carry_note_key, self->carry.keys);
+  detour_registry_each_key_of_all (self->registry, worker_carry_note_key, self->carry.keys);
+  detour_registry_each_remote (self->registry, worker_carry_note_remote, self->carry.keys);
   for (guint i = 0; i < self->conns->len; i++)
     {
       DetourConn *conn = g_ptr_array_index (self->conns, i);
@@ -107,7 +115,7 @@ worker_carry_on_thaw (DetourLoop *loop, gpointer data)
     {
       const DetourKey *key = &g_array_index (self->carry.gone, DetourKey, i);
 
-      if (detour_registry_find (self->registry, key) == NULL)
+      if (detour_registry_find (detour_registry_common (self->registry), key) == NULL)
         detour_worker_tell_watchers_gone (self, key);
     }
   g_array_set_size (self->carry.gone, 0);
@@ -141,6 +149,51 @@ detour_worker_thaw (DetourWorker *self)
   detour_loop_post (self->shared.loop, worker_carry_on_thaw, NULL);
 }
 
+static void
+worker_carry_sample_conn (const DetourConn *conn, DetourWorkerSample *sample)
+{
+  g_autofree char *names = NULL;
+  GBytes *saved;
+
+  if (!detour_channel_is_saved (&conn->channel))
+    {
+      sample->n_lost++;
+      return;
+    }
+  if (!conn->client->is_link)
+    sample->n_kept++;
+  names = detour_channel_dup_names (&conn->channel);
+  if (g_hash_table_contains (sample->seen, names))
+    return;
+  g_hash_table_add (sample->seen, g_steal_pointer (&names));
+  saved = detour_channel_save (&conn->channel);
+  if (saved == NULL)
+    return;
+  detour_record_put (sample->out, sample->tag, g_bytes_get_data (saved, NULL),
+                     g_bytes_get_size (saved));
+  g_bytes_unref (saved);
+}
+
+static void
+worker_carry_on_sample (DetourLoop *loop, gpointer data)
+{
+  DetourWorker *self = detour_loop_user (loop);
+
+  for (guint i = 0; i < self->conns->len; i++)
+    {
+      const DetourConn *conn = g_ptr_array_index (self->conns, i);
+
+      if (conn != NULL)
+        worker_carry_sample_conn (conn, data);
+    }
+}
+
+void
+detour_worker_sample (DetourWorker *self, DetourWorkerSample *sample)
+{
+  detour_loop_call (self->shared.loop, worker_carry_on_sample, sample);
+}
+
 static DetourSession *
 worker_carry_detach_conn (DetourWorker *self, DetourConn *conn)
 {
@@ -150,7 +203,15 @@ worker_carry_detach_conn (DetourWorker *self, DetourConn *conn)
   session->key = client->peer->key;
   session->presence = client->presence;
   session->is_mesh = client->is_mesh;
+  session->traits = (DetourClientTraits) {
+    .kind = (DetourClientKind) client->kind,
+    .takes_extra = client->takes_extra,
+    .ends_on_long = client->ends_on_long,
+  };
   session->verdict = g_steal_pointer (&client->verdict);
+  if (client->is_link)
+    detour_worker_detach_link (self, conn, session);
+  detour_worker_untie (conn, session);
   detour_worker_forget_conn (self, conn);
   detour_relay_detach (self->shared.relay, client, self->carry.keys, &session->client);
   detour_conn_detach (&self->shared, conn, session);

@@ -20,8 +20,4 @@ G_BEGIN_DECLS
 gboolean detour_worker_limits_read (DetourWorkerLimits *self, const DetourSettings *settings,
                                     const DetourLimits *limits, guint n_workers, GError **error);
 
-/* Bytes that may wait in the queues of all workers, where the configuration has @configured, which
- * may be DETOUR_CONFIG_AUTOMATIC; 0: no limit. */
-guint64 detour_worker_limits_queue_memory (guint64 configured);
-
 G_END_DECLS

@@ -12,10 +12,17 @@ detour_worker_add_watcher (DetourWorker *self, DetourClient *client)
   __atomic_store_n (&self->n_watchers, self->watchers->len, __ATOMIC_SEQ_CST);
 }
 
+guint
+detour_worker_n_watchers (const DetourWorker *self)
+{
+  return __atomic_load_n (&self->n_watchers, __ATOMIC_RELAXED);
+}
+
 typedef struct {
   guint64 id; /* of a peer that is gone; unused for one that is present */
   DetourKey key;
   DetourPresence presence;
+  gboolean tells_clients, tells_watchers;
 } PeerMessage;
 
 static void
@@ -43,13 +50,16 @@ worker_peers_on_peer_gone (DetourLoop *loop, gpointer data)
 
   if (self->carry.is_frozen)
     {
-      g_array_append_val (self->carry.gone, message->key);
+      if (message->tells_watchers)
+        g_array_append_val (self->carry.gone, message->key);
       return;
     }
   /* Its last packets were published before this was posted. */
   detour_worker_rings_receive (self->rings, self->index, self->shared.relay);
-  detour_relay_peer_gone (self->shared.relay, message->id, &message->key);
-  detour_worker_tell_watchers_gone (self, &message->key);
+  if (message->tells_clients)
+    detour_relay_peer_gone (self->shared.relay, message->id, &message->key);
+  if (message->tells_watchers)
+    detour_worker_tell_watchers_gone (self, &message->key);
 }
 
 static void
@@ -64,12 +74,16 @@ worker_peers_on_peer_present (DetourLoop *loop, gpointer data)
 }
 
 void
-detour_worker_peer_gone (DetourWorker *self, const DetourPeer *peer)
+detour_worker_peer_gone (DetourWorker *self, const DetourSpace *space, const DetourPeer *peer,
+                         guint from)
 {
   PeerMessage *message = g_new0 (PeerMessage, 1);
 
   message->id = peer->id;
   message->key = peer->key;
+  message->tells_clients = (from & DETOUR_GONE_FROM_REGION) != 0;
+  message->tells_watchers = (from & DETOUR_GONE_FROM_HERE) != 0
+                         && detour_registry_is_common (space);
   detour_loop_post (self->shared.loop, worker_peers_on_peer_gone, message);
 }
 
@@ -116,7 +130,7 @@ detour_worker_watch (gpointer user, DetourClient *client)
 
   if (!client->is_watcher)
     detour_worker_add_watcher (self, client);
-  detour_registry_each_key (self->registry, worker_peers_flood_one, &context);
+  detour_registry_each_key (client->space, worker_peers_flood_one, &context);
 }
 
 typedef struct {

@@ -18,6 +18,13 @@ typedef struct {
   GHashTable *keys;   /* of all peers by id */
 } DetourWorkerCarry;
 
+typedef struct {
+  gboolean is_active;
+  DetourDrainPlan plan;
+  guint next;          /* slot that is looked at next */
+  gboolean is_passing; /* goes through its connections, some at a time */
+} DetourWorkerDrain;
+
 struct _DetourWorker {
   DetourConnShared shared;
   guint index;
@@ -28,14 +35,19 @@ struct _DetourWorker {
   guint32 generation;
   GPtrArray *watchers; /* mesh connections that are told of all who come and go */
   guint n_watchers;    /* their number; written here, read by everyone */
+  GPtrArray *links;    /* of DetourConn: to other relays */
+  guint n_links;       /* those on their way to it included; atomic */
   guint n_conns;       /* those on their way to it included; atomic */
   gboolean is_stopping;
+  gboolean is_collecting; /* goes through its connections, some at a time */
   DetourWorkerCarry carry;
+  DetourWorkerDrain drain;
   gsize peak_bytes; /* kept for clients, since memory was given back */
 
   DetourWorkerRings *rings;
   DetourRegistry *registry;
   DetourAddressCounts *addresses;
+  DetourTermsTable *terms;
 };
 
 /* Returns: (nullable): NULL when the slot is free; slots are numbered from 0. */
@@ -50,6 +62,18 @@ void detour_worker_flush (DetourWorker *self);
  * destinations and that of replies may still name it. */
 void detour_worker_forget_conn (DetourWorker *self, DetourConn *conn);
 
+/* In detour-worker-tell.c: of a connection that is about to end. */
+void detour_worker_tell_end (DetourWorker *self, DetourConn *conn, DetourClose reason);
+
+/* In detour-worker-links.c. */
+/* The rest of taking over @session, which is a link's, once its connection is watched. */
+void detour_worker_join_link (DetourWorker *self, DetourConn *conn, DetourSession *session,
+                              DetourHandle handle);
+void detour_worker_forget_link (DetourWorker *self, DetourConn *conn);
+void detour_worker_close_link (DetourWorker *self, DetourConn *conn, DetourClose reason);
+/* Before it is taken apart. */
+void detour_worker_detach_link (DetourWorker *self, DetourConn *conn, DetourSession *session);
+
 /* In detour-worker-peers.c. */
 void detour_worker_add_watcher (DetourWorker *self, DetourClient *client);
 void detour_worker_tell_watchers_gone (DetourWorker *self, const DetourKey *key);
@@ -58,11 +82,32 @@ void detour_worker_watch (gpointer user, DetourClient *client);
 void detour_worker_sender_left (gpointer user, DetourHandle handle, guint64 sender_id,
                                 const DetourKey *sender);
 
+/* In detour-worker-terms.c. */
+/* Takes the terms that go with the verdict of @conn and with the tenant of those it has. */
+void detour_worker_choose_terms (DetourWorker *self, DetourConn *conn);
+/* Closes @conn if its terms say so. */
+void detour_worker_judge_terms (DetourWorker *self, DetourConn *conn);
+/* Rates follow from limits and terms. */
+void detour_worker_limits_changed (DetourWorker *self);
+/* What the client has sent since the last time goes to the accounts of its terms. */
+void detour_worker_charge (DetourConn *conn);
+/* NULL: of none. */
+const char *detour_worker_tenant_name (const DetourConn *conn);
+/* Before it joins: takes tenant and terms out of @session; and gives them back when it moves on. */
+void detour_worker_tie (DetourConn *conn, DetourSession *session);
+void detour_worker_untie (DetourConn *conn, DetourSession *session);
+/* The connection ends: it does not count any more. */
+void detour_worker_drop_terms (DetourConn *conn);
+
 /* In detour-worker-carry.c. */
 void detour_worker_carry_init (DetourWorkerCarry *self);
 void detour_worker_carry_clear (DetourWorkerCarry *self);
 /* A client was taken over that has had packets of @contacts, of DetourKey, which is handed over.
  * While the worker is frozen, those may still have to be taken over themselves. */
 void detour_worker_resolve (DetourWorker *self, DetourClient *client, GArray *contacts);
+
+/* Counts the round, and of some how long it took, from the moment the worker woke, without what is
+ * put off to its end. */
+void detour_worker_count_round (DetourWorker *self, DetourLoop *loop);
 
 G_END_DECLS

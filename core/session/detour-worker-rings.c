@@ -101,36 +101,71 @@ worker_rings_publish (DetourWorkerRings *self, guint index, guint receiver)
   worker_rings_wake (self, index, receiver);
 }
 
-DetourForward
-detour_worker_rings_send (DetourWorkerRings *self, guint index, DetourHandle handle,
-                          guint64 sender_id, const DetourKey *sender, const guint8 *packet,
-                          gsize len)
+/* Room for a head of a frame and @len bytes more behind it, which are published with the round.
+ * NULL: there is none. */
+static inline guint8 *
+worker_rings_reserve (DetourWorkerRings *self, guint index, DetourHandle handle, guint64 sender_id,
+                      gsize len)
 {
   Side *side = &self->sides[index];
   guint receiver = DETOUR_HANDLE_WORKER (handle);
   gsize size = sizeof (RingHead) + DETOUR_FRAME_RECV_HEAD_SIZE + len;
-  RingHead *head;
-  guint8 *frame;
+  RingHead *head = detour_ring_reserve (side->to[receiver], size);
 
-  if (receiver >= self->n)
-    return DETOUR_FORWARD_NOWHERE;
-  head = detour_ring_reserve (side->to[receiver], size);
   if (head == NULL)
     {
       worker_rings_publish (self, index, receiver);
       detour_ring_want_room (side->to[receiver]);
       head = detour_ring_reserve (side->to[receiver], size);
       if (head == NULL)
-        return DETOUR_FORWARD_FULL;
+        return NULL;
     }
-
   *head = (RingHead) { handle, sender_id };
-  frame = (guint8 *) (head + 1);
+  side->unpublished[receiver] += size;
+  return (guint8 *) (head + 1);
+}
+
+static inline void
+worker_rings_written (DetourWorkerRings *self, guint index, guint receiver)
+{
+  if (self->sides[index].unpublished[receiver] >= RING_HOLD)
+    worker_rings_publish (self, index, receiver);
+}
+
+DetourForward
+detour_worker_rings_send (DetourWorkerRings *self, guint index, DetourHandle handle,
+                          guint64 sender_id, const DetourKey *sender, const guint8 *packet,
+                          gsize len)
+{
+  guint receiver = DETOUR_HANDLE_WORKER (handle);
+  guint8 *frame;
+
+  if (receiver >= self->n)
+    return DETOUR_FORWARD_NOWHERE;
+  frame = worker_rings_reserve (self, index, handle, sender_id, len);
+  if (frame == NULL)
+    return DETOUR_FORWARD_FULL;
   detour_frame_put_recv_head (frame, sender, (guint32) len);
   memcpy (frame + DETOUR_FRAME_RECV_HEAD_SIZE, packet, len);
-  side->unpublished[receiver] += size;
-  if (side->unpublished[receiver] >= RING_HOLD)
-    worker_rings_publish (self, index, receiver);
+  worker_rings_written (self, index, receiver);
+  return DETOUR_FORWARD_DONE;
+}
+
+DetourForward
+detour_worker_rings_pass_on (DetourWorkerRings *self, guint index, DetourHandle handle,
+                             const DetourKey *sender, const guint8 *payload, gsize len)
+{
+  guint receiver = DETOUR_HANDLE_WORKER (handle);
+  guint8 *frame;
+
+  if (receiver >= self->n)
+    return DETOUR_FORWARD_NOWHERE;
+  frame = worker_rings_reserve (self, index, handle, 0, len);
+  if (frame == NULL)
+    return DETOUR_FORWARD_FULL;
+  detour_frame_put_forward_head (frame, sender, (guint32) len);
+  memcpy (frame + DETOUR_FRAME_RECV_HEAD_SIZE, payload, len);
+  worker_rings_written (self, index, receiver);
   return DETOUR_FORWARD_DONE;
 }
 

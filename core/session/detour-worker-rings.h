@@ -32,6 +32,10 @@ DetourLoop *detour_worker_rings_loop (const DetourWorkerRings *self, guint index
 DetourForward detour_worker_rings_send (DetourWorkerRings *self, guint index, DetourHandle handle,
                                         guint64 sender_id, const DetourKey *sender,
                                         const guint8 *packet, gsize len);
+/* A packet for a link of another worker; copied. @payload: destination and packet. */
+DetourForward detour_worker_rings_pass_on (DetourWorkerRings *self, guint index,
+                                           DetourHandle handle, const DetourKey *sender,
+                                           const guint8 *payload, gsize len);
 /* The round is over: receivers get the packets that were sent. */
 void detour_worker_rings_publish (DetourWorkerRings *self, guint index);
 

@@ -8,7 +8,9 @@
 #include <malloc.h>
 #include <sys/epoll.h>
 
+#include "detour-address.h"
 #include "detour-contacts.h"
+#include "detour-events.h"
 #include "detour-log.h"
 #include "detour-slab.h"
 #include "detour-worker-private.h"
@@ -20,34 +22,6 @@ static void
 worker_assert_thread (const DetourWorker *self)
 {
   g_assert (detour_loop_is_current (self->shared.loop));
-}
-
-/* What is written costs a few microseconds, and many may end at once, so the log is asked first. */
-static void
-worker_log_end (DetourWorker *self, const DetourConn *conn, DetourClose reason)
-{
-  const DetourClient *client = conn->client;
-  gint64 duration_ms = (detour_loop_now_us (self->shared.loop) - client->login_us) / 1000;
-  g_autofree char *key = NULL;
-  char number[24], duration[24], in[24], out[24], short_key[9];
-
-  if (!detour_log_wants (G_LOG_LEVEL_INFO))
-    return;
-  key = detour_key_to_text (&client->peer->key);
-  detour_key_to_short (&client->peer->key, short_key);
-  g_snprintf (number, sizeof number, "%" G_GUINT64_FORMAT, conn->number);
-  g_snprintf (duration, sizeof duration, "%" G_GINT64_FORMAT, duration_ms);
-  g_snprintf (in, sizeof in, "%" G_GUINT64_FORMAT, client->rx_bytes);
-  g_snprintf (out, sizeof out, "%" G_GUINT64_FORMAT, client->tx_bytes);
-  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_INFO, DETOUR_LOG_EVENT, "session-end",
-                    DETOUR_LOG_CONN, number, DETOUR_LOG_KEY, key, DETOUR_LOG_LISTENER,
-                    conn->listener, DETOUR_LOG_REASON, detour_close_name (reason),
-                    DETOUR_LOG_DURATION, duration, DETOUR_LOG_BYTES_IN, in, DETOUR_LOG_BYTES_OUT,
-                    out, "MESSAGE",
-                    "client %s: session ended after %" G_GINT64_FORMAT ".%03d s, %s bytes in, %s "
-                    "bytes out: %s",
-                    short_key, duration_ms / 1000, (int) (duration_ms % 1000), in, out,
-                    detour_close_text (reason));
 }
 
 /* Connections ---------------------------------------------------------------------------------- */
@@ -75,7 +49,10 @@ detour_worker_forget_conn (DetourWorker *self, DetourConn *conn)
     }
   g_ptr_array_index (self->conns, slot) = NULL;
   g_array_append_val (self->free_slots, slot);
-  __atomic_fetch_sub (&self->n_conns, 1, __ATOMIC_RELAXED);
+  if (conn->client->is_link)
+    detour_worker_forget_link (self, conn);
+  else
+    __atomic_fetch_sub (&self->n_conns, 1, __ATOMIC_RELAXED);
   if (conn->is_stalled)
     g_ptr_array_remove_fast (self->shared.stalled, conn);
   detour_loop_defer (self->shared.loop, worker_release_conn, conn);
@@ -85,19 +62,27 @@ static void
 worker_end_conn (DetourWorker *self, DetourConn *conn, DetourClose reason)
 {
   DetourClient *client = conn->client;
+  DetourAddressKey address_key;
 
   worker_assert_thread (self);
   g_assert (!conn->is_closed);
 
-  worker_log_end (self, conn, reason);
+  if (client->is_link)
+    {
+      detour_worker_close_link (self, conn, reason);
+      return;
+    }
+  detour_worker_tell_end (self, conn, reason);
   detour_counter_add (&self->shared.counters.closed[reason], 1);
+  detour_worker_drop_terms (conn);
   detour_worker_forget_conn (self, conn);
   /* Other workers get its packets before the message that it is gone. */
   detour_worker_rings_publish (self->rings, self->index);
   detour_relay_leave (self->shared.relay, client);
   detour_conn_clear (&self->shared, conn,
                      reason != DETOUR_CLOSE_WRITE && reason != DETOUR_CLOSE_RESET);
-  detour_address_counts_leave (self->addresses, &conn->address_key);
+  address_key = detour_conn_address_key (conn);
+  detour_address_counts_leave (self->addresses, &address_key);
   g_clear_pointer (&client->verdict, detour_verdict_unref);
 }
 
@@ -185,6 +170,14 @@ worker_new_conn (DetourWorker *self)
   return conn;
 }
 
+/* It will not come, or has left. */
+static void
+worker_count_out (DetourWorker *self, DetourSession *session)
+{
+  __atomic_fetch_sub (session->link != NULL ? &self->n_links : &self->n_conns, 1, __ATOMIC_RELAXED);
+  detour_address_counts_leave (self->addresses, &session->address_key);
+}
+
 static void
 worker_on_adopt (DetourLoop *loop, gpointer data)
 {
@@ -192,11 +185,11 @@ worker_on_adopt (DetourLoop *loop, gpointer data)
   g_autoptr (DetourSession) session = data;
   DetourConn *conn = worker_new_conn (self);
   guint32 slot;
+  guint health;
 
   if (conn == NULL)
     {
-      __atomic_fetch_sub (&self->n_conns, 1, __ATOMIC_RELAXED);
-      detour_address_counts_leave (self->addresses, &session->address_key);
+      worker_count_out (self, session);
       return;
     }
   conn->is_frozen = self->carry.is_frozen;
@@ -204,8 +197,7 @@ worker_on_adopt (DetourLoop *loop, gpointer data)
   if (!detour_loop_add (self->shared.loop, &conn->io))
     {
       g_warning ("cannot watch another connection: %s", g_strerror (errno));
-      __atomic_fetch_sub (&self->n_conns, 1, __ATOMIC_RELAXED);
-      detour_address_counts_leave (self->addresses, &session->address_key);
+      worker_count_out (self, session);
       worker_release_conn (loop, conn);
       return;
     }
@@ -215,26 +207,46 @@ worker_on_adopt (DetourLoop *loop, gpointer data)
   session->channel = (DetourChannel) { NULL };
   conn->number = session->number;
   conn->listener = session->listener;
-  conn->address_key = session->address_key;
   conn->owes_reply = session->owes_reply;
+  conn->was_slowed = session->was_slowed;
   conn->client->verdict = g_steal_pointer (&session->verdict);
   conn->client->is_mesh = session->is_mesh;
+  conn->client->kind = session->traits.kind;
+  conn->client->takes_extra = session->traits.takes_extra;
+  conn->client->ends_on_long = session->traits.ends_on_long;
   conn->client->presence = session->presence;
+  /* Counted with the address that the client comes from, so one bit keeps it. */
+  conn->is_counted = !detour_address_key_is_none (&session->address_key);
+  detour_worker_tie (conn, session);
 
   slot = worker_take_slot (self);
   g_ptr_array_index (self->conns, slot) = conn;
   self->generation = MAX (self->generation + 1, 1);
-  detour_counter_add (&self->shared.counters.joined, 1);
+  if (session->link != NULL)
+    {
+      detour_worker_join_link (self, conn, session,
+                               DETOUR_HANDLE_MAKE (self->index, slot, self->generation));
+      return;
+    }
+  if (session->client.login_us == 0) /* else it comes from another worker */
+    detour_counter_add (&self->shared.counters.joined, 1);
 
   detour_relay_join (self->shared.relay, conn->client, &session->key,
                      DETOUR_HANDLE_MAKE (self->index, slot, self->generation));
   detour_relay_restore (self->shared.relay, conn->client, &session->client);
+  health = conn->client->health;
+  detour_worker_choose_terms (self, conn);
+  detour_relay_restore_rate (conn->client, &session->client);
+  /* Terms that change this tell it everything. */
+  if (conn->client->health == health)
+    detour_relay_tell_health (self->shared.relay, conn->client);
   if (session->client.is_watcher)
     detour_worker_add_watcher (self, conn->client);
   if (session->client.contacts != NULL)
     detour_worker_resolve (self, conn->client, g_steal_pointer (&session->client.contacts));
-  detour_worker_judge (self, conn,
-                       detour_conn_start (&self->shared, conn, session->sealed, session->input));
+  detour_worker_judge (self, conn, detour_conn_start (&self->shared, conn, session));
+  if (!conn->is_closed)
+    detour_worker_judge_terms (self, conn);
 }
 
 static DetourConn *
@@ -276,7 +288,7 @@ detour_worker_close (DetourWorker *self, DetourHandle handle, DetourClose reason
   worker_post_close (self->shared.loop, handle, reason);
 }
 
-/* Port of the relay -------------------------------------------------------- */
+/* Port of the relay ---------------------------------------------------------------------------- */
 
 static DetourForward
 worker_port_forward (gpointer user, DetourHandle handle, guint64 sender_id, const DetourKey *sender,
@@ -286,6 +298,15 @@ worker_port_forward (gpointer user, DetourHandle handle, guint64 sender_id, cons
 
   return detour_worker_rings_send (self->rings, self->index, handle, sender_id, sender, packet,
                                    len);
+}
+
+static DetourForward
+worker_port_pass_on (gpointer user, DetourHandle handle, const DetourKey *sender,
+                     const guint8 *payload, gsize len)
+{
+  DetourWorker *self = user;
+
+  return detour_worker_rings_pass_on (self->rings, self->index, handle, sender, payload, len);
 }
 
 static void
@@ -298,7 +319,8 @@ worker_port_close (gpointer user, DetourHandle handle)
 }
 
 static const DetourRelayPort relay_port = { worker_port_forward, worker_port_close,
-                                            detour_worker_watch, detour_worker_sender_left };
+                                            detour_worker_watch, detour_worker_sender_left,
+                                            worker_port_pass_on };
 
 /* Rounds --------------------------------------------------------------------------------------- */
 
@@ -315,6 +337,8 @@ worker_on_timer (DetourLoop *loop, DetourTimer *timer, gpointer user)
   DetourConn *conn = (DetourConn *) (gpointer) ((guint8 *) timer
                                                 - G_STRUCT_OFFSET (DetourConn, timer));
 
+  if (detour_partings_on_timer (&self->shared.partings, loop, timer))
+    return;
   detour_worker_judge (self, conn, detour_conn_timer (&self->shared, conn));
 }
 
@@ -367,11 +391,11 @@ worker_on_round (DetourLoop *loop, gpointer user)
 {
   DetourWorker *self = user;
 
-  detour_counter_add (&self->shared.counters.rounds, 1);
   detour_worker_flush (self);
   detour_worker_rings_publish (self->rings, self->index);
   detour_registry_quiescent (self->registry, self->index);
   worker_trim (self);
+  detour_worker_count_round (self, loop);
 }
 
 static void
@@ -397,8 +421,8 @@ static const DetourLoopFuncs loop_funcs = {
 
 DetourWorker *
 detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *registry,
-                   DetourAddressCounts *addresses, const DetourKey *server_key,
-                   const DetourWorkerLimits *limits, GError **error)
+                   DetourAddressCounts *addresses, DetourTermsTable *terms,
+                   const DetourKey *server_key, const DetourWorkerLimits *limits, GError **error)
 {
   DetourWorker *self = g_new0 (DetourWorker, 1);
   char name[16];
@@ -407,10 +431,12 @@ detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *regist
   self->rings = rings;
   self->registry = registry;
   self->addresses = addresses;
+  self->terms = terms;
   detour_conn_shared_init (&self->shared, limits);
   self->shared.relay = detour_relay_new (registry, index, server_key, &limits->relay, &relay_port,
                                          self);
   self->watchers = g_ptr_array_new ();
+  self->links = g_ptr_array_new ();
   self->conn_slab = detour_slab_new (sizeof (DetourConn));
   self->client_slab = detour_slab_new (sizeof (DetourClient));
   self->conns = g_ptr_array_new ();
@@ -428,12 +454,22 @@ detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *regist
   return self;
 }
 
+/* All workers wait at the same time, since none of them is waited for here. */
+static void
+worker_on_last_words (DetourLoop *loop, gpointer data)
+{
+  DetourWorker *self = detour_loop_user (loop);
+
+  detour_partings_finish (&self->shared.partings, loop, DETOUR_PARTINGS_STOP_US);
+}
+
 static void
 worker_on_stop (DetourLoop *loop, gpointer data)
 {
   DetourWorker *self = detour_loop_user (loop);
 
   self->is_stopping = TRUE;
+  detour_partings_stop (&self->shared.partings, loop);
   detour_worker_rings_leave (self->rings, self->index);
   for (guint i = 0; i < self->conns->len; i++)
     {
@@ -443,6 +479,7 @@ worker_on_stop (DetourLoop *loop, gpointer data)
         worker_end_conn (self, conn, DETOUR_CLOSE_STOPPING);
     }
   detour_worker_flush (self);
+  detour_loop_post (loop, worker_on_last_words, NULL);
 }
 
 void
@@ -456,7 +493,7 @@ detour_worker_join (DetourWorker *self)
 {
   if (self->shared.loop == NULL)
     return;
-  g_clear_pointer (&self->shared.loop, detour_loop_free);
+  detour_loop_clear (&self->shared.loop);
   detour_registry_offline (self->registry, self->index);
 }
 
@@ -467,6 +504,7 @@ detour_worker_free (DetourWorker *self)
   detour_relay_free (self->shared.relay);
   detour_conn_shared_clear (&self->shared);
   g_ptr_array_unref (self->watchers);
+  g_ptr_array_unref (self->links);
   g_ptr_array_unref (self->conns);
   g_array_unref (self->free_slots);
   detour_worker_carry_clear (&self->carry);
@@ -479,7 +517,7 @@ void
 detour_worker_adopt (DetourWorker *self, DetourSession *session)
 {
   /* It counts from now on, so that limits and draining do not overlook it on its way. */
-  __atomic_fetch_add (&self->n_conns, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_add (session->link != NULL ? &self->n_links : &self->n_conns, 1, __ATOMIC_RELAXED);
   detour_loop_post (self->shared.loop, worker_on_adopt, session);
 }
 
@@ -491,15 +529,7 @@ worker_on_set_limits (DetourLoop *loop, gpointer data)
 
   self->shared.limits = *limits;
   detour_relay_set_limits (self->shared.relay, &limits->relay);
-
-  /* Their wait was reckoned at the old rate. */
-  for (guint i = 0; i < self->conns->len; i++)
-    {
-      DetourConn *conn = g_ptr_array_index (self->conns, i);
-
-      if (conn != NULL && conn->resume_us != 0)
-        detour_worker_judge (self, conn, detour_conn_retry (&self->shared, conn));
-    }
+  detour_worker_limits_changed (self);
 }
 
 void
@@ -512,24 +542,6 @@ guint
 detour_worker_n_conns (const DetourWorker *self)
 {
   return __atomic_load_n (&self->n_conns, __ATOMIC_RELAXED);
-}
-
-const DetourRelayCounters *
-detour_worker_relay_counters (const DetourWorker *self)
-{
-  return detour_relay_counters (self->shared.relay);
-}
-
-gsize
-detour_worker_queue_bytes (const DetourWorker *self)
-{
-  return detour_relay_queue_bytes (self->shared.relay);
-}
-
-const DetourWorkerCounters *
-detour_worker_counters (const DetourWorker *self)
-{
-  return &self->shared.counters;
 }
 
 DetourLoop *

@@ -118,6 +118,12 @@ auth_keys_use_list (AuthKeys *self, KeyList *list)
                       detour_host_instance (self->host), self->place);
 }
 
+static void
+auth_keys_on_gone (const guint8 *key, gpointer user)
+{
+  detour_host_auth_revoked (((AuthKeys *) user)->host, key);
+}
+
 /* The old list stays in force while the new one has errors; the same errors are logged once. */
 static void
 auth_keys_reload (gpointer data)
@@ -149,6 +155,7 @@ auth_keys_reload (gpointer data)
                     DETOUR_LOG_INSTANCE, detour_host_instance (self->host), "MESSAGE",
                     "%u key%s from %s, %u before", key_list_size (list), auth_keys_plural (list),
                     self->place, key_list_size (self->list));
+  key_list_each_gone (self->list, list, auth_keys_on_gone, self);
   auth_keys_use_list (self, g_steal_pointer (&list));
   auth_keys_show_trouble (self);
   detour_host_auth_changed (self->host);

@@ -145,13 +145,29 @@ key_list_parse_key (const char *line, guint8 *key)
   return NULL;
 }
 
+/* Whether a label with @c would mislead whoever reads it: control characters, ends of lines, marks
+ * of direction, blanks without width; the two joiners are what Persian and pictures need. */
 static gboolean
-key_list_has_control (const char *text)
+key_list_is_hidden (gunichar c)
 {
-  for (const char *p = text; *p != '\0'; p = g_utf8_next_char (p))
-    if (*p != '\t' && g_unichar_iscntrl (g_utf8_get_char (p)))
-      return TRUE;
-  return FALSE;
+  GUnicodeType type = g_unichar_type (c);
+
+  /* The last five are the grapheme joiner and Hangul's fillers, which Unicode takes for marks and
+   * letters. */
+  return type == G_UNICODE_CONTROL || type == G_UNICODE_LINE_SEPARATOR
+      || type == G_UNICODE_PARAGRAPH_SEPARATOR
+      || (type == G_UNICODE_FORMAT && c != 0x200c && c != 0x200d) || c == 0x034f || c == 0x115f
+      || c == 0x1160 || c == 0x3164 || c == 0xffa0;
+}
+
+/* The first one in @line, valid UTF-8, that is no tab; 0: none. */
+static gunichar
+key_list_find_hidden (const char *line)
+{
+  for (const char *p = line; *p != '\0'; p = g_utf8_next_char (p))
+    if (*p != '\t' && key_list_is_hidden (g_utf8_get_char (p)))
+      return g_utf8_get_char (p);
+  return 0;
 }
 
 /* What stands behind the key: a class, if there is one, and the label. Returns what is wrong; NULL:
@@ -180,12 +196,22 @@ static void
 key_list_add_line (KeyList *self, const char *file, guint number, const char *line)
 {
   const char *problem, *class_ = NULL, *label = NULL;
+  gboolean is_text = g_utf8_validate (line, -1, NULL);
+  gunichar hidden = is_text ? key_list_find_hidden (line) : 0;
   guint8 key[KEY_LIST_KEY_SIZE];
   gsize class_len = 0;
   const Entry *before;
   Entry *entry;
 
-  if (!g_utf8_validate (line, -1, NULL) || key_list_has_control (line))
+  if (hidden != 0)
+    {
+      key_list_add_error (self, file, number,
+                          "here is a character that is not seen or turns the direction of "
+                          "writing, U+%04X; type it anew",
+                          hidden);
+      return;
+    }
+  if (!is_text)
     problem = "not plain UTF-8 text";
   else
     problem = key_list_parse_key (line, key);
@@ -336,4 +362,16 @@ key_list_equal (const KeyList *a, const KeyList *b)
     if (!key_list_has_equal (b, entry))
       return FALSE;
   return TRUE;
+}
+
+void
+key_list_each_gone (const KeyList *self, const KeyList *newer, KeyListFunc func, gpointer user)
+{
+  GHashTableIter iter;
+  gpointer entry;
+
+  g_hash_table_iter_init (&iter, self->entries);
+  while (g_hash_table_iter_next (&iter, &entry, NULL))
+    if (!g_hash_table_contains (newer->entries, entry))
+      func (((const Entry *) entry)->key, user);
 }

@@ -53,6 +53,13 @@ char *key_list_errors (const KeyList *self, const char *separator, guint shown);
 gboolean key_list_find (const KeyList *self, const guint8 *key, const char **label,
                         const char **class_);
 
+/* @key: (array fixed-size=32) */
+typedef void (*KeyListFunc) (const guint8 *key, gpointer user);
+
+/* Keys of @self that are not in @newer. */
+void key_list_each_gone (const KeyList *self, const KeyList *newer, KeyListFunc func,
+                         gpointer user);
+
 /* Both hold the same keys with the same labels and classes. */
 gboolean key_list_equal (const KeyList *a, const KeyList *b);
 

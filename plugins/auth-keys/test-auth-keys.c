@@ -7,6 +7,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "test-program.h"
+
 extern const DetourPlugin detour_plugin;
 
 #define HEX_OF(byte)                                                                             \
@@ -303,6 +305,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  test_log_reaches_writer ();
   g_log_set_writer_func (count_warnings, NULL, NULL);
   g_test_add_func ("/auth-keys/listed-keys-are-admitted", test_verdicts);
   g_test_add_func ("/auth-keys/directory-of-lists", test_directory);

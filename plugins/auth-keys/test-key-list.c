@@ -52,7 +52,23 @@ test_lines (void)
       "f:1: class= is followed by a word of small letters, digits and -, and then a blank\n"
       "f:2: class= is followed by a word of small letters, digits and -, and then a blank" },
     { KEY_A " bad \xff utf-8\n", 0, NULL, "f:1: not plain UTF-8 text" },
-    { KEY_A " \x1b[2J\n", 0, NULL, "f:1: not plain UTF-8 text" },
+    { KEY_A " \x1b[2J\n", 0, NULL,
+      "f:1: here is a character that is not seen or turns the direction of writing, U+001B; type "
+      "it "
+      "anew" },
+    { "\n" KEY_A " al\u202eice\n", 0, NULL,
+      "f:2: here is a character that is not seen or turns the direction of writing, U+202E; type "
+      "it "
+      "anew" },
+    { KEY_A "\u200b alice\n", 0, NULL,
+      "f:1: here is a character that is not seen or turns the direction of writing, U+200B; type "
+      "it "
+      "anew" },
+    { KEY_A " al\u3164ice\n", 0, NULL,
+      "f:1: here is a character that is not seen or turns the direction of writing, U+3164; type "
+      "it "
+      "anew" },
+    { KEY_A " \u0645\u06cc\u200c\u0631\n", 1, "\u0645\u06cc\u200c\u0631", NULL },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)

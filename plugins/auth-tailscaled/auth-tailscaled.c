@@ -21,6 +21,7 @@ typedef struct {
   DetourCounter *denied;
   DetourCounter *unavailable;
   DetourCounter *recoveries;
+  DetourGauge *watched;
 
   /* Of the thread. */
   gboolean in_trouble;
@@ -28,6 +29,7 @@ typedef struct {
   gint64 told_us;    /* of one; 0: never */
 
   int change_is_posted; /* atomic: the main thread will hear of it */
+  int n_rekeys;         /* atomic: so many keys the main thread has not heard of yet */
 } AuthTailscaled;
 
 static const DetourConfigKey auth_tailscaled_config[] = {
@@ -70,8 +72,74 @@ auth_tailscaled_check (const DetourSettings *settings, GError **error)
 
 /* Called by the LocalApi, on its thread -------------------------------------------------------- */
 
+/* What the main thread is to hear in this order: another key of a node, and a verdict. */
+typedef struct {
+  AuthTailscaled *auth;
+  gboolean is_rekeyed;
+  guint8 before[DETOUR_KEY_SIZE];
+  guint8 after[DETOUR_KEY_SIZE];
+  DetourAuthCall *call; /* NULL: no verdict */
+  DetourAuthResult result;
+  char *label;
+  char *reason;
+} Message;
+
 static void
-auth_tailscaled_on_answer (gpointer user, gpointer call, const WhoisAnswer *answer)
+auth_tailscaled_message_drop (gpointer data)
+{
+  Message *message = data;
+  DetourAuthVerdict verdict = { .result = message->result,
+                                .label = message->label,
+                                .reason = message->reason };
+
+  if (message->is_rekeyed)
+    g_atomic_int_add (&message->auth->n_rekeys, -1);
+  if (message->call != NULL)
+    detour_auth_answer (message->call, &verdict);
+  g_free (message->label);
+  g_free (message->reason);
+  g_free (message);
+}
+
+static void
+auth_tailscaled_message_take (gpointer data)
+{
+  Message *message = data;
+
+  if (message->is_rekeyed)
+    detour_host_auth_rekeyed (message->auth->host, message->before, message->after);
+  auth_tailscaled_message_drop (message);
+}
+
+/* @before: (nullable): no other key */
+static void
+auth_tailscaled_post (AuthTailscaled *self, const guint8 *before, const guint8 *after,
+                      DetourAuthCall *call, const WhoisAnswer *answer)
+{
+  Message *message = g_new0 (Message, 1);
+
+  message->auth = self;
+  if (before != NULL)
+    {
+      message->is_rekeyed = TRUE;
+      memcpy (message->before, before, DETOUR_KEY_SIZE);
+      memcpy (message->after, after, DETOUR_KEY_SIZE);
+      g_atomic_int_inc (&self->n_rekeys);
+    }
+  message->call = call;
+  if (answer != NULL)
+    {
+      message->result = answer->result;
+      message->label = g_strdup (answer->label);
+      message->reason = g_strdup (answer->reason);
+    }
+  detour_host_post (self->host, auth_tailscaled_message_take, message,
+                    auth_tailscaled_message_drop);
+}
+
+static void
+auth_tailscaled_on_answer (gpointer user, gpointer call, const WhoisAnswer *answer,
+                           const guint8 *key, const guint8 *before)
 {
   AuthTailscaled *self = user;
   DetourAuthVerdict verdict = { .result = answer->result,
@@ -82,7 +150,23 @@ auth_tailscaled_on_answer (gpointer user, gpointer call, const WhoisAnswer *answ
                       : answer->result == DETOUR_AUTH_DENY ? self->denied
                                                            : self->unavailable,
                       1);
-  detour_auth_answer (call, &verdict);
+  /* What holds for a key of before has to hold for this one before it is allowed. */
+  if (before != NULL || g_atomic_int_get (&self->n_rekeys) > 0)
+    auth_tailscaled_post (self, before, key, call, answer);
+  else
+    detour_auth_answer (call, &verdict);
+}
+
+static void
+auth_tailscaled_on_rekeyed (gpointer user, const guint8 *before, const guint8 *after)
+{
+  auth_tailscaled_post (user, before, after, NULL, NULL);
+}
+
+static void
+auth_tailscaled_on_watched (gpointer user, guint n)
+{
+  detour_gauge_set (((AuthTailscaled *) user)->watched, n);
 }
 
 static void
@@ -140,7 +224,9 @@ auth_tailscaled_on_changed (gpointer user)
 }
 
 static const LocalApiFuncs local_api_funcs = { auth_tailscaled_on_answer, auth_tailscaled_on_state,
-                                               auth_tailscaled_on_changed };
+                                               auth_tailscaled_on_changed,
+                                               auth_tailscaled_on_rekeyed,
+                                               auth_tailscaled_on_watched };
 
 /* Main thread ---------------------------------------------------------------------------------- */
 
@@ -150,6 +236,7 @@ auth_tailscaled_start (DetourHost *host, DetourSettings *settings, GError **erro
   AuthTailscaled *self = g_new0 (AuthTailscaled, 1);
   const char *const *elsewhere = detour_settings_is_written (settings, "socket") ? NULL
                                                                                  : alternatives;
+  g_autofree char *state = NULL;
   guint timeout_ms = (guint) (detour_settings_duration_us (settings, "timeout")
                               / G_TIME_SPAN_MILLISECOND);
 
@@ -159,12 +246,16 @@ auth_tailscaled_start (DetourHost *host, DetourSettings *settings, GError **erro
                                       "requests whose key tailscaled does not know");
   self->unavailable = detour_host_counter (host, "unavailable",
                                            "requests that tailscaled did not answer");
-  self->recoveries = detour_host_counter (
-      host, "changes",
-      "times that answers had changed: tailscaled came back, or a "
-      "denied key became known");
+  self->recoveries = detour_host_counter (host, "changes",
+                                          "times that answers had changed: tailscaled came back, a "
+                                          "denied key became known, or a node went");
+  self->watched = detour_host_gauge_with (
+      host, &(DetourMetric) { .name = "watched",
+                              .help = "tailscaleds that tell of nodes that change or go" });
+  state = g_build_filename (detour_host_state_directory (host),
+                            strchr (detour_host_instance (host), '/') + 1, NULL);
   self->api = local_api_new (detour_settings_list (settings, "socket"), elsewhere, timeout_ms,
-                             &local_api_funcs, self);
+                             state, &local_api_funcs, self);
   return self;
 }
 

@@ -164,16 +164,18 @@ fake_tailscaled_serve (gpointer data)
   FakeTailscaled *self = conn->fake;
   char *head;
   gboolean goes_on = TRUE;
+  const Reply nothing = { FAKE_ANSWERS, 404, "404 not found\n" };
 
   while (goes_on && (head = fake_tailscaled_get_head (self, conn->fd)) != NULL)
     {
       gboolean is_whois = strstr (head, "/localapi/v0/whois?") != NULL;
+      gboolean is_status = strstr (head, "/localapi/v0/status?") != NULL;
       Reply what;
 
       g_mutex_lock (&self->lock);
-      what = is_whois ? self->whois : self->status;
+      what = is_whois ? self->whois : is_status ? self->status : nothing;
       self->n_whois += is_whois ? 1 : 0;
-      self->n_status += is_whois ? 0 : 1;
+      self->n_status += is_status ? 1 : 0;
       g_cond_broadcast (&self->changed);
       if (is_whois)
         {

@@ -5,6 +5,7 @@
 #include "local-api.h"
 
 #include "tailscaled.h"
+#include "watch.h"
 
 #include <curl/curl.h>
 #include <string.h>
@@ -17,6 +18,9 @@
 #define DENIED_US               (10 * G_TIME_SPAN_MINUTE)
 #define LOOK_AGAIN_EVERY_MIN_US (2 * G_TIME_SPAN_SECOND)
 #define LOOK_AGAIN_EVERY_MAX_US (30 * G_TIME_SPAN_SECOND)
+
+/* The first change is told at once, and those that follow together. */
+#define TELL_CHANGE_EVERY_US G_TIME_SPAN_SECOND
 
 typedef struct {
   guint8 key[DETOUR_KEY_SIZE];
@@ -39,7 +43,9 @@ typedef struct {
   gpointer call; /* NULL: the plugin's own, about a key that was denied */
   guint n_open;
   WhoisAnswer answer; /* the one that counts so far */
-  GPtrArray *asks;    /* of TailscaledAsk, by number of the tailscaled; NULL: answered */
+  gboolean has_before;
+  guint8 before[DETOUR_KEY_SIZE]; /* the key that the node had, as that answer has it */
+  GPtrArray *asks; /* of TailscaledAsk, by number of the tailscaled; NULL: answered */
 } Lookup;
 
 /* Where a Lookup waits for one tailscaled. */
@@ -60,8 +66,12 @@ struct _LocalApi {
 
   /* The thread's own. */
   GPtrArray *daemons; /* of Tailscaled */
-  GPtrArray *lookups; /* of Lookup */
-  GQueue denied;      /* of Denied, the one denied longest ago first */
+  GPtrArray *watches; /* of Watch, of each of them */
+  guint n_watched;
+  gboolean has_changed; /* and it is not told yet */
+  gint64 changed_us;    /* when it was told last; 0: never */
+  GPtrArray *lookups;   /* of Lookup */
+  GQueue denied;        /* of Denied, the one denied longest ago first */
   char *summary;
   gboolean has_latency;
   char *trouble;
@@ -168,7 +178,8 @@ local_api_finish (Lookup *lookup)
       /* The state is told before the answer, so that core does not log the same trouble again. */
       if (lookup->answer.result == DETOUR_AUTH_UNAVAILABLE)
         local_api_tell_state (self);
-      self->funcs.answer (self->user, lookup->call, &lookup->answer);
+      self->funcs.answer (self->user, lookup->call, &lookup->answer, lookup->key,
+                          lookup->has_before ? lookup->before : NULL);
     }
   g_ptr_array_remove_fast (self->lookups, lookup);
 }
@@ -183,6 +194,9 @@ local_api_on_answer (WhoisAnswer *answer, gpointer data)
 
   lookup->asks->pdata[slot->index] = NULL;
   lookup->n_open--;
+  if (answer->result == DETOUR_AUTH_ALLOW)
+    lookup->has_before = watch_note (lookup->api->watches->pdata[slot->index], lookup->key, answer,
+                                     lookup->before);
   if (answer->result == DETOUR_AUTH_ALLOW || lookup->answer.reason == NULL
       || (answer->result == DETOUR_AUTH_UNAVAILABLE && lookup->answer.result == DETOUR_AUTH_DENY))
     {
@@ -221,7 +235,7 @@ local_api_refuse (LocalApi *self, gpointer call, const char *reason)
 {
   WhoisAnswer answer = { DETOUR_AUTH_UNAVAILABLE, (char *) reason, NULL };
 
-  self->funcs.answer (self->user, call, &answer);
+  self->funcs.answer (self->user, call, &answer, NULL, NULL);
 }
 
 /* How it is going ------------------------------------------------------------------------------ */
@@ -267,7 +281,73 @@ local_api_on_recovered (gpointer user)
 {
   LocalApi *self = user;
 
+  /* It may be another program now, which has a bus. */
+  for (guint i = 0; i < self->watches->len; i++)
+    watch_hurry (self->watches->pdata[i]);
   self->funcs.changed (self->user);
+}
+
+/* What is told unasked ------------------------------------------------------------------------- */
+
+static void
+local_api_on_changed (gpointer user, gboolean is_known)
+{
+  LocalApi *self = user;
+
+  self->has_changed = self->has_changed || is_known || self->lookups->len > 0;
+}
+
+static void
+local_api_on_rekeyed (gpointer user, const guint8 *before, const guint8 *after)
+{
+  LocalApi *self = user;
+
+  self->funcs.rekeyed (self->user, before, after);
+}
+
+static void
+local_api_on_appeared (gpointer user, const guint8 *key)
+{
+  GList *link = local_api_find_denied (user, key);
+  Denied *denied = link != NULL ? link->data : NULL;
+
+  if (denied != NULL)
+    denied->next_us = 0;
+}
+
+static void
+local_api_on_look (gpointer user, guint number)
+{
+  LocalApi *self = user;
+
+  tailscaled_look_soon (self->daemons->pdata[number]);
+}
+
+static void
+local_api_on_watches (gpointer user, guint number, gboolean is_open)
+{
+  LocalApi *self = user;
+
+  self->n_watched += is_open ? 1u : -1u;
+  self->funcs.watched (self->user, self->n_watched);
+}
+
+static const WatchFuncs watch_funcs = { local_api_on_changed, local_api_on_rekeyed,
+                                        local_api_on_appeared, local_api_on_look,
+                                        local_api_on_watches };
+
+/* Returns when there is something to tell. */
+static gint64
+local_api_tell_change (LocalApi *self, gint64 now_us)
+{
+  if (!self->has_changed)
+    return G_MAXINT64;
+  if (self->changed_us != 0 && now_us - self->changed_us < TELL_CHANGE_EVERY_US)
+    return self->changed_us + TELL_CHANGE_EVERY_US;
+  self->has_changed = FALSE;
+  self->changed_us = now_us;
+  self->funcs.changed (self->user);
+  return G_MAXINT64;
 }
 
 /* The thread ----------------------------------------------------------------------------------- */
@@ -327,6 +407,16 @@ local_api_look_at_denied (LocalApi *self, gint64 now_us)
   return next_us;
 }
 
+/* It was the bus of one of them. */
+static gboolean
+local_api_is_of_watch (LocalApi *self, CURL *easy)
+{
+  for (guint i = 0; i < self->watches->len; i++)
+    if (watch_done (self->watches->pdata[i], easy))
+      return TRUE;
+  return FALSE;
+}
+
 static void
 local_api_finish_transfers (LocalApi *self)
 {
@@ -334,7 +424,7 @@ local_api_finish_transfers (LocalApi *self)
   int n;
 
   while ((message = curl_multi_info_read (self->multi, &n)) != NULL)
-    if (message->msg == CURLMSG_DONE)
+    if (message->msg == CURLMSG_DONE && !local_api_is_of_watch (self, message->easy_handle))
       tailscaled_done (message->easy_handle, message->data.result);
 }
 
@@ -353,8 +443,15 @@ local_api_run (gpointer data)
       local_api_tell_state (self);
       now_us = g_get_monotonic_time ();
       next_us = local_api_look_at_denied (self, now_us);
+      next_us = MIN (next_us, local_api_tell_change (self, now_us));
       for (guint i = 0; i < self->daemons->len; i++)
-        next_us = MIN (next_us, tailscaled_look_after (self->daemons->pdata[i], now_us));
+        {
+          Tailscaled *daemon = self->daemons->pdata[i];
+
+          next_us = MIN (next_us, tailscaled_look_after (daemon, now_us));
+          next_us = MIN (next_us, watch_look_after (self->watches->pdata[i],
+                                                    tailscaled_socket (daemon), now_us));
+        }
       /* It returns at once when a transfer was added meanwhile. */
       curl_multi_poll (self->multi, NULL, 0, (int) CLAMP ((next_us - now_us) / 1000 + 1, 0, 60000),
                        NULL);
@@ -373,7 +470,7 @@ local_api_run (gpointer data)
 
 LocalApi *
 local_api_new (const char *const *sockets, const char *const *alternatives, guint timeout_ms,
-               const LocalApiFuncs *funcs, gpointer user)
+               const char *state, const LocalApiFuncs *funcs, gpointer user)
 {
   LocalApi *self = g_new0 (LocalApi, 1);
 
@@ -388,11 +485,19 @@ local_api_new (const char *const *sockets, const char *const *alternatives, guin
   g_queue_init (&self->inbox);
   g_queue_init (&self->denied);
   self->daemons = g_ptr_array_new_with_free_func ((GDestroyNotify) tailscaled_free);
+  self->watches = g_ptr_array_new_with_free_func ((GDestroyNotify) watch_free);
   self->lookups = g_ptr_array_new_with_free_func (local_api_lookup_free);
   for (guint i = 0; sockets[i] != NULL; i++)
-    g_ptr_array_add (self->daemons,
-                     tailscaled_new (self->multi, sockets[i], i == 0 ? alternatives : NULL,
-                                     timeout_ms, local_api_on_recovered, self));
+    {
+      g_autofree char *path = i == 0 ? g_strconcat (state, ".nodes", NULL)
+                                     : g_strdup_printf ("%s-%u.nodes", state, i + 1);
+
+      g_ptr_array_add (self->daemons,
+                       tailscaled_new (self->multi, sockets[i], i == 0 ? alternatives : NULL,
+                                       timeout_ms, local_api_on_recovered, self));
+      g_ptr_array_add (self->watches, watch_new (self->multi, timeout_ms, sockets[i], path,
+                                                 &watch_funcs, self, i));
+    }
   self->thread = g_thread_new ("tailscaled", local_api_run, self);
   return self;
 }
@@ -407,6 +512,7 @@ local_api_free (LocalApi *self)
   g_thread_join (self->thread);
 
   g_ptr_array_unref (self->lookups);
+  g_ptr_array_unref (self->watches);
   g_ptr_array_unref (self->daemons);
   g_queue_clear_full (&self->denied, g_free);
   curl_multi_cleanup (self->multi);

@@ -7,8 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* It answers 403 to any other name. */
-#define BASE "http://local-tailscaled.sock/localapi/v0/"
+#include "local-transfer.h"
 
 #define LOOK_EVERY_US            (30 * G_TIME_SPAN_SECOND)
 #define LOOK_EVERY_IN_TROUBLE_US (2 * G_TIME_SPAN_SECOND)
@@ -113,8 +112,8 @@ tailscaled_write_header (char *line, size_t size, size_t n, void *user)
   return n;
 }
 
-static const char *
-tailscaled_choose_socket (const Tailscaled *self)
+const char *
+tailscaled_socket (const Tailscaled *self)
 {
   if (self->alternatives == NULL || g_file_test (self->socket, G_FILE_TEST_EXISTS))
     return self->socket;
@@ -128,27 +127,19 @@ static Request *
 tailscaled_request_new (Tailscaled *self, TailscaledAsk *ask, const char *url)
 {
   Request *request = g_new0 (Request, 1);
-  CURL *easy = curl_easy_init ();
+  CURL *easy = local_transfer_new (tailscaled_socket (self), url);
 
-  g_assert (easy != NULL);
   request->daemon = self;
   request->ask = ask;
   request->easy = easy;
   request->body = g_byte_array_new ();
   request->start_us = g_get_monotonic_time ();
-  curl_easy_setopt (easy, CURLOPT_URL, url);
-  curl_easy_setopt (easy, CURLOPT_UNIX_SOCKET_PATH, tailscaled_choose_socket (self));
   curl_easy_setopt (easy, CURLOPT_PRIVATE, request);
   curl_easy_setopt (easy, CURLOPT_WRITEFUNCTION, tailscaled_write_body);
   curl_easy_setopt (easy, CURLOPT_WRITEDATA, request);
   curl_easy_setopt (easy, CURLOPT_HEADERFUNCTION, tailscaled_write_header);
   curl_easy_setopt (easy, CURLOPT_HEADERDATA, request);
   curl_easy_setopt (easy, CURLOPT_TIMEOUT_MS, (long) self->timeout_ms);
-  curl_easy_setopt (easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
-  curl_easy_setopt (easy, CURLOPT_NOSIGNAL, 1L);
-  /* No proxy of the environment, and no redirect of the answer. */
-  curl_easy_setopt (easy, CURLOPT_PROXY, "");
-  curl_easy_setopt (easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_multi_add_handle (self->multi, easy);
   return request;
 }
@@ -167,7 +158,7 @@ tailscaled_request_free (Request *request)
 static char *
 tailscaled_explain (const Request *request, CURLcode code)
 {
-  const char *path = tailscaled_choose_socket (request->daemon);
+  const char *path = tailscaled_socket (request->daemon);
   long number = 0;
 
   switch (code)
@@ -293,15 +284,15 @@ tailscaled_look (Tailscaled *self)
 {
   if (self->look != NULL)
     return;
-  self->look = tailscaled_request_new (self, NULL, BASE "status?peers=false");
+  self->look = tailscaled_request_new (self, NULL, LOCAL_TRANSFER_BASE "status?peers=false");
   self->look_us = self->look->start_us;
 }
 
 static void
 tailscaled_send_whois (TailscaledAsk *ask)
 {
-  char url[sizeof BASE + 64 + 2 * DETOUR_KEY_SIZE];
-  gsize len = g_strlcpy (url, BASE "whois?addr=nodekey%3A", sizeof url);
+  char url[sizeof LOCAL_TRANSFER_BASE + 64 + 2 * DETOUR_KEY_SIZE];
+  gsize len = g_strlcpy (url, LOCAL_TRANSFER_BASE "whois?addr=nodekey%3A", sizeof url);
 
   for (guint i = 0; i < DETOUR_KEY_SIZE; i++)
     len += (gsize) g_snprintf (url + len, sizeof url - len, "%02x", ask->key[i]);
@@ -356,9 +347,9 @@ tailscaled_on_whois (TailscaledAsk *ask, Request *request, CURLcode code)
                       request->body->len);
   tailscaled_note_latency (self, request);
   if (what.result == DETOUR_AUTH_UNAVAILABLE)
-    tailscaled_note_failure (
-        ask, g_strdup_printf ("%s: %s", tailscaled_choose_socket (self), what.reason));
-  else if (what.result == DETOUR_AUTH_DENY && !ask->is_second
+    tailscaled_note_failure (ask,
+                             g_strdup_printf ("%s: %s", tailscaled_socket (self), what.reason));
+  else if (tailscaled_status_of (request) == 404 && !ask->is_second
            && !tailscaled_was_connected (self, ask))
     {
       /* Without a map of its network it knows no node: first it must say that it is connected. */
@@ -492,7 +483,7 @@ tailscaled_on_look (Tailscaled *self, Request *request, CURLcode code)
     {
       reason = g_strdup_printf ("tailscaled is not connected to its network (%.40s)", state);
       tailscaled_set_trouble (self, &self->look_trouble,
-                              g_strdup_printf ("%s: %s", tailscaled_choose_socket (self), reason));
+                              g_strdup_printf ("%s: %s", tailscaled_socket (self), reason));
       tailscaled_settle_waiting (self, DETOUR_AUTH_UNAVAILABLE, reason);
     }
   else
@@ -530,6 +521,12 @@ tailscaled_look_after (Tailscaled *self, gint64 now_us)
     return next_us;
   tailscaled_look (self);
   return G_MAXINT64;
+}
+
+void
+tailscaled_look_soon (Tailscaled *self)
+{
+  self->next_look_us = 0;
 }
 
 /* Life ----------------------------------------------------------------------------------------- */

@@ -38,6 +38,11 @@ void tailscaled_done (CURL *easy, CURLcode code);
 /* Asks for its status if that is due; returns when it will be. Monotonic microseconds. */
 gint64 tailscaled_look_after (Tailscaled *self, gint64 now_us);
 
+/* The next look need not wait. */
+void tailscaled_look_soon (Tailscaled *self);
+/* Where it is asked. */
+const char *tailscaled_socket (const Tailscaled *self);
+
 /* (nullable): what is wrong and since when; free with g_free(). */
 char *tailscaled_trouble (const Tailscaled *self);
 /* Mean over its last answers; 0: none yet. */

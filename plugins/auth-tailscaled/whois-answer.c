@@ -78,6 +78,28 @@ whois_answer_make_label (JsonObject *node, JsonObject *profile)
   return login != NULL ? g_strdup_printf ("%s (%s)", name, login) : g_strdup (name);
 }
 
+static gboolean
+whois_answer_is_expired (JsonObject *node)
+{
+  JsonNode *expired = node != NULL ? json_object_get_member (node, "Expired") : NULL;
+
+  return expired != NULL && JSON_NODE_HOLDS_VALUE (expired)
+      && json_node_get_value_type (expired) == G_TYPE_BOOLEAN && json_node_get_boolean (expired);
+}
+
+/* Tells the node from others, whatever its key is. */
+static void
+whois_answer_identify (WhoisAnswer *self, JsonObject *node)
+{
+  JsonNode *id = node != NULL ? json_object_get_member (node, "ID") : NULL;
+  const char *stable = whois_answer_get_string (node, "StableID");
+
+  if (id != NULL && JSON_NODE_HOLDS_VALUE (id) && json_node_get_value_type (id) == G_TYPE_INT64)
+    self->node_id = MAX (json_node_get_int (id), 0);
+  if (stable != NULL && strlen (stable) <= WHOIS_ANSWER_ID_MAX)
+    g_strlcpy (self->stable_id, stable, sizeof self->stable_id);
+}
+
 static void
 whois_answer_judge_found (WhoisAnswer *self, const char *body, gsize len)
 {
@@ -110,8 +132,14 @@ whois_answer_judge_found (WhoisAnswer *self, const char *body, gsize len)
           "its answer is JSON, but not of a node: Node, UserProfile and CapMap must be objects");
       return;
     }
+  if (whois_answer_is_expired (node))
+    {
+      whois_answer_set (self, DETOUR_AUTH_DENY, WHOIS_ANSWER_EXPIRED);
+      return;
+    }
   self->result = DETOUR_AUTH_ALLOW;
   self->label = whois_answer_make_label (node, profile);
+  whois_answer_identify (self, node);
 }
 
 void

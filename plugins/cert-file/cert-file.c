@@ -164,7 +164,7 @@ cert_file_hostname_trouble (CertFile *self)
 
   if (hostname == NULL || !self->knows_others)
     return NULL;
-  served = detour_host_find_cert (self->host, NULL, hostname, NULL, NULL);
+  served = detour_host_find_cert (self->host, NULL, hostname, NULL);
   if (served == NULL || cert_advice_is_for (served, hostname))
     return NULL;
   names = g_strjoinv (", ", (char **) detour_cert_names (first));

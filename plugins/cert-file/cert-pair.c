@@ -289,8 +289,6 @@ cert_pair_to_cert (const Chain *chain, gnutls_x509_privkey_t key, const char *co
                           (gint64) gnutls_x509_crt_get_expiration_time (chain->list[0]));
   gnutls_memset (der.data, 0, der.size);
   gnutls_free (der.data);
-  if (chain->n == 1 && cert_pair_signs_itself (chain->list[0]))
-    detour_cert_set_self_signed (cert);
   return cert;
 }
 

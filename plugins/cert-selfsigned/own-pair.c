@@ -324,7 +324,6 @@ own_pair_to_cert (const OwnPair *self)
                           own_pair_not_before (self), own_pair_not_after (self));
   gnutls_memset (der.data, 0, der.size);
   gnutls_free (der.data);
-  detour_cert_set_self_signed (cert);
   return cert;
 }
 

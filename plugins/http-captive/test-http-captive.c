@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "detour-http-message.h"
 #include "detour-plugin.h"
+#include "test-http-ask.h"
 #include "test-program.h"
 
 extern const DetourPlugin detour_plugin;
@@ -66,20 +66,8 @@ test_answer (gconstpointer data)
     {
       g_autofree char *text = g_strdup_printf ("%s /generate_204?t=1 HTTP/1.1\r\nHost: h\r\n%s\r\n",
                                                methods[m], cases[i].header);
-      struct sockaddr_storage peer = { 0 };
-      g_autoptr (DetourHttpRequest) request = NULL;
-      g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
-      g_autoptr (GByteArray) bytes = NULL;
-      g_autofree char *wire = NULL;
-      DetourHttpHead head;
+      g_autofree char *wire = test_http_ask (route, self, text, 0);
 
-      detour_http_head_init (&head);
-      g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==,
-                       DETOUR_HTTP_HEAD_OK);
-      request = detour_http_request_new (&head, &peer, 0);
-      route->handle (self, request, response);
-      bytes = detour_http_response_to_bytes (response, request, 0);
-      wire = g_strndup ((const char *) bytes->data, bytes->len);
       g_assert_cmpstr (wire, ==, expected);
     }
   g_assert_cmpuint (detour_counter_get (&host.requests), ==, G_N_ELEMENTS (methods));

@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "detour-http-message.h"
 #include "detour-plugin.h"
 #include "detour-settings.h"
 #include "home-page.h"
+#include "test-http-ask.h"
 #include "test-program.h"
 
 extern const DetourPlugin detour_plugin;
@@ -68,22 +68,11 @@ ask (gpointer self, const char *path, DetourListenerFlags flags)
   static const char browser_end[] = "X-Content-Type-Options: nosniff\r\n";
   const DetourHttpRoute *route = detour_plugin.funcs.http->routes;
   g_autofree char *text = g_strdup_printf ("GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path);
-  struct sockaddr_storage peer = { 0 };
-  g_autoptr (DetourHttpRequest) request = NULL;
-  g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
-  g_autoptr (GByteArray) bytes = NULL;
-  DetourHttpHead head;
   char *wire, *from, *to;
 
   while (strcmp (route->path, path) != 0)
     route++;
-  detour_http_head_init (&head);
-  g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==,
-                   DETOUR_HTTP_HEAD_OK);
-  request = detour_http_request_new (&head, &peer, flags);
-  route->handle (self, request, response);
-  bytes = detour_http_response_to_bytes (response, request, 0);
-  wire = g_strndup ((const char *) bytes->data, bytes->len);
+  wire = test_http_ask (route, self, text, flags);
   from = strstr (wire, browser);
   g_assert_nonnull (from);
   to = strstr (from, browser_end);

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* Longest name of a field that the journal accepts. */
@@ -68,18 +67,6 @@ log_journal_append_text (GString *out, const char *name, const char *value)
   log_journal_append_field (out, name, value, strlen (value));
 }
 
-static const char *
-log_journal_syslog_priority (GLogLevelFlags level)
-{
-  if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL))
-    return "3";
-  if (level & G_LOG_LEVEL_WARNING)
-    return "4";
-  if (level & G_LOG_LEVEL_MESSAGE)
-    return "5";
-  return level & G_LOG_LEVEL_INFO ? "6" : "7";
-}
-
 /* A record that is too long for a datagram goes as a sealed file whose descriptor is the datagram.
  */
 static gboolean
@@ -126,12 +113,13 @@ static void
 log_journal_write (gpointer user, const DetourLogRecord *record)
 {
   LogJournal *self = user;
+  const char priority[] = { (char) ('0' + detour_log_priority (record->level)), '\0' };
   GString *data;
 
   if (!detour_log_style_wants (&self->style, record))
     return;
   data = g_string_sized_new (512);
-  log_journal_append_text (data, "PRIORITY", log_journal_syslog_priority (record->level));
+  log_journal_append_text (data, "PRIORITY", priority);
   log_journal_append_text (data, "SYSLOG_IDENTIFIER", "detourd");
   log_journal_append_text (data, "GLIB_DOMAIN", record->domain);
   detour_log_each_field (&self->style, record, log_journal_append_record_field, data);
@@ -142,30 +130,21 @@ log_journal_write (gpointer user, const DetourLogRecord *record)
 static gboolean
 log_journal_check (const DetourSettings *settings, GError **error)
 {
-  const char *path = detour_settings_string (settings, "socket");
-  const gsize max = sizeof ((struct sockaddr_un *) NULL)->sun_path - 1;
+  struct sockaddr_un address;
 
-  if (strlen (path) <= max)
-    return TRUE;
-  detour_settings_error (settings, "socket", error,
-                         "%s has %" G_GSIZE_FORMAT
-                         " bytes; a socket's path has at most %" G_GSIZE_FORMAT,
-                         path, strlen (path), max);
-  return FALSE;
+  return detour_settings_unix_address (settings, "socket", &address, error);
 }
 
 static gpointer
 log_journal_start (DetourHost *host, DetourSettings *settings, GError **error)
 {
   const char *path = detour_settings_string (settings, "socket");
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  struct sockaddr_un address;
   LogJournal *self;
   int fd;
 
-  if (!log_journal_check (settings, error))
+  if (!detour_settings_unix_address (settings, "socket", &address, error))
     return NULL;
-  memcpy (address.sun_path, path, strlen (path) + 1);
-
   fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   /* Connecting only shows whether there is a journal; records carry the address themselves. */
   if (fd < 0 || connect (fd, (const struct sockaddr *) &address, sizeof address) != 0)

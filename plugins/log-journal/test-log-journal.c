@@ -5,32 +5,15 @@
 #include "plugin-bench.h"
 
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "detour-log.h"
 
 extern const DetourPlugin detour_plugin;
-
-/* A socket like the journal's; reading it does not block. */
-static int
-open_journal (PluginBench *bench)
-{
-  g_autofree char *path = plugin_bench_path (bench, "journal");
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-  int fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-  g_assert_cmpuint (g_strlcpy (address.sun_path, path, sizeof address.sun_path), <,
-                    sizeof address.sun_path);
-  g_remove (path);
-  g_assert_cmpint (bind (fd, (struct sockaddr *) &address, sizeof address), ==, 0);
-  return fd;
-}
 
 static PluginBench *
 start (int *journal, const char *keys)
@@ -38,7 +21,7 @@ start (int *journal, const char *keys)
   PluginBench *bench = plugin_bench_new (&detour_plugin);
   g_autofree char *text = g_strconcat ("[log journal]\nsocket = @DIR@/journal\n", keys, NULL);
 
-  *journal = open_journal (bench);
+  *journal = plugin_bench_bind (bench, "journal", SOCK_DGRAM);
   plugin_bench_load_good (bench, text);
   plugin_bench_start (bench);
   return bench;
@@ -260,7 +243,7 @@ test_journal_restarts (void)
   close (journal);
   g_log_structured ("test", G_LOG_LEVEL_MESSAGE, "MESSAGE", "nobody hears");
   g_assert_cmpuint (plugin_bench_counter (bench, "lost"), ==, 1);
-  journal = open_journal (bench);
+  journal = plugin_bench_bind (bench, "journal", SOCK_DGRAM);
   g_log_structured ("test", G_LOG_LEVEL_MESSAGE, "MESSAGE", "back again");
   bytes = receive (journal);
   fields = parse (bytes);

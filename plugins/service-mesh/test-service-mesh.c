@@ -1,7 +1,9 @@
-/* test-service-mesh.c: tests of which files hold a mesh key, and of the key that core gets.
+/* test-service-mesh.c: tests of which files hold a mesh key, of the key that core gets, and of what
+ * helps when there is no link.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "mesh-fault.h"
 #include "plugin-bench.h"
 #include "test-program.h"
 
@@ -149,6 +151,36 @@ test_reload (void)
   g_assert_nonnull (strstr (trouble, "still using the key of before"));
 }
 
+/* Core's reasons, and those of the system as they stand behind an address or alone. */
+static void
+test_remedies (void)
+{
+  static const struct {
+    const char *reason;
+    const char *remedy; /* part of it */
+  } cases[] = {
+    { DETOUR_LINK_NOT_ADMITTED, "the mesh key there is the same as here" },
+    { DETOUR_LINK_OTHER_KEY, "another key than `pin` says" },
+    { DETOUR_LINK_NOT_DERP, "lead to a relay" },
+    { DETOUR_LINK_SILENT, "no firewall" },
+    { "Error in the certificate verification.", "`host`, `pin` and `ca-file`" },
+    { "Connection refused", "the relay there runs" },
+    { "[2001:db8::1]:443: Network is unreachable", "the network of this host" },
+    { "No route to host", "the network of this host" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      const char *remedy = mesh_fault_remedy (MESH_FAULT_LINK, cases[i].reason);
+
+      g_assert_nonnull (remedy);
+      g_assert_nonnull (strstr (remedy, cases[i].remedy));
+      g_assert_cmpint (mesh_fault_state (MESH_FAULT_LINK, cases[i].reason), ==,
+                       i == 0 ? DETOUR_MESH_REFUSED : DETOUR_MESH_WAITING);
+    }
+  g_assert_null (mesh_fault_remedy (MESH_FAULT_LINK, "writing failed"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -160,5 +192,6 @@ main (int argc, char **argv)
   g_test_add_func ("/service-mesh/no-key-file", test_no_key_file);
   g_test_add_func ("/service-mesh/zeros-are-nobodys-key", test_zeros);
   g_test_add_func ("/service-mesh/reload-takes-a-new-key", test_reload);
+  g_test_add_func ("/service-mesh/reasons-have-remedies", test_remedies);
   return g_test_run ();
 }

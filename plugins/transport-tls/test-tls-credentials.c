@@ -285,8 +285,9 @@ settings (void)
     { "listen = :443\nalpn = http/1.1; http/1.0\nmin-version = 1.3\nrecord-layer = gnutls", NULL },
     { "cert = main", "listen: not set" },
     { "listen = :443\nalpn = h2", "HTTP/2 is not spoken here" },
+    { "listen = :443\nalpn = acme-tls/1", "is answered by every listener" },
     { "listen = :443\nalpn = 012345678901234567890123456789012", "has 33 characters" },
-    { "listen = :443\nalpn = 1;2;3;4;5;6;7;8;9", "9 protocols" },
+    { "listen = :443\nalpn = 1;2;3;4;5;6;7;8", "8 protocols" },
     { "listen = :443\nmin-version = 1.1", "min-version: \"1.1\"" },
   };
 

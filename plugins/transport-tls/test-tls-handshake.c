@@ -369,56 +369,6 @@ alpn (void)
       }
 }
 
-/* An answer to a challenge goes to whoever offers its protocol and asks for its name, and to nobody
- * else; it comes and goes while connections are accepted. */
-static void
-challenge (void)
-{
-  static const char *const answer_names[] = { "answer", "relay.example", NULL };
-  static const char *const names[] = { "relay.example", NULL };
-  static const TestVariant *const variants[] = { &test_tls12, &test_tls13 };
-
-  for (guint j = 0; j < G_N_ELEMENTS (variants); j++)
-    {
-      g_autoptr (DetourCert) cert = test_cert_new (GNUTLS_PK_ECDSA, 1, names);
-      g_autoptr (DetourCert) answer = test_cert_new (GNUTLS_PK_ECDSA, 1, answer_names);
-      DetourCert *both[] = { answer, cert };
-      static const struct {
-        const char *sni, *offer, *name; /* NULL: refused */
-      } cases[] = {
-        { "relay.example", "acme-tls/1", "answer" },
-        { "other.example", "acme-tls/1", "relay.example" },
-        { "relay.example", "http/1.1", "relay.example" },
-        { "relay.example", NULL, "relay.example" },
-        { "relay.example", "h2", NULL },
-      };
-
-      detour_cert_set_alpn (answer, "acme-tls/1");
-      for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-        {
-          TestLink f;
-          const char *reason = NULL;
-          g_autofree char *name = NULL;
-          int rc;
-
-          test_link_setup_with (&f, variants[j], cases[i].offer, FALSE);
-          test_host_publish (f.host, both, 2);
-          /* Made anew, since the protocols of a connection are settled when it comes in. */
-          f.cls->free (f.channel);
-          f.channel = tls_channel_gnutls_new (f.credentials, NULL);
-          test_peer_free (f.peer);
-          f.peer = test_peer_new (variants[j]->priorities, cases[i].sni, cases[i].offer);
-          g_assert_cmpint (
-              test_peer_handshake (f.peer, f.cls, f.channel, (TestPace) { 0 }, &rc, &reason), ==,
-              cases[i].name != NULL ? DETOUR_CHANNEL_OK : DETOUR_CHANNEL_BAD);
-          if (cases[i].name != NULL)
-            name = test_peer_cert_name (f.peer, 0);
-          g_assert_cmpstr (name, ==, cases[i].name);
-          test_link_teardown (&f, NULL);
-        }
-    }
-}
-
 static void
 old_versions (void)
 {
@@ -465,7 +415,6 @@ main (int argc, char **argv)
   g_test_add_func ("/tls-handshake/useless-records-in-the-hello", useless_records);
   TEST_LINK_ADD_GNUTLS ("/tls-handshake/damaged-hello", damaged_hello);
   g_test_add_func ("/tls-handshake/alpn", alpn);
-  g_test_add_func ("/tls-handshake/challenge", challenge);
   g_test_add_func ("/tls-handshake/old-versions", old_versions);
   return g_test_run ();
 }

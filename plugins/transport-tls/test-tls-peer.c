@@ -104,9 +104,14 @@ test_peer_new (const char *priorities, const char *sni, const char *alpn)
     gnutls_server_name_set (self->session, GNUTLS_NAME_DNS, sni, strlen (sni));
   if (alpn != NULL)
     {
-      gnutls_datum_t protocol = { (unsigned char *) alpn, (unsigned) strlen (alpn) };
+      g_auto (GStrv) names = g_strsplit (alpn, ",", -1);
+      gnutls_datum_t protocols[8];
+      guint n = 0;
 
-      gnutls_alpn_set_protocols (self->session, &protocol, 1, 0);
+      for (; names[n] != NULL; n++)
+        protocols[n] = (gnutls_datum_t) { (unsigned char *) names[n],
+                                          (unsigned) strlen (names[n]) };
+      gnutls_alpn_set_protocols (self->session, protocols, n, 0);
     }
   test_wire_init (&self->wire, self->session, self->received, self->sent);
   gnutls_handshake_set_timeout (self->session, GNUTLS_INDEFINITE_TIMEOUT);
@@ -154,7 +159,8 @@ test_peer_handshake (TestPeer *self, const DetourChannelClass *cls, gpointer cha
 
   result = test_peer_step (self, cls, channel, 0, room, reason);
   g_assert_cmpint (result, ==, DETOUR_CHANNEL_MORE);
-  while (result != DETOUR_CHANNEL_BAD && (result == DETOUR_CHANNEL_MORE || rc != 0))
+  while (result != DETOUR_CHANNEL_BAD && result != DETOUR_CHANNEL_WAIT
+         && (result == DETOUR_CHANNEL_MORE || rc != 0))
     {
       gboolean moved = FALSE;
 
@@ -170,7 +176,7 @@ test_peer_handshake (TestPeer *self, const DetourChannelClass *cls, gpointer cha
       if (rc != 0 && gnutls_error_is_fatal (rc) && !moved)
         break;
     }
-  if (rc != 0 && !gnutls_error_is_fatal (rc))
+  if (rc != 0 && !gnutls_error_is_fatal (rc) && result != DETOUR_CHANNEL_WAIT)
     rc = gnutls_handshake (self->session); /* the alert, if there is one */
   *client_rc = rc;
   return result;

@@ -20,7 +20,7 @@ typedef struct {
 #define TEST_PEER_TLS12 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
 #define TEST_PEER_TLS13 "NORMAL:-VERS-ALL:+VERS-TLS1.3"
 
-/* @sni and @alpn (one protocol) may be NULL. */
+/* @sni and @alpn (protocols separated by commas) may be NULL. */
 TestPeer *test_peer_new (const char *priorities, const char *sni, const char *alpn);
 void test_peer_free (TestPeer *self);
 

@@ -20,15 +20,15 @@
 /* First room for the part of a record that was kept. */
 #define PARTIAL_MIN 64u
 
+/* One for each idle client: it ends with what has no fixed length. */
 typedef struct {
-  TlsKeys read;
-  TlsKeys write;
   guint8 *partial; /* part of a record that was not received completely; NULL: none */
   guint16 partial_len;
   guint16 partial_cap;
   TlsMessage message;
-  guint8 useless; /* records without data in a row */
-  guint8 alert;   /* to send, when `failed` */
+  guint8 useless;   /* records without data in a row */
+  guint8 alert;     /* to send, when `failed` */
+  guint8 keys_size; /* of one direction */
   guint8 is_client : 1;
   guint8 failed : 1;      /* nothing is read any more */
   guint8 owes_alert : 1;  /* and the peer gets an alert */
@@ -37,8 +37,27 @@ typedef struct {
   guint8 asked : 1;       /* the peer has not changed its keys since we asked it to */
   guint8 peer_closed : 1;
   guint8 closed : 1; /* our last record was sent */
-  char sni[];
+  guint64 room[];    /* keys to read with, keys to write with, the name that the client asked for */
 } TlsExport;
+
+static TlsKeys *
+tls_export_read (TlsExport *self)
+{
+  return (TlsKeys *) self->room;
+}
+
+static TlsKeys *
+tls_export_write (TlsExport *self)
+{
+  return (TlsKeys *) (self->room + self->keys_size / sizeof self->room[0]);
+}
+
+/* "": it asked for none. */
+static char *
+tls_export_sni (TlsExport *self)
+{
+  return (char *) self->room + 2 * self->keys_size;
+}
 
 G_STATIC_ASSERT (TLS_RECORD_HEAD_SIZE + TLS_RECORD_BODY_MAX <= G_MAXUINT16);
 G_STATIC_ASSERT (TLS_RECORD_BODY_MAX <= DETOUR_CHANNEL_FEED_SLACK);
@@ -50,10 +69,10 @@ tls_export_free (gpointer ptr)
 {
   TlsExport *self = ptr;
 
-  tls_thread_forget (&self->read);
-  tls_thread_forget (&self->write);
-  tls_keys_wipe (&self->read);
-  tls_keys_wipe (&self->write);
+  tls_thread_forget (tls_export_read (self));
+  tls_thread_forget (tls_export_write (self));
+  tls_keys_wipe (tls_export_read (self));
+  tls_keys_wipe (tls_export_write (self));
   g_free (self->partial);
   g_free (self);
 }
@@ -62,13 +81,17 @@ gpointer
 tls_channel_export_new (const TlsExportStart *start)
 {
   gsize sni_size = strlen (start->sni != NULL ? start->sni : "") + 1;
-  TlsExport *self = g_malloc0 (G_STRUCT_OFFSET (TlsExport, sni) + sni_size);
+  gsize keys_size = tls_keys_size (start->cipher);
+  TlsExport *self = g_malloc0 (sizeof *self + 2 * keys_size + sni_size);
 
+  G_STATIC_ASSERT (sizeof (TlsKeys) <= G_MAXUINT8 && sizeof (TlsKeys) % sizeof self->room[0] == 0);
+  self->keys_size = (guint8) keys_size;
   self->is_client = start->is_client != FALSE;
   if (start->sni != NULL)
-    memcpy (self->sni, start->sni, sni_size);
-  if (!tls_keys_init (&self->read, start->cipher, start->read_secret, start->read_seq)
-      || !tls_keys_init (&self->write, start->cipher, start->write_secret, start->write_seq))
+    memcpy (tls_export_sni (self), start->sni, sni_size);
+  if (!tls_keys_init (tls_export_read (self), start->cipher, start->read_secret, start->read_seq)
+      || !tls_keys_init (tls_export_write (self), start->cipher, start->write_secret,
+                         start->write_seq))
     {
       tls_export_free (self);
       return NULL;
@@ -79,9 +102,9 @@ tls_channel_export_new (const TlsExportStart *start)
 const TlsKeys *
 tls_channel_export_keys (gconstpointer ptr, gboolean of_peer)
 {
-  const TlsExport *self = ptr;
+  TlsExport *self = (gpointer) ptr;
 
-  return of_peer ? &self->read : &self->write;
+  return of_peer ? tls_export_read (self) : tls_export_write (self);
 }
 
 /* The channel begins after the handshake. */
@@ -97,10 +120,11 @@ static void
 tls_export_info (gpointer ptr, DetourChannelInfo *info)
 {
   TlsExport *self = ptr;
+  const char *sni = tls_export_sni (self);
 
   info->version = "1.3";
-  info->cipher = tls_cipher_name (self->read.cipher);
-  info->sni = self->sni[0] != '\0' ? self->sni : NULL;
+  info->cipher = tls_cipher_name (tls_export_read (self)->cipher);
+  info->sni = sni[0] != '\0' ? sni : NULL;
 }
 
 /* Output --------------------------------------------------------------------------------------- */
@@ -112,7 +136,7 @@ tls_export_put (TlsExport *self, TlsThread *thread, TlsText text, guint8 type, D
 
   g_assert (out->cap - out->len >= TLS_RECORD_OVERHEAD + text.len);
   tls_record_head (at, text.len);
-  if (!tls_thread_seal (thread, &self->write, at, text, type, at + TLS_RECORD_HEAD_SIZE))
+  if (!tls_thread_seal (thread, tls_export_write (self), at, text, type, at + TLS_RECORD_HEAD_SIZE))
     return FALSE;
   out->len += TLS_RECORD_OVERHEAD + text.len;
   return TRUE;
@@ -146,8 +170,8 @@ tls_export_put_update (TlsExport *self, TlsThread *thread, DetourBuffer *out)
     return FALSE;
   self->owes_update = FALSE;
   self->asks = FALSE;
-  tls_thread_forget (&self->write);
-  return tls_keys_update (&self->write);
+  tls_thread_forget (tls_export_write (self));
+  return tls_keys_update (tls_export_write (self));
 }
 
 /* Writes the records that must precede all others. FALSE: the library failed. */
@@ -183,7 +207,8 @@ tls_export_seal (gpointer ptr, const struct iovec *plain, guint n, DetourBuffer 
 
       if (self->failed || self->closed)
         return FALSE;
-      if (self->write.seq >= TLS_KEYS_RECORDS_MAX && !tls_export_put_update (self, thread, out))
+      if (tls_export_write (self)->seq >= TLS_KEYS_RECORDS_MAX
+          && !tls_export_put_update (self, thread, out))
         return FALSE;
       text.len = MIN (rest.len, TLS_RECORD_TEXT_MAX);
       if (!tls_export_put (self, thread, text, TLS_TYPE_DATA, out))
@@ -253,9 +278,10 @@ tls_export_take_message (TlsExport *self, const guint8 *text, gsize len)
   self->asked = FALSE;
   if (verdict == TLS_MESSAGE_UPDATE_REQUESTED)
     self->owes_update = TRUE;
-  tls_thread_forget (&self->read);
-  return tls_keys_update (&self->read) ? DETOUR_CHANNEL_OK
-                                       : tls_export_fail (self, TLS_ALERT_INTERNAL_ERROR);
+  tls_thread_forget (tls_export_read (self));
+  return tls_keys_update (tls_export_read (self))
+           ? DETOUR_CHANNEL_OK
+           : tls_export_fail (self, TLS_ALERT_INTERNAL_ERROR);
 }
 
 static DetourChannelResult
@@ -268,9 +294,9 @@ tls_export_take (TlsExport *self, TlsThread *thread, const guint8 *head, TlsText
   gsize len;
 
   g_assert (plain->cap - plain->len >= sealed.len + TLS_AEAD_TAG_SIZE);
-  if (self->read.seq == G_MAXUINT64)
+  if (tls_export_read (self)->seq == G_MAXUINT64)
     return tls_export_fail (self, TLS_ALERT_INTERNAL_ERROR); /* the record number would repeat */
-  if (!tls_thread_open (thread, &self->read, head, sealed, tag, text)
+  if (!tls_thread_open (thread, tls_export_read (self), head, sealed, tag, text)
       || !tls_record_strip (text, sealed.len, &type, &len, &alert))
     return tls_export_fail (self, alert);
 
@@ -397,7 +423,7 @@ tls_export_feed (gpointer ptr, const guint8 *in, gsize len, DetourBuffer *plain,
       len -= used;
     }
 
-  if (self->read.seq >= TLS_KEYS_RECORDS_MAX && !self->asked)
+  if (tls_export_read (self)->seq >= TLS_KEYS_RECORDS_MAX && !self->asked)
     {
       /* The peer should have changed its keys by itself; some implementations never do. */
       self->owes_update = self->asks = self->asked = TRUE;
@@ -448,9 +474,9 @@ tls_blob_free (gpointer ptr)
 static GBytes *
 tls_export_save (gpointer ptr)
 {
-  const TlsExport *self = ptr;
-  gsize secret_size = tls_keys_secret_size (self->read.cipher);
-  gsize sni_len = strlen (self->sni);
+  TlsExport *self = ptr;
+  gsize secret_size = tls_keys_secret_size (tls_export_read (self)->cipher);
+  gsize sni_len = strlen (tls_export_sni (self));
   gsize len = sizeof (TlsSaved) + 2 * secret_size + sni_len + self->partial_len;
   TlsSaved saved;
   TlsBlob *blob;
@@ -462,12 +488,12 @@ tls_export_save (gpointer ptr)
   saved.magic = SAVED_MAGIC;
   saved.partial_len = self->partial_len;
   saved.sni_len = (guint16) sni_len;
-  saved.read_seq = self->read.seq;
-  saved.write_seq = self->write.seq;
+  saved.read_seq = tls_export_read (self)->seq;
+  saved.write_seq = tls_export_write (self)->seq;
   saved.message.left = self->message.left;
   saved.message.have = self->message.have;
   memcpy (saved.message.head, self->message.head, sizeof saved.message.head);
-  saved.cipher = self->read.cipher;
+  saved.cipher = tls_export_read (self)->cipher;
   saved.flags = (guint8) ((self->is_client ? SAVED_CLIENT : 0u)
                           | (self->owes_update ? SAVED_OWES_UPDATE : 0u)
                           | (self->asks ? SAVED_ASKS : 0u) | (self->asked ? SAVED_ASKED : 0u));
@@ -478,11 +504,11 @@ tls_export_save (gpointer ptr)
   at = blob->bytes;
   memcpy (at, &saved, sizeof saved);
   at += sizeof saved;
-  memcpy (at, self->read.secret, secret_size);
+  memcpy (at, tls_export_read (self)->secret, secret_size);
   at += secret_size;
-  memcpy (at, self->write.secret, secret_size);
+  memcpy (at, tls_export_write (self)->secret, secret_size);
   at += secret_size;
-  memcpy (at, self->sni, sni_len);
+  memcpy (at, tls_export_sni (self), sni_len);
   at += sni_len;
   if (self->partial_len > 0)
     memcpy (at, self->partial, self->partial_len);

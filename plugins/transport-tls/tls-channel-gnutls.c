@@ -6,52 +6,13 @@
  * span makes a call of GnuTLS incomplete. */
 #include "config.h"
 
-#include "tls-channel-gnutls.h"
+#include "tls-channel-gnutls-private.h"
 
 #include <errno.h>
+#include <gio/gio.h>
 #include <string.h>
 
 #include "tls-secrets.h"
-
-/* Alerts and other records without data that a peer may send in a row. */
-#define USELESS_MAX 16
-
-/* All handshake messages of a client together. Its hello has some hundred bytes, with keys for
- * post-quantum algorithms 2,000; GnuTLS by itself would keep 128 KiB of one that is not finished.
- */
-#define MESSAGES_MAX 16384
-/* The same in bytes on the wire: derper takes messages that are cut into records of a single byte,
- * which have six bytes then. */
-#define HANDSHAKE_WIRE_MAX (8 * MESSAGES_MAX)
-
-#define RECORD_HEAD_SIZE      5
-#define RECORD_HANDSHAKE      22
-#define RECORD_PROTECTED_DATA 23
-
-typedef struct {
-  gnutls_session_t session;
-  const guint8 *in; /* span of the call that runs */
-  gsize in_len;
-  DetourBuffer *out; /* where pushed bytes go in the call that runs; NULL: to `kept` */
-  GByteArray *kept;  /* pushed bytes that found no room, before all later ones; NULL: none */
-  TlsChoice choice;
-  TlsSecrets *secrets;           /* caught for the export channel; NULL: there will be none */
-  guint8 head[RECORD_HEAD_SIZE]; /* of the record that is being pulled in the handshake */
-  guint8 head_len;
-  guint16 body_left; /* bytes of that record behind its head */
-  guint32 taken;     /* bytes pulled in the handshake */
-  guint32 content;   /* bytes of handshake messages among them */
-  guint8 useless;    /* records without data in a row */
-  guint8 owed; /* bytes at the front of the next span that were consumed already, though they were
-                  reported as unused */
-  gboolean finished; /* the handshake */
-  gboolean begun;    /* the peer has sent at least one byte */
-  char *host, *pin;  /* of the server that we dialled; NULL: we are the server, or there is none */
-} TlsChannel;
-
-static const char
-    plain_http_answer[] = "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n"
-                          "This port speaks HTTPS, and the request came without encryption.\n";
 
 /* Follows the records of the handshake: those that carry a piece of a handshake message, however
  * small, bring it on; all others are useless. */
@@ -116,8 +77,8 @@ tls_gnutls_pull_timeout (gnutls_transport_ptr_t ptr, unsigned ms)
   return self->in_len > 0;
 }
 
-static void
-tls_gnutls_put (TlsChannel *self, const guint8 *data, gsize len)
+void
+tls_channel_gnutls_put (TlsChannel *self, const guint8 *data, gsize len)
 {
   if (self->out != NULL && self->kept == NULL)
     {
@@ -142,7 +103,7 @@ tls_gnutls_push (gnutls_transport_ptr_t ptr, const giovec_t *vec, int n)
 
   for (int i = 0; i < n; i++)
     {
-      tls_gnutls_put (ptr, vec[i].iov_base, vec[i].iov_len);
+      tls_channel_gnutls_put (ptr, vec[i].iov_base, vec[i].iov_len);
       sum += (ssize_t) vec[i].iov_len;
     }
   return sum;
@@ -150,8 +111,8 @@ tls_gnutls_push (gnutls_transport_ptr_t ptr, const giovec_t *vec, int n)
 
 /* Moves what was kept into @out, which takes later pushes of this call, too. TRUE: nothing is kept
  * any more. */
-static gboolean
-tls_gnutls_flush (TlsChannel *self, DetourBuffer *out)
+gboolean
+tls_channel_gnutls_flush (TlsChannel *self, DetourBuffer *out)
 {
   gsize n;
 
@@ -192,48 +153,73 @@ tls_gnutls_free (gpointer ptr)
 {
   TlsChannel *self = ptr;
 
-  gnutls_deinit (self->session);
+  if (self->session != NULL)
+    gnutls_deinit (self->session);
   tls_gnutls_drop_secrets (self);
   g_clear_pointer (&self->kept, g_byte_array_unref);
+  g_clear_pointer (&self->hello, g_byte_array_unref);
   tls_choice_clear (&self->choice);
-  g_free (self->host);
-  g_free (self->pin);
+  tls_dial_clear (&self->dial);
   g_free (self);
 }
 
-/* What both ends begin with; NULL: GnuTLS has no session to give. */
-static TlsChannel *
-tls_gnutls_begin (TlsCredentials *credentials, guint end)
+/* What both ends begin with; FALSE: GnuTLS has no session to give. */
+gboolean
+tls_channel_gnutls_open (TlsChannel *self, guint end)
 {
-  TlsChannel *self = g_new0 (TlsChannel, 1);
-
   /* No tickets: sessions last for hours, and each ticket would be one more allocation. */
   if (gnutls_init (&self->session, end | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS)
       < 0)
-    {
-      g_free (self);
-      return NULL;
-    }
-  self->choice.credentials = tls_credentials_ref (credentials);
+    return FALSE;
   gnutls_transport_set_ptr (self->session, self);
   gnutls_transport_set_pull_function (self->session, tls_gnutls_pull);
   gnutls_transport_set_pull_timeout_function (self->session, tls_gnutls_pull_timeout);
   gnutls_transport_set_vec_push_function (self->session, tls_gnutls_push);
   gnutls_handshake_set_timeout (self->session,
                                 GNUTLS_INDEFINITE_TIMEOUT); /* core has the deadline */
+  return TRUE;
+}
+
+static TlsChannel *
+tls_gnutls_begin (TlsCredentials *credentials, guint end)
+{
+  TlsChannel *self = g_new0 (TlsChannel, 1);
+
+  if (!tls_channel_gnutls_open (self, end))
+    {
+      g_free (self);
+      return NULL;
+    }
+  self->choice.credentials = tls_credentials_ref (credentials);
   return self;
 }
 
+/* FALSE: GnuTLS does not take what the server's session needs. */
+gboolean
+tls_channel_gnutls_arm (TlsChannel *self)
+{
+  if (self->secrets != NULL)
+    gnutls_handshake_set_secret_function (self->session, tls_gnutls_secret);
+  return tls_credentials_arm (self->choice.credentials, self->session, &self->choice) >= 0;
+}
+
 gpointer
-tls_channel_gnutls_connect (TlsCredentials *credentials, const char *host, const char *pin)
+tls_channel_gnutls_connect (TlsCredentials *credentials, const char *host, const char *pin,
+                            const char *ca_file, GError **error)
 {
   TlsChannel *self = tls_gnutls_begin (credentials, GNUTLS_CLIENT);
 
   if (self == NULL)
-    return NULL;
-  self->host = g_strdup (host);
-  self->pin = g_strdup (pin);
-  if (tls_credentials_arm_client (credentials, self->session, self->host, self->pin) < 0)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "TLS has no session for \"%s\"", host);
+      return NULL;
+    }
+  if (tls_credentials_exports (credentials))
+    {
+      self->secrets = g_new0 (TlsSecrets, 1);
+      gnutls_handshake_set_secret_function (self->session, tls_gnutls_secret);
+    }
+  if (!tls_dial_init (&self->dial, credentials, self->session, host, pin, ca_file, error))
     {
       tls_gnutls_free (self);
       return NULL;
@@ -250,11 +236,10 @@ tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_stora
     return NULL;
   self->choice.local = g_memdup2 (local, sizeof *local);
   if (tls_credentials_exports (credentials))
-    {
-      self->secrets = g_new0 (TlsSecrets, 1);
-      gnutls_handshake_set_secret_function (self->session, tls_gnutls_secret);
-    }
-  if (tls_credentials_arm (credentials, self->session, &self->choice) < 0)
+    self->secrets = g_new0 (TlsSecrets, 1);
+  if (tls_credentials_expect (credentials))
+    self->hello = g_byte_array_new ();
+  if (!tls_channel_gnutls_arm (self))
     {
       tls_gnutls_free (self);
       return NULL;
@@ -263,8 +248,8 @@ tls_channel_gnutls_new (TlsCredentials *credentials, const struct sockaddr_stora
 }
 
 /* A static text for an error of GnuTLS; for an alert of the peer, what it says. */
-static const char *
-tls_gnutls_reason (TlsChannel *self, int rc)
+const char *
+tls_channel_gnutls_reason (TlsChannel *self, int rc)
 {
   const char *text = NULL;
 
@@ -275,134 +260,6 @@ tls_gnutls_reason (TlsChannel *self, int rc)
   return text;
 }
 
-static gboolean
-tls_gnutls_looks_like_http (const guint8 *data, gsize len)
-{
-  static const char *const methods[] = { "GET /", "HEAD /",   "POST /",
-                                         "PUT /", "OPTIONS ", "CONNECT " };
-
-  for (guint i = 0; i < G_N_ELEMENTS (methods); i++)
-    {
-      gsize n = strlen (methods[i]);
-
-      if (len >= n && memcmp (data, methods[i], n) == 0)
-        return TRUE;
-    }
-  return FALSE;
-}
-
-static DetourChannelResult
-tls_gnutls_handshake_failed (TlsChannel *self, int rc, const char **reason)
-{
-  *reason = tls_gnutls_reason (self, rc);
-  if (self->choice.missing)
-    {
-      *reason = "no certificate to serve"; /* GnuTLS only knows that no cipher fits */
-      gnutls_alert_send (self->session, GNUTLS_AL_FATAL, GNUTLS_A_INTERNAL_ERROR);
-    }
-  else if (rc != GNUTLS_E_FATAL_ALERT_RECEIVED)
-    gnutls_alert_send_appropriate (self->session, rc);
-  tls_credentials_count (self->choice.credentials, TLS_COUNT_FAILED);
-  return DETOUR_CHANNEL_BAD;
-}
-
-/* The peer exceeded a limit without finishing the handshake. */
-static DetourChannelResult
-tls_gnutls_handshake_endless (TlsChannel *self, const char **reason)
-{
-  *reason = self->content > MESSAGES_MAX     ? "more than 16 KiB of handshake messages"
-          : self->taken > HANDSHAKE_WIRE_MAX ? "more than 128 KiB before the end of the handshake"
-                                             : "too many records in a row that bring nothing";
-  gnutls_alert_send (self->session, GNUTLS_AL_FATAL, GNUTLS_A_UNEXPECTED_MESSAGE);
-  tls_credentials_count (self->choice.credentials, TLS_COUNT_FAILED);
-  return DETOUR_CHANNEL_BAD;
-}
-
-static void
-tls_gnutls_handshake_done (TlsChannel *self)
-{
-  gboolean tls13 = gnutls_protocol_get_version (self->session) == GNUTLS_TLS1_3;
-
-  self->finished = TRUE;
-  self->useless = 0;
-  g_clear_pointer (&self->choice.local, g_free);
-  tls_credentials_count (self->choice.credentials, tls13 ? TLS_COUNT_TLS13 : TLS_COUNT_TLS12);
-}
-
-static DetourChannelResult
-tls_gnutls_handshake_step (TlsChannel *self, const char **reason)
-{
-  for (guint idle = 0; idle <= USELESS_MAX;)
-    {
-      gsize before = self->in_len;
-      int rc = gnutls_handshake (self->session);
-
-      if (rc == GNUTLS_E_SUCCESS)
-        {
-          tls_gnutls_handshake_done (self);
-          return DETOUR_CHANNEL_OK;
-        }
-      if (rc != GNUTLS_E_AGAIN && rc != GNUTLS_E_INTERRUPTED && gnutls_error_is_fatal (rc))
-        return tls_gnutls_handshake_failed (self, rc, reason);
-      if (self->useless > USELESS_MAX || self->content > MESSAGES_MAX
-          || self->taken > HANDSHAKE_WIRE_MAX)
-        return tls_gnutls_handshake_endless (self, reason);
-      if ((rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED) && self->in_len == 0)
-        return DETOUR_CHANNEL_MORE;
-      if (self->in_len == before)
-        idle++;
-    }
-  return tls_gnutls_handshake_endless (self, reason);
-}
-
-static DetourChannelResult
-tls_gnutls_handshake (gpointer ptr, const guint8 *in, gsize len, gsize *used, DetourBuffer *out,
-                      const char **reason)
-{
-  TlsChannel *self = ptr;
-  DetourChannelResult result = DETOUR_CHANNEL_MORE;
-  gboolean flushed = tls_gnutls_flush (self, out);
-
-  g_assert (len >= self->owed);
-  if (!flushed)
-    {
-      *used = 0;
-      return DETOUR_CHANNEL_MORE;
-    }
-  if (!self->begun && tls_gnutls_looks_like_http (in, len))
-    {
-      tls_gnutls_put (self, (const guint8 *) plain_http_answer, sizeof plain_http_answer - 1);
-      *used = len;
-      *reason = "the peer speaks HTTP without TLS";
-      tls_credentials_count (self->choice.credentials, TLS_COUNT_FAILED);
-      return DETOUR_CHANNEL_BAD;
-    }
-  self->begun = self->begun || len > 0;
-  self->in = in + self->owed;
-  self->in_len = len - self->owed;
-  self->owed = 0;
-  if (self->finished)
-    result = DETOUR_CHANNEL_OK;
-  else
-    result = tls_gnutls_handshake_step (self, reason);
-  *used = len - self->in_len;
-  self->in = NULL;
-  self->in_len = 0;
-
-  if (self->kept != NULL && result != DETOUR_CHANNEL_BAD)
-    {
-      /* The caller calls again only if bytes are left. When all were consumed, the last one is
-       * reported as unused. */
-      if (*used == len && len > 0)
-        {
-          self->owed = 1;
-          *used -= 1;
-        }
-      result = DETOUR_CHANNEL_MORE;
-    }
-  return result;
-}
-
 gpointer
 tls_channel_gnutls_export (gpointer ptr)
 {
@@ -411,7 +268,8 @@ tls_channel_gnutls_export (gpointer ptr)
   /* Bytes that were read beyond the handshake, or not sent yet, would be lost. */
   if (self->secrets == NULL || !self->finished || self->kept != NULL || self->owed > 0)
     return NULL;
-  return tls_secrets_export (self->secrets, self->session, FALSE, self->choice.sni);
+  return tls_secrets_export (self->secrets, self->session, self->dial.host != NULL,
+                             self->choice.sni);
 }
 
 static gpointer
@@ -449,7 +307,7 @@ tls_gnutls_info (gpointer ptr, DetourChannelInfo *info)
 static DetourChannelResult
 tls_gnutls_feed_failed (TlsChannel *self, int rc)
 {
-  g_debug ("record refused: %s", tls_gnutls_reason (self, rc));
+  g_debug ("record refused: %s", tls_channel_gnutls_reason (self, rc));
   if (rc == GNUTLS_E_REHANDSHAKE)
     gnutls_alert_send (self->session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
   else if (rc != GNUTLS_E_FATAL_ALERT_RECEIVED)
@@ -529,7 +387,7 @@ tls_gnutls_seal (gpointer ptr, const struct iovec *plain, guint n, DetourBuffer 
   gsize held = 0;
   gboolean sent = TRUE;
 
-  tls_gnutls_flush (self, out);
+  tls_channel_gnutls_flush (self, out);
   for (guint i = 0; i < n && sent; i++)
     {
       const guint8 *data = plain[i].iov_base;
@@ -566,14 +424,20 @@ tls_gnutls_close (gpointer ptr, DetourBuffer *out)
 {
   TlsChannel *self = ptr;
 
-  tls_gnutls_flush (self, out);
-  gnutls_bye (self->session, GNUTLS_SHUT_WR);
+  tls_channel_gnutls_flush (self, out);
+  if (self->finished)
+    gnutls_bye (self->session, GNUTLS_SHUT_WR);
+  else
+    {
+      gnutls_alert_send (self->session, GNUTLS_AL_FATAL, GNUTLS_A_INTERNAL_ERROR);
+      tls_credentials_count (self->choice.credentials, TLS_COUNT_FAILED);
+    }
   self->out = NULL;
 }
 
 const DetourChannelClass tls_channel_gnutls_class = {
   .name = "gnutls",
-  .handshake = tls_gnutls_handshake,
+  .handshake = tls_channel_gnutls_handshake,
   .settle = tls_gnutls_settle,
   .info = tls_gnutls_info,
   .feed = tls_gnutls_feed,

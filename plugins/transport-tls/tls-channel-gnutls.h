@@ -21,13 +21,13 @@ gpointer tls_channel_gnutls_new (TlsCredentials *credentials, const struct socka
 /**
  * tls_channel_gnutls_connect:
  * @host: name or address of the server
- * @pin: (nullable): as in DetourDialer
+ * @pin, @ca_file: (nullable): as in DetourDialer
  *
  * The client's side; its records stay with GnuTLS. Main thread.
- * Returns: (nullable): NULL when GnuTLS has no session to give, or @host is no name.
+ * Returns: (nullable): NULL with @error set.
  */
-gpointer tls_channel_gnutls_connect (TlsCredentials *credentials, const char *host,
-                                     const char *pin);
+gpointer tls_channel_gnutls_connect (TlsCredentials *credentials, const char *host, const char *pin,
+                                     const char *ca_file, GError **error);
 
 /**
  * tls_channel_gnutls_export:

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "tls-challenge.h"
 #include "tls-metacert.h"
 
 /* Server's order. AES-128 first, because ChaCha20 costs GnuTLS fourteen times as much; X25519
@@ -30,7 +31,8 @@
 
 struct _TlsPair {
   gatomicrefcount refs;
-  DetourCert *cert; /* keeps the address, which is the key in the table, from being reused */
+  /* Keeps the address, which is the key in the table, from being reused; NULL: of a challenge. */
+  DetourCert *cert;
   gnutls_pcert_st *list;
   guint n_list;
   gnutls_privkey_t key; /* NULL: the certificate cannot be used, which was logged */
@@ -42,8 +44,7 @@ struct _TlsCredentials {
   char **alpn;
   gboolean exports;
   gnutls_priority_t priorities;
-  gnutls_certificate_credentials_t trust; /* of a client; main thread; NULL: not needed yet */
-  gboolean has_roots;                     /* it has those of the system */
+  gnutls_certificate_credentials_t roots; /* of clients; main thread; NULL: not needed yet */
   gnutls_certificate_credentials_t certificates;
 
   GMutex lock;      /* of all below */
@@ -73,7 +74,7 @@ tls_pair_unref (TlsPair *self)
   g_free (self->list);
   if (self->key != NULL)
     gnutls_privkey_deinit (self->key);
-  detour_cert_unref (self->cert);
+  g_clear_pointer (&self->cert, detour_cert_unref);
   g_free (self);
 }
 
@@ -139,6 +140,31 @@ tls_pair_new (DetourCert *cert, GBytes *metacert)
   return self;
 }
 
+/* The answer to a challenge; NULL when none waits for @sni. */
+static TlsPair *
+tls_pair_new_for_challenge (DetourHost *host, const char *sni)
+{
+  DetourTlsChallenge challenge;
+  TlsPair *self;
+  int rc;
+
+  if (sni == NULL || !detour_host_find_tls_challenge (host, sni, &challenge))
+    return NULL;
+  self = g_new0 (TlsPair, 1);
+  g_atomic_ref_count_init (&self->refs);
+  self->list = g_new0 (gnutls_pcert_st, 1);
+  rc = tls_challenge_make (&challenge, (gint64) time (NULL), self->list, &self->key);
+  if (rc < 0)
+    {
+      g_warning ("no certificate can be made that answers a challenge: %s", gnutls_strerror (rc));
+      self->key = NULL;
+      tls_pair_unref (self);
+      return NULL;
+    }
+  self->n_list = 1;
+  return self;
+}
+
 /* With the lock held. Forgets what was imported when the store changed or the meta certificate grew
  * old. */
 static void
@@ -167,13 +193,12 @@ tls_credentials_refresh (TlsCredentials *self)
 static TlsPair *
 tls_credentials_find (TlsCredentials *self, const TlsChoice *choice)
 {
-  const char *offered[] = { choice->alpn, NULL };
   g_autoptr (DetourCert) cert = NULL;
   TlsPair *pair;
 
   tls_credentials_refresh (self);
   cert = detour_host_find_cert (self->host, self->cert, choice->sni,
-                                (const struct sockaddr *) choice->local, offered);
+                                (const struct sockaddr *) choice->local);
   if (cert == NULL)
     return NULL;
   pair = g_hash_table_lookup (self->pairs, cert);
@@ -185,15 +210,28 @@ tls_credentials_find (TlsCredentials *self, const TlsChoice *choice)
   return pair->key != NULL ? tls_pair_ref (pair) : NULL;
 }
 
+gboolean
+tls_credentials_expect (TlsCredentials *self)
+{
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+
+  return self->host != NULL && detour_host_is_cert_expected (self->host, self->cert);
+}
+
+/* @expected: that there is none is no trouble. */
 static TlsPair *
-tls_credentials_choose (TlsCredentials *self, const TlsChoice *choice)
+tls_credentials_choose (TlsCredentials *self, const TlsChoice *choice, gboolean expected)
 {
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   TlsPair *pair;
 
   if (self->host == NULL)
     return NULL;
+  if (choice->is_challenge)
+    return tls_pair_new_for_challenge (self->host, choice->sni);
   pair = tls_credentials_find (self, choice);
+  if (pair == NULL && expected)
+    return NULL;
   if (pair == NULL && !self->troubled)
     {
       const char *from = self->cert != NULL ? " from " : "";
@@ -222,15 +260,34 @@ tls_session_sni (gnutls_session_t session)
   return g_strndup (name, len);
 }
 
-/* The protocol that both sides agreed on, or NULL. */
-static char *
-tls_session_alpn (gnutls_session_t session)
+/* Whether the client offered the protocol of challenges, which is agreed on before every other. */
+static gboolean
+tls_session_is_challenge (gnutls_session_t session)
 {
   gnutls_datum_t protocol;
 
-  if (gnutls_alpn_get_selected_protocol (session, &protocol) < 0)
-    return NULL;
-  return g_strndup ((const char *) protocol.data, protocol.size);
+  return gnutls_alpn_get_selected_protocol (session, &protocol) >= 0
+      && protocol.size == strlen (DETOUR_CHALLENGE_PROTOCOL)
+      && memcmp (protocol.data, DETOUR_CHALLENGE_PROTOCOL, protocol.size) == 0;
+}
+
+/* Sets `pair`, `missing` or `waits`. The caller does not hold the lock. */
+static void
+tls_credentials_decide (TlsCredentials *self, TlsChoice *choice)
+{
+  /* Asked first, so that one that is published in between is found. */
+  gboolean expected = !choice->is_challenge && tls_credentials_expect (self);
+
+  choice->pair = tls_credentials_choose (self, choice, expected);
+  choice->waits = choice->pair == NULL && expected;
+  choice->missing = choice->pair == NULL && !expected;
+}
+
+gboolean
+tls_credentials_look_again (TlsCredentials *self, TlsChoice *choice)
+{
+  tls_credentials_decide (self, choice);
+  return !choice->waits;
 }
 
 /* Called by GnuTLS once the client's hello is there. */
@@ -242,12 +299,12 @@ tls_credentials_retrieve (gnutls_session_t session, const struct gnutls_cert_ret
   TlsChoice *choice = gnutls_session_get_ptr (session);
 
   /* GnuTLS asks again for each kind of key it could use. */
-  if (choice->pair == NULL && !choice->missing)
+  if (choice->pair == NULL && !choice->missing && !choice->waits)
     {
+      g_clear_pointer (&choice->sni, g_free);
       choice->sni = tls_session_sni (session);
-      choice->alpn = tls_session_alpn (session);
-      choice->pair = tls_credentials_choose (choice->credentials, choice);
-      choice->missing = choice->pair == NULL;
+      choice->is_challenge = tls_session_is_challenge (session);
+      tls_credentials_decide (choice->credentials, choice);
     }
   if (choice->pair == NULL)
     return -1;
@@ -321,8 +378,8 @@ tls_credentials_unref (TlsCredentials *self)
     return;
   if (self->certificates != NULL)
     gnutls_certificate_free_credentials (self->certificates);
-  if (self->trust != NULL)
-    gnutls_certificate_free_credentials (self->trust);
+  if (self->roots != NULL)
+    gnutls_certificate_free_credentials (self->roots);
   if (self->priorities != NULL)
     gnutls_priority_deinit (self->priorities);
   g_hash_table_unref (self->pairs);
@@ -375,35 +432,23 @@ tls_ignore_record_size (gnutls_session_t session)
   return rc;
 }
 
-/* Protocols of certificates that answer a challenge; NULL: there are none. */
-static char **
-tls_credentials_challenges (TlsCredentials *self)
+static gnutls_datum_t
+tls_credentials_protocol (const char *name)
 {
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
-
-  return self->host != NULL ? detour_host_cert_protocols (self->host) : NULL;
-}
-
-static guint
-tls_credentials_add_protocols (gnutls_datum_t *list, guint n, guint n_max, char *const *protocols)
-{
-  for (guint i = 0; protocols[i] != NULL && n < n_max; i++)
-    list[n++] = (gnutls_datum_t) { (unsigned char *) protocols[i],
-                                   (unsigned) strlen (protocols[i]) };
-  return n;
+  return (gnutls_datum_t) { (unsigned char *) name, (unsigned) strlen (name) };
 }
 
 int
 tls_credentials_arm (TlsCredentials *self, gnutls_session_t session, TlsChoice *choice)
 {
-  g_auto (GStrv) challenges = tls_credentials_challenges (self);
-  gnutls_datum_t alpn[16];
-  guint n = tls_credentials_add_protocols (alpn, 0, G_N_ELEMENTS (alpn), self->alpn);
+  gnutls_datum_t alpn[TLS_ALPN_MAX + 1];
+  guint n = 0;
   int rc;
 
-  /* A client that offers one of ours as well does not come to see the answer, and gets ours. */
-  if (challenges != NULL)
-    n = tls_credentials_add_protocols (alpn, n, G_N_ELEMENTS (alpn), challenges);
+  /* First, so that a client that offers it never gets anything else. */
+  alpn[n++] = tls_credentials_protocol (DETOUR_CHALLENGE_PROTOCOL);
+  for (guint i = 0; self->alpn[i] != NULL && n < G_N_ELEMENTS (alpn); i++)
+    alpn[n++] = tls_credentials_protocol (self->alpn[i]);
 
   gnutls_session_set_ptr (session, choice);
   rc = gnutls_priority_set (session, self->priorities);
@@ -417,66 +462,43 @@ tls_credentials_arm (TlsCredentials *self, gnutls_session_t session, TlsChoice *
   return rc;
 }
 
-/* The server must have the certificate that the session's pointer names by its pin. */
-static int
-tls_credentials_check_pin (gnutls_session_t session)
+int
+tls_credentials_roots (TlsCredentials *self, gnutls_certificate_credentials_t *roots)
 {
-  static const char prefix[] = "sha256-raw:";
-  const char *pin = gnutls_session_get_ptr (session);
-  unsigned n = 0;
-  const gnutls_datum_t *chain = gnutls_certificate_get_peers (session, &n);
-  guint8 digest[32];
-  size_t len = sizeof digest;
-  g_autoptr (GString) text = g_string_new (prefix);
-
-  if (n == 0 || gnutls_fingerprint (GNUTLS_DIG_SHA256, &chain[0], digest, &len) < 0)
-    return GNUTLS_E_CERTIFICATE_ERROR;
-  for (gsize i = 0; i < len; i++)
-    g_string_append_printf (text, "%02x", digest[i]);
-  return g_ascii_strcasecmp (text->str, pin) == 0 ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
-}
-
-/* Roots are read when somebody is verified by them, since that takes some milliseconds. */
-static int
-tls_credentials_make_trust (TlsCredentials *self, gboolean with_roots)
-{
+  gnutls_certificate_credentials_t fresh;
   int rc = 0;
 
-  if (self->trust == NULL)
-    rc = gnutls_certificate_allocate_credentials (&self->trust);
-  if (rc >= 0 && with_roots && !self->has_roots)
+  /* Read when somebody is verified by them, since that takes some milliseconds. */
+  if (self->roots == NULL)
     {
-      rc = gnutls_certificate_set_x509_system_trust (self->trust);
-      self->has_roots = rc >= 0;
+      rc = gnutls_certificate_allocate_credentials (&fresh);
+      if (rc >= 0)
+        {
+          rc = gnutls_certificate_set_x509_system_trust (fresh);
+          if (rc >= 0)
+            self->roots = fresh;
+          else
+            gnutls_certificate_free_credentials (fresh);
+        }
     }
+  *roots = self->roots;
   return rc;
 }
 
 int
-tls_credentials_arm_client (TlsCredentials *self, gnutls_session_t session, const char *name,
-                            const char *pin)
+tls_credentials_arm_client (TlsCredentials *self, gnutls_session_t session,
+                            gnutls_certificate_credentials_t trust, const char *name)
 {
   static const gnutls_datum_t alpn = { (unsigned char *) "http/1.1", 8 };
-  int rc = tls_credentials_make_trust (self, pin == NULL);
+  int rc = gnutls_priority_set (session, self->priorities);
 
   if (rc >= 0)
-    rc = gnutls_priority_set (session, self->priorities);
-  if (rc >= 0)
-    rc = gnutls_credentials_set (session, GNUTLS_CRD_CERTIFICATE, self->trust);
+    rc = gnutls_credentials_set (session, GNUTLS_CRD_CERTIFICATE, trust);
   if (rc >= 0 && !g_hostname_is_ip_address (name))
     rc = gnutls_server_name_set (session, GNUTLS_NAME_DNS, name, strlen (name));
   if (rc >= 0)
     rc = gnutls_alpn_set_protocols (session, &alpn, 1, 0);
-  if (rc < 0)
-    return rc;
-  if (pin != NULL)
-    {
-      gnutls_session_set_ptr (session, (void *) pin);
-      gnutls_session_set_verify_function (session, tls_credentials_check_pin);
-    }
-  else
-    gnutls_session_set_verify_cert (session, name, 0);
-  return 0;
+  return rc;
 }
 
 gboolean
@@ -500,6 +522,5 @@ tls_choice_clear (TlsChoice *choice)
   g_clear_pointer (&choice->pair, tls_pair_unref);
   g_clear_pointer (&choice->credentials, tls_credentials_unref);
   g_clear_pointer (&choice->sni, g_free);
-  g_clear_pointer (&choice->alpn, g_free);
   g_clear_pointer (&choice->local, g_free);
 }

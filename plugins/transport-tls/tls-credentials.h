@@ -17,9 +17,13 @@ typedef struct _TlsCredentials TlsCredentials;
 typedef struct _TlsPair
     TlsPair; /* a certificate of the store as GnuTLS wants it; reference-counted */
 
+/* GnuTLS takes eight, and one is that of challenges. */
+#define TLS_ALPN_MAX 7u
+
 typedef struct {
-  const char *cert;        /* only certificates of this instance; NULL: of any */
-  const char *const *alpn; /* protocols in order of preference, NULL-terminated; at least one */
+  const char *cert; /* only certificates of this instance; NULL: of any */
+  const char *const
+      *alpn; /* protocols in order of preference, NULL-terminated; 1 to TLS_ALPN_MAX */
   gboolean tls13_only;
   gboolean exports; /* records are handled here where that is possible, not by GnuTLS */
 } TlsConfig;
@@ -27,10 +31,11 @@ typedef struct {
 /* The choice of a certificate for one session. GnuTLS reaches it through the session's pointer. */
 typedef struct {
   TlsCredentials *credentials;
-  TlsPair *pair;    /* chosen when the client's hello came; NULL before */
-  gboolean missing; /* the hello was received, and there was no certificate */
-  char *sni;        /* name the client asked for; NULL: none */
-  char *alpn;       /* the protocol that was agreed on; NULL: none */
+  TlsPair *pair;         /* chosen when the client's hello came; NULL before */
+  gboolean waits;        /* the hello was received, there was no certificate, and one is expected */
+  gboolean missing;      /* the hello was received, and there was no certificate */
+  char *sni;             /* name the client asked for; NULL: none */
+  gboolean is_challenge; /* the client wants the answer to a challenge, and nothing else */
   struct sockaddr_storage
       *local; /* where the connection arrived; NULL: not known, or not needed any more */
 } TlsChoice;
@@ -64,6 +69,11 @@ void tls_credentials_detach (TlsCredentials *self);
  * has to live as long as it. A negative GnuTLS error, or 0. */
 int tls_credentials_arm (TlsCredentials *self, gnutls_session_t session, TlsChoice *choice);
 
+/* Whether a certificate is expected that does not exist yet. */
+gboolean tls_credentials_expect (TlsCredentials *self);
+/* @choice waits: looks again. FALSE: it goes on to wait. */
+gboolean tls_credentials_look_again (TlsCredentials *self, TlsChoice *choice);
+
 gboolean tls_credentials_exports (const TlsCredentials *self);
 
 /* Once for each handshake that ended, and for each connection that ought to be exported. */
@@ -72,15 +82,19 @@ void tls_credentials_count (TlsCredentials *self, TlsCount what);
 /* Drops what @choice holds. */
 void tls_choice_clear (TlsChoice *choice);
 
+/* The authorities of the system in *@roots, borrowed; main thread. A negative GnuTLS error, or 0.
+ */
+int tls_credentials_roots (TlsCredentials *self, gnutls_certificate_credentials_t *roots);
+
 /**
  * tls_credentials_arm_client:
+ * @trust: has to live as long as the session
  * @name: that is asked for, or an address
- * @pin: (nullable): "sha256-raw:" and 64 hex digits of the server's certificate; NULL: the server
- *   is verified by the roots of the system; must live as long as the session
  *
- * Makes a session ready to be the client. Returns: a code of GnuTLS.
+ * Makes a session ready to be the client, but for how the server is verified. Returns: a code of
+ * GnuTLS.
  */
-int tls_credentials_arm_client (TlsCredentials *self, gnutls_session_t session, const char *name,
-                                const char *pin);
+int tls_credentials_arm_client (TlsCredentials *self, gnutls_session_t session,
+                                gnutls_certificate_credentials_t trust, const char *name);
 
 G_END_DECLS

@@ -25,6 +25,14 @@ tls_keys_secret_size (TlsCipher cipher)
   return hashes[cipher].size;
 }
 
+gsize
+tls_keys_size (TlsCipher cipher)
+{
+  gsize align = G_ALIGNOF (TlsKeys);
+
+  return (G_STRUCT_OFFSET (TlsKeys, secret) + hashes[cipher].size + align - 1) / align * align;
+}
+
 /* HKDF-Expand-Label with an empty context. */
 static gboolean
 tls_keys_expand_label (TlsCipher cipher, const guint8 *secret, const char *label, guint8 *out,
@@ -48,7 +56,7 @@ tls_keys_expand_label (TlsCipher cipher, const guint8 *secret, const char *label
 gboolean
 tls_keys_init (TlsKeys *self, TlsCipher cipher, const guint8 *secret, guint64 seq)
 {
-  memset (self, 0, sizeof *self);
+  memset (self, 0, tls_keys_size (cipher));
   self->cipher = (guint8) cipher;
   self->seq = seq;
   memcpy (self->secret, secret, hashes[cipher].size);
@@ -71,5 +79,5 @@ tls_keys_update (TlsKeys *self)
 void
 tls_keys_wipe (TlsKeys *self)
 {
-  sodium_memzero (self, sizeof *self);
+  sodium_memzero (self, tls_keys_size (self->cipher));
 }

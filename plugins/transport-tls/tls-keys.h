@@ -12,18 +12,24 @@ G_BEGIN_DECLS
  * records. */
 #define TLS_KEYS_RECORDS_MAX (G_GUINT64_CONSTANT (1) << 23)
 
+/* Who has many of them gives each tls_keys_size() bytes: the secret is last, and where it is short
+ * the rest of it need not be there. So keys are not assigned as a whole. */
 typedef struct {
-  guint64 seq; /* number of the next record */
-  guint8 secret[TLS_SECRET_MAX];
+  guint64 seq;                  /* number of the next record */
   guint8 key[TLS_AEAD_KEY_MAX]; /* zeros behind a short one */
   guint8 iv[TLS_AEAD_NONCE_SIZE];
   guint8 cipher; /* TlsCipher */
+  guint8 secret[TLS_SECRET_MAX];
 } TlsKeys;
+
+/* A multiple of their alignment. */
+gsize tls_keys_size (TlsCipher cipher);
 
 /* Length of traffic secrets: that of the cipher suite's hash. */
 gsize tls_keys_secret_size (TlsCipher cipher);
 
-/* @secret has tls_keys_secret_size() bytes. FALSE: the library has no such hash. */
+/* @self has tls_keys_size() bytes, @secret tls_keys_secret_size(). FALSE: the library has no such
+ * hash. */
 gboolean tls_keys_init (TlsKeys *self, TlsCipher cipher, const guint8 *secret, guint64 seq)
     G_GNUC_WARN_UNUSED_RESULT;
 /* The next generation of a KeyUpdate; the old one is wiped. */

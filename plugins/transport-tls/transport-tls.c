@@ -12,16 +12,12 @@
 #include "tls-channel-gnutls.h"
 #include "tls-credentials.h"
 
-/* Limits of GnuTLS for a list of ALPN protocols. */
-#define ALPN_MAX      8
+/* Limit of GnuTLS for an ALPN protocol. */
 #define ALPN_NAME_MAX 32
 
 static const DetourConfigKey transport_tls_config[] = {
-  { "listen", DETOUR_CONFIG_ADDRESS, .summary = "addresses to listen at",
-    .flags = DETOUR_CONFIG_LIST | DETOUR_CONFIG_LISTEN_TCP },
-  { "socket", DETOUR_CONFIG_STRING,
-    .summary = "name of the service manager's socket to use instead of `listen`" },
-  DETOUR_LISTENER_FAMILY_KEY,
+  DETOUR_LISTENER_KEYS,
+  DETOUR_LISTENER_FORWARD_KEYS,
   { "derp", DETOUR_CONFIG_BOOL, "true", .summary = "clients may use the relay here" },
   { "cert", DETOUR_CONFIG_STRING,
     .summary = "certificates of this cert instance only; without it of any, chosen by name, then "
@@ -44,19 +40,20 @@ transport_tls_check (const DetourSettings *settings, GError **error)
   const char *const *alpn = detour_settings_list (settings, "alpn");
   guint n = 0;
 
-  if (detour_settings_list (settings, "listen")[0] == NULL
-      && !detour_settings_has (settings, "socket"))
-    {
-      detour_settings_error (settings, "listen", error,
-                             "not set, and `socket` neither; write one, as in listen=:443");
-      return FALSE;
-    }
+  if (!detour_listener_check (settings, error))
+    return FALSE;
   for (; alpn[n] != NULL; n++)
     {
       if (strcmp (alpn[n], "h2") == 0)
         {
           detour_settings_error (settings, "alpn", error,
                                  "\"h2\": HTTP/2 is not spoken here; write http/1.1");
+          return FALSE;
+        }
+      if (strcmp (alpn[n], DETOUR_CHALLENGE_PROTOCOL) == 0)
+        {
+          detour_settings_error (settings, "alpn", error,
+                                 "\"%s\" is answered by every listener; leave it out", alpn[n]);
           return FALSE;
         }
       if (strlen (alpn[n]) == 0 || strlen (alpn[n]) > ALPN_NAME_MAX)
@@ -67,10 +64,10 @@ transport_tls_check (const DetourSettings *settings, GError **error)
           return FALSE;
         }
     }
-  if (n == 0 || n > ALPN_MAX)
+  if (n == 0 || n > TLS_ALPN_MAX)
     {
       detour_settings_error (settings, "alpn", error, "%u protocols; 1 to %u are possible", n,
-                             ALPN_MAX);
+                             TLS_ALPN_MAX);
       return FALSE;
     }
   return TRUE;
@@ -91,13 +88,10 @@ transport_tls_release (gpointer user)
 
 /* Main thread: the client's end of a link to another relay. */
 static gpointer
-transport_tls_connect (gpointer user, const char *host, const char *pin, GError **error)
+transport_tls_connect (gpointer user, const char *host, const char *pin, const char *ca_file,
+                       GError **error)
 {
-  gpointer channel = tls_channel_gnutls_connect (user, host, pin);
-
-  if (channel == NULL)
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "TLS has no session for \"%s\"", host);
-  return channel;
+  return tls_channel_gnutls_connect (user, host, pin, ca_file, error);
 }
 
 static gpointer
@@ -112,12 +106,9 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
   g_autofree char *note = config.exports ? tls_aead_describe () : g_strdup ("records by GnuTLS");
   TlsCredentials *credentials = tls_credentials_new (host, &config, error);
   DetourListenerSpec spec = {
-    .addresses = detour_settings_list (settings, "listen"),
-    .socket_name = detour_settings_string (settings, "socket"),
-    .key = detour_settings_has (settings, "socket") ? "socket" : "listen",
     .protocol = "tls",
     .flags = (detour_settings_bool (settings, "derp") ? DETOUR_LISTENER_DERP : 0)
-           | DETOUR_LISTENER_SECURE | detour_listener_family (settings),
+           | DETOUR_LISTENER_SECURE,
     .channel = &tls_channel_gnutls_class,
     .accept = transport_tls_accept,
     .release = transport_tls_release,
@@ -126,6 +117,8 @@ transport_tls_start (DetourHost *host, DetourSettings *settings, GError **error)
 
   if (credentials == NULL)
     return NULL;
+  detour_listener_fill (settings, &spec);
+  spec.own_name = detour_host_hostname (host);
   if (!detour_host_add_channel (host, &tls_channel_export_class))
     g_warning ("%s: connections of another process cannot be taken over: another transport has a "
                "channel with the name \"%s\"",

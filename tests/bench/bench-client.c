@@ -26,6 +26,8 @@ bench_loop_init (BenchLoop *self, BenchTarget *target, const BenchClientFuncs *f
       return FALSE;
     }
   bench_room_init (&self->room);
+  self->message = g_byte_array_new ();
+  self->mask = g_random_int ();
   return TRUE;
 }
 
@@ -34,6 +36,7 @@ bench_loop_clear (BenchLoop *self)
 {
   close (self->epoll_fd);
   bench_room_clear (&self->room);
+  g_byte_array_unref (self->message);
 }
 
 void
@@ -122,6 +125,7 @@ bench_client_start (BenchClient *self, GError **error)
     }
   bench_wire_start (&self->wire, &self->loop->room, self->loop->target, fd);
   self->events = event.events;
+  self->websocket = (BenchWebsocket) { .begun = FALSE };
   self->state = BENCH_CLIENT_CONNECTING;
   self->started_us = g_get_monotonic_time ();
   return TRUE;
@@ -130,6 +134,15 @@ bench_client_start (BenchClient *self, GError **error)
 static gboolean
 bench_client_write (BenchClient *self, const guint8 *data, gsize len)
 {
+  if (self->websocket.begun)
+    {
+      GByteArray *message = self->loop->message;
+
+      g_byte_array_set_size (message, 0);
+      bench_websocket_put (message, data, len, self->loop->mask += 0x9e3779b9u);
+      data = message->data;
+      len = message->len;
+    }
   switch (bench_wire_write (&self->wire, data, len))
     {
     case BENCH_WIRE_OK:
@@ -217,11 +230,12 @@ bench_client_request (BenchClient *self)
       return;
     }
   /* Real clients know the key from the certificates, hence over TLS only. */
-  self->is_fast = target->has_server_key && target->kind == BENCH_TARGET_TLS;
+  self->is_fast = target->has_server_key && target->kind == BENCH_TARGET_TLS
+               && !target->is_websocket;
   head = g_strdup_printf (
-      "GET /derp HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nConnection: Upgrade\r\n%s"
-      "Upgrade: DERP\r\n\r\n",
-      target->host, self->is_fast ? "Derp-Fast-Start: 1\r\n" : "");
+      "GET /derp HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nConnection: Upgrade\r\n%s%s\r\n",
+      target->host, self->is_fast ? "Derp-Fast-Start: 1\r\n" : "",
+      target->is_websocket ? BENCH_WEBSOCKET_REQUEST : "Upgrade: DERP\r\n");
   out = g_byte_array_new ();
   g_byte_array_append (out, (const guint8 *) head, (guint) strlen (head));
   if (self->is_fast && !bench_client_put_login (self, out))
@@ -307,14 +321,33 @@ bench_client_take_info (BenchClient *self, const DetourFrame *frame)
   bench_client_now_open (self);
 }
 
+/* What came behind the head of the answer is in a WebSocket already. */
+static void
+bench_client_begin_websocket (BenchClient *self, guint8 *data, gsize *len)
+{
+  self->websocket.begun = TRUE;
+  if (!bench_websocket_open (&self->websocket, data, len))
+    bench_client_fail (self, "the server sent no WebSocket message");
+}
+
 /* Gives how many bytes were taken; what is left is the beginning of a frame. */
 static gsize
-bench_client_take (BenchClient *self, guint8 *data, gsize len)
+bench_client_take (BenchClient *self, guint8 *data, gsize *data_len)
 {
+  gsize len = *data_len;
   gsize at = 0;
 
   if (self->state == BENCH_CLIENT_UPGRADE)
-    at = bench_client_take_head (self, data, len);
+    {
+      at = bench_client_take_head (self, data, len);
+      if (self->state == BENCH_CLIENT_GREETING && self->loop->target->is_websocket)
+        {
+          gsize rest = len - at;
+
+          bench_client_begin_websocket (self, data + at, &rest);
+          len = *data_len = at + rest;
+        }
+    }
   while (self->state >= BENCH_CLIENT_GREETING && len - at >= DETOUR_FRAME_HEADER_SIZE)
     {
       DetourFrame frame = { .type = data[at], .len = detour_frame_get_u32 (data + at + 1) };
@@ -344,17 +377,23 @@ bench_client_input (BenchClient *self, guint8 *data, gsize len)
   g_autoptr (GByteArray) held = g_steal_pointer (&self->partial);
   gsize used;
 
+  if (self->websocket.begun && !bench_websocket_open (&self->websocket, data, &len))
+    {
+      bench_client_fail (self, "the server sent no WebSocket message");
+      return;
+    }
   if (held != NULL)
     {
       g_byte_array_append (held, data, (guint) len);
       data = held->data;
       len = held->len;
     }
-  used = bench_client_take (self, data, len);
+  used = bench_client_take (self, data, &len);
   if (self->state == BENCH_CLIENT_CLOSED || used == len)
     return;
   if (held != NULL)
     {
+      g_byte_array_set_size (held, (guint) len);
       if (used > 0)
         g_byte_array_remove_range (held, 0, (guint) used);
       self->partial = g_steal_pointer (&held);
@@ -395,6 +434,11 @@ bench_client_connected (BenchClient *self)
   if (failed != 0)
     {
       bench_client_fail (self, g_strerror (failed));
+      return;
+    }
+  if (!bench_target_send_header (self->loop->target, self->wire.fd, self->index))
+    {
+      bench_client_fail (self, g_strerror (errno));
       return;
     }
   bench_client_watch (self, EPOLLIN);

@@ -4,6 +4,7 @@
  * Belongs to one thread. Its memory must not move while it is connected. */
 #pragma once
 
+#include "bench-websocket.h"
 #include "bench-wire.h"
 #include "detour-frame.h"
 
@@ -37,11 +38,14 @@ typedef struct {
   const BenchClientFuncs *funcs;
   gpointer user;
   BenchRoom room;
+  GByteArray *message; /* of a WebSocket, on its way */
+  guint32 mask;
 } BenchLoop;
 
 struct _BenchClient {
   BenchWire wire;
   BenchLoop *loop;
+  BenchWebsocket websocket;
   GByteArray *partial; /* the beginning of a frame whose end has not come; NULL: none */
   BenchClientState state;
   guint32 events; /* of epoll */

@@ -16,6 +16,7 @@ gboolean bench_idle (int argc, char **argv, gboolean *wrong, GError **error);
 gboolean bench_handshakes (int argc, char **argv, gboolean *wrong, GError **error);
 gboolean bench_storm (int argc, char **argv, gboolean *wrong, GError **error);
 gboolean bench_stall (int argc, char **argv, gboolean *wrong, GError **error);
+gboolean bench_upgrade (int argc, char **argv, gboolean *wrong, GError **error);
 gboolean bench_floor (int argc, char **argv, gboolean *wrong, GError **error);
 
 G_END_DECLS

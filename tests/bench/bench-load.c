@@ -59,6 +59,13 @@ bench_load_report (const BenchOptions *options, const BenchTeamPlan *plan, Bench
   bench_report_number (report, "packets_per_second", packets / seconds);
   bench_report_number (report, "mbit_per_second", packets * plan->plan.size * 8 / 1e6 / seconds);
   bench_report_latency (report, "latency_", latency);
+  if (plan->plan.stamps)
+    {
+      *latency = (BenchHistogram) { 0 };
+      bench_team_relayed (team, 0, latency);
+      bench_report_count (report, "relayed", latency->total);
+      bench_report_latency (report, "relayed_", latency);
+    }
   if (options->server_pid != 0)
     bench_report_server (report, &before->server, &after->server,
                          after->delivered - before->delivered, "packet");

@@ -10,7 +10,7 @@ bench_options_parse (BenchOptions *self, int argc, char **argv, const char *summ
 {
   const GOptionEntry common[] = {
     { "url", 0, 0, G_OPTION_ARG_STRING, &self->url,
-      "the server: https://HOST:PORT or http://HOST:PORT", "URL" },
+      "the server: https://HOST:PORT or http://HOST:PORT; in a WebSocket wss:// and ws://", "URL" },
     { "server-pid", 0, 0, G_OPTION_ARG_INT, &self->server_pid,
       "its process, to measure time and memory", "PID" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &self->json, "print JSON", NULL },
@@ -18,6 +18,8 @@ bench_options_parse (BenchOptions *self, int argc, char **argv, const char *summ
       "TEXT" },
     { "sources", 0, 0, G_OPTION_ARG_INT, &self->sources,
       "loopback addresses that clients come from", "N" },
+    { "proxied", 0, 0, G_OPTION_ARG_NONE, &self->proxied,
+      "begin each connection with a PROXY header", NULL },
     { "at-once", 0, 0, G_OPTION_ARG_INT, &self->at_once, "logins on their way at a time", "N" },
     { NULL },
   };
@@ -31,6 +33,9 @@ bench_options_parse (BenchOptions *self, int argc, char **argv, const char *summ
     { "rate", 0, 0, G_OPTION_ARG_DOUBLE, &self->rate,
       "packets a second of all clients; 0: as fast as it goes", "N" },
     { "packets", 0, 0, G_OPTION_ARG_INT64, &self->packets, "stop after so many", "N" },
+    { "kernel-times", 0, 0, G_OPTION_ARG_NONE, &self->stamps,
+      "also measure from the sender's kernel to the receiver's, without the clients' own waits",
+      NULL },
     { "warm-up", 0, 0, G_OPTION_ARG_DOUBLE, &self->warm_up,
       "seconds of traffic before it is measured", "S" },
     { NULL },
@@ -86,6 +91,7 @@ bench_options_target (const BenchOptions *self, GError **error)
   target = bench_target_new (self->url, self->tls_priority, (guint) self->sources, error);
   if (target == NULL)
     return NULL;
+  target->is_proxied = self->proxied;
   if (!bench_crowd_probe (target, error))
     {
       g_prefix_error (error, "%s: ", self->url);
@@ -104,6 +110,7 @@ bench_options_traffic (const BenchOptions *self, BenchTrafficPlan *plan, GError 
     .window = (guint) self->window,
     .rate = self->rate,
     .packets = (guint64) self->packets,
+    .stamps = self->stamps,
   };
   return self->match == NULL || bench_match_parse (self->match, &plan->match, error);
 }

@@ -13,6 +13,7 @@ typedef struct {
   char *tls_priority;
   int sources;
   int at_once;
+  gboolean proxied;
   int clients;
   double seconds;
   /* Traffic. */
@@ -24,6 +25,7 @@ typedef struct {
   double rate;
   double warm_up;
   gint64 packets;
+  gboolean stamps;
   /* Of single commands. */
   int idle;
   int server_cpu; /* -1: any */

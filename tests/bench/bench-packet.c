@@ -15,6 +15,7 @@ typedef struct {
   guint64 sum; /* of all that follows */
   guint64 sequence;
   guint64 sent_ns;
+  guint64 left_ns;
   guint32 from, to;
 } BenchPacketHead;
 
@@ -49,9 +50,11 @@ bench_packet_sum (const guint8 *data, gsize len)
 void
 bench_packet_write (const BenchPacket *self, guint8 *out, gsize len)
 {
-  BenchPacketHead head = {
-    .sequence = self->sequence, .sent_ns = self->sent_ns, .from = self->from, .to = self->to
-  };
+  BenchPacketHead head = { .sequence = self->sequence,
+                           .sent_ns = self->sent_ns,
+                           .left_ns = self->left_ns,
+                           .from = self->from,
+                           .to = self->to };
   guint64 word = (self->sequence + 1) * BENCH_PACKET_PRIME ^ self->from;
 
   g_assert (len >= BENCH_PACKET_MIN);
@@ -70,9 +73,11 @@ bench_packet_read (BenchPacket *self, const guint8 *in, gsize len)
   if (len < BENCH_PACKET_MIN)
     return FALSE;
   memcpy (&head, in, sizeof head);
-  *self = (BenchPacket) {
-    .sequence = head.sequence, .sent_ns = head.sent_ns, .from = head.from, .to = head.to
-  };
+  *self = (BenchPacket) { .sequence = head.sequence,
+                          .sent_ns = head.sent_ns,
+                          .left_ns = head.left_ns,
+                          .from = head.from,
+                          .to = head.to };
   return head.sum == bench_packet_sum (in + sizeof head.sum, len - sizeof head.sum);
 }
 

@@ -12,6 +12,7 @@ G_BEGIN_DECLS
 typedef struct {
   guint64 sequence; /* of this sender towards this receiver, from 0 */
   guint64 sent_ns;
+  guint64 left_ns;  /* just before it was given to the kernel; 0: nobody asked */
   guint32 from, to; /* numbers of clients */
 } BenchPacket;
 

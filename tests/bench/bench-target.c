@@ -59,16 +59,17 @@ bench_target_new (const char *url, const char *priority, guint n_sources, GError
       return NULL;
     }
   scheme = g_uri_get_scheme (uri);
-  if (g_str_equal (scheme, "https"))
+  self->is_websocket = g_str_equal (scheme, "wss") || g_str_equal (scheme, "ws");
+  if (g_str_equal (scheme, "https") || g_str_equal (scheme, "wss"))
     self->kind = BENCH_TARGET_TLS;
-  else if (g_str_equal (scheme, "http"))
+  else if (g_str_equal (scheme, "http") || g_str_equal (scheme, "ws"))
     self->kind = BENCH_TARGET_PLAIN;
   else if (g_str_equal (scheme, "raw"))
     self->kind = BENCH_TARGET_RAW;
   else
     {
       g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE,
-                   "%s: the scheme is \"%s\"; write https, http or raw", url, scheme);
+                   "%s: the scheme is \"%s\"; write https, http, wss, ws or raw", url, scheme);
       return NULL;
     }
   if (g_uri_get_host (uri) == NULL || *g_uri_get_host (uri) == '\0' || g_uri_get_port (uri) <= 0)
@@ -110,6 +111,45 @@ bench_target_free (BenchTarget *self)
   g_clear_pointer (&self->credentials, gnutls_certificate_free_credentials);
   g_free (self->host);
   g_free (self);
+}
+
+gboolean
+bench_target_send_header (const BenchTarget *self, int fd, guint index)
+{
+  /* Signature, version and command, family and transport, 12 bytes; 10.x.y.z to 198.51.100.2. */
+  const guint8 header[28] = {
+    0x0d,
+    0x0a,
+    0x0d,
+    0x0a,
+    0x00,
+    0x0d,
+    0x0a,
+    0x51,
+    0x55,
+    0x49,
+    0x54,
+    0x0a,
+    0x21,
+    0x11,
+    0,
+    12,
+    10,
+    (guint8) (index >> 16),
+    (guint8) (index >> 8),
+    (guint8) index,
+    198,
+    51,
+    100,
+    2,
+    0xca,
+    0x6c,
+    0x01,
+    0xbb,
+  };
+
+  return !self->is_proxied
+      || send (fd, header, sizeof header, MSG_NOSIGNAL) == (gssize) sizeof header;
 }
 
 int

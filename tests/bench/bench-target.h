@@ -20,7 +20,9 @@ typedef struct {
   BenchTargetKind kind;
   struct sockaddr_storage address;
   socklen_t address_len;
-  char *host;      /* as in a Host header */
+  char *host;          /* as in a Host header */
+  gboolean is_proxied; /* each connection begins with a PROXY header, as if we were a proxy */
+  gboolean is_websocket;
   guint n_sources; /* loopback addresses that clients come from; 0: the system chooses */
   gnutls_certificate_credentials_t credentials; /* NULL unless TLS */
   gnutls_priority_t priority;
@@ -41,7 +43,8 @@ typedef enum {
 
 /**
  * bench_target_new:
- * @url: `https://HOST:PORT`, `http://HOST:PORT` or `raw://HOST:PORT`
+ * @url: `https://HOST:PORT`, `http://HOST:PORT`, the same in a WebSocket with `wss` and `ws`, or
+ *   `raw://HOST:PORT`
  * @priority: (nullable): GnuTLS priority string; NULL: TLS 1.3 with AES-128-GCM and X25519
  * @n_sources: client addresses 127.0.0.1 and following; only used when the server is on an IPv4
  * loopback address
@@ -53,5 +56,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchTarget, bench_target_free)
 
 /* A socket on its way to the server for client number @index, or -1 with errno. */
 int bench_target_connect (const BenchTarget *self, guint index);
+/* Writes the PROXY header of a client with that number, version 2, where there has to be one. FALSE
+ * with errno. */
+gboolean bench_target_send_header (const BenchTarget *self, int fd, guint index);
 
 G_END_DECLS

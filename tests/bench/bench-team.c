@@ -215,6 +215,13 @@ bench_team_latency (BenchTeam *self, guint epoch, BenchHistogram *latency)
 }
 
 void
+bench_team_relayed (BenchTeam *self, guint epoch, BenchHistogram *relayed)
+{
+  for (guint i = 0; i < self->n_running; i++)
+    bench_histogram_merge (relayed, &self->members[i].traffic.relayed[epoch]);
+}
+
+void
 bench_team_free (BenchTeam *self)
 {
   bench_team_set_phase (self, BENCH_TEAM_ENDING, FALSE);

@@ -43,6 +43,8 @@ gboolean bench_team_is_done (BenchTeam *self);
 void bench_team_rest (BenchTeam *self);
 /* After bench_team_rest(): adds the latencies of all threads. */
 void bench_team_latency (BenchTeam *self, guint epoch, BenchHistogram *latency);
+/* From kernel to kernel, where the plan asks for stamps. */
+void bench_team_relayed (BenchTeam *self, guint epoch, BenchHistogram *relayed);
 /* Closes all connections and ends the threads. */
 void bench_team_free (BenchTeam *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchTeam, bench_team_free)

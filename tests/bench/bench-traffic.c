@@ -62,6 +62,7 @@ bench_traffic_deliver (BenchTraffic *self, const BenchPacket *packet, guint from
 {
   guint32 *expected = &self->expected[bench_traffic_flow (self, from, to)];
   guint64 now_ns = bench_packet_now_ns ();
+  guint64 arrived_ns = self->crowd->loop.room.arrived_ns;
   guint passed = 0;
 
   if (packet->sequence < *expected)
@@ -81,6 +82,8 @@ bench_traffic_deliver (BenchTraffic *self, const BenchPacket *packet, guint from
       if (began_ns == 0 || packet->sent_ns < began_ns)
         continue;
       bench_histogram_add (&self->latency[i - 1], now_ns - MIN (now_ns, packet->sent_ns));
+      if (arrived_ns != 0 && packet->left_ns != 0)
+        bench_histogram_add (&self->relayed[i - 1], arrived_ns - MIN (arrived_ns, packet->left_ns));
       break;
     }
   bench_traffic_credit (self, from, passed, now_ns);
@@ -186,6 +189,7 @@ bench_traffic_init (BenchTraffic *self, BenchCrowd *crowd, const BenchTrafficPla
     self->partner[i] = i ^ 1u;
   if (plan->match == BENCH_MATCH_RANDOM)
     bench_traffic_shuffle (self);
+  crowd->loop.room.stamps = plan->stamps;
   crowd->frame = bench_traffic_on_frame;
   crowd->user = self;
   return TRUE;
@@ -231,6 +235,7 @@ bench_traffic_send (BenchTraffic *self, guint from, guint64 sent_ns)
       BenchPacket packet = {
         .sequence = self->next[bench_traffic_flow (self, from, to)]++,
         .sent_ns = sent_ns,
+        .left_ns = self->plan.stamps ? bench_packet_now_ns () : 0,
         .from = client->index,
         .to = crowd->clients[to].index,
       };

@@ -24,6 +24,7 @@ typedef struct {
   guint window;    /* packets of one sender that may be on their way, when there is no rate */
   double rate;     /* packets a second of this crowd; 0: as fast as the window allows */
   guint64 packets; /* so many are offered, then no more; 0: no end */
+  gboolean stamps; /* also measure from kernel to kernel */
 } BenchTrafficPlan;
 
 typedef struct {
@@ -51,7 +52,10 @@ typedef struct {
   BenchTrafficPlan plan;
   BenchTrafficCounters counters;
   BenchHistogram latency[BENCH_TRAFFIC_EPOCHS]; /* ns */
-  guint64 epoch_ns[BENCH_TRAFFIC_EPOCHS];       /* atomic; when it began; 0: it did not */
+  /* With stamps, ns: from where the sender gives a packet to its kernel to where the receiver's
+   * kernel has it. What a client waits for its own processor is not in it. */
+  BenchHistogram relayed[BENCH_TRAFFIC_EPOCHS];
+  guint64 epoch_ns[BENCH_TRAFFIC_EPOCHS]; /* atomic; when it began; 0: it did not */
 
   guint *partner; /* (array length=n) unless scattered */
   BenchSender *senders;

@@ -3,8 +3,11 @@
 #include "config.h"
 
 #include "bench-wire.h"
+#include "bench-packet.h"
 
 #include <errno.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BENCH_WIRE_READ_MAX 65536u
@@ -56,6 +59,8 @@ void
 bench_wire_start (BenchWire *self, BenchRoom *room, const BenchTarget *target, int fd)
 {
   *self = (BenchWire) { .room = room, .fd = fd };
+  if (room->stamps)
+    setsockopt (fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int) { 1 }, sizeof (int));
   if (target->kind != BENCH_TARGET_TLS)
     return;
 
@@ -95,10 +100,48 @@ bench_wire_fail (BenchWire *self, const char *why)
   return BENCH_WIRE_CLOSED;
 }
 
+/* The kernel's stamp is of the clock that can be set; the other clock is compared with it anew for
+ * each read. */
+static guint64
+bench_wire_arrived_ns (struct msghdr *message)
+{
+  struct timespec stamp, now;
+
+  for (struct cmsghdr *part = CMSG_FIRSTHDR (message); part != NULL;
+       part = CMSG_NXTHDR (message, part))
+    {
+      if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS)
+        continue;
+      memcpy (&stamp, CMSG_DATA (part), sizeof stamp);
+      clock_gettime (CLOCK_REALTIME, &now);
+      return bench_packet_now_ns ()
+           - (guint64) ((now.tv_sec - stamp.tv_sec) * G_GINT64_CONSTANT (1000000000) + now.tv_nsec
+                        - stamp.tv_nsec);
+    }
+  return 0;
+}
+
+static ssize_t
+bench_wire_receive (BenchWire *self)
+{
+  struct iovec piece = { .iov_base = self->room->in, .iov_len = BENCH_WIRE_READ_MAX };
+  _Alignas(struct cmsghdr) char control[256];
+  struct msghdr message = {
+    .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+  };
+  ssize_t n;
+
+  if (!self->room->stamps)
+    return recv (self->fd, self->room->in, BENCH_WIRE_READ_MAX, 0);
+  n = recvmsg (self->fd, &message, 0);
+  self->room->arrived_ns = n > 0 ? bench_wire_arrived_ns (&message) : 0;
+  return n;
+}
+
 BenchWireResult
 bench_wire_read (BenchWire *self)
 {
-  ssize_t n = recv (self->fd, self->room->in, BENCH_WIRE_READ_MAX, 0);
+  ssize_t n = bench_wire_receive (self);
 
   self->in_at = 0;
   self->in_len = n > 0 ? (guint32) n : 0;
@@ -123,6 +166,12 @@ bench_wire_keep (BenchWire *self, const guint8 *data, gsize len)
   self->out_len = (guint32) (waiting + len);
 }
 
+static gsize
+bench_wire_most (const BenchWire *self, gsize len)
+{
+  return self->dribbles ? MIN (len, 1) : len;
+}
+
 static BenchWireResult
 bench_wire_send (BenchWire *self, const guint8 *data, gsize len)
 {
@@ -130,7 +179,7 @@ bench_wire_send (BenchWire *self, const guint8 *data, gsize len)
 
   if (self->out == NULL)
     {
-      n = send (self->fd, data, len, MSG_NOSIGNAL);
+      n = send (self->fd, data, bench_wire_most (self, len), MSG_NOSIGNAL);
       if (n < 0 && errno != EAGAIN && errno != EINTR)
         return bench_wire_fail (self, g_strerror (errno));
       n = MAX (n, 0);
@@ -205,6 +254,11 @@ bench_wire_write (BenchWire *self, const guint8 *data, gsize len)
 {
   if (self->tls == NULL)
     return bench_wire_send (self, data, len);
+  /* The other side is not asked for the same: GnuTLS does not open what was on its way then, from
+   * itself as little as from others. */
+  if (self->update_every > 0 && ++self->n_written % self->update_every == 0
+      && gnutls_session_key_update (self->tls, 0) < 0)
+    return bench_wire_fail (self, "the keys cannot be changed");
   while (len > 0)
     {
       ssize_t n = gnutls_record_send (self->tls, data, len);
@@ -225,7 +279,8 @@ bench_wire_flush (BenchWire *self)
 
   if (self->out == NULL)
     return BENCH_WIRE_OK;
-  n = send (self->fd, self->out + self->out_at, self->out_len - self->out_at, MSG_NOSIGNAL);
+  n = send (self->fd, self->out + self->out_at,
+            bench_wire_most (self, self->out_len - self->out_at), MSG_NOSIGNAL);
   if (n < 0)
     return errno == EAGAIN || errno == EINTR ? BENCH_WIRE_AGAIN
                                              : bench_wire_fail (self, g_strerror (errno));

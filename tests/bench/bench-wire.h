@@ -14,6 +14,8 @@ typedef struct {
   guint8 *in;         /* one read */
   guint8 *plain;      /* the same, opened */
   GByteArray *sealed; /* one send */
+  gboolean stamps;    /* the kernel says when bytes came; set before the first connection */
+  guint64 arrived_ns; /* with stamps: when the last bytes of one read came; 0: not said */
 } BenchRoom;
 
 void bench_room_init (BenchRoom *self);
@@ -25,6 +27,9 @@ typedef struct {
   guint8 *out;          /* what the socket did not take; NULL: nothing */
   guint32 out_len, out_at;
   guint32 in_len, in_at; /* of room->in, until all is taken */
+  guint32 n_written;     /* with update_every */
+  guint16 update_every;  /* writes; then it changes its keys; 0: never */
+  gboolean dribbles;     /* every byte goes by itself */
   int fd;                /* -1: none */
   const char *why;       /* static; set with BENCH_WIRE_CLOSED */
 } BenchWire;

@@ -22,6 +22,7 @@ static const struct {
     "new connections up to the login, and the floor of their public-key arithmetic" },
   { "storm", bench_storm, "all clients come back at once beside others that go on" },
   { "stall", bench_stall, "receivers that stop reading beside others that go on" },
+  { "upgrade", bench_upgrade, "upgrades in place beside clients that send and wait: pause, loss" },
   { "floor", bench_floor,
     "what the same load costs without a relay: copying bytes, and the cipher alone" },
 };

@@ -56,6 +56,25 @@ def beside_row(of, quantity):
                [Check(f"beside.{CPU}", 1.1, f"alone.{CPU}", "itself")])
 
 
+def websocket_row(of, quantity):
+    """The same processor time when all clients use WebSockets."""
+    return Row(of, f"CPU a packet in WebSockets, {quantity}", "≤ 1.25 × without", "µs",
+               {"Detour": f"websocket.{CPU}", "itself": f"native.{CPU}"},
+               [Check(f"websocket.{CPU}", 1.25, f"native.{CPU}", "itself")])
+
+
+def class_row(of, quantity):
+    """The same processor time when all clients have a class."""
+    return Row(of, f"CPU a packet of a class with a rate and a quota, {quantity}", "≤ 1.02 × without", "µs",
+               {"Detour": f"class.{CPU}", "itself": f"without.{CPU}"}, [Check(f"class.{CPU}_to_other", 1.02, of="itself")])
+
+
+def read_row(of, quantity):
+    """Latency while somebody reads what the daemon serves to operators."""
+    return Row(of, f"p99 latency, 2,000 packets/s, {quantity}", "≤ 1.05 × while they are not", "µs",
+               {"Detour": f"read.{P99}", "itself": f"without.{P99}"}, [Check(f"read.{P99}_to_other", 1.05, of="itself")])
+
+
 ROWS = [
     packet_row("saturated-20", "saturated, 20 clients, 8 frames a record", "1/5", 0.2),
     packet_row("saturated-200", "saturated, 200 clients, 8 frames a record", "1/5", 0.2),
@@ -66,6 +85,17 @@ ROWS = [
         [Check(f"detour.{P99}", 1.5, f"floor.{P99}", "floor"), Check(f"detour.{P99}", 1, f"derper.{P99}", "derper")]),
     beside_row("beside-saturated", "saturated, 20 clients"),
     beside_row("beside-rate", "20,000 packets/s"),
+    websocket_row("websocket-saturated", "saturated, 20 clients, 8 frames a record"),
+    websocket_row("websocket-rate", "20,000 packets/s, one frame a send"),
+    class_row("class-saturated", "saturated, 20 clients, 8 frames a record"),
+    class_row("class-rate", "20,000 packets/s, one frame a send"),
+    read_row("scrape", "while metrics are read once a second"),
+    read_row("pages", "while two pages for operators are read once a second"),
+    Row("devices", "memory of {devices:,} devices of auth-tailscale-api", "≤ 1 KB a device", "bytes a device",
+        {"Detour": "many.bytes_per_device"}, [Check("many.bytes_per_device", 1024)]),
+    Row("devices", "time until their list is in force, after the start of the daemon", "≤ 3 s", "ms",
+        {"Detour": "many.in_force_ms", "itself": "one.in_force_ms"}, [Check("many.in_force_ms", 3000)]),
+    Row("devices", "CPU of reading it", "≤ 300 ms", "ms", {"Detour": "many.cpu_ms_more"}, [Check("many.cpu_ms_more", 300)]),
     Row("idle", "memory an idle TLS client, {crowd:,} clients", "≤ 1 KB", "bytes", both("server_bytes_per_client"),
         [Check("detour.server_bytes_per_client", 1024)]),
     Row("idle", "CPU a second of {crowd:,} idle clients, held {hold:.0f} s", "≤ 2 ms", "ms", both("idle_cpu_ms"),
@@ -74,6 +104,12 @@ ROWS = [
     Row("login", "CPU of handshake, upgrade and login, P-256", "≤ 1.8 × its public-key work", "µs",
         both("server_cpu_us_per_login") | {"floor": "detour.floor_us_per_login"},
         [Check("detour.server_cpu_us_per_login", 1.8, "detour.floor_us_per_login", "floor")]),
+    Row("login-proxied", "CPU of the same with a PROXY header before it", "≤ 1.03 × itself", "µs",
+        {"Detour": "proxied.server_cpu_us_per_login", "itself": "alone.server_cpu_us_per_login"},
+        [Check("proxied.server_cpu_us_per_login", 1.03, "alone.server_cpu_us_per_login", "itself")]),
+    Row("forward", "CPU of a forwarded gigabyte, beside HAProxy in the same place", "≤ 1 × HAProxy", "s",
+        {"Detour": "detour.cpu_seconds_per_gigabyte"},
+        [Check("detour.cpu_seconds_per_gigabyte", 1.0, "haproxy.cpu_seconds_per_gigabyte", "HAProxy")]),
     Row("storm", "storm of {storm:,} clients, until all relay", "≤ 1/2 of derper", "s", both("back_in_seconds"),
         [Check("detour.back_in_seconds", 0.5, "derper.back_in_seconds", "derper")]),
     Row("storm", "lost by the pairs beside it", "0", "packets", both("bystanders_lost"),

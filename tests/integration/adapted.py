@@ -28,6 +28,8 @@ def adapted(text):
     text = re.sub(r"(?<![\w/}])(/var)?/run/", "{run}/", text)
     text = re.sub(r"(?<![\w/}])/(etc|var)/", r"{dir}/\1/", text)
     text = re.sub(r"^(listen *= *)\S+:(443|8443)$", r"\g<1>127.0.0.1:{https}", text, flags=re.M)
+    text = re.sub(r"^(listen *= *)\S+:8080$", r"\g<1>127.0.0.1:{behind}", text, flags=re.M)
+    text = re.sub(r"^(listen *= *)\S+:8444$", r"\g<1>127.0.0.1:{next}", text, flags=re.M)
     text = re.sub(r"^(listen *= *)\S+:80$", r"\g<1>127.0.0.1:{http}", text, flags=re.M)
     text = re.sub(r"^(listen *= *)\S+:3478$", r"\g<1>127.0.0.1:{stun}", text, flags=re.M)
     return text

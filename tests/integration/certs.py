@@ -24,6 +24,12 @@ def alternative(name):
         return x509.DNSName(name)
 
 
+def names_of(certificate):
+    """The names and addresses that an x509.Certificate is for, as text in order."""
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return sorted(str(name.value) for name in names)
+
+
 class Certificate:
     """A certificate with its key, signed by @issuer or by itself; valid from @since until @days from now on, in days.
 

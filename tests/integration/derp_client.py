@@ -288,9 +288,10 @@ class Client:
 
     # ---- login, in steps so that a test can stop between any two
 
-    def request_head(self, fast=False, path="/derp", upgrade="DERP", method="GET", fields=()):
+    def request_head(self, fast=False, path="/derp", upgrade="DERP", method="GET", fields=(),
+                     agent="Go-http-client/1.1"):
         """Bytes of the HTTP request."""
-        lines = [f"{method} {path} HTTP/1.1", "Host: relay.test", "User-Agent: Go-http-client/1.1", "Connection: Upgrade"]
+        lines = [f"{method} {path} HTTP/1.1", "Host: relay.test", f"User-Agent: {agent}", "Connection: Upgrade"]
         if fast:
             lines.append("Derp-Fast-Start: 1")
         lines += [f"{name}: {value}" for name, value in fields]

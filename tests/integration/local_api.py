@@ -9,6 +9,8 @@ import threading
 import time
 import urllib.parse
 
+from acceptor import Acceptor
+
 
 class Tailscaled:
     """Listens on a Unix socket. What it does may be changed at any time."""
@@ -16,15 +18,18 @@ class Tailscaled:
     def __init__(self, path):
         self.path = str(path)
         self.nodes = {}           # node key in hex: (name, user)
+        self.ids = {}             # node key in hex: number of the node, which it keeps for ever
+        self.bus = None           # or "new", "old": what changes is told to those who watch, as before or after 1.100
+        self.watchers = []        # connections of those
+        self.masks = []           # and what each of them wanted
         self.state = "Running"    # NeedsLogin, Starting, …: then it knows nobody
         self.manner = "answers"   # or "silent", "lies", "closes", "half", "huge", "no http", or a status: 500
         self.delay = 0            # seconds before each answer
         self.gate = threading.Event()   # answers about keys wait until it is set
         self.gate.set()
+        self.derp_map = None      # that it has got
         self.asked = []           # keys it was asked for, in hex
-        self.listener = None
-        self.connections = set()
-        self.lock = threading.Lock()
+        self.acceptor = None
 
     def add(self, key, name="laptop", user="anna@example.com"):
         """A node joins the tailnet."""
@@ -33,56 +38,72 @@ class Tailscaled:
     def remove(self, key):
         """A node leaves the tailnet."""
         del self.nodes[bytes(key).hex()]
+        self.tell({"PeersRemoved": [self.id_of(bytes(key).hex())]})
+
+    def expire(self, key):
+        """The key of a node is too old."""
+        key = bytes(key).hex()
+        del self.nodes[key]
+        self.tell({"PeersChanged": [self.describe(key) | {"Key": f"nodekey-expired:{key}", "Expired": True}]})
+
+    def log_in_anew(self, old, new):
+        """A node has another key from now on."""
+        old, new = bytes(old).hex(), bytes(new).hex()
+        self.ids[new] = self.id_of(old)
+        self.nodes[new] = self.nodes.pop(old)
+        self.tell({"PeersChanged": [self.describe(new)]})
+
+    def id_of(self, key):
+        """The number of the node that has or had a key, in hex."""
+        return self.ids.setdefault(key, len(self.ids) + 1)
+
+    def describe(self, key):
+        """The node that has a key, in hex."""
+        name = self.nodes.get(key, ("laptop", ""))[0]
+        return {"ID": self.id_of(key), "StableID": f"n{self.id_of(key)}CNTRL", "Name": f"{name}.tail1234.ts.net.",
+                "ComputedName": name, "Key": f"nodekey:{key}", "Hostinfo": {"OS": "linux", "ID": 1}}
+
+    def tell(self, change):
+        """Tells those who watch what has changed; before 1.100 it was all nodes each time."""
+        if self.bus == "old":
+            change = {"NetMap": {"SelfNode": {"ID": 1000}, "Peers": [self.describe(key) for key in self.nodes]}}
+        notify = {"Version": "1.82.0", "ErrMessage": None, "State": None, "Prefs": None} | change
+        for watcher in list(self.watchers):
+            self.put_chunk(watcher, json.dumps(notify).encode() + b"\n")
+
+    @staticmethod
+    def put_chunk(connection, data):
+        """A piece of a body that does not end; who went does not hear it."""
+        try:
+            connection.sendall(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        except OSError:
+            pass
 
     def start(self):
         """Binds the socket, over that of a dead one."""
         if os.path.exists(self.path):
             os.unlink(self.path)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(self.path)
-        self.listener.listen(128)
-        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(self.path)
+        listener.listen(128)
+        self.acceptor = Acceptor(listener, self.serve)
         return self
 
     def stop(self):
         """Dies: every connection ends, and the socket stays behind."""
         self.gate.set()
-        listener, self.listener = self.listener, None
-        if listener is None:
-            return
-        # Closing alone would leave the thread in accept().
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        with self.lock:
-            connections, self.connections = self.connections, set()
-        for connection in connections:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        if self.acceptor is not None:
+            self.acceptor.close()
 
-    def accept(self, listener):
-        """Thread of the listener."""
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with self.lock:
-                self.connections.add(connection)
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+    @property
+    def connections(self):
+        """Those that are open."""
+        return self.acceptor.connections
 
     def serve(self, connection):
-        """Thread of a connection."""
-        try:
-            while self.serve_one(connection):
-                pass
-        except OSError:
+        """All requests of a connection."""
+        while self.serve_one(connection):
             pass
-        finally:
-            with self.lock:
-                self.connections.discard(connection)
-            connection.close()
 
     def serve_one(self, connection):
         """One request; false: the connection is over."""
@@ -102,9 +123,24 @@ class Tailscaled:
             return self.misbehave(connection)
         if target.path == "/localapi/v0/status":
             return self.answer(connection, 200, {"Version": "1.82.0", "BackendState": self.state})
+        if target.path == "/localapi/v0/derpmap" and self.derp_map:
+            return self.answer(connection, 200, self.derp_map)
+        if target.path == "/localapi/v0/watch-ipn-bus" and self.bus:
+            return self.watch(connection, int(urllib.parse.parse_qs(target.query)["mask"][0]))
         if target.path == "/localapi/v0/whois":
             return self.whois(connection, urllib.parse.parse_qs(target.query)["addr"][0].removeprefix("nodekey:"))
         return self.answer(connection, 404, b"404 not found\n")
+
+    def watch(self, connection, mask):
+        """Tells what changes for as long as somebody listens."""
+        self.masks.append(mask)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        self.watchers.append(connection)
+        try:
+            connection.recv(1)
+        finally:
+            self.watchers.remove(connection)
+        return False
 
     def whois(self, connection, key):
         """Answers which node has the key."""
@@ -112,9 +148,9 @@ class Tailscaled:
         self.gate.wait()
         if key not in self.nodes or self.state != "Running":
             return self.answer(connection, 404, b"no match for IP:port\n")
-        name, user = self.nodes[key]
+        user = self.nodes[key][1]
         return self.answer(connection, 200, {
-            "Node": {"ID": 1, "Name": f"{name}.tail1234.ts.net.", "ComputedName": name, "Key": f"nodekey:{key}"},
+            "Node": self.describe(key),
             "UserProfile": {"ID": 2, "LoginName": user}, "CapMap": None})
 
     def misbehave(self, connection):

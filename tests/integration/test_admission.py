@@ -291,7 +291,7 @@ def test_groups_that_decide_nothing_are_said(make_relay):
     config = with_keys(keys_only(chain="friends; resting"), "auth spare", plugin="keys", file="{dir}/friends")
     config = with_keys(config, "auth resting", plugin="keys", file="{dir}/friends", enabled="false")
     relay = make_relay(config, {"friends": line(new_key())})
-    said = ["[auth spare]: it decides about nobody, because [admission] chain does not name it",
+    said = ["[auth spare]: it decides about nobody, because no chain names it",
             "[admission] chain: auth/resting is not enabled"]
     _, errors = run_detourd("--config", str(relay.config_file), "--check-config")
     for text in said:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import stat
 import subprocess
 import time
@@ -19,6 +18,7 @@ from certs import Certificate
 from control import ask, detourctl, plugin
 from derp_client import Stream
 from relay import DETOURD, EVERYTHING, StartFailed, with_keys, without_group
+from shifted_clock import ShiftedClock
 
 OWN = ("127.0.0.1", "relay.test")  # the names of [cert main] in EVERYTHING
 
@@ -67,74 +67,19 @@ def test_a_wrong_clock_leaves_the_pin_alone(make_relay, since, days, trouble):
     assert own_text(relay) == [old.pem, old.key_pem]
 
 
-CLOCK = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <sys/time.h>
-#include <time.h>
-static long shift (void) { const char *text = getenv ("TEST_CLOCK_SHIFT"); return text ? atol (text) : 0; }
-int clock_gettime (clockid_t clock, struct timespec *out)
-{
-  static int (*real) (clockid_t, struct timespec *);
-  int result;
-  if (!real)
-    real = (int (*) (clockid_t, struct timespec *)) dlsym (RTLD_NEXT, "clock_gettime");
-  result = real (clock, out);
-  if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
-    out->tv_sec += shift ();
-  return result;
-}
-time_t time (time_t *out)
-{
-  struct timespec now;
-  clock_gettime (CLOCK_REALTIME, &now);
-  if (out)
-    *out = now.tv_sec;
-  return now.tv_sec;
-}
-int gettimeofday (struct timeval *restrict out, void *restrict zone)
-{
-  struct timespec now;
-  clock_gettime (CLOCK_REALTIME, &now);
-  *out = (struct timeval) { now.tv_sec, now.tv_nsec / 1000 };
-  return 0;
-}
-"""
-
-
-@pytest.fixture
-def set_clock(tmp_path, monkeypatch):
-    """A function that shifts the clock of daemons that start afterwards by so many seconds."""
-    if shutil.which("cc") is None:
-        pytest.skip("there is no C compiler")
-    (tmp_path / "clock.c").write_text(CLOCK)
-    library = tmp_path / "clock.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "clock.c", "-ldl"], check=True)
-    # The sanitizer wants to be the first of all libraries.
-    linked = subprocess.run(["ldd", DETOURD], capture_output=True, text=True, check=True).stdout
-    first = re.findall(r"lib[a-z]*san\.so\S* => (\S+)", linked)
-
-    def shift(seconds):
-        monkeypatch.setenv("TEST_CLOCK_SHIFT", str(int(seconds)))
-        monkeypatch.setenv("LD_PRELOAD", ":".join(first + [str(library)]))
-    yield shift
-    monkeypatch.undo()
-
-
-@pytest.mark.parametrize("clock, trouble", [
+@pytest.mark.parametrize("now, trouble", [
     (0, "the clock of this host says 1970-01-01, but Detour was built on 20"),
     (2208988800, "expired on 20"),
     (time.time() - 2 * 86400, None),
 ], ids=["1970", "2040", "two days back"])
-def test_a_start_with_a_wrong_clock(make_relay, set_clock, monkeypatch, clock, trouble):
+def test_a_start_with_a_wrong_clock(make_relay, tmp_path, now, trouble):
     relay = make_relay()
     before = served(relay)
     files = own_text(relay)
     relay.stop()
-    set_clock(clock - time.time() + 60)
-    relay.start_once()
-    monkeypatch.delenv("LD_PRELOAD")
+    with ShiftedClock(tmp_path) as clock:
+        clock.jump(int(now - time.time() + 60))
+        relay.start_once()
     assert served(relay) == before
     assert own_text(relay) == files
     if trouble is not None:
@@ -145,11 +90,11 @@ def test_a_start_with_a_wrong_clock(make_relay, set_clock, monkeypatch, clock, t
     assert plugin(relay, "cert/main")["trouble"] == ""
 
 
-def test_the_first_start_in_1970(make_relay, set_clock, monkeypatch):
+def test_the_first_start_in_1970(make_relay, tmp_path):
     """The certificate is good for a client whose clock is right, and stays when the clock is set."""
-    set_clock(-time.time() + 60)
-    relay = make_relay()
-    monkeypatch.delenv("LD_PRELOAD")
+    with ShiftedClock(tmp_path) as clock:
+        clock.jump(int(-time.time() + 60))
+        relay = make_relay()
     leaf = served(relay)
     certificate = x509.load_der_x509_certificate(leaf)
     assert certificate.not_valid_before < datetime.datetime.utcnow() - datetime.timedelta(days=365)
@@ -260,7 +205,7 @@ def test_what_clients_will_not_like_is_told_everywhere(make_relay, case, text):
     assert done.returncode == 0
     line, = [line for line in done.stderr.splitlines() if "[cert main]" in line]
     assert re.match(r"/.*/detour.conf:\d+: \[cert main\] chain-file: /.*/relay.crt ", line) and text in line
-    assert "see the line above" in done.stdout
+    assert "see the 2 lines above" in done.stdout
 
 
 def test_names_without_the_host_name_are_told(make_relay):

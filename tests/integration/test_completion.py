@@ -3,9 +3,11 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import fcntl
+import itertools
 import os
 import pathlib
 import pty
+import re
 import select
 import signal
 import struct
@@ -16,7 +18,7 @@ import pytest
 
 from control import DETOURCTL, detourctl, environment_has
 from derp_client import PATIENCE
-from relay import EVERYTHING, daemon_environment, wait_until
+from relay import EVERYTHING, daemon_environment, wait_until, with_keys
 
 
 @pytest.fixture(name="relay")
@@ -49,7 +51,51 @@ def test_candidates(relay):
     assert candidates(relay, "derpmap", "--format", "=", "head") == ["headscale"]
     assert candidates(relay, "derpmap", "--format", "=") == ["tailscale", "headscale", "json"]
     assert candidates(relay, "--color", "never", "plu") == ["plugins"]
+    # Shells offer files by themselves.
+    for words in (("derpmap", "check"), ("derpmap", "list"), ("derpmap", "merge"), ("import-derper",), ("probe",), ("keys", "list")):
+        assert candidates(relay, *words, "") == [":files"], words
     assert candidates(None, "--socket", "=", f"{relay.run_directory}/control", "plugins", "disable", "cert") == ["cert/main"]
+
+
+def test_candidates_of_lists_bans_and_classes(make_relay):
+    config = with_keys(with_keys(EVERYTHING, "auth friends", plugin="keys", file="{dir}/friends"), "class guests", quota="1G")
+    listed = ["11" * 32, "22" * 32]
+    relay = make_relay(config, {"friends": "".join(f"nodekey:{key}\n" for key in listed)})
+    client = relay.door().client()
+    assert candidates(relay, "keys", "remove", "") == listed
+    assert candidates(relay, "keys", "remove", "2") == listed[1:]
+    assert candidates(relay, "keys", "add", "") == [client.key.hex()]
+    assert candidates(relay, "keys", "add", "--class", "") == ["guests"]
+    assert candidates(relay, "unban", "") == []
+    detourctl(relay, "ban", "33" * 32, "198.51.100.0/24")
+    assert candidates(relay, "unban", "") == ["33" * 32, "198.51.100.0/24"]
+    assert "03:00" in candidates(relay, "why", client.key.hex(), "--at", "")
+    assert "budgets" in candidates(relay, "bud")
+
+
+def commands():
+    """All commands that the help knows, as lists of words."""
+    text = detourctl(None, "--help")[0].partition("\nCommands:\n")[2].partition("\n\n")[0]
+    return [list(itertools.takewhile(re.compile("[a-z-]+$").match, line.split())) for line in text.splitlines()]
+
+
+def test_every_option_of_the_help_is_offered():
+    nowhere = ("--socket", "/nonexistent")
+    seen = set()
+    for command in [[], *commands()]:
+        text, _ = detourctl(None, *command, "--help")
+        options = re.findall(r"^  (?:-\w, )?(--[\w-]+)(=\S+)?", text, re.M)
+        assert ("--help", "") in options, command
+        offered = candidates(None, *nowhere, *command, "--")
+        assert sorted(offered) == sorted(name for name, _ in options), command
+        for name, value in options:
+            if name in seen:
+                continue
+            seen.add(name)
+            # Of one with a value no option is the value.
+            following = candidates(None, *nowhere, *command, name, "--")
+            assert ("--help" in following) == (not value), (command, name)
+    assert {"--at", "--for", "--class", "--sort", "--persist", "--version"} <= seen
 
 
 COMPLETIONS = pathlib.Path(__file__).resolve().parents[2] / "data" / "completions"
@@ -65,6 +111,16 @@ LINES = {
     "detourctl derpmap --format=head": "--format=headscale ",
     "detourctl --color never plu": "plugins ",
 }
+
+
+def test_shells_complete_files_of_every_option_with_one():
+    files = set()
+    for command in [[], *commands()]:
+        files |= set(re.findall(r"^  (?:-\w, )?--([\w-]+)=(?:FILE|PATH)\b", detourctl(None, *command, "--help")[0], re.M))
+    assert {"socket", "output", "api-key-file", "textfile", "map"} <= files
+    for name, pattern in (("detourctl.bash", r"--([\w-]+)(?= \||\))"), ("_detourctl", r"--([\w-]+)(?= \||\))"),
+                          ("detourctl.fish", r"--long-option ([\w-]+) --require-parameter --force-files")):
+        assert set(re.findall(pattern, (COMPLETIONS / name).read_text())) == files, name
 
 
 class Terminal:

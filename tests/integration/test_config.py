@@ -53,7 +53,7 @@ def test_all_errors_come_in_one_run(tmp_path):
     _, errors = run_detourd("--check-config", "--config", path, code=78)
     assert f'{path}:7: [transport https] lisen: no such key; did you mean "listen"?' in errors
     assert f'{path}:10: [limits] write-timeout: "2 secs" is not a duration; write 2s, 500ms, 10m' in errors
-    assert re.search(re.escape(f'{friends}:3: [auth friends] plugin: no plugin "auth-key"; there are ') + ".*auth-keys", errors)
+    assert re.search(re.escape(f'{friends}:3: [auth friends] plugin: no plugin "key"; there are ') + ".*keys", errors)
     assert re.search(re.escape(f"{path}: [admission] chain: not set.") + '.*"open"', errors)
     assert "4 errors; the configuration was not used" in errors
 
@@ -79,11 +79,21 @@ def test_a_good_file(tmp_path):
     run_detourd("--check-config", "--config", write(tmp_path, GOOD), "--no-vendor")
 
 
+def own_address():
+    """The IPv4 address of an interface of this host; nothing is sent. A host without any but loopback has that."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("198.51.100.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return sock.getsockname()[0]
+
+
 MISTAKES = {
     "unknown group": ("[limit]\nqueue-packets = 5", r"\[limit\].*limits"),
     "unknown kind": ("[servce stun]", r"\[servce stun\]"),
     "kind without a name": ("[service]", r"\[service\]"),
-    "unknown plugin": ("[service nonesuch]", r'\[service nonesuch\].*no plugin "service-nonesuch"'),
+    "unknown plugin": ("[service nonesuch]", r'\[service nonesuch\].*no plugin "nonesuch"'),
     "unknown key": ("[limits]\nqeue-packets = 5", r'\[limits\] qeue-packets: no such key; did you mean "queue-packets"'),
     "no number": ("[limits]\nqueue-packets = many", r'\[limits\] queue-packets: "many"'),
     "number with comment": ("[limits]\nqueue-packets = 32 # packets", r"\[limits\] queue-packets"),
@@ -117,6 +127,12 @@ MISTAKES = {
     "one UDP address twice": ("[service stun]\nlisten = :3479\n[service two]\nplugin = stun\nlisten = 127.0.0.1:3479",
                               r"\[service two\] listen: 127\.0\.0\.1:3479 is taken already, by :3479 of \[service stun\]"),
     "an address twice in a list": ("[service stun]\nlisten = 127.0.0.1:3479;127.0.0.1:3479", r"\[service stun\] listen: 127\.0\.0\.1:3479 is there twice"),
+    "forward back to the listener": ("[transport second]\nplugin = tls\nlisten = :2\nforward = x.test=127.0.0.1:2",
+                                     r':\d+: \[transport second\] forward: "x\.test=127\.0\.0\.1:2" leads back to this listener; write .* x\.test=own'),
+    "forward back by the host's address": (f"[transport second]\nplugin = tls\nlisten = :2\nforward = x.test={own_address()}:2",
+                                           r':\d+: \[transport second\] forward: "x\.test=[0-9.]+:2" leads back to this listener'),
+    "forward of the relay's name": ("[core]\nhostname = own.test\n[transport second]\nplugin = tls\nlisten = :2\nforward = own.test=127.0.0.1:3",
+                                    r':\d+: \[transport second\] forward: "own\.test" is the name of this relay'),
     "chain and key": ("[cert main]\nplugin = file\nchain-file = /proc/nochain\nkey-file = /proc/nokey", r"/proc/nochain: cannot be read.*/proc/nokey: cannot be read"),
     "not UTF-8": ("[core]\nhostname = \udcff", r"."),
     "no group": ("queue-packets = 5", r"."),
@@ -187,6 +203,32 @@ def test_a_state_directory_that_cannot_be_made(tmp_path):
     assert f"[core] state-directory: {file}/state: Not a directory" in said
     said = check(write(tmp_path, GOOD.replace("{dir}/state", str(file))), 78)
     assert f"[core] state-directory: {file} is not a directory" in said
+    # No permission keeps root from it, and nobody can make a folder there all the same.
+    said = check(write(tmp_path, GOOD.replace("{dir}/state", "/proc/detour/state")), 78 if os.geteuid() == 0 else 0)
+    assert "[core] state-directory: /proc/detour/state cannot be made" in said
+
+
+def test_a_state_directory_that_can_be_made_is_not_made(tmp_path):
+    check(write(tmp_path, GOOD))
+    assert [path.name for path in tmp_path.iterdir()] == ["detour.conf"]
+
+
+@pytest.mark.parametrize("cert, listen, more, warned", [
+    ("", "192.0.2.1:80", "", True),
+    ("", "192.0.2.1:80", "[http acme]\n", False),
+    ("", "192.0.2.1:80", "[transport https]\nplugin = tls\nlisten = 192.0.2.1:443\n", False),
+    ("", "192.0.2.1:80", "[transport https]\nplugin = tls\nlisten = 192.0.2.1:0\n", True),
+    ("dns-hook = /bin/true\n", "192.0.2.1:80", "", False),
+    ("challenge = http-01\n", "192.0.2.1:0", "", True),
+    ("challenge = tls-alpn-01\n", "192.0.2.1:80", "", False),
+    ("assume-port-forwarded = true\n", "192.0.2.1:0", "", True),
+    ("assume-port-forwarded = true\n", "192.0.2.1:0", "[transport https]\nplugin = tls\nlisten = 192.0.2.1:0\n", False),
+])
+def test_a_challenge_that_nobody_answers_is_said(tmp_path, cert, listen, more, warned):
+    """With addresses that the host does not have, so that nothing is bound."""
+    said = check(write(tmp_path, "[core]\nstate-directory = {dir}/state\n[admission]\nchain = open\n[transport http]\n"
+                                 f"listen = {listen}\n[cert main]\nplugin = acme\nnames = relay.test\n{cert}{more}"))
+    assert ("[cert main]: http-01 is the only way to prove names here, and no [http acme] is enabled" in said) == warned, said
 
 
 def test_plugin_path_without_transports(tmp_path):
@@ -200,9 +242,41 @@ def test_warnings_do_not_refuse_a_file(tmp_path):
     said = check(write(tmp_path, GOOD + "[transport second]\nplugin = tls\nlisten = 127.0.0.1:0\n[auth friends]\nplugin = tailscaled\n"
                                         "[log main]\nplugin = file\npath = {dir}/no/folder/log\n"))
     assert re.search(r":\d+: \[transport second\] cert: no \[cert NAME\] is enabled, so everyone is turned away", said), said
-    assert re.search(r":\d+: \[auth friends\]: it decides about nobody, because \[admission\] chain does not name it", said), said
+    assert re.search(r":\d+: \[auth friends\]: it decides about nobody, because no chain names it", said), said
     assert re.search(rf":\d+: \[log main\] path: {tmp_path}/no/folder/log cannot be made by user \d+: .*No such file", said), said
-    assert "the configuration is good, but see the 2 lines above" in said
+    assert "the configuration is good, but see the 4 lines above" in said
+
+
+SECOND = "[cert main]\nplugin = selfsigned\n[transport second]\nplugin = tls\nlisten = 127.0.0.1:0\n"
+
+
+@pytest.mark.parametrize("keys, warning", [
+    ("forward = x.test=127.0.0.1:1", r'forward: "x\.test=127\.0\.0\.1:1" leads to \[transport http\] of this relay; write'),
+    ("forward = x.test=own", r'forward: "x\.test=own": nothing is forwarded'),
+    ("forward-proxy-protocol = v2", r'forward-proxy-protocol: "v2" has no effect without forward=NAME=ADDRESS'),
+    ("forward-idle = 2m", r'forward-idle: "2m" has no effect without forward='),
+    ("forward-connections = 20", r'forward-connections: "20" has no effect without forward='),
+    ("unix-mode = 0600", r'unix-mode: "0600" has no effect without listen=unix:/PATH'),
+    ("unix-owner = root", r'unix-owner: "root" has no effect without listen=unix:/PATH'),
+    ("trusted-proxies = 192.0.2.7", r'trusted-proxies: "192\.0\.2\.7" has no effect without proxy-protocol=require or =accept'),
+    ("proxy-protocol = accept\ntrusted-proxies = 0.0.0.0/0", r'trusted-proxies: "0\.0\.0\.0/0" is every address, so everybody may claim'),
+    ("proxy-protocol = require\ntrusted-proxies = 192.0.2.7;::/0", r'trusted-proxies: "::/0" is every address, so everybody may claim'),
+    ("listen = unix:/nonexistent/x.sock", r"listen: unix:/nonexistent/x\.sock: there is no folder /nonexistent; it has to be there"),
+])
+def test_keys_of_listeners_that_do_not_do_what_they_say(tmp_path, keys, warning):
+    text = GOOD + SECOND
+    if keys.startswith("listen"):
+        text = text.replace("plugin = tls\nlisten = 127.0.0.1:0\n", "plugin = tls\n")
+    path = write(tmp_path, text + keys + "\n")
+    said = check(path)
+    assert re.search(rf"{path}:\d+: \[transport second\] {warning}", said), said
+
+
+def test_keys_of_listeners_with_their_company(tmp_path, short_folder):
+    said = check(write(tmp_path, GOOD + SECOND.replace("listen = 127.0.0.1:0", f"listen = unix:{short_folder}/x.sock") +
+                       "unix-mode = 0600\nproxy-protocol = require\ntrusted-proxies = 192.0.2.7\nforward-proxy-protocol = v1\n"
+                       "forward = *.test=127.0.0.1:2;x.test=own\n"))
+    assert "[transport second]" not in said
 
 
 def test_no_file_at_all(tmp_path):
@@ -215,7 +289,7 @@ def test_no_file_at_all(tmp_path):
         pytest.skip(f"{path} is there")
     assert done.returncode == 78
     assert f"{path}: there is no such file. It needs at least a line [admission] and a line chain = WORD" in done.stderr
-    assert "detourd --dev" in done.stderr
+    assert "The variable DETOUR_ADMISSION_CHAIN can say it, too." in done.stderr and "detourd --dev" in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -504,3 +578,22 @@ def test_a_listener_that_cannot_move_stays(make_relay):
         relay.reload(with_keys(relay.config, "transport http", listen=f"127.0.0.1:{port}"),
                      "reloaded, but not everything could follow")
     relay.door("http").client().ping(b"12345678")
+
+
+@pytest.mark.parametrize("text", [
+    "[class x]\nquota = much\nover-quota = deny\nquota-day = 3\n",
+    "[limits]\nquota = much\nover-quota = deny\n",
+    "[class x]\nquota = 1G\nover-quota = slwo\nslow-rate = 64K\n",
+    "[class x]\nreceive-rate = fast\nreceive-burst = 1M\n",
+    "[derpmap]\nfile = here\nregion = 901\n",
+])
+def test_a_value_that_is_refused_is_told_once(tmp_path, text):
+    said = complaints(tmp_path, GOOD + text)
+    assert "no effect" not in said and said.endswith("1 error; the configuration was not used\n"), said
+
+
+@pytest.mark.parametrize("group, key, meant", [("class x", "rate", "receive-rate"), ("class x", "burst", "receive-burst"),
+                                               ("tenant x", "day", "quota-day")])
+def test_a_part_of_a_key_points_to_it(tmp_path, group, key, meant):
+    said = complaints(tmp_path, GOOD + f"[{group}]\n{key} = 1\n")
+    assert f'[{group}] {key}: no such key; did you mean "{meant}"?' in said

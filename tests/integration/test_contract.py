@@ -11,12 +11,14 @@ import pytest
 
 from certs import Certificate
 from derp_client import PATIENCE, Client, Frame, Stream, http_request, read_response
-from relay import BUILD, EVERYTHING, wait_until, with_keys
+from relay import BUILD, EVERYTHING, wait_until, with_keys, without_group
+from test_goodbye import taken
 
 pytestmark = pytest.mark.skipif(not (BUILD / "tests" / "trial" / "service-trial.so").exists(),
                                 reason="there is no service-trial.so: the build has no tests (-Dtests=false)")
 
-TRIAL = with_keys(EVERYTHING, "core", plugin_path=f"{BUILD}/plugins; {BUILD}/tests/trial")
+# It has a protocol of its own for /derp, and a path has one owner.
+TRIAL = with_keys(without_group(EVERYTHING, "transport websocket"), "core", plugin_path=f"{BUILD}/plugins; {BUILD}/tests/trial")
 TRIAL = with_keys(TRIAL, "service trial", listen="127.0.0.1:{admin}")
 
 
@@ -287,6 +289,24 @@ def test_link_to_a_relay_that_sends_records_without_data(make_relay, tmp_path):
             # What it says about the answer shows that it has read the tickets before it.
             stream.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             relay.wait_log("the link is down: the other side does not begin DERP")
+
+
+def test_a_link_that_is_dropped_resets_nothing(make_relay):
+    """The other relay gets all that was sent, and may be in the middle of an answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        config = with_keys(TRIAL, "service trial", dial="127.0.0.1:%d" % listener.getsockname()[1], dialer="plain")
+        relay = make_relay(config)
+        with listener.accept()[0] as accepted:
+            accepted.settimeout(PATIENCE)
+            assert accepted.recv(1000).startswith(b"GET /derp ")
+            accepted.sendall(b"HTTP/1.1 101 ")
+            relay.reload(with_keys(config, "service trial", enabled="false"))
+            assert accepted.recv(1000) == b""
+            for _ in range(3):
+                accepted.sendall(b"too late")
+                taken(accepted)
+        relay.door("tls-export").client().ping(b"12345678")
 
 
 def test_link_to_nobody(make_relay):

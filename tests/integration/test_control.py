@@ -14,8 +14,9 @@ import subprocess
 import nacl.public
 import pytest
 
-from control import ask, at_terminal, detourctl, plugin
+from control import DETOURCTL, ask, at_terminal, detourctl, plugin
 from derp_client import PATIENCE, Frame, Stream, disco, http_request
+from german import german
 from relay import DETOURD, EVERYTHING, SMALL, Relay, daemon_environment, wait_until, with_keys, without_group
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -54,10 +55,11 @@ def test_status_is_the_default_and_fits_80_columns(relay, door):
     assert errors == ""
     assert all(len(line) <= 80 for line in text.splitlines()), text
     assert re.match(r"relay\.test   running \d+ seconds?, detour \S+, 1 worker\n", text)
-    for title in ("clients", "traffic", "admission", "certificate", "listeners", "plugins"):
+    for title in ("clients", "traffic", "admission", "certificate", "listeners", "plugins", "room"):
         assert re.search(rf"^  {title} +\S", text, re.M), title
     assert re.search(r"^  clients +3 connected \(\d+ joined, \d+ left in the last minute\)$", text, re.M)
     assert "open to everyone" in text and "0 % dropped" in text
+    assert re.search(r"room [\d,]+ descriptors left; before logins \S+ \w+ of \S+ \w+; in queues \S+ \w+ of \S+ \w+ !", " ".join(text.split())), text
     assert re.search(r"^  certificate +127\.0\.0\.1 relay\.test, [\d,]+ days left, from selfsigned$", text, re.M)
     assert f"127.0.0.1:{relay.ports['https']} tls" in text
     assert [line for line in text.splitlines() if line.startswith("!")] == [
@@ -103,7 +105,7 @@ def test_hints_say_what_is_wrong(make_relay):
     relay.write_file("mesh.key", "not a key\n")
     detourctl(relay, "plugins", "restart", "service/mesh", code=1)
     text, _ = detourctl(relay)
-    detourctl(relay, "log-level", "debug")
+    assert detourctl(relay, "log-level", "debug")[0] == "All logs are written from level debug on, until the daemon ends.\n"
     text, _ = detourctl(relay, "status", "--exit-code", code=1)
     hints = {(hint["code"], hint["about"]) for hint in ask(relay)["hints"]}
     assert hints == {("no_certificate", ""), ("admission_dry_run", ""), ("admission_stopped", ""), ("log_level", ""),
@@ -162,7 +164,7 @@ def test_clients_and_their_numbers(relay, door):
     assert first["home"] is first["mesh"] is first["prober"] is first["watcher"] is first["blocked"] is False
     text, _ = detourctl(relay, "clients", "--sort", "received", "--limit", "1")
     lines = text.splitlines()
-    assert lines[0].split() == ["KEY", "ADDRESS", "FOR", "HOME", "IN", "OUT", "DROPS", "LABEL"]
+    assert lines[0].split() == ["KEY", "ADDRESS", "KIND", "FOR", "HOME", "IN", "OUT", "DROPS", "LABEL"]
     assert len(lines) == 2 and lines[1].startswith(busy.key.hex()[:8])
 
 
@@ -267,7 +269,9 @@ def test_plugins_listeners_and_certificates(relay):
     assert listeners["service/stun"]["addresses"] == [f"127.0.0.1:{relay.ports['stun']}"]
     certificate, = ask(relay, "certs")["certificates"]
     assert certificate["names"] == ["127.0.0.1", "relay.test"] and TIME.fullmatch(certificate["not_after"])
-    assert re.search(r"^cert/main +\d{4}-.* yes +127\.0\.0\.1 relay\.test +sha256-raw:[0-9a-f]{64}$", detourctl(relay, "certs")[0], re.M)
+    shown = detourctl(relay, "certs")[0]
+    assert shown.startswith("127.0.0.1 relay.test   cert/main: ")
+    assert re.search(r"^  pin +sha256-raw:[0-9a-f]{64}$", shown, re.M)
 
 
 def test_counters(relay, door):
@@ -449,7 +453,9 @@ def test_a_daemon_that_is_stopped_is_not_waited_for(make_relay):
         detourctl(relay, "--timeout=1s", "reload", code=4)
     finally:
         relay.process.send_signal(signal.SIGCONT)
-    detourctl(relay, "status", "--timeout=off")
+    for unlimited in ("off", "0", "0s"):
+        detourctl(relay, "status", f"--timeout={unlimited}")
+    assert "off or 0: for ever" in detourctl(None, "--help")[0]
 
 
 def test_a_bad_time_limit_is_a_wrong_command_line(relay):
@@ -460,6 +466,7 @@ def test_a_bad_time_limit_is_a_wrong_command_line(relay):
 def test_a_wrong_command_names_the_right_one(relay):
     assert 'did you mean "status"?' in detourctl(relay, "statsu", code=2)[1]
     assert 'did you mean "config check"?' in detourctl(relay, "config", "chek", code=2)[1]
+    assert "behind it: begin, done, failed" in detourctl(relay, "acme", "frobnicate", "a", "b", "c", "d", code=2)[1]
     assert 'did you mean "plugins disable"?' in detourctl(relay, "plugins", "disabel", "stun", code=2)[1]
     assert "check, dump, explain" in detourctl(relay, "config", code=2)[1]
     assert 'did you mean "plugins disable"?' in detourctl(relay, "disable", "stun", code=2)[1]
@@ -474,12 +481,15 @@ def test_a_wrong_command_names_the_right_one(relay):
 def test_help_names_every_command(relay):
     text, _ = detourctl(None, "--help")
     for command in ("status", "plugins", "plugins enable ID…", "clients", "client KEY", "kick KEY", "why KEY", "listeners",
-                    "certs", "reload", "log-level LEVEL", "config check", "config dump", "config explain KEY", "derpmap",
-                    "counters", "version"):
+                    "certs", "certs renew", "certs rollover", "setup", "reload", "log-level LEVEL", "config check", "config dump", "config explain KEY", "derpmap",
+                    "counters", "monitor", "metrics", "say", "version"):
         assert re.search(rf"^  {command} ", text, re.M), command
         words = re.sub(r" [A-Z]+…?$", "", command).split()
         own, _ = detourctl(None, *words, "--help")
         assert " ".join(words) in own.splitlines()[1] and "--json" in own
+        for language in ({}, german()):
+            own, _ = detourctl(None, *words, "--help", **language)
+            assert all(len(line) <= 110 for line in own.splitlines() if not line.startswith(" ")), own
     assert "complete" not in text
     assert detourctl(None, "help")[0] == text
 
@@ -498,30 +508,30 @@ def test_colour_only_where_it_is_wanted(relay):
 
 
 def test_german(relay):
-    text, _ = detourctl(relay, LANGUAGE="de")
+    text, _ = detourctl(relay, **german())
     assert re.search(r"^  Zulassung +offen für alle$", text, re.M)
     assert re.search(r"noch [\d.]+ Tage, von selfsigned", text)
     assert all(len(line) <= 80 for line in text.splitlines()), text
-    assert "Befehle:" in detourctl(None, "--help", LANGUAGE="de")[0]
-    assert "ist kein Schlüssel" in detourctl(relay, "kick", "zz", LANGUAGE="de", code=2)[1]
-    assert "der Client ist nicht verbunden" in detourctl(relay, "kick", "nodekey:" + "00" * 32, LANGUAGE="de", code=1)[1]
-    assert 'war "status" gemeint?' in detourctl(None, "statsu", LANGUAGE="de", code=2)[1]
-    assert ask(relay)["ready"] is json.loads(detourctl(relay, "--json", LANGUAGE="de")[0])["ready"]
+    assert "Befehle:" in detourctl(None, "--help", **german())[0]
+    assert "ist kein Schlüssel" in detourctl(relay, "kick", "zz", **german(), code=2)[1]
+    assert "der Client ist nicht verbunden" in detourctl(relay, "kick", "nodekey:" + "00" * 32, **german(), code=1)[1]
+    assert 'war "status" gemeint?' in detourctl(None, "statsu", **german(), code=2)[1]
+    assert ask(relay)["ready"] is json.loads(detourctl(relay, "--json", **german())[0])["ready"]
 
 
 def test_german_errors_of_a_configuration(tmp_path):
     bad = tmp_path / "bad.conf"
     bad.write_text("[limits]\nwrite-timeout = 2 secs\n")
-    _, errors = detourctl(None, "config", "check", "--no-vendor", "--config", str(bad), LANGUAGE="de", code=1)
+    _, errors = detourctl(None, "config", "check", "--no-vendor", "--config", str(bad), **german(), code=1)
     assert '"2 secs" ist keine Dauer; möglich sind 2s, 500ms, 10m oder off' in errors
     assert "2 Fehler; die Konfiguration wurde nicht benutzt" in errors
     # The daemon speaks so, too, while it is asked by somebody at a terminal; its log is English.
-    german = daemon_environment() | {"LC_ALL": "C.UTF-8", "LANGUAGE": "de"}
+    environment = daemon_environment() | german()
     for options, words in (["--check-config"], '"2 secs" ist keine Dauer'), ([], '"2 secs" is not a duration'):
         done = subprocess.run([DETOURD, "--no-vendor", "--config", bad, *options], capture_output=True, text=True,
-                              check=False, env=german, timeout=PATIENCE)
+                              check=False, env=environment, timeout=PATIENCE)
         assert done.returncode == 78 and words in done.stderr, done
-    done = subprocess.run([DETOURD, "--help"], capture_output=True, text=True, check=True, env=german, timeout=PATIENCE)
+    done = subprocess.run([DETOURD, "--help"], capture_output=True, text=True, check=True, env=environment, timeout=PATIENCE)
     assert "Die Konfiguration prüfen und enden" in done.stdout
 
 
@@ -594,3 +604,12 @@ def test_rude_peers(relay):
 def test_http_goes_on_beside(relay):
     response = http_request(Stream.connect(relay.address("http")), "GET", "/generate_204")
     assert response.status == 204
+
+
+def test_what_it_repeats_of_its_caller_does_not_rule_the_terminal(make_relay):
+    relay = make_relay(SMALL)
+    for arguments in (["x\033]0;t\007y"], ["drain", "--for=\033[2J\u202e"], ["client", "\033[2J\u202e"], ["--socket=/none\033[2J", "status"]):
+        done = subprocess.run([DETOURCTL, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=PATIENCE,
+                              env=daemon_environment() | {"LC_ALL": "C.UTF-8", "DETOUR_SOCKET": f"{relay.run_directory}/control"})
+        assert done.returncode != 0 and done.stderr.startswith("detourctl: "), done
+        assert "\033" not in done.stderr and "\u202e" not in done.stderr and "\\x1b" in done.stderr, done

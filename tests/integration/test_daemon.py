@@ -9,11 +9,13 @@ import re
 import signal
 import socket
 import subprocess
+import threading
+import time
 
 import nacl.public
 import pytest
 
-from derp_client import Closed, Frame, Stream
+from derp_client import Closed, Frame, Stream, http_request
 from relay import DETOURD, EVERYTHING, SMALL, StartFailed, daemon_environment, run_detourd, wait_until, with_keys
 
 
@@ -36,8 +38,8 @@ def test_unknown_option_is_a_usage_error():
 
 def test_list_plugins():
     output, _ = run_detourd("--list-plugins")
-    for name in ("transport-tls", "transport-http", "cert-file", "cert-selfsigned", "auth-keys", "service-stun",
-                 "service-mesh", "http-home", "http-captive", "log-stderr"):
+    for name in ("transport-tls", "transport-http", "transport-websocket", "cert-file", "cert-selfsigned", "auth-keys", "auth-url",
+                 "service-stun", "service-mesh", "http-home", "http-acme", "http-bootstrap-dns", "http-captive", "log-stderr"):
         assert re.search(rf"^ *{name}\b.*\w", output, re.M), output
 
 
@@ -139,6 +141,24 @@ def test_signal_ends_with_0_and_cuts_clients(make_relay, number):
             Stream.connect(relay.address(transport))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+def test_who_is_sent_signals_while_it_stops_stops_well(make_relay, number):
+    relay = make_relay()
+    process = relay.process
+    process.terminate()
+
+    def repeat():
+        while process.poll() is None:
+            process.send_signal(number)
+            time.sleep(0.0002)
+
+    again = threading.Thread(target=repeat)
+    again.start()
+    relay.stop()
+    again.join()
+    assert process.returncode == 0
+
+
 def test_drain_takes_nobody_new_and_ends_with_the_last_client(make_relay):
     relay = make_relay(EVERYTHING)
     door = relay.door("tls")
@@ -198,14 +218,14 @@ def test_dev_needs_no_file(tmp_path):
     """On its fixed ports, which is its point; waits while another has them."""
     def free():
         try:
-            for port in (3340, 3341):
+            for port in (3340, 3341, 3342):
                 with socket.socket() as probe:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(("127.0.0.1", port))
         except OSError:
             return False
         return True
-    wait_until(free, "ports 3340 and 3341 are free")
+    wait_until(free, "ports 3340 to 3342 are free")
     log = tmp_path / "log"
     with open(log, "wb") as out:
         process = subprocess.Popen([DETOURD, "--dev"], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
@@ -224,6 +244,16 @@ def test_dev_needs_no_file(tmp_path):
         # What it prints can be pasted, also where it was built and not installed.
         command = re.search(r"^  (\S*detourctl --socket \S+)$", text, re.M)[1].split()
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("127.0.0.1   running ")
+        # What it runs with is in no file, and the doctor looks at it all the same.
+        told = subprocess.run([*command, "doctor"], capture_output=True, text=True)
+        assert "the configuration of --dev is good" in told.stdout and "login\n  ok " in told.stdout, told.stdout
+        assert ("problem" in told.stdout.replace("0 problems", ""), "for this host alone" in told.stdout) == (False, True), told.stdout
+        page = http_request(Stream.connect(("127.0.0.1", 3340)).start_tls(), "GET", "/")
+        assert (page.status, b"DERP" in page.body, "  curl -k https://127.0.0.1:3340/\n" in text) == (200, True, True)
+        ready = re.search(r" ready: (.*)", text).group(1)
+        assert ready.count("service/metrics") == ready.count("service/stun") == 1, ready
+        metrics = http_request(Stream.connect(("127.0.0.1", 3341)), "GET", "/metrics")
+        assert (metrics.status, "  curl http://127.0.0.1:3341/metrics\n" in text) == (200, True)
         with pytest.raises((Closed, ConnectionRefusedError)):
             Stream.connect(("127.0.0.2", 3340)).read(1)
     finally:

@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import shutil
+import subprocess
 import time
 import xml.etree.ElementTree
 
@@ -15,6 +16,7 @@ import pytest
 
 from control import ask, detourctl
 from message_bus import NAME, ROOT, Bus, Monitor, busctl, gdbus, is_there, number, python_value
+from namespaces import apart
 from relay import EVERYTHING, SMALL, wait_until, with_keys
 
 DATA = pathlib.Path(__file__).resolve().parents[2] / "data"
@@ -121,17 +123,17 @@ def described(node):
 
 
 def test_what_is_served_is_what_is_described(make_relay):
-    relay = make_relay()
+    relay = make_relay(with_keys(EVERYTHING, "peer other", host="other.test:1", address="127.0.0.1"))
     written = described(xml.etree.ElementTree.parse(DATA / f"{NAME}.xml").getroot())
     served = set()
-    for path in ("", "/plugin/service_stun", "/listener/transport_https", "/certificate/cert_main"):
+    for path in ("", "/plugin/service_stun", "/listener/transport_https", "/certificate/cert_main", "/peer/other"):
         document, = ast.literal_eval(gdbus(peer(relay), path, "org.freedesktop.DBus.Introspectable.Introspect"))
         here = described(xml.etree.ElementTree.fromstring(document))
         for interface in {part[0] for part in here if part[1] == "property"}:
             values, = python_value(gdbus(peer(relay), path, "org.freedesktop.DBus.Properties.GetAll", interface))
             assert set(values) == {part[2] for part in here if part[:2] == (interface, "property")}
         served |= here
-    standard = {part for part in served if re.search(r"\.(Peer|Properties|Introspectable)$", part[0])}
+    standard = {part for part in served if re.fullmatch(r"org\.freedesktop\.DBus\.(Peer|Properties|Introspectable)", part[0])}
     assert served - standard == written
 
 
@@ -162,6 +164,9 @@ def test_errors_have_names(make_relay):
             ("BadArgument", "", ".Manager.ListClients", "{'nonsense': <true>}"),
             ("BadArgument", "", ".Manager.ListClients", "{'after': <'yesterday'>}"),
             ("Expired", "", ".Manager.ListClients", "{'after': <'77:5'>}"),
+            ("BadArgument", "", ".Manager.FindClients", "{'after': <'77:5'>}"),
+            ("BadArgument", "", ".Manager.FindClients", "{'first': <uint32 1>, 'sort': <'beauty'>}"),
+            ("BadArgument", "", ".Manager.FindClients", "{'search': <true>}"),
             ("NoSuchKey", "", ".Manager.ExplainKey", "limits.nothing"),
             ("BadArgument", "", ".Manager.SetLogLevel", "loud")):
         assert f"{NAME}.Error.{name}:" in gdbus(peer(relay), path, method, *arguments, code=1), arguments
@@ -190,6 +195,26 @@ def test_a_list_is_of_one_moment_whatever_happens_meanwhile(make_relay):
     assert pages == 4 and len(set(seen)) == 25
     rows, _ = python_value(gdbus(peer(relay), "", ".Manager.ListClients", "{'limit': <uint32 100>}"))
     assert {row["worker"] for row in rows} == {0, 1, 2}
+
+
+def test_pages_of_a_search(make_relay):
+    relay = make_relay(with_keys(EVERYTHING, "core", workers="3"))
+    door = relay.door()
+    clients = [door.client(AppName=f"Probe {n}" if n < 4 else f"other-{n}") for n in range(9)]
+
+    def find(**options):
+        words = ", ".join(f"'{name}': <{value}>" for name, value in options.items())
+        rows, total = python_value(gdbus(peer(relay), "", ".Manager.FindClients", "{" + words + "}"))
+        return [row["app"] for row in rows], total
+
+    assert find(search="'pROBE'", sort="'key'")[1] == 4
+    keys = sorted((client.key.hex(), n) for n, client in enumerate(clients) if n < 4)
+    by_key = [f"Probe {n}" for _, n in keys]
+    assert find(search="'probe'", sort="'key'", first="uint32 1", limit="uint32 2") == (by_key[1:3], 4)
+    assert find(search="'probe'", sort="'key'", first="uint32 3", reverse="true") == (by_key[:1], 4)
+    assert find(first="uint32 100") == ([], 9) and find(search="''")[1] == 9 and find(search="'no such thing'") == ([], 0)
+    assert find(search=f"'{clients[8].key.hex()[10:40]}'") == (["other-8"], 1)
+    assert find(search="'127.0.0.1:'")[1] == 9
 
 
 def test_lists_that_nobody_reads_on_are_not_kept_for_ever(make_relay):
@@ -326,7 +351,7 @@ def test_the_policy_lets_root_call_and_others_look_at_the_menu(make_bus, make_re
     assert "ListClients" in gdbus(bus.address, "", "org.freedesktop.DBus.Introspectable.Introspect", **nobody)
     for method, *arguments in ((".Manager.ListClients", "{}"), (".Manager.Reload",),
                                ("org.freedesktop.DBus.Properties.GetAll", f"{NAME}.Manager")):
-        assert "AccessDenied" in gdbus(bus.address, "", method, *arguments, code=1, **nobody)
+        assert "NotAllowed" in gdbus(bus.address, "", method, *arguments, code=1, **nobody)
 
 
 def test_a_policy_that_comes_later_gives_the_name(make_bus, make_relay, tmp_path):
@@ -341,21 +366,101 @@ def test_a_policy_that_comes_later_gives_the_name(make_bus, make_relay, tmp_path
     assert relay.log.count("not called") == 1
 
 
-def test_the_sample_policy_for_readers(make_bus, make_relay, tmp_path):
+READING = (("", ".Manager.ListClients", "{}"), ("", ".Manager.ListLog", "{}"), ("", ".Manager.Subscribe"),
+           ("", "org.freedesktop.DBus.Properties.GetAll", f"{NAME}.Manager"),
+           ("/plugin/log_stderr", "org.freedesktop.DBus.Properties.Get", f"{NAME}.Plugin", "State"),
+           ("", "org.freedesktop.DBus.ObjectManager.GetManagedObjects"))
+CHANGING = (("", ".Manager.SetLogLevel", "debug"), ("", ".Manager.Reload"), ("", ".Manager.Say", "hello"),
+            ("/plugin/log_stderr", ".Plugin.Restart"))
+
+
+def as_user(number, *groups):
+    """Options for a program of somebody else."""
+    return {"user": number, "group": 65534, "extra_groups": list(groups)}
+
+
+def policy_with_polkit(folder):
+    """A file with the policies of both."""
+    parts = [re.search(r"<busconfig>(.*)</busconfig>", path.read_text(), re.S)[1]
+             for path in (DATA / f"{NAME}.conf", pathlib.Path("/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf"))]
+    both = folder / "policy.conf"
+    both.write_text(f"<busconfig>{''.join(parts)}</busconfig>")
+    return both
+
+
+def test_the_group_may_read_on_the_bus(make_bus, make_relay):
     if os.getuid() != 0:
         pytest.skip("only root can try it as somebody else")
-    both = tmp_path / "policy.conf"
-    parts = [re.search(r"<busconfig>(.*)</busconfig>", path.read_text(), re.S)[1]
-             for path in (DATA / f"{NAME}.conf", DATA / "examples" / "bus" / "readers.conf")]
-    both.write_text(f"<busconfig>{''.join(parts)}</busconfig>")
-    bus = make_bus("system", both)
-    make_relay(with_keys(SMALL, "core", dbus="system"))
+    bus = make_bus("system", DATA / f"{NAME}.conf")
+    make_relay(with_keys(SMALL, "core", dbus="system", control_group="adm"))
     wait_until(lambda: is_there(bus.address), "the name on the bus")
-    reader = {"user": 65534, "group": 65534, "extra_groups": [4]}  # adm
-    gdbus(bus.address, "", ".Manager.ListClients", "{}", **reader)
-    gdbus(bus.address, "", "org.freedesktop.DBus.Properties.GetAll", f"{NAME}.Manager", **reader)
-    gdbus(bus.address, "", "org.freedesktop.DBus.ObjectManager.GetManagedObjects", **reader)
-    for path, method, *arguments in (("", ".Manager.Reload"), ("", ".Manager.SetLogLevel", "debug"),
-                                     ("", ".Manager.DisconnectClient", "abcd"),
-                                     ("/plugin/log_stderr", ".Plugin.Disable", "false")):
-        assert "AccessDenied" in gdbus(bus.address, path, method, *arguments, code=1, **reader)
+    for path, *call in READING:
+        gdbus(bus.address, path, *call, **as_user(65534, 4))
+        assert "there is no polkit on this host" in gdbus(bus.address, path, *call, code=1, **as_user(65534))
+    for path, *call in CHANGING:
+        assert "NotAllowed" in gdbus(bus.address, path, *call, code=1, **as_user(65534, 4))
+
+
+RULES = """polkit.addRule(function (action, subject) {
+  if (subject.user == "nobody" && action.id == "io.github.detourd.Detour1.read")
+    return polkit.Result.YES;
+  if (subject.user == "daemon" && action.id.indexOf("io.github.detourd.Detour1.") == 0)
+    return polkit.Result.YES;
+  if (subject.user == "sys")
+    return polkit.Result.NO;
+});
+"""
+
+
+def test_polkit_is_asked(make_bus, make_relay, tmp_path):
+    """A polkitd of the test's own: with our actions, and rules for three users."""
+    if os.getuid() != 0:
+        pytest.skip("only root can try it as somebody else")
+    bus = make_bus("system", policy_with_polkit(tmp_path))
+    relay = make_relay(with_keys(SMALL, "core", dbus="system"))
+    wait_until(lambda: is_there(bus.address), "the name on the bus")
+
+    def start():
+        for place, name, text in (("/usr/share/polkit-1/actions", f"{NAME}.policy", (DATA / f"{NAME}.policy").read_text()),
+                                  ("/etc/polkit-1/rules.d", "50-test.rules", RULES)):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", place], check=True)
+            pathlib.Path(place, name).write_text(text)
+            pathlib.Path(place, name).chmod(0o644)
+        return subprocess.Popen(["/usr/lib/polkit-1/polkitd", "--no-debug"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    polkitd = apart(start, mounts=True)
+    try:
+        wait_until(lambda: "org.freedesktop.PolicyKit1 " in busctl(bus.address, "list", "--acquired"), "polkit on the bus")
+        reader, operator, stranger, refused = (as_user(number) for number in (65534, 1, 2, 3))
+        for path, *call in READING:
+            gdbus(bus.address, path, *call, **reader)
+            gdbus(bus.address, path, *call, **operator)
+            assert "polkit wants you to prove who you are" in gdbus(bus.address, path, *call, code=1, **stranger)
+            assert "polkit does not allow it" in gdbus(bus.address, path, *call, code=1, **refused)
+        for path, *call in CHANGING:
+            assert "NotAllowed" in gdbus(bus.address, path, *call, code=1, **reader)
+            assert "NotAllowed" in gdbus(bus.address, path, *call, code=1, **stranger)
+            gdbus(bus.address, path, *call, **operator)
+        assert relay.log.count("log level: debug") == 1
+        # One that hangs keeps nobody else waiting.
+        polkitd.send_signal(signal.SIGSTOP)
+        waiting = subprocess.Popen(["gdbus", "call", "--address", bus.address, "--dest", NAME, "--object-path", ROOT,
+                                    "--method", f"{NAME}.Manager.ListClients", "{}"], stderr=subprocess.PIPE, text=True, **stranger)
+        gdbus(bus.address, "", ".Manager.ListClients", "{}")
+        assert "polkit does not answer" in waiting.communicate(timeout=60)[1]
+    finally:
+        polkitd.kill()
+        polkitd.wait()
+
+
+def test_the_actions_are_those_that_are_asked_for():
+    actions = {node.get("id") for node in xml.etree.ElementTree.parse(DATA / f"{NAME}.policy").iter("action")}
+    source = (pathlib.Path(__file__).resolve().parents[2] / "core" / "control" / "detour-bus-rights.c").read_text()
+    assert actions == {NAME + name for name in re.findall(r'DETOUR_BUS_NAME "(\.\w+)"', source)}
+
+
+def test_the_bus_starts_what_is_enabled():
+    """The name of the file, of the service in it, and the alias of the unit belong together."""
+    service = (DATA / f"{NAME}.service").read_text()
+    assert f"Name={NAME}\n" in service and f"SystemdService=dbus-{NAME}.service\n" in service
+    assert f"Alias=dbus-{NAME}.service\n" in (DATA / "systemd" / "detour.service.in").read_text().split("[Install]")[1]

@@ -4,6 +4,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 
 import pathlib
 import re
+import xml.etree.ElementTree
 
 import pytest
 
@@ -13,16 +14,22 @@ DOCUMENTS = sorted(path.relative_to(TOP) for pattern in ("*.md", "doc/*.md", "te
 FOLDERS = "core|data|doc|plugins|po|tests"
 
 
+def anchors(text):
+    """What links into a document may name: its headings, written as in a URL."""
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 def test_links_and_paths_lead_somewhere(document):
     text = (TOP / document).read_text()
     folder = (TOP / document).parent
-    headings = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", text, re.M)}
     for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings, target
-        elif "://" not in target:
-            assert (folder / target).exists(), target
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        other = folder / file if file else TOP / document
+        assert other.exists(), target
+        assert not anchor or anchor in anchors(other.read_text()), target
     for path in re.findall(rf"`((?:{FOLDERS})/[^`\s*]+)`", text):
         assert "NAME" in path or (TOP / path).exists(), path
 
@@ -41,7 +48,7 @@ def known_tests():
             ("tests/integration/*.py", r"^def (test_\w+)"),
             ("tests/interop/**/*.go", r"^func (Test\w+)"),
             ("tests/unit/**/*.c", r'"(/[a-z0-9-]+(?:/[a-z0-9-]+)+)"'),
-            ("plugins/*/*.c", r'"(/[a-z0-9-]+(?:/[a-z0-9-]+)+)"')):
+            ("plugins/**/*.c", r'"(/[a-z0-9-]+(?:/[a-z0-9-]+)+)"')):
         for path in TOP.glob(pattern):
             text = path.read_text()
             names |= set(re.findall(expression, text, re.M))
@@ -49,7 +56,11 @@ def known_tests():
             folder = re.search(r'#define ADD\(name, \w+\).*?\(?"(/[a-z0-9-]+/)" name', text, re.S)
             if folder is not None:
                 names |= {folder[1] + name for name in re.findall(r'\bADD \("([a-z0-9-]+)"', text)}
-    return names | {path.stem for pattern in ("tests/fuzz/fuzz-*.c", "plugins/*/fuzz-*.c") for path in TOP.glob(pattern)}
+            # Tests that are rows of a table.
+            for prefix, table in re.findall(r'TEST_ADD_ROWS \("(/[a-z0-9/-]+/)", (\w+),', text):
+                rows = re.search(rf"\}} {table}\[\] = \{{\n(.*?)^\}};", text, re.M | re.S)
+                names |= {prefix + name for name in re.findall(r'^ *\{ *"([a-z0-9-]+)"', rows[1] if rows else "", re.M)}
+    return names | {path.stem for pattern in ("tests/fuzz/fuzz-*.c", "plugins/**/fuzz-*.c") for path in TOP.glob(pattern)}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
@@ -105,3 +116,40 @@ def test_drawing_of_states_is_the_table_of_the_program():
     coded = {state: set(re.findall(r"TO \((\w+)\)", arrows)) for state, arrows in
              re.findall(r"\.name = \"(\w+)\",\s*\.next = (.*?),\n", table, re.S)}
     assert drawn == coded and len(coded) > 5
+
+
+def types_of(member):
+    """Of a property its type; of a method what goes in and what comes out; of a signal what it tells."""
+    if member.tag == "property":
+        return f"`{member.get('type')}`"
+    sides = {"in": [], "out": []}
+    for arg in member.findall("arg"):
+        sides[arg.get("direction", "in" if member.tag == "method" else "out")].append(arg.get("type"))
+    lists = [f"`({', '.join(sides[side])})`" for side in ("in", "out") if sides[side] or side == "in" and member.tag == "method"]
+    return " → ".join(lists)
+
+
+def test_every_call_is_in_the_document():
+    changing = {name for path in (TOP / "core" / "control").glob("*.c")
+                for name in re.findall(r'\{ "(\w+)", \w+,\s+DETOUR_RIGHT_(?:CHANGE|UPGRADE) \}', path.read_text())}
+    contract = []
+    for interface in xml.etree.ElementTree.parse(TOP / "data" / "io.github.detourd.Detour1.xml").getroot():
+        if not interface.get("name").startswith("io.github.detourd."):
+            continue
+        name = interface.get("name").rpartition(".")[2]
+        for member in interface:
+            if member.tag != "annotation":
+                changes = member.tag == "method" and member.get("name") in changing
+                contract.append((name, f"{member.tag} `{member.get('name')}`" + (" *that changes*" if changes else ""),
+                                 types_of(member)))
+    text = (TOP / "doc" / "control.md").read_text()
+    listed, interface = [], None
+    for line in text[text.index("## What there is to call"):text.index("\n## Events")].splitlines():
+        if line.startswith("### "):
+            interface = line.removeprefix("### ")
+        elif re.match(r"\| (property|method|signal) ", line):
+            what, types, meaning = (part.strip() for part in line.strip("|").split(" | "))
+            assert meaning, line
+            listed.append((interface, what, types))
+    assert len(contract) > 90 and "Ban" in changing
+    assert listed == contract

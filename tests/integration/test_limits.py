@@ -4,7 +4,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 
 import time
 
-from control import counter
+from control import ask, counter, detourctl
 from derp_client import Frame
 from relay import EVERYTHING, wait_until, with_keys
 
@@ -19,6 +19,29 @@ def test_receive_rate_slows_a_sender_and_drops_nothing(make_relay):
     for n in range(4):
         receiver.expect_packet(sender.key, bytes([n]) * 60000)
     assert time.monotonic() - begin >= (4 * 60032 - 65568) / 102400 * 0.9
+
+
+def test_who_is_slowed_is_told_once(make_relay):
+    relay = make_relay(with_keys(EVERYTHING, "limits", receive_rate="50K"))
+    door = relay.door("tls")
+    hasty, calm = door.client(), door.client()
+    for n in range(5):
+        hasty.send_packet(calm.key, bytes([n]) * 60000)
+    for n in range(5):
+        calm.expect_packet(hasty.key, bytes([n]) * 60000)
+    assert counter(relay, "rate_waits") > 1
+    lines = [line for line in relay.log.splitlines() if "event=client-slowed" in line]
+    assert len(lines) == 1
+    assert hasty.key.hex() in lines[0] and "receive-rate = 51200 bytes a second" in lines[0]
+    rows = {row["key"]: row for row in ask(relay, "clients")["clients"]}
+    assert rows["nodekey:" + hasty.key.hex()]["slowed"] == "receive-rate"
+    assert "slowed" not in rows["nodekey:" + calm.key.hex()]
+    assert "slowed by receive-rate" in detourctl(relay, "clients")[0]
+    # Another connection of the same client is told of on its own.
+    again = door.client(hasty.secret)
+    for n in range(3):
+        again.send_packet(calm.key, bytes([n]) * 60000)
+    wait_until(lambda: relay.log.count("event=client-slowed") == 2, "the second connection is told of")
 
 
 def test_others_are_not_slowed(make_relay):

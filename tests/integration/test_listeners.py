@@ -2,7 +2,10 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import grp
 import os
+import pathlib
+import pwd
 import random
 import signal
 import socket
@@ -116,6 +119,58 @@ def test_unix_socket_that_was_left_behind_is_taken_over(make_relay):
         dead.bind(path)
     relay.start()
     assert http_request(unix_stream(path), "GET", "/derp/probe").status == 200
+
+
+@pytest.mark.parametrize("keys, mode", [({}, 0o660), ({"unix_mode": "0600"}, 0o600), ({"unix_mode": "666"}, 0o666)])
+def test_permissions_of_a_unix_socket(make_relay, keys, mode):
+    owner = f"{os.getuid()}:{os.getgid()}"
+    relay = make_relay(with_keys(SMALL, "transport local", plugin="http", listen="unix:{run}/relay.sock", **keys))
+    info = os.stat(os.path.join(relay.run_directory, "relay.sock"))
+    assert stat.S_IMODE(info.st_mode) == mode
+    assert f"{info.st_uid}:{info.st_gid}" == owner
+
+
+def test_owner_of_a_unix_socket(make_relay):
+    user, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
+    wanted = (os.getuid(), os.getgid())
+    if os.getuid() == 0:
+        user, group = "nobody", "daemon"
+        wanted = (pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid)
+    relay = make_relay(with_keys(SMALL, "transport local", plugin="http", listen="unix:{run}/relay.sock",
+                                 unix_owner=f"{user}:{group}"))
+    info = os.stat(os.path.join(relay.run_directory, "relay.sock"))
+    assert (info.st_uid, info.st_gid) == wanted
+    assert http_request(unix_stream(os.path.join(relay.run_directory, "relay.sock")), "GET", "/derp/probe").status == 200
+
+
+def test_the_socket_of_a_successor_stays(make_relay):
+    """A daemon that ends removes its own file and not one that somebody has put in its place."""
+    relay = make_relay(with_keys(SMALL, "transport local", plugin="http", listen="unix:{run}/relay.sock"))
+    path = os.path.join(relay.run_directory, "relay.sock")
+    os.unlink(path)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(path)
+        relay.stop()
+        assert os.path.exists(path)
+
+
+@pytest.mark.parametrize("what", ["file", "link", "live"])
+def test_what_is_no_dead_socket_is_left_alone(make_relay, tmp_path, what):
+    relay = make_relay(with_keys(SMALL, "transport local", plugin="http", listen="unix:{run}/relay.sock"), start=False)
+    path = os.path.join(relay.run_directory, "relay.sock")
+    with socket.socket(socket.AF_UNIX) as other:
+        if what == "file":
+            pathlib.Path(path).write_text("precious", encoding="ascii")
+        elif what == "link":
+            os.symlink(tmp_path / "nowhere", path)
+        else:
+            other.bind(path)
+            other.listen(1)
+        before = os.lstat(path)
+        with pytest.raises(StartFailed) as failed:
+            relay.start()
+        assert "[transport local] listen: unix:" in failed.value.log
+        assert os.lstat(path).st_ino == before.st_ino
 
 
 def test_minimum_version_of_tls(make_relay):

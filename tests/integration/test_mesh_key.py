@@ -123,8 +123,8 @@ def test_mesh_key_in_upper_case(door):
 
 def test_close_peer_closes_all_connections_of_a_key(door):
     mesh, peer = door.mesh_client(), door.client()
-    first = door.client()
-    second = door.client(first.secret)
+    first = door.client(CanAckPings=False)
+    second = door.client(first.secret, CanAckPings=False)
     first.send_packet(peer.key, b"hello")
     peer.expect_packet(first.key, b"hello")
     mesh.send(Frame.CLOSE_PEER, first.key)

@@ -65,7 +65,8 @@ def test_vendor_file_needs_only_an_admission(tmp_path):
     path = tmp_path / "detour.conf"
     path.write_text("[admission]\nchain = open\n")
     output, _ = run_detourd("--dump-config", "--config", path)
-    for group in ("transport https", "transport http", "service stun", "http home", "http captive", "log main"):
+    for group in ("transport https", "transport http", "transport websocket", "service stun", "http home", "http captive", "http acme",
+                  "log main"):
         assert f"[{group}]" in output
     for line in ("listen = [::]:443", "listen = [::]:80", "derp = false", "redirect = https", "listen = [::]:3478"):
         assert line in output

@@ -28,6 +28,8 @@ CERTIFICATE = Certificate("relay.example.com")
 FILES = {
     "etc/detour/friends.keys": FRIEND_LINE,
     "etc/detour/friends/home.keys": FRIEND_LINE,
+    "etc/detour/private/headscale.key": "hskey-api-abcdefghijkl-secret\n",
+    "etc/detour/headscale-ca.pem": CERTIFICATE.pem,
     "etc/detour/private/fullchain.pem": CERTIFICATE.pem,
     "etc/detour/private/privkey.pem": CERTIFICATE.key_pem,
     "etc/detour/certs/relay.example.com.crt": CERTIFICATE.pem,

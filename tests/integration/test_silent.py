@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import os
 import resource
+import socket
 
 import pytest
 
@@ -75,6 +76,17 @@ def test_half_open_connections_of_one_source_are_few(make_relay):
         stream.expect_open_and_silent(0)
         stream.close()
     wait_until(lambda: logs_in(door, ("127.0.1.1", 0)), "a login of the source that was full")
+
+
+@pytest.mark.parametrize("said", [0, 100])
+def test_who_must_go_before_anything_was_agreed_is_reset(make_relay, said):
+    """The kernel keeps nothing of it, where an orderly end would have it keep each connection for a minute."""
+    relay = make_relay(with_keys(EVERYTHING, "limits", handshake_timeout="1s"))
+    with socket.create_connection(relay.address("tls")) as stranger:
+        stranger.sendall(client_hello()[:said])
+        stranger.settimeout(60)
+        with pytest.raises(ConnectionResetError):
+            stranger.recv(1)
 
 
 @pytest.mark.parametrize("limit", ["half_open_per_source", "half_open"])

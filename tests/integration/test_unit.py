@@ -33,7 +33,7 @@ def copy_of_the_unit(tmp_path):
     """The unit with the daemon of the build tree, which may not be installed."""
     text = UNIT.read_text()
     copy = tmp_path / "detour.service"
-    copy.write_text(re.sub(r"^ExecStart=.*$", f"ExecStart={DETOURD}", text, flags=re.M))
+    copy.write_text(re.sub(r"^(Exec\w+=)\S*detourd\b", rf"\g<1>{DETOURD}", text, flags=re.M))
     assert copy.read_text() != text
     return copy
 
@@ -86,6 +86,10 @@ def test_user_and_folders(tmp_path):
     folder = re.search(r"^d +/(\S+/private) ", tmpfiles.read_text(), re.M)
     private = (root / folder[1]).stat()
     assert private.st_mode & 0o777 == 0o750
+    # `detourd --check-config` looks whether it can write there before the service first makes it.
+    state = re.search(r"^d +/(\S+/lib/detour) ", tmpfiles.read_text(), re.M)
+    assert (root / state[1]).stat().st_mode & 0o777 == 0o700
+    assert (root / state[1]).stat().st_gid == private.st_gid
     lasting = re.search(r"^ReadWritePaths=-/(.*)$", UNIT.read_text(), re.M)
     assert (root / lasting[1]).stat().st_mode & 0o777 == 0o775
     assert (root / lasting[1]).stat().st_gid == private.st_gid
@@ -106,3 +110,37 @@ def test_it_never_gives_up():
 def test_the_control_socket_may_be_given_to_its_group():
     filters = " ".join(re.findall(r"^SystemCallFilter=([^~].*)$", UNIT.read_text(), re.M)).split()
     assert "@chown" in filters, "the group of the control socket could not be set"
+
+
+# What starting a program on pipes and talking to an authority over TLS needs, beside what every process does.
+OF_THE_HELPER = """clone3 clone vfork execve wait4 kill pipe2 dup2 dup3 close_range fcntl prctl setsid prlimit64 socket connect sendto
+recvfrom sendmmsg recvmsg getsockopt setsockopt poll ppoll eventfd2 socketpair getrandom rt_sigaction rt_sigprocmask""".split()
+
+
+def test_helper_program_may_run(analyze):
+    """The program that speaks to a certificate authority is started inside of the service's sandbox."""
+    text = UNIT.read_text()
+    allowed = set()
+    for line in re.findall(r"^SystemCallFilter=(.*)$", text, re.M):
+        words = line.lstrip("~").split()
+        calls = {call for word in words for call in system_calls(analyze, word)}
+        allowed = allowed - calls if line.startswith("~") else allowed | calls
+    assert set(OF_THE_HELPER) <= allowed, set(OF_THE_HELPER) - allowed
+    assert not re.search(r"^(NoExecPaths|RestrictFileSystems|IPAddressDeny|PrivateNetwork|TemporaryFileSystem)=", text, re.M)
+    families = re.search(r"^RestrictAddressFamilies=(.*)$", text, re.M)[1].split()
+    assert {"AF_INET", "AF_INET6", "AF_UNIX"} <= set(families)
+
+
+def system_calls(analyze, word):
+    """The calls of a group, of groups inside of it too; a call itself is one."""
+    if not word.startswith("@"):
+        return {word}
+    done = analyze("syscall-filter", "--no-pager", word)
+    assert done.returncode == 0, done.stderr
+    names = re.findall(r"^    (?!#)(\S+)", done.stdout, re.M)
+    return {call for name in names for call in system_calls(analyze, name)}
+
+
+def test_threads_may_give_way():
+    filters = " ".join(re.findall(r"^SystemCallFilter=([^~].*)$", UNIT.read_text(), re.M)).split()
+    assert {"setpriority", "sched_setattr"} <= set(filters), "handshakes would hold up packets"

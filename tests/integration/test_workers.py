@@ -3,6 +3,8 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import hashlib
+import os
+import pathlib
 import random
 
 import nacl.public
@@ -20,6 +22,19 @@ def crowd(tmp_path_factory):
     """A relay with three workers; enough clients in each test that all workers have some."""
     with Relay(tmp_path_factory.mktemp("crowd"), with_keys(EVERYTHING, "core", workers="3")) as relay:
         yield relay.start()
+
+
+def test_handshakes_give_way_to_packets(crowd):
+    """Whoever waits for the processor with packets interrupts a thread that shakes hands."""
+    own = os.getpriority(os.PRIO_PROCESS, crowd.process.pid)
+    seen = set()
+    for task in pathlib.Path(f"/proc/{crowd.process.pid}/task").iterdir():
+        kind = (task / "comm").read_text().split("-")[0]
+        policy, nice = os.sched_getscheduler(int(task.name)), os.getpriority(os.PRIO_PROCESS, int(task.name))
+        if kind in ("worker", "handshake"):
+            seen.add(kind)
+            assert (policy, nice) == ((os.SCHED_BATCH, min(own + 5, 19)) if kind == "handshake" else (os.SCHED_OTHER, own))
+    assert seen == {"worker", "handshake"}
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -96,7 +111,7 @@ def test_not_here_is_said_on_every_worker(door):
 def test_duplicates_on_different_workers(door):
     key = nacl.public.PrivateKey.generate()
     senders = [door.client() for _ in range(3)]
-    connections = [door.client(key) for _ in range(6)]
+    connections = [door.client(key, CanAckPings=False) for _ in range(6)]
     for sender in senders:
         expect_active(sender, connections[-1])
     for connection in connections:

@@ -54,6 +54,8 @@ plugin = http
 listen = 127.0.0.1:%[3]d
 redirect = none
 
+[transport websocket]
+
 [cert main]
 plugin = selfsigned
 names = 127.0.0.1;relay.test;localhost
@@ -106,8 +108,18 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// Starts the daemon, with a line more in [core], and waits until it is ready; takes other ports when somebody was faster.
-func start(program, dir, core string) (*daemon, error) {
+// Starts the daemon, with a line more in [core], and waits until it is ready.
+// Of replace each text is followed by what stands in its place in the configuration.
+func start(program, dir, core string, replace ...string) (*daemon, error) {
+	d, err := launch(program, dir, core, func(_ *daemon, text string) string { return strings.NewReplacer(replace...).Replace(text) })
+	if err == nil {
+		d.pin, err = pin(d.https)
+	}
+	return d, err
+}
+
+// The same, with the configuration that adapt makes of the usual one; takes other ports when somebody was faster.
+func launch(program, dir, core string, adapt func(d *daemon, text string) string) (*daemon, error) {
 	list, err := exec.Command(program, "--list-plugins").CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("%s --list-plugins: %v: %s", program, err, list)
@@ -119,7 +131,7 @@ func start(program, dir, core string) (*daemon, error) {
 	var log []byte
 	for range 5 {
 		d := &daemon{https: freePort(), http: freePort(), stun: freePort(), log: filepath.Join(dir, "log"), plugins: string(list)}
-		text := fmt.Sprintf(config, dir, d.https, d.http, d.stun, core)
+		text := adapt(d, fmt.Sprintf(config, dir, d.https, d.http, d.stun, core))
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			return nil, err
 		}
@@ -144,8 +156,7 @@ func start(program, dir, core string) (*daemon, error) {
 			ready = bytes.Contains(log, []byte("ready:"))
 		}
 		if ready {
-			d.pin, err = pin(d.https)
-			return d, err
+			return d, nil
 		}
 		d.cmd.Process.Kill()
 		<-d.ended
@@ -202,7 +213,7 @@ func freePort() int {
 
 // The pin of the certificate that a port shows.
 func pin(port int) (string, error) {
-	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port), &tls.Config{InsecureSkipVerify: true})
+	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port), &tls.Config{InsecureSkipVerify: true, ServerName: "relay.test"})
 	if err != nil {
 		return "", err
 	}

@@ -13,6 +13,7 @@ typedef struct {
   DetourHost *host;
   DetourSettings *settings;
   DetourCounter *requests;
+  DetourLink *link; /* NULL: none was dialled */
   GMutex lock;
   GPtrArray *owed; /* of DetourHttpExchange that nobody answers */
 } Trial;
@@ -23,6 +24,8 @@ static const DetourConfigKey trial_config[] = {
   { "dial", DETOUR_CONFIG_STRING, .summary = "address and port of another relay" },
   { "dialer", DETOUR_CONFIG_STRING, "tls", .summary = "how it is dialled" },
   { "pin", DETOUR_CONFIG_STRING, .summary = "by which the other relay is known" },
+  { "joins", DETOUR_CONFIG_BOOL, "false", .summary = "whether a worker takes the link" },
+  { "mesh-key", DETOUR_CONFIG_STRING, .summary = "shown at the login, 64 hex digits" },
   { NULL },
 };
 
@@ -176,16 +179,40 @@ trial_down (gpointer user, DetourLink *link, const char *reason)
 static const DetourLinkFuncs trial_link_funcs = { trial_up, trial_frame, trial_down };
 
 static gboolean
+trial_show_link (gpointer data)
+{
+  Trial *self = data;
+  DetourLinkStats stats;
+
+  detour_host_link_stats (self->host, self->link, &stats);
+  detour_host_set_summary (self->host, "%s, %u keys, %u packets",
+                           stats.is_joined ? "joined" : "apart", (guint) stats.keys,
+                           (guint) stats.packets);
+  return TRUE;
+}
+
+static gboolean
 trial_dial (Trial *self, DetourSettings *settings, GError **error)
 {
+  const char *digits = detour_settings_string (settings, "mesh-key");
+  guint8 mesh_key[DETOUR_KEY_SIZE];
   const DetourDialSpec spec = {
     .address = detour_settings_string (settings, "dial"),
     .host = "relay.test",
     .dialer = detour_settings_string (settings, "dialer"),
     .pin = detour_settings_string (settings, "pin"),
+    .mesh_key = digits != NULL ? mesh_key : NULL,
+    .joins = detour_settings_bool (settings, "joins"),
+    .name = "other",
   };
 
-  return detour_host_dial (self->host, &spec, &trial_link_funcs, self, error) != NULL;
+  for (guint i = 0; digits != NULL && i < DETOUR_KEY_SIZE; i++)
+    mesh_key[i] = (guint8) (g_ascii_xdigit_value (digits[2 * i]) << 4
+                            | g_ascii_xdigit_value (digits[2 * i + 1]));
+  self->link = detour_host_dial (self->host, &spec, &trial_link_funcs, self, error);
+  if (self->link != NULL && spec.joins)
+    detour_host_add_timer (self->host, 20 * G_TIME_SPAN_MILLISECOND, trial_show_link, self);
+  return self->link != NULL;
 }
 
 static gboolean
@@ -246,7 +273,13 @@ trial_start (DetourHost *host, DetourSettings *settings, GError **error)
       trial_free (self);
       return NULL;
     }
-  if (detour_settings_has (settings, "dial"))
+  self->link = detour_host_find_link (host, "other", &trial_link_funcs, self);
+  if (self->link != NULL)
+    {
+      g_message ("the link came along");
+      detour_host_add_timer (host, 20 * G_TIME_SPAN_MILLISECOND, trial_show_link, self);
+    }
+  else if (detour_settings_has (settings, "dial"))
     detour_host_add_timer (host, 10 * G_TIME_SPAN_MILLISECOND, trial_dial_later, self);
   return self;
 }

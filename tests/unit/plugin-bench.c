@@ -29,7 +29,19 @@ set_mesh_key (gpointer data, const guint8 *key)
     memcpy (self->mesh_key, key, DETOUR_KEY_SIZE);
 }
 
+static gboolean
+add_routes (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes, gpointer user,
+            GError **error)
+{
+  PluginBench *self = data;
+
+  self->routes = routes;
+  self->routes_user = user;
+  return TRUE;
+}
+
 static const DetourHostHooks bench_hooks = {
+  .add_routes = add_routes,
   .auth_changed = auth_changed,
   .set_mesh_key = set_mesh_key,
 };
@@ -179,6 +191,20 @@ plugin_bench_read (PluginBench *self, const char *name)
   g_file_get_contents (path, &text, NULL, &error);
   g_assert_no_error (error);
   return text;
+}
+
+int
+plugin_bench_bind (PluginBench *self, const char *name, int type)
+{
+  g_autofree char *path = plugin_bench_path (self, name);
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  int fd = socket (AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+  g_assert_cmpuint (g_strlcpy (address.sun_path, path, sizeof address.sun_path), <,
+                    sizeof address.sun_path);
+  g_remove (path);
+  g_assert_cmpint (bind (fd, (struct sockaddr *) &address, sizeof address), ==, 0);
+  return fd;
 }
 
 static void

@@ -14,6 +14,10 @@ typedef struct {
   DetourInstance *instance;
   char *directory; /* of its own, for files; also the state directory */
 
+  /* What the instance added last, and what it gave to be called with. */
+  const DetourHttpRoute *routes;
+  gpointer routes_user;
+
   guint n_auth_changed;
   gboolean has_mesh_key;
   guint8 mesh_key[DETOUR_KEY_SIZE];
@@ -51,6 +55,8 @@ guint64 plugin_bench_counter (PluginBench *self, const char *name);
 char *plugin_bench_path (PluginBench *self, const char *name);
 void plugin_bench_write (PluginBench *self, const char *name, const char *text);
 char *plugin_bench_read (PluginBench *self, const char *name);
+/* A socket of @type there, in the place of what has that name; reading it does not block. */
+int plugin_bench_bind (PluginBench *self, const char *name, int type);
 
 /* What the instance says of a client with @key; (transfer full). */
 DetourVerdict *plugin_bench_verify (PluginBench *self, const guint8 *key);

@@ -163,7 +163,8 @@ func furnish() error {
 	os.Remove("/etc/resolv.conf")
 	for name, text := range map[string]string{
 		"resolv.conf": "# nobody answers here\nnameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
-		"hosts":       "127.0.0.1 localhost\n::1 localhost\n" + relay4 + " " + relayName + "\n" + relay6 + " " + relayName + "\n",
+		"hosts": "127.0.0.1 localhost\n::1 localhost\n" + relay4 + " " + relayName + " " + secondName + "\n" +
+			relay6 + " " + relayName + " " + secondName + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join("/etc", name), []byte(text), 0o644); err != nil {
 			return err

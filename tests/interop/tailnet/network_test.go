@@ -16,20 +16,24 @@ import (
 )
 
 const (
-	relayName = "relay.test"
-	relay4    = "10.77.1.2"
-	relay6    = "fd77:1::2"
+	relayName  = "relay.test"
+	secondName = "second.test" // of the same relay
+	relay4     = "10.77.1.2"
+	relay6     = "fd77:1::2"
 )
 
-// What the router lets through: what comes from the relay or goes there. Nodes that try to reach each other are counted.
+// What the router lets through: what comes from the relays or goes there. Nodes that try to reach each other are counted.
 const rules = `
 table inet detour {
   counter direct { }
+  chain apart {
+  }
   chain forward {
     type filter hook forward priority 0; policy drop;
     ct state invalid drop
-    iifname "relay" accept
-    oifname "relay" accept
+    jump apart
+    iifname { "relay", "spare", "east", "west" } accept
+    oifname { "relay", "spare", "east", "west" } accept
     counter name direct
   }
 }
@@ -53,7 +57,7 @@ func (p *place) addresses() (own4, router4, own6, router6 string) {
 	return
 }
 
-// Turns the test's own namespace into a router that forwards to and from the relay only.
+// Turns the test's own namespace into a router that forwards to and from the relays only.
 func makeRouter(t *testing.T) {
 	t.Helper()
 	run(t, "ip", "link", "set", "lo", "up")
@@ -155,10 +159,45 @@ func directPackets(t *testing.T) int {
 	return packets
 }
 
+// What the router does not let through besides, until keepNobody() is called.
+func (p *place) keepFrom(t *testing.T, other *place, what ...string) {
+	t.Helper()
+	own4, _, _, _ := other.addresses()
+	run(t, "nft", append([]string{"add", "rule", "inet", "detour", "apart", "iifname", p.name, "ip", "daddr", own4}, what...)...)
+}
+
+// As a firewall would: connections to the relay at the other place are refused.
+func (p *place) keepFromConnecting(t *testing.T, other *place) {
+	t.Helper()
+	p.keepFrom(t, other, "tcp", "dport", "443", "reject", "with", "tcp", "reset")
+}
+
+// The relay at the other place answers no STUN.
+func (p *place) keepFromMeasuring(t *testing.T, other *place) {
+	t.Helper()
+	p.keepFrom(t, other, "udp", "dport", "3478", "drop")
+}
+
+// Nobody is kept from anywhere any more.
+func keepNobody(t *testing.T) {
+	t.Helper()
+	run(t, "nft", "flush", "chain", "inet", "detour", "apart")
+}
+
 // The local ports of the place's connections to the relay's port 443 that stand.
 func (p *place) derpPorts(t *testing.T) []string {
 	t.Helper()
-	text := run(t, "ip", "netns", "exec", p.name, "ss", "-Htn", "state", "established", "dport = :443")
+	return p.derpPortsTo(t, "")
+}
+
+// The same to the relay of one host; to any where @address is "".
+func (p *place) derpPortsTo(t *testing.T, address string) []string {
+	t.Helper()
+	filter := []string{"netns", "exec", p.name, "ss", "-Htn", "state", "established", "dport = :443"}
+	if address != "" {
+		filter = append(filter, "and", "dst", address)
+	}
+	text := run(t, "ip", filter...)
 	var ports []string
 	for line := range strings.Lines(text) {
 		if fields := strings.Fields(line); len(fields) >= 4 {

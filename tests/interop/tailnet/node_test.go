@@ -5,6 +5,7 @@ package tailnet
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -157,6 +158,20 @@ func (n *node) address(t *testing.T) netip.Addr {
 // One ping to a peer: the answer's line, or an error.
 func (n *node) ping(address netip.Addr) (string, error) {
 	return n.tailscale("ping", "--c=1", "--until-direct=false", "--timeout=3s", address.String())
+}
+
+// A function that sends a datagram from the node's host to another node's, which takes no notice of it.
+func (n *node) sender(t *testing.T, to *node) func() {
+	t.Helper()
+	const discard = 9
+	var conn *net.UDPConn
+	address := net.UDPAddrFromAddrPort(netip.AddrPortFrom(to.address(t), discard))
+	n.at.in(t, func() (err error) {
+		conn, err = net.DialUDP("udp", nil, address)
+		return err
+	})
+	t.Cleanup(func() { conn.Close() })
+	return func() { conn.Write([]byte("anybody there?")) }
 }
 
 // Waits until the node is connected to the relay over one connection and returns its local port.

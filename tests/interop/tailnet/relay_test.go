@@ -35,13 +35,9 @@ dbus = none
 workers = 2
 
 [admission]
-chain = tailscaled
-recheck = 1s
 negative-ttl = 1s
 refuse-hold = 2s
-
-[auth tailscaled]
-socket = %[2]s
+%[2]s
 
 [transport https]
 plugin = tls
@@ -56,7 +52,7 @@ redirect = https
 
 [cert main]
 plugin = selfsigned
-names = relay.test;%[3]s;%[4]s
+names = relay.test;second.test;%[3]s;%[4]s
 
 [service stun]
 listen = [::]:3478
@@ -75,21 +71,26 @@ level = info
 `
 
 type relay struct {
-	at      *place
-	dir     string
-	socket  string // of the tailscaled that is asked
-	cmd     *exec.Cmd
-	ended   chan struct{}
-	started int // how often
+	at        *place
+	region    int
+	code      string
+	dir       string
+	admission string // the chain, and the groups of its auth instances
+	cmd       *exec.Cmd
+	ended     chan struct{}
+	started   int // how often
 }
 
 // Words that mean that something is wrong with the daemon itself.
 var alarms = regexp.MustCompile(`AddressSanitizer|LeakSanitizer|runtime error:|Assertion .*failed|ERROR:.*assertion|CRITICAL`)
 
-// Writes what the daemon needs, and starts it; @socket is where the LocalAPI to ask will be.
-func startRelay(t *testing.T, at *place, dir, socket string) *relay {
+// Writes what the daemon needs, and starts it; @admission says who is asked about clients.
+func startRelay(t *testing.T, at *place, dir, admission string) *relay {
 	t.Helper()
-	r := &relay{at: at, dir: dir, socket: socket}
+	r := &relay{at: at, region: regionID, code: regionCode, dir: dir, admission: admission}
+	if at.name != "relay" {
+		r.region, r.code = regionID+at.number, at.name
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,16 @@ func startRelay(t *testing.T, at *place, dir, socket string) *relay {
 // Writes the configuration; @layer says who handles TLS records.
 func (r *relay) configure(t *testing.T, layer string) {
 	t.Helper()
-	r.write(t, "detour.conf", fmt.Sprintf(relayConfig, r.dir, r.socket, relay4, relay6, layer))
+	own4, _, own6, _ := r.at.addresses()
+	r.write(t, "detour.conf", fmt.Sprintf(relayConfig, r.dir, r.admission, own4, own6, layer))
+}
+
+// Asks someone else about clients from now on.
+func (r *relay) admit(t *testing.T, admission string) {
+	t.Helper()
+	r.admission = admission
+	r.configure(t, "auto")
+	r.reload(t)
 }
 
 func (r *relay) write(t *testing.T, name, text string) {
@@ -122,19 +132,21 @@ func (r *relay) ctl(t *testing.T, args ...string) string {
 	return run(t, ctl, append([]string{"--socket=" + filepath.Join(r.dir, "control")}, args...)...)
 }
 
-// The map that the tailnet gets: this relay and nothing else, in the daemon's own words.
-func (r *relay) derpMap(t *testing.T) *tailcfg.DERPMap {
+// The map that a tailnet gets: this relay by one of its names and nothing else, in the daemon's own words.
+func (r *relay) derpMap(t *testing.T, name string) *tailcfg.DERPMap {
 	t.Helper()
-	text := r.ctl(t, "derpmap", "--format=json", fmt.Sprintf("--region=%d", regionID), "--code="+regionCode,
-		"--ipv4="+relay4, "--ipv6="+relay6)
+	own4, _, own6, _ := r.at.addresses()
+	text := r.ctl(t, "derpmap", "--format=json", fmt.Sprintf("--region=%d", r.region), "--code="+r.code,
+		"--ipv4="+own4, "--ipv6="+own6)
 	derpMap := &tailcfg.DERPMap{}
 	if err := json.Unmarshal([]byte(text), derpMap); err != nil {
 		t.Fatalf("%v in the map: %s", err, text)
 	}
-	region := derpMap.Regions[regionID]
+	region := derpMap.Regions[r.region]
 	if region == nil || len(region.Nodes) != 1 || !strings.HasPrefix(region.Nodes[0].CertName, "sha256-raw:") {
 		t.Fatalf("no node with a pin in the map: %s", text)
 	}
+	region.Nodes[0].HostName = name
 	derpMap.OmitDefaultRegions = true
 	return derpMap
 }
@@ -188,7 +200,7 @@ func (r *relay) start(t *testing.T) {
 	r.cmd = r.at.command(detourd, "--config", filepath.Join(r.dir, "detour.conf"), "--no-vendor")
 	r.cmd.Stdout, r.cmd.Stderr = out, out
 	r.cmd.Env = append(os.Environ(), "G_DEBUG=fatal-criticals",
-		"ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0", "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
+		"ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0:intercept_tls_get_addr=0", "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -263,4 +275,19 @@ func (r *relay) reload(t *testing.T) {
 		}
 		return "no word of it in the log"
 	})
+}
+
+// Puts the program in its own place, with all clients, of which there are at least so many.
+func (r *relay) upgrade(t *testing.T, clients int) {
+	t.Helper()
+	r.started++
+	said := r.ctl(t, "upgrade", "--timeout=60s")
+	var version string
+	var kept, lost int
+	if n, err := fmt.Sscanf(said, "upgraded to %s %d clients kept, %d asked", &version, &kept, &lost); n != 3 {
+		t.Fatalf("%v in %s", err, said)
+	}
+	if kept < clients || lost != 0 || r.isEnded() {
+		t.Errorf("of %d clients: %s", clients, said)
+	}
 }

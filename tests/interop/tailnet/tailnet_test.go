@@ -13,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -33,8 +35,10 @@ const (
 
 // All that there is: set up once, since nobody founds a tailnet for each question.
 type world struct {
+	dir     string
 	relay   *relay
 	control *control
+	api     *headscale
 	guard   *node   // the tailscaled beside the relay, whose LocalAPI knows the members
 	members []*node // alice with both families, bob with IPv4 and carol with IPv6 alone
 }
@@ -54,9 +58,16 @@ func TestTailnet(t *testing.T) {
 		{"a stranger is refused", testStranger},
 		{"no member is lost while tailscaled is away", testGuardAway},
 		{"a member that leaves the tailnet loses the relay, and has it again when it returns", testMemberLeaves},
+		{"the same by the admission URL", testURL},
+		{"the same by the list of the API", testAPI},
+		{"users read what the operator says", testSay},
+		{"two tailnets, each with a control server of its own, are two tenants", testTenants},
 		{"a reload under load loses nothing", testReload},
+		{"an upgrade under load drops nobody", testUpgrade},
 		{"plugins switched off and on under load lose nothing", testPlugins},
 		{"a client that is kicked comes back", testKicked},
+		{"a relay that is taken out of service loses all homes to another, and has them back", testDrain},
+		{"two relays serve nodes as two regions, and as one region with a mesh", testRegions},
 		{"the official prober finds everything good", testDerpprobe},
 		{"a relay that was killed and comes back is found again", testKilled},
 		{"either record layer serves as well", testRecordLayers},
@@ -69,14 +80,15 @@ func TestTailnet(t *testing.T) {
 func found(t *testing.T) *world {
 	t.Helper()
 	dir := scratch(t)
-	w := &world{}
+	w := &world{dir: dir}
 	makeRouter(t)
 	relayPlace := makePlace(t, 1, "relay", true, true)
 	w.guard = newNode(t, relayPlace, "guard", filepath.Join(dir, "guard"), false)
-	w.relay = startRelay(t, relayPlace, filepath.Join(dir, "relay"), w.guard.socket())
-	w.control = startControl(t, dir, w.relay.derpMap(t))
+	w.relay = startRelay(t, relayPlace, filepath.Join(dir, "relay"), byTailscaled(w))
+	w.control = startControl(t, dir, controlPort, w.relay.derpMap(t, relayName))
+	w.api = startHeadscale(t, w.control, headscalePort)
 	w.guard.start(t)
-	w.guard.up(t, controlURL(relayPlace))
+	w.guard.up(t, w.control.url(relayPlace))
 	for i, family := range []struct {
 		name   string
 		v4, v6 bool
@@ -88,7 +100,7 @@ func found(t *testing.T) *world {
 		n.start(t)
 	}
 	for _, n := range w.members {
-		n.up(t, controlURL(n.at))
+		n.up(t, w.control.url(n.at))
 	}
 	return w
 }
@@ -96,24 +108,45 @@ func found(t *testing.T) *world {
 // Waits until each member answers each other over the relay.
 func (w *world) waitAllReach(t *testing.T, members ...*node) {
 	t.Helper()
+	waitReach(t, []string{regionCode}, members...)
+}
+
+// Waits until each of the nodes answers each other over a relay of one of the regions.
+func waitReach(t *testing.T, codes []string, members ...*node) {
+	t.Helper()
+	type pair struct{ from, to *node }
+	var missing []pair
 	for _, from := range members {
 		for _, to := range members {
-			if from == to {
-				continue
+			if from != to {
+				missing = append(missing, pair{from, to})
 			}
-			address := to.address(t)
-			wait(t, from.name+" reaches "+to.name, patience, func() string {
-				answer, err := from.ping(address)
-				if err != nil {
-					return answer
-				}
-				if !strings.Contains(answer, "via DERP("+regionCode+")") {
-					t.Fatalf("%s reaches %s another way: %s", from.name, to.name, answer)
-				}
-				return ""
-			})
 		}
 	}
+	wait(t, "members reach each other", patience, func() string {
+		answers := make([]string, len(missing))
+		var group sync.WaitGroup
+		for i, p := range missing {
+			address := p.to.address(t)
+			group.Go(func() {
+				answer, err := p.from.ping(address)
+				if err != nil {
+					answers[i] = fmt.Sprintf("%s to %s: %s", p.from.name, p.to.name, answer)
+				} else if !slices.ContainsFunc(codes, func(code string) bool { return strings.Contains(answer, "via DERP("+code+")") }) {
+					t.Errorf("%s reaches %s another way: %s", p.from.name, p.to.name, answer)
+				}
+			})
+		}
+		group.Wait()
+		var left []pair
+		for i, answer := range answers {
+			if answer != "" {
+				left = append(left, missing[i])
+			}
+		}
+		missing = left
+		return strings.Join(answers, "")
+	})
 }
 
 func testHome(t *testing.T, w *world) {
@@ -190,8 +223,14 @@ func testHundredMegabytes(t *testing.T, w *world) {
 // A bare client with a key that nobody knows, from the router, which is no member.
 func (w *world) stranger(t *testing.T) *derphttp.Client {
 	t.Helper()
-	region := w.relay.derpMap(t).Regions[regionID]
-	c := derphttp.NewRegionClient(key.NewNode(), func(string, ...any) {}, netmon.NewStatic(),
+	return w.bare(t, key.NewNode(), relayName)
+}
+
+// A bare client, from the router, that asks for a name of the relay.
+func (w *world) bare(t *testing.T, private key.NodePrivate, name string) *derphttp.Client {
+	t.Helper()
+	region := w.relay.derpMap(t, name).Regions[regionID]
+	c := derphttp.NewRegionClient(private, func(string, ...any) {}, netmon.NewStatic(),
 		func() *tailcfg.DERPRegion { return region })
 	t.Cleanup(func() { c.Close() })
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -270,11 +309,20 @@ func testGuardAway(t *testing.T, w *world) {
 }
 
 func testMemberLeaves(t *testing.T, w *world) {
+	w.mustLose(t, "tailscaled does not know it", w.control.gone)
+	w.mustLose(t, "its key has expired, says tailscaled", w.control.expire)
+}
+
+// The guard is told something of carol, which loses the relay by it. It comes back when the guard is told that all is well.
+func (w *world) mustLose(t *testing.T, why string, tell func(t *testing.T, viewer, peer key.NodePublic)) {
+	t.Helper()
 	alice, carol := w.members[0], w.members[2]
 	guardKey, carolKey := w.guard.mustStatus(t).Self.PublicKey, carol.mustStatus(t).Self.PublicKey
 	w.waitAllReach(t, alice, carol)
-	// The guard alone hears of it: for alice carol is a peer as before, so that only the relay keeps them apart.
-	w.control.show(t, guardKey, carolKey, false)
+	// The guard alone hears of it: for alice carol is a peer as before, so that only the relay keeps them apart. Nobody is asked about again
+	// within an hour, so that it is the guard's own word that closes carol.
+	tell(t, guardKey, carolKey)
+	w.waitLog(t, fmt.Sprintf("closing %s, which is not admitted any more: %s", carolKey, why), 1)
 	address := carol.address(t)
 	wait(t, "carol is kept out", patience, func() string {
 		if answer, err := alice.ping(address); err == nil {
@@ -287,7 +335,7 @@ func testMemberLeaves(t *testing.T, w *world) {
 		t.Errorf("carol, no member any more, is let in: %s", answer)
 	}
 	w.waitAllReach(t, w.members[:2]...)
-	w.control.show(t, guardKey, carolKey, true)
+	w.control.back(t, guardKey, carolKey)
 	w.waitAllReach(t, w.members...)
 }
 
@@ -310,6 +358,14 @@ func (w *world) underLoad(t *testing.T, times int, do func()) {
 
 func testReload(t *testing.T, w *world) {
 	w.underLoad(t, 5, func() { w.relay.reload(t) })
+}
+
+func testUpgrade(t *testing.T, w *world) {
+	all := append([]*node{w.guard}, w.members...)
+	before := portsOf(t, all)
+	w.underLoad(t, 2, func() { w.relay.upgrade(t, len(all)) })
+	mustStay(t, all, before)
+	w.waitAllReach(t, w.members...)
 }
 
 func testPlugins(t *testing.T, w *world) {
@@ -345,7 +401,7 @@ func testDerpprobe(t *testing.T, w *world) {
 	defer conn.Close()
 	block := &pem.Block{Type: "CERTIFICATE", Bytes: conn.ConnectionState().PeerCertificates[0].Raw}
 	w.relay.write(t, "roots.pem", string(pem.EncodeToMemory(block)))
-	text, err := json.Marshal(w.relay.derpMap(t))
+	text, err := json.Marshal(w.relay.derpMap(t, relayName))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,6 +110,28 @@ test_wrapping (void)
   check (detourctl_format_wrap ("a b\302\240c", 0, 0, 4), "a\nb c");
 }
 
+static void
+test_word (void)
+{
+  static const struct {
+    const char *text, *word;
+  } cases[] = {
+    { "/etc/detour/a_b-c+d.keys", "/etc/detour/a_b-c+d.keys" },
+    { "https://a:1/x?y=1", "'https://a:1/x?y=1'" },
+    { "friends of mine", "'friends of mine'" },
+    { "it's", "'it'\\''s'" },
+    { "\303\266", "'\303\266'" },
+    { "", "''" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *word = detourctl_format_word (cases[i].text);
+
+      g_assert_cmpstr (word, ==, cases[i].word);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -122,5 +144,6 @@ main (int argc, char **argv)
   g_test_add_func ("/format/durations", test_durations);
   g_test_add_func ("/format/times", test_times);
   g_test_add_func ("/format/wrapping", test_wrapping);
+  g_test_add_func ("/format/word", test_word);
   return g_test_run ();
 }

@@ -36,6 +36,12 @@ static const Case cases[] = {
     "admission_open" },
   { "/hints/forgotten-log-level", WELL ", 'LogLevel': <'debug'>", FINE_LISTENER, "log_level" },
   { "/hints/log-level-of-the-configuration", WELL ", 'LogLevel': <''>", FINE_LISTENER, "" },
+  { "/hints/other-version", WELL ", 'Version': <'0.1.0'>, 'InstalledVersion': <'0.2.0'>",
+    FINE_LISTENER, "other_version" },
+  { "/hints/same-version", WELL ", 'Version': <'0.1.0'>, 'InstalledVersion': <'0.1.0'>",
+    FINE_LISTENER, "" },
+  { "/hints/no-version", WELL ", 'Version': <'0.1.0'>, 'InstalledVersion': <''>", FINE_LISTENER,
+    "" },
   { "/hints/nobody-to-ask", "'AdmissionSummary': <{'open': <false>}>",
     FINE_LISTENER "," PLUGIN ("stopped", "auth", "", ""), "plugin_stopped admission_stopped" },
   { "/hints/somebody-to-ask", "'AdmissionSummary': <{'open': <false>}>",
@@ -53,6 +59,23 @@ static const Case cases[] = {
   { "/hints/slow-readers",
     WELL ", 'Recent': <{'packets_received': <@t 10000>, 'packets_dropped_slow': <@t 300>}>",
     FINE_LISTENER, "slow_readers" },
+  { "/hints/budgets",
+    WELL ", 'BudgetsNear': <[{'kind': <'relay'>, 'quota': <@t 1000>, 'used': <@t 900>, 'level': "
+         "<'near'>, 'until': <@t 5>}, {'kind': <'class'>, 'name': <'friends'>, 'quota': <@t 1000>, "
+         "'used': <@t 2000>, 'level': <'over'>, 'until': <@t 5>}]>",
+    FINE_LISTENER, "budget_near budget_over" },
+  { "/hints/descriptors-are-low", WELL ", 'DescriptorsLeft': <@t 99>, 'DescriptorLimit': <@t 1000>",
+    FINE_LISTENER, "descriptors_low" },
+  { "/hints/descriptors-are-left",
+    WELL ", 'DescriptorsLeft': <@t 100>, 'DescriptorLimit': <@t 1000>", FINE_LISTENER, "" },
+  { "/hints/memory-is-spent",
+    WELL ", 'MemoryBudgets': <{'half_open': <@t 900>, 'half_open_limit': <@t 1000>, 'queues': <@t "
+         "1000>, 'queues_limit': <@t 1000>}>",
+    FINE_LISTENER, "half_open_memory_spent queue_memory_spent" },
+  { "/hints/memory-is-left",
+    WELL ", 'MemoryBudgets': <{'half_open': <@t 899>, 'half_open_limit': <@t 1000>, 'queues': <@t "
+         "9>, 'queues_limit': <@t 0>}>",
+    FINE_LISTENER, "" },
   { "/hints/a-few-drops-are-normal",
     WELL ", 'Recent': <{'packets_received': <@t 10000>, 'packets_dropped_slow': <@t 200>}>",
     FINE_LISTENER, "" },
@@ -108,8 +131,8 @@ test_certificates (void)
     { -4, 2, "" },
     { -6, 1, "certificate_expires" },
     { -3000, 1000, "" },
-    { -7000, 31, "" },
-    { -7000, 29, "certificate_expires" },
+    { -7000, 91, "" },
+    { -7000, 89, "certificate_expires" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (lives); i++)
@@ -125,6 +148,51 @@ test_certificates (void)
     }
 }
 
+/* Of those that Detour renews; times in days from now, 0: there is none. */
+static void
+test_renewals (void)
+{
+  static const struct {
+    const char *state;
+    gint64 begin_days, end_days, renew_days;
+    const char *error, *trouble, *codes;
+  } rows[] = {
+    { "waiting", 0, 0, 0, "", "", "certificate_missing" },
+    /* The instance does not say the same again. */
+    { "failing", 0, 0, 0, "CAA", "the order failed", "certificate_missing" },
+    { "failing", -50, 40, 1, "CAA", "the order failed", "certificate_failing" },
+    { "failing", -70, 20, 1, "CAA", "", "certificate_expires" },
+    { "failing", -90, -1, 1, "CAA", "", "certificate_expired" },
+    { "serving", -59, 31, 0, "", "", "" },
+    { "serving", -1, 89, 59, "CAA", "", "" },
+    { "serving", -61, 29, 1, "", "", "" },
+    { "serving", -61, 29, -1, "", "", "certificate_expires" },
+    { "serving", -61, 29, 0, "", "", "certificate_expires" },
+    { "serving", -10, 80, 1, "", "the clock is wrong", "plugin_trouble" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autofree char *objects = g_strdup_printf (
+          TLS_LISTENER
+          ", objectpath '/x/plugin/a': {'" BUS
+          "Plugin': {'Id': <'cert/a'>, 'Kind': <'cert'>, 'State': <'running'>, 'Trouble': <'%s'>}}"
+          ", objectpath '/x/certificate/a': {'" BUS
+          "Certificate': {'Instance': <'cert/a'>, 'Names': <['a']>, 'Renewable': <true>, "
+          "'State': <'%s'>, 'NotBefore': <@t %" G_GINT64_FORMAT
+          ">, 'NotAfter': <@t %" G_GINT64_FORMAT ">, 'RenewTime': <@t %" G_GINT64_FORMAT
+          ">, 'Error': <'%s'>}}",
+          rows[i].trouble, rows[i].state,
+          rows[i].end_days != 0 ? NOW + rows[i].begin_days * DAY : 0,
+          rows[i].end_days != 0 ? NOW + rows[i].end_days * DAY : 0,
+          rows[i].renew_days != 0 ? NOW + rows[i].renew_days * DAY : 0, rows[i].error);
+      g_autofree char *codes = codes_of (WELL, objects);
+
+      g_test_message ("row %u", i);
+      g_assert_cmpstr (codes, ==, rows[i].codes);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -132,5 +200,6 @@ main (int argc, char **argv)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     g_test_add_data_func (cases[i].name, &cases[i], test_case);
   g_test_add_func ("/hints/certificates", test_certificates);
+  g_test_add_func ("/hints/renewals", test_renewals);
   return g_test_run ();
 }

@@ -144,6 +144,111 @@ test_case (gconstpointer data)
   g_assert_cmpstr (plain, ==, expected);
 }
 
+/* A listener of its own for each certificate, as while a relay moves to a new pin. */
+#define PIN2 "sha256-raw:00000000000000000000000000000000000000000000000000000000000000ff"
+#define SHOWS(name, addresses, certificate)                                             \
+  "objectpath '/x/listener/" name "': {'" BUS "Listener': {'Instance': <'" name         \
+  "'>, 'Protocol': <'tls'>, 'Derp': <true>, 'Secure': <true>, 'Addresses': <" addresses \
+  ">, 'Certificate': <'" certificate "'>}}"
+#define CERT_OF(path, instance, self_signed, pin)                                         \
+  "objectpath '/x/certificate/" path "': {'" BUS "Certificate': {'Instance': <'" instance \
+  "'>, 'SelfSigned': <" self_signed ">, 'Names': <['relay.test']>, 'Pin': <'" pin "'>}}"
+
+static void
+test_certificates (void)
+{
+  static const struct {
+    const char *name, *objects;
+    const char *nodes; /* "ID PORT PIN", separated by commas; PORT 0 is the usual one */
+  } rows[] = {
+    { "two pins",
+      SHOWS ("next", "['[::]:8443']", "cert/next") "," SHOWS (
+          "https", "['[::]:443']", "cert/main") "," CERT_OF ("m", "cert/main", "true",
+                                                             PIN) "," CERT_OF ("n", "cert/next",
+                                                                               "true", PIN2),
+      "900 0 " PIN ",901 8443 " PIN2 },
+    { "no port is the usual one",
+      SHOWS ("a", "['[::]:8443']", "cert/main") "," SHOWS (
+          "b", "['[::]:8444']", "cert/next") "," CERT_OF ("m", "cert/main", "true",
+                                                          PIN) "," CERT_OF ("n", "cert/next",
+                                                                            "true", PIN2),
+      "900 8443 " PIN ",901 8444 " PIN2 },
+    { "from a pin to an authority",
+      SHOWS ("a", "['[::]:443']", "cert/main") "," SHOWS (
+          "b", "['[::]:8443']", "cert/next") "," CERT_OF ("m", "cert/main", "true",
+                                                          PIN) "," CERT_OF ("n", "cert/next",
+                                                                            "false", PIN2),
+      "900 0 " PIN ",901 8443 -" },
+    { "the same on two listeners",
+      SHOWS ("a", "['[::]:8443']", "cert/main") "," SHOWS (
+          "b", "['[::]:443']", "cert/main") "," CERT_OF ("m", "cert/main", "true", PIN),
+      "900 0 " PIN },
+    { "two of an authority",
+      SHOWS ("a", "['[::]:443']", "cert/main") "," SHOWS (
+          "b", "['[::]:8443']", "cert/next") "," CERT_OF ("m", "cert/main", "false",
+                                                          PIN) "," CERT_OF ("n", "cert/next",
+                                                                            "false", PIN2),
+      "900 0 -" },
+    { "one that is not there yet",
+      SHOWS ("a", "['[::]:443']", "cert/main") "," SHOWS (
+          "b", "['[::]:8443']", "cert/next") "," CERT_OF ("m", "cert/main", "true",
+                                                          PIN) "," CERT_OF ("n", "cert/next",
+                                                                            "false", ""),
+      "900 0 " PIN },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autofree char *source = g_strconcat ("{", rows[i].objects, "}", NULL);
+      g_autoptr (GVariant)
+          objects = g_variant_parse (G_VARIANT_TYPE ("a{oa{sa{sv}}}"), source, NULL, NULL, NULL);
+      g_autoptr (GPtrArray) texts = g_ptr_array_new_with_free_func (g_free);
+      DetourctlRegion region = {
+        .id = 900, .code = "own", .name = "Own", .hostname = "relay.test"
+      };
+      g_autoptr (GString) found = g_string_new (NULL);
+
+      g_test_message ("%s", rows[i].name);
+      g_assert_nonnull (objects);
+      g_assert_true (detourctl_region_learn (&region, objects, texts));
+      for (const DetourctlRegion *one = &region; one != NULL; one = one->next)
+        g_string_append_printf (found, "%s%u %u %s", found->len > 0 ? "," : "", (guint) one->id,
+                                one->derp_port, one->cert_name != NULL ? one->cert_name : "-");
+      g_assert_cmpstr (found->str, ==, rows[i].nodes);
+    }
+}
+
+/* Codes and names differ, and both forms have all of them. */
+static void
+test_two_regions_written (void)
+{
+  const DetourctlRegion second = {
+    .id = 901, .code = "own-2", .name = "Own (2)", .hostname = "relay.test"
+  };
+  const DetourctlRegion first = {
+    .id = 900, .code = "own", .name = "Own", .hostname = "relay.test", .next = &second
+  };
+  g_autofree char *yaml = detourctl_region_format (&first, DETOURCTL_REGION_HEADSCALE);
+  g_autofree char *json = detourctl_region_format (&first, DETOURCTL_REGION_JSON);
+  g_autofree char *plain = without_blanks (json);
+
+  g_assert_cmpstr (yaml, ==,
+                   "regions:\n"
+                   "  900:\n    regionid: 900\n    regioncode: \"own\"\n    regionname: \"Own\"\n"
+                   "    nodes:\n      - name: \"900a\"\n        regionid: 900\n"
+                   "        hostname: \"relay.test\"\n"
+                   "  901:\n    regionid: 901\n    regioncode: \"own-2\"\n    regionname: \"Own "
+                   "(2)\"\n"
+                   "    nodes:\n      - name: \"901a\"\n        regionid: 901\n"
+                   "        hostname: \"relay.test\"\n");
+  g_assert_cmpstr (plain, ==,
+                   "{\"Regions\":{\"900\":{\"RegionID\":900,\"RegionCode\":\"own\","
+                   "\"RegionName\":\"Own\",\"Nodes\":[{\"Name\":\"900a\",\"RegionID\":900,"
+                   "\"HostName\":\"relay.test\"}]},\"901\":{\"RegionID\":901,"
+                   "\"RegionCode\":\"own-2\",\"RegionName\":\"Own(2)\",\"Nodes\":["
+                   "{\"Name\":\"901a\",\"RegionID\":901,\"HostName\":\"relay.test\"}]}}}");
+}
+
 static void
 test_headscale (void)
 {
@@ -250,6 +355,8 @@ main (int argc, char **argv)
   g_test_add_func ("/region/headscale", test_headscale);
   g_test_add_func ("/region/headscale-stun-only", test_headscale_stun_only);
   g_test_add_func ("/region/tailscale", test_tailscale);
+  g_test_add_func ("/region/a-region-for-each-certificate", test_certificates);
+  g_test_add_func ("/region/two-regions-are-written", test_two_regions_written);
   g_test_add_func ("/json/every-kind", test_json_of_every_kind);
   return g_test_run ();
 }

@@ -230,6 +230,26 @@ bad_networks (void)
     }
 }
 
+static void
+hosts (void)
+{
+  static const char *const good[] = { "relay.example.com", "203.0.113.5", "2001:db8::5", "::" };
+  static const char *const bad[] = {
+    "", "1.2.3", "relay.example.com:443", "[2001:db8::5]", "fe80::1%eth0", "two words"
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (good); i++)
+    {
+      g_test_message ("%s", good[i]);
+      g_assert_true (detour_address_is_host (good[i]));
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_test_message ("%s", bad[i]);
+      g_assert_false (detour_address_is_host (bad[i]));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -237,6 +257,7 @@ main (int argc, char **argv)
   g_test_add_func ("/address/every-form-is-read", good_addresses);
   g_test_add_func ("/address/anything-else-is-refused", bad_addresses);
   g_test_add_func ("/address/longest-path", path_fits_exactly);
+  g_test_add_func ("/address/hosts", hosts);
   g_test_add_func ("/address/mapped-is-written-as-ipv4", mapped_is_written_as_ipv4);
   g_test_add_func ("/cidr/contains", networks);
   g_test_add_func ("/cidr/anything-else-is-refused", bad_networks);

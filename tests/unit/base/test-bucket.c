@@ -75,6 +75,31 @@ test_wait (void)
     }
 }
 
+/* Spending many times at one moment is the same as asking each time. */
+static void
+test_spending_at_once (void)
+{
+  DetourBucket asked, spent;
+
+  detour_bucket_init (&asked, 5000, 0);
+  detour_bucket_init (&spent, 5000, 0);
+  for (gint64 now_us = 0; now_us < 3000000; now_us += 333333)
+    {
+      guint64 tokens = detour_bucket_tokens (&spent, 700, 5000, now_us);
+      guint64 used = 0;
+
+      while (used + 611 <= tokens)
+        {
+          g_assert_true (detour_bucket_take (&asked, 700, 5000, 611, now_us));
+          used += 611;
+        }
+      g_assert_false (detour_bucket_take (&asked, 700, 5000, 611, now_us));
+      detour_bucket_spend (&spent, used);
+      g_assert_cmpint (detour_bucket_wait_us (&spent, 700, 611), ==,
+                       detour_bucket_wait_us (&asked, 700, 611));
+    }
+}
+
 static void
 test_limits (void)
 {
@@ -108,6 +133,7 @@ main (int argc, char **argv)
   g_test_add_func ("/bucket/burst-then-rate", test_take);
   g_test_add_func ("/bucket/asking-often-loses-nothing", test_asking_often_loses_nothing);
   g_test_add_func ("/bucket/how-long-to-wait", test_wait);
+  g_test_add_func ("/bucket/spending-at-once", test_spending_at_once);
   g_test_add_func ("/bucket/extreme-values", test_limits);
   return g_test_run ();
 }

@@ -84,6 +84,25 @@ contents_are_read_whole (Fixture *self, gconstpointer data)
   expect_contents (self->path, G_MAXUINT32, big, 300000);
 }
 
+static void
+the_head_of_a_long_file_is_enough (Fixture *self, gconstpointer data)
+{
+  g_auto (DetourFile) file;
+  g_autoptr (GError) error = NULL;
+
+  write_file (self, "12345", 5, 0644);
+  g_assert_true (detour_file_read (self->path, 4, DETOUR_FILE_HEAD, &file, &error));
+  g_assert_no_error (error);
+  g_assert_cmpmem (file.data, file.len, "1234", 4);
+  g_assert_cmpint (file.data[4], ==, 0);
+  detour_file_clear (&file);
+  g_assert_true (detour_file_read (self->path, 5, DETOUR_FILE_HEAD, &file, &error));
+  g_assert_cmpmem (file.data, file.len, "12345", 5);
+  detour_file_clear (&file);
+  g_assert_true (detour_file_read ("/proc/self/status", 5, DETOUR_FILE_HEAD, &file, &error));
+  g_assert_cmpmem (file.data, file.len, "Name:", 5);
+}
+
 /* Such files say that they have no bytes. */
 static void
 files_of_the_kernel_are_read (Fixture *self, gconstpointer data)
@@ -240,6 +259,7 @@ main (int argc, char **argv)
     void (*func) (Fixture *self, gconstpointer data);
   } tests[] = {
     { "/file/contents-are-read-whole", contents_are_read_whole },
+    { "/file/the-head-of-a-long-file-is-enough", the_head_of_a_long_file_is_enough },
     { "/file/files-of-the-kernel-are-read", files_of_the_kernel_are_read },
     { "/file/too-long-is-refused", too_long_is_refused },
     { "/file/what-is-no-file-is-refused-at-once", what_is_no_file_is_refused_at_once },

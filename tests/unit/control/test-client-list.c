@@ -36,7 +36,7 @@ test_keys (void)
     {
       DetourScanFilter filter;
       g_autoptr (GError) error = NULL;
-      gboolean good = detour_client_list_parse_key (keys[i].text, &filter, &error);
+      gboolean good = detour_client_key_parse (keys[i].text, &filter, &error);
 
       g_assert_cmpint (good, ==, keys[i].n_digits > 0);
       if (good)
@@ -51,7 +51,7 @@ test_digits_become_bytes (void)
 {
   DetourScanFilter filter;
 
-  g_assert_true (detour_client_list_parse_key ("aBc12", &filter, NULL));
+  g_assert_true (detour_client_key_parse ("aBc12", &filter, NULL));
   g_assert_cmpuint (filter.key.bytes[0], ==, 0xab);
   g_assert_cmpuint (filter.key.bytes[1], ==, 0xc1);
   g_assert_cmpuint (filter.key.bytes[2], ==, 0x20);
@@ -66,6 +66,9 @@ static const DetourScanRow rows[] = {
     .tx_bytes = 100,
     .dropped_packets = 2,
     .waiting_bytes = 7,
+    .rx_rate = 3,
+    .tx_packet_rate = 7,
+    .idle_us = -1,
     .key = { { 9 } },
     .label = "b",
     .presence = { .ip = { 1 } } },
@@ -75,6 +78,10 @@ static const DetourScanRow rows[] = {
     .tx_bytes = 10,
     .dropped_packets = 3,
     .waiting_bytes = 7,
+    .tx_rate = 5,
+    .rx_packet_rate = 2,
+    .tx_packet_rate = 4,
+    .idle_us = 3,
     .key = { { 1 } },
     .label = NULL,
     .presence = { .ip = { 1 }, .port = 2 } },
@@ -84,6 +91,10 @@ static const DetourScanRow rows[] = {
     .tx_bytes = 30,
     .dropped_packets = 2,
     .waiting_bytes = 9,
+    .rx_rate = 2,
+    .tx_rate = 2,
+    .rx_packet_rate = 8,
+    .idle_us = 0,
     .key = { { 5 } },
     .label = "a",
     .presence = { .ip = { 0, 1 } } },
@@ -97,7 +108,8 @@ test_orders (void)
   } orders[] = {
     { "connection", "123" }, { "traffic", "132" }, { "received", "231" }, { "sent", "132" },
     { "dropped", "213" },    { "waiting", "312" }, { "since", "231" },    { "key", "231" },
-    { "address", "312" },    { "label", "312" },
+    { "address", "312" },    { "label", "312" },   { "rate", "231" },     { "packets", "312" },
+    { "idle", "321" },
   };
 
   g_assert_cmpuint (G_N_ELEMENTS (orders), ==, DETOUR_N_CLIENT_SORTS);

@@ -96,6 +96,19 @@ write_drop_in (Fixture *self, const char *name, const char *text)
   g_assert_true (g_file_set_contents (path, text, -1, NULL));
 }
 
+/* The service has a mask that closes everything. */
+static void
+readable_for_the_next_user (Fixture *self, gconstpointer data)
+{
+  mode_t before = umask (0077);
+  struct stat st;
+
+  put (self, FALSE);
+  umask (before);
+  g_assert_cmpint (g_stat (self->drop_in, &st), ==, 0);
+  g_assert_cmphex (st.st_mode & 07777, ==, 0644);
+}
+
 static void
 made_and_removed (Fixture *self, gconstpointer data)
 {
@@ -171,6 +184,7 @@ main (int argc, char **argv)
     void (*func) (Fixture *self, gconstpointer data);
   } tests[] = {
     { "/drop-in/made-and-removed", made_and_removed },
+    { "/drop-in/readable-for-the-next-user", readable_for_the_next_user },
     { "/drop-in/turned-on-against-the-main-file", turned_on_against_the_main_file },
     { "/drop-in/files-of-others-are-left-alone", files_of_others_are_left_alone },
     { "/drop-in/a-later-file-wins", a_later_file_wins },

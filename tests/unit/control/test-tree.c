@@ -60,7 +60,7 @@ static const DetourTreeProperty root_properties[] = {
 };
 
 static const DetourTreeMethod root_methods[] = {
-  { "Reload", test_reload, TRUE },
+  { "Reload", test_reload, DETOUR_RIGHT_CHANGE },
   { NULL },
 };
 

@@ -166,57 +166,22 @@ lists_everything (void)
   detour_cert_unref (pair[1]);
 }
 
-/* A certificate with a protocol is for those who offer it and ask for its name. */
+/* Who has nothing yet, but will have. */
 static void
-by_protocol (void)
+expected (void)
 {
   g_autoptr (DetourCertStore) store = detour_cert_store_new ();
-  DetourCert *answer = make ("answer", "relay.example.com");
-  DetourCert *wild = make ("wild", "*.example.com");
-  DetourCert *usual = make ("usual", "relay.example.com");
-  DetourCert *all[] = { answer, wild, usual };
-  const char *const both[] = { "http/1.1", "acme-tls/1", NULL };
-  const char *const other[] = { "http/1.1", NULL };
-  const struct {
-    const char *sni;
-    const char *const *alpn;
-    DetourCert *expected;
-  } cases[] = {
-    { "relay.example.com", both, answer },
-    { "RELAY.example.com", both, answer },
-    { "relay.example.com", other, usual },
-    { "relay.example.com", NULL, usual },
-    { "other.example.com", both, usual },
-    { NULL, both, usual },
-    { NULL, NULL, usual },
-  };
-  g_auto (GStrv) protocols = NULL;
-  g_auto (GStrv) instances = NULL;
-  g_autoptr (GPtrArray) list = NULL;
 
-  g_assert_null (detour_cert_store_protocols (store));
-  detour_cert_set_alpn (answer, "acme-tls/1");
-  detour_cert_set_alpn (wild, "acme-tls/1");
-  detour_cert_store_publish (store, "cert/a", all, G_N_ELEMENTS (all));
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      g_autoptr (DetourCert)
-          found = detour_cert_store_find_offered (store, NULL, cases[i].sni, NULL, cases[i].alpn);
-
-      g_assert_true (found == cases[i].expected);
-    }
-  protocols = detour_cert_store_protocols (store);
-  g_assert_cmpstr (protocols[0], ==, "acme-tls/1");
-  /* It is no certificate of the relay's. */
-  list = detour_cert_store_list (store, &instances);
-  g_assert_cmpuint (list->len, ==, 1);
-
-  detour_cert_store_publish (store, "cert/a", &answer, 1);
-  g_assert_null (detour_cert_store_find (store, NULL, "relay.example.com", NULL));
-  detour_cert_store_publish (store, "cert/a", NULL, 0);
-  g_assert_null (detour_cert_store_protocols (store));
-  for (guint i = 0; i < G_N_ELEMENTS (all); i++)
-    detour_cert_unref (all[i]);
+  g_assert_false (detour_cert_store_is_expected (store, NULL));
+  g_assert_true (detour_cert_store_expect (store, "cert/a", TRUE));
+  g_assert_false (detour_cert_store_expect (store, "cert/a", TRUE));
+  g_assert_true (detour_cert_store_is_expected (store, NULL));
+  g_assert_true (detour_cert_store_is_expected (store, "a"));
+  g_assert_true (detour_cert_store_is_expected (store, "cert/a"));
+  g_assert_false (detour_cert_store_is_expected (store, "b"));
+  g_assert_true (detour_cert_store_expect (store, "cert/a", FALSE));
+  g_assert_false (detour_cert_store_expect (store, "cert/a", FALSE));
+  g_assert_false (detour_cert_store_is_expected (store, NULL));
 }
 
 /* Readers on one thread while another publishes. */
@@ -252,11 +217,11 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/cert-store/expected", expected);
   g_test_add_func ("/cert-store/name-then-address-then-first", choice);
   g_test_add_func ("/cert-store/replaced-and-taken-back", replaced_and_taken_back);
   g_test_add_func ("/cert-store/certificate-outlives-store", outlives_the_store);
   g_test_add_func ("/cert-store/lists-everything", lists_everything);
-  g_test_add_func ("/cert-store/by-protocol", by_protocol);
   g_test_add_func ("/cert-store/read-while-published", readers_never_wait_for_nothing);
   return g_test_run ();
 }

@@ -89,6 +89,16 @@ bad (void)
     { "x=1\ny=2\n[a]\n", -1, "f:1: text before the first [group]" },
     { "[a]\nx\n", -1,
       "f:2: [a]: \"x\" has no \"=\"; write key = value, or begin a comment with #" },
+    { "[a]\nx=re\u202elay\n", -1,
+      "f:2: [a] x: here is a character that is not seen or turns the direction of writing, U+202E; "
+      "type it anew" },
+    { "[a]\nx\u200b=1\n", -1,
+      "f:2: [a]: here is a character that is not seen or turns the direction of writing, U+200B; "
+      "type it anew" },
+    { "[a\u00ad]\n", -1,
+      "f:1: here is a character that is not seen or turns the direction of writing, U+00AD; type "
+      "it "
+      "anew" },
     { "[a]\n=1\n", -1, "f:2: [a]: \"\" cannot be a key; keys are letters, digits and \"-\"" },
     { "[a]\nx y=1\n", -1, "f:2: [a]: \"x y\" cannot be a key; keys are letters, digits and \"-\"" },
     { "[a]\nx[de]=1\n", -1,
@@ -102,7 +112,10 @@ bad (void)
     { "[]\n", -1, "f:1: between the brackets there must be the name of a group" },
     { "[  ]\n", -1, "f:1: between the brackets there must be the name of a group" },
     { "[a[b]\n", -1, "f:1: between the brackets there must be the name of a group" },
-    { "[a\001b]\n", -1, "f:1: between the brackets there must be the name of a group" },
+    { "[a\001b]\n", -1,
+      "f:1: here is a character that is not seen or turns the direction of writing, U+0001; type "
+      "it "
+      "anew" },
     { "[\n", -1, "f:1: a group has the form [NAME] and nothing behind it" },
     { "[a]\nx=\xff\n", -1, "f:2: [a]: this line is not UTF-8" },
     { "[a]\n# \xc3\n", -1, "f:2: [a]: this line is not UTF-8" },

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "detour-config-errors.h"
 #include "detour-nearest.h"
 
 #define SECOND 1000ull
@@ -24,6 +25,7 @@ static const DetourConfigKey keys[] = {
   { "rate", DETOUR_CONFIG_RATE, NULL, 1024, 1048576, .flags = DETOUR_CONFIG_LIMIT },
   { "enum", DETOUR_CONFIG_ENUM, .words = "blank|default|not-found" },
   { "path", DETOUR_CONFIG_PATH },
+  { "paths", DETOUR_CONFIG_PATH, .flags = DETOUR_CONFIG_LIST },
   { "address", DETOUR_CONFIG_ADDRESS },
   { "cidr", DETOUR_CONFIG_CIDR },
   { "string", DETOUR_CONFIG_STRING },
@@ -309,6 +311,68 @@ nearest (void)
   g_assert_null (detour_nearest (endless, candidates));
 }
 
+static void
+credentials (void)
+{
+  static const struct {
+    const char *folder, *key, *text, *path, *message;
+  } cases[] = {
+    { "/run/c", "path", "${CREDENTIALS_DIRECTORY}/derp.key", "/run/c/derp.key", NULL },
+    { "/run/c", "path", "${CREDENTIALS_DIRECTORY}", "/run/c", NULL },
+    { "/run/c", "path", "/etc/${CREDENTIALS_DIRECTORY}", "/etc/${CREDENTIALS_DIRECTORY}", NULL },
+    { "/run/c", "paths", "/a; ${CREDENTIALS_DIRECTORY}/b", "/a|/run/c/b", NULL },
+    { "/run/c", "string", "${CREDENTIALS_DIRECTORY}/b", "${CREDENTIALS_DIRECTORY}/b", NULL },
+    { "/run/c", "path", "${CREDENTIALS_DIRECTORY}b", NULL,
+      "\"${CREDENTIALS_DIRECTORY}b\" needs a \"/\" behind ${CREDENTIALS_DIRECTORY}" },
+    { "/run/c", "path", "${HOME}/key", NULL,
+      "\"${HOME}/key\" begins with a variable; the only one that a path may begin with is "
+      "${CREDENTIALS_DIRECTORY}" },
+    { "/run/c", "path", "$CREDENTIALS_DIRECTORY/key", NULL,
+      "\"$CREDENTIALS_DIRECTORY/key\" begins with a variable; the only one that a path may begin "
+      "with is ${CREDENTIALS_DIRECTORY}" },
+    { "c", "path", "${CREDENTIALS_DIRECTORY}/key", NULL,
+      "\"${CREDENTIALS_DIRECTORY}/key\" needs an absolute path in the variable "
+      "CREDENTIALS_DIRECTORY; it is \"c\"" },
+    { "", "path", "${CREDENTIALS_DIRECTORY}/key", NULL,
+      "\"${CREDENTIALS_DIRECTORY}/key\" needs an absolute path in the variable "
+      "CREDENTIALS_DIRECTORY; it is \"\"" },
+    { NULL, "path", "${CREDENTIALS_DIRECTORY}/key", NULL,
+      "\"${CREDENTIALS_DIRECTORY}/key\" needs the variable CREDENTIALS_DIRECTORY, which is not "
+      "set; systemd sets it for a unit with LoadCredential= or SetCredential=" },
+    { NULL, "paths", "${CREDENTIALS_DIRECTORY}/key;x", NULL,
+      "\"${CREDENTIALS_DIRECTORY}/key\" needs the variable CREDENTIALS_DIRECTORY, which is not "
+      "set; systemd sets it for a unit with LoadCredential= or SetCredential=; \"x\" is not an "
+      "absolute path; it must begin with \"/\"" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree char *listed = NULL;
+      DetourConfigValue value;
+
+      g_test_message ("%s = %s", cases[i].key, cases[i].text);
+      g_unsetenv ("CREDENTIALS_DIRECTORY");
+      if (cases[i].folder != NULL)
+        g_setenv ("CREDENTIALS_DIRECTORY", cases[i].folder, TRUE);
+      if (cases[i].message != NULL)
+        {
+          g_assert_false (
+              detour_config_value_parse (key_named (cases[i].key), cases[i].text, &value, &error));
+          g_assert_error (error, DETOUR_CONFIG_ERROR, DETOUR_CONFIG_ERROR_VALUE);
+          g_assert_cmpstr (error->message, ==, cases[i].message);
+          continue;
+        }
+      detour_config_value_parse (key_named (cases[i].key), cases[i].text, &value, &error);
+      g_assert_no_error (error);
+      if (value.list != NULL)
+        listed = g_strjoinv ("|", value.list);
+      g_assert_cmpstr (listed != NULL ? listed : value.string, ==, cases[i].path);
+      detour_config_value_clear (&value);
+    }
+  g_unsetenv ("CREDENTIALS_DIRECTORY");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -316,6 +380,7 @@ main (int argc, char **argv)
   g_test_add_func ("/config-value/numbers-in-every-unit", numbers);
   g_test_add_func ("/config-value/texts-with-escapes", texts);
   g_test_add_func ("/config-value/lists", lists);
+  g_test_add_func ("/config-value/paths-of-credentials", credentials);
   g_test_add_func ("/config-value/bad-values-say-what-is-right", refused);
   g_test_add_func ("/config-value/written-as-people-write", formats);
   g_test_add_func ("/nearest/slips-are-recognised", nearest);

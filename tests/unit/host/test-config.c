@@ -29,6 +29,8 @@ load (const char *text, char **problems)
   "Say who may use this relay: \"keys\", \"tailscaled\", \"url\", or \"open\" " \
   "for everyone"
 #define OPEN "[admission]\nchain=open\n"
+/* Two lines, too. */
+#define TLS "[transport tls]\nlisten=:443\n"
 
 static void
 fallbacks (void)
@@ -87,6 +89,9 @@ each_row_fills_a_field_of_its_own (void)
     { detour_schema_core, sizeof (DetourCoreOptions) },
     { detour_schema_limits, sizeof (DetourLimits) },
     { detour_schema_admission, sizeof (DetourAdmissionOptions) },
+    { detour_schema_class, sizeof (DetourClassOptions) },
+    { detour_schema_tenant, sizeof (DetourTenantOptions) },
+    { detour_schema_peer, sizeof (DetourMeshPeerOptions) },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (groups); i++)
@@ -188,19 +193,77 @@ refused (void)
       "f:3: [transprot https]: no such group; did you mean [transport https]?" },
     { OPEN "[servce]\n", "f:3: [servce]: no such group; did you mean [service NAME]?" },
     { OPEN "[zebra crossing]\n", "f:3: [zebra crossing]: no such group; there are [core], "
-                                 "[limits], [admission] and [KIND NAME] with a KIND out of "
+                                 "[limits], [admission], [derpmap], [class NAME], [tenant NAME], "
+                                 "[peer NAME] and [KIND NAME] with a KIND "
+                                 "out of "
                                  "transport, cert, auth, service, http, log" },
     { OPEN "[transport]\n",
-      "f:3: [transport]: an instance is called [KIND NAME] with a NAME of letters, digits, \"-\", "
-      "\"_\" and \".\"" },
+      "f:3: [transport]: the group needs a name: write [transport NAME], as in [transport tls]" },
     { OPEN "[transport a b]\n",
       "f:3: [transport a b]: an instance is called [KIND NAME] with a NAME of letters, digits, "
       "\"-\", \"_\" and \".\"" },
     { OPEN "[transport a/b]\n",
       "f:3: [transport a/b]: an instance is called [KIND NAME] with a NAME of letters, digits, "
       "\"-\", \"_\" and \".\"" },
-    { OPEN "[peer a]\n", "f:3: [peer a]: no such group yet; this version waits for other relays "
-                         "and does not connect to them" },
+    { OPEN "[class]\n",
+      "f:3: [class]: a class is called [class NAME] with a NAME of letters, digits, "
+      "\"-\", \"_\" and \".\"" },
+    { OPEN "[clas friends]\n",
+      "f:3: [clas friends]: no such group; did you mean [class friends]?" },
+    { OPEN "class=friends\n",
+      "f:3: [admission] class: there is no [class friends]; there are none of this kind" },
+    { OPEN "class=freinds\n[class friends]\n",
+      "f:3: [admission] class: there is no [class freinds]; did you mean \"friends\"?" },
+    { OPEN "[class friends]\nrecieve-rate=1M\n",
+      "f:4: [class friends] recieve-rate: no such key; did you mean \"receive-rate\"?" },
+    { OPEN "[class friends]\nquota-day=32\n",
+      "f:4: [class friends] quota-day: \"32\" is out of range; it goes from 1 to 31" },
+    { OPEN "[class friends]\nover-quota=hang\n",
+      "f:4: [class friends] over-quota: \"hang\" is not one of warn, slow, deny, close" },
+    { OPEN "[tenant]\n",
+      "f:3: [tenant]: a tenant is called [tenant NAME] with a NAME of letters, digits, "
+      "\"-\", \"_\" and \".\"" },
+    { OPEN "[tennant red]\n", "f:3: [tennant red]: no such group; did you mean [tenant red]?" },
+    { OPEN "[tenant red]\n", "f:3: [tenant red]: nobody would belong to it; write names=NAME, "
+                             "asked for in TLS, or listeners=NAME" },
+    { OPEN TLS "[tenant red]\nnames=a.b\nchian=open\n",
+      "f:7: [tenant red] chian: no such key; did you mean \"chain\"?" },
+    { OPEN TLS "[tenant red]\nnames=a.b\n[tenant blue]\nnames=c.d;A.b.\n",
+      "f:8: [tenant blue] names: \"A.b.\" is no name that a client can ask for in TLS; write a "
+      "host name, as in relay.example.com or *.example.com" },
+    { OPEN TLS "[tenant red]\nnames=a.b\n[tenant blue]\nnames=c.d;A.b\n",
+      "f:8: [tenant blue] names: \"A.b\" belongs to [tenant red] already; a client can be of one "
+      "tenant only" },
+    { OPEN TLS "[tenant red]\nnames=*.b;a.b;*.B\n",
+      "f:6: [tenant red] names: \"*.B\" is there twice" },
+    { OPEN TLS "[tenant red]\nnames=*.*.b\n",
+      "f:6: [tenant red] names: \"*.*.b\" is no name that a client can ask for in TLS; write a "
+      "host name, as in relay.example.com or *.example.com" },
+    { OPEN TLS "[tenant red]\nnames=192.0.2.1\n",
+      "f:6: [tenant red] names: \"192.0.2.1\" is no name that a client can ask for in TLS; write "
+      "a host name, as in relay.example.com or *.example.com" },
+    { OPEN TLS "[tenant red]\nlisteners=tsl\n",
+      "f:6: [tenant red] listeners: there is no [transport tsl]; did you mean \"tls\"?" },
+    { OPEN TLS "[tenant red]\nlisteners=tls\n[tenant blue]\nlisteners=transport/tls\n",
+      "f:8: [tenant blue] listeners: \"transport/tls\" belongs to [tenant red] already; a client "
+      "can be of one tenant only" },
+    { OPEN TLS "[tenant red]\nnames=a.b\nclass=gests\n[class guests]\n",
+      "f:7: [tenant red] class: there is no [class gests]; did you mean \"guests\"?" },
+    { OPEN TLS "[tenant red]\nnames=a.b\nchain=opne\n",
+      "f:7: [tenant red] chain: there is no [auth opne]; did you mean \"open\"?" },
+    { OPEN TLS "[tenant red]\nnames=a.b\nchain=open;tailscaled\n",
+      "f:7: [tenant red] chain: \"open\" lets everyone in and must stand alone" },
+    { OPEN TLS "[tenant red]\nnames=a.b\nchain=tailscaled;tailscaled\n",
+      "f:7: [tenant red] chain: \"tailscaled\" is there twice" },
+    { OPEN TLS "[tenant red]\nnames=a.b\nchain=keys\n",
+      "f:7: [auth keys] file: not set, but needed: one key a line" },
+    { OPEN TLS "[tenant red]\nnames=a.b\nmatch=some\n",
+      "f:7: [tenant red] match: \"some\" is not one of any, all" },
+    { OPEN "[peer]\nhost=a\n",
+      "f:3: [peer]: a peer is called [peer NAME] with a NAME of letters, digits, \"-\", \"_\" and "
+      "\".\"" },
+    { OPEN "[pear a]\n", "f:3: [pear a]: no such group; did you mean [peer a]?" },
+    { OPEN "[peer a]\nhost=a.test\n", "f:3: [peer a]: no plugin is installed that dials peers" },
     { OPEN "[core]\nhostname=a b\n", "f:4: [core] hostname: \"a b\" is neither a host name nor an "
                                      "address; write relay.example.com or 203.0.113.5" },
     { OPEN "[core]\nhostname=\n", "f:4: [core] hostname: \"\" is neither a host name nor an "
@@ -219,12 +282,15 @@ refused (void)
     { OPEN "[service stun]\nenabled=maybe\n",
       "f:4: [service stun] enabled: \"maybe\" is neither true nor false; write true, yes, on, "
       "false, no or off" },
-    { OPEN "[service stnu]\n",
-      "f:3: [service stnu] plugin: no plugin \"service-stnu\"; there are service-stun" },
+    { OPEN "[service stnu]\n", "f:3: [service stnu] plugin: no plugin \"stnu\"; there are stun" },
     { OPEN "[cert main]\nplugin=acme\n",
+      "f:4: [cert main] plugin: no plugin \"acme\"; there are file" },
+    { OPEN "[cert main]\nplugin=cert-acme\n",
       "f:4: [cert main] plugin: no plugin \"cert-acme\"; there are cert-file" },
+    { OPEN "[auth]\n",
+      "f:3: [auth]: the group needs a name: write [auth NAME], as in [auth keys]" },
     { OPEN "[http home]\n",
-      "f:3: [http home] plugin: no plugin \"http-home\"; there are none of this kind" },
+      "f:3: [http home] plugin: no plugin \"home\"; there are none of this kind" },
     { OPEN "[transport tls]\ncert=main\n",
       "f:4: [transport tls] cert: there is no [cert main]; there are none of this kind" },
     { OPEN "[transport tls]\ncert=mian\n[cert main]\nplugin=file\n",
@@ -267,6 +333,7 @@ accepted (void)
     OPEN "[transport tls]\ncert=main\n[cert main]\nplugin=file\nenabled=false\n",
     OPEN "[service stun]\nmust-be-even=3\nenabled=false\n",
     "[admission]\nchain=keys\n[auth keys]\nenabled=false\n",
+    OPEN TLS "[tenant red]\nnames=a.b;*.b\nchain=tailscaled\n[tenant blue]\nlisteners=tls\n",
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -275,7 +342,40 @@ accepted (void)
       g_autoptr (DetourConfig) config = load (cases[i], &problems);
 
       g_assert_cmpstr (problems, ==, "");
+      g_assert_nonnull (config);
     }
+}
+
+static void
+classes (void)
+{
+  g_autofree char *problems = NULL;
+  g_autoptr (DetourConfig) config = load (
+      "[admission]\nchain=open\nclass=all\n[class all]\n"
+      "[class friends]\nreceive-rate=2M\nreceive-burst=4M\nconnections=10\nquota=100G\n"
+      "quota-day=15\nover-quota=slow\nslow-rate=8K\n",
+      &problems);
+  const DetourClassOptions *all, *friends;
+
+  g_assert_cmpstr (problems, ==, "");
+  g_assert_cmpstr (config->options.admission.class_, ==, "all");
+  g_assert_cmpuint (config->classes->len, ==, 2);
+  g_assert_null (detour_classes_find (config->classes, "strangers"));
+  all = &detour_classes_find (config->classes, "all")->options;
+  g_assert_cmpuint (all->receive_rate, ==, 0);
+  g_assert_cmpuint (all->connections, ==, 0);
+  g_assert_cmpuint (all->quota.bytes, ==, 0);
+  g_assert_cmpuint (all->quota.day, ==, 1);
+  g_assert_cmpuint (all->quota.over, ==, DETOUR_OVER_QUOTA_WARN);
+  g_assert_cmpuint (all->quota.slow_rate, ==, 64 * 1024);
+  friends = &detour_classes_find (config->classes, "friends")->options;
+  g_assert_cmpuint (friends->receive_rate, ==, 2 << 20);
+  g_assert_cmpuint (friends->receive_burst, ==, 4 << 20);
+  g_assert_cmpuint (friends->connections, ==, 10);
+  g_assert_cmpuint (friends->quota.bytes, ==, G_GUINT64_CONSTANT (100) << 30);
+  g_assert_cmpuint (friends->quota.day, ==, 15);
+  g_assert_cmpuint (friends->quota.over, ==, DETOUR_OVER_QUOTA_SLOW);
+  g_assert_cmpuint (friends->quota.slow_rate, ==, 8 * 1024);
 }
 
 static void
@@ -394,9 +494,8 @@ everything_wrong_in_one_run (void)
       "/detour.conf:7: [transport https] lisen: no such key; did you mean \"listen\"?\n"
       "/detour.conf:9: [limits] write-timeout: \"2 secs\" is not a duration; write 2s, 500ms, 10m, "
       "or off\n"
-      "/conf.d/20-friends.conf:3: [auth friends] plugin: no plugin \"auth-key\"; there are "
-      "auth-keys, "
-      "auth-tailscaled, auth-url\n"
+      "/conf.d/20-friends.conf:3: [auth friends] plugin: no plugin \"key\"; there are keys, "
+      "tailscaled, url\n"
       "/detour.conf: [admission] chain: not set. " SAY "\n"
       "4 errors; the configuration was not used");
   files_clear (&files);
@@ -473,6 +572,185 @@ missing_files (void)
     }
 }
 
+/* ---- the environment ------------------------------------------------------------------------- */
+
+/* A file with some groups, and variables over it. */
+static DetourConfig *
+load_with (const char *text, const char *const *environment, char **problems)
+{
+  g_autoptr (DetourPlugins) plugins = static_plugins_new ();
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  const DetourConfigSources sources = { .built_in = text, .environment = environment };
+  DetourConfig *config = detour_config_load (&sources, plugins, errors);
+  g_auto (GStrv) lines = detour_config_errors_lines (errors);
+
+  *problems = g_strjoinv ("\n", lines);
+  return config;
+}
+
+static void
+environment_wins_over_files (void)
+{
+  static const char *const environment[] = {
+    "PATH=/bin",
+    "DETOUR_ADMISSION_CHAIN=friends; keys",
+    "DETOUR_LIMITS_WRITE_TIMEOUT= 7s ",
+    "DETOUR_LIMITS_CONNECTIONS=", /* as if it were not there */
+    "DETOUR_SERVICE_STUN__LISTEN=:1;:2",
+    "DETOUR_AUTH_FRIENDS__FILE=/a=b",
+    "DETOUR_AUTH_FRIENDS__PLUGIN=keys",
+    "DETOUR_AUTH_FRIENDS__PASSWORD=hush",
+    "DETOUR_AUTH_KEYS__FILE=/k",
+    "DETOUR_LOG_MAIN_LOG__PLUGIN=file",
+    "DETOUR_LOG_MAIN_LOG__PATH=/l",
+    "DETOUR_CLASS_A_B__CONNECTIONS=3",
+    "DETOUR_SOCKET=/not/of/the/configuration",
+    "DETOUR_TEST_PATIENCE=/neither",
+    NULL,
+  };
+  g_autofree char *problems = NULL;
+  g_autoptr (DetourConfig) config = load_with (
+      OPEN "[limits]\nwrite-timeout=1s\nconnections=9\nlogin-timeout=3s\n[service stun]\n"
+           "listen=:3\ncompat=any\n[log Main.log]\nplugin=stderr\nlevel=debug\n",
+      environment, &problems);
+  const DetourSettings *stun;
+  g_autofree char *dump = NULL;
+  const char *file;
+  guint line;
+
+  g_assert_cmpstr (problems, ==, "");
+  g_assert_cmpstr (config->options.admission.chain[0], ==, "friends");
+  g_assert_cmpint (config->options.limits.write_timeout_us, ==, 7 * G_USEC_PER_SEC);
+  g_assert_cmpint (config->options.limits.login_timeout_us, ==, 3 * G_USEC_PER_SEC);
+  g_assert_cmpuint (config->options.limits.connections, ==, 9);
+
+  stun = detour_config_find (config, "service/stun")->settings;
+  g_assert_cmpstr (detour_settings_list (stun, "listen")[1], ==, ":2");
+  g_assert_cmpstr (detour_settings_string (stun, "compat"), ==, "any");
+  g_assert_true (detour_settings_origin (stun, "listen", &file, &line));
+  g_assert_cmpstr (file, ==, "DETOUR_SERVICE_STUN__LISTEN");
+  g_assert_cmpuint (line, ==, 0);
+
+  g_assert_cmpstr (
+      detour_settings_string (detour_config_find (config, "auth/friends")->settings, "file"), ==,
+      "/a=b");
+  /* Spelled as the file has it, and begun anew with its plugin, which is read before the rest. */
+  g_assert_cmpstr (
+      detour_settings_string (detour_config_find (config, "log/Main.log")->settings, "path"), ==,
+      "/l");
+  g_assert_cmpstr (((const DetourClass *) config->classes->pdata[0])->name, ==, "a-b");
+
+  dump = detour_config_dump (config);
+  g_assert_nonnull (
+      strstr (dump, "# environment:DETOUR_LIMITS_WRITE_TIMEOUT\nwrite-timeout = 7s\n"));
+  g_assert_nonnull (
+      strstr (dump, "# environment:DETOUR_AUTH_FRIENDS__PASSWORD\npassword = ********\n"));
+  g_assert_null (strstr (dump, "hush"));
+}
+
+static void
+environment_that_means_nothing (void)
+{
+  static const struct {
+    const char *variable;
+    const char *problem;
+  } cases[] = {
+    { "DETOUR_HOSTNAME=x",
+      "DETOUR_HOSTNAME: no key of the configuration has this variable; did you mean "
+      "DETOUR_CORE_HOSTNAME?" },
+    { "DETOUR_ADMISION_CHAIN=open",
+      "DETOUR_ADMISION_CHAIN: no key of the configuration has this variable; did you mean "
+      "DETOUR_ADMISSION_CHAIN?" },
+    { "DETOUR_CORE_HOST=x",
+      "DETOUR_CORE_HOST: no key of the configuration has this variable; did you mean "
+      "DETOUR_CORE_HOSTNAME?" },
+    { "DETOUR_SERVICE_STUN_LISTEN=:1",
+      "DETOUR_SERVICE_STUN_LISTEN: no key of the configuration has this variable; did you mean "
+      "DETOUR_SERVICE_STUN__LISTEN?" },
+    { "DETOUR_WHATEVER_ELSE_THERE_IS=1",
+      "DETOUR_WHATEVER_ELSE_THERE_IS: no key of the configuration has this variable; write "
+      "DETOUR_GROUP_KEY or DETOUR_KIND_NAME__KEY, as in DETOUR_CORE_HOSTNAME and "
+      "DETOUR_TRANSPORT_HTTPS__LISTEN" },
+    { "DETOUR_core_hostname=x",
+      "DETOUR_core_hostname: no key of the configuration has this variable; write "
+      "DETOUR_GROUP_KEY or DETOUR_KIND_NAME__KEY, as in DETOUR_CORE_HOSTNAME and "
+      "DETOUR_TRANSPORT_HTTPS__LISTEN" },
+    { "DETOUR_SERVICE_STUN__LISEN=:1",
+      "DETOUR_SERVICE_STUN__LISEN: [service stun] lisen: no such key; did you mean \"listen\"?" },
+    { "DETOUR_SERVICE_TUN__LISTEN=:1",
+      "DETOUR_SERVICE_TUN__LISTEN: [service tun] plugin: no plugin \"tun\"; there are stun" },
+    { "DETOUR_LIMITS_WRITE_TIMEOUT=2 secs",
+      "DETOUR_LIMITS_WRITE_TIMEOUT: [limits] write-timeout: \"2 secs\" is not a duration; write "
+      "2s, 500ms, 10m, or off" },
+    { "DETOUR_CORE_HOSTNAME=a\n[limits]", "DETOUR_CORE_HOSTNAME: [core] hostname: a value is UTF-8 "
+                                          "text without line breaks, of 16000 bytes at most" },
+    { "DETOUR_CORE_HOSTNAME=\xff", "DETOUR_CORE_HOSTNAME: [core] hostname: a value is UTF-8 text "
+                                   "without line breaks, of 16000 bytes at most" },
+    { "DETOUR_CORE_HOSTNAME=a\u200bb",
+      "DETOUR_CORE_HOSTNAME: [core] hostname: here is a character that is not seen or turns the "
+      "direction of writing, U+200B; type it anew" },
+    { "DETOUR_AUTH_KEYS__PASSWORD=\"hush\"",
+      "DETOUR_AUTH_KEYS__PASSWORD: [auth keys] password: the value cannot be used; it is secret "
+      "and not shown here" },
+    { "DETOUR_CLASS_A_B__QUOTA=1G",
+      "DETOUR_CLASS_A_B__QUOTA: this may be [class a.b] or [class a-b]; set it in a file" },
+    { "DETOUR_SERVICE_HOST=10.0.0.1",
+      "DETOUR_SERVICE_HOST: no key of the configuration has this variable; write "
+      "DETOUR_GROUP_KEY or DETOUR_KIND_NAME__KEY, as in DETOUR_CORE_HOSTNAME and "
+      "DETOUR_TRANSPORT_HTTPS__LISTEN" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      const char *const environment[] = { cases[i].variable, NULL };
+      g_autofree char *problems = NULL;
+      g_autoptr (DetourConfig) config = load_with (
+          OPEN "[service stun]\n[auth keys]\nfile=/k\n[class a.b]\n[class a-b]\n", environment,
+          &problems);
+      g_autofree char *wanted = g_strconcat (cases[i].problem,
+                                             "\n1 error; the configuration was not used", NULL);
+
+      g_assert_null (config);
+      g_assert_cmpstr (problems, ==, wanted);
+    }
+}
+
+/* Variables that Kubernetes sets for a Service called `detour`. */
+static void
+environment_of_kubernetes (void)
+{
+  static const char *const environment[] = {
+    "KUBERNETES_SERVICE_HOST=10.0.0.1",
+    "DETOUR_SERVICE_HOST=10.0.0.2",
+    "DETOUR_SERVICE_PORT=443",
+    "DETOUR_SERVICE_PORT_STUN=3478",
+    "DETOUR_PORT=tcp://10.0.0.2:443",
+    "DETOUR_PORT_3478_UDP=udp://10.0.0.2:3478",
+    "DETOUR_PORT_3478_UDP_ADDR=10.0.0.2",
+    "DETOUR_RELAY_SERVICE_HOST=10.0.0.3",
+    "DETOUR_SERVICE_STUN__LISTEN=:1",
+    NULL,
+  };
+  g_autofree char *problems = NULL;
+  g_autoptr (DetourConfig) config = load_with (OPEN, environment, &problems);
+
+  g_assert_cmpstr (problems, ==, "");
+  g_assert_nonnull (detour_config_find (config, "service/stun"));
+}
+
+static void
+environment_of_kubernetes_with_odd_bytes (void)
+{
+  static const char *const environment[] = { "KUBERNETES_SERVICE_HOST=10.0.0.1",
+                                             "DETOUR_A\xf8\xf8_SERVICE_HOST=1", "DETOUR_PORT\xf0=1",
+                                             NULL };
+  g_autofree char *problems = NULL;
+  g_autoptr (DetourConfig) config = load_with (OPEN, environment, &problems);
+
+  g_assert_null (config);
+  g_assert_true (g_str_has_suffix (problems, "\n2 errors; the configuration was not used"));
+}
+
 /* A check() may find more than one fault, and what it warns of does not refuse the file. */
 static void
 checks_of_plugins_have_several_lines (void)
@@ -495,8 +773,11 @@ checks_of_plugins_have_several_lines (void)
   g_assert_nonnull (config);
   g_assert_cmpuint (detour_config_errors_count (errors), ==, 0);
   warnings = detour_config_errors_warnings (errors);
-  g_assert_cmpuint (g_strv_length (warnings), ==, 1);
-  g_assert_cmpstr (warnings[0], ==, "f:4: [service stun] must-be-even: this is a lot");
+  g_assert_cmpuint (g_strv_length (warnings), ==, 2);
+  g_assert_cmpstr (warnings[0], ==,
+                   "f:2: [admission] chain: everyone may use this relay, because the chain is "
+                   "\"open\"");
+  g_assert_cmpstr (warnings[1], ==, "f:4: [service stun] must-be-even: this is a lot");
 }
 
 int
@@ -509,6 +790,7 @@ main (int argc, char **argv)
   g_test_add_func ("/config/one-instance-a-group", instances);
   g_test_add_func ("/config/what-is-wrong-and-what-was-meant", refused);
   g_test_add_func ("/config/accepted", accepted);
+  g_test_add_func ("/config/classes", classes);
   g_test_add_func ("/config/plugin-path", plugin_path);
   g_test_add_func ("/config/checks-of-plugins-have-several-lines",
                    checks_of_plugins_have_several_lines);
@@ -516,5 +798,10 @@ main (int argc, char **argv)
   g_test_add_func ("/config/everything-wrong-in-one-run", everything_wrong_in_one_run);
   g_test_add_func ("/config/later-files-win-key-by-key", later_files_win_key_by_key);
   g_test_add_func ("/config/missing-files", missing_files);
+  g_test_add_func ("/config/environment-wins-over-files", environment_wins_over_files);
+  g_test_add_func ("/config/environment-that-means-nothing", environment_that_means_nothing);
+  g_test_add_func ("/config/environment-of-kubernetes", environment_of_kubernetes);
+  g_test_add_func ("/config/environment-of-kubernetes/odd-bytes",
+                   environment_of_kubernetes_with_odd_bytes);
   return g_test_run ();
 }

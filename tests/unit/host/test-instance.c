@@ -197,8 +197,7 @@ assert_story (const char *expected)
 static gboolean
 has_cert (Stage *self)
 {
-  g_autoptr (DetourCert)
-      cert = detour_host_find_cert (self->instance, NULL, "relay.test", NULL, NULL);
+  g_autoptr (DetourCert) cert = detour_host_find_cert (self->instance, NULL, "relay.test", NULL);
 
   return cert != NULL;
 }

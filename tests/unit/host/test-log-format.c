@@ -104,7 +104,7 @@ test_json (void)
 static void
 test_hostile_text (void)
 {
-  const GLogField fields[] = { { DETOUR_LOG_REASON, "\x1b[2J\r\nfake line\xc2\x9b", -1 } };
+  const GLogField fields[] = { { DETOUR_LOG_REASON, "\x1b[2J\r\nfake line\xc2\x9b\u202e", -1 } };
   static const char *const kinds[] = { "text", "json" };
 
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
@@ -116,7 +116,7 @@ test_hostile_text (void)
       line = format (&style, G_LOG_LEVEL_INFO, "\x1b]0;title\a\n", fields, 1);
       for (const char *p = line; p[1] != '\0'; p = g_utf8_next_char (p))
         g_assert_false (g_unichar_iscntrl (g_utf8_get_char (p)));
-      g_assert_nonnull (strstr (line, "\\u001b[2J\\u000d\\nfake line\\u009b"));
+      g_assert_nonnull (strstr (line, "\\u001b[2J\\u000d\\nfake line\\u009b\\u202e"));
     }
 }
 

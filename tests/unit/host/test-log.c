@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "test-program.h"
+
 typedef struct {
   GString *text; /* "level domain message|…" */
   guint n_fields;
@@ -32,7 +34,7 @@ sink_init (Sink *self)
 {
   memset (self, 0, sizeof *self);
   self->text = g_string_new (NULL);
-  detour_log_add_sink (&sink_funcs, self, G_LOG_LEVEL_DEBUG);
+  detour_log_add_sink (&sink_funcs, self, G_LOG_LEVEL_DEBUG, DETOUR_LOG_PRIVACY_FULL);
 }
 
 static void
@@ -74,11 +76,11 @@ least_level (void)
   Sink grave = { g_string_new (NULL), 0, FALSE };
   Sink chatty = { g_string_new (NULL), 0, FALSE };
 
-  detour_log_add_sink (&sink_funcs, &grave, G_LOG_LEVEL_WARNING);
+  detour_log_add_sink (&sink_funcs, &grave, G_LOG_LEVEL_WARNING, DETOUR_LOG_PRIVACY_FULL);
   g_message ("dropped");
   g_warning ("kept");
   assert_text (&grave, "warning detour-test kept|");
-  detour_log_add_sink (&sink_funcs, &chatty, G_LOG_LEVEL_INFO);
+  detour_log_add_sink (&sink_funcs, &chatty, G_LOG_LEVEL_INFO, DETOUR_LOG_PRIVACY_FULL);
   g_info ("kept");
   g_debug ("dropped");
   assert_text (&chatty, "info detour-test kept|");
@@ -106,6 +108,10 @@ one_line_of_utf8 (void)
     { "cut \xc3", -1, "cut \\xc3" },
     { "nul\0l", 5, "nul\\x00l" },
     { "\xc2\x85\xe2\x80\xa8", -1, "\\x85\\x2028" },
+    { "a\u202eb\u202a\u202c\u2066\u2069", -1, "a\\x202eb\\x202a\\x202c\\x2066\\x2069" },
+    { "\u200e\u200f\u061c", -1, "\\x200e\\x200f\\x61c" },
+    /* They join or part letters, and are no danger. */
+    { "\u200c\u200d", -1, "\u200c\u200d" },
     { "abc", 2, "ab" },
   };
 
@@ -224,6 +230,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  test_log_reaches_writer ();
   g_log_set_always_fatal (G_LOG_FATAL_MASK);
   detour_log_init ();
   detour_log_init ();

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "detour-config-load.h"
+#include "test-program.h"
 
 /* ---- a plugin of each kind that writes down what happens to it ------------------------------- */
 
@@ -79,6 +80,20 @@ actor_reload (gpointer data)
   tell ('~', ((Actor *) data)->host);
 }
 
+static GBytes *
+actor_freeze (gpointer data)
+{
+  return g_bytes_new_static ("state", 5);
+}
+
+/* Damaged items have other bytes. */
+static void
+actor_thaw (gpointer data, const guint8 *frozen, gsize len)
+{
+  if (len == 5 && memcmp (frozen, "state", len) == 0)
+    tell ('*', ((Actor *) data)->host);
+}
+
 static void
 verify (gpointer self, const DetourAuthRequest *request, DetourAuthCall *call)
 {
@@ -101,7 +116,7 @@ static const DetourHttpFuncs http_funcs = { routes };
   {                                                                                              \
     .abi = DETOUR_PLUGIN_ABI, .size = sizeof (DetourPlugin), .name = NAME, .kind = KIND,         \
     .summary = "an actor", .config = actor_config, .start = actor_start, .reload = actor_reload, \
-    .stop = actor_stop, __VA_ARGS__                                                              \
+    .freeze = actor_freeze, .thaw = actor_thaw, .stop = actor_stop, __VA_ARGS__                  \
   }
 
 static const DetourPlugin actors[] = {
@@ -109,6 +124,7 @@ static const DetourPlugin actors[] = {
   ACTOR ("cert-x", DETOUR_KIND_CERT, ),
   ACTOR ("auth-x", DETOUR_KIND_AUTH, .funcs.auth = &auth_funcs),
   ACTOR ("service-x", DETOUR_KIND_SERVICE, ),
+  ACTOR ("service-y", DETOUR_KIND_SERVICE, ),
   ACTOR ("http-x", DETOUR_KIND_HTTP, .funcs.http = &http_funcs),
   ACTOR ("log-x", DETOUR_KIND_LOG, .funcs.log = &log_funcs),
 };
@@ -324,6 +340,11 @@ host_services (void)
   g_assert_false (detour_host_is_ready (instance));
   detour_roster_set_ready (stage.roster, TRUE);
   g_assert_true (detour_host_is_ready (instance));
+  detour_roster_set_lacks_cert (stage.roster, TRUE);
+  g_assert_false (detour_host_is_ready (instance));
+  g_assert_false (detour_roster_is_ready (stage.roster));
+  detour_roster_set_lacks_cert (stage.roster, FALSE);
+  g_assert_true (detour_roster_is_ready (stage.roster));
 
   summary = detour_instance_dup_summary (instance);
   g_assert_cmpstr (summary, ==, "run\\x0a1");
@@ -532,6 +553,141 @@ failed_one_is_tried_again (void)
   stage_clear (&stage);
 }
 
+/* As somebody had switched them in the program before, and no otherwise after that. */
+static void
+switched_before_the_start (void)
+{
+  Stage stage;
+
+  stage_init (&stage, "[transport x]\n[service x]\n[http x]\nenabled=no\n");
+  detour_roster_switch (stage.roster, "service/x", FALSE);
+  detour_roster_switch (stage.roster, "http/x", TRUE);
+  detour_roster_switch (stage.roster, "auth/nobody", TRUE);
+  g_assert_true (detour_roster_start (stage.roster));
+  assert_story ("+http/x +transport/x");
+  g_assert_cmpint (detour_instance_state (detour_roster_find (stage.roster, "service/x")), ==,
+                   DETOUR_INSTANCE_STOPPED);
+  g_assert_true (apply (&stage, "[transport x]\n[service x]\n[http x]\nenabled=no\n"));
+  assert_story ("~http/x ~transport/x");
+  stage_clear (&stage);
+}
+
+static void
+write_all (const Stage *stage, DetourRecord *record)
+{
+  detour_roster_write_memories (stage->roster, record, 9);
+  detour_roster_write_counters (stage->roster, record, 9);
+}
+
+static void
+read_all (Stage *stage, const DetourRecord *record)
+{
+  DetourRecordReader reader = { record->data, record->len };
+  DetourRecordItem item;
+
+  while (detour_record_next (&reader, &item) == DETOUR_RECORD_ITEM)
+    g_assert_true (detour_roster_read (stage->roster, &item));
+}
+
+/* Counters go on, and a plugin gets what it froze: once, and not what another one froze under that
+ * name. */
+static void
+instances_go_on (void)
+{
+  g_auto (DetourRecord) record = { NULL };
+  DetourInstance *instance;
+  guint64 runs = 0;
+  Stage stage;
+
+  stage_init (&stage, "[transport x]\n[service s]\nplugin=x\n[service t]\nplugin=x\n");
+  g_assert_true (detour_roster_start (stage.roster));
+  g_assert_true (detour_instance_restart (detour_roster_find (stage.roster, "service/s"), NULL));
+  write_all (&stage, &record);
+  stage_clear (&stage);
+
+  stage_init (&stage, "[transport x]\n[service s]\nplugin=x\n");
+  read_all (&stage, &record);
+  g_assert_true (detour_roster_start (stage.roster));
+  assert_story ("+service/s *service/s +transport/x *transport/x");
+  instance = detour_roster_find (stage.roster, "service/s");
+  detour_instance_foreach_metric (instance, find_runs, &runs);
+  g_assert_cmpuint (runs, ==, 3);
+  g_assert_true (detour_instance_restart (instance, NULL));
+  assert_story ("-service/s +service/s");
+  stage_clear (&stage);
+}
+
+/* An instance that somebody had stopped keeps what it was through a second upgrade, until it is
+ * another plugin's. */
+static void
+instances_go_on_that_have_not_started (void)
+{
+  static const char config[] = "[transport x]\n[service s]\nplugin=x\n";
+  g_auto (DetourRecord) first = { NULL };
+  g_auto (DetourRecord) second = { NULL };
+  guint64 runs = 0;
+  Stage stage;
+
+  stage_init (&stage, config);
+  g_assert_true (detour_roster_start (stage.roster));
+  write_all (&stage, &first);
+  stage_clear (&stage);
+
+  stage_init (&stage, config);
+  read_all (&stage, &first);
+  detour_roster_switch (stage.roster, "service/s", FALSE);
+  g_assert_true (detour_roster_start (stage.roster));
+  write_all (&stage, &second);
+  stage_clear (&stage);
+
+  stage_init (&stage, config);
+  read_all (&stage, &second);
+  g_assert_true (detour_roster_start (stage.roster));
+  assert_story ("+service/s *service/s +transport/x *transport/x");
+  detour_instance_foreach_metric (detour_roster_find (stage.roster, "service/s"), find_runs, &runs);
+  g_assert_cmpuint (runs, ==, 2);
+  stage_clear (&stage);
+
+  stage_init (&stage, config);
+  read_all (&stage, &second);
+  detour_roster_switch (stage.roster, "service/s", FALSE);
+  g_assert_true (detour_roster_start (stage.roster));
+  assert_story ("+transport/x *transport/x");
+  g_assert_true (apply (&stage, "[transport x]\n[service s]\nplugin=y\n"));
+  g_assert_true (detour_instance_start (detour_roster_find (stage.roster, "service/s"), NULL));
+  assert_story ("~transport/x +service/s");
+  stage_clear (&stage);
+}
+
+/* Cut or changed anywhere: nothing, or another number. */
+static void
+damaged_items_are_left_out (void)
+{
+  g_auto (DetourRecord) record = { NULL };
+  DetourRecordReader reader;
+  DetourRecordItem item;
+  Stage stage;
+
+  stage_init (&stage, "[transport x]\n");
+  g_assert_true (detour_roster_start (stage.roster));
+  write_all (&stage, &record);
+  stage_clear (&stage);
+  reader = (DetourRecordReader) { record.data, record.len };
+  g_assert_cmpint (detour_record_next (&reader, &item), ==, DETOUR_RECORD_ITEM);
+  for (gsize i = 0; i < item.len * 9; i += 5)
+    {
+      gsize len = i < item.len ? i : item.len;
+      g_autofree guint8 *copy = g_memdup2 (item.data, len);
+
+      if (i >= item.len)
+        copy[(i - item.len) / 8] ^= (guint8) (1u << (i - item.len) % 8);
+      stage_init (&stage, "[transport x]\n");
+      detour_roster_read (stage.roster, &(DetourRecordItem) { 9, copy, len });
+      g_assert_true (detour_roster_start (stage.roster));
+      stage_clear (&stage);
+    }
+}
+
 static void
 certs_stay_through_a_restart (void)
 {
@@ -551,7 +707,7 @@ certs_stay_through_a_restart (void)
 
   g_assert_true (detour_instance_restart (instance, NULL));
   {
-    g_autoptr (DetourCert) found = detour_host_find_cert (instance, NULL, "relay.test", NULL, NULL);
+    g_autoptr (DetourCert) found = detour_host_find_cert (instance, NULL, "relay.test", NULL);
 
     g_assert_true (found == cert);
   }
@@ -566,6 +722,7 @@ main (int argc, char **argv)
   int status;
 
   g_test_init (&argc, &argv, NULL);
+  test_log_reaches_writer ();
   logged = g_ptr_array_new_with_free_func (g_free);
   g_log_set_always_fatal (G_LOG_FATAL_MASK); /* warnings are looked at instead */
   g_log_set_writer_func (keep, NULL, NULL);
@@ -586,6 +743,11 @@ main (int argc, char **argv)
                    keys_that_need_a_restart_are_named);
   g_test_add_func ("/roster/failed-one-is-tried-again", failed_one_is_tried_again);
   g_test_add_func ("/roster/certificates-stay-through-a-restart", certs_stay_through_a_restart);
+  g_test_add_func ("/roster/instances-go-on", instances_go_on);
+  g_test_add_func ("/roster/instances-go-on-that-have-not-started",
+                   instances_go_on_that_have_not_started);
+  g_test_add_func ("/roster/damaged-items-are-left-out", damaged_items_are_left_out);
+  g_test_add_func ("/roster/switched-before-the-start", switched_before_the_start);
   status = g_test_run ();
   g_ptr_array_unref (logged);
   return status;

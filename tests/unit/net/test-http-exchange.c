@@ -40,6 +40,32 @@ hold (void)
   return exchange;
 }
 
+/* The plugin's part outlives the connection, and even who counts. */
+static void
+counted_until_both_are_gone (void)
+{
+  DetourHttpHoldings *holdings = detour_http_holdings_new ();
+  DetourHttpExchange *first = hold (), *second = hold ();
+  guint64 n;
+
+  detour_http_request_set_body ((DetourHttpRequest *) detour_http_exchange_request (first),
+                                (const guint8 *) "body", 4);
+  detour_http_exchange_count (first, holdings);
+  n = holdings->n;
+  g_assert_cmpuint (n, >, 4);
+  detour_http_exchange_count (second, holdings);
+  g_assert_cmpuint (holdings->n, ==, 2 * n - 4);
+  detour_http_exchange_leave (first);
+  detour_http_exchange_unref (first);
+  g_assert_cmpuint (holdings->n, ==, 2 * n - 4);
+  detour_http_exchange_send (first);
+  g_assert_cmpuint (holdings->n, ==, n - 4);
+  detour_http_holdings_unref (holdings);
+  detour_http_exchange_leave (second);
+  detour_http_exchange_unref (second);
+  detour_http_exchange_send (second);
+}
+
 static void
 answered_later (void)
 {
@@ -88,6 +114,7 @@ static void
 cancelled (void)
 {
   DetourHttpExchange *exchange = hold ();
+  g_autoptr (GByteArray) bytes = NULL;
 
   g_assert_true (detour_http_exchange_wait (exchange, told, &n_told));
   detour_http_exchange_cancel (exchange, 503, "gone");
@@ -98,6 +125,9 @@ cancelled (void)
   detour_http_exchange_send (detour_http_exchange_ref (exchange));
   g_assert_cmpuint (n_told, ==, 1);
   g_assert_cmpuint (detour_http_response_status (detour_http_exchange_answer (exchange)), ==, 503);
+  bytes = detour_http_response_to_bytes (detour_http_exchange_answer (exchange), NULL, 0);
+  g_assert_nonnull (
+      g_strstr_len ((const char *) bytes->data, (gssize) bytes->len, "\r\nRetry-After: 1\r\n"));
   detour_http_exchange_unref (exchange);
   detour_http_exchange_unref (exchange);
 }
@@ -158,6 +188,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/http-exchange/answered-later", answered_later);
+  g_test_add_func ("/http-exchange/counted-until-both-are-gone", counted_until_both_are_gone);
   g_test_add_func ("/http-exchange/answered-before-anybody-waits", answered_before_anybody_waits);
   g_test_add_func ("/http-exchange/nobody-waits-any-more", nobody_waits_any_more);
   g_test_add_func ("/http-exchange/cancelled", cancelled);

@@ -2,6 +2,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <unistd.h>
+
 #include "detour-http-message.h"
 #include "test-program.h"
 
@@ -72,7 +76,7 @@ static const struct {
   { "absolute", "GET http://x/p?q HTTP/1.1", "/p", "q", "x" },
   { "absolute-bare", "GET http://x HTTP/1.1", "/", "", "x" },
   { "absolute-query", "GET http://x?q HTTP/1.1", "/", "q", "x" },
-  { "connect", "CONNECT x:443 HTTP/1.1", "", "", "h" },
+  { "connect", "CONNECT x:443 HTTP/1.1", "x:443", "", "h" },
 };
 
 static void
@@ -278,6 +282,37 @@ test_two_bodies (void)
   assert_bytes (response, request, broken_text);
 }
 
+static void
+count_end (gpointer user)
+{
+  ++*(guint *) user;
+}
+
+/* A tunnel that nobody takes ends with its response. */
+static void
+test_tunnel (void)
+{
+  DetourHttpTunnel tunnel = { .ended = count_end }, taken;
+  guint n = 0;
+  int fds[2];
+
+  g_assert_true (g_unix_open_pipe (fds, FD_CLOEXEC, NULL));
+  tunnel.user = &n;
+  tunnel.fd = fds[1];
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
+
+      g_assert_false (detour_http_response_take_tunnel (response, &taken));
+      detour_http_response_begin_tunnel (response, &tunnel);
+      if (i == 0)
+        g_assert_true (detour_http_response_take_tunnel (response, &taken));
+    }
+  g_assert_cmpuint (n, ==, 1);
+  g_assert_cmpint (fcntl (fds[1], F_GETFD), ==, -1);
+  close (fds[0]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -300,5 +335,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/http-response/status-too-large", GUINT_TO_POINTER (600),
                         test_wrong_status);
   g_test_add_func ("/http-response/two-bodies", test_two_bodies);
+  g_test_add_func ("/http-response/tunnel-that-nobody-takes", test_tunnel);
   return g_test_run ();
 }

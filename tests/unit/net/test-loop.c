@@ -4,6 +4,7 @@
 
 #include "detour-loop.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -82,7 +83,7 @@ run (void (*body) (Fixture *f, DetourLoop *loop), const char *trace)
   g_assert_false (detour_loop_is_current (loop));
 
   body (&f, loop);
-  detour_loop_free (loop);
+  detour_loop_clear (&loop);
   g_assert_cmpstr (f.trace->str, ==, trace);
 
   close (f.fds[0]);
@@ -291,6 +292,97 @@ test_removed_in_round (void)
   run (body_removed_in_round, "xa");
 }
 
+/* Seen from its own thread, a round goes on, so whoever asks has the processor of the loop. */
+static void
+on_waiting (DetourLoop *loop, gpointer data)
+{
+  Fixture *f = data;
+
+  g_string_append_c (f->trace, detour_loop_waits_to_run (loop) ? 'w' : '-');
+  finish (f);
+}
+
+static void
+body_waits (Fixture *f, DetourLoop *loop)
+{
+  detour_loop_call (loop, on_waiting, f);
+  wait_for (f, 1);
+  /* Nothing is to be done, and that is seen as soon as the round is over. */
+  for (guint i = 0; i < 20000 && detour_loop_waits_to_run (loop); i++)
+    g_usleep (1000);
+  g_assert_false (detour_loop_waits_to_run (loop));
+}
+
+static void
+test_waits (void)
+{
+  run (body_waits, "w");
+}
+
+typedef struct {
+  DetourLoop *loop;
+  gint ends;
+  gboolean was_there;
+} Ending;
+
+/* Long enough for detour_loop_clear() to be in the middle of its work. */
+static void
+on_ending (DetourLoop *loop, gpointer data)
+{
+  Ending *ending = data;
+
+  while (!g_atomic_int_get (&ending->ends))
+    g_usleep (100);
+  g_usleep (20 * 1000);
+  ending->was_there = g_atomic_pointer_get (&ending->loop) == loop;
+}
+
+static void
+test_cleared_when_it_ended (void)
+{
+  static const DetourLoopFuncs no_funcs = { 0 };
+  g_autoptr (GError) error = NULL;
+  Ending ending = { detour_loop_new ("ends", 0, &no_funcs, NULL, &error), FALSE, FALSE };
+
+  g_assert_no_error (error);
+  detour_loop_post (ending.loop, on_ending, &ending);
+  g_atomic_int_set (&ending.ends, TRUE);
+  detour_loop_clear (&ending.loop);
+  g_assert_true (ending.was_there);
+  g_assert_null (ending.loop);
+  detour_loop_clear (&ending.loop);
+}
+
+static void
+on_niceness (DetourLoop *loop, gpointer data)
+{
+  int *found = data;
+
+  found[0] = getpriority (PRIO_PROCESS, 0);
+  found[1] = sched_getscheduler (0);
+}
+
+/* What is said of a thread is added to what the process has. */
+static void
+test_niceness (void)
+{
+  static const DetourLoopFuncs no_funcs = { 0 };
+  int own = getpriority (PRIO_PROCESS, 0);
+  int found[2];
+
+  for (int nice = 0; nice <= 5; nice += 5)
+    {
+      g_autoptr (GError) error = NULL;
+      DetourLoop *loop = detour_loop_new ("nice", nice, &no_funcs, NULL, &error);
+
+      g_assert_no_error (error);
+      detour_loop_call (loop, on_niceness, found);
+      g_assert_cmpint (found[0], ==, MIN (own + nice, 19));
+      g_assert_cmpint (found[1], ==, nice > 0 ? SCHED_BATCH : SCHED_OTHER);
+      detour_loop_clear (&loop);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -301,5 +393,8 @@ main (int argc, char **argv)
   g_test_add_func ("/worker/descriptor", test_descriptor);
   g_test_add_func ("/worker/removed-in-the-same-round", test_removed_in_round);
   g_test_add_func ("/worker/many-small-rounds-make-it-gather", test_gathers);
+  g_test_add_func ("/worker/waits-to-run", test_waits);
+  g_test_add_func ("/worker/niceness", test_niceness);
+  g_test_add_func ("/worker/loop-is-there-until-its-thread-ended", test_cleared_when_it_ended);
   return g_test_run ();
 }

@@ -31,7 +31,7 @@ listen_at (const char *text, int family)
 {
   const DetourAddress address = address_of (text);
   g_autoptr (GError) error = NULL;
-  int fd = detour_socket_listen (&address, family, &options, &error);
+  int fd = detour_socket_listen (&address, family, &options, NULL, &error);
 
   g_assert_no_error (error);
   g_assert_cmpint (fd, >=, 0);
@@ -138,7 +138,8 @@ test_refused (void)
       const DetourAddress address = address_of (cases[i].address);
       g_autoptr (GError) error = NULL;
 
-      g_assert_cmpint (detour_socket_listen (&address, cases[i].family, &options, &error), ==, -1);
+      g_assert_cmpint (detour_socket_listen (&address, cases[i].family, &options, NULL, &error), ==,
+                       -1);
       g_assert_nonnull (error);
       g_test_message ("%s", error->message);
       g_assert_true (g_str_has_prefix (error->message, cases[i].message));
@@ -153,7 +154,7 @@ test_port_taken (void)
   const DetourAddress address = address_of (text);
   g_autoptr (GError) error = NULL;
 
-  g_assert_cmpint (detour_socket_listen (&address, AF_UNSPEC, &options, &error), ==, -1);
+  g_assert_cmpint (detour_socket_listen (&address, AF_UNSPEC, &options, NULL, &error), ==, -1);
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE);
   close (first);
 }
@@ -205,6 +206,57 @@ test_absent (void)
     }
 }
 
+static gboolean
+can_connect (guint16 port)
+{
+  const struct sockaddr_in to = { .sin_family = AF_INET,
+                                  .sin_port = g_htons (port),
+                                  .sin_addr = { g_htonl (INADDR_LOOPBACK) } };
+  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  gboolean good = connect (fd, (const struct sockaddr *) &to, sizeof to) == 0;
+
+  g_assert_true (good || errno == ECONNREFUSED);
+  close (fd);
+  return good;
+}
+
+/* Refuses, keeps its port against everyone, and listens again; twice, and with the port that the
+ * system had chosen, too. */
+static void
+test_pause (void)
+{
+  struct sockaddr_storage bound = { 0 };
+  socklen_t len = sizeof bound;
+  int fd = listen_at ("127.0.0.1:0", AF_UNSPEC);
+  g_autofree char *text = NULL;
+  DetourAddress address;
+  guint16 port;
+
+  g_assert_cmpint (getsockname (fd, (struct sockaddr *) &bound, &len), ==, 0);
+  port = g_ntohs (((struct sockaddr_in *) &bound)->sin_port);
+  detour_socket_pause (fd);
+  g_assert_false (can_connect (port));
+  g_assert_true (detour_socket_resume (fd, &bound));
+  g_assert_true (can_connect (port));
+  close (fd);
+
+  text = g_strdup_printf ("127.0.0.1:%u", port);
+  address = address_of (text);
+  fd = listen_at (text, AF_UNSPEC);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      detour_socket_pause (fd);
+      g_assert_false (can_connect (port));
+      g_assert_cmpint (detour_socket_listen (&address, AF_UNSPEC, &options, NULL, &error), ==, -1);
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE);
+      g_assert_true (detour_socket_resume (fd, &bound));
+      g_assert_true (can_connect (port));
+    }
+  close (fd);
+}
+
 static void
 test_unix (void)
 {
@@ -216,7 +268,7 @@ test_unix (void)
 
   g_assert_false (detour_socket_is_absent (fd));
   /* Somebody serves it: it stays. */
-  g_assert_cmpint (detour_socket_listen (&address, AF_UNSPEC, &options, &error), ==, -1);
+  g_assert_cmpint (detour_socket_listen (&address, AF_UNSPEC, &options, NULL, &error), ==, -1);
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE);
   close (fd);
   /* Nobody serves it any more. */
@@ -225,7 +277,7 @@ test_unix (void)
   /* What is no socket is not taken away. */
   g_clear_error (&error);
   g_assert_true (g_file_set_contents (text + strlen ("unix:"), "words", -1, NULL));
-  g_assert_cmpint (detour_socket_listen (&address, AF_UNSPEC, &options, &error), ==, -1);
+  g_assert_cmpint (detour_socket_listen (&address, AF_UNSPEC, &options, NULL, &error), ==, -1);
   g_assert_true (g_file_test (text + strlen ("unix:"), G_FILE_TEST_IS_REGULAR));
   g_assert_cmpint (g_remove (text + strlen ("unix:")), ==, 0);
   g_assert_cmpint (g_rmdir (folder), ==, 0);
@@ -240,6 +292,7 @@ main (int argc, char **argv)
   g_test_add_func ("/socket/port-taken", test_port_taken);
   g_test_add_func ("/socket/options-are-inherited", test_options);
   g_test_add_func ("/socket/address-that-is-not-there", test_absent);
+  g_test_add_func ("/socket/pause", test_pause);
   g_test_add_func ("/socket/unix", test_unix);
   return g_test_run ();
 }

@@ -8,7 +8,7 @@
 #define HEX64 HEX32 HEX32
 #define X32   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
-/* What it says, in one line: version, flags, mesh key, name. */
+/* What it says, in one line: version, flags, mesh key, names in snake_case, name. */
 static const struct {
   const char *text, *said;
 } good[] = {
@@ -27,6 +27,13 @@ static const struct {
   { "{\"a\":[1,{\"version\":\"x\"}],\"ersion\":\"x\",\"versions\":{},\"version\":1,"
     "\"AppName2AppName2AppName2\":1}",
     "1 --- []" },
+  /* What tailscale-rs sends: nothing of it counts but the version, least of all its mesh key. */
+  { "{\"can_ack_pings\":false,\"is_prober\":false,\"mesh_key\":\"none\",\"version\":2}",
+    "2 --- snake []" },
+  { "{\"can_ack_pings\":true}", "0 --- snake []" },
+  { "{\"is_prober\":\"maybe\"}", "0 --- snake []" },
+  { "{\"mesh_key\":\"" HEX64 "\"}", "0 --- snake []" },
+  { "{\"mesh_keys\":1,\"app_name\":2,\"Mesh_Key\":3}", "0 --- []" },
   /* null says nothing. */
   { "{\"version\":null,\"CanAckPings\":null,\"IsProber\":null,\"AppName\":null}", "0 --- []" },
   { "{\"version\":2,\"version\":null,\"AppName\":\"a\",\"AppName\":null,\"IsProber\":true,"
@@ -92,9 +99,10 @@ test_good (void)
 
       g_test_message ("%s", good[i].text);
       g_assert_true (detour_clientinfo_parse (good[i].text, strlen (good[i].text), &info, &reason));
-      said = g_strdup_printf ("%" G_GINT64_FORMAT " %c%c%c [%s]", info.version,
+      said = g_strdup_printf ("%" G_GINT64_FORMAT " %c%c%c%s [%s]", info.version,
                               info.can_ack_pings ? 'p' : '-', info.is_prober ? 'b' : '-',
-                              info.has_mesh_key ? 'm' : '-', info.app_name);
+                              info.has_mesh_key ? 'm' : '-', info.has_snake_case ? " snake" : "",
+                              info.app_name);
       g_assert_cmpstr (said, ==, good[i].said);
     }
 }

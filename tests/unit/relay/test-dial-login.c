@@ -31,6 +31,8 @@ both_sides (void)
       guint8 info[DETOUR_LOGIN_SERVER_INFO_SIZE];
 
       begin (&dial);
+      g_assert_false (dial.is_prober);
+      dial.is_prober = i == 2;
       detour_dial_login_client_info (&dial, i == 0 ? NULL : i == 1 ? mesh_key : other, out);
       g_assert_cmpint (detour_login_parse (out->data, out->len, &frame), ==, DETOUR_FRAME_OK);
       g_assert_cmpuint (frame.len + DETOUR_FRAME_HEADER_SIZE, ==, out->len);
@@ -38,6 +40,7 @@ both_sides (void)
           detour_login_open (frame.payload, frame.len, server_secret, mesh_key, &login, &reason));
       g_assert_cmpmem (login.key.bytes, DETOUR_KEY_SIZE, client.bytes, DETOUR_KEY_SIZE);
       g_assert_cmpint (login.is_mesh, ==, i == 1);
+      g_assert_cmpint (login.is_prober, ==, i == 2);
 
       detour_login_server_info (&login, NULL, info);
       g_assert_true (detour_dial_login_is_server (&dial, info + DETOUR_FRAME_HEADER_SIZE,

@@ -116,6 +116,39 @@ test_bad_header_at_once (void)
   g_assert_cmpint (detour_frame_parse (header, sizeof header, TRUE, &frame), ==, DETOUR_FRAME_BAD);
 }
 
+/* The short way for packets and the long one for all frames agree: type, length and how much has
+ * come, around every limit. */
+static void
+test_short_way_of_packets (void)
+{
+  static const guint32 lens[] = {
+    0, 31, 32, 33, 1400, DETOUR_FRAME_SEND_MAX, DETOUR_FRAME_SEND_MAX + 1, G_MAXUINT32
+  };
+  g_autofree guint8 *data = g_malloc0 (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX + 1);
+
+  for (guint type = 0; type <= G_MAXUINT8; type++)
+    for (guint i = 0; i < G_N_ELEMENTS (lens); i++)
+      for (guint have = 0; have < 6; have++)
+        {
+          const gsize whole = DETOUR_FRAME_HEADER_SIZE + (gsize) lens[i];
+          const gsize haves[] = { 0, 4, 5, whole - 1, whole, whole + 1 };
+          DetourFrame frame, other;
+          gboolean is_short, is_ok;
+
+          if (haves[have] > DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX + 1)
+            continue;
+          detour_frame_put_header (data, (guint8) type, lens[i]);
+          is_short = detour_frame_parse_send (data, haves[have], &frame);
+          is_ok = detour_frame_parse (data, haves[have], FALSE, &other) == DETOUR_FRAME_OK;
+          g_assert_cmpint (is_short, ==, is_ok && type == DETOUR_FRAME_SEND_PACKET);
+          if (!is_short)
+            continue;
+          g_assert_cmpuint (frame.type, ==, other.type);
+          g_assert_cmpuint (frame.len, ==, other.len);
+          g_assert_true (frame.payload == other.payload);
+        }
+}
+
 static void
 test_several_in_a_row (void)
 {
@@ -221,6 +254,7 @@ main (int argc, char **argv)
   g_test_add_func ("/frame/length-and-permission-of-each-type", test_check);
   g_test_add_func ("/frame/every-prefix-wants-more", test_prefixes);
   g_test_add_func ("/frame/bad-header-refused-before-payload", test_bad_header_at_once);
+  g_test_add_func ("/frame/short-way-of-packets", test_short_way_of_packets);
   g_test_add_func ("/frame/several-in-a-row", test_several_in_a_row);
   g_test_add_func ("/frame/disco-needs-62-bytes-and-magic", test_disco);
   g_test_add_func ("/frame/send-becomes-recv-in-place", test_send_becomes_recv_in_place);

@@ -227,51 +227,72 @@ test_notices (Fixture *f, gconstpointer data)
   g_assert_null (f->queue);
 }
 
+enum { N_QUEUES = 100 };
+
+typedef struct {
+  DetourQueueBudget budget;
+  DetourQueue *queues[N_QUEUES];
+  guint n_over; /* packets that went because the budget was passed */
+} Budgeted;
+
+/* Other packets go because their own queue has too many. */
+static void
+dropped_of_a_large_queue (const DetourQueued *packet, DetourQueue **queue, gpointer user)
+{
+  Budgeted *all = user;
+  gsize before = detour_queue_n_bytes (*queue) + packet->len;
+
+  if (all->budget.n_bytes + packet->len <= all->budget.max_bytes)
+    return;
+  all->n_over++;
+  for (guint i = 0; i < N_QUEUES; i++)
+    g_assert_cmpuint (detour_queue_n_bytes (all->queues[i]), <, 2 * before);
+}
+
 /* A hundred queues of random sizes with a budget: it is never passed, and what goes is of a queue
  * that is at least half as large as the largest. */
 static void
 test_budget (Fixture *f, gconstpointer data)
 {
-  enum { N = 100 };
-  DetourQueueBudget budget = { .max_bytes = 100000 };
-  DetourQueue *queues[N] = { NULL };
+  Budgeted all = { .budget = { .max_bytes = 100000 } };
   g_autofree guint8 *frame = g_malloc0 (DETOUR_FRAME_RECV_HEAD_SIZE + 2000);
   DetourKey key = { { 1 } };
 
   for (guint i = 0; i < 20000; i++)
     {
-      guint n = (guint) g_test_rand_int_range (0, N);
+      guint n = (guint) g_test_rand_int_range (0, N_QUEUES);
       gsize len = (gsize) g_test_rand_int_range (0, 2000), sum = 0, largest = 0;
 
       if (i % 7 == 0)
         {
-          g_free (detour_queue_pop (&queues[n]));
+          g_free (detour_queue_pop (&all.queues[n]));
           continue;
         }
       detour_frame_put_recv_head (frame, &key, (guint32) len);
-      detour_queue_push (&queues[n], &budget, &f->limits,
+      detour_queue_push (&all.queues[n], &all.budget, &f->limits,
                          i % 3 == 0 ? DETOUR_QUEUE_DISCO : DETOUR_QUEUE_DATA, frame,
-                         DETOUR_FRAME_RECV_HEAD_SIZE + len, NULL, NULL);
-      for (guint k = 0; k < N; k++)
+                         DETOUR_FRAME_RECV_HEAD_SIZE + len, dropped_of_a_large_queue, &all);
+      for (guint k = 0; k < N_QUEUES; k++)
         {
-          sum += detour_queue_n_bytes (queues[k]);
-          largest = MAX (largest, detour_queue_n_bytes (queues[k]));
+          sum += detour_queue_n_bytes (all.queues[k]);
+          largest = MAX (largest, detour_queue_n_bytes (all.queues[k]));
         }
-      g_assert_cmpuint (budget.n_bytes, ==, sum);
-      g_assert_cmpuint (sum, <=, budget.max_bytes);
-      g_assert_cmpuint (largest, <, 8 * budget.max_bytes / N);
+      g_assert_cmpuint (all.budget.n_bytes, ==, sum);
+      g_assert_cmpuint (sum, <=, all.budget.max_bytes);
+      g_assert_cmpuint (largest, <, 12 * all.budget.max_bytes / N_QUEUES);
     }
-  for (guint k = 0; k < N; k++)
+  for (guint k = 0; k < N_QUEUES; k++)
     {
       DetourQueue *moved = NULL;
 
-      detour_queue_move (&moved, NULL, &queues[k]);
-      g_assert_null (queues[k]);
+      detour_queue_move (&moved, NULL, &all.queues[k]);
+      g_assert_null (all.queues[k]);
       detour_queue_clear (&moved, NULL, NULL);
     }
-  g_assert_cmpuint (budget.n_bytes, ==, 0);
+  g_assert_cmpuint (all.n_over, >, 1000);
+  g_assert_cmpuint (all.budget.n_bytes, ==, 0);
   for (guint i = 0; i < DETOUR_QUEUE_SIZE_CLASSES; i++)
-    g_assert_null (budget.classes[i].first);
+    g_assert_null (all.budget.classes[i].first);
 }
 
 int

@@ -14,14 +14,21 @@
 #define N_WORKERS 3
 #define N_KEYS    300
 #define N_ROUNDS  12000
+#define N_SPACES  3 /* the first is the common one */
 
 static DetourRegistry *registry;
 static DetourPresence presence;
 static DetourKey keys[N_KEYS];
+
+/* The others are closed and opened anew now and then, by any worker. One that was taken from here
+ * is joined under the lock, as a space is not closed before whoever may join it has done so. */
+static DetourSpace *spaces[N_SPACES];
+static pthread_mutex_t spaces_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static _Atomic unsigned n_found, n_told;
 
 static void
-note_gone (const DetourPeer *peer, gpointer user)
+note_gone (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user)
 {
   n_told++;
 }
@@ -33,14 +40,36 @@ check_key (const DetourPeer *peer, DetourHandle handle, const DetourPresence *it
   INSIST (handle != DETOUR_HANDLE_NONE && its_presence == &presence);
 }
 
+static DetourPeer *
+join (unsigned n, DetourHandle handle, DetourSpace **joined)
+{
+  DetourPeer *peer;
+
+  pthread_mutex_lock (&spaces_lock);
+  *joined = spaces[n % N_SPACES];
+  peer = detour_registry_join (*joined, &keys[n / N_SPACES], handle, &presence);
+  pthread_mutex_unlock (&spaces_lock);
+  return peer;
+}
+
+static void
+change_space (unsigned n)
+{
+  pthread_mutex_lock (&spaces_lock);
+  detour_registry_close_space (spaces[n]);
+  spaces[n] = detour_registry_open_space (registry);
+  pthread_mutex_unlock (&spaces_lock);
+}
+
 /* What a worker does: joins, speaks, leaves, looks up, is quiet, and sleeps. The keys of workers
- * overlap, so there are duplicates. */
+ * overlap, so there are duplicates; the same keys are in several spaces. */
 static void *
 worker (void *data)
 {
   unsigned self = (unsigned) (gsize) data, found = 0;
   unsigned random = 12345 + self;
   DetourPeer *peers[N_KEYS] = { NULL };
+  DetourSpace *its_space[N_KEYS] = { NULL };
   DetourHandle handles[N_KEYS] = { 0 };
 
   detour_registry_online (registry, self);
@@ -52,45 +81,50 @@ worker (void *data)
       for (unsigned i = 0; i < 8; i++)
         {
           unsigned n = (random = random * 1103515245 + 12345) / 65536 % N_KEYS;
-          DetourPeer *peer = detour_registry_find (registry, &keys[n]);
+          DetourSpace *space = n % N_SPACES == 0 ? spaces[0] : its_space[n];
+          DetourPeer *peer = space != NULL ? detour_registry_find (space, &keys[n / N_SPACES])
+                                           : NULL;
 
           if (peer != NULL)
             {
               DetourHandle active = detour_peer_active (peer);
 
-              INSIST (detour_key_equal (&peer->key, &keys[n]));
+              INSIST (detour_key_equal (&peer->key, &keys[n / N_SPACES]));
               INSIST (active == DETOUR_HANDLE_NONE || DETOUR_HANDLE_SLOT (active) == n);
               found++;
             }
           n = (random = random * 1103515245 + 12345) / 65536 % N_KEYS;
           if (peers[n] != NULL && (n >= range || i % 2))
             {
-              detour_registry_leave (registry, peers[n], handles[n]);
+              detour_registry_leave (its_space[n], peers[n], handles[n]);
               peers[n] = NULL;
+              its_space[n] = NULL;
             }
           else if (peers[n] != NULL)
             {
               /* A joined peer is found, by whoever joined it. */
-              INSIST (detour_registry_find (registry, &keys[n]) == peers[n]);
+              INSIST (detour_registry_find (its_space[n], &keys[n / N_SPACES]) == peers[n]);
               detour_registry_note_speech (registry, peers[n], handles[n]);
             }
           else if (n < range)
             {
               handles[n] = DETOUR_HANDLE_MAKE (self, n, round);
-              peers[n] = detour_registry_join (registry, &keys[n], handles[n], &presence);
+              peers[n] = join (n, handles[n], &its_space[n]);
             }
         }
       detour_registry_quiescent (registry, self);
+      if (round % 200 == 0)
+        change_space (1 + round / 200 % (N_SPACES - 1));
       if (round % 64 == 0)
         {
           detour_registry_offline (registry, self);
-          detour_registry_each_key (registry, check_key, NULL);
+          detour_registry_each_key_of_all (registry, check_key, NULL);
           detour_registry_online (registry, self);
         }
     }
   for (unsigned n = 0; n < N_KEYS; n++)
     if (peers[n] != NULL)
-      detour_registry_leave (registry, peers[n], handles[n]);
+      detour_registry_leave (its_space[n], peers[n], handles[n]);
   detour_registry_offline (registry, self);
   n_found += found;
   return NULL;
@@ -108,13 +142,18 @@ main (void)
       keys[n].bytes[31] = (guint8) (n >> 8);
     }
   registry = detour_registry_new (N_WORKERS, &(DetourRegistryObserver) { NULL, note_gone, NULL });
+  spaces[0] = detour_registry_common (registry);
+  for (unsigned i = 1; i < N_SPACES; i++)
+    spaces[i] = detour_registry_open_space (registry);
   for (unsigned i = 0; i < N_WORKERS; i++)
     INSIST (pthread_create (&threads[i], NULL, worker, (void *) (gsize) i) == 0);
   for (unsigned i = 0; i < N_WORKERS; i++)
     INSIST (pthread_join (threads[i], NULL) == 0);
+  for (unsigned i = 1; i < N_SPACES; i++)
+    detour_registry_close_space (spaces[i]);
   detour_registry_stats (registry, &stats);
-  INSIST (stats.n_keys == 0 && stats.n_conns == 0 && stats.n_dup_keys == 0
-          && stats.n_dup_conns == 0);
+  INSIST (stats.n_keys == 0 && stats.n_conns == 0 && stats.n_dup_keys == 0 && stats.n_dup_conns == 0
+          && stats.n_spaces == 1);
   INSIST (n_found > 0 && n_told > 0 && stats.total_dups > 0);
   detour_registry_free (registry);
   printf ("1..1\nok 1 - /registry/readers-and-writers-at-once\n");

@@ -31,21 +31,22 @@ static DetourPresence presences[128];
 
 /* Writes down what the registry tells: "+1A" joined, "-1" gone. */
 static void
-note_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
-             gpointer user)
+note_joined (const DetourSpace *space, const DetourPeer *peer, DetourHandle handle,
+             const DetourPresence *presence, gpointer user)
 {
   g_assert_true (presence == &presences[(guint) letter_of (handle)]);
   g_string_append_printf (user, "+%u%c", peer->key.bytes[4], letter_of (handle));
 }
 
 static void
-note_gone (const DetourPeer *peer, gpointer user)
+note_gone (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user)
 {
   g_string_append_printf (user, "-%u", peer->key.bytes[4]);
 }
 
 typedef struct {
   DetourRegistry *registry;
+  DetourSpace *space; /* the common one */
   GString *told;
   DetourPeer *peers[128]; /* of connections, by letter */
 } Fixture;
@@ -54,8 +55,9 @@ static void
 setup (Fixture *f, gconstpointer data)
 {
   f->told = g_string_new (NULL);
-  f->registry = detour_registry_new (2,
-                                     &(DetourRegistryObserver) { note_joined, note_gone, f->told });
+  f->registry = detour_registry_new (
+      2, &(DetourRegistryObserver) { note_joined, note_gone, NULL, f->told });
+  f->space = detour_registry_common (f->registry);
   detour_registry_online (f->registry, 0);
 }
 
@@ -72,14 +74,14 @@ join (Fixture *f, guint32 n, char letter)
 {
   DetourKey key = key_of (n);
 
-  f->peers[(guint) letter] = detour_registry_join (f->registry, &key, handle_of (letter),
+  f->peers[(guint) letter] = detour_registry_join (f->space, &key, handle_of (letter),
                                                    &presences[(guint) letter]);
 }
 
 static void
 leave (Fixture *f, char letter)
 {
-  detour_registry_leave (f->registry, f->peers[(guint) letter], handle_of (letter));
+  detour_registry_leave (f->space, f->peers[(guint) letter], handle_of (letter));
 }
 
 static void
@@ -92,7 +94,7 @@ static char
 active (Fixture *f, guint32 n)
 {
   DetourKey key = key_of (n);
-  DetourPeer *peer = detour_registry_find (f->registry, &key);
+  DetourPeer *peer = detour_registry_find (f->space, &key);
 
   return peer != NULL ? letter_of (detour_peer_active (peer)) : '.';
 }
@@ -110,8 +112,8 @@ conns (Fixture *f, guint32 n)
 {
   DetourKey key = key_of (n);
   GString *all = g_string_new (NULL);
-  guint count = detour_registry_each_conn (f->registry, &key, collect, all);
-  DetourPeer *peer = detour_registry_find (f->registry, &key);
+  guint count = detour_registry_each_conn (f->space, &key, collect, all);
+  DetourPeer *peer = detour_registry_find (f->space, &key);
 
   g_assert_cmpuint (count, ==, all->len);
   if (count > 1)
@@ -221,6 +223,57 @@ static const DupCase dup_cases[] = {
 };
 
 static void
+note_contested (DetourHandle handle, bool is_contested, gpointer user)
+{
+  g_string_append_printf (user, "%c%c", is_contested ? '!' : '.', letter_of (handle));
+}
+
+/* Only where an older connection speaks again there are two clients; all of them are told so once,
+ * and the last one that it is over. */
+static void
+test_contested (void)
+{
+  Fixture f = { .told = g_string_new (NULL) };
+
+  f.registry = detour_registry_new (
+      2, &(DetourRegistryObserver) { .contested = note_contested, .user = f.told });
+  f.space = detour_registry_common (f.registry);
+  detour_registry_online (f.registry, 0);
+
+  /* A client that dialled again. */
+  join (&f, 1, 'A');
+  speak (&f, 'A');
+  join (&f, 1, 'B');
+  speak (&f, 'B');
+  leave (&f, 'A');
+  speak (&f, 'B');
+  g_assert_cmpstr (f.told->str, ==, "");
+  /* Two that speak in turns, a third one that comes later, and an end. */
+  join (&f, 1, 'C');
+  speak (&f, 'B');
+  g_assert_cmpuint (f.told->len, ==, 4);
+  g_assert_nonnull (strstr (f.told->str, "!B"));
+  g_assert_nonnull (strstr (f.told->str, "!C"));
+  g_string_truncate (f.told, 0);
+  speak (&f, 'C');
+  speak (&f, 'B');
+  join (&f, 1, 'D');
+  leave (&f, 'B');
+  speak (&f, 'C');
+  leave (&f, 'D');
+  g_assert_cmpstr (f.told->str, ==, "!D.C");
+  /* And again from the beginning. */
+  join (&f, 1, 'E');
+  leave (&f, 'C');
+  leave (&f, 'E');
+  g_assert_cmpstr (f.told->str, ==, "!D.C");
+
+  detour_registry_offline (f.registry, 0);
+  detour_registry_free (f.registry);
+  g_string_free (f.told, TRUE);
+}
+
+static void
 test_duplicates (Fixture *f, gconstpointer data)
 {
   const DupCase *c = data;
@@ -267,7 +320,7 @@ test_each_key (Fixture *f, gconstpointer data)
   join (f, 1, 'B');
   join (f, 2, 'X');
   speak (f, 'A');
-  detour_registry_each_key (f->registry, collect, all);
+  detour_registry_each_key (f->space, collect, all);
   g_assert_cmpuint (all->len, ==, 2);
   g_assert_nonnull (strchr (all->str, 'A'));
   g_assert_nonnull (strchr (all->str, 'X'));
@@ -307,6 +360,72 @@ test_quiet_point (Fixture *f, gconstpointer data)
 #undef N_RETIRED
 }
 
+/* The same key is in three spaces, and comes and goes in each by itself. */
+static void
+test_spaces (Fixture *f, gconstpointer data)
+{
+  DetourSpace *spaces[] = { f->space, detour_registry_open_space (f->registry),
+                            detour_registry_open_space (f->registry) };
+  DetourKey one = key_of (1), two = key_of (2);
+  DetourPeer *peers[3];
+  g_autoptr (GString) found = g_string_new (NULL);
+  DetourRegistryStats stats;
+
+  for (guint i = 0; i < 3; i++)
+    {
+      char letter = (char) ('A' + i);
+
+      g_assert_true (detour_registry_is_common (spaces[i]) == (i == 0));
+      peers[i] = detour_registry_join (spaces[i], &one, handle_of (letter),
+                                       &presences[(guint) letter]);
+    }
+  g_assert_cmpuint (peers[0]->id, !=, peers[1]->id);
+  g_assert_cmpuint (peers[1]->id, !=, peers[2]->id);
+  assert_stats (f, 3, 3, 0, 0, 0);
+  for (guint i = 0; i < 3; i++)
+    g_assert_true (detour_registry_find (spaces[i], &one) == peers[i]);
+
+  /* A duplicate is one in its own space. */
+  g_assert_true (detour_registry_join (spaces[1], &one, handle_of ('D'), &presences['D'])
+                 == peers[1]);
+  assert_stats (f, 3, 4, 1, 2, 1);
+  g_assert_cmpint (letter_of (detour_peer_active (peers[0])), ==, 'A');
+  g_assert_cmpint (letter_of (detour_peer_active (peers[1])), ==, 'D');
+  detour_registry_leave (spaces[1], peers[1], handle_of ('D'));
+
+  detour_registry_each_conn (spaces[2], &one, collect, found);
+  g_assert_cmpstr (found->str, ==, "C");
+  g_assert_cmpuint (detour_registry_each_conn_of_all (f->registry, &one, collect, found), ==, 3);
+  g_assert_cmpuint (found->len, ==, 4);
+  g_string_truncate (found, 0);
+  detour_registry_each_key (spaces[1], collect, found);
+  g_assert_cmpstr (found->str, ==, "B");
+  g_string_truncate (found, 0);
+  detour_registry_each_key_of_all (f->registry, collect, found);
+  g_assert_cmpuint (found->len, ==, 3);
+
+  detour_registry_leave (spaces[0], peers[0], handle_of ('A'));
+  g_assert_null (detour_registry_find (spaces[0], &one));
+  g_assert_true (detour_registry_find (spaces[1], &one) == peers[1]);
+  g_assert_cmpuint (detour_registry_each_conn (spaces[0], &two, collect, found), ==, 0);
+
+  /* One that is closed goes with its last connection, one without any at once. */
+  detour_registry_stats (f->registry, &stats);
+  g_assert_cmpuint (stats.n_spaces, ==, 3);
+  detour_registry_close_space (spaces[1]);
+  g_assert_true (detour_registry_find (spaces[1], &one) == peers[1]);
+  detour_registry_leave (spaces[1], peers[1], handle_of ('B'));
+  detour_registry_stats (f->registry, &stats);
+  g_assert_cmpuint (stats.n_spaces, ==, 2);
+  detour_registry_leave (spaces[2], peers[2], handle_of ('C'));
+  detour_registry_close_space (spaces[2]);
+  detour_registry_stats (f->registry, &stats);
+  g_assert_cmpuint (stats.n_spaces, ==, 1);
+  detour_registry_quiescent (f->registry, 0);
+  detour_registry_stats (f->registry, &stats);
+  g_assert_cmpuint (stats.n_retired, ==, 0);
+}
+
 /* Against a hash table of GLib: the array grows, fills with graves, and shrinks. */
 static void
 test_many_keys (Fixture *f, gconstpointer data)
@@ -318,17 +437,17 @@ test_many_keys (Fixture *f, gconstpointer data)
     {
       guint32 n = (guint32) g_test_rand_int_range (1, round % 20000 < 10000 ? 4000 : 40);
       DetourKey key = key_of (n);
-      DetourPeer *peer = detour_registry_find (f->registry, &key);
+      DetourPeer *peer = detour_registry_find (f->space, &key);
 
       g_assert_true (peer == g_hash_table_lookup (expected, GUINT_TO_POINTER (n)));
       if (peer == NULL)
         g_hash_table_insert (
             expected, GUINT_TO_POINTER (n),
-            detour_registry_join (f->registry, &key, handle_of ('A'), &presences['A']));
+            detour_registry_join (f->space, &key, handle_of ('A'), &presences['A']));
       else
         {
           g_assert_true (detour_key_equal (&peer->key, &key));
-          detour_registry_leave (f->registry, peer, handle_of ('A'));
+          detour_registry_leave (f->space, peer, handle_of ('A'));
           g_hash_table_remove (expected, GUINT_TO_POINTER (n));
         }
       detour_registry_quiescent (f->registry, 0);
@@ -336,11 +455,11 @@ test_many_keys (Fixture *f, gconstpointer data)
         for (n = 1; n < 4000; n++)
           {
             key = key_of (n);
-            peer = detour_registry_find (f->registry, &key);
+            peer = detour_registry_find (f->space, &key);
             g_assert_true (peer == g_hash_table_lookup (expected, GUINT_TO_POINTER (n)));
             if (peer != NULL && n % 8 != 0)
               {
-                detour_registry_leave (f->registry, peer, handle_of ('A'));
+                detour_registry_leave (f->space, peer, handle_of ('A'));
                 g_hash_table_remove (expected, GUINT_TO_POINTER (n));
               }
           }
@@ -350,10 +469,10 @@ test_many_keys (Fixture *f, gconstpointer data)
   for (guint32 n = 1; n < 4000; n++)
     {
       DetourKey key = key_of (n);
-      DetourPeer *peer = detour_registry_find (f->registry, &key);
+      DetourPeer *peer = detour_registry_find (f->space, &key);
 
       if (peer != NULL)
-        detour_registry_leave (f->registry, peer, handle_of ('A'));
+        detour_registry_leave (f->space, peer, handle_of ('A'));
     }
 }
 
@@ -374,6 +493,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/registry/handle-parts", test_handles);
+  g_test_add_func ("/registry/contested", test_contested);
 #define ADD(name, data, func) g_test_add ("/registry/" name, Fixture, data, setup, func, teardown)
   ADD ("key-comes-and-goes", NULL, test_join_and_leave);
   for (gsize i = 0; i < G_N_ELEMENTS (dup_cases); i++)
@@ -384,6 +504,7 @@ main (int argc, char **argv)
     }
   ADD ("each-key-gives-the-active-connection", NULL, test_each_key);
   ADD ("memory-waits-for-a-quiet-point", NULL, test_quiet_point);
+  ADD ("spaces-do-not-know-each-other", NULL, test_spaces);
   ADD ("many-keys-grow-and-shrink-the-table", NULL, test_many_keys);
 #undef ADD
   return g_test_run ();

@@ -86,7 +86,7 @@ on_sender_left (gpointer user, DetourHandle handle, guint64 sender_id, const Det
 static const DetourRelayPort port = { on_forward, on_close, on_watch, on_sender_left };
 
 static void
-on_gone (const DetourPeer *peer, gpointer user)
+on_gone (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user)
 {
   Gone gone = { peer->id, peer->key };
 
@@ -105,7 +105,7 @@ static const DetourRelayLimits scarce_limits = {
 static void
 setup (Fixture *f, gconstpointer data)
 {
-  DetourRegistryObserver observer = { NULL, on_gone, f };
+  DetourRegistryObserver observer = { .gone = on_gone, .user = f };
   DetourKey server = key_of ('S');
 
   memset (f, 0, sizeof *f);
@@ -130,8 +130,8 @@ join_as (Fixture *f, guint i, guint8 letter, guint worker)
   if (worker == 0)
     detour_relay_join (f->relay, &f->peers[i].client, &key, handle);
   else
-    f->peers[i].client.peer = detour_registry_join (f->registry, &key, handle,
-                                                    &f->peers[i].client.presence);
+    f->peers[i].client.peer = detour_registry_join (detour_registry_common (f->registry), &key,
+                                                    handle, &f->peers[i].client.presence);
   f->peers[i].client.handle = handle;
 }
 
@@ -918,6 +918,136 @@ test_blocked (Fixture *f, gconstpointer data)
   take_nothing (f, 1);
 }
 
+static void
+take_health (Fixture *f, guint i, const char *text)
+{
+  guint8 payload[DETOUR_HEALTH_TEXT_MAX + 1] = { 0 };
+  gsize len = take (f, i, DETOUR_FRAME_HEALTH, payload, DETOUR_HEALTH_TEXT_MAX);
+
+  if (*text == '\0')
+    g_assert_cmpuint (len, ==, 0);
+  else
+    g_assert_nonnull (strstr ((const char *) payload, text));
+}
+
+/* Only a client that takes extra frames is told anything: what changed, and the end of it. */
+static void
+test_health (Fixture *f, gconstpointer data)
+{
+  DetourClient *client = &f->peers[1].client;
+
+  join (f, 0);
+  join (f, 1);
+  client->takes_extra = TRUE;
+  detour_relay_tell_health (f->relay, client);
+  detour_relay_set_health (f->relay, client, DETOUR_HEALTH_SLOWED, FALSE);
+  flush (f);
+  take_nothing (f, 1);
+
+  for (guint i = 0; i < 2; i++)
+    for (guint k = 0; k < 2; k++)
+      detour_relay_set_health (f->relay, &f->peers[i].client, DETOUR_HEALTH_SLOWED, TRUE);
+  detour_relay_announce (f->relay, "back at noon");
+  detour_relay_announce (f->relay, "back at noon");
+  flush (f);
+  take_health (f, 1, "slowed down");
+  take_health (f, 1, "back at noon; this device");
+  take_nothing (f, 1);
+  take_nothing (f, 0);
+  g_assert_cmpuint (detour_relay_health (f->relay, client), ==,
+                    DETOUR_HEALTH_SLOWED | DETOUR_HEALTH_ANNOUNCED);
+  g_assert_cmpuint (detour_relay_health (f->relay, &f->peers[0].client), ==, 0);
+
+  /* Whoever comes later hears of what is announced; one that takes less goes on to hear nothing. */
+  f->peers[2].client.takes_extra = TRUE;
+  join (f, 2);
+  detour_relay_tell_health (f->relay, &f->peers[2].client);
+  join (f, 3);
+  detour_relay_tell_health (f->relay, &f->peers[3].client);
+  detour_relay_announce (f->relay, NULL);
+  flush (f);
+  take_health (f, 2, "back at noon");
+  take_health (f, 2, "");
+  take_health (f, 1, "slowed down");
+  take_nothing (f, 3);
+  detour_relay_set_health (f->relay, client, DETOUR_HEALTH_SLOWED, FALSE);
+  detour_relay_set_health (f->relay, client, DETOUR_HEALTH_SLOWED, FALSE);
+  flush (f);
+  take_health (f, 1, "");
+  take_nothing (f, 1);
+  take_nothing (f, 2);
+  g_assert_cmpuint (detour_counter_get (&detour_relay_counters (f->relay)->health_texts), ==, 6);
+}
+
+/* A client that moves to another relay, where nothing is announced, is told that it is over. */
+static void
+test_health_is_carried_along (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GHashTable) keys = g_hash_table_new (g_int64_hash, g_int64_equal);
+  DetourClient *client = &f->peers[0].client;
+  DetourClientState state;
+
+  client->takes_extra = TRUE;
+  join (f, 0);
+  detour_relay_announce (f->relay, "back at noon");
+  detour_relay_set_health (f->relay, client, DETOUR_HEALTH_DUPLICATE, TRUE);
+  flush (f);
+  take_health (f, 0, "back at noon");
+  take_health (f, 0, "; another device");
+  detour_relay_detach (f->relay, client, keys, &state);
+  flush (f);
+  g_byte_array_unref (f->peers[0].got);
+
+  detour_relay_announce (f->relay, NULL);
+  *client = (DetourClient) { .takes_extra = TRUE };
+  join (f, 0);
+  detour_relay_restore (f->relay, client, &state);
+  detour_relay_tell_health (f->relay, client);
+  detour_relay_set_health (f->relay, client, DETOUR_HEALTH_DUPLICATE, FALSE);
+  flush (f);
+  take_health (f, 0, "another device");
+  take_health (f, 0, "");
+  take_nothing (f, 0);
+  detour_client_state_clear (&state);
+}
+
+/* A client that would end over them gets no packet longer than 65,504 bytes, whether it reads or
+ * not; all others get them. */
+static void
+test_too_long (Fixture *f, gconstpointer data)
+{
+  static const gsize sizes[] = { 65504, 65505, 65536, 1 };
+
+  join (f, 0);
+  join (f, 1);
+  join (f, 2);
+  f->peers[1].client.ends_on_long = TRUE;
+  for (guint round = 0; round < 2; round++)
+    {
+      for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+        {
+          packet (f, 'B', sizes[i], (guint8) i);
+          packet (f, 'C', sizes[i], (guint8) i);
+          give (f, 0);
+          flush (f);
+        }
+      if (round == 1)
+        detour_relay_unblock (f->relay, &f->peers[1].client);
+      flush (f);
+      take_packet (f, 1, 'A', 65504, 0);
+      take_packet (f, 1, 'A', 1, 3);
+      take_nothing (f, 1);
+      for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+        take_packet (f, 2, 'A', sizes[i], (guint8) i);
+      detour_relay_park (f->relay, &f->peers[1].client);
+    }
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_TOO_LONG, DETOUR_QUEUE_DATA), ==, 4);
+  g_assert_cmpuint (f->peers[1].client.dropped_packets, ==, 4);
+  g_assert_cmpuint (f->peers[1].client.dropped_long, ==, 4);
+  g_assert_cmpuint (f->peers[1].client.tx_packets, ==, 4);
+  g_assert_cmpuint (f->peers[2].client.dropped_packets, ==, 0);
+}
+
 /* A slow receiver may have long packets waiting too; one that has stalled is cut down to the limit
  * in bytes. */
 static void
@@ -1005,8 +1135,82 @@ test_other_worker (Fixture *f, gconstpointer data)
   take_packet (f, 0, 'B', 3, 0);
   g_assert_cmpuint (dropped (f, DETOUR_DROP_GONE, DETOUR_QUEUE_DATA), ==, 1);
 
-  detour_registry_leave (f->registry, f->peers[1].client.peer, f->peers[1].client.handle);
+  detour_registry_leave (detour_registry_common (f->registry), f->peers[1].client.peer,
+                         f->peers[1].client.handle);
   f->peers[1].client.peer = NULL;
+}
+
+static void
+send_one (Fixture *f, guint from, guint8 to, guint8 fill)
+{
+  packet (f, to, 10, fill);
+  give (f, from);
+  flush (f);
+}
+
+/* The same key in two spaces: each is reached from its own space only, and is told of nobody else.
+ * Client 0 is A and client 1 is B, both set apart; client 2 is B, client 3 is C, in common. */
+static void
+test_spaces (Fixture *f, gconstpointer data)
+{
+  DetourSpace *apart = detour_registry_open_space (f->registry);
+  DetourRegistryStats stats;
+
+  f->peers[0].client.space = apart;
+  f->peers[1].client.space = apart;
+  join_as (f, 0, 'A', 0);
+  join_as (f, 1, 'B', 0);
+  join_as (f, 2, 'B', 0);
+  join_as (f, 3, 'C', 0);
+  detour_registry_stats (f->registry, &stats);
+  g_assert_cmpuint (stats.total_dups, ==, 0);
+  detour_registry_close_space (apart);
+
+  send_one (f, 0, 'B', 1);
+  take_packet (f, 1, 'A', 10, 1);
+  take_nothing (f, 2);
+  send_one (f, 3, 'B', 2);
+  take_packet (f, 2, 'C', 10, 2);
+  take_nothing (f, 1);
+
+  /* C is not here for A, nor A for C: the same as for a key that nobody has. */
+  disco (f, 'C', 100);
+  give (f, 0);
+  flush (f);
+  disco (f, 'A', 100);
+  give (f, 3);
+  flush (f);
+  take_gone (f, 0, 'C', DETOUR_FRAME_GONE_NOT_HERE);
+  take_gone (f, 3, 'A', DETOUR_FRAME_GONE_NOT_HERE);
+  g_assert_cmpuint (dropped (f, DETOUR_DROP_UNKNOWN_DEST, DETOUR_QUEUE_DISCO), ==, 2);
+
+  /* B answers in both spaces, and leaves in one. */
+  send_one (f, 1, 'A', 4);
+  send_one (f, 2, 'C', 5);
+  take_packet (f, 0, 'B', 10, 4);
+  take_packet (f, 3, 'B', 10, 5);
+  leave (f, 2);
+  spread_gone (f);
+  flush (f);
+  take_gone (f, 3, 'B', DETOUR_FRAME_GONE_DISCONNECTED);
+  take_nothing (f, 0);
+  send_one (f, 0, 'B', 6);
+  take_packet (f, 1, 'A', 10, 6);
+
+  /* A contact that is taken along is looked for in the own space: there is a B for A, and for C
+   * there is none. */
+  DetourKey b = key_of ('B');
+
+  detour_relay_add_contact (f->relay, &f->peers[0].client, &b);
+  detour_relay_add_contact (f->relay, &f->peers[3].client, &b);
+  flush (f);
+  take_nothing (f, 0);
+  take_gone (f, 3, 'B', DETOUR_FRAME_GONE_DISCONNECTED);
+
+  leave (f, 0);
+  leave (f, 1);
+  detour_registry_stats (f->registry, &stats);
+  g_assert_cmpuint (stats.n_spaces, ==, 1);
 }
 
 static void
@@ -1090,8 +1294,80 @@ test_rate (Fixture *f, gconstpointer data)
     }
 
   /* A mesh peer is not slowed. */
-  f->peers[0].client.is_mesh = TRUE;
-  give (f, 0);
+  f->peers[1].client.is_mesh = TRUE;
+  join (f, 1);
+  give (f, 1);
+}
+
+/* A packet that has to come again, as another worker is behind, takes its share of the rate once.
+ */
+static void
+test_rate_of_stalled (Fixture *f, gconstpointer data)
+{
+  gint64 resume_us;
+  DetourClose why;
+  gsize used;
+
+  join (f, 0);
+  join_as (f, 1, 'B', 1);
+  /* All that the rate allows at once. */
+  for (guint i = 0; i < (DETOUR_FRAME_HEADER_SIZE + DETOUR_FRAME_SEND_MAX) / 47; i++)
+    packet (f, 'B', 10, 0);
+  for (guint i = 0; i < 2; i++)
+    {
+      f->forward_full = i == 0;
+      g_assert_cmpint (give_from (f, 0, f->input, f->input_len, &used, &why, &resume_us), ==,
+                       i == 0 ? DETOUR_INPUT_STALL : DETOUR_INPUT_OK);
+    }
+  g_assert_cmpuint (used, ==, f->input_len);
+  detour_registry_leave (detour_registry_common (f->registry), f->peers[1].client.peer,
+                         f->peers[1].client.handle);
+  f->peers[1].client.peer = NULL;
+}
+
+/* How many of the packets in the input are taken at once. */
+static guint
+n_taken (Fixture *f, guint peer)
+{
+  DetourClose why;
+  gint64 resume_us;
+  gsize used;
+
+  g_assert_cmpint (give_from (f, peer, f->input, f->input_len, &used, &why, &resume_us), !=,
+                   DETOUR_INPUT_CLOSE);
+  return (guint) (used / 60037);
+}
+
+/* Limits for all do not touch it, and it ends when it is taken away. */
+static void
+test_own_rate (Fixture *f, gconstpointer data)
+{
+  DetourRelayLimits limits = slow_limits;
+
+  join (f, 0);
+  join (f, 1);
+  for (guint i = 0; i < 4; i++)
+    packet (f, 'Z', 60000, 1);
+  detour_relay_set_own_rate (f->relay, &f->peers[0].client, 100000, 3 * 60037);
+  g_assert_cmpuint (n_taken (f, 0), ==, 3);
+  g_assert_cmpuint (n_taken (f, 1), ==, 1);
+
+  /* The same once more gives no full bucket. */
+  detour_relay_set_own_rate (f->relay, &f->peers[0].client, 100000, 3 * 60037);
+  detour_relay_set_limits (f->relay, &limits);
+  g_assert_cmpuint (n_taken (f, 0), ==, 0);
+  g_assert_cmpuint (n_taken (f, 1), ==, 0);
+
+  limits.receive_burst = 2 * 60037;
+  detour_relay_set_limits (f->relay, &limits);
+  g_assert_cmpuint (n_taken (f, 0), ==, 0);
+  g_assert_cmpuint (n_taken (f, 1), ==, 2);
+  detour_relay_clear_own_rate (f->relay, &f->peers[0].client);
+  g_assert_cmpuint (n_taken (f, 0), ==, 2);
+
+  /* None at all. */
+  detour_relay_set_own_rate (f->relay, &f->peers[0].client, 0, 0);
+  g_assert_cmpuint (n_taken (f, 0), ==, 4);
 }
 
 /* A frame without a payload is not free. */
@@ -1176,19 +1452,26 @@ main (int argc, char **argv)
   ADD ("/relay/one-pong-at-a-time", test_ping);
   ADD ("/relay/greeting-goes-before-all", test_greeting_goes_before_all);
   ADD ("/relay/control-goes-first", test_control_goes_first);
+  ADD ("/relay/health", test_health);
+  ADD ("/relay/health-is-carried-along", test_health_is_carried_along);
+  ADD ("/relay/packets-too-long-for-their-receiver", test_too_long);
   ADD ("/relay/control-longer-than-a-record", test_long_control);
   ADD ("/relay/control-that-was-sent-is-given-back", test_control_is_compacted);
   ADD ("/relay/blocked-receiver", test_blocked);
   ADD ("/relay/slow-and-stalled-receiver", test_slow_and_stalled);
   ADD ("/relay/receiver-leaves-while-packets-wait", test_left_while_waiting);
   ADD ("/relay/other-worker", test_other_worker);
+  ADD ("/relay/spaces-are-apart", test_spaces);
   ADD ("/relay/mesh-frames", test_mesh_frames);
   ADD ("/relay/own-watcher", test_own_watcher);
   ADD ("/relay/home", test_home);
   ADD ("/relay/write-failed", test_write_failed);
   g_test_add ("/relay/receive-rate", Fixture, &slow_limits, setup, test_rate, teardown);
+  g_test_add ("/relay/receive-rate-of-stalled", Fixture, &slow_limits, setup, test_rate_of_stalled,
+              teardown);
   g_test_add ("/relay/receive-rate-of-empty-frames", Fixture, &slow_limits, setup,
               test_rate_of_empty_frames, teardown);
+  g_test_add ("/relay/own-rate", Fixture, &slow_limits, setup, test_own_rate, teardown);
   g_test_add ("/relay/queue-memory", Fixture, &scarce_limits, setup, test_queue_memory, teardown);
   return g_test_run ();
 }

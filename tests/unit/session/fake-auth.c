@@ -43,9 +43,9 @@ tells_trouble (gpointer user, const char *instance)
 }
 
 static void
-revoke_key (gpointer user, const DetourKey *key)
+revoke_client (gpointer user, const DetourAuthRequest *request)
 {
-  g_array_append_vals (((FakeAuth *) user)->revoked, key, 1);
+  g_array_append_vals (((FakeAuth *) user)->revoked, request->key, 1);
 }
 
 static gint64
@@ -54,7 +54,20 @@ now_us (gpointer user)
   return ((FakeAuth *) user)->now_us;
 }
 
-const DetourAuthPort fake_auth_port = { verify, takes_part, tells_trouble, revoke_key, now_us };
+static gint64
+real_us (gpointer user)
+{
+  return ((FakeAuth *) user)->real_us;
+}
+
+static char *
+dup_source (gpointer user, const char *instance)
+{
+  return g_strdup (((FakeAuth *) user)->source);
+}
+
+const DetourAuthPort fake_auth_port = { verify, takes_part, tells_trouble, revoke_client,
+                                        now_us, real_us,    dup_source };
 
 FakeAuth *
 fake_auth_new (void)
@@ -62,6 +75,8 @@ fake_auth_new (void)
   FakeAuth *self = g_new0 (FakeAuth, 1);
 
   self->now_us = 1000 * G_USEC_PER_SEC;
+  self->real_us = G_GINT64_CONSTANT (1900000000) * G_USEC_PER_SEC;
+  self->source = "somebody";
   self->calls = g_ptr_array_new_with_free_func (call_free);
   self->stopped = g_ptr_array_new_with_free_func (g_free);
   self->revoked = g_array_new (FALSE, FALSE, sizeof (DetourKey));
@@ -85,6 +100,7 @@ void
 fake_auth_pass (FakeAuth *self, gint64 us)
 {
   self->now_us += us;
+  self->real_us += us;
 }
 
 void

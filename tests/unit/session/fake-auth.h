@@ -16,10 +16,11 @@ typedef struct {
 } FakeCall;
 
 typedef struct {
-  gint64 now_us;
-  GPtrArray *calls;   /* of FakeCall, as they were asked */
-  GPtrArray *stopped; /* names of instances that do not take part */
-  GArray *revoked;    /* of DetourKey */
+  gint64 now_us, real_us; /* go on together, unless a test sets one of them */
+  const char *source;     /* of all instances */
+  GPtrArray *calls;       /* of FakeCall, as they were asked */
+  GPtrArray *stopped;     /* names of instances that do not take part */
+  GArray *revoked;        /* of DetourKey */
   gboolean tells_trouble;
 } FakeAuth;
 

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "detour-admission.h"
+#include "detour-events.h"
 #include "detour-schema.h"
 #include "detour-settings.h"
 #include "fake-auth.h"
@@ -17,9 +18,25 @@ typedef struct {
   GString *verdicts; /* all that were told */
 } Bench;
 
-/* @keys: "key = value" each. */
+static GPtrArray *
+no_tenants (void)
+{
+  return g_ptr_array_new_with_free_func (detour_tenant_group_free);
+}
+
 static void
-apply (Bench *bench, const char *const *keys)
+add_tenant (GPtrArray *tenants, const char *name, const char *key, const char *value)
+{
+  DetourSettings *settings = detour_settings_new (name, detour_schema_tenant, "x.conf", 1);
+
+  if (key != NULL)
+    g_assert_true (detour_settings_set (settings, key, value, "x.conf", 2, NULL));
+  g_ptr_array_add (tenants, detour_tenant_group_new (name, settings));
+}
+
+/* @keys: "key = value" each. @tenants: (nullable) */
+static void
+apply_with (Bench *bench, const GPtrArray *tenants, const char *const *keys)
 {
   g_autoptr (DetourSettings)
       settings = detour_settings_new ("admission", detour_schema_admission, "x.conf", 1);
@@ -32,10 +49,12 @@ apply (Bench *bench, const char *const *keys)
       detour_settings_set (settings, parts[0], parts[1], "x.conf", 1, &error);
       g_assert_no_error (error);
     }
-  detour_admission_apply (bench->admission, settings);
+  detour_admission_apply (bench->admission, settings, tenants);
 }
 
-#define APPLY(bench, ...) apply (bench, (const char *const[]) { __VA_ARGS__, NULL })
+#define APPLY(bench, ...) apply_with (bench, NULL, (const char *const[]) { __VA_ARGS__, NULL })
+#define APPLY_WITH(bench, tenants, ...) \
+  apply_with (bench, tenants, (const char *const[]) { __VA_ARGS__, NULL })
 
 static Bench *
 bench_new (void)
@@ -135,6 +154,77 @@ test_open (void)
   g_assert_true (detour_admission_is_open (bench->admission));
   ask (bench, 1);
   expect (bench, "+open ");
+}
+
+static void
+on_bans_changed (gpointer user)
+{
+  detour_admission_bans_changed (((Bench *) user)->admission);
+}
+
+static void
+set_ban (DetourBans *bans, const char *text)
+{
+  DetourBanTarget target;
+
+  g_assert_true (detour_ban_target_parse (text, &target, NULL));
+  g_assert_true (detour_bans_add (bans, &target, 1, 0, "spam", NULL, NULL, NULL));
+}
+
+static void
+lift_ban (DetourBans *bans, const char *text)
+{
+  const char *const texts[] = { text, NULL };
+
+  g_assert_cmpuint (detour_bans_remove (bans, texts, NULL, NULL), ==, 1);
+}
+
+/* Before the instances, for open chains, in dry runs, and for clients that wait already. */
+static void
+test_bans (void)
+{
+  static const DetourBansPort port = { .changed = on_bans_changed };
+  g_autoptr (Bench) bench = bench_new ();
+  g_autoptr (DetourBans) bans = detour_bans_new (&port, bench);
+  DetourAuthRequest fields = fake_request_fields (1);
+  g_autofree char *key = detour_key_to_text (detour_auth_request_key (&fields));
+
+  detour_admission_set_bans (bench->admission, bans);
+  APPLY (bench, "chain = open");
+  g_assert_true (detour_admission_is_open (bench->admission));
+  set_ban (bans, key);
+  g_assert_false (detour_admission_is_open (bench->admission));
+  ask (bench, 1);
+  ask (bench, 2);
+  recheck (bench, 1);
+  expect (bench, "-bans +open -bans/recheck ");
+
+  APPLY (bench, "chain = a", "dry-run = true");
+  ask (bench, 1);
+  expect (bench, "-bans ");
+  g_assert_cmpuint (fake_auth_n_open (bench->fake, NULL), ==, 0);
+  lift_ban (bans, key);
+  g_assert_false (detour_admission_is_open (bench->admission));
+
+  /* A ban ends the question that is out. */
+  APPLY (bench, "chain = a");
+  ask (bench, 1);
+  expect (bench, "");
+  set_ban (bans, key);
+  expect (bench, "-bans ");
+  lift_ban (bans, key);
+  fields.address = "192.0.2.77";
+  set_ban (bans, "192.0.2.64/26");
+  ask_fields (bench, &fields);
+  expect (bench, "-bans ");
+  fields.address = "192.0.2.128";
+  ask_fields (bench, &fields);
+  expect (bench, "");
+  /* The first answer is for the question that the ban ended. */
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  expect (bench, "+auth/a ");
+  g_clear_pointer (&bench->admission, detour_admission_free);
 }
 
 static void
@@ -304,6 +394,111 @@ test_apply_keeps_instances (void)
   expect (bench, "+auth/a +auth/a/cached ");
 }
 
+/* @tenant: (nullable) */
+static void
+ask_in (Bench *bench, guint8 byte, const char *tenant)
+{
+  DetourAuthRequest fields = fake_request_fields (byte);
+
+  fields.tenant = tenant;
+  ask_fields (bench, &fields);
+}
+
+static void
+test_tenants (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  g_autoptr (GPtrArray) tenants = no_tenants ();
+
+  add_tenant (tenants, "red", "chain", "r;a");
+  add_tenant (tenants, "open", "chain", "open");
+  add_tenant (tenants, "same", NULL, NULL);
+  APPLY_WITH (bench, tenants, "chain = a");
+  g_assert_false (detour_admission_is_open (bench->admission));
+  ask_in (bench, 1, "open");
+  expect (bench, "+open ");
+  ask_in (bench, 1, "red");
+  answer (bench, "auth/r", DETOUR_AUTH_ALLOW);
+  expect (bench, "+auth/r ");
+  /* Where the chain is that of all, its instance is the same; but not what it said of others. */
+  ask_in (bench, 1, "same");
+  answer (bench, "auth/a", DETOUR_AUTH_DENY);
+  ask_in (bench, 1, "same");
+  expect (bench, "-auth/a -auth/a/cached ");
+  ask_in (bench, 1, NULL);
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  expect (bench, "+auth/a ");
+}
+
+/* A tenant may want all of the chain that everyone has. */
+static void
+test_tenant_with_a_match_alone (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  g_autoptr (GPtrArray) tenants = no_tenants ();
+
+  add_tenant (tenants, "strict", "match", "all");
+  APPLY_WITH (bench, tenants, "chain = a;b");
+  ask_in (bench, 1, "strict");
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  expect (bench, "");
+  answer (bench, "auth/b", DETOUR_AUTH_DENY);
+  expect (bench, "-auth/b ");
+  ask (bench, 1);
+  answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
+  expect (bench, "+auth/a ");
+}
+
+/* Everyone is let in everywhere, or everyone is asked about. */
+static void
+test_tenants_and_open (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  g_autoptr (GPtrArray) tenants = no_tenants ();
+
+  add_tenant (tenants, "same", NULL, NULL);
+  APPLY_WITH (bench, tenants, "chain = open");
+  g_assert_true (detour_admission_is_open (bench->admission));
+  add_tenant (tenants, "red", "chain", "r");
+  APPLY_WITH (bench, tenants, "chain = open");
+  g_assert_false (detour_admission_is_open (bench->admission));
+  ask_in (bench, 1, NULL);
+  expect (bench, "+open ");
+}
+
+/* Requests of a tenant that goes, or that gets or loses a chain, end: whoever asked chooses the
+ * tenant anew. */
+static void
+test_tenants_change (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  g_autoptr (GPtrArray) own = no_tenants ();
+  g_autoptr (GPtrArray) common = no_tenants ();
+
+  add_tenant (own, "red", "chain", "r");
+  add_tenant (common, "red", NULL, NULL);
+  APPLY_WITH (bench, own, "chain = a");
+  ask_in (bench, 1, "red");
+  APPLY_WITH (bench, own, "chain = b");
+  expect (bench, "");
+  answer (bench, "auth/r", DETOUR_AUTH_ALLOW);
+  answer (bench, "auth/r", DETOUR_AUTH_ALLOW);
+  expect (bench, "+auth/r ");
+
+  ask_in (bench, 2, "red");
+  APPLY_WITH (bench, common, "chain = b");
+  expect (bench, "?admission ");
+  ask_in (bench, 2, "red");
+  g_assert_cmpuint (fake_auth_n_open (bench->fake, "auth/b"), ==, 1);
+  APPLY_WITH (bench, own, "chain = b");
+  expect (bench, "?admission ");
+  ask_in (bench, 3, "red");
+  APPLY (bench, "chain = b");
+  expect (bench, "?admission ");
+  ask_in (bench, 4, "red");
+  expect (bench, "?admission ");
+}
+
 static void
 test_stopped_instances (void)
 {
@@ -374,13 +569,22 @@ test_recheck_waits_for_the_final_verdict (void)
   expect (bench, "+auth/a/grace/recheck ");
 }
 
+/* The verdicts on a key, the oldest first. */
 static void
-write_record (const DetourVerdictRecord *record, gpointer data)
+expect_events (const DetourKey *key, const char *text)
 {
-  g_string_append_printf (data, "%d %s %s %s %u;", (int) record->verdict->result,
-                          record->verdict->instance, record->address,
-                          record->verdict->reason != NULL ? record->verdict->reason : "-",
-                          (guint) record->count);
+  g_autoptr (GPtrArray) events = detour_events_read (0, key);
+  g_autoptr (GString) out = g_string_new (NULL);
+
+  for (guint i = 0; i < events->len; i++)
+    {
+      const DetourEvent *event = events->pdata[i];
+
+      g_string_append_printf (out, "%s %d %s %s %s %u;", detour_event_kind_name (event->kind),
+                              (int) event->result, event->source, event->address,
+                              event->text != NULL ? event->text : "-", event->count);
+    }
+  g_assert_cmpstr (out->str, ==, text);
 }
 
 static void
@@ -394,11 +598,11 @@ static void
 test_status (void)
 {
   g_autoptr (Bench) bench = bench_new ();
-  g_autoptr (GString) why = g_string_new (NULL);
   g_autoptr (GString) instances = g_string_new (NULL);
   DetourKey key;
 
   memset (key.bytes, 1, sizeof key.bytes);
+  detour_events_clear ();
   APPLY (bench, "chain = a;b");
   ask (bench, 1);
   answer (bench, "auth/a", DETOUR_AUTH_DENY);
@@ -407,13 +611,11 @@ test_status (void)
   pass (bench, G_TIME_SPAN_MINUTE);
   ask (bench, 1);
   answer (bench, "auth/a", DETOUR_AUTH_ALLOW);
-  g_assert_cmpuint (detour_admission_why (bench->admission, &key, write_record, why), ==, 3);
-  g_assert_cmpstr (why->str, ==,
-                   "0 auth/a 192.0.2.1 - 1;1 auth/b 192.0.2.1 so 1;1 auth/b 192.0.2.1 so 1;");
+  expect_events (&key, "refused 1 auth/b 192.0.2.1 so 2;admitted 0 auth/a 192.0.2.1 - 1;");
   detour_admission_foreach_instance (bench->admission, write_instance, instances);
   g_assert_cmpstr (instances->str, ==, "auth/a asked 2 cached 1;auth/b asked 1 cached 1;");
   key.bytes[0] ^= 1;
-  g_assert_cmpuint (detour_admission_why (bench->admission, &key, write_record, why), ==, 0);
+  expect_events (&key, "");
 }
 
 /* Clients that wait when the admission ends are told, and answers that come later do no harm. */
@@ -468,6 +670,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_log_set_writer_func (test_log_nothing, NULL, NULL);
   g_test_add_func ("/admission/open", test_open);
+  g_test_add_func ("/admission/bans-come-first", test_bans);
   g_test_add_func ("/admission/application-names", test_app_names);
   g_test_add_func ("/admission/equal-requests-share-a-flight", test_sharing);
   g_test_add_func ("/admission/ends-in-time", test_timeout);
@@ -476,6 +679,10 @@ main (int argc, char **argv)
   g_test_add_func ("/admission/recheck-asks-anew", test_recheck);
   g_test_add_func ("/admission/changes-on-the-way", test_changes_on_the_way);
   g_test_add_func ("/admission/new-settings-keep-what-is-known", test_apply_keeps_instances);
+  g_test_add_func ("/admission/tenants-have-chains", test_tenants);
+  g_test_add_func ("/admission/a-tenant-with-a-match-alone", test_tenant_with_a_match_alone);
+  g_test_add_func ("/admission/open-is-open-in-every-tenant", test_tenants_and_open);
+  g_test_add_func ("/admission/tenants-come-and-go", test_tenants_change);
   g_test_add_func ("/admission/stopped-instances-leave-the-chain-and-never-open-it",
                    test_stopped_instances);
   g_test_add_func ("/admission/grace-at-once-and-the-final-verdict-later", test_provisional);

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "fake-auth.h"
+#include "test-program.h"
 
 #define ASKING_MAX DETOUR_AUTH_INSTANCE_ASKING_MAX
 
@@ -301,10 +302,62 @@ test_closed (void)
   g_assert_cmpuint (n_answers, ==, 0);
 }
 
+static gboolean
+has_grace (DetourAuthInstance *instance, guint8 byte)
+{
+  g_autoptr (DetourAuthRequest) request = fake_request (byte);
+
+  return detour_auth_instance_allowed_lately (instance, detour_auth_request_key (request),
+                                              24 * G_TIME_SPAN_HOUR)
+      != NULL;
+}
+
+static void
+test_revoked (void)
+{
+  g_autoptr (FakeAuth) fake = fake_auth_new ();
+  g_autoptr (DetourAuthInstance) instance = instance_new (fake);
+  g_autoptr (DetourAuthRequest) request = fake_request (1);
+
+  for (guint8 i = 1; i <= 2; i++)
+    {
+      ask (instance, i);
+      fake_auth_answer (fake, "auth/a", DETOUR_AUTH_ALLOW, NULL);
+    }
+  g_assert_true (has_grace (instance, 1) && recalls (instance, 1));
+  /* What it says of a question of before is not its last word. */
+  ask (instance, 1);
+  detour_auth_instance_revoke (instance, detour_auth_request_key (request));
+  fake_auth_answer (fake, "auth/a", DETOUR_AUTH_ALLOW, NULL);
+  g_assert_false (has_grace (instance, 1) || recalls (instance, 1));
+  g_assert_true (has_grace (instance, 2) && recalls (instance, 2));
+  ask (instance, 1);
+  fake_auth_answer (fake, "auth/a", DETOUR_AUTH_ALLOW, NULL);
+  g_assert_true (has_grace (instance, 1));
+}
+
+/* Keys count for whom the instance asked about them. */
+static void
+test_another_source (void)
+{
+  g_autoptr (FakeAuth) fake = fake_auth_new ();
+  g_autoptr (DetourAuthInstance) instance = instance_new (fake);
+
+  detour_auth_instance_forget (instance);
+  ask (instance, 1);
+  fake_auth_answer (fake, "auth/a", DETOUR_AUTH_ALLOW, NULL);
+  detour_auth_instance_forget (instance);
+  g_assert_true (has_grace (instance, 1));
+  fake->source = "somebody else";
+  detour_auth_instance_forget (instance);
+  g_assert_false (has_grace (instance, 1));
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  test_log_reaches_writer ();
   g_log_set_writer_func (count_lines, NULL, NULL);
   g_test_add_func ("/auth-instance/asks-so-many-at-a-time", test_limit);
   g_test_add_func ("/auth-instance/withdrawn-questions-make-room", test_withdrawn);
@@ -317,5 +370,7 @@ main (int argc, char **argv)
   g_test_add_func ("/auth-instance/numbers", test_numbers);
   g_test_add_func ("/auth-instance/grace-outlives-verdicts", test_grace);
   g_test_add_func ("/auth-instance/closed-with-open-questions", test_closed);
+  g_test_add_func ("/auth-instance/revoked", test_revoked);
+  g_test_add_func ("/auth-instance/another-source", test_another_source);
   return g_test_run ();
 }

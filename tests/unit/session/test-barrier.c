@@ -45,9 +45,9 @@ static void
 bench_stop_loops (Bench *bench)
 {
   for (guint i = 0; i < N_FIRST; i++)
-    g_clear_pointer (&bench->first[i], detour_loop_free);
+    detour_loop_clear (&bench->first[i]);
   for (guint i = 0; i < N_SECOND; i++)
-    g_clear_pointer (&bench->second[i], detour_loop_free);
+    detour_loop_clear (&bench->second[i]);
 }
 
 static void

@@ -545,7 +545,31 @@ test_limits_change (void)
   g_assert_cmpuint (detour_half_open_n_waiting (f->backlog), ==, 1);
   g_assert_cmpuint (detour_half_open_count (f->backlog, DETOUR_HALF_OPEN_FIRST), ==, 3);
   detour_half_open_set_limits (f->backlog, &(DetourHalfOpenLimits) { 1, 0, 1 }, f->now_us);
-  g_assert_cmpuint (detour_half_open_n_places (f->backlog), ==, 3);
+  g_assert_cmpuint (detour_half_open_n_places (f->backlog), ==, 1);
+  fixture_free (f);
+}
+
+static void
+test_places_above_a_limit (void)
+{
+  Fixture *f = fixture_new (9, 0, 9);
+
+  for (guint i = 0; i < 6; i++)
+    {
+      f->now_us += 10 * MS;
+      arrive (f, i, i < 4 ? 1 : 2);
+      speak (f, i);
+    }
+  advance (f, 4, DETOUR_HALF_OPEN_BUSY);
+  advance (f, 3, DETOUR_HALF_OPEN_ANSWERED);
+  f->conns[0].has_unread = TRUE;
+  /* The one that was answered, then those that rest longest; not the one that is read late. */
+  detour_half_open_set_limits (f->backlog, &(DetourHalfOpenLimits) { 4, 0, 9 }, f->now_us);
+  for (guint i = 0; i < 6; i++)
+    g_assert_cmpint (stage_of (f, i) == DETOUR_HALF_OPEN_NONE, ==, i == 3 || i == 1);
+  detour_half_open_set_limits (f->backlog, &(DetourHalfOpenLimits) { 4, 1, 9 }, f->now_us);
+  for (guint i = 0; i < 6; i++)
+    g_assert_cmpint (stage_of (f, i) == DETOUR_HALF_OPEN_NONE, ==, i != 0 && i != 4);
   fixture_free (f);
 }
 
@@ -584,6 +608,52 @@ test_evicted_ones_are_let_be (void)
   fixture_free (f);
 }
 
+static gboolean
+rename_to (Fixture *f, guint i, guint address)
+{
+  DetourAddressKey key = key_of (address);
+
+  if (!detour_half_open_rename (f->backlog, &f->conns[i].place, &key, f->now_us))
+    return FALSE;
+  f->conns[i].address = address;
+  return TRUE;
+}
+
+/* A proxy has no share of its own; its connections count for a client once it has named one. */
+static void
+test_another_address (void)
+{
+  Fixture *f = fixture_new (0, 2, 4);
+
+  for (guint i = 0; i < 5; i++)
+    g_assert_true (arrive (f, i, 0));
+  check (f);
+  g_assert_true (rename_to (f, 0, 1));
+  g_assert_true (rename_to (f, 1, 1));
+  check (f);
+  speak (f, 0);
+  speak (f, 1);
+  g_assert_false (rename_to (f, 2, 1));
+  g_assert_cmpint (stage_of (f, 2), ==, DETOUR_HALF_OPEN_SILENT);
+  check (f);
+  /* Those of the address that rest give way to it. */
+  rest (f, 2 * G_USEC_PER_SEC);
+  g_assert_true (rename_to (f, 2, 1));
+  g_assert_cmpuint (f->conns[0].evicted, ==, 1);
+  check (f);
+  /* Nothing happens to one that was evicted, nor to one that has that address. */
+  g_assert_true (rename_to (f, 2, 1));
+  g_assert_true (detour_half_open_rename (f->backlog, &f->conns[0].place,
+                                          &(DetourAddressKey) { 9, 0 }, f->now_us));
+  g_assert_cmpint (stage_of (f, 0), ==, DETOUR_HALF_OPEN_NONE);
+  /* The last one of an address takes it along, and a client of the same address waits. */
+  g_assert_true (rename_to (f, 3, 2));
+  g_assert_true (rename_to (f, 4, 2));
+  g_assert_false (arrive (f, 5, 2));
+  check (f);
+  fixture_free (f);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -598,7 +668,9 @@ main (int argc, char **argv)
   g_test_add_func ("/half-open/fair-shares-of-busy-ones", test_fair_shares_of_busy_ones);
   g_test_add_func ("/half-open/waiting-room", test_waiting_room);
   g_test_add_func ("/half-open/limits-change", test_limits_change);
+  g_test_add_func ("/half-open/places-above-a-limit", test_places_above_a_limit);
   g_test_add_func ("/half-open/no-room", test_no_room);
+  g_test_add_func ("/half-open/another-address", test_another_address);
   g_test_add_func ("/half-open/evicted-ones-are-let-be", test_evicted_ones_are_let_be);
   return g_test_run ();
 }

@@ -5,6 +5,7 @@
 
 #include "detour-handshake-phase.h"
 
+#include "detour-hello-name.h"
 #include "detour-http-exchange.h"
 #include "test-upper-channel.h"
 
@@ -84,12 +85,102 @@ test_record (void)
     }
 }
 
+/* A proxy in front ---------------------------------------------------------------------------- */
+
+static void
+test_proxy (void)
+{
+  static const struct {
+    const char *bytes;
+    DetourProxyMode mode;
+    DetourHandshakeState next;
+    gsize used;
+    int family;
+  } cases[] = {
+    { "PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\nGET", DETOUR_PROXY_REQUIRE, DETOUR_HANDSHAKE_RECORD, 33,
+      AF_INET },
+    { "PROXY UNKNOWN\r\n", DETOUR_PROXY_ACCEPT, DETOUR_HANDSHAKE_RECORD, 15, AF_UNSPEC },
+    { "PROXY TCP4", DETOUR_PROXY_ACCEPT, DETOUR_HANDSHAKE_PROXY, 0, AF_UNSPEC },
+    { "P", DETOUR_PROXY_ACCEPT, DETOUR_HANDSHAKE_PROXY, 0, AF_UNSPEC },
+    { "PUT /", DETOUR_PROXY_ACCEPT, DETOUR_HANDSHAKE_RECORD, 0, AF_UNSPEC },
+    { "PUT /", DETOUR_PROXY_REQUIRE, DETOUR_HANDSHAKE_CLOSED, 0, AF_UNSPEC },
+    { "PROXY nonsense\r\n", DETOUR_PROXY_ACCEPT, DETOUR_HANDSHAKE_CLOSED, 0, AF_UNSPEC },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      DetourHandshakeVerdict verdict = detour_handshake_proxy_read (
+          (const guint8 *) cases[i].bytes, strlen (cases[i].bytes), cases[i].mode);
+
+      g_assert_cmpint (verdict.next, ==, cases[i].next);
+      g_assert_cmpuint (verdict.used, ==, cases[i].used);
+      g_assert_cmpint (verdict.peer.ss_family, ==, cases[i].family);
+      g_assert_true ((verdict.why != NULL) == (verdict.next == DETOUR_HANDSHAKE_CLOSED));
+      if (verdict.next == DETOUR_HANDSHAKE_CLOSED)
+        g_assert_cmpint (verdict.reason, ==, DETOUR_CLOSE_PROXY);
+    }
+}
+
+/* Names of others ------------------------------------------------------------------------------ */
+
+static void
+test_hello (void)
+{
+  static const char *const entries[] = { "www.test=127.0.0.1:1", NULL };
+  g_autoptr (DetourForwardTable) table = detour_forward_table_new (entries, "relay.test", NULL);
+  g_autofree guint8 *room = g_malloc (DETOUR_HELLO_NAME_MESSAGE_MAX);
+  DetourHandshakeVerdict verdict;
+
+  verdict = detour_handshake_hello_read ((const guint8 *) "\x16\x03", 2, table, room);
+  g_assert_cmpint (verdict.next, ==, DETOUR_HANDSHAKE_HELLO);
+  verdict = detour_handshake_hello_read ((const guint8 *) "GET /", 5, table, room);
+  g_assert_cmpint (verdict.next, ==, DETOUR_HANDSHAKE_RECORD);
+  for (guint i = 0; i < 2; i++)
+    {
+      static const char *const names[] = { "www.test", "Relay.test" };
+      g_autoptr (GByteArray) hello = g_byte_array_new ();
+      gsize n = strlen (names[i]);
+      /* A record, a message, version and random, three empty lists, and one extension. */
+      const guint8 head[] = { 22, 3, 1, 0, (guint8) (56 + n), 1, 0, 0, (guint8) (52 + n), 3, 3 };
+      const guint8 tail[] = { 0,
+                              0,
+                              2,
+                              0x13,
+                              1,
+                              1,
+                              0,
+                              0,
+                              (guint8) (9 + n),
+                              0,
+                              0,
+                              0,
+                              (guint8) (5 + n),
+                              0,
+                              (guint8) (3 + n),
+                              0,
+                              0,
+                              (guint8) n };
+
+      g_byte_array_append (hello, head, sizeof head);
+      g_byte_array_set_size (hello, sizeof head + 32);
+      memset (hello->data + sizeof head, 7, 32);
+      g_byte_array_append (hello, tail, sizeof tail);
+      g_byte_array_append (hello, (const guint8 *) names[i], (guint) n);
+      g_assert_cmpuint (hello->len, ==, 61 + n);
+      verdict = detour_handshake_hello_read (hello->data, hello->len, table, room);
+      g_assert_cmpint (verdict.next, ==,
+                       i == 0 ? DETOUR_HANDSHAKE_CLOSED : DETOUR_HANDSHAKE_RECORD);
+      g_assert_true ((verdict.target != NULL) == (i == 0));
+      g_assert_cmpuint (verdict.used, ==, 0);
+    }
+}
+
 /* HTTP ----------------------------------------------------------------------------------------- */
 
 typedef struct {
   DetourHandshakeVerdict verdict;
   GByteArray *reply;
-  gboolean not_ideal;
+  DetourHttpUpgrade upgrade;
 } Answer;
 
 static void
@@ -117,7 +208,7 @@ read_head (DetourHttpRoutes *routes, DetourHttpHead *head, const char *bytes, gs
   Answer answer = { .reply = g_byte_array_new () };
 
   answer.verdict = detour_handshake_http_read (head, (const guint8 *) bytes, len, &context,
-                                               answer.reply, &answer.not_ideal);
+                                               answer.reply, &answer.upgrade);
   g_byte_array_append (answer.reply, (const guint8 *) "", 1);
   return answer;
 }
@@ -442,7 +533,7 @@ test_table (void)
       /* A state that reads takes bytes, one that waits for others sees the end of the connection.
        */
       if (detour_handshake_reads ((DetourHandshakeState) i))
-        g_assert_true (has_place && (row->events & EPOLLIN) != 0);
+        g_assert_true ((has_place || i == DETOUR_HANDSHAKE_PROXY) && (row->events & EPOLLIN) != 0);
       else if (i != DETOUR_HANDSHAKE_ARRIVED && i != DETOUR_HANDSHAKE_NEXT)
         g_assert_true ((row->events & (EPOLLIN | EPOLLRDHUP)) != 0);
       /* Only while the admission is asked, somebody else's limit runs. */
@@ -459,6 +550,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_assert_cmpint (sodium_init (), >=, 0);
   crypto_box_keypair (server_public, server_secret);
+  g_test_add_func ("/handshake-phase/hello", test_hello);
+  g_test_add_func ("/handshake-phase/proxy", test_proxy);
   g_test_add_func ("/handshake-phase/record", test_record);
   g_test_add_func ("/handshake-phase/http", test_http);
   g_test_add_func ("/handshake-phase/body", test_body);

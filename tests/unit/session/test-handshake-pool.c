@@ -18,6 +18,7 @@ typedef struct {
   FakeAuth *auth;
   DetourAdmission *admission;
   DetourHttpRoutes *routes;
+  DetourTenantTable *tenants;
   DetourListener *listener;
   DetourHandshakePool *pool;
   guint16 port;
@@ -46,17 +47,20 @@ fixture_new (guint n_threads, guint half_open)
   f->auth = fake_auth_new ();
   f->admission = detour_admission_new (&fake_auth_port, f->auth);
   f->routes = detour_http_routes_new ();
+  f->tenants = detour_tenant_table_new ();
   parts = (DetourHandshakePoolParts) {
     .routes = f->routes,
     .admission = f->admission,
     .addresses = f->bench->addresses,
+    .terms = f->bench->terms,
+    .tenants = f->tenants,
     .workers = f->bench->workers,
     .n_workers = f->bench->n,
     .server_secret = secret,
   };
   f->pool = detour_handshake_pool_new (n_threads, &parts, &limits, &error);
   g_assert_no_error (error);
-  f->listener = detour_listener_new ("transport/http", NULL, &spec, &options, &error);
+  f->listener = detour_listener_new ("transport/http", NULL, &spec, &options, NULL, &error);
   g_assert_no_error (error);
   f->port = (guint16) g_ascii_strtoull (
       strrchr (g_ptr_array_index (f->listener->addresses, 0), ':') + 1, NULL, 10);
@@ -75,6 +79,7 @@ fixture_free (Fixture *f)
   detour_handshake_pool_free (f->pool);
   detour_admission_free (f->admission);
   detour_http_routes_free (f->routes);
+  detour_tenant_table_free (f->tenants);
   worker_bench_free (f->bench);
   fake_auth_free (f->auth);
   g_mutex_clear (&f->lock);

@@ -257,6 +257,94 @@ test_site (gconstpointer data)
   g_assert_cmpstr (text, ==, expected);
 }
 
+/* ---- the gate of the site for administrators ------------------------------------------------- */
+
+/* @self: how many came by */
+static void
+admin_gate_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response)
+{
+  ++*(guint *) self;
+  detour_http_response_add_header (response, "X-Gate", "1");
+  if (strcmp (detour_http_request_query (request), "open") == 0)
+    return;
+  detour_http_response_set_status (response, 403);
+  detour_http_response_set_body (response, "text/plain", "no", -1);
+}
+
+static const DetourHttpRoute admin_gate_table[] = {
+  { DETOUR_HTTP_GATE, DETOUR_HTTP_ANY, DETOUR_SITE_ADMIN, admin_gate_handle },
+  { NULL },
+};
+
+static void
+check_gate (DetourHttpRoutes *routes, const char *method, const char *target,
+            DetourListenerFlags flags, const char *status, gboolean has_header)
+{
+  g_autofree char *text = answer (routes, method, target, "h", flags);
+
+  g_assert_true (g_str_has_prefix (text, status));
+  g_assert_cmpint (strstr (text, "X-Gate: 1\r\n") != NULL, ==, has_header);
+}
+
+static void
+test_gate (void)
+{
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+  DetourHttpRouteSet *gate;
+  guint n = 0;
+
+  g_assert_nonnull (detour_http_routes_add (routes, "http/1", site_table, (gpointer) "1", NULL));
+  gate = detour_http_routes_add (routes, "service/gate", admin_gate_table, &n, NULL);
+  g_assert_nonnull (gate);
+  /* Whichever path and method: nobody learns which there are. */
+  check_gate (routes, "GET", "/secret", ADMIN, "HTTP/1.1 403 ", TRUE);
+  check_gate (routes, "POST", "/secret", ADMIN, "HTTP/1.1 403 ", TRUE);
+  check_gate (routes, "GET", "/nothing", ADMIN, "HTTP/1.1 403 ", TRUE);
+  check_gate (routes, "GET", "/secret?open", ADMIN, "HTTP/1.1 200 ", TRUE);
+  check_gate (routes, "POST", "/secret?open", ADMIN, "HTTP/1.1 405 ", FALSE);
+  check_gate (routes, "GET", "/nothing?open", ADMIN, "HTTP/1.1 404 ", FALSE);
+  g_assert_cmpuint (n, ==, 6);
+  /* It is none of the other sites' business, and no path. */
+  check_gate (routes, "GET", "/everywhere", 0, "HTTP/1.1 200 ", FALSE);
+  check_gate (routes, "GET", "/plain", TO_HTTPS, "HTTP/1.1 200 ", FALSE);
+  g_assert_cmpuint (n, ==, 6);
+  g_assert_null (detour_http_routes_add (routes, "service/other", admin_gate_table, &n, NULL));
+  detour_http_routes_remove (routes, gate);
+  check_gate (routes, "GET", "/secret", ADMIN, "HTTP/1.1 200 ", FALSE);
+}
+
+static void
+test_pages (void)
+{
+  static const DetourHttpRoute pages[] = {
+    { "/secret/", DETOUR_HTTP_GET, DETOUR_SITE_ADMIN, name_handle,
+      DETOUR_HTTP_BELOW | DETOUR_HTTP_PAGE },
+    { "/below/page", DETOUR_HTTP_GET, DETOUR_SITE_ADMIN, name_handle, DETOUR_HTTP_PAGE },
+    { NULL },
+  };
+  static const struct {
+    const char *target;
+    DetourListenerFlags flags;
+    const char *expected;
+  } paths[] = {
+    { "/secret/x", ADMIN | DETOUR_LISTENER_PAGES, OK ("3") },
+    { "/secret/x", ADMIN, NOT_FOUND },
+    { "/below/page", ADMIN | DETOUR_LISTENER_PAGES, OK ("3") },
+    { "/below/page", ADMIN, OK ("2") }, /* of the route below which it is */
+    { "/secret/x", DETOUR_LISTENER_PAGES, NOT_FOUND },
+  };
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+
+  g_assert_nonnull (detour_http_routes_add (routes, "http/2", second_table, (gpointer) "2", NULL));
+  g_assert_nonnull (detour_http_routes_add (routes, "http/3", pages, (gpointer) "3", NULL));
+  for (guint i = 0; i < G_N_ELEMENTS (paths); i++)
+    {
+      g_autofree char *text = answer (routes, "GET", paths[i].target, "h", paths[i].flags);
+
+      g_assert_cmpstr (text, ==, paths[i].expected);
+    }
+}
+
 static void
 test_admin_on_port_80 (void)
 {
@@ -266,6 +354,74 @@ test_admin_on_port_80 (void)
   g_assert_nonnull (detour_http_routes_add (routes, "http/1", site_table, (gpointer) "1", NULL));
   text = answer (routes, "GET", "/secret", "h", TO_HTTPS);
   g_assert_cmpstr (text, ==, REDIRECT ("https://h/secret"));
+}
+
+/* ---- CONNECT --------------------------------------------------------------------------------- */
+
+static void
+target_handle (gpointer self, const DetourHttpRequest *request, DetourHttpResponse *response)
+{
+  detour_http_response_set_body (response, "text/plain", detour_http_request_path (request), -1);
+}
+
+static const DetourHttpRoute connect_table[] = {
+  { DETOUR_HTTP_CONNECT, DETOUR_HTTP_ANY, 0, target_handle },
+  { NULL },
+};
+
+static void
+test_connect (void)
+{
+  static const struct {
+    DetourListenerFlags flags;
+    const char *method, *target, *begins;
+  } requests[] = {
+    { DETOUR_LISTENER_SECURE, "CONNECT", "h:443", "HTTP/1.1 200 OK\r\n" },
+    { DETOUR_LISTENER_SECURE | DETOUR_LISTENER_DERP, "CONNECT", "h:443", "HTTP/1.1 200 OK\r\n" },
+    { 0, "CONNECT", "h:443", NOT_FOUND },
+    { DETOUR_LISTENER_DERP, "CONNECT", "h:443", NOT_FOUND },
+    { TO_HTTPS, "CONNECT", "h:443", NOT_FOUND },
+    { DETOUR_LISTENER_SECURE | ADMIN, "CONNECT", "h:443", "HTTP/1.1 403 " },
+    { DETOUR_LISTENER_SECURE, "GET", "/CONNECT", NOT_FOUND },
+    { DETOUR_LISTENER_SECURE, "GET", "http://h:443/", NOT_FOUND },
+  };
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+
+  g_assert_nonnull (detour_http_routes_add (routes, "http/1", connect_table, NULL, NULL));
+  for (guint i = 0; i < G_N_ELEMENTS (requests); i++)
+    {
+      g_autofree char *text = answer (routes, requests[i].method, requests[i].target, "h",
+                                      requests[i].flags);
+
+      g_assert_true (g_str_has_prefix (text, requests[i].begins));
+      if (strstr (text, "200 OK") != NULL)
+        g_assert_true (g_str_has_suffix (text, "\r\n\r\nh:443"));
+    }
+}
+
+static void
+test_bad_connect (void)
+{
+  static const DetourHttpRoute bad[][2] = {
+    { { DETOUR_HTTP_CONNECT, DETOUR_HTTP_GET, 0, target_handle }, { NULL } },
+    { { DETOUR_HTTP_CONNECT, DETOUR_HTTP_ANY, BOTH, target_handle }, { NULL } },
+    { { DETOUR_HTTP_CONNECT, DETOUR_HTTP_ANY, 0, target_handle, DETOUR_HTTP_BODY }, { NULL } },
+    { { DETOUR_HTTP_CONNECT, DETOUR_HTTP_ANY, 0, NULL }, { NULL } },
+    { { DETOUR_HTTP_CONNECT, DETOUR_HTTP_ANY, 0, target_handle }, { NULL } }, /* a second one */
+  };
+  g_autoptr (DetourHttpRoutes) routes = detour_http_routes_new ();
+
+  g_assert_nonnull (detour_http_routes_add (routes, "http/1", connect_table, NULL, NULL));
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      gboolean is_last = i + 1 == G_N_ELEMENTS (bad);
+      DetourHttpRoutesError code = is_last ? DETOUR_HTTP_ROUTES_ERROR_TAKEN
+                                           : DETOUR_HTTP_ROUTES_ERROR_PATH;
+
+      g_assert_null (detour_http_routes_add (routes, "http/2", bad[i], NULL, &error));
+      g_assert_error (error, DETOUR_HTTP_ROUTES_ERROR, (gint) code);
+    }
 }
 
 /* The port is where TLS is, whatever stands in `Host`. */
@@ -311,6 +467,12 @@ static const struct {
   { "below-twice",
     { "/below/", DETOUR_HTTP_GET, 0, name_handle, DETOUR_HTTP_BELOW },
     DETOUR_HTTP_ROUTES_ERROR_TAKEN },
+  { "gate-of-clients",
+    { DETOUR_HTTP_GATE, DETOUR_HTTP_ANY, DETOUR_SITE_CLIENTS, name_handle },
+    DETOUR_HTTP_ROUTES_ERROR_PATH },
+  { "gate-without-handler",
+    { DETOUR_HTTP_GATE, DETOUR_HTTP_ANY, DETOUR_SITE_ADMIN, NULL },
+    DETOUR_HTTP_ROUTES_ERROR_PATH },
   { "one-of-two-sites",
     { "/plain", DETOUR_HTTP_GET, BOTH, name_handle },
     DETOUR_HTTP_ROUTES_ERROR_TAKEN },
@@ -328,7 +490,7 @@ test_bad_route (gconstpointer data)
   g_assert_nonnull (detour_http_routes_add (routes, "http/1", site_table, (gpointer) "1", NULL));
   g_assert_null (detour_http_routes_add (routes, "http/2", table, (gpointer) "2", &error));
   g_assert_error (error, DETOUR_HTTP_ROUTES_ERROR, (gint) bad_routes[i].error);
-  text = answer (routes, "GET", table[0].path, "h", 0);
+  text = answer (routes, "GET", table[0].path[0] == '/' ? table[0].path : "/x", "h", 0);
   g_assert_null (strstr (text, "\r\n\r\n2"));
 }
 
@@ -555,6 +717,10 @@ main (int argc, char **argv)
   TEST_ADD_ROWS ("/http-routes/bad-route/", bad_routes, test_bad_route);
   g_test_add_func ("/http-routes/redirects-go-to-the-port-of-tls", test_redirect_port);
   g_test_add_func ("/http-routes/admin-is-not-answered-on-port-80", test_admin_on_port_80);
+  g_test_add_func ("/http-routes/gate", test_gate);
+  g_test_add_func ("/http-routes/pages", test_pages);
+  g_test_add_func ("/http-routes/connect-is-for-encrypted-listeners", test_connect);
+  g_test_add_func ("/http-routes/connect-of-another-form", test_bad_connect);
   g_test_add_func ("/http-routes/redirect-without-host", test_redirect_without_host);
   g_test_add_func ("/http-routes/second-route-for-a-path", test_taken);
   g_test_add_func ("/http-routes/remove-waits-for-handlers", test_remove_waits);

@@ -94,6 +94,47 @@ test_decision (gconstpointer data)
     }
 }
 
+/* Which program asks, and nothing about it follows from Host. */
+static void
+test_kind (void)
+{
+  static const struct {
+    const char *head;
+    DetourClientKind expected;
+  } kinds[] = {
+    { "GET /derp HTTP/1.1\r\nHost: h\r\nUser-Agent: Go-http-client/1.1\r\nUpgrade: DERP\r\n",
+      DETOUR_CLIENT_GO },
+    { "GET /derp HTTP/1.1\r\nHost: h\r\nUser-Agent: Go-http-client/1.1\r\nUpgrade: websocket\r\n"
+      "Sec-WebSocket-Protocol: derp\r\n",
+      DETOUR_CLIENT_GO },
+    { "GET /derp HTTP/1.1\r\nHost: h\r\nUser-Agent: Go-http\r\nUpgrade: DERP\r\n",
+      DETOUR_CLIENT_OTHER },
+    { "GET /derp HTTP/1.1\r\nHost: h\r\nUser-Agent: Mozilla/5.0\r\nOrigin: http://x\r\n"
+      "Upgrade: websocket\r\nSec-WebSocket-Protocol: derp\r\n",
+      DETOUR_CLIENT_BROWSER },
+    { "GET /derp HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: derp\r\n",
+      DETOUR_CLIENT_OTHER },
+    { "GET /derp HTTP/1.1\r\nHost: h\r\nOrigin: http://x\r\nUpgrade: DERP\r\n",
+      DETOUR_CLIENT_OTHER },
+    { "POST https://192.0.2.1:3340/derp HTTP/1.1\r\nHost: 192.0.2.1\r\nUpgrade: DERP\r\n",
+      DETOUR_CLIENT_RUST },
+    { "POST /derp HTTP/1.1\r\nHost: h\r\nUpgrade: DERP\r\n", DETOUR_CLIENT_OTHER },
+    { "GET https://h/derp HTTP/1.1\r\nHost: h\r\nUpgrade: DERP\r\n", DETOUR_CLIENT_OTHER },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    {
+      g_autofree char *text = g_strconcat (kinds[i].head, "\r\n", NULL);
+      DetourHttpHead head;
+
+      g_test_message ("%s", text);
+      detour_http_head_init (&head);
+      g_assert_cmpint (detour_http_head_parse (&head, (const guint8 *) text, strlen (text)), ==,
+                       DETOUR_HTTP_HEAD_OK);
+      g_assert_cmpint (detour_http_upgrade_of (&head).kind, ==, kinds[i].expected);
+    }
+}
+
 static void
 test_answer (void)
 {
@@ -119,6 +160,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   TEST_ADD_ROWS ("/http-upgrade/", cases, test_decision);
+  g_test_add_func ("/http-upgrade/kind", test_kind);
   g_test_add_func ("/http-upgrade/answer-byte-for-byte", test_answer);
   return g_test_run ();
 }

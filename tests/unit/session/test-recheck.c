@@ -28,7 +28,9 @@ typedef struct {
   GArray *slots[N_WORKERS]; /* of guint8 */
   FakeScan scan;
   GString *closed;
+  GString *allowed; /* with their class */
   guint n_scans;
+  gboolean has_tenants;
   gboolean is_slow; /* what is to settle waits in `settling` */
   GArray *settling; /* of Settling */
 } Bench;
@@ -91,9 +93,17 @@ close_client (gpointer user, DetourHandle handle)
 }
 
 static void
-close_key (gpointer user, const DetourKey *key)
+allow_client (gpointer user, DetourHandle handle, DetourVerdict *verdict)
 {
-  g_string_append_printf (((Bench *) user)->closed, "key %u ", key->bytes[0]);
+  g_string_append_printf (((Bench *) user)->allowed, "%u %s ", (guint) handle,
+                          verdict->class_ != NULL ? verdict->class_ : "-");
+}
+
+static void
+close_key (gpointer user, const DetourKey *key, const char *tenant)
+{
+  g_string_append_printf (((Bench *) user)->closed, "key %u%s%s ", key->bytes[0],
+                          tenant != NULL ? " in " : "", tenant != NULL ? tenant : "");
 }
 
 static void
@@ -129,8 +139,23 @@ iterate (void)
     ;
 }
 
-static const DetourRecheckPort port = { n_workers,    n_clients, scan,  cancel,
-                                        close_client, close_key, settle };
+/* The client of that byte came to a tenant that is gone. */
+#define STRAY 7u
+
+static gboolean
+belongs (gpointer user, const DetourScanRow *client)
+{
+  return !((Bench *) user)->has_tenants || client->key.bytes[0] != STRAY;
+}
+
+static gboolean
+has_tenants (gpointer user)
+{
+  return ((Bench *) user)->has_tenants;
+}
+
+static const DetourRecheckPort port = { n_workers,    n_clients, scan,    cancel,      close_client,
+                                        allow_client, close_key, belongs, has_tenants, settle };
 
 static void
 apply (Bench *bench, const char *chain, const char *recheck)
@@ -140,7 +165,7 @@ apply (Bench *bench, const char *chain, const char *recheck)
 
   g_assert_true (detour_settings_set (settings, "chain", chain, "x.conf", 1, NULL));
   g_assert_true (detour_settings_set (settings, "recheck", recheck, "x.conf", 1, NULL));
-  detour_admission_apply (bench->admission, settings);
+  detour_admission_apply (bench->admission, settings, NULL);
   detour_recheck_apply (bench->recheck);
 }
 
@@ -155,6 +180,7 @@ bench_new (void)
   for (guint i = 0; i < N_WORKERS; i++)
     bench->slots[i] = g_array_new (FALSE, FALSE, 1);
   bench->closed = g_string_new (NULL);
+  bench->allowed = g_string_new (NULL);
   bench->settling = g_array_new (FALSE, FALSE, sizeof (Settling));
   return bench;
 }
@@ -170,6 +196,7 @@ bench_free (Bench *bench)
   for (guint i = 0; i < N_WORKERS; i++)
     g_array_unref (bench->slots[i]);
   g_string_free (bench->closed, TRUE);
+  g_string_free (bench->allowed, TRUE);
   g_array_unref (bench->settling);
   g_free (bench);
 }
@@ -189,6 +216,7 @@ serve (Bench *bench)
       guint8 byte = g_array_index (slots, guint8, slot);
       DetourScanRow client = { .handle = byte, .request = fake_request (byte) };
 
+      client.key = *detour_auth_request_key (client.request);
       if (byte != 0)
         g_array_append_val (clients, client);
       else
@@ -249,6 +277,8 @@ test_all (void)
   apply (bench, "a", "off");
   g_assert_cmpuint (run (bench, 148), ==, 150);
   g_assert_cmpstr (bench->closed->str, ==, "149 150 ");
+  g_assert_true (g_str_has_prefix (bench->allowed->str, "1 - 2 - 3 - "));
+  g_assert_true (g_str_has_suffix (bench->allowed->str, " 147 - 148 - "));
   /* And that was all. */
   g_assert_false (bench->scan.is_out);
   detour_recheck_pass (bench->recheck, G_TIME_SPAN_DAY);
@@ -331,6 +361,23 @@ test_open (void)
 }
 
 /* A client about which no instance can say anything stays. */
+/* Also where nobody is asked about. */
+static void
+test_strays (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  fill (bench, 0, 3, STRAY - 1);
+  bench->has_tenants = TRUE;
+  apply (bench, "open", "10m");
+  g_assert_cmpuint (run (bench, 255), ==, 0);
+  g_assert_cmpstr (bench->closed->str, ==, "7 ");
+  g_string_truncate (bench->closed, 0);
+  apply (bench, "a", "10m");
+  g_assert_cmpuint (run (bench, 255), ==, 2);
+  g_assert_cmpstr (bench->closed->str, ==, "7 ");
+}
+
 static void
 test_unavailable (void)
 {
@@ -426,6 +473,7 @@ main (int argc, char **argv)
   g_test_add_func ("/recheck/spread-over-the-interval", test_spread);
   g_test_add_func ("/recheck/nobody-is-there", test_nobody);
   g_test_add_func ("/recheck/open-relays-are-left-alone", test_open);
+  g_test_add_func ("/recheck/clients-of-tenants-that-went-are-closed", test_strays);
   g_test_add_func ("/recheck/unavailable-closes-nobody", test_unavailable);
   g_test_add_func ("/recheck/stopped-with-requests-open", test_stop);
   g_test_add_func ("/recheck/clients-on-their-way-are-waited-for", test_on_the_way);

@@ -24,7 +24,9 @@ put (DetourVerdictCache *cache, guint n, guint app, DetourAuthResult result, gin
   const DetourVerdict fields = { .result = result, .instance = "auth/a" };
   g_autoptr (DetourVerdict) verdict = detour_verdict_new (&fields);
 
-  detour_verdict_cache_put (cache, asked, verdict, now_us, until_us);
+  const DetourVerdictTerms terms = { .at_us = now_us, .until_us = until_us };
+
+  detour_verdict_cache_put (cache, asked, verdict, &terms);
 }
 
 /* "allow", "deny", or "-". */

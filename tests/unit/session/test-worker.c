@@ -5,9 +5,11 @@
 
 #include "worker-bench.h"
 
+#include <arpa/inet.h>
 #include <sodium.h>
 #include <unistd.h>
 
+#include "detour-address.h"
 #include "detour-worker-private.h"
 
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
@@ -255,8 +257,14 @@ answering_seal (gpointer self, const struct iovec *plain, guint n, DetourBuffer 
   return TRUE;
 }
 
+static void
+answering_info (gpointer self, DetourChannelInfo *info)
+{
+}
+
 static const DetourChannelClass answering_class = {
   .name = "answering",
+  .info = answering_info,
   .feed = answering_feed,
   .seal = answering_seal,
   .free = g_free,
@@ -347,6 +355,16 @@ carry_over (WorkerBench *f)
     }
 }
 
+static guint64
+count_joined (const WorkerBench *f)
+{
+  guint64 n = 0;
+
+  for (guint i = 0; i < 2; i++)
+    n += detour_counter_get (&detour_worker_counters (f->workers[i])->joined);
+  return n;
+}
+
 static void
 test_carrying_over (void)
 {
@@ -368,6 +386,7 @@ test_carrying_over (void)
       g_assert_cmpuint (detour_frame_get_u32 (frame + 37), ==, i);
     }
   g_thread_join (thread);
+  g_assert_cmpuint (count_joined (f), ==, 3); /* once each, and not again each time */
 
   /* What B knew of others went with it. */
   for (guint i = 0; i < 2; i++)
@@ -381,7 +400,70 @@ test_carrying_over (void)
   worker_bench_free (f);
 }
 
+/* A connection counts for its address, wherever it is carried to, until it ends. */
+static void
+test_counted_until_the_end (void)
+{
+  WorkerBench *f = worker_bench_new (2, &roomy_limits);
+  struct sockaddr_in peer = { .sin_family = AF_INET, .sin_addr = { htonl (0xc0000201) } };
+  DetourAddressKey again;
+  DetourSession *session;
+  int counted, uncounted = worker_bench_join (f, 0, 'U', FALSE);
+
+  session = worker_bench_session ('C', FALSE, &counted);
+  detour_address_bytes ((struct sockaddr *) &peer, session->presence.ip);
+  g_assert_true (detour_address_counts_enter (f->addresses, (struct sockaddr *) &peer, 1,
+                                              &session->address_key));
+  worker_bench_adopt (f, 1, session, counted);
+  for (guint i = 0; i < 2; i++)
+    {
+      carry_over (f);
+      g_assert_false (
+          detour_address_counts_enter (f->addresses, (struct sockaddr *) &peer, 1, &again));
+    }
+  close (uncounted);
+  close (counted);
+  for (guint i = 0; i < 10000 && detour_address_counts_size (f->addresses) > 0; i++)
+    g_usleep (1000);
+  g_assert_cmpuint (detour_address_counts_size (f->addresses), ==, 0);
+  worker_bench_free (f);
+}
+
 /* A receiver that does not read takes its queue along, and a frame that is cut its first part. */
+/* What is known of the client's program goes with it, and so does the time of its next
+ * keep-alive. */
+static void
+test_carrying_over_who_it_is (void)
+{
+  WorkerBench *f = worker_bench_new (2, &roomy_limits);
+  g_autoptr (GPtrArray) sessions = g_ptr_array_new ();
+  int peer;
+  DetourSession *session = worker_bench_session ('A', FALSE, &peer);
+  gint64 keep_alive_us = 0;
+
+  session->traits = (DetourClientTraits) { DETOUR_CLIENT_RUST, TRUE, TRUE };
+  worker_bench_adopt (f, 0, session, peer);
+  for (guint i = 0; i < 2; i++)
+    {
+      detour_worker_freeze (f->workers[i]);
+      detour_worker_detach_all (f->workers[i], sessions);
+      g_assert_cmpuint (sessions->len, ==, 1);
+      session = g_ptr_array_steal_index (sessions, 0);
+      g_assert_cmpint (session->traits.kind, ==, DETOUR_CLIENT_RUST);
+      g_assert_true (session->traits.takes_extra && session->traits.ends_on_long);
+      g_assert_true (session->client.is_active);
+      g_assert_cmpint (session->keep_alive_us, >, 0);
+      g_assert_true (i == 0 || session->keep_alive_us == keep_alive_us);
+      keep_alive_us = session->keep_alive_us;
+      detour_worker_adopt (f->workers[1], session);
+      detour_worker_wait (f->workers[1]);
+    }
+  for (guint i = 0; i < 2; i++)
+    detour_worker_thaw (f->workers[i]);
+  close (peer);
+  worker_bench_free (f);
+}
+
 static void
 test_carrying_over_what_waits (void)
 {
@@ -519,7 +601,9 @@ main (int argc, char **argv)
   g_test_add_func ("/worker/stalled-receiver", test_stalled_receiver);
   g_test_add_func ("/worker/answer-when-the-socket-was-full", test_answer_when_the_socket_was_full);
   g_test_add_func ("/worker/carrying-over", test_carrying_over);
+  g_test_add_func ("/worker/carrying-over-who-it-is", test_carrying_over_who_it_is);
   g_test_add_func ("/worker/carrying-over-what-waits", test_carrying_over_what_waits);
+  g_test_add_func ("/worker/counted-until-the-end", test_counted_until_the_end);
   g_test_add_func ("/worker/stop-closes-all", test_stop_closes_all);
 #if COUNTS_ALLOCATIONS
   g_test_add_func ("/worker/memory-is-given-back", test_memory_is_given_back);

@@ -18,19 +18,22 @@ const DetourWorkerLimits worker_bench_limits = {
 };
 
 static void
-worker_bench_on_gone (const DetourPeer *peer, gpointer user)
+worker_bench_on_gone (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user)
 {
   WorkerBench *self = user;
 
   for (guint i = 0; i < self->n; i++)
-    detour_worker_peer_gone (self->workers[i], peer);
+    detour_worker_peer_gone (self->workers[i], space, peer, from);
 }
 
 static void
-worker_bench_on_joined (const DetourPeer *peer, DetourHandle handle, const DetourPresence *presence,
-                        gpointer user)
+worker_bench_on_joined (const DetourSpace *space, const DetourPeer *peer, DetourHandle handle,
+                        const DetourPresence *presence, gpointer user)
 {
   WorkerBench *self = user;
+
+  if (!detour_registry_is_common (space))
+    return;
 
   for (guint i = 0; i < self->n; i++)
     if (detour_worker_has_watchers (self->workers[i]))
@@ -41,7 +44,7 @@ WorkerBench *
 worker_bench_new (guint n, const DetourWorkerLimits *limits)
 {
   WorkerBench *self = g_new0 (WorkerBench, 1);
-  DetourRegistryObserver observer = { worker_bench_on_joined, worker_bench_on_gone, self };
+  DetourRegistryObserver observer = { worker_bench_on_joined, worker_bench_on_gone, NULL, self };
   DetourKey server = { { 'S' } };
   g_autoptr (GError) error = NULL;
 
@@ -49,12 +52,13 @@ worker_bench_new (guint n, const DetourWorkerLimits *limits)
   self->n = n;
   self->registry = detour_registry_new (n, &observer);
   self->addresses = detour_address_counts_new ();
+  self->terms = detour_terms_table_new ();
   self->rings = detour_worker_rings_new (n);
   for (guint i = 0; i < n; i++)
     {
       self->workers[i] = detour_worker_new (i, self->rings, self->registry, self->addresses,
-                                            &server, limits != NULL ? limits : &worker_bench_limits,
-                                            &error);
+                                            self->terms, &server,
+                                            limits != NULL ? limits : &worker_bench_limits, &error);
       g_assert_no_error (error);
     }
   return self;
@@ -72,6 +76,7 @@ worker_bench_free (WorkerBench *self)
   detour_worker_rings_free (self->rings);
   detour_registry_free (self->registry);
   detour_address_counts_free (self->addresses);
+  detour_terms_table_free (self->terms);
   g_free (self);
 }
 

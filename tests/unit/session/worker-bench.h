@@ -14,6 +14,7 @@ G_BEGIN_DECLS
 typedef struct {
   DetourRegistry *registry;
   DetourAddressCounts *addresses;
+  DetourTermsTable *terms;
   DetourWorkerRings *rings;
   DetourWorker *workers[WORKER_BENCH_MAX];
   guint n;

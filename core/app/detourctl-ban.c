@@ -1,0 +1,359 @@
+/* detourctl-ban.c: keeps keys and networks out, lets them in again, and lists them.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl-ban.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+#include "detour-ban.h"
+#include "detour-client-list.h"
+#include "detour-config-value.h"
+#include "detourctl-format.h"
+#include "detourctl-json.h"
+#include "detourctl-table.h"
+#include "detourctl.h"
+
+/* Rows asked for at a time. */
+#define PAGE 1000u
+
+static const char *const row_times[] = { "since", "until", NULL };
+
+char *detourctl_ban_duration, *detourctl_ban_reason;
+gboolean detourctl_ban_force;
+
+static int limit = G_MININT; /* not given */
+
+static const GOptionEntry ban_options[] = { DETOURCTL_BAN_OPTIONS, { NULL } };
+
+static const GOptionEntry list_options[] = {
+  { "limit", 0, 0, G_OPTION_ARG_INT, &limit, N_ ("Stop after N of them"), N_ ("N") },
+  { NULL },
+};
+
+/* Targets -------------------------------------------------------------------------------------- */
+
+gboolean
+detourctl_ban_is_key (const char *text)
+{
+  return g_str_has_prefix (text, "nodekey:") || strpbrk (text, ".:/") == NULL;
+}
+
+gboolean
+detourctl_ban_check_network (const char *text)
+{
+  g_autoptr (GError) error = NULL;
+  DetourBanTarget target;
+
+  if (detour_ban_target_parse (text, &target, &error)
+      && (detourctl_ban_force || detour_ban_target_is_narrow (&target, &error)))
+    return TRUE;
+  detourctl_complain ("%s", error->message);
+  return FALSE;
+}
+
+/* (nullable): the text for the daemon; NULL after a message. */
+static char *
+ctl_ban_find_target (Detourctl *self, const char *text, DetourctlExit *exit)
+{
+  g_autofree char *bare = g_strstrip (g_strdup (text));
+  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GError) error = NULL;
+  DetourScanFilter filter;
+  char *key;
+
+  *exit = DETOURCTL_USAGE;
+  if (!detourctl_ban_is_key (bare))
+    return detourctl_ban_check_network (bare) ? g_steal_pointer (&bare) : NULL;
+  if (!detour_client_key_parse (bare, &filter, &error))
+    {
+      detourctl_complain ("%s", error->message);
+      return NULL;
+    }
+  if (filter.n_digits == DETOUR_KEY_HEX_SIZE)
+    return detour_key_to_text (&filter.key);
+  reply = detourctl_call (self, "", "Manager", "FindKey", g_variant_new ("(s)", bare), "(s)", exit);
+  if (reply == NULL)
+    return NULL;
+  g_variant_get (reply, "(s)", &key);
+  return key;
+}
+
+/* (nullable): of char *; NULL after a message. */
+static GPtrArray *
+ctl_ban_find_targets (Detourctl *self, char **arguments, DetourctlExit *exit)
+{
+  g_autoptr (GPtrArray) targets = g_ptr_array_new_with_free_func (g_free);
+
+  for (; *arguments != NULL; arguments++)
+    {
+      char *target = ctl_ban_find_target (self, *arguments, exit);
+
+      if (target == NULL)
+        return NULL;
+      g_ptr_array_add (targets, target);
+    }
+  return g_steal_pointer (&targets);
+}
+
+/* Commands ------------------------------------------------------------------------------------- */
+
+GVariant *
+detourctl_ban_wishes (guint64 *for_us)
+{
+  static const DetourConfigKey key = {
+    "for", DETOUR_CONFIG_DURATION, NULL, 1000, (guint64) 100 * 366 * 86400 * 1000, NULL
+  };
+  g_autoptr (GError) error = NULL;
+  DetourConfigValue value = { 0 };
+  GVariantBuilder wishes;
+
+  if (detourctl_ban_duration != NULL
+      && !detour_config_value_parse (&key, detourctl_ban_duration, &value, &error))
+    {
+      detourctl_complain ("--for: %s", error->message);
+      return NULL;
+    }
+  *for_us = value.number * 1000;
+  detour_config_value_clear (&value);
+  if (detourctl_ban_reason != NULL && !detour_ban_reason_check (detourctl_ban_reason, &error))
+    {
+      detourctl_complain ("--reason: %s", error->message);
+      return NULL;
+    }
+  g_variant_builder_init (&wishes, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&wishes, "{sv}", "duration", g_variant_new_uint64 (*for_us));
+  if (detourctl_ban_reason != NULL)
+    g_variant_builder_add (&wishes, "{sv}", "reason", g_variant_new_string (detourctl_ban_reason));
+  g_variant_builder_add (&wishes, "{sv}", "force", g_variant_new_boolean (detourctl_ban_force));
+  return g_variant_ref_sink (g_variant_builder_end (&wishes));
+}
+
+/* Adds what was closed to @closed. */
+static DetourctlExit
+ctl_ban_send (Detourctl *self, GPtrArray *targets, guint first, guint n, GVariant *wishes,
+              guint *closed)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GVariant) reply = NULL;
+  guint32 count;
+
+  reply = detourctl_call (
+      self, "", "Manager", "Ban",
+      g_variant_new ("(@as@a{sv})",
+                     g_variant_new_strv ((const char *const *) targets->pdata + first, n), wishes),
+      "(u)", &exit);
+  if (reply == NULL)
+    return exit;
+  g_variant_get (reply, "(u)", &count);
+  *closed += count;
+  return DETOURCTL_GOOD;
+}
+
+static void
+ctl_ban_print_done (const GPtrArray *targets, guint64 for_us, guint closed)
+{
+  g_autofree char *what = targets->len == 1
+                            ? g_strdup (targets->pdata[0])
+                            : g_strdup_printf (ngettext ("%u target", "%u targets", targets->len),
+                                               targets->len);
+
+  if (for_us > 0)
+    {
+      g_autofree char *until = detourctl_format_time ((guint64) g_get_real_time () + for_us);
+
+      /* TRANSLATORS: a time, and a key or a network. */
+      g_print (_ ("Banned until %s: %s"), until, what);
+    }
+  else
+    g_print (_ ("Banned until it is lifted: %s"), what);
+  g_print (ngettext ("; %u connection was closed\n", "; %u connections were closed\n", closed),
+           closed);
+}
+
+static DetourctlExit
+ctl_ban_run_ban (Detourctl *self, char **arguments)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  guint64 for_us = 0;
+  g_autoptr (GVariant) wishes = detourctl_ban_wishes (&for_us);
+  g_autoptr (GPtrArray) targets = NULL;
+  guint closed = 0;
+
+  if (wishes == NULL)
+    return DETOURCTL_USAGE;
+  targets = ctl_ban_find_targets (self, arguments, &exit);
+  if (targets == NULL)
+    return exit;
+  for (guint i = 0; i < targets->len; i += DETOURCTL_BAN_TARGETS)
+    {
+      exit = ctl_ban_send (self, targets, i, MIN (targets->len - i, DETOURCTL_BAN_TARGETS), wishes,
+                           &closed);
+      if (exit != DETOURCTL_GOOD)
+        return exit;
+    }
+  if (self->json)
+    {
+      g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_uint32 (closed));
+
+      return detourctl_json_print_variant ("closed", value, NULL);
+    }
+  ctl_ban_print_done (targets, for_us, closed);
+  return DETOURCTL_GOOD;
+}
+
+static DetourctlExit
+ctl_ban_run_unban (Detourctl *self, char **arguments)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  guint n = g_strv_length (arguments);
+
+  for (guint i = 0; i < n; i += DETOURCTL_BAN_TARGETS)
+    {
+      g_autoptr (GVariant) reply = detourctl_call (
+          self, "", "Manager", "Unban",
+          g_variant_new ("(@as)", g_variant_new_strv ((const char *const *) arguments + i,
+                                                      MIN (n - i, DETOURCTL_BAN_TARGETS))),
+          "()", &exit);
+
+      if (reply == NULL)
+        return exit;
+    }
+  if (self->json)
+    {
+      g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_uint32 (n));
+
+      return detourctl_json_print_variant ("lifted", value, NULL);
+    }
+  g_print (ngettext ("%u ban was lifted\n", "%u bans were lifted\n", n), n);
+  return DETOURCTL_GOOD;
+}
+
+/* The list ------------------------------------------------------------------------------------- */
+
+static GVariant *
+ctl_ban_get_page (Detourctl *self, guint n, char **after, DetourctlExit *exit)
+{
+  g_autoptr (GVariant) reply = NULL;
+  GVariantBuilder options;
+
+  g_variant_builder_init (&options, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&options, "{sv}", "limit", g_variant_new_uint32 (n));
+  if (**after != '\0')
+    g_variant_builder_add (&options, "{sv}", "after", g_variant_new_string (*after));
+  reply = detourctl_call (self, "", "Manager", "ListBans", g_variant_new ("(a{sv})", &options),
+                          "(aa{sv}s)", exit);
+  if (reply == NULL)
+    return NULL;
+  g_free (*after);
+  g_variant_get_child (reply, 1, "s", after);
+  return g_variant_get_child_value (reply, 0);
+}
+
+static void
+ctl_ban_add_row (DetourctlTable *table, GVariant *row)
+{
+  g_autofree char *since = detourctl_format_time (detourctl_number (row, "since"));
+  guint64 until_us = detourctl_number (row, "until");
+  g_autofree char *until = until_us > 0 ? detourctl_format_time (until_us)
+                                        : g_strdup (_ ("lifted"));
+  g_autofree char *refused = detourctl_format_count (detourctl_number (row, "refused"));
+
+  detourctl_table_add (table, since, until, refused, detourctl_text (row, "target"),
+                       detourctl_text (row, "reason"), NULL);
+}
+
+/* All pages, one at a time. */
+static DetourctlExit
+ctl_ban_print_pages (Detourctl *self, DetourctlTable *table, DetourctlJson *json)
+{
+  g_autofree char *after = g_strdup ("");
+  guint left = limit > 0 ? (guint) limit : G_MAXUINT;
+  DetourctlExit exit = DETOURCTL_GOOD;
+  gboolean is_first = TRUE;
+
+  do
+    {
+      g_autoptr (GVariant) rows = ctl_ban_get_page (self, MIN (left, PAGE), &after, &exit);
+
+      if (rows == NULL)
+        return exit;
+      if (is_first && json == NULL && g_variant_n_children (rows) == 0)
+        g_print (_ ("Nothing is banned.\n"));
+      is_first = FALSE;
+      left -= MIN (left, (guint) g_variant_n_children (rows));
+      for (gsize i = 0; i < g_variant_n_children (rows); i++)
+        {
+          g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
+
+          if (json != NULL)
+            detourctl_json_variant (json, NULL, row, row_times);
+          else
+            ctl_ban_add_row (table, row);
+        }
+      if (json == NULL)
+        detourctl_print_table (self, table);
+    }
+  while (left > 0 && *after != '\0');
+  return DETOURCTL_GOOD;
+}
+
+static DetourctlExit
+ctl_ban_run_bans (Detourctl *self, char **arguments)
+{
+  const DetourctlColumn columns[] = {
+    { _ ("SINCE"), DETOURCTL_COLUMN_LEFT },    { _ ("UNTIL"), DETOURCTL_COLUMN_LEFT },
+    { _ ("REFUSED"), DETOURCTL_COLUMN_RIGHT }, { _ ("TARGET"), DETOURCTL_COLUMN_LEFT },
+    { _ ("REASON"), DETOURCTL_COLUMN_LEFT },   { NULL },
+  };
+  g_autoptr (DetourctlTable) table = NULL;
+  DetourctlJson *json;
+  DetourctlExit exit;
+
+  if (limit < 1 && limit != G_MININT)
+    {
+      detourctl_complain (_ ("--limit: write a number from 1"));
+      return DETOURCTL_USAGE;
+    }
+  if (!self->json)
+    {
+      table = detourctl_table_new (columns);
+      return ctl_ban_print_pages (self, table, NULL);
+    }
+  json = detourctl_json_begin_document ();
+  detourctl_json_begin_array (json, "bans");
+  exit = ctl_ban_print_pages (self, NULL, json);
+  detourctl_json_end_array (json);
+  return detourctl_json_end_document (json, exit);
+}
+
+const DetourctlCommand detourctl_ban_commands[] = {
+  { .name = "ban",
+    .arguments = N_ ("KEY|NETWORK…"),
+    .summary = N_ ("Keep a key or a network out"),
+    .details = N_ (
+        "KEY is nodekey: and 64 hex digits, or the first digits of a client that is connected or "
+        "was\nrefused lately. NETWORK is an address or ADDRESS/BITS. Bans come before all "
+        "admission, close\nconnections that are there, and last beyond a restart."),
+    .options = ban_options,
+    .run = ctl_ban_run_ban,
+    .n_min = 1,
+    .n_max = G_MAXUINT },
+  { .name = "unban",
+    .arguments = N_ ("KEY|NETWORK…"),
+    .summary = N_ ("Lift a ban"),
+    .details = N_ ("A network is written as it was banned; of a key the first digits will do."),
+    .run = ctl_ban_run_unban,
+    .n_min = 1,
+    .n_max = G_MAXUINT },
+  { .name = "bans",
+    .arguments = "",
+    .summary = N_ ("List what is banned, since when, until when and why"),
+    .details = N_ ("REFUSED counts clients that were turned away at their login. Connections from "
+                   "a network are\nmostly closed before that; the counter connections_banned has "
+                   "them."),
+    .options = list_options,
+    .run = ctl_ban_run_bans },
+  { NULL },
+};

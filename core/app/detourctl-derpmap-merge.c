@@ -1,0 +1,99 @@
+/* detourctl-derpmap-merge.c: the command that makes one DERP map of several.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl-derpmap.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+#include "detour-file-write.h"
+#include "detour-file.h"
+#include "detourctl-region.h"
+
+static char *format, *output;
+
+static const GOptionEntry options[] = {
+  { "format", 0, 0, G_OPTION_ARG_STRING, &format,
+    N_ ("tailscale (a policy file), headscale (YAML), or json, which is the default"),
+    N_ ("FORMAT") },
+  { "output", 0, 0, G_OPTION_ARG_FILENAME, &output,
+    N_ ("Write to FILE, and only if that changes it"), N_ ("FILE") },
+  { NULL },
+};
+
+gboolean
+detourctl_derpmap_read_format (const char *name, DetourctlRegionFormat *out)
+{
+  if (name == NULL || detourctl_region_format_from_name (name, out))
+    return TRUE;
+  detourctl_complain (_ ("--format=%s: write tailscale, headscale or json"), name);
+  return FALSE;
+}
+
+gboolean
+detourctl_derpmap_has (const char *path, const char *text)
+{
+  g_auto (DetourFile) file = { 0 };
+
+  return detour_file_read (path, DETOURCTL_DOCUMENT_BYTES_MAX, 0, &file, NULL)
+      && file.len == strlen (text) && memcmp (file.data, text, file.len) == 0;
+}
+
+gboolean
+detourctl_derpmap_write (const char *path, const char *text)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (path == NULL)
+    g_print ("%s", text);
+  if (path == NULL || detourctl_derpmap_has (path, text)
+      || detour_file_write (path, text, strlen (text), 0644, &error))
+    return TRUE;
+  detourctl_complain ("%s", error->message);
+  return FALSE;
+}
+
+static DetourctlExit
+ctl_derpmap_merge_run (Detourctl *self, char **arguments)
+{
+  DetourctlRegionFormat wanted = DETOURCTL_REGION_JSON;
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GPtrArray) maps = NULL;
+  g_autoptr (DetourctlMap) sum = NULL;
+  g_autofree char *text = NULL;
+
+  if (!detourctl_derpmap_read_format (format, &wanted))
+    return DETOURCTL_USAGE;
+  maps = detourctl_derpmap_load (self, arguments, &exit);
+  if (maps == NULL)
+    return exit;
+  sum = detourctl_map_new ();
+  for (guint i = 0; i < maps->len; i++)
+    {
+      detourctl_derpmap_print_findings (arguments[i], maps->pdata[i]);
+      if (detourctl_map_count (maps->pdata[i], TRUE) > 0)
+        exit = DETOURCTL_FAILED;
+      detourctl_map_merge (sum, maps->pdata[i]);
+    }
+  if (exit != DETOURCTL_GOOD)
+    {
+      detourctl_complain (_ ("nothing is written while there are errors"));
+      return exit;
+    }
+  text = detourctl_map_format (sum, wanted);
+  return detourctl_derpmap_write (output, text) ? DETOURCTL_GOOD : DETOURCTL_FAILED;
+}
+
+const DetourctlCommand detourctl_derpmap_merge_commands[] = {
+  { .name = "derpmap merge",
+    .arguments = N_ ("FILE|URL…"),
+    .summary = N_ ("Make one DERP map of several"),
+    .details = N_ ("A region takes the place of an earlier one with its number. Nothing is written "
+                   "while one of the maps\nhas an error. No daemon is needed."),
+    .options = options,
+    .run = ctl_derpmap_merge_run,
+    .n_min = 1,
+    .n_max = G_MAXUINT },
+  { NULL },
+};

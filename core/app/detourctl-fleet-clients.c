@@ -1,0 +1,464 @@
+/* detourctl-fleet-clients.c: the commands about one client, or about quotas, over all relays of a
+ * fleet.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+#include "detour-client-list.h"
+#include "detourctl-ban.h"
+#include "detourctl-budgets.h"
+#include "detourctl-clients.h"
+#include "detourctl-fleet.h"
+#include "detourctl-format.h"
+#include "detourctl-json.h"
+#include "detourctl-table.h"
+
+static const GOptionEntry options[] = { DETOURCTL_FLEET_OPTION, { NULL } };
+
+static const GOptionEntry ban_options[] = { DETOURCTL_FLEET_OPTION,
+                                            DETOURCTL_BAN_OPTIONS,
+                                            { NULL } };
+
+static const char *const row_times[] = { "since", "until", "first", "last", NULL };
+
+/* Asking ----------------------------------------------------------------------------------------
+ */
+
+typedef struct {
+  const char *method;
+  GVariant *arguments; /* owned, not floating */
+  const char *reply;
+} Call;
+
+/* The first value of the answer; for a client that is not there an empty tuple. */
+static gpointer
+ctl_fleet_clients_ask (FleetLink *link, gpointer user, GError **error)
+{
+  const Call *call = user;
+  g_autoptr (GVariant) reply = fleet_link_call (link, "", "Manager", call->method, call->arguments,
+                                                call->reply, error);
+
+  if (reply == NULL
+      && g_strcmp0 (fleet_link_fault (link), DETOUR_BUS_NAME ".Error.NoSuchClient") == 0)
+    {
+      g_clear_error (error);
+      return g_variant_ref_sink (g_variant_new_tuple (NULL, 0));
+    }
+  if (reply == NULL)
+    return NULL;
+  return g_variant_n_children (reply) > 0 ? g_variant_get_child_value (reply, 0)
+                                          : g_variant_ref (reply);
+}
+
+static gboolean
+ctl_fleet_clients_is_nothing (GVariant *result)
+{
+  return g_variant_is_of_type (result, G_VARIANT_TYPE_UNIT);
+}
+
+/* All relays; those that are silent are named. */
+static GPtrArray *
+ctl_fleet_clients_ask_all (const Detourctl *self, const Fleet *fleet, FleetAskFunc ask,
+                           gpointer user, DetourctlExit *exit)
+{
+  GPtrArray *answers = fleet_ask (fleet, NULL, self->timeout_ms, ask, user,
+                                  (GDestroyNotify) g_variant_unref);
+
+  *exit = detourctl_fleet_name_silent (answers, DETOURCTL_GOOD);
+  return answers;
+}
+
+/* Takes @arguments. */
+static GPtrArray *
+ctl_fleet_clients_call (const Detourctl *self, const Fleet *fleet, const char *method,
+                        GVariant *arguments, const char *reply, DetourctlExit *exit)
+{
+  g_autoptr (GVariant) held = g_variant_ref_sink (arguments);
+  Call call = { method, held, reply };
+
+  return ctl_fleet_clients_ask_all (self, fleet, ctl_fleet_clients_ask, &call, exit);
+}
+
+/* The whole key, which some relay may know by its first digits; NULL after a message. */
+static char *
+ctl_fleet_clients_key (const Detourctl *self, const Fleet *fleet, const char *text,
+                       DetourctlExit *exit)
+{
+  g_autoptr (GPtrArray) answers = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *found = NULL;
+  DetourScanFilter filter;
+
+  *exit = DETOURCTL_USAGE;
+  if (!detour_client_key_parse (text, &filter, &error))
+    {
+      detourctl_complain ("%s", error->message);
+      return NULL;
+    }
+  if (filter.n_digits == DETOUR_KEY_HEX_SIZE)
+    return detour_key_to_text (&filter.key);
+  answers = ctl_fleet_clients_call (self, fleet, "FindKey", g_variant_new ("(s)", text), "(s)",
+                                    exit);
+  *exit = DETOURCTL_FAILED;
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+      const char *key;
+
+      if (answer->result == NULL || ctl_fleet_clients_is_nothing (answer->result))
+        continue;
+      key = g_variant_get_string (answer->result, NULL);
+      if (found != NULL && strcmp (found, key) != 0)
+        {
+          detourctl_complain (_ ("\"%s\" begins several keys: %s, %s; write more of it"), text,
+                              found, key);
+          return NULL;
+        }
+      g_free (found);
+      found = g_strdup (key);
+    }
+  if (found == NULL)
+    detourctl_complain (
+        _ ("no relay knows a client whose key begins with \"%s\"; write the whole key"), text);
+  return g_steal_pointer (&found);
+}
+
+/* For programs: an array with an object for each relay, whose member @name has what it said. */
+static DetourctlExit
+ctl_fleet_clients_write (const GPtrArray *answers, const char *name, DetourctlExit exit)
+{
+  DetourctlJson *json = detourctl_json_begin_document ();
+
+  detourctl_json_begin_array (json, "relays");
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+
+      detourctl_json_begin_object (json, NULL);
+      detourctl_json_text (json, "relay", answer->relay->name);
+      detourctl_json_text (json, "problem", answer->problem);
+      if (answer->result == NULL || ctl_fleet_clients_is_nothing (answer->result))
+        detourctl_json_text (json, name, NULL);
+      else
+        detourctl_json_variant (json, name, answer->result, row_times);
+      detourctl_json_end_object (json);
+    }
+  detourctl_json_end_array (json);
+  return detourctl_json_end_document (json, exit);
+}
+
+/* Sum of numbers that the relays gave. */
+static guint
+ctl_fleet_clients_sum (const GPtrArray *answers)
+{
+  guint sum = 0;
+
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+
+      if (answer->result != NULL && g_variant_is_of_type (answer->result, G_VARIANT_TYPE_UINT32))
+        sum += g_variant_get_uint32 (answer->result);
+    }
+  return sum;
+}
+
+/* why -------------------------------------------------------------------------------------------
+ */
+
+static void
+ctl_fleet_clients_add_verdicts (DetourctlTable *table, const FleetAnswer *answer)
+{
+  for (gsize i = 0; i < g_variant_n_children (answer->result); i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (answer->result, i);
+      g_autofree char *last = detourctl_format_time (detourctl_number (row, "last"));
+      g_autofree char *count = detourctl_format_count (detourctl_number (row, "count"));
+      g_autofree char *notes = detourctl_clients_verdict_notes (row);
+
+      detourctl_table_add (table, answer->relay->name, last, count,
+                           detourctl_clients_verdict_word (row), detourctl_text (row, "source"),
+                           detourctl_text (row, "address"), notes, NULL);
+    }
+}
+
+static DetourctlExit
+ctl_fleet_clients_run_why (Detourctl *self, char **arguments)
+{
+  const DetourctlColumn columns[] = {
+    { _ ("RELAY"), DETOURCTL_COLUMN_LEFT },  { _ ("LAST"), DETOURCTL_COLUMN_LEFT },
+    { _ ("TIMES"), DETOURCTL_COLUMN_RIGHT }, { _ ("VERDICT"), DETOURCTL_COLUMN_LEFT },
+    { _ ("BY"), DETOURCTL_COLUMN_LEFT },     { _ ("ADDRESS"), DETOURCTL_COLUMN_LEFT },
+    { _ ("WHY"), DETOURCTL_COLUMN_LEFT },    { NULL },
+  };
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, &exit);
+  g_autofree char *key = fleet != NULL ? ctl_fleet_clients_key (self, fleet, arguments[0], &exit)
+                                       : NULL;
+  g_autoptr (GPtrArray) answers = NULL;
+  g_autoptr (DetourctlTable) table = NULL;
+  gsize n = 0;
+
+  if (key == NULL)
+    return exit;
+  answers = ctl_fleet_clients_call (self, fleet, "Why", g_variant_new ("(s)", key), "(aa{sv})",
+                                    &exit);
+  if (self->json)
+    return ctl_fleet_clients_write (answers, "verdicts", exit);
+  table = detourctl_table_new (columns);
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+
+      if (answer->result == NULL || ctl_fleet_clients_is_nothing (answer->result))
+        continue;
+      n += g_variant_n_children (answer->result);
+      ctl_fleet_clients_add_verdicts (table, answer);
+    }
+  if (n == 0)
+    g_print (_ ("There was no verdict on this key lately.\n"));
+  else
+    detourctl_print_table (self, table);
+  return exit;
+}
+
+/* kick ------------------------------------------------------------------------------------------
+ */
+
+static DetourctlExit
+ctl_fleet_clients_run_kick (Detourctl *self, char **arguments)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, &exit);
+  g_autofree char *key = fleet != NULL ? ctl_fleet_clients_key (self, fleet, arguments[0], &exit)
+                                       : NULL;
+  g_autoptr (GPtrArray) answers = NULL;
+  guint n;
+
+  if (key == NULL)
+    return exit;
+  answers = ctl_fleet_clients_call (self, fleet, "DisconnectClient", g_variant_new ("(s)", key),
+                                    "(u)", &exit);
+  n = ctl_fleet_clients_sum (answers);
+  if (n == 0)
+    exit = DETOURCTL_FAILED;
+  if (self->json)
+    return ctl_fleet_clients_write (answers, "closed", exit);
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+      guint closed = answer->result != NULL && !ctl_fleet_clients_is_nothing (answer->result)
+                       ? g_variant_get_uint32 (answer->result)
+                       : 0;
+
+      if (closed > 0)
+        g_print (
+            ngettext ("%s: %u connection was closed\n", "%s: %u connections were closed\n", closed),
+            answer->relay->name, closed);
+    }
+  if (n == 0)
+    detourctl_complain (_ ("the client is connected to none of them"));
+  return exit;
+}
+
+/* ban and unban ---------------------------------------------------------------------------------
+ */
+
+/* Texts for the relays; NULL after a message. All relays or none: what one of them would refuse is
+ * refused here. */
+static GPtrArray *
+ctl_fleet_clients_targets (const Detourctl *self, const Fleet *fleet, char **arguments,
+                           DetourctlExit *exit)
+{
+  g_autoptr (GPtrArray) targets = g_ptr_array_new_with_free_func (g_free);
+
+  for (; *arguments != NULL; arguments++)
+    {
+      g_autofree char *bare = g_strstrip (g_strdup (*arguments));
+      char *target = NULL;
+
+      *exit = DETOURCTL_USAGE;
+      if (detourctl_ban_is_key (bare))
+        target = ctl_fleet_clients_key (self, fleet, bare, exit);
+      else if (detourctl_ban_check_network (bare))
+        target = g_steal_pointer (&bare);
+      if (target == NULL)
+        return NULL;
+      g_ptr_array_add (targets, target);
+    }
+  return g_steal_pointer (&targets);
+}
+
+/* A call with targets, in as many messages as they need. */
+typedef struct {
+  const char *const *targets;
+  guint n;
+  GVariant *wishes; /* of Ban(); NULL: it is Unban() */
+} TargetCall;
+
+/* Sum of what Ban() has closed; for Unban() an empty tuple. */
+static gpointer
+ctl_fleet_clients_ask_targets (FleetLink *link, gpointer user, GError **error)
+{
+  const TargetCall *call = user;
+  guint32 sum = 0;
+
+  for (guint i = 0; i < call->n; i += DETOURCTL_BAN_TARGETS)
+    {
+      GVariant *part = g_variant_new_strv (call->targets + i,
+                                           MIN (call->n - i, DETOURCTL_BAN_TARGETS));
+      g_autoptr (GVariant)
+          reply = call->wishes != NULL
+                    ? fleet_link_call (link, "", "Manager", "Ban",
+                                       g_variant_new ("(@as@a{sv})", part, call->wishes), "(u)",
+                                       error)
+                    : fleet_link_call (link, "", "Manager", "Unban", g_variant_new ("(@as)", part),
+                                       "()", error);
+      guint32 n = 0;
+
+      if (reply == NULL)
+        return NULL;
+      if (call->wishes != NULL)
+        g_variant_get (reply, "(u)", &n);
+      sum += n;
+    }
+  return g_variant_ref_sink (call->wishes != NULL ? g_variant_new_uint32 (sum)
+                                                  : g_variant_new_tuple (NULL, 0));
+}
+
+static DetourctlExit
+ctl_fleet_clients_run_ban (Detourctl *self, char **arguments)
+{
+  guint64 for_us = 0;
+  g_autoptr (GVariant) wishes = detourctl_ban_wishes (&for_us);
+  DetourctlExit exit = DETOURCTL_USAGE;
+  g_autoptr (Fleet) fleet = wishes != NULL ? detourctl_fleet_load (NULL, &exit) : NULL;
+  g_autoptr (GPtrArray)
+      targets = fleet != NULL ? ctl_fleet_clients_targets (self, fleet, arguments, &exit) : NULL;
+  g_autoptr (GPtrArray) answers = NULL;
+  TargetCall call;
+  guint n, n_banned;
+
+  if (targets == NULL)
+    return exit;
+  call = (TargetCall) { (const char *const *) targets->pdata, targets->len, wishes };
+  answers = ctl_fleet_clients_ask_all (self, fleet, ctl_fleet_clients_ask_targets, &call, &exit);
+  if (self->json)
+    return ctl_fleet_clients_write (answers, "closed", exit);
+  n = ctl_fleet_clients_sum (answers);
+  n_banned = answers->len - fleet_ask_count_silent (answers);
+  g_print (ngettext ("Banned on %u relay", "Banned on %u relays", n_banned), n_banned);
+  g_print (ngettext ("; %u connection was closed\n", "; %u connections were closed\n", n), n);
+  return exit;
+}
+
+static DetourctlExit
+ctl_fleet_clients_run_unban (Detourctl *self, char **arguments)
+{
+  TargetCall call = { (const char *const *) arguments, g_strv_length (arguments), NULL };
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, &exit);
+  g_autoptr (GPtrArray) answers = NULL;
+  guint n;
+
+  if (fleet == NULL)
+    return exit;
+  answers = ctl_fleet_clients_ask_all (self, fleet, ctl_fleet_clients_ask_targets, &call, &exit);
+  if (self->json)
+    return ctl_fleet_clients_write (answers, "lifted", exit);
+  n = answers->len - fleet_ask_count_silent (answers);
+  g_print (ngettext ("Lifted on %u relay\n", "Lifted on %u relays\n", n), n);
+  return exit;
+}
+
+/* budgets ---------------------------------------------------------------------------------------
+ */
+
+static DetourctlExit
+ctl_fleet_clients_run_budgets (Detourctl *self, char **arguments)
+{
+  const DetourctlColumn columns[] = {
+    { _ ("RELAY"), DETOURCTL_COLUMN_LEFT },
+    { _ ("BUDGET"), DETOURCTL_COLUMN_LEFT },
+    { _ ("QUOTA"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("USED"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("SHARE"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("LEFT"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("UNTIL"), DETOURCTL_COLUMN_LEFT },
+    { _ ("STATE"), DETOURCTL_COLUMN_LEFT },
+    { NULL },
+  };
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, &exit);
+  g_autoptr (GPtrArray) answers = NULL;
+  g_autoptr (DetourctlTable) table = NULL;
+
+  if (fleet == NULL)
+    return exit;
+  answers = ctl_fleet_clients_call (
+      self, fleet, "ListBudgets",
+      g_variant_new ("(@a{sv})", g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0)),
+      "(aa{sv})", &exit);
+  if (self->json)
+    return ctl_fleet_clients_write (answers, "budgets", exit);
+  table = detourctl_table_new (columns);
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+
+      for (gsize k = 0; answer->result != NULL && k < g_variant_n_children (answer->result); k++)
+        {
+          g_autoptr (GVariant) row = g_variant_get_child_value (answer->result, k);
+
+          detourctl_budgets_add_row (table, answer->relay->name, row);
+        }
+    }
+  detourctl_print_table (self, table);
+  return exit;
+}
+
+const DetourctlCommand detourctl_fleet_clients_commands[] = {
+  { .name = "fleet why",
+    .arguments = N_ ("KEY"),
+    .summary = N_ ("Show the last verdicts of all relays of a fleet on a key"),
+    .details = N_ ("KEY is nodekey: and 64 hex digits, or the first digits of a client that one of "
+                   "the relays knows."),
+    .options = options,
+    .run = ctl_fleet_clients_run_why,
+    .n_min = 1,
+    .n_max = 1 },
+  { .name = "fleet kick",
+    .arguments = N_ ("KEY"),
+    .summary = N_ ("Close a client's connections to all relays of a fleet"),
+    .details = N_ ("The client may connect again at once; only admission keeps it away."),
+    .options = options,
+    .run = ctl_fleet_clients_run_kick,
+    .n_min = 1,
+    .n_max = 1 },
+  { .name = "fleet ban",
+    .arguments = N_ ("KEY|NETWORK…"),
+    .summary = N_ ("Keep a key or a network out of all relays of a fleet"),
+    .details = N_ (
+        "A relay that does not answer is named, and the exit status is 1: nothing is banned "
+        "there."),
+    .options = ban_options,
+    .run = ctl_fleet_clients_run_ban,
+    .n_min = 1,
+    .n_max = G_MAXUINT },
+  { .name = "fleet unban",
+    .arguments = N_ ("KEY|NETWORK…"),
+    .summary = N_ ("Lift a ban on all relays of a fleet"),
+    .details = N_ ("A network is written as it was banned; of a key the first digits will do."),
+    .options = options,
+    .run = ctl_fleet_clients_run_unban,
+    .n_min = 1,
+    .n_max = G_MAXUINT },
+  { .name = "fleet budgets",
+    .arguments = "",
+    .summary = N_ ("Show the quotas of all relays of a fleet"),
+    .options = options,
+    .run = ctl_fleet_clients_run_budgets },
+  { NULL },
+};

@@ -1,0 +1,109 @@
+/* detourctl-fleet-map.c: the command that makes one DERP map of all relays of a fleet.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl-fleet-map.h"
+
+#include <glib/gi18n.h>
+
+#include "detourctl-derpmap.h"
+
+static char *format, *output;
+static gboolean is_partial;
+
+static const GOptionEntry options[] = {
+  DETOURCTL_FLEET_OPTION,
+  { "format", 0, 0, G_OPTION_ARG_STRING, &format,
+    N_ ("tailscale (a policy file), headscale (YAML), or json, which is the default"),
+    N_ ("FORMAT") },
+  { "output", 0, 0, G_OPTION_ARG_FILENAME, &output,
+    N_ ("Write to FILE, and only if that changes it"), N_ ("FILE") },
+  { "partial", 0, 0, G_OPTION_ARG_NONE, &is_partial, N_ ("Leave out relays that do not answer"),
+    NULL },
+  { NULL },
+};
+
+/* Of the relays that may be in a map: those out of service need not answer. */
+static GStrv
+ctl_fleet_map_names (const Fleet *fleet, const FleetState *state)
+{
+  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
+
+  for (guint i = 0; i < fleet->relays->len; i++)
+    {
+      const FleetRelay *relay = fleet->relays->pdata[i];
+
+      if (fleet_state_stage (state, relay->name) != FLEET_OUT)
+        g_strv_builder_add (names, relay->name);
+    }
+  return g_strv_builder_end (names);
+}
+
+DetourctlMap *
+detourctl_fleet_map (const Detourctl *self, const Fleet *fleet, gboolean partial,
+                     DetourctlExit *exit)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (FleetState) state = fleet_state_load (fleet->path, &error);
+  g_auto (GStrv) names = NULL;
+  g_autoptr (GPtrArray) answers = NULL;
+  g_autoptr (DetourctlMap) map = NULL;
+  gboolean is_whole;
+
+  *exit = DETOURCTL_FAILED;
+  if (state == NULL)
+    {
+      detourctl_complain ("%s", error->message);
+      return NULL;
+    }
+  names = ctl_fleet_map_names (fleet, state);
+  answers = fleet_ask (fleet, names, self->timeout_ms, fleet_facts_ask, NULL, fleet_facts_free);
+  is_whole = detourctl_fleet_name_silent (answers, DETOURCTL_GOOD) == DETOURCTL_GOOD;
+  if (!is_whole && !partial)
+    {
+      detourctl_complain (_ ("there is no map without them; --partial leaves them out"));
+      return NULL;
+    }
+  map = fleet_map_build (fleet, answers, state);
+  detourctl_derpmap_print_findings (fleet->path, map);
+  if (detourctl_map_count (map, TRUE) > 0)
+    {
+      detourctl_complain (_ ("nothing is written while there are errors"));
+      return NULL;
+    }
+  *exit = DETOURCTL_GOOD;
+  return g_steal_pointer (&map);
+}
+
+static DetourctlExit
+ctl_fleet_map_run (Detourctl *self, char **arguments)
+{
+  DetourctlRegionFormat wanted = DETOURCTL_REGION_JSON;
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (Fleet) fleet = NULL;
+  g_autoptr (DetourctlMap) map = NULL;
+  g_autofree char *text = NULL;
+
+  if (!detourctl_derpmap_read_format (format, &wanted))
+    return DETOURCTL_USAGE;
+  fleet = detourctl_fleet_load (NULL, &exit);
+  map = fleet != NULL ? detourctl_fleet_map (self, fleet, is_partial, &exit) : NULL;
+  if (map == NULL)
+    return exit;
+  text = detourctl_map_format (map, wanted);
+  return detourctl_derpmap_write (output, text) ? DETOURCTL_GOOD : DETOURCTL_FAILED;
+}
+
+const DetourctlCommand detourctl_fleet_map_commands[] = {
+  { .name = "fleet map",
+    .arguments = "",
+    .summary = N_ ("Make one DERP map of what all relays of a fleet are now"),
+    .details = N_ (
+        "Ids, names, addresses, ports and pins, from the relays and the inventory. Nothing "
+        "is written while\nthey contradict each other: a region that a relay's "
+        "configuration has otherwise, two nodes of one\nname, a server key that two "
+        "relays share."),
+    .options = options,
+    .run = ctl_fleet_map_run },
+  { NULL },
+};

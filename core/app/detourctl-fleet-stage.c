@@ -1,0 +1,427 @@
+/* detourctl-fleet-stage.c: the commands that take a relay of a fleet into service, and out of it,
+ * in stages.
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The stage is written down before what belongs to it is done, so that the command can be run again
+ * after whatever happened. */
+#include "config.h"
+
+#include <glib/gi18n.h>
+#include <stdio.h>
+
+#include "detour-config-value.h"
+#include "detourctl-drain.h"
+#include "detourctl-fleet-probe.h"
+#include "detourctl-fleet-publish.h"
+#include "detourctl-format.h"
+#include "detourctl-json.h"
+#include "fleet-state.h"
+
+/* How often is looked, and said where no terminal is. */
+#define LOOK_US (G_USEC_PER_SEC)
+#define SAY_US  (10 * G_USEC_PER_SEC)
+/* Rows asked for at a time. */
+#define PAGE 1000u
+
+static char *duration;
+static gboolean is_certain;
+
+static const GOptionEntry options[] = {
+  DETOURCTL_FLEET_OPTION,
+  DETOURCTL_FLEET_PROBE_OPTIONS,
+  { "for", 0, 0, G_OPTION_ARG_STRING, &duration,
+    N_ ("Give up a wait after TIME, as in 30s or 10m; otherwise it lasts as long as it takes"),
+    N_ ("TIME") },
+  { "yes", 0, 0, G_OPTION_ARG_NONE, &is_certain, N_ ("Ask nobody"), NULL },
+  { NULL },
+};
+
+typedef struct {
+  const Detourctl *ctl;
+  const Fleet *fleet;
+  const FleetRelay *relay;
+  FleetState *state;
+  gint64 limit_us; /* of each wait; 0: none */
+  gint64 said_us;
+  char *said; /* the last line of progress */
+} Stage;
+
+static void
+ctl_fleet_stage_say (const Stage *self, const char *text)
+{
+  if (!self->ctl->json)
+    g_print ("%s: %s\n", self->relay->name, text);
+}
+
+/* What is waited for: each change at a terminal, else now and then. */
+static void
+ctl_fleet_stage_say_wait (Stage *self, const char *text)
+{
+  gint64 now_us = g_get_monotonic_time ();
+  gboolean is_first = self->said == NULL;
+
+  if (self->ctl->json || g_strcmp0 (self->said, text) == 0
+      || (!is_first && self->ctl->width == 0 && now_us - self->said_us < SAY_US))
+    return;
+  self->said_us = now_us;
+  g_free (self->said);
+  self->said = g_strdup (text);
+  ctl_fleet_stage_say (self, text);
+  fflush (stdout);
+}
+
+/* What is waited for, free with g_free(); NULL: that is over, or with a bad @exit after a message
+ * will not come. */
+typedef char *(*StageLook) (Stage *self, DetourctlExit *exit);
+
+static DetourctlExit
+ctl_fleet_stage_wait (Stage *self, StageLook look)
+{
+  gint64 end_us = self->limit_us > 0 ? g_get_monotonic_time () + self->limit_us : G_MAXINT64;
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autofree char *text = NULL;
+
+  while ((text = look (self, &exit)) != NULL)
+    {
+      if (g_get_monotonic_time () >= end_us)
+        {
+          detourctl_complain (_ ("%s: gave up: %s. Run this again to go on"), self->relay->name,
+                              text);
+          return DETOURCTL_FAILED;
+        }
+      ctl_fleet_stage_say_wait (self, text);
+      g_clear_pointer (&text, g_free);
+      g_usleep (LOOK_US);
+    }
+  g_clear_pointer (&self->said, g_free);
+  return exit;
+}
+
+/* Steps -----------------------------------------------------------------------------------------
+ */
+
+static DetourctlExit
+ctl_fleet_stage_publish (const Stage *self)
+{
+  g_auto (DetourctlPublication) publication = { .is_certain = is_certain };
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (DetourctlMap) map = NULL;
+
+  if (!detourctl_fleet_has_place (self->fleet))
+    {
+      ctl_fleet_stage_say (self,
+                           _ ("the map has changed; bring it to your clients: detourctl fleet "
+                              "map"));
+      return DETOURCTL_GOOD;
+    }
+  map = detourctl_fleet_map (self->ctl, self->fleet, FALSE, &exit);
+  return map != NULL ? detourctl_fleet_publish (self->ctl, self->fleet, map, &publication) : exit;
+}
+
+/* Writes the stage down, and brings the map that goes with it to clients. */
+static DetourctlExit
+ctl_fleet_stage_go (const Stage *self, FleetStage stage, const char *text)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!fleet_state_set_stage (self->state, self->relay->name, stage, &error))
+    {
+      detourctl_complain ("%s", error->message);
+      return DETOURCTL_FAILED;
+    }
+  ctl_fleet_stage_say (self, text);
+  return ctl_fleet_stage_publish (self);
+}
+
+/* Clients that have it as their home; FALSE with @error. */
+static gboolean
+ctl_fleet_stage_count_homes (const Stage *self, guint *n_homes, GError **error)
+{
+  g_autoptr (FleetLink) link = fleet_link_open (self->relay, self->ctl->timeout_ms, error);
+  g_autofree char *after = g_strdup ("");
+
+  *n_homes = 0;
+  do
+    {
+      GVariantBuilder wishes;
+      g_autoptr (GVariant) reply = NULL;
+      g_autoptr (GVariant) rows = NULL;
+
+      g_variant_builder_init (&wishes, G_VARIANT_TYPE_VARDICT);
+      g_variant_builder_add (&wishes, "{sv}", "limit", g_variant_new_uint32 (PAGE));
+      if (*after != '\0')
+        g_variant_builder_add (&wishes, "{sv}", "after", g_variant_new_string (after));
+      if (link != NULL)
+        reply = fleet_link_call (link, "", "Manager", "ListClients",
+                                 g_variant_new ("(a{sv})", &wishes), "(aa{sv}s)", error);
+      else
+        g_variant_builder_clear (&wishes);
+      if (reply == NULL)
+        return FALSE;
+      rows = g_variant_get_child_value (reply, 0);
+      for (gsize i = 0; i < g_variant_n_children (rows); i++)
+        {
+          g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
+
+          *n_homes += detourctl_flag (row, "home") && !detourctl_flag (row, "mesh");
+        }
+      g_free (after);
+      g_variant_get_child (reply, 1, "s", &after);
+    }
+  while (*after != '\0');
+  return TRUE;
+}
+
+static char *
+ctl_fleet_stage_look_at_homes (Stage *self, DetourctlExit *exit)
+{
+  g_autoptr (GError) error = NULL;
+  guint n = 0;
+
+  if (!ctl_fleet_stage_count_homes (self, &n, &error))
+    {
+      detourctl_complain ("%s: %s", self->relay->name, error->message);
+      *exit = DETOURCTL_FAILED;
+    }
+  if (error != NULL || n == 0)
+    return NULL;
+  return g_strdup_printf (ngettext ("waiting until %u client has another home",
+                                    "waiting until %u clients have another home", n),
+                          n);
+}
+
+/* A call of the Manager without an answer; FALSE after a message. */
+static gboolean
+ctl_fleet_stage_order (const Stage *self, const char *method, GVariant *arguments)
+{
+  g_autoptr (GVariant) held = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (FleetLink) link = fleet_link_open (self->relay, self->ctl->timeout_ms, &error);
+  g_autoptr (GVariant) reply = link != NULL
+                                 ? fleet_link_call (link, "", "Manager", method, held, "()", &error)
+                                 : NULL;
+
+  if (reply == NULL)
+    detourctl_complain ("%s: %s", self->relay->name, error->message);
+  return reply != NULL;
+}
+
+/* DrainProgress; NULL after a message. */
+static GVariant *
+ctl_fleet_stage_drain_progress (const Stage *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (FleetLink) link = fleet_link_open (self->relay, self->ctl->timeout_ms, &error);
+  g_autoptr (GVariant) manager = link != NULL ? fleet_link_manager (link, &error) : NULL;
+
+  if (manager == NULL)
+    {
+      detourctl_complain ("%s: %s", self->relay->name, error->message);
+      return NULL;
+    }
+  return g_variant_lookup_value (manager, "DrainProgress", G_VARIANT_TYPE_VARDICT);
+}
+
+static char *
+ctl_fleet_stage_look_at_drain (Stage *self, DetourctlExit *exit)
+{
+  g_autoptr (GVariant) progress = ctl_fleet_stage_drain_progress (self);
+
+  if (progress == NULL)
+    {
+      *exit = DETOURCTL_FAILED;
+      return NULL;
+    }
+  if (g_variant_n_children (progress) == 0)
+    {
+      detourctl_complain (_ ("somebody has taken the relay back into service"));
+      *exit = DETOURCTL_FAILED;
+      return NULL;
+    }
+  return detourctl_flag (progress, "done")
+           ? NULL
+           : detourctl_drain_describe (progress, g_get_real_time ());
+}
+
+static DetourctlExit
+ctl_fleet_stage_drain (Stage *self)
+{
+  g_autoptr (GVariant) before = ctl_fleet_stage_drain_progress (self);
+
+  if (before == NULL)
+    return DETOURCTL_FAILED;
+  /* One that drains already goes on. */
+  if (g_variant_n_children (before) == 0
+      && !ctl_fleet_stage_order (
+          self, "Drain",
+          g_variant_new ("(@a{sv})", g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0))))
+    return DETOURCTL_FAILED;
+  return ctl_fleet_stage_wait (self, ctl_fleet_stage_look_at_drain);
+}
+
+static char *
+ctl_fleet_stage_look_at_probe (Stage *self, DetourctlExit *exit)
+{
+  g_autofree char *problem = detourctl_fleet_probe_one (self->ctl, self->fleet, self->relay);
+
+  return problem != NULL ? g_strdup_printf (_ ("waiting until it serves clients: %s"), problem)
+                         : NULL;
+}
+
+/* Commands --------------------------------------------------------------------------------------
+ */
+
+/* FALSE after a message, with @exit. */
+static gboolean
+ctl_fleet_stage_open (Stage *self, const char *name, DetourctlExit *exit)
+{
+  static const DetourConfigKey key = { "for", DETOUR_CONFIG_DURATION,      NULL,
+                                       0,     (guint64) 30 * 86400 * 1000, NULL };
+  char *names[] = { (char *) name, NULL };
+  g_autoptr (GError) error = NULL;
+  DetourConfigValue value = { 0 };
+  g_autoptr (Fleet) fleet = NULL;
+
+  if (duration != NULL && !detour_config_value_parse (&key, duration, &value, &error))
+    {
+      detourctl_complain ("--for: %s", error->message);
+      *exit = DETOURCTL_USAGE;
+      return FALSE;
+    }
+  self->limit_us = (gint64) value.number * 1000;
+  detour_config_value_clear (&value);
+  fleet = detourctl_fleet_load (names, exit);
+  if (fleet == NULL)
+    return FALSE;
+  self->state = fleet_state_load (fleet->path, &error);
+  if (self->state == NULL)
+    {
+      detourctl_complain ("%s", error->message);
+      *exit = DETOURCTL_FAILED;
+      return FALSE;
+    }
+  self->relay = fleet_inventory_relay (fleet, name);
+  self->fleet = g_steal_pointer (&fleet);
+  return TRUE;
+}
+
+static DetourctlExit
+ctl_fleet_stage_close (Stage *self, DetourctlExit exit)
+{
+  DetourctlJson *json;
+
+  if (self->ctl->json && self->fleet != NULL)
+    {
+      json = detourctl_json_begin_document ();
+      detourctl_json_text (json, "relay", self->relay->name);
+      detourctl_json_text (
+          json, "stage",
+          fleet_state_stage_name (fleet_state_stage (self->state, self->relay->name)));
+      detourctl_json_flag (json, "done", exit == DETOURCTL_GOOD);
+      exit = detourctl_json_end_document (json, exit);
+    }
+  fleet_state_free (self->state);
+  fleet_inventory_free ((Fleet *) self->fleet);
+  g_free (self->said);
+  return exit;
+}
+
+static DetourctlExit
+ctl_fleet_stage_enter (Stage *self)
+{
+  FleetStage stage = fleet_state_stage (self->state, self->relay->name);
+  g_autoptr (GVariant) draining = ctl_fleet_stage_drain_progress (self);
+  g_autoptr (GError) error = NULL;
+  DetourctlExit exit;
+  guint n = 0;
+
+  if (draining == NULL)
+    return DETOURCTL_FAILED;
+  if (stage == FLEET_OPEN && !ctl_fleet_stage_count_homes (self, &n, &error))
+    {
+      detourctl_complain ("%s: %s", self->relay->name, error->message);
+      return DETOURCTL_FAILED;
+    }
+  if (n > 0)
+    {
+      ctl_fleet_stage_say (self, _ ("it is in service already: clients have it as their home"));
+      return DETOURCTL_GOOD;
+    }
+  if (g_variant_n_children (draining) > 0 && !ctl_fleet_stage_order (self, "CancelDrain", NULL))
+    return DETOURCTL_FAILED;
+  exit = ctl_fleet_stage_go (self, FLEET_ENTERING,
+                             _ ("entering: in the map, but nobody makes it their home yet"));
+  if (exit == DETOURCTL_GOOD)
+    exit = ctl_fleet_stage_wait (self, ctl_fleet_stage_look_at_probe);
+  if (exit == DETOURCTL_GOOD)
+    exit = ctl_fleet_stage_go (self, FLEET_OPEN, _ ("open: clients may make it their home"));
+  return exit;
+}
+
+static DetourctlExit
+ctl_fleet_stage_leave (Stage *self)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+
+  if (fleet_state_stage (self->state, self->relay->name) != FLEET_OUT)
+    {
+      exit = ctl_fleet_stage_go (self, FLEET_LEAVING,
+                                 _ ("leaving: nobody makes it their home any more"));
+      if (exit == DETOURCTL_GOOD)
+        exit = ctl_fleet_stage_wait (self, ctl_fleet_stage_look_at_homes);
+      if (exit == DETOURCTL_GOOD)
+        exit = ctl_fleet_stage_drain (self);
+    }
+  if (exit == DETOURCTL_GOOD)
+    exit = ctl_fleet_stage_go (self, FLEET_OUT, _ ("out of service, and of the map"));
+  return exit;
+}
+
+static DetourctlExit
+ctl_fleet_stage_run_enter (Detourctl *self, char **arguments)
+{
+  Stage stage = { .ctl = self };
+  DetourctlExit exit = DETOURCTL_GOOD;
+
+  if (ctl_fleet_stage_open (&stage, arguments[0], &exit))
+    exit = ctl_fleet_stage_enter (&stage);
+  return ctl_fleet_stage_close (&stage, exit);
+}
+
+static DetourctlExit
+ctl_fleet_stage_run_leave (Detourctl *self, char **arguments)
+{
+  Stage stage = { .ctl = self };
+  DetourctlExit exit = DETOURCTL_GOOD;
+
+  if (ctl_fleet_stage_open (&stage, arguments[0], &exit))
+    exit = ctl_fleet_stage_leave (&stage);
+  return ctl_fleet_stage_close (&stage, exit);
+}
+
+const DetourctlCommand detourctl_fleet_stage_commands[] = {
+  { .name = "fleet enter",
+    .arguments = N_ ("RELAY"),
+    .summary = N_ ("Take a relay into service, in stages"),
+    .details = N_ (
+        "Into the map as a region that nobody makes their home (NoMeasureNoHome), or kept out of "
+        "the region that\nothers serve; then it is looked at until it is well; then it is "
+        "open. Run it again to go on."),
+    .options = options,
+    .run = ctl_fleet_stage_run_enter,
+    .n_min = 1,
+    .n_max = 1 },
+  { .name = "fleet leave",
+    .arguments = N_ ("RELAY"),
+    .summary = N_ ("Take a relay out of service, in stages"),
+    .details = N_ (
+        "Nobody is to make it their home (NoMeasureNoHome), or it goes from the region that others "
+        "serve; when\nnobody has it as their home any more it is drained, and goes from the "
+        "map. A client in use keeps its home;\n\"detourctl drain\" on the relay's host moves it. "
+        "Run it again to go on."),
+    .options = options,
+    .run = ctl_fleet_stage_run_leave,
+    .n_min = 1,
+    .n_max = 1 },
+  { NULL },
+};

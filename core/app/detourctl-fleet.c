@@ -1,0 +1,269 @@
+/* detourctl-fleet.c: several relays, named in an inventory file: how they are.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl-fleet.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+#include "detourctl-format.h"
+#include "detourctl-json.h"
+#include "detourctl-table.h"
+#include "fleet-state.h"
+
+char *detourctl_fleet_inventory;
+
+static const GOptionEntry options[] = { DETOURCTL_FLEET_OPTION, { NULL } };
+
+/* What the commands share -----------------------------------------------------------------------
+ */
+
+const char *
+detourctl_fleet_path (void)
+{
+  return detourctl_fleet_inventory != NULL ? detourctl_fleet_inventory
+                                           : DETOUR_SYSCONF_DIR "/fleet.conf";
+}
+
+Fleet *
+detourctl_fleet_load (char **names, DetourctlExit *exit)
+{
+  const char *path = detourctl_fleet_path ();
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_autoptr (Fleet) fleet = fleet_inventory_load (path, errors);
+  g_auto (GStrv) lines = NULL;
+
+  if (fleet == NULL)
+    {
+      lines = detour_config_errors_lines (errors);
+      /* The last line is about a configuration of the daemon. */
+      for (guint i = 0; lines[i] != NULL && lines[i + 1] != NULL; i++)
+        g_printerr ("%s\n", lines[i]);
+      if (detourctl_fleet_inventory == NULL && !g_file_test (path, G_FILE_TEST_EXISTS))
+        detourctl_complain (
+            _ ("write a group [relay NAME] for each relay, with region, and ssh or socket"));
+      *exit = DETOURCTL_FAILED;
+      return NULL;
+    }
+  for (guint i = 0; names != NULL && names[i] != NULL; i++)
+    if (fleet_inventory_relay (fleet, names[i]) == NULL)
+      {
+        detourctl_complain (_ ("%s has no relay \"%s\""), path, names[i]);
+        *exit = DETOURCTL_USAGE;
+        return NULL;
+      }
+  return g_steal_pointer (&fleet);
+}
+
+DetourctlExit
+detourctl_fleet_name_silent (const GPtrArray *answers, DetourctlExit exit)
+{
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+
+      if (answer->result != NULL)
+        continue;
+      detourctl_complain ("%s: %s", answer->relay->name, answer->problem);
+      exit = DETOURCTL_FAILED;
+    }
+  return exit;
+}
+
+/* fleet status ----------------------------------------------------------------------------------
+ */
+
+typedef struct {
+  GVariant *manager, *objects;
+} Status;
+
+static void
+ctl_fleet_status_free (gpointer data)
+{
+  Status *status = data;
+
+  g_clear_pointer (&status->manager, g_variant_unref);
+  g_clear_pointer (&status->objects, g_variant_unref);
+  g_free (status);
+}
+
+static gpointer
+ctl_fleet_ask_status (FleetLink *link, gpointer user, GError **error)
+{
+  Status *status = g_new0 (Status, 1);
+
+  status->manager = fleet_link_manager (link, error);
+  status->objects = status->manager != NULL ? fleet_link_objects (link, error) : NULL;
+  if (status->objects != NULL)
+    return status;
+  ctl_fleet_status_free (status);
+  return NULL;
+}
+
+/* For programs. */
+static const char *
+ctl_fleet_state (GVariant *manager)
+{
+  if (detourctl_flag (manager, "Draining"))
+    return "draining";
+  return detourctl_flag (manager, "Ready") ? "ready" : "not-ready";
+}
+
+static const char *
+ctl_fleet_state_word (GVariant *manager)
+{
+  if (detourctl_flag (manager, "Draining"))
+    return _ ("draining");
+  return detourctl_flag (manager, "Ready") ? _ ("ready") : _ ("not ready");
+}
+
+typedef struct {
+  gboolean is_running;
+  const char *summary; /* borrowed */
+} Mesh;
+
+static void
+ctl_fleet_look_at_plugin (const char *path, GVariant *properties, gpointer user)
+{
+  Mesh *mesh = user;
+
+  if (strcmp (detourctl_text (properties, "Plugin"), "service-mesh") == 0
+      && strcmp (detourctl_text (properties, "State"), "running") == 0)
+    *mesh = (Mesh) { TRUE, detourctl_text (properties, "Summary") };
+}
+
+/* What stands beside a relay that is well. */
+static char *
+ctl_fleet_note (GVariant *manager, FleetStage stage)
+{
+  const char *running = detourctl_text (manager, "Version");
+  const char *installed = detourctl_text (manager, "InstalledVersion");
+
+  if (*installed != '\0' && strcmp (installed, running) != 0)
+    return g_strdup_printf (_ ("%s is installed"), installed);
+  if (stage == FLEET_ENTERING)
+    return g_strdup (_ ("entering"));
+  if (stage == FLEET_LEAVING)
+    return g_strdup (_ ("leaving"));
+  if (stage == FLEET_OUT)
+    return g_strdup (_ ("out of service"));
+  return g_strdup (detourctl_text (manager, "Hostname"));
+}
+
+static void
+ctl_fleet_add_row (DetourctlTable *table, const FleetAnswer *answer, const FleetState *state)
+{
+  const Status *status = answer->result;
+  g_autofree char *region = g_strdup_printf ("%" G_GUINT64_FORMAT, answer->relay->region);
+  g_autofree char *clients = NULL;
+  g_autofree char *note = NULL;
+  Mesh mesh = { FALSE, "" };
+
+  if (status == NULL)
+    {
+      detourctl_table_add (table, answer->relay->name, region, "-", "-", _ ("NO ANSWER"), "-",
+                           answer->problem, NULL);
+      return;
+    }
+  detourctl_each_object (status->objects, "Plugin", ctl_fleet_look_at_plugin, &mesh);
+  clients = detourctl_format_count (detourctl_number (status->manager, "ClientCount"));
+  note = ctl_fleet_note (status->manager, fleet_state_stage (state, answer->relay->name));
+  detourctl_table_add (
+      table, answer->relay->name, region, detourctl_text (status->manager, "Version"), clients,
+      ctl_fleet_state_word (status->manager), mesh.is_running ? _ ("yes") : "-", note, NULL);
+}
+
+static void
+ctl_fleet_print_status (const Detourctl *self, const GPtrArray *answers, const FleetState *state)
+{
+  const DetourctlColumn columns[] = {
+    { _ ("RELAY"), DETOURCTL_COLUMN_LEFT },   { _ ("REGION"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("VERSION"), DETOURCTL_COLUMN_LEFT }, { _ ("CLIENTS"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("STATE"), DETOURCTL_COLUMN_LEFT },   { _ ("MESH"), DETOURCTL_COLUMN_LEFT },
+    { _ ("DETAIL"), DETOURCTL_COLUMN_LEFT },  { NULL },
+  };
+  g_autoptr (DetourctlTable) table = detourctl_table_new (columns);
+
+  for (guint i = 0; i < answers->len; i++)
+    ctl_fleet_add_row (table, answers->pdata[i], state);
+  detourctl_print_table (self, table);
+}
+
+static void
+ctl_fleet_write_status (DetourctlJson *json, const FleetAnswer *answer, const FleetState *state)
+{
+  const Status *status = answer->result;
+  Mesh mesh = { FALSE, "" };
+
+  detourctl_json_begin_object (json, NULL);
+  detourctl_json_text (json, "relay", answer->relay->name);
+  detourctl_json_number (json, "region", answer->relay->region);
+  detourctl_json_text (json, "stage",
+                       fleet_state_stage_name (fleet_state_stage (state, answer->relay->name)));
+  detourctl_json_text (json, "problem", answer->problem);
+  if (status != NULL)
+    {
+      detourctl_each_object (status->objects, "Plugin", ctl_fleet_look_at_plugin, &mesh);
+      detourctl_json_text (json, "state", ctl_fleet_state (status->manager));
+      detourctl_json_flag (json, "mesh", mesh.is_running);
+      detourctl_json_begin_object (json, "status");
+      detourctl_json_properties (json, status->manager);
+      detourctl_json_objects (json, "peers", status->objects, "Peer");
+      detourctl_json_end_object (json);
+    }
+  else
+    {
+      detourctl_json_text (json, "state", "no-answer");
+    }
+  detourctl_json_end_object (json);
+}
+
+static DetourctlExit
+ctl_fleet_run_status (Detourctl *self, char **arguments)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (Fleet) fleet = detourctl_fleet_load (arguments, &exit);
+  g_autoptr (GPtrArray) answers = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (FleetState) state = NULL;
+  DetourctlJson *json;
+
+  if (fleet == NULL)
+    return exit;
+  state = fleet_state_load (fleet->path, &error);
+  if (state == NULL)
+    {
+      detourctl_complain ("%s", error->message);
+      return DETOURCTL_FAILED;
+    }
+  answers = fleet_ask (fleet, arguments, self->timeout_ms, ctl_fleet_ask_status, NULL,
+                       ctl_fleet_status_free);
+  if (fleet_ask_count_silent (answers) > 0)
+    exit = DETOURCTL_FAILED;
+  if (!self->json)
+    {
+      ctl_fleet_print_status (self, answers, state);
+      return exit;
+    }
+  json = detourctl_json_begin_document ();
+  detourctl_json_begin_array (json, "relays");
+  for (guint i = 0; i < answers->len; i++)
+    ctl_fleet_write_status (json, answers->pdata[i], state);
+  detourctl_json_end_array (json);
+  return detourctl_json_end_document (json, exit);
+}
+
+const DetourctlCommand detourctl_fleet_commands[] = {
+  { .name = "fleet status",
+    .arguments = N_ ("[RELAY…]"),
+    .summary = N_ ("Show how the relays of a fleet are"),
+    .details = N_ (
+        "Relays are named in an inventory file; see FLEET in detourctl(1). They are asked "
+        "at the same time, each\nwithin --timeout. Exit status 1: one does not answer; "
+        "what the others say is shown."),
+    .options = options,
+    .run = ctl_fleet_run_status,
+    .n_max = G_MAXUINT },
+  { NULL },
+};

@@ -1,0 +1,26 @@
+/* detourctl-fleet.h: what the commands for several relays share.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "fleet-ask.h"
+
+G_BEGIN_DECLS
+
+/* For the options of a command. */
+extern char *detourctl_fleet_inventory;
+#define DETOURCTL_FLEET_OPTION                                              \
+  {                                                                         \
+    "inventory", 0, 0, G_OPTION_ARG_FILENAME, &detourctl_fleet_inventory,   \
+        N_ ("Take FILE and not the usual inventory of relays"), N_ ("FILE") \
+  }
+
+/* Of the inventory. */
+const char *detourctl_fleet_path (void);
+
+/* NULL after a message, with @exit. @names: relays that have to be there; NULL: none */
+Fleet *detourctl_fleet_load (char **names, DetourctlExit *exit);
+
+/* Names those that did not answer on standard error; FAILED if there are any, else @exit. */
+DetourctlExit detourctl_fleet_name_silent (const GPtrArray *answers, DetourctlExit exit);
+
+G_END_DECLS

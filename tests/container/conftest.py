@@ -1,0 +1,152 @@
+"""Fixtures: podman with a store of its own, and the image in it.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+NEEDED = ("buildah", "podman", "runc", "setcap")
+PATIENCE = 120.0
+
+
+def pytest_collection_modifyitems(items):
+    """What is missing is said once, and is an error where nothing may be skipped."""
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    if os.geteuid() != 0:
+        missing.append("root")
+    if missing and os.environ.get("CI") == "true":
+        raise pytest.UsageError(f"missing: {', '.join(missing)}")
+    for item in items if missing else []:
+        item.add_marker(pytest.mark.skip(reason=f"missing: {', '.join(missing)}"))
+
+
+def call(*command, code=0, **how):
+    """Runs a command, and returns it with what it wrote."""
+    # Health is asked for by the tests; there need not be a systemd with timers.
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                          env=os.environ | {"DISABLE_HC_SYSTEMD": "true"}, **how)
+    assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done
+
+
+class Container:
+    """One that runs."""
+
+    def __init__(self, engine, name):
+        self.engine, self.name = engine, name
+        self.pid = engine.inspect("container", name)["State"]["Pid"]
+
+    def log(self):
+        """What it wrote, both streams."""
+        done = self.engine("logs", self.name)
+        return done.stdout + done.stderr
+
+    def wait_log(self, text):
+        """Waits until it has written this."""
+        end = time.monotonic() + PATIENCE
+        while text not in self.log():
+            assert self.engine.inspect("container", self.name)["State"]["Running"] and time.monotonic() < end, self.log()
+            time.sleep(0.2)
+
+    def ctl(self, *arguments):
+        """Runs detourctl inside."""
+        return self.engine("exec", self.name, "/usr/bin/detourctl", *arguments)
+
+    def proc(self, name):
+        """A file of its first process."""
+        return pathlib.Path(f"/proc/{self.pid}/{name}").read_text()
+
+
+class Engine:
+    """podman and buildah on a store in a folder of the test."""
+
+    image = "localhost/detour"
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.store = ["--root", folder / "store", "--runroot", folder / "run", "--storage-driver", "vfs"]
+
+    def __call__(self, *arguments, code=0):
+        return call("podman", *self.store, "--cgroup-manager", "cgroupfs", "--runtime", "runc", *arguments, code=code)
+
+    def build(self):
+        """As the Containerfile says, on this system's own /usr in the place of an image that would have to be fetched."""
+        base, tree = self.folder / "base", self.folder / "tree"
+        (base / "etc" / "ssl").mkdir(parents=True)
+        for name in ("usr", "tmp", "var/lib/dpkg"):
+            (base / name).mkdir(parents=True)
+        for link in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+            if os.path.islink(f"/{link}"):
+                (base / link).symlink_to(os.readlink(f"/{link}"))
+        for name in ("passwd", "group", "ld.so.cache", "nsswitch.conf"):
+            shutil.copy(f"/etc/{name}", base / "etc")
+        for name in ("alternatives", "ssl/certs"):
+            shutil.copytree(f"/etc/{name}", base / "etc" / name, symlinks=True)
+        call("tar", "-C", base, "-cf", self.folder / "base.tar", ".")
+        self("import", "--quiet", self.folder / "base.tar", "localhost/base")
+        tree.mkdir()
+        names = call("git", "-C", TOP, "ls-files", "-z", "--cached", "--others", "--exclude-standard").stdout
+        for name in names.rstrip("\0").split("\0"):
+            if (TOP / name).exists():
+                (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(TOP / name, tree / name, follow_symlinks=False)
+        call("buildah", *self.store, "build", "--isolation", "chroot", "--format", "docker", "--network", "host", "--volume", "/usr:/usr:ro",
+             "--volume", "/var/lib/dpkg:/var/lib/dpkg:ro", "--build-arg", "BASE=localhost/base", "--tag", self.image,
+             "--file", tree / "data" / "packaging" / "container" / "Containerfile", tree)
+
+    def inspect(self, kind, name):
+        """What there is to know about an image or a container."""
+        return json.loads(self(kind, "inspect", name).stdout)[0]
+
+    def files(self):
+        """The names of the files in the image."""
+        container = self("create", self.image).stdout.strip()
+        folder = pathlib.Path(self("mount", container).stdout.strip())
+        names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        self("umount", container)
+        self("rm", container)
+        return names
+
+    @staticmethod
+    def confined():
+        """Nothing but what the samples give a relay; ports of a network that is its own."""
+        return ["--read-only", "--read-only-tmpfs=false", "--cap-drop", "all", "--cap-add", "NET_BIND_SERVICE", "--network", "none"]
+
+    @staticmethod
+    def _options(environment):
+        # Limits that podman would otherwise raise, which root may not everywhere.
+        return ["--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"] + [f"--env={key}={value}" for key, value in (environment or {}).items()]
+
+    @contextlib.contextmanager
+    def run(self, name, *options, environment=None, arguments=()):
+        """A container that runs until the test ends."""
+        self("run", "--detach", "--name", name, *self._options(environment), *options, self.image, *arguments)
+        try:
+            yield Container(self, name)
+        finally:
+            self("rm", "--force", "--time", "10", "--volumes", name)
+
+    def once(self, *arguments, options=(), environment=None, code=0):
+        """A container that ends by itself."""
+        return self("run", "--rm", *self._options(environment), *self.confined(), *options, self.image, *arguments, code=code)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory):
+    """podman, with the image."""
+    it = Engine(tmp_path_factory.mktemp("engine"))
+    try:
+        it.build()
+        yield it
+    finally:
+        # Files of other users and with flags; podman takes its own mounts away first.
+        subprocess.run(["podman", *map(str, it.store), "rm", "--all", "--force"], capture_output=True, check=False)
+        shutil.rmtree(it.folder, ignore_errors=True)

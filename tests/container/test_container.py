@@ -1,0 +1,142 @@
+"""The image: built from the tree, started as an operator would, used by clients, stopped. Each test of the relay goes on where the one before ended.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import contextlib
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+FILES = TOP / "data" / "packaging" / "container"
+TALKERS = TOP / "tests" / "packages" / "talkers.py"
+SIZE_MAX = 40 * 1000 * 1000
+
+OPEN = {"DETOUR_CORE_HOSTNAME": "relay.example.com", "DETOUR_CERT_MAIN__PLUGIN": "selfsigned", "DETOUR_ADMISSION_CHAIN": "open"}
+
+
+def test_the_image_is_small_and_has_nothing_but_the_relay(engine):
+    """All of its files together, not packed, are below 40 MB."""
+    image = engine.inspect("image", engine.image)
+    assert image["Size"] < SIZE_MAX
+    assert image["Config"]["User"] == "65532:65532"
+    names = engine.files()
+    assert {"usr/sbin/detourd", "usr/bin/detourctl", "etc/ssl/certs/ca-certificates.crt", "usr/share/detour/detour.conf"} <= names
+    programs = {name for name in names if "/bin/" in name or "/sbin/" in name}
+    assert programs == {"usr/sbin/detourd", "usr/bin/detourctl"}
+    assert not [name for name in names if name.endswith((".h", ".a", ".service", ".gz")) or "/man/" in name or "libasan" in name]
+
+
+@pytest.fixture(name="relay", scope="module")
+def fixture_relay(engine):
+    """A relay whose root is read-only and whose user is not root, with nothing but variables."""
+    with engine.run("relay", *engine.confined(), environment=OPEN) as relay:
+        relay.wait_log("ready:")
+        yield relay
+
+
+def test_it_runs_as_nobody_on_a_root_that_is_read_only(relay):
+    status = dict(line.split(":\t", 1) for line in relay.proc("status").splitlines() if ":\t" in line)
+    assert status["Uid"].split() == ["65532"] * 4 and status["Gid"].split() == ["65532"] * 4
+    assert int(status["CapEff"], 16) == 1 << 10     # to bind low ports
+    root = next(line.split() for line in relay.proc("mounts").splitlines() if line.split()[1] == "/")
+    assert "ro" in root[3].split(",")
+
+
+def test_a_client_relays_through_it(relay):
+    talkers = subprocess.Popen(["nsenter", "-t", str(relay.pid), "-n", sys.executable, TALKERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert talkers.stdout.readline() == "logged in\n"
+    assert "2 connected" in relay.ctl("status").stdout
+    said, _ = talkers.communicate(timeout=60)
+    assert talkers.returncode == 0 and int(said) >= 0
+
+
+def test_it_is_healthy(engine, relay):
+    engine("healthcheck", "run", relay.name)
+
+
+def test_the_status_says_where_values_come_from(relay):
+    assert "environment:DETOUR_CORE_HOSTNAME" in relay.ctl("config", "explain", "core.hostname").stdout
+    assert relay.ctl("config", "check").stdout == "The configuration is good.\n"
+
+
+def test_sigterm_ends_it_cleanly(engine, relay):
+    engine("kill", "--signal", "TERM", relay.name)
+    assert engine("wait", relay.name).stdout.strip() == "0"
+
+
+def test_another_container_takes_over(engine):
+    """With the same volume and network, and processes that do not see each other: every packet comes, over the same connections; and once more."""
+    options = [*engine.confined(), "--volume", "both:/var/lib/detour"]
+    how = {"environment": OPEN, "arguments": ["--take-over=/var/lib/detour/next"]}
+    with contextlib.ExitStack() as containers:
+        old = containers.enter_context(engine.run("blue", *options, **how))
+        old.wait_log("ready:")
+        talkers = subprocess.Popen(["nsenter", "-t", str(old.pid), "-n", sys.executable, TALKERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert talkers.stdout.readline() == "logged in\n"
+        for name in ("green", "red"):
+            # Of one that runs, as podman starts one that has ended for its network.
+            network = options[:-3] + [f"container:{old.name}"] + options[-2:]
+            new = containers.enter_context(engine.run(name, *network, **how))
+            new.wait_log("waiting at /var/lib/detour/next")
+            assert "2 clients would be kept" in old.ctl("upgrade", "--to", "/var/lib/detour/next", "--check").stdout
+            assert "2 clients kept" in old.ctl("upgrade", "--to", "/var/lib/detour/next").stdout
+            assert engine("wait", old.name).stdout.strip() == "0"
+            new.wait_log("2 clients kept, 0 asked to reconnect")
+            new.wait_log("ready:")
+            assert "2 connected" in new.ctl("status").stdout and "service/stun" in new.ctl("plugins").stdout
+            old = new
+        said, _ = talkers.communicate(timeout=60)
+        assert talkers.returncode == 0 and int(said) > 0
+
+
+def test_a_mounted_file_is_enough(engine, tmp_path):
+    (tmp_path / "detour.conf").write_text("[core]\nhostname = file.example.com\n[cert main]\nplugin = selfsigned\n[admission]\nchain = open\n")
+    tmp_path.chmod(0o755)
+    with engine.run("with-file", *engine.confined(), "--volume", f"{tmp_path}:/etc/detour:ro") as relay:
+        relay.wait_log("ready:")
+        assert "file.example.com" in relay.ctl("status").stdout
+        engine("kill", "--signal", "USR1", relay.name)
+        assert engine("wait", relay.name).stdout.strip() == "0"
+
+
+def test_a_variable_that_means_nothing_ends_it(engine):
+    done = engine.once(environment=OPEN | {"DETOUR_ADMISION_CHAIN": "open"}, code=78)
+    assert "did you mean DETOUR_ADMISSION_CHAIN?" in done.stderr
+
+
+def environments():
+    """What the samples give the relay: name of the file → variables."""
+    found = {}
+    for name, service in (("compose.yaml", "detour"), ("compose-tailscaled.yaml", "detour"), ("compose-handover.yaml", "green")):
+        services = yaml.safe_load((FILES / name).read_text())["services"]
+        found[name] = {key: "relay.example.com" if value.startswith("${RELAY") else value
+                       for key, value in services[service]["environment"].items()}
+    for document in yaml.safe_load_all((FILES / "kubernetes.yaml").read_text()):
+        if document["kind"] == "Deployment":
+            found["kubernetes.yaml"] = {entry["name"]: entry["value"]
+                                        for entry in document["spec"]["template"]["spec"]["containers"][0]["env"]}
+    return found
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose-handover.yaml", "compose-tailscaled.yaml", "kubernetes.yaml"])
+def test_the_samples_give_it_what_it_understands(engine, tmp_path, name):
+    (tmp_path / "friends.keys").write_text("")
+    tmp_path.chmod(0o755)
+    variables = environments()[name]
+    if name == "kubernetes.yaml":
+        variables |= {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "DETOUR_SERVICE_HOST": "10.0.0.2", "DETOUR_PORT_443_TCP": "tcp://10.0.0.2:443"}
+    engine.once("--check-config", options=["--volume", f"{tmp_path}:/etc/detour:ro"], environment=variables)
+
+
+def test_the_manifest_drains_before_it_ends():
+    deployment = next(document for document in yaml.safe_load_all((FILES / "kubernetes.yaml").read_text()) if document["kind"] == "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    container, = pod["containers"]
+    assert deployment["spec"]["replicas"] == 1 and deployment["spec"]["strategy"]["type"] == "Recreate"
+    command = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert command[:2] == ["/usr/bin/detourctl", "drain"] and 60 * int(command[-1].removesuffix("m")) < pod["terminationGracePeriodSeconds"]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"

@@ -1,0 +1,2 @@
+# Stands in for OpenWrt's meson.mk.
+# SPDX-License-Identifier: LGPL-2.1-or-later

@@ -1,0 +1,155 @@
+"""detourctl fleet: the inventory, and asking several relays at once, by socket, by ssh and by a command.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+
+import pytest
+
+from control import DETOURCTL, detourctl
+from fleet import Inventory, Sshd
+from relay import SMALL, Relay, daemon_environment, with_keys
+
+
+@pytest.fixture(name="two", scope="module")
+def fixture_two(tmp_path_factory):
+    """Two relays of a region."""
+    directory = tmp_path_factory.mktemp("two")
+    with Relay(directory / "a", with_keys(SMALL, "core", hostname="a.test")) as one, \
+            Relay(directory / "b", with_keys(SMALL, "core", hostname="b.test")) as other:
+        yield one.start(), other.start()
+
+
+@pytest.fixture(name="inventory")
+def fixture_inventory(tmp_path):
+    """An empty inventory."""
+    return Inventory(tmp_path)
+
+
+def test_status_of_all(two, inventory):
+    inventory.relay("fra1", two[0]).relay("fra2", two[1])
+    two[0].door("http").client()
+    table, _ = inventory.run("status")
+    rows = [line.split() for line in table.splitlines()]
+    assert rows[0] == ["RELAY", "REGION", "VERSION", "CLIENTS", "STATE", "MESH", "DETAIL"]
+    assert [(row[0], row[1], row[3], row[4], row[-1]) for row in rows[1:]] == [
+        ("fra1", "900", "1", "ready", "a.test"), ("fra2", "900", "0", "ready", "b.test")]
+    relays = json.loads(inventory.run("status", "--json")[0])["relays"]
+    assert [(relay["relay"], relay["state"], relay["problem"], relay["mesh"]) for relay in relays] == [
+        ("fra1", "ready", None, False), ("fra2", "ready", None, False)]
+    assert relays[0]["status"]["hostname"] == "a.test" and relays[0]["status"]["peers"] == []
+    assert [relay["relay"] for relay in json.loads(inventory.run("status", "fra2", "--json")[0])["relays"]] == ["fra2"]
+
+
+def test_status_names_who_is_silent_and_shows_the_others(two, inventory, tmp_path):
+    with Relay(tmp_path / "stopped", SMALL) as stopped:
+        stopped.start()
+        stopped.process.send_signal(signal.SIGSTOP)
+        inventory.relay("good", two[0]).relay("stopped", stopped)
+        nobody = f"{two[0].run_directory}/none"
+        inventory.add("relay gone", region=900, socket=nobody).add("relay mute", region=900, command="/bin/false")
+        inventory.add("relay odd", region=900, command="/nowhere/ssh host")
+        table, _ = inventory.run("status", "--timeout=15s", code=1)
+        stopped.process.send_signal(signal.SIGCONT)
+    rows = {line.split()[0]: line for line in table.splitlines()}
+    assert "ready" in rows["good"]
+    assert re.search(r"NO ANSWER .* (no answer within 15s|Connection timed out)", rows["stopped"])
+    assert f"no daemon answers on {nobody}: No such file or directory" in rows["gone"]
+    assert "ended with status 1, and said nothing" in rows["mute"]
+    assert "/nowhere/ssh" in rows["odd"] and "No such file or directory" in rows["odd"]
+
+
+def test_status_over_ssh(two, inventory, tmp_path):
+    with Sshd(tmp_path / "ssh", two[0]) as sshd:
+        inventory.add("relay far", region=900, ssh=sshd.destination)
+        # Another socket than the one that is found at the other end.
+        there = f"ssh -p {sshd.port} 127.0.0.1 detourctl --socket {two[1].run_directory}/control"
+        inventory.add("relay further", region=901, command=there)
+        relays = json.loads(inventory.run("status", "--json", PATH=sshd.path_with_ssh())[0])["relays"]
+        assert [(relay["relay"], relay["status"]["hostname"]) for relay in relays] == [("far", "a.test"), ("further", "b.test")]
+        # Without the key nobody is asked for a password.
+        table, _ = inventory.run("status", "far", code=1)
+        assert re.search(r"far .*NO ANSWER.*(Permission denied|verification failed)", table), table
+
+
+def test_a_key_of_ssh_that_may_only_run_the_bridge(two, inventory, tmp_path):
+    with Sshd(tmp_path / "ssh", two[0]) as sshd:
+        keys = sshd.directory / "user.pub"
+        keys.write_text('restrict,command="detourctl bridge" ' + keys.read_text())
+        inventory.add("relay far", region=900, ssh=sshd.destination)
+        path = sshd.path_with_ssh()
+        assert " ready " in inventory.run("status", PATH=path)[0]
+        done = subprocess.run(["ssh", sshd.destination, "id"], env=os.environ | {"PATH": path}, capture_output=True,
+                              stdin=subprocess.DEVNULL, check=False, timeout=30)
+        assert b"uid" not in done.stdout
+
+
+def test_no_shell_reads_the_inventory(two, inventory, tmp_path):
+    """Words stay what they are, and those of ssh cannot become options or commands."""
+    script = tmp_path / "way there"
+    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/words\nshift 2\nexec {DETOURCTL} --socket '
+                      f'{two[0].run_directory}/control "$@"\n')
+    script.chmod(0o755)
+    inventory.add("relay odd", region=900, command=f"env {shlex.quote(str(script))} '$(touch {tmp_path}/made)' 'a;b'")
+    assert " ready " in inventory.run("status")[0]
+    assert (tmp_path / "words").read_text().splitlines() == [f"$(touch {tmp_path}/made)", "a;b", "bridge"]
+    assert not (tmp_path / "made").exists()
+    inventory.groups.clear()
+    inventory.add("relay bad", region=900, ssh=f"-oProxyCommand=touch\t{tmp_path}/made")
+    _, errors = inventory.run("status", code=1)
+    assert "[relay bad] ssh:" in errors and "expected user@host" in errors
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("text,fault", [
+    ("", "no relay; expected a group [relay NAME] for each"),
+    ("[relay a]\nregion = 900\n", ":1: [relay a]: none of socket, ssh and command; expected one"),
+    ("[relay a]\nsocket = /x\n", ":1: [relay a]: region is missing; expected the number"),
+    ("[relay a]\nregion = 0\nsocket = /x\n", ':2: [relay a] region: "0" is out of range'),
+    ("[relay a]\nregion = 900\nsocket = x\n", ":3: [relay a] socket: "),
+    ("[relay a]\nregion = 900\nsokcet = /x\n", ':3: [relay a] sokcet: no such key; did you mean "socket"?'),
+    ("[relay a]\nregion = 900\nsocket = /x\nssh = b\n", ":1: [relay a]: more than one of socket, ssh and command"),
+    ("[relay a]\nregion = 900\ncommand = x 'y\n", ":3: [relay a] command: \"x 'y\" cannot be taken apart into words"),
+    ("[relay a]\nregion = 900\nsocket = /x\nipv4 = ::1\n", ':4: [relay a] ipv4: "::1" is no such address'),
+    ("[region 901]\ncode = x\n[relay a]\nregion = 900\nsocket = /x\n", ":1: [region 901]: no relay is in this region"),
+    ("[region x]\n[relay a]\nregion = 900\nsocket = /x\n", ':1: [region x]: "x" is no number of a region'),
+    ("[rely a]\n", ":1: [rely a]: no such group; expected [fleet]"),
+])
+def test_faults_of_the_inventory_have_their_place(inventory, text, fault):
+    inventory.path.write_text(text)
+    said, errors = inventory.run("status", code=1)
+    assert said == "" and f"{inventory.path}{fault}" in errors.replace(f"{inventory.path}: ", str(inventory.path)), errors
+
+
+def test_relay_that_is_not_there(two, inventory):
+    inventory.relay("fra1", two[0])
+    assert 'has no relay "fra9"' in inventory.run("status", "fra9", code=2)[1]
+
+
+def test_bridge_ends_with_its_peer(two):
+    """Neither end outlives the other."""
+    environment = daemon_environment() | {"DETOUR_SOCKET": f"{two[0].run_directory}/control"}
+    done = subprocess.run([DETOURCTL, "bridge"], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=30, env=environment)
+    assert done.returncode == 0 and done.stderr == b""
+    done = subprocess.run([DETOURCTL, "bridge"], input=b"this is no message of D-Bus" * 10, capture_output=True, check=False,
+                          timeout=30, env=environment)
+    assert done.returncode == 0
+
+
+def test_inventory_of_the_page_is_good(inventory):
+    page = pathlib.Path(__file__).resolve().parents[2] / "doc" / "fleet.md"
+    inventory.path.write_text(re.search(r"^```ini\n(.*?)^```$", page.read_text(), re.M | re.S)[1])
+    table, _ = inventory.run("status", "home", code=1)
+    assert "NO ANSWER" in table and "/run/detour/control" in table
+
+
+def test_completion_offers_relays(two, inventory):
+    inventory.relay("fra1", two[0]).relay("nyc1", two[1])
+    assert detourctl(None, "complete", "fleet", "status", "--inventory", inventory.path, "f")[0].split() == ["fra1"]
+    assert detourctl(None, "complete", "fleet", "sta")[0].split() == ["status"]

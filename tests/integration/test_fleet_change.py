@@ -1,0 +1,209 @@
+"""detourctl fleet upgrade, enter and leave: one relay after the other, stopping at the first that is not well, and resumed.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import json
+import subprocess
+import threading
+
+import pytest
+import yaml
+
+from control import DETOURCTL, ask
+from derp_client import PATIENCE, Frame
+from fleet import Inventory
+from relay import EVERYTHING, Relay, daemon_environment, wait_until, with_keys
+from upgrading import UpgradedRelay
+
+
+def named(hostname, **limits):
+    """A relay of that name, with a pin, in IPv4 only, which is drained quickly."""
+    own = with_keys(with_keys(EVERYTHING, "core", hostname=hostname), "cert main", names=hostname)
+    return with_keys(with_keys(own, "derpmap", ipv4="127.0.0.1", ipv6="none"), "limits", drain_time="1s", **limits)
+
+
+# ---- upgrade
+
+@pytest.fixture(name="trio")
+def fixture_trio(tmp_path):
+    """Three relays that are upgraded to the next version, and their inventory."""
+    inventory = Inventory(tmp_path)
+    relays = [UpgradedRelay(tmp_path / name, named(f"{name}.test")) for name in "abc"]
+    try:
+        for relay, name in zip(relays, "abc"):
+            relay.install()
+            relay.start()
+            inventory.relay(name, relay, 900 if name < "c" else 901)
+        yield inventory, relays
+    finally:
+        for relay in relays:
+            with relay:
+                pass
+
+
+def versions(relays):
+    """Of the programs that run."""
+    return [ask(relay, "status")["version"] for relay in relays]
+
+
+def test_upgrade_of_all(trio):
+    inventory, relays = trio
+    said, _ = inventory.run("upgrade")
+    assert said.splitlines() == [f"{name}: runs 0.1.0, which is installed" for name in "abc"]
+    client = relays[0].door("tls").client()
+    for relay in relays:
+        relay.install("0.2.0")
+    assert "0.2.0 is installed" in inventory.run("status")[0]
+    said, _ = inventory.run("upgrade", "--dry-run")
+    assert said.splitlines() == [f"{name}: would be upgraded from 0.1.0 to 0.2.0" for name in "abc"]
+    assert versions(relays) == ["0.1.0"] * 3
+    said, _ = inventory.run("upgrade", "b", "c")
+    assert said.splitlines() == [f"{name}: upgraded to 0.2.0, 0 clients kept" for name in "bc"]
+    said, _ = inventory.run("upgrade")
+    assert said.splitlines()[0].startswith("a: upgraded to 0.2.0, 1 client")
+    assert versions(relays) == ["0.2.0"] * 3
+    client.ping(b"12345678")
+
+
+def test_upgrade_stops_and_is_resumed(trio, tmp_path):
+    inventory, relays = trio
+    for relay in relays:
+        relay.install("0.2.0")
+    # The second one is not where the map says: clients would not get to it.
+    good = inventory.path.read_text()
+    inventory.path.write_text(good.replace("[relay b]\n", "[relay b]\nipv4 = 127.0.0.9\n"))
+    said, errors = inventory.run("upgrade", code=1)
+    assert said.startswith("a: upgraded to 0.2.0") and "b: it is not well before the upgrade: " in errors
+    assert "stopped. Done: a. Failed: b. Not begun: c" in errors and "fleet upgrade --resume" in errors
+    assert versions(relays) == ["0.2.0", "0.1.0", "0.1.0"]
+    document = json.loads(inventory.run("upgrade", "--resume", "--json", code=1)[0])
+    assert (document["done"], document["failed"], document["left"]) == (["a"], "b", ["c"])
+    # One that would not have it: the old one goes on, and nothing else is begun.
+    inventory.path.write_text(good)
+    program = relays[1].directory / "installed" / "core" / "app" / "detourd"
+    kept = program.read_bytes()
+    program.write_text("#!/bin/sh\necho no >&2\nexit 1\n")
+    _, errors = inventory.run("upgrade", "--resume", "--again", code=1)
+    assert "Done: a. Failed: b. Not begun: c" in errors
+    assert versions(relays) == ["0.2.0", "0.1.0", "0.1.0"]
+    program.write_bytes(kept)
+    said, _ = inventory.run("upgrade", "--resume")
+    assert [line.split(":")[0] for line in said.splitlines()] == ["b", "c"]
+    assert versions(relays) == ["0.2.0"] * 3
+
+
+# ---- enter and leave
+
+class Watched:
+    """`detourctl fleet` in the background, whose lines come as it says them."""
+
+    def __init__(self, inventory, *words):
+        self.process = subprocess.Popen([DETOURCTL, "fleet", *words, "--inventory", inventory.path], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        env=daemon_environment() | {"LC_ALL": "C.UTF-8", "LANGUAGE": ""})
+        self.lines = []
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def read(self):
+        """Line by line."""
+        for line in self.process.stdout:
+            self.lines.append(line)
+
+    def wait_for(self, text):
+        """Until it says so."""
+        wait_until(lambda: any(text in line for line in self.lines), f"{text!r} in {self.lines}", timeout=60)
+
+    def end(self):
+        """Its exit status."""
+        code = self.process.wait(PATIENCE * 4)
+        self.reader.join()
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture(name="pair")
+def fixture_pair(tmp_path):
+    """Two relays of two regions, and an inventory that writes a map for Headscale."""
+    with Relay(tmp_path / "a", named("a.test")) as one, Relay(tmp_path / "b", named("b.test")) as other:
+        yield Inventory(tmp_path).relay("a", one.start()).relay("b", other.start(), 901).add(
+            "headscale", file=tmp_path / "derp.yaml"), one, other
+
+
+def regions(tmp_path):
+    """What is published."""
+    return yaml.safe_load((tmp_path / "derp.yaml").read_text())["regions"]
+
+
+def test_leave_waits_for_homes_and_enter_comes_back(pair, tmp_path):
+    inventory, one, _ = pair
+    client = one.door("tls").client()
+    client.send(Frame.NOTE_PREFERRED, b"\1")
+    wait_until(lambda: [row["home"] for row in ask(one, "clients")["clients"]] == [True], "the client is at home")
+    # In service already.
+    assert "a: it is in service already" in inventory.run("enter", "a")[0]
+    # It gives up when it is told to, and has closed nobody.
+    _, errors = inventory.run("leave", "a", "--for=1s", code=1)
+    assert "a: gave up: waiting until 1 client has another home. Run this again to go on" in errors
+    assert regions(tmp_path)[900]["nomeasurenohome"] is True and "nomeasurenohome" not in regions(tmp_path)[901]
+    assert " leaving" in inventory.run("status", "a")[0] and not ask(one, "status")["draining"]
+    client.ping(b"12345678")
+    watched = Watched(inventory, "leave", "a")
+    watched.wait_for("waiting until 1 client has another home")
+    client.send(Frame.NOTE_PREFERRED, b"\0")
+    assert watched.end() == 0, watched.lines
+    assert watched.lines[-1].startswith("a: ") or "derp.yaml" in watched.lines[-1]
+    assert ask(one, "status")["draining"] and list(regions(tmp_path)) == [901]
+    client.expect_closed()
+    assert json.loads(inventory.run("leave", "a", "--json")[0]) == {"relay": "a", "stage": "out", "done": True}
+    # And back: nobody measures it before it is well.
+    said, _ = inventory.run("enter", "a")
+    assert said.index("a: entering") < said.index("a: open")
+    assert not ask(one, "status")["draining"]
+    assert list(regions(tmp_path)) == [900, 901] and "nomeasurenohome" not in regions(tmp_path)[900]
+
+
+def test_clients_in_use_leave_by_a_drain(pair, tmp_path):
+    """The map alone does not move them: who waits for them to go goes on when somebody drains the relay."""
+    inventory, one, _ = pair
+    client = one.door("tls").client()
+    client.send(Frame.NOTE_PREFERRED, b"\1")
+    wait_until(lambda: [row["home"] for row in ask(one, "clients")["clients"]] == [True], "the client is at home")
+    watched = Watched(inventory, "leave", "a")
+    watched.wait_for("waiting until 1 client has another home")
+    assert not ask(one, "status")["draining"]
+    ask(one, "drain")
+    client.expect_closed()
+    assert watched.end() == 0, watched.lines
+    assert list(regions(tmp_path)) == [901] and " out of service" in inventory.run("status", "a")[0]
+
+
+def test_enter_stays_closed_while_it_is_not_well(pair, tmp_path):
+    inventory, _, _ = pair
+    good = inventory.path.read_text()
+    inventory.path.write_text(good.replace("[relay b]\n", "[relay b]\nipv4 = 127.0.0.9\n"))
+    _, errors = inventory.run("enter", "b", "--for=1s", code=1)
+    assert "b: gave up: waiting until it serves clients: " in errors
+    assert regions(tmp_path)[901]["nomeasurenohome"] is True
+    inventory.path.write_text(good)
+    inventory.run("enter", "b")
+    assert "nomeasurenohome" not in regions(tmp_path)[901]
+
+
+def test_relay_of_a_region_that_others_serve(pair, tmp_path):
+    """It goes from the region, whose other relay serves on."""
+    inventory, one, other = pair
+    inventory.groups.clear()
+    inventory.relay("a", one).relay("b", other).add("headscale", file=tmp_path / "derp.yaml")
+    inventory.run("leave", "b")
+    assert [node["name"] for node in regions(tmp_path)[900]["nodes"]] == ["900a"]
+    assert "nomeasurenohome" not in regions(tmp_path)[900]
+    # One that is out of service need not answer.
+    other.stop()
+    assert "has this map already" in inventory.run("publish")[0]
+
+
+def test_a_broken_state_file_is_named(pair):
+    inventory = pair[0]
+    inventory.path.with_name("fleet.conf.state").write_text("nonsense\n")
+    assert "fleet.conf.state: " in inventory.run("status", code=1)[1]

@@ -1,0 +1,92 @@
+"""detourctl fleet why, kick, ban, unban and budgets: what all relays of a fleet say of a client, and what is done on all of them.
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+
+import json
+
+import pytest
+
+from control import ask
+from fleet import Inventory
+from relay import SMALL, Relay, wait_until, with_keys
+
+
+# Nobody is on the list, and everyone is let in all the same.
+WATCHED = with_keys(with_keys(SMALL, "admission", chain="friends", dry_run="true"), "auth friends", plugin="keys", file="{dir}/friends")
+NOBODY = {"friends": "# nobody\n"}
+
+
+@pytest.fixture(name="relays", scope="module")
+def fixture_relays(tmp_path_factory):
+    """Two relays."""
+    directory = tmp_path_factory.mktemp("relays")
+    with Relay(directory / "a", WATCHED, NOBODY) as one, \
+            Relay(directory / "b", with_keys(WATCHED, "class guests", quota="1G"), NOBODY) as other:
+        yield one.start(), other.start()
+
+
+@pytest.fixture(name="inventory")
+def fixture_inventory(relays, tmp_path):
+    """An inventory of both."""
+    return Inventory(tmp_path).relay("one", relays[0]).relay("other", relays[1], 901)
+
+
+def test_why_joins_verdicts(relays, inventory):
+    with relays[0].lent_door() as door, relays[1].lent_door() as other:
+        client = door.client()
+        other.client(client.secret)
+        key = f"nodekey:{client.key.hex()}"
+        table, _ = inventory.run("why", key)
+        rows = [line.split() for line in table.splitlines()]
+        assert rows[0][:4] == ["RELAY", "LAST", "TIMES", "VERDICT"]
+        assert [(row[0], row[3]) for row in rows[1:]] == [("one", "refused"), ("other", "refused")]
+        # The first digits will do, on whichever relay it is.
+        assert inventory.run("why", key[8:20])[0].splitlines()[0] == table.splitlines()[0]
+        document = json.loads(inventory.run("why", key, "--json")[0])["relays"]
+        assert [(relay["relay"], len(relay["verdicts"])) for relay in document] == [("one", 1), ("other", 1)]
+    assert inventory.run("why", "nodekey:" + "12" * 32)[0] == "There was no verdict on this key lately.\n"
+    assert "no relay knows a client whose key begins with" in inventory.run("why", "1234567890", code=1)[1]
+
+
+def test_kick_where_it_is(relays, inventory):
+    with relays[1].lent_door() as door:
+        client = door.client()
+        wait_until(lambda: ask(relays[1], "clients")["clients"], "the client is listed")
+        assert inventory.run("kick", client.key.hex())[0] == "other: 1 connection was closed\n"
+        client.expect_closed()
+    assert "connected to none of them" in inventory.run("kick", client.key.hex(), code=1)[1]
+
+
+def test_ban_is_everywhere_or_said_not_to_be(relays, inventory, tmp_path):
+    with relays[0].lent_door() as door:
+        client = door.client()
+        said, _ = inventory.run("ban", client.key.hex(), "--for=1h", "--reason=flood")
+        assert said == "Banned on 2 relays; 1 connection was closed\n"
+        client.expect_closed()
+    for relay in relays:
+        assert [(ban["target"], ban["reason"]) for ban in ask(relay, "bans")["bans"]] == [(f"nodekey:{client.key.hex()}", "flood")]
+    assert inventory.run("unban", f"nodekey:{client.key.hex()}")[0] == "Lifted on 2 relays\n"
+    assert not ask(relays[0], "bans")["bans"] and not ask(relays[1], "bans")["bans"]
+    # What no relay would take is banned on none.
+    inventory.run("ban", "198.51.100.0/24", "10.0.0.0/1", code=2)
+    assert not ask(relays[0], "bans")["bans"]
+    inventory.add("relay gone", region=900, socket=f"{tmp_path}/none")
+    said, errors = inventory.run("ban", "198.51.100.0/24", code=1)
+    assert said.startswith("Banned on 2 relays;") and "gone: no daemon answers" in errors
+    inventory.run("unban", "198.51.100.0/24", code=1)
+
+
+def test_ban_of_more_than_one_message_holds(relays, inventory):
+    keys = [f"nodekey:{i:064x}" for i in range(1, 1202)]
+    assert inventory.run("ban", *keys)[0] == "Banned on 2 relays; 0 connections were closed\n"
+    assert [sorted(ban["target"] for ban in ask(relay, "bans")["bans"]) for relay in relays] == [keys, keys]
+    assert inventory.run("unban", *keys)[0] == "Lifted on 2 relays\n"
+    assert [ask(relay, "bans")["bans"] for relay in relays] == [[], []]
+
+
+def test_budgets_by_relay(inventory):
+    table, _ = inventory.run("budgets")
+    assert [line.split()[:3] for line in table.splitlines()[1:]] == [
+        ["one", "relay", "-"], ["other", "relay", "-"], ["other", "class", "guests"]]
+    document = json.loads(inventory.run("budgets", "--json")[0])["relays"]
+    assert [len(relay["budgets"]) for relay in document] == [1, 2]
