@@ -43,18 +43,21 @@ class Page:
     def inline(self, text):
         """Code, links, pictures and emphasis within a line."""
         out = []
+        codes = []
         for n, part in enumerate(re.split(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", text)):
             if n % 3 == 0:
                 part = html.escape(part, quote=False)
                 part = re.sub(r"!\[([^]]*)\]\(([^)]*)\)", r'<img src="\2" alt="\1">', part)
                 out.append(part)
             elif n % 3 == 2:
-                out.append("\0" + html.escape(part.strip() if part.strip().startswith("`") else part, quote=False) + "\1")
+                # Kept apart until the end: nothing within code is emphasis or a link.
+                out.append(f"\0{len(codes)}\1")
+                codes.append(html.escape(part.strip() if part.strip().startswith("`") else part, quote=False))
         text = re.sub(r"(?<!!)\[([^]]*)\]\(([^)]*)\)", self.link, "".join(out))
         text = re.sub(r"&lt;(https?://[^&\s]+)&gt;", r'<a href="\1">\1</a>', text)
         text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
         text = re.sub(r"(?<![\w*])\*([^*\s][^*]*?)\*(?![\w*])", r"<em>\1</em>", text)
-        return text.replace("\0", "<code>").replace("\1", "</code>")
+        return re.sub("\0(\\d+)\1", lambda found: f"<code>{codes[int(found[1])]}</code>", text)
 
     def link(self, found):
         """A link to a page, to a place in it or outside; else its text."""

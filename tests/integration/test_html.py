@@ -21,7 +21,7 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, path):
         super().__init__()
-        self.open, self.places, self.links, self.text = [], [], [], ""
+        self.open, self.places, self.links, self.text, self.codes = [], [], [], "", []
         self.feed(path.read_text())
         self.close()
         assert not self.open, self.open
@@ -33,11 +33,15 @@ class Page(html.parser.HTMLParser):
         self.links += [attributes[name] for name in ("href", "src") if name in attributes]
         if tag not in VOID:
             self.open.append(tag)
+        if tag == "code":
+            self.codes.append("")
 
     def handle_endtag(self, tag):
         assert self.open and self.open.pop() == tag, (tag, self.getpos())
 
     def handle_data(self, data):
+        if "code" in self.open:
+            self.codes[-1] += data
         if "pre" not in self.open and "code" not in self.open and "style" not in self.open:
             self.text += data
 
@@ -67,6 +71,19 @@ def test_each_link_leads_somewhere(pages, name):
 def test_the_index_has_every_page(pages):
     assert set(pages) - {"index.html"} <= set(pages["index.html"].links)
     assert {"guide.html", "plugins.html", "plugin-api.html", "control.html", "dbus.html", "NEWS.html"} <= set(pages)
+
+
+def test_code_is_as_it_was_written(pages):
+    """Stars, underscores and brackets in code are no marks."""
+    written = 0
+    for path in sorted(TREE.glob("doc/*.md")):
+        page = pages["index.html" if path.name == "README.md" else f"{path.stem}.html"]
+        text = re.sub(r"(?ms)^ *```.*?^ *```", "", path.read_text())
+        for _, code in re.findall(r"(?s)(?<!`)(`+)(?!`)((?:(?!\n *\n).)+?)(?<!`)\1(?!`)", text):
+            if set(code) & set("*[]"):
+                assert " ".join(code.split()) in [" ".join(shown.split()) for shown in page.codes], (path.name, code)
+                written += 1
+    assert written > 0
 
 
 @pytest.mark.parametrize("name", PAGES)
