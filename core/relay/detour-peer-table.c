@@ -44,6 +44,7 @@ detour_peer_table_init (DetourPeerTable *self)
   atomic_init (&self->array, peer_table_array_new (CAPACITY_MIN));
   self->n_filled = 0;
   self->n_keys = 0;
+  self->n_arrays = 1;
 }
 
 void
@@ -107,6 +108,7 @@ peer_table_rebuild (DetourPeerTable *self, DetourQsbr *qsbr)
         peer_table_put (array, detour_peer_table_hash (self, &peer->key), peer);
     }
   self->n_filled = self->n_keys;
+  self->n_arrays++;
   atomic_store (&self->array, array);
   detour_qsbr_retire (qsbr, peer_table_free_array, NULL, old);
 }

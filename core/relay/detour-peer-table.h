@@ -28,6 +28,7 @@ typedef struct {
   /* For the thread that changes it. */
   gsize n_filled; /* entries that are not empty, graves included */
   gsize n_keys;
+  guint64 n_arrays; /* so far: with another array, peers are at other places */
 } DetourPeerTable;
 
 void detour_peer_table_init (DetourPeerTable *self);

@@ -9,6 +9,9 @@
 
 #include "detour-registry-private.h"
 
+/* Places of the table that are looked at in one piece when a link ends. */
+#define DROP_LOOKS 4096u
+
 DetourPeer *
 detour_registry_remote_of (DetourRegistry *self, const DetourKey *key)
 {
@@ -86,17 +89,24 @@ registry_remote_take (DetourRegistry *self, DetourPeer *peer, guint32 i)
   detour_registry_peer_set_n_conns (peer, n);
 }
 
-static void
-registry_remote_left (DetourRegistry *self, DetourPeer *peer, bool tells)
+/* TRUE: it is not here either. */
+static bool
+registry_remote_left (DetourRegistry *self, DetourPeer *peer)
 {
   detour_peer_table_remove (&self->remotes, peer, self->qsbr);
   atomic_fetch_sub_explicit (&self->n_remotes, 1, memory_order_relaxed);
   detour_registry_retire (self, peer);
   if (detour_registry_find (self->common, &peer->key) != NULL)
-    return;
+    return false;
   self->stats.n_remote_only--;
-  if (tells && self->observer.gone != NULL)
-    self->observer.gone (self->common, peer, DETOUR_GONE_FROM_REGION, self->observer.user);
+  return true;
+}
+
+static void
+registry_remote_tell (DetourRegistry *self, const DetourGone *gone, guint n)
+{
+  if (n > 0 && self->observer.gone != NULL)
+    self->observer.gone (self->common, gone, n, DETOUR_GONE_FROM_REGION, self->observer.user);
 }
 
 static void
@@ -156,7 +166,11 @@ detour_registry_remove_forwarder (DetourRegistry *self, const DetourKey *key, De
       if (was_there && n > 1)
         registry_remote_take (self, peer, i);
       else if (was_there)
-        registry_remote_left (self, peer, true);
+        {
+          const DetourGone gone = { peer->id, peer->key };
+
+          registry_remote_tell (self, &gone, registry_remote_left (self, peer) ? 1 : 0);
+        }
       else if (n == 1)
         self->stats.total_other_deleted++;
     }
@@ -166,39 +180,79 @@ detour_registry_remove_forwarder (DetourRegistry *self, const DetourKey *key, De
   return was_there;
 }
 
+/* Where a walk through all remote keys has come to. */
+typedef struct {
+  DetourHandle link;
+  bool tells;
+  DetourRegistryKeyFunc func;
+  gpointer user;
+  guint64 n_arrays; /* of the table, when the walk was there */
+  gsize at;
+  gsize n_dropped;
+} Drop;
+
+static bool
+registry_remote_drop_one (DetourRegistry *self, DetourPeer *peer, Drop *drop)
+{
+  guint32 n = detour_registry_peer_n_conns (peer), i = registry_remote_index (peer, drop->link);
+
+  if (i == n)
+    return false;
+  drop->n_dropped++;
+  if (drop->func != NULL)
+    drop->func (&peer->key, drop->user);
+  if (n == 1)
+    return registry_remote_left (self, peer);
+  registry_remote_take (self, peer, i);
+  return false;
+}
+
+/* One piece, under the mutex. FALSE: it was the last one. Whoever removes a key may replace the
+ * table, now or between two pieces; then the walk begins again, in one that is smaller mostly. */
+static bool
+registry_remote_drop_some (DetourRegistry *self, Drop *drop)
+{
+  DetourGone gone[DETOUR_REGISTRY_GONE_MAX];
+  gsize end;
+  guint n = 0;
+
+  if (drop->n_arrays != self->remotes.n_arrays)
+    drop->at = 0;
+  drop->n_arrays = self->remotes.n_arrays;
+  end = MIN (drop->at + DROP_LOOKS, detour_peer_table_last (&self->remotes) + 1);
+  for (; drop->at < end && n < G_N_ELEMENTS (gone) && drop->n_arrays == self->remotes.n_arrays;
+       drop->at++)
+    {
+      DetourPeer *peer = detour_peer_table_at (&self->remotes, drop->at);
+
+      if (peer == NULL)
+        continue;
+      gone[n] = (DetourGone) { peer->id, peer->key };
+      if (registry_remote_drop_one (self, peer, drop))
+        n++;
+    }
+  if (drop->tells)
+    registry_remote_tell (self, gone, n);
+  return drop->n_arrays != self->remotes.n_arrays
+      || drop->at <= detour_peer_table_last (&self->remotes);
+}
+
 gsize
 detour_registry_drop_forwarder (DetourRegistry *self, DetourHandle link, bool tells,
                                 DetourRegistryKeyFunc func, gpointer user)
 {
-  gsize n_dropped = 0;
-  DetourPeer **behind;
+  Drop drop = { .link = link, .tells = tells, .func = func, .user = user };
+  bool goes_on;
 
-  pthread_mutex_lock (&self->mutex);
-  detour_qsbr_reclaim (self->qsbr);
-  /* Removing may replace the table, so they are found first. */
-  behind = malloc ((self->remotes.n_keys + 1) * sizeof *behind);
-  detour_registry_insist (behind != NULL);
-  for (gsize i = 0; i <= detour_peer_table_last (&self->remotes); i++)
+  do
     {
-      DetourPeer *peer = detour_peer_table_at (&self->remotes, i);
-
-      if (peer != NULL && registry_remote_index (peer, link) < detour_registry_peer_n_conns (peer))
-        behind[n_dropped++] = peer;
+      pthread_mutex_lock (&self->mutex);
+      detour_qsbr_reclaim (self->qsbr);
+      goes_on = registry_remote_drop_some (self, &drop);
+      pthread_mutex_unlock (&self->mutex);
     }
-  for (gsize i = 0; i < n_dropped; i++)
-    {
-      DetourPeer *peer = behind[i];
-
-      if (func != NULL)
-        func (&peer->key, user);
-      if (detour_registry_peer_n_conns (peer) > 1)
-        registry_remote_take (self, peer, registry_remote_index (peer, link));
-      else
-        registry_remote_left (self, peer, tells);
-    }
-  pthread_mutex_unlock (&self->mutex);
-  free (behind);
-  return n_dropped;
+  while (goes_on);
+  return drop.n_dropped;
 }
 
 void

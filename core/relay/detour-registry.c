@@ -81,6 +81,7 @@ static void
 registry_peer_left (DetourSpace *space, DetourPeer *peer)
 {
   DetourRegistry *self = space->registry;
+  const DetourGone gone = { peer->id, peer->key };
   guint from = DETOUR_GONE_FROM_HERE;
 
   detour_peer_table_remove (&space->table, peer, self->qsbr);
@@ -91,7 +92,7 @@ registry_peer_left (DetourSpace *space, DetourPeer *peer)
     self->stats.n_remote_only++;
   detour_registry_retire (self, peer);
   if (self->observer.gone != NULL)
-    self->observer.gone (space, peer, from, self->observer.user);
+    self->observer.gone (space, &gone, 1, from, self->observer.user);
 }
 
 /* A key that is here and behind a link has one id, so that whoever heard from it over one way hears

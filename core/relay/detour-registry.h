@@ -62,15 +62,26 @@ typedef enum {
   DETOUR_GONE_FROM_REGION = 1 << 1, /* and it is not behind a link either */
 } DetourGoneFrom;
 
+/* One that is gone. */
+typedef struct {
+  guint64 id; /* that its peer had */
+  DetourKey key;
+} DetourGone;
+
+/* The most that the observer hears of at once. */
+#define DETOUR_REGISTRY_GONE_MAX 512
+
 /* Called with the mutex held: be quick, call nothing of the registry, keep nothing of the
  * arguments. */
 typedef struct {
   /* A connection logged in, the first of its key or another one. */
   void (*joined) (const DetourSpace *space, const DetourPeer *peer, DetourHandle handle,
                   const DetourPresence *presence, gpointer user);
-  /* The last connection of a key in this space left, or the last link behind which it was known; it
-   * cannot be looked up there already. @from: of DetourGoneFrom, not 0 */
-  void (*gone) (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user);
+  /* The last connections of keys in this space left, or the last link behind which they were known;
+   * they cannot be looked up there already. @n: 1 to DETOUR_REGISTRY_GONE_MAX; @from: of
+   * DetourGoneFrom, not 0 */
+  void (*gone) (const DetourSpace *space, const DetourGone *gone, guint n, guint from,
+                gpointer user);
   /* Connections of one key send in turns, so that two machines have it: called for each of them.
    * FALSE: only this one is left. */
   void (*contested) (DetourHandle handle, bool is_contested, gpointer user);
@@ -201,7 +212,8 @@ typedef void (*DetourRegistryKeyFunc) (const DetourKey *key, gpointer user);
  * @tells: whether keys that are gone are reported to the observer
  * @func: (nullable): called for each key that was behind it, with the mutex held
  *
- * Nothing is behind @link any more. Looks through all remote keys.
+ * Nothing is behind @link any more. Looks through all remote keys, some at a time, so that nobody
+ * waits long for the mutex. Meanwhile nobody says that a key is behind @link.
  *
  * Returns: how many it were.
  */

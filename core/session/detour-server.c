@@ -382,12 +382,13 @@ server_on_joined (const DetourSpace *space, const DetourPeer *peer, DetourHandle
 }
 
 static void
-server_on_gone (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user)
+server_on_gone (const DetourSpace *space, const DetourGone *gone, guint n, guint from,
+                gpointer user)
 {
   DetourServer *self = user;
 
   for (guint i = 0; i < self->n_workers; i++)
-    detour_worker_peer_gone (self->workers[i], space, peer, from);
+    detour_worker_peers_gone (self->workers[i], space, gone, n, from);
 }
 
 static void

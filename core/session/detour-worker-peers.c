@@ -19,11 +19,15 @@ detour_worker_n_watchers (const DetourWorker *self)
 }
 
 typedef struct {
-  guint64 id; /* of a peer that is gone; unused for one that is present */
   DetourKey key;
   DetourPresence presence;
+} PresentMessage;
+
+typedef struct {
   gboolean tells_clients, tells_watchers;
-} PeerMessage;
+  guint n;
+  DetourGone gone[];
+} GoneMessage;
 
 static void
 worker_peers_tell_watchers (DetourWorker *self, const guint8 *frame, gsize len)
@@ -43,30 +47,34 @@ detour_worker_tell_watchers_gone (DetourWorker *self, const DetourKey *key)
 }
 
 static void
-worker_peers_on_peer_gone (DetourLoop *loop, gpointer data)
+worker_peers_on_gone (DetourLoop *loop, gpointer data)
 {
   DetourWorker *self = detour_loop_user (loop);
-  g_autofree PeerMessage *message = data;
+  g_autofree GoneMessage *message = data;
 
-  if (self->carry.is_frozen)
+  /* Their last packets were published before this was posted. */
+  if (!self->carry.is_frozen)
+    detour_worker_rings_receive (self->rings, self->index, self->shared.relay);
+  for (guint i = 0; i < message->n; i++)
     {
+      const DetourGone *gone = &message->gone[i];
+
+      if (self->carry.is_frozen && message->tells_watchers)
+        g_array_append_val (self->carry.gone, gone->key);
+      if (self->carry.is_frozen)
+        continue;
+      if (message->tells_clients)
+        detour_relay_peer_gone (self->shared.relay, gone->id, &gone->key);
       if (message->tells_watchers)
-        g_array_append_val (self->carry.gone, message->key);
-      return;
+        detour_worker_tell_watchers_gone (self, &gone->key);
     }
-  /* Its last packets were published before this was posted. */
-  detour_worker_rings_receive (self->rings, self->index, self->shared.relay);
-  if (message->tells_clients)
-    detour_relay_peer_gone (self->shared.relay, message->id, &message->key);
-  if (message->tells_watchers)
-    detour_worker_tell_watchers_gone (self, &message->key);
 }
 
 static void
-worker_peers_on_peer_present (DetourLoop *loop, gpointer data)
+worker_peers_on_present (DetourLoop *loop, gpointer data)
 {
   DetourWorker *self = detour_loop_user (loop);
-  g_autofree PeerMessage *message = data;
+  g_autofree PresentMessage *message = data;
   guint8 frame[DETOUR_FRAME_PEER_PRESENT_MAX];
   gsize len = detour_frame_put_peer_present (frame, &message->key, &message->presence);
 
@@ -74,28 +82,28 @@ worker_peers_on_peer_present (DetourLoop *loop, gpointer data)
 }
 
 void
-detour_worker_peer_gone (DetourWorker *self, const DetourSpace *space, const DetourPeer *peer,
-                         guint from)
+detour_worker_peers_gone (DetourWorker *self, const DetourSpace *space, const DetourGone *gone,
+                          guint n, guint from)
 {
-  PeerMessage *message = g_new0 (PeerMessage, 1);
+  GoneMessage *message = g_malloc (sizeof *message + n * sizeof *gone);
 
-  message->id = peer->id;
-  message->key = peer->key;
   message->tells_clients = (from & DETOUR_GONE_FROM_REGION) != 0;
   message->tells_watchers = (from & DETOUR_GONE_FROM_HERE) != 0
                          && detour_registry_is_common (space);
-  detour_loop_post (self->shared.loop, worker_peers_on_peer_gone, message);
+  message->n = n;
+  memcpy (message->gone, gone, n * sizeof *gone);
+  detour_loop_post (self->shared.loop, worker_peers_on_gone, message);
 }
 
 void
 detour_worker_peer_present (DetourWorker *self, const DetourKey *key,
                             const DetourPresence *presence)
 {
-  PeerMessage *message = g_new0 (PeerMessage, 1);
+  PresentMessage *message = g_new0 (PresentMessage, 1);
 
   message->key = *key;
   message->presence = *presence;
-  detour_loop_post (self->shared.loop, worker_peers_on_peer_present, message);
+  detour_loop_post (self->shared.loop, worker_peers_on_present, message);
 }
 
 gboolean

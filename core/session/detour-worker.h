@@ -94,10 +94,11 @@ void detour_worker_announce (DetourWorker *self, const char *text);
 void detour_worker_drain (DetourWorker *self, const DetourDrainPlan *plan);
 /* Looks once at every connection, some at a time, so that packets do not wait for it. */
 void detour_worker_drain_pass (DetourWorker *self);
-/* Tells the clients that received from the key that it has left the region, and every mesh watcher
- * that it is not here any more, if it was in the common space. @from: of DetourGoneFrom */
-void detour_worker_peer_gone (DetourWorker *self, const DetourSpace *space, const DetourPeer *peer,
-                              guint from);
+/* Tells the clients that received from the keys that they have left the region, and every mesh
+ * watcher that they are not here any more, if they were in the common space. @from: of
+ * DetourGoneFrom */
+void detour_worker_peers_gone (DetourWorker *self, const DetourSpace *space, const DetourGone *gone,
+                               guint n, guint from);
 /* Tells every mesh watcher of a connection in the common space. */
 void detour_worker_peer_present (DetourWorker *self, const DetourKey *key,
                                  const DetourPresence *presence);

@@ -30,10 +30,11 @@ typedef struct {
 } Fixture;
 
 static void
-note_gone (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user)
+note_gone (const DetourSpace *space, const DetourGone *gone, guint n, guint from, gpointer user)
 {
-  g_string_append_printf (user, "%s%s%u", (from & DETOUR_GONE_FROM_HERE) != 0 ? "h" : "",
-                          (from & DETOUR_GONE_FROM_REGION) != 0 ? "r" : "", peer->key.bytes[4]);
+  for (guint i = 0; i < n; i++)
+    g_string_append_printf (user, "%s%s%u", (from & DETOUR_GONE_FROM_HERE) != 0 ? "h" : "",
+                            (from & DETOUR_GONE_FROM_REGION) != 0 ? "r" : "", gone[i].key.bytes[4]);
 }
 
 static void
@@ -340,6 +341,58 @@ test_link_dies (Fixture *f, gconstpointer data)
   expect_told (f, "hr3");
 }
 
+typedef struct {
+  guint8 told[20000];
+  guint n_calls;
+} Told;
+
+static void
+note_told (const DetourSpace *space, const DetourGone *gone, guint n, guint from, gpointer user)
+{
+  Told *told = user;
+
+  g_assert_cmpuint (n, >, 0);
+  g_assert_cmpuint (n, <=, DETOUR_REGISTRY_GONE_MAX);
+  g_assert_true ((from & DETOUR_GONE_FROM_REGION) != 0);
+  told->n_calls++;
+  for (guint i = 0; i < n; i++)
+    {
+      guint32 number;
+
+      memcpy (&number, gone[i].key.bytes + 4, sizeof number);
+      told->told[number]++;
+    }
+}
+
+/* A link of many keys ends: each that is behind no other one and not here is told once, many at a
+ * time. */
+static void
+test_many_are_told (Fixture *f, gconstpointer data)
+{
+  g_autofree Told *told = g_new0 (Told, 1);
+  DetourRegistryObserver observer = { .gone = note_told, .user = told };
+  DetourRegistry *before = f->registry;
+
+  f->registry = detour_registry_new (1, &observer);
+  detour_registry_online (f->registry, 0);
+  for (guint32 i = 0; i < 20000; i++)
+    {
+      add (f, i, 'F');
+      if (i % 5 == 0)
+        add (f, i, 'G');
+    }
+  join (f, 1);
+  g_assert_cmpuint (detour_registry_drop_forwarder (f->registry, handle_of ('F'), true, NULL, NULL),
+                    ==, 20000);
+  for (guint32 i = 0; i < 20000; i++)
+    g_assert_cmpuint (told->told[i], ==, i % 5 != 0 && i != 1);
+  g_assert_cmpuint (told->n_calls, <, 20000 / 100);
+  leave (f);
+  detour_registry_offline (f->registry, 0);
+  detour_registry_free (f->registry);
+  f->registry = before;
+}
+
 /* Many keys: the table grows, and is replaced while a link goes. */
 static void
 test_many (Fixture *f, gconstpointer data)
@@ -506,6 +559,7 @@ main (int argc, char **argv)
   TEST ("/registry-remote/isolated-space", test_isolated_space);
   TEST ("/registry-remote/link-dies", test_link_dies);
   TEST ("/registry-remote/many", test_many);
+  TEST ("/registry-remote/many-are-told", test_many_are_told);
   TEST ("/registry-remote/twin", test_twin);
   return g_test_run ();
 }

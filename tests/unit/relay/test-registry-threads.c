@@ -10,11 +10,16 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #define N_WORKERS 3
 #define N_KEYS    300
 #define N_ROUNDS  12000
 #define N_SPACES  3 /* the first is the common one */
+
+/* Behind links; many enough for the walk of a link that ends to be in several pieces. */
+#define N_FAR        8000
+#define N_FAR_ROUNDS 8
 
 static DetourRegistry *registry;
 static DetourPresence presence;
@@ -28,9 +33,10 @@ static pthread_mutex_t spaces_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic unsigned n_found, n_told;
 
 static void
-note_gone (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user)
+note_gone (const DetourSpace *space, const DetourGone *gone, guint n, guint from, gpointer user)
 {
-  n_told++;
+  INSIST (n > 0 && n <= DETOUR_REGISTRY_GONE_MAX);
+  n_told += n;
 }
 
 static void
@@ -130,11 +136,61 @@ worker (void *data)
   return NULL;
 }
 
+static DetourKey
+far_key (unsigned n)
+{
+  DetourKey key = { { 'f' } };
+
+  memcpy (key.bytes + 4, &n, sizeof n);
+  return key;
+}
+
+/* Links that come and end at once, behind which some of the same keys are, while the table of all
+ * grows and shrinks. A link that ends finds each of its keys, however they are moved meanwhile. */
+static void *
+link_worker (void *data)
+{
+  unsigned self = (unsigned) (gsize) data;
+
+  detour_registry_online (registry, self);
+  for (unsigned round = 1; round <= N_FAR_ROUNDS; round++)
+    {
+      DetourHandle link = DETOUR_HANDLE_MAKE (self, 1, round);
+      unsigned n_added = 0;
+
+      for (unsigned n = self; n < N_FAR / (1 + round % 3); n += 1 + (n + self) % 2)
+        {
+          DetourKey key = far_key (n);
+
+          INSIST (detour_registry_add_forwarder (registry, &key, link));
+          n_added++;
+          if (n % 64 == 0)
+            detour_registry_quiescent (registry, self);
+        }
+      INSIST (detour_registry_drop_forwarder (registry, link, true, NULL, NULL) == n_added);
+      INSIST (detour_registry_drop_forwarder (registry, link, true, NULL, NULL) == 0);
+      detour_registry_quiescent (registry, self);
+    }
+  detour_registry_offline (registry, self);
+  return NULL;
+}
+
+static void
+run_all (void *(*func) (void *) )
+{
+  pthread_t threads[N_WORKERS];
+
+  for (unsigned i = 0; i < N_WORKERS; i++)
+    INSIST (pthread_create (&threads[i], NULL, func, (void *) (gsize) i) == 0);
+  for (unsigned i = 0; i < N_WORKERS; i++)
+    INSIST (pthread_join (threads[i], NULL) == 0);
+}
+
 int
 main (void)
 {
-  pthread_t threads[N_WORKERS];
   DetourRegistryStats stats;
+  unsigned n_told_here;
 
   for (unsigned n = 0; n < N_KEYS; n++)
     {
@@ -145,17 +201,18 @@ main (void)
   spaces[0] = detour_registry_common (registry);
   for (unsigned i = 1; i < N_SPACES; i++)
     spaces[i] = detour_registry_open_space (registry);
-  for (unsigned i = 0; i < N_WORKERS; i++)
-    INSIST (pthread_create (&threads[i], NULL, worker, (void *) (gsize) i) == 0);
-  for (unsigned i = 0; i < N_WORKERS; i++)
-    INSIST (pthread_join (threads[i], NULL) == 0);
+  run_all (worker);
+  n_told_here = n_told;
+  run_all (link_worker);
   for (unsigned i = 1; i < N_SPACES; i++)
     detour_registry_close_space (spaces[i]);
   detour_registry_stats (registry, &stats);
   INSIST (stats.n_keys == 0 && stats.n_conns == 0 && stats.n_dup_keys == 0 && stats.n_dup_conns == 0
-          && stats.n_spaces == 1);
-  INSIST (n_found > 0 && n_told > 0 && stats.total_dups > 0);
+          && stats.n_spaces == 1 && stats.n_remote_keys == 0 && stats.n_remote_only == 0);
+  INSIST (n_found > 0 && n_told_here > 0 && stats.total_dups > 0);
+  INSIST (n_told > n_told_here && stats.total_multi_created == stats.total_multi_deleted);
   detour_registry_free (registry);
-  printf ("1..1\nok 1 - /registry/readers-and-writers-at-once\n");
+  printf ("1..2\nok 1 - /registry/readers-and-writers-at-once\n");
+  printf ("ok 2 - /registry/links-that-end-at-once\n");
   return 0;
 }

@@ -39,9 +39,10 @@ note_joined (const DetourSpace *space, const DetourPeer *peer, DetourHandle hand
 }
 
 static void
-note_gone (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user)
+note_gone (const DetourSpace *space, const DetourGone *gone, guint n, guint from, gpointer user)
 {
-  g_string_append_printf (user, "-%u", peer->key.bytes[4]);
+  g_assert_cmpuint (n, ==, 1);
+  g_string_append_printf (user, "-%u", gone->key.bytes[4]);
 }
 
 typedef struct {

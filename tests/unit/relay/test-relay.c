@@ -28,11 +28,6 @@ typedef struct {
   gint64 now_us;
 } Fixture;
 
-typedef struct {
-  guint64 id;
-  DetourKey key;
-} Gone;
-
 /* A packet whose sender was gone when it came. */
 typedef struct {
   DetourHandle handle;
@@ -86,11 +81,9 @@ on_sender_left (gpointer user, DetourHandle handle, guint64 sender_id, const Det
 static const DetourRelayPort port = { on_forward, on_close, on_watch, on_sender_left };
 
 static void
-on_gone (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user)
+on_gone (const DetourSpace *space, const DetourGone *gone, guint n, guint from, gpointer user)
 {
-  Gone gone = { peer->id, peer->key };
-
-  g_array_append_val (((Fixture *) user)->gone, gone);
+  g_array_append_vals (((Fixture *) user)->gone, gone, n);
 }
 
 static const DetourRelayLimits default_limits = {
@@ -112,7 +105,7 @@ setup (Fixture *f, gconstpointer data)
   f->now_us = START_US;
   f->closed = g_array_new (FALSE, FALSE, sizeof (DetourHandle));
   f->late = g_array_new (FALSE, FALSE, sizeof (Late));
-  f->gone = g_array_new (FALSE, FALSE, sizeof (Gone));
+  f->gone = g_array_new (FALSE, FALSE, sizeof (DetourGone));
   f->registry = detour_registry_new (2, &observer);
   detour_registry_online (f->registry, 0);
   f->relay = detour_relay_new (f->registry, 0, &server, data != NULL ? data : &default_limits,
@@ -303,7 +296,7 @@ spread_gone (Fixture *f)
 {
   for (guint i = 0; i < f->gone->len; i++)
     {
-      Gone *gone = &g_array_index (f->gone, Gone, i);
+      DetourGone *gone = &g_array_index (f->gone, DetourGone, i);
 
       detour_relay_peer_gone (f->relay, gone->id, &gone->key);
     }

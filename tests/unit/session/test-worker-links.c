@@ -337,6 +337,103 @@ test_gone_early (void)
     }
 }
 
+/* Many keys that leave at once. --------------------------------------------------------------- */
+
+#define MANY 3000u
+
+static void
+number_key (guint8 *key, guint32 number)
+{
+  memset (key, '#', DETOUR_KEY_SIZE);
+  detour_frame_put_u32 (key + 1, number);
+}
+
+static void
+say_many_present (int link)
+{
+  guint8 frame[DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE];
+
+  detour_frame_put_header (frame, DETOUR_FRAME_PEER_PRESENT, DETOUR_KEY_SIZE);
+  for (guint32 i = 0; i < MANY; i++)
+    {
+      number_key (frame + DETOUR_FRAME_HEADER_SIZE, i);
+      worker_bench_write (link, frame, sizeof frame);
+    }
+  sync_link (link);
+}
+
+/* From every @step-th of them, beginning with @first. */
+static void
+send_from_many (int mesh, guint32 first, guint32 step, int to, guint8 letter)
+{
+  guint8 frame[FORWARD_HEAD + 20] = { 0 };
+
+  detour_frame_put_header (frame, DETOUR_FRAME_FORWARD_PACKET, sizeof frame - 5);
+  memset (frame + 37, letter, DETOUR_KEY_SIZE);
+  for (guint32 i = first; i < MANY;)
+    {
+      guint n = 0; /* on their way: fewer than a queue takes */
+
+      for (; n < 30 && i < MANY; n++, i += step)
+        {
+          number_key (frame + 5, i);
+          worker_bench_write (mesh, frame, sizeof frame);
+        }
+      while (n-- > 0)
+        expect_received (to, '#', 20);
+    }
+}
+
+static void
+expect_many_gone (int fd, guint32 first, guint32 step)
+{
+  g_autofree guint8 *seen = g_malloc0 (MANY);
+
+  for (guint32 i = first; i < MANY; i += step)
+    {
+      guint8 frame[DETOUR_FRAME_PEER_GONE_SIZE];
+      guint32 number;
+
+      worker_bench_read (fd, frame, sizeof frame);
+      g_assert_cmpuint (frame[0], ==, DETOUR_FRAME_PEER_GONE);
+      number = detour_frame_get_u32 (frame + 6);
+      g_assert_cmpuint (number, <, MANY);
+      g_assert_cmpuint (number % step, ==, first);
+      g_assert_cmpuint (seen[number], ==, 0);
+      seen[number] = 1;
+    }
+}
+
+/* Every client hears of all that it received from, once, and of no other one. */
+static void
+test_many_gone (void)
+{
+  for (guint n = 1; n <= 2; n++)
+    {
+      WorkerBench *f = worker_bench_new (n, NULL);
+      g_autoptr (DetourLinkTie) tie = NULL;
+      int a = worker_bench_join (f, 0, 'A', FALSE), b = worker_bench_join (f, n - 1, 'B', FALSE),
+          c = worker_bench_join (f, 0, 'C', FALSE), link = join_link (f, n - 1, 'R', &tie),
+          mesh = worker_bench_join (f, n - 1, 'M', TRUE);
+
+      say_many_present (link);
+      send_from_many (mesh, 0, 1, a, 'A');
+      send_from_many (mesh, 1, 3, b, 'B');
+      close (link);
+      wait_until_over (tie);
+      expect_many_gone (a, 0, 1);
+      expect_many_gone (b, 1, 3);
+      worker_bench_burst (f, c, 'C', a, 'A', 1, 30);
+      worker_bench_burst (f, a, 'A', b, 'B', 1, 30);
+      worker_bench_burst (f, b, 'B', c, 'C', 1, 30);
+      close (a);
+      close (b);
+      close (c);
+      close (mesh);
+      worker_bench_free (f);
+    }
+}
+
 /* The one that is here gets the packets, and what came over the mesh is never sent on over it. */
 static void
 test_precedence (void)
@@ -619,6 +716,7 @@ main (int argc, char **argv)
   g_test_add_func ("/worker-links/frames", test_frames);
   g_test_add_func ("/worker-links/gone", test_gone);
   g_test_add_func ("/worker-links/gone-early", test_gone_early);
+  g_test_add_func ("/worker-links/many-gone", test_many_gone);
   g_test_add_func ("/worker-links/precedence", test_precedence);
   g_test_add_func ("/worker-links/two-links", test_two_links);
   g_test_add_func ("/worker-links/hang-up", test_hang_up);

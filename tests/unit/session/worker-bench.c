@@ -18,12 +18,13 @@ const DetourWorkerLimits worker_bench_limits = {
 };
 
 static void
-worker_bench_on_gone (const DetourSpace *space, const DetourPeer *peer, guint from, gpointer user)
+worker_bench_on_gone (const DetourSpace *space, const DetourGone *gone, guint n, guint from,
+                      gpointer user)
 {
   WorkerBench *self = user;
 
   for (guint i = 0; i < self->n; i++)
-    detour_worker_peer_gone (self->workers[i], space, peer, from);
+    detour_worker_peers_gone (self->workers[i], space, gone, n, from);
 }
 
 static void
