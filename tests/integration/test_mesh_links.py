@@ -284,30 +284,3 @@ def test_a_pinned_server_key(make_relay, other):
     assert logged_in(other, key_of(relay)) == []
     relay.reload(with_peer(EVERYTHING, "b", other, pin=pin_of(other) + ";" + key_of(other)))
     wait_peer(relay, "b")
-
-
-def test_an_upgrade_goes_on_with_the_links(upgraded):
-    other = upgraded(EVERYTHING)
-    relay = upgraded(with_peer(EVERYTHING, "b", other))
-    before = wait_peer(relay, "b")
-    relay.upgrade()
-    after = wait_peer(relay, "b")
-    assert after["server_key"] == before["server_key"] == key_of(other)
-    wait_until(lambda: len(logged_in(other, key_of(relay))) == 1, "there is one link")
-    # It is watched as before: when it ends, it is made again.
-    other.stop()
-    relay.wait_log(r"\[peer b\] the link to .* ended: ")
-    other.start_once()
-    wait_peer(relay, "b")
-
-
-def test_an_upgrade_in_which_a_peer_becomes_another_server(upgraded, other):
-    third = upgraded(EVERYTHING)
-    relay = upgraded(with_peer(EVERYTHING, "b", other))
-    wait_peer(relay, "b")
-    relay.write_config(with_peer(EVERYTHING, "b", third))
-    relay.upgrade()
-    # The link that came along has the name, and is of the server that was called so before.
-    wait_until(lambda: (peer := peers(relay)["b"])["state"] == "up" and peer["server_key"] == key_of(third), "it is the other one")
-    wait_until(lambda: not logged_in(other, key_of(relay)), "the old link is gone")
-    assert len(logged_in(third, key_of(relay))) == 1
