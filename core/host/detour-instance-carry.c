@@ -17,6 +17,7 @@ enum {
   TAG_PLUGIN = 2,
   TAG_COUNTER = 3,
   TAG_FROZEN = 4,
+  TAG_PEER = 5, /* of the mesh */
 };
 
 /* Of a counter; labels are pairs. */
@@ -103,6 +104,7 @@ detour_instance_write_counters (DetourInstance *self, DetourRecord *out, guint16
   gsize mark = instance_carry_begin (self, out, tag);
 
   instance_carry_put_counters (self, out);
+  detour_mesh_reports_write (self, out, TAG_PEER);
   detour_record_end (out, mark);
 }
 
@@ -198,6 +200,11 @@ detour_instance_read (DetourInstance *self, const DetourRecordItem *item)
     else if (inner.tag == TAG_COUNTER && same_plugin)
       {
         if (!instance_carry_take_counter (self, &inner))
+          return FALSE;
+      }
+    else if (inner.tag == TAG_PEER && same_plugin)
+      {
+        if (!detour_mesh_reports_read (self, &inner))
           return FALSE;
       }
     else if (inner.tag == TAG_FROZEN && same_plugin && inner.len <= DETOUR_PLUGIN_FROZEN_MAX)

@@ -62,6 +62,7 @@ struct _DetourHost {
   GPtrArray *auth_calls;    /* DetourAuthCall that nobody answered yet */
   GPtrArray *cert_reports;  /* DetourCertReport */
   GPtrArray *mesh_reports;  /* DetourMeshReport */
+  GPtrArray *mesh_carried;  /* of the program before, until the same peer is reported */
   GPtrArray *cert_renewals; /* DetourCertRenewal that nobody answered yet */
 
   DetourMailbox *mailbox; /* any thread; closed unless the plugin's start() began */
@@ -110,6 +111,10 @@ void detour_auth_call_abandon_all (DetourInstance *self);
 GPtrArray *detour_cert_reports_new (void);
 /* An empty array of DetourMeshReport. */
 GPtrArray *detour_mesh_reports_new (void);
+/* An item for each peer: what its links that ended have passed on. The other one is for before the
+ * first start; FALSE: the item is damaged. */
+void detour_mesh_reports_write (const DetourInstance *self, DetourRecord *out, guint16 tag);
+gboolean detour_mesh_reports_read (DetourInstance *self, const DetourRecordItem *item);
 /* Answers all renewals that wait with an error; outcomes that come later are dropped. */
 void detour_cert_renewal_abandon_all (DetourInstance *self);
 

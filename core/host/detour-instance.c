@@ -41,6 +41,7 @@ detour_instance_new (DetourHostContext *context, const DetourConfigInstance *con
   self->auth_calls = g_ptr_array_new ();
   self->cert_reports = detour_cert_reports_new ();
   self->mesh_reports = detour_mesh_reports_new ();
+  self->mesh_carried = detour_mesh_reports_new ();
   self->cert_renewals = g_ptr_array_new ();
   detour_holdings_init (&self->holdings);
   self->mailbox = detour_mailbox_new ();
@@ -65,6 +66,7 @@ detour_instance_free (DetourInstance *self)
   g_ptr_array_unref (self->auth_calls);
   g_ptr_array_unref (self->cert_reports);
   g_ptr_array_unref (self->mesh_reports);
+  g_ptr_array_unref (self->mesh_carried);
   g_ptr_array_unref (self->cert_renewals);
   g_ptr_array_unref (self->metrics);
   g_clear_pointer (&self->frozen, g_bytes_unref);

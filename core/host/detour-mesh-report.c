@@ -12,6 +12,20 @@
 /* Part of it may be the words of a stranger. */
 #define TEXT_MAX 500u
 
+#define NAME_MAX_LEN 256u
+/* Of peers whose sums are taken over. */
+#define CARRIED_MAX 4096u
+
+/* Of the sums of a peer. Numbers of tags are never used for another thing. */
+enum {
+  TAG_NAME = 1,
+  TAG_PACKETS = 2,
+  TAG_BYTES = 3,
+  TAG_DROPPED_QUEUE = 4,
+  TAG_DROPPED_GONE = 5,
+  TAG_DROPPED_WRITE = 6,
+};
+
 typedef struct {
   DetourMeshReport report; /* first, so that one is the other */
   DetourLinkStats past;    /* sums of the links to the peer that ended */
@@ -72,21 +86,35 @@ mesh_report_release (gpointer owner, gpointer thing)
   DetourHost *host = owner;
 
   g_ptr_array_set_size (host->mesh_reports, 0);
+  g_ptr_array_set_size (host->mesh_carried, 0);
   detour_instance_changed (host, FALSE);
 }
 
-/* What was counted of a peer of that name before. */
-static DetourLinkStats
-mesh_report_past (const GPtrArray *before, const char *name)
+static guint
+mesh_report_index (const GPtrArray *reports, const char *name)
 {
-  for (guint i = 0; i < before->len; i++)
-    {
-      const Kept *kept = before->pdata[i];
+  guint i = 0;
 
-      if (strcmp (kept->report.name, name) == 0)
-        return kept->past;
+  while (i < reports->len && strcmp (((const Kept *) reports->pdata[i])->report.name, name) != 0)
+    i++;
+  return i;
+}
+
+/* What was counted of a peer of that name before, by this program or the one before it. */
+static DetourLinkStats
+mesh_report_past (const GPtrArray *before, GPtrArray *carried, const char *name)
+{
+  guint i = mesh_report_index (before, name), k = mesh_report_index (carried, name);
+  DetourLinkStats past = { FALSE };
+
+  if (i < before->len)
+    return ((const Kept *) before->pdata[i])->past;
+  if (k < carried->len)
+    {
+      past = ((const Kept *) carried->pdata[k])->past;
+      g_ptr_array_remove_index_fast (carried, k);
     }
-  return (DetourLinkStats) { FALSE };
+  return past;
 }
 
 void
@@ -99,7 +127,7 @@ detour_host_report_mesh (DetourHost *host, const DetourMeshReport *reports, guin
     {
       Kept *kept = mesh_report_copy (&reports[i]);
 
-      kept->past = mesh_report_past (before, kept->report.name);
+      kept->past = mesh_report_past (before, host->mesh_carried, kept->report.name);
       g_ptr_array_add (host->mesh_reports, kept);
     }
   detour_instance_hold (host, DETOUR_HOLD_FOR_RUN, mesh_report_release, host, NULL);
@@ -148,4 +176,72 @@ detour_instance_mesh_keep (DetourInstance *self, DetourLink *link)
       mesh_report_add (&kept->past, &stats);
       kept->report.link = NULL;
     }
+}
+
+/* From one program to the next ------------------------------------------------------------------
+ */
+
+static void
+mesh_report_write (const Kept *kept, DetourRecord *out, guint16 tag)
+{
+  gsize mark = detour_record_begin (out, tag);
+
+  detour_record_put_text (out, TAG_NAME, kept->report.name);
+  detour_record_put_number (out, TAG_PACKETS, kept->past.packets);
+  detour_record_put_number (out, TAG_BYTES, kept->past.bytes);
+  detour_record_put_number (out, TAG_DROPPED_QUEUE, kept->past.dropped_queue);
+  detour_record_put_number (out, TAG_DROPPED_GONE, kept->past.dropped_gone);
+  detour_record_put_number (out, TAG_DROPPED_WRITE, kept->past.dropped_write);
+  detour_record_end (out, mark);
+}
+
+/* Also those that the program before had counted and nobody reported of since. */
+void
+detour_mesh_reports_write (const DetourInstance *self, DetourRecord *out, guint16 tag)
+{
+  for (guint i = 0; i < self->mesh_reports->len; i++)
+    mesh_report_write (self->mesh_reports->pdata[i], out, tag);
+  for (guint i = 0; i < self->mesh_carried->len; i++)
+    mesh_report_write (self->mesh_carried->pdata[i], out, tag);
+}
+
+static gboolean
+mesh_report_take (const DetourRecordItem *item, gpointer user)
+{
+  Kept *kept = user;
+
+  switch (item->tag)
+    {
+    case TAG_NAME:
+      if (kept->report.name != NULL)
+        return FALSE;
+      kept->report.name = detour_record_dup_text (item, NAME_MAX_LEN);
+      return kept->report.name != NULL;
+    case TAG_PACKETS:
+      return detour_record_number (item, G_MAXUINT64, &kept->past.packets);
+    case TAG_BYTES:
+      return detour_record_number (item, G_MAXUINT64, &kept->past.bytes);
+    case TAG_DROPPED_QUEUE:
+      return detour_record_number (item, G_MAXUINT64, &kept->past.dropped_queue);
+    case TAG_DROPPED_GONE:
+      return detour_record_number (item, G_MAXUINT64, &kept->past.dropped_gone);
+    case TAG_DROPPED_WRITE:
+      return detour_record_number (item, G_MAXUINT64, &kept->past.dropped_write);
+    default:
+      return (item->tag & DETOUR_RECORD_MUST) == 0;
+    }
+}
+
+gboolean
+detour_mesh_reports_read (DetourInstance *self, const DetourRecordItem *item)
+{
+  Kept *kept = g_new0 (Kept, 1);
+  gboolean is_good = detour_record_take_inside (item, mesh_report_take, kept)
+                  && kept->report.name != NULL;
+
+  if (is_good && self->mesh_carried->len < CARRIED_MAX)
+    g_ptr_array_add (self->mesh_carried, kept);
+  else
+    mesh_report_free (kept);
+  return is_good;
 }

@@ -180,6 +180,27 @@ detour_registry_remove_forwarder (DetourRegistry *self, const DetourKey *key, De
   return was_there;
 }
 
+void
+detour_registry_prefer_forwarder (DetourRegistry *self, const DetourKey *key, DetourHandle link)
+{
+  DetourPeer *peer;
+
+  pthread_mutex_lock (&self->mutex);
+  peer = detour_registry_remote_of (self, key);
+  if (peer != NULL && detour_registry_peer_n_conns (peer) > 1)
+    {
+      guint32 i = registry_remote_index (peer, link);
+
+      if (i < detour_registry_peer_n_conns (peer))
+        {
+          memmove (&peer->forwarders[1], &peer->forwarders[0], i * sizeof peer->forwarders[0]);
+          peer->forwarders[0] = link;
+          atomic_store (&peer->active, link);
+        }
+    }
+  pthread_mutex_unlock (&self->mutex);
+}
+
 /* Where a walk through all remote keys has come to. */
 typedef struct {
   DetourHandle link;

@@ -529,3 +529,14 @@ detour_registry_stats (DetourRegistry *self, DetourRegistryStats *stats)
   stats->n_retired = detour_qsbr_n_retired (self->qsbr);
   pthread_mutex_unlock (&self->mutex);
 }
+
+void
+detour_registry_set_totals (DetourRegistry *self, const DetourRegistryStats *stats)
+{
+  pthread_mutex_lock (&self->mutex);
+  self->stats.total_dups = stats->total_dups;
+  self->stats.total_multi_created = stats->total_multi_created;
+  self->stats.total_multi_deleted = stats->total_multi_deleted;
+  self->stats.total_other_deleted = stats->total_other_deleted;
+  pthread_mutex_unlock (&self->mutex);
+}

@@ -205,6 +205,10 @@ bool detour_registry_add_forwarder (DetourRegistry *self, const DetourKey *key, 
 bool detour_registry_remove_forwarder (DetourRegistry *self, const DetourKey *key,
                                        DetourHandle link);
 
+/* @link, behind which the key is, gets its packets from now on. */
+void detour_registry_prefer_forwarder (DetourRegistry *self, const DetourKey *key,
+                                       DetourHandle link);
+
 typedef void (*DetourRegistryKeyFunc) (const DetourKey *key, gpointer user);
 
 /**
@@ -238,5 +242,8 @@ guint detour_registry_each_conn_of_all (DetourRegistry *self, const DetourKey *k
 
 /* Any thread. */
 void detour_registry_stats (DetourRegistry *self, DetourRegistryStats *stats);
+/* Totals go on from those in @stats: what was taken apart and put together again counts once. Any
+ * thread. */
+void detour_registry_set_totals (DetourRegistry *self, const DetourRegistryStats *stats);
 
 G_END_DECLS

@@ -51,10 +51,15 @@ relay_link_remove_key (DetourRelay *self, DetourClient *client, const DetourKey 
 }
 
 void
-detour_relay_restore_link (DetourRelay *self, DetourClient *client, const GArray *keys)
+detour_relay_restore_link (DetourRelay *self, DetourClient *client, const GArray *keys,
+                           const GArray *preferred)
 {
-  for (guint i = 0; i < keys->len; i++)
+  for (guint i = 0; keys != NULL && i < keys->len; i++)
     relay_link_add_key (self, client, &g_array_index (keys, DetourKey, i));
+  /* Links that are restored later are put behind it, and of all only one is preferred. */
+  for (guint i = 0; preferred != NULL && i < preferred->len; i++)
+    detour_registry_prefer_forwarder (self->registry, &g_array_index (preferred, DetourKey, i),
+                                      client->handle);
 }
 
 static void

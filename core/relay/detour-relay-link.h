@@ -34,8 +34,10 @@ detour_relay_link_of (const DetourClient *client)
 /* In place of detour_relay_join(). */
 void detour_relay_join_link (DetourRelay *self, DetourClient *client, DetourRelayLink *link,
                              DetourHandle handle);
-/* As if the other relay had said that these are there; of DetourKey. */
-void detour_relay_restore_link (DetourRelay *self, DetourClient *client, const GArray *keys);
+/* As if the other relay had said that these are there, and @preferred before others; both
+ * (nullable) of DetourKey. */
+void detour_relay_restore_link (DetourRelay *self, DetourClient *client, const GArray *keys,
+                                const GArray *preferred);
 /* It has none any more, and nobody is told. Returns: (transfer full): of DetourKey. */
 GArray *detour_relay_detach_link (DetourRelay *self, DetourClient *client);
 

@@ -39,6 +39,7 @@ enum {
   DETOUR_HANDOVER_PLUGIN = 17,                      /* what an instance counted and remembers */
   DETOUR_HANDOVER_SESSION_TAGS = 20,                /* see detour_session_record_write_tags() */
   DETOUR_HANDOVER_TAGS = 21,                        /* the same of these here */
+  DETOUR_HANDOVER_REGISTRY_TOTALS = 22,
 };
 
 /* Of the program that wrote it. */

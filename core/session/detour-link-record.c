@@ -11,20 +11,30 @@ enum {
   TAG_PACKETS = 3,
   TAG_BYTES = 4,
   TAG_DROPPED = 5, /* one for each reason: its number, and how many */
+  TAG_TOLD = 6,
+  TAG_PREFERRED = 7,
 };
 
 #define NAME_MAX_LEN 4096u
 
+static void
+link_record_put_keys (DetourRecord *out, guint16 tag, const GArray *keys)
+{
+  if (keys != NULL && keys->len > 0)
+    detour_record_put (out, tag, keys->data, keys->len * sizeof (DetourKey));
+}
+
 void
 detour_link_record_write (DetourRecord *out, guint16 tag, const DetourLinkTie *tie,
-                          const GArray *keys)
+                          const GArray *keys, const GArray *preferred)
 {
   const DetourRelayLinkCounters *counters = &tie->relay.counters;
   gsize mark = detour_record_begin (out, tag);
 
   detour_record_put_text (out, TAG_NAME, tie->name != NULL ? tie->name : "");
-  if (keys != NULL && keys->len > 0)
-    detour_record_put (out, TAG_KEYS, keys->data, keys->len * sizeof (DetourKey));
+  link_record_put_keys (out, TAG_KEYS, keys);
+  link_record_put_keys (out, TAG_PREFERRED, preferred);
+  detour_record_put_number (out, TAG_TOLD, detour_counter_get (&counters->told));
   detour_record_put_number (out, TAG_PACKETS, detour_counter_get (&counters->packets));
   detour_record_put_number (out, TAG_BYTES, detour_counter_get (&counters->bytes));
   for (guint i = 0; i < DETOUR_N_DROPS; i++)
@@ -40,9 +50,19 @@ detour_link_record_write (DetourRecord *out, guint16 tag, const DetourLinkTie *t
 /* What was read so far. */
 typedef struct {
   char *name;
-  GArray *keys;
+  GArray *keys, *preferred;
   DetourRelayLinkCounters counters;
 } LinkDraft;
+
+static gboolean
+link_record_take_keys (const DetourRecordItem *item, GArray **keys)
+{
+  if (*keys != NULL || item->len % sizeof (DetourKey) != 0)
+    return FALSE;
+  *keys = g_array_new (FALSE, FALSE, sizeof (DetourKey));
+  g_array_append_vals (*keys, item->data, (guint) (item->len / sizeof (DetourKey)));
+  return TRUE;
+}
 
 static gboolean
 link_record_take (const DetourRecordItem *item, gpointer user)
@@ -57,11 +77,11 @@ link_record_take (const DetourRecordItem *item, gpointer user)
       draft->name = detour_record_dup_text (item, NAME_MAX_LEN);
       return draft->name != NULL;
     case TAG_KEYS:
-      if (draft->keys != NULL || item->len % sizeof (DetourKey) != 0)
-        return FALSE;
-      draft->keys = g_array_new (FALSE, FALSE, sizeof (DetourKey));
-      g_array_append_vals (draft->keys, item->data, (guint) (item->len / sizeof (DetourKey)));
-      return TRUE;
+      return link_record_take_keys (item, &draft->keys);
+    case TAG_PREFERRED:
+      return link_record_take_keys (item, &draft->preferred);
+    case TAG_TOLD:
+      return detour_record_number (item, G_MAXUINT64, &draft->counters.told.value);
     case TAG_PACKETS:
       return detour_record_number (item, G_MAXUINT64, &draft->counters.packets.value);
     case TAG_BYTES:
@@ -79,7 +99,7 @@ link_record_take (const DetourRecordItem *item, gpointer user)
 }
 
 DetourLinkTie *
-detour_link_record_read (const DetourRecordItem *item, GArray **keys)
+detour_link_record_read (const DetourRecordItem *item, GArray **keys, GArray **preferred)
 {
   static const DetourKey unknown;
   LinkDraft draft = { NULL };
@@ -90,7 +110,9 @@ detour_link_record_read (const DetourRecordItem *item, GArray **keys)
       tie = detour_link_tie_new (&unknown, draft.name);
       tie->relay.counters = draft.counters;
       *keys = g_steal_pointer (&draft.keys);
+      *preferred = g_steal_pointer (&draft.preferred);
     }
+  g_clear_pointer (&draft.preferred, g_array_unref);
   g_clear_pointer (&draft.keys, g_array_unref);
   g_free (draft.name);
   return tie;

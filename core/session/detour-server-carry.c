@@ -27,6 +27,14 @@ enum {
   TAG_H_UNTIL = 2,
 };
 
+/* Of the registry. */
+enum {
+  TAG_R_DUPS = 1,
+  TAG_R_MULTI_CREATED = 2,
+  TAG_R_MULTI_DELETED = 3,
+  TAG_R_OTHER_DELETED = 4,
+};
+
 /* Nobody looks whether it is there still, so it is held no longer than that. */
 #define HELD_US (60 * G_USEC_PER_SEC)
 
@@ -118,6 +126,7 @@ detour_server_pause (DetourServer *self, DetourServerPause *pause)
   detour_handshake_pool_stand_still (self->pool);
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_freeze (self->workers[i]);
+  detour_registry_stats (self->registry, &pause->registry);
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_detach_all (self->workers[i], pause->sessions);
   /* What clients sent up to now is in the accounts, and will be nowhere else. */
@@ -215,6 +224,18 @@ server_carry_write_counters (const DetourServer *self, DetourRecord *out)
 }
 
 static void
+server_carry_write_registry (DetourRecord *out, const DetourRegistryStats *stats)
+{
+  gsize mark = detour_record_begin (out, DETOUR_HANDOVER_REGISTRY_TOTALS);
+
+  detour_record_put_number (out, TAG_R_DUPS, stats->total_dups);
+  detour_record_put_number (out, TAG_R_MULTI_CREATED, stats->total_multi_created);
+  detour_record_put_number (out, TAG_R_MULTI_DELETED, stats->total_multi_deleted);
+  detour_record_put_number (out, TAG_R_OTHER_DELETED, stats->total_other_deleted);
+  detour_record_end (out, mark);
+}
+
+static void
 server_carry_write_tenant (DetourTenant *tenant, const DetourTenantGroup *group, gpointer user)
 {
   detour_tenant_write (tenant, user, DETOUR_HANDOVER_TENANT);
@@ -229,6 +250,7 @@ detour_server_write_down (DetourServer *self, DetourServerPause *pause, DetourHa
 
   pause->n_kept = pause->n_lost = 0;
   server_carry_write_counters (self, detour_handover_draft_record (draft));
+  server_carry_write_registry (detour_handover_draft_record (draft), &pause->registry);
   detour_tenant_table_foreach (self->tenants, server_carry_write_tenant,
                                detour_handover_draft_record (draft));
   detour_handshake_pool_list (self->pool, unregistered);
@@ -245,9 +267,9 @@ detour_server_write_down (DetourServer *self, DetourServerPause *pause, DetourHa
 /* Both programs -------------------------------------------------------------------------------- */
 
 /* Connections of one key go to one worker, the one that gets the packets as the last: so it gets
- * them again. */
+ * them again. @registry: (nullable): its totals */
 static void
-server_carry_adopt (DetourServer *self, GPtrArray *sessions)
+server_carry_adopt (DetourServer *self, GPtrArray *sessions, const DetourRegistryStats *registry)
 {
   g_autoptr (GHashTable) workers = g_hash_table_new_full (
       detour_secret_hash_key, detour_secret_hash_key_equal, g_free, NULL);
@@ -272,6 +294,8 @@ server_carry_adopt (DetourServer *self, GPtrArray *sessions)
       }
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_wait (self->workers[i]);
+  if (registry != NULL)
+    detour_registry_set_totals (self->registry, registry);
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_thaw (self->workers[i]);
 }
@@ -279,7 +303,7 @@ server_carry_adopt (DetourServer *self, GPtrArray *sessions)
 void
 detour_server_resume (DetourServer *self, DetourServerPause *pause)
 {
-  server_carry_adopt (self, pause->sessions);
+  server_carry_adopt (self, pause->sessions, &pause->registry);
   g_clear_pointer (&pause->sessions, g_ptr_array_unref);
   detour_handshake_pool_go_on (self->pool);
 }
@@ -321,6 +345,37 @@ server_carry_inherit (DetourServer *self, DetourHandover *handover, const Detour
     detour_inherited_add (self->inherited, fd, name);
 }
 
+static gboolean
+server_carry_take_total (const DetourRecordItem *item, gpointer user)
+{
+  DetourRegistryStats *stats = user;
+
+  switch (item->tag)
+    {
+    case TAG_R_DUPS:
+      return detour_record_number (item, G_MAXUINT64, &stats->total_dups);
+    case TAG_R_MULTI_CREATED:
+      return detour_record_number (item, G_MAXUINT64, &stats->total_multi_created);
+    case TAG_R_MULTI_DELETED:
+      return detour_record_number (item, G_MAXUINT64, &stats->total_multi_deleted);
+    case TAG_R_OTHER_DELETED:
+      return detour_record_number (item, G_MAXUINT64, &stats->total_other_deleted);
+    default:
+      return (item->tag & DETOUR_RECORD_MUST) == 0;
+    }
+}
+
+static void
+server_carry_expect_totals (DetourServer *self, const DetourRecordItem *item)
+{
+  g_autofree DetourRegistryStats *stats = g_new0 (DetourRegistryStats, 1);
+
+  if (!detour_record_take_inside (item, server_carry_take_total, stats))
+    return;
+  g_free (self->carried_totals);
+  self->carried_totals = g_steal_pointer (&stats);
+}
+
 void
 detour_server_expect (DetourServer *self, DetourHandover *handover)
 {
@@ -338,6 +393,9 @@ detour_server_expect (DetourServer *self, DetourHandover *handover)
         break;
       case DETOUR_HANDOVER_SESSION:
         detour_server_expect_link (self, &item);
+        break;
+      case DETOUR_HANDOVER_REGISTRY_TOTALS:
+        server_carry_expect_totals (self, &item);
         break;
       case DETOUR_HANDOVER_RELAY_COUNTERS:
         detour_worker_count_on (self->workers[0], &item, NULL);
@@ -512,7 +570,8 @@ detour_server_take_over (DetourServer *self, DetourHandover *handover,
   g_clear_pointer (&self->inherited, detour_inherited_free);
   /* From the moment that one of the workers seals something the record would be wrong. */
   detour_handover_forget (handover);
-  server_carry_adopt (self, sessions);
+  server_carry_adopt (self, sessions, self->carried_totals);
+  g_clear_pointer (&self->carried_totals, g_free);
   *result = (DetourTakeover) {
     .n_kept = n_kept,
     .n_lost = (guint) about->n_lost + draft.n_refused,

@@ -20,7 +20,8 @@ G_BEGIN_DECLS
 typedef struct {
   GPtrArray *sessions; /* of DetourSession */
   gint64 since_us;
-  guint n_kept, n_lost; /* of the sessions: written down, and those that cannot be */
+  DetourRegistryStats registry; /* before anything was taken apart */
+  guint n_kept, n_lost;         /* of the sessions: written down, and those that cannot be */
 } DetourServerPause;
 
 /* For a rehearsal: one record layer of each kind, and how many connections there are that could go

@@ -155,6 +155,7 @@ void
 detour_server_clear_links (DetourServer *self)
 {
   g_clear_handle_id (&self->carried_links_timer, g_source_remove);
+  g_clear_pointer (&self->carried_totals, g_free);
   g_clear_pointer (&self->carried_links, g_hash_table_unref);
   g_clear_pointer (&self->expected_links, g_ptr_array_unref);
 }

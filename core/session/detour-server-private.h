@@ -32,10 +32,11 @@ struct _DetourServer {
   GPtrArray *listeners; /* of DetourListener */
   /* Of the program before, by name, that nobody asked for yet, DetourLinkTie; NULL: none. */
   GHashTable *carried_links;
-  GPtrArray *expected_links;    /* those whose sessions were not read yet; NULL: none */
-  guint carried_links_timer;    /* 0: nobody waits */
-  DetourInherited *inherited;   /* NULL: there are no sockets of before */
-  DetourStragglers *stragglers; /* NULL: nobody was left behind by the program before */
+  GPtrArray *expected_links;           /* those whose sessions were not read yet; NULL: none */
+  guint carried_links_timer;           /* 0: nobody waits */
+  DetourRegistryStats *carried_totals; /* until all is there; NULL: none are known */
+  DetourInherited *inherited;          /* NULL: there are no sockets of before */
+  DetourStragglers *stragglers;        /* NULL: nobody was left behind by the program before */
   DetourSocketOptions socket_options;
   guint64 receive_rate, receive_burst; /* in force */
   char *announcement;                  /* NULL: none */

@@ -183,7 +183,7 @@ detour_session_record_write (DetourRecord *out, guint16 tag, const DetourSession
   if (session->visit != NULL)
     detour_record_put_text (out, TAG_TENANT, detour_tenant_name (session->visit->tenant));
   if (session->link != NULL)
-    detour_link_record_write (out, TAG_LINK, session->link, session->keys);
+    detour_link_record_write (out, TAG_LINK, session->link, session->keys, session->preferred);
   session_record_put_client (out, &session->client);
   detour_record_end (out, mark);
   return TRUE;
@@ -489,7 +489,7 @@ session_record_take (const DetourRecordItem *item, const DetourChannelTable *cha
       return session_record_take_verdict (item, session);
     case TAG_LINK:
       if (session->link == NULL)
-        session->link = detour_link_record_read (item, &session->keys);
+        session->link = detour_link_record_read (item, &session->keys, &session->preferred);
       return session->link != NULL;
     default:
       return session_record_take_client (item, &session->client);

@@ -23,6 +23,7 @@ detour_session_free (DetourSession *self)
     detour_link_tie_end (self->link, "no worker could take it");
   g_clear_pointer (&self->link, detour_link_tie_unref);
   g_clear_pointer (&self->keys, g_array_unref);
+  g_clear_pointer (&self->preferred, g_array_unref);
   detour_client_state_clear (&self->client);
   g_clear_pointer (&self->sealed, g_byte_array_unref);
   g_clear_pointer (&self->input, g_byte_array_unref);

@@ -45,6 +45,7 @@ typedef struct {
                                [limits] */
   DetourLinkTie *link;      /* NULL: a client's; else this relay is the client */
   GArray *keys;             /* of a link: DetourKey, that are behind it; NULL: none are known */
+  GArray *preferred; /* those of them that are behind others too, and whose packets it gets */
   DetourClientState client; /* its `output` begins with ServerInfo after a login */
 } DetourSession;
 

@@ -11,6 +11,12 @@ typedef struct {
   GArray *contacts; /* of DetourKey */
 } Unresolved;
 
+/* One that is behind several links. */
+typedef struct {
+  DetourHandle link; /* that gets its packets */
+  DetourKey key;
+} Preferred;
+
 static void
 worker_carry_clear_unresolved (gpointer data)
 {
@@ -23,6 +29,7 @@ detour_worker_carry_init (DetourWorkerCarry *self)
   self->unresolved = g_array_new (FALSE, FALSE, sizeof (Unresolved));
   g_array_set_clear_func (self->unresolved, worker_carry_clear_unresolved);
   self->gone = g_array_new (FALSE, FALSE, sizeof (DetourKey));
+  self->preferred = g_array_new (FALSE, FALSE, sizeof (Preferred));
 }
 
 void
@@ -30,6 +37,7 @@ detour_worker_carry_clear (DetourWorkerCarry *self)
 {
   g_array_unref (self->unresolved);
   g_array_unref (self->gone);
+  g_array_unref (self->preferred);
   g_clear_pointer (&self->keys, g_hash_table_unref);
 }
 
@@ -65,7 +73,30 @@ worker_carry_note_key (const DetourPeer *peer, DetourHandle handle, const Detour
 static void
 worker_carry_note_remote (const DetourPeer *peer, gpointer user)
 {
-  worker_carry_note_key (peer, DETOUR_HANDLE_NONE, NULL, user);
+  DetourWorkerCarry *self = user;
+  Preferred preferred = { atomic_load_explicit (&peer->active, memory_order_relaxed), peer->key };
+
+  worker_carry_note_key (peer, DETOUR_HANDLE_NONE, NULL, self->keys);
+  if (atomic_load_explicit (&peer->n_conns, memory_order_relaxed) > 1)
+    g_array_append_val (self->preferred, preferred);
+}
+
+GArray *
+detour_worker_carry_preferred (const DetourWorkerCarry *self, DetourHandle link)
+{
+  GArray *keys = NULL;
+
+  for (guint i = 0; i < self->preferred->len; i++)
+    {
+      const Preferred *preferred = &g_array_index (self->preferred, Preferred, i);
+
+      if (preferred->link != link)
+        continue;
+      if (keys == NULL)
+        keys = g_array_new (FALSE, FALSE, sizeof (DetourKey));
+      g_array_append_val (keys, preferred->key);
+    }
+  return keys;
 }
 
 static void
@@ -77,7 +108,8 @@ worker_carry_on_freeze (DetourLoop *loop, gpointer data)
   g_clear_pointer (&self->carry.keys, g_hash_table_unref);
   self->carry.keys = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
   detour_registry_each_key_of_all (self->registry, worker_carry_note_key, self->carry.keys);
-  detour_registry_each_remote (self->registry, worker_carry_note_remote, self->carry.keys);
+  g_array_set_size (self->carry.preferred, 0);
+  detour_registry_each_remote (self->registry, worker_carry_note_remote, &self->carry);
   for (guint i = 0; i < self->conns->len; i++)
     {
       DetourConn *conn = g_ptr_array_index (self->conns, i);

@@ -19,8 +19,7 @@ detour_worker_join_link (DetourWorker *self, DetourConn *conn, DetourSession *se
   detour_relay_join_link (self->shared.relay, conn->client, &tie->relay, handle);
   g_ptr_array_add (self->links, conn);
   detour_relay_restore (self->shared.relay, conn->client, &session->client);
-  if (session->keys != NULL)
-    detour_relay_restore_link (self->shared.relay, conn->client, session->keys);
+  detour_relay_restore_link (self->shared.relay, conn->client, session->keys, session->preferred);
   if (detour_link_tie_set_worker (tie, self))
     detour_worker_judge (self, conn, detour_conn_start (&self->shared, conn, session));
   else
@@ -50,6 +49,7 @@ void
 detour_worker_detach_link (DetourWorker *self, DetourConn *conn, DetourSession *session)
 {
   session->link = worker_links_tie (conn);
+  session->preferred = detour_worker_carry_preferred (&self->carry, conn->client->handle);
   session->keys = detour_relay_detach_link (self->shared.relay, conn->client);
   detour_link_tie_set_worker (session->link, NULL);
 }

@@ -16,6 +16,7 @@ typedef struct {
   GArray *unresolved; /* clients that were taken over, and of whom they had packets */
   GArray *gone;       /* of DetourKey: that left, or were detached */
   GHashTable *keys;   /* of all peers by id */
+  GArray *preferred;  /* keys behind several links, with the one that gets their packets */
 } DetourWorkerCarry;
 
 typedef struct {
@@ -102,6 +103,9 @@ void detour_worker_drop_terms (DetourConn *conn);
 /* In detour-worker-carry.c. */
 void detour_worker_carry_init (DetourWorkerCarry *self);
 void detour_worker_carry_clear (DetourWorkerCarry *self);
+/* The keys that are behind several links, of which this one got their packets when the worker was
+ * frozen; of DetourKey. NULL: none. */
+GArray *detour_worker_carry_preferred (const DetourWorkerCarry *self, DetourHandle link);
 /* A client was taken over that has had packets of @contacts, of DetourKey, which is handed over.
  * While the worker is frozen, those may still have to be taken over themselves. */
 void detour_worker_resolve (DetourWorker *self, DetourClient *client, GArray *contacts);

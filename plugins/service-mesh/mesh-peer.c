@@ -433,33 +433,44 @@ mesh_peer_fingerprint (const DetourMeshPeer *peer)
   return g_compute_checksum_for_string (G_CHECKSUM_SHA256, whole, -1);
 }
 
+/* Its name, its fingerprint, and then words, each of which a program before this one may not have:
+ * the other server's key, how often the link came up, since when it is in its state, and the
+ * address. "-" is none. */
 char *
 mesh_peer_freeze (const MeshPeer *self)
 {
   g_autofree char *fingerprint = mesh_peer_fingerprint (&self->configured);
-  GString *line;
+  GString *line = g_string_new (NULL);
 
-  if (self->state != DETOUR_MESH_UP)
-    return NULL;
-  line = g_string_new (NULL);
   g_string_append_printf (line, "%s %s ", self->configured.name, fingerprint);
-  for (guint i = 0; i < DETOUR_KEY_SIZE; i++)
+  for (guint i = 0; self->has_server_key && i < DETOUR_KEY_SIZE; i++)
     g_string_append_printf (line, "%02x", self->server_key[i]);
+  g_string_append_printf (line, "%s %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT " %s",
+                          self->has_server_key ? "" : "-", self->n_up, self->since_us,
+                          self->address != NULL ? self->address : "-");
   return g_string_free (line, FALSE);
 }
 
-/* The key that the peer had in the program before; FALSE: it had no link, or was another one. */
-static gboolean
-mesh_peer_thaw (MeshPeer *self)
+/* What the program before wrote about it behind its name; NULL: it had no peer that was the same.
+ */
+static const char *
+mesh_peer_find_frozen (const MeshPeer *self)
 {
   g_autofree char *fingerprint = mesh_peer_fingerprint (&self->configured);
   g_autofree char *begin = g_strdup_printf ("%s %s ", self->configured.name, fingerprint);
-  const char *digits = NULL;
+  const char *found = NULL;
 
   for (guint i = 0; self->mesh->frozen != NULL && self->mesh->frozen[i] != NULL; i++)
     if (g_str_has_prefix (self->mesh->frozen[i], begin))
-      digits = self->mesh->frozen[i] + strlen (begin);
-  if (digits == NULL || strspn (digits, "0123456789abcdef") != 2 * DETOUR_KEY_SIZE)
+      found = self->mesh->frozen[i] + strlen (begin);
+  return found;
+}
+
+static gboolean
+mesh_peer_thaw_key (MeshPeer *self, const char *digits)
+{
+  if (strlen (digits) != 2 * DETOUR_KEY_SIZE
+      || strspn (digits, "0123456789abcdef") != 2 * DETOUR_KEY_SIZE)
     return FALSE;
   for (guint i = 0; i < DETOUR_KEY_SIZE; i++)
     self->server_key[i] = (guint8) (g_ascii_xdigit_value (digits[2 * i]) << 4
@@ -467,24 +478,45 @@ mesh_peer_thaw (MeshPeer *self)
   return TRUE;
 }
 
+/* Since when it was up goes to @since_us, which stays as it is when that is not known. */
+static void
+mesh_peer_thaw (MeshPeer *self, gint64 *since_us)
+{
+  const char *frozen = mesh_peer_find_frozen (self);
+  g_auto (GStrv) words = g_strsplit (frozen != NULL ? frozen : "", " ", -1);
+  guint n = g_strv_length (words);
+
+  self->has_server_key = n > 0 && mesh_peer_thaw_key (self, words[0]);
+  if (n > 1)
+    g_ascii_string_to_unsigned (words[1], 10, 0, G_MAXUINT64, &self->n_up, NULL);
+  if (n > 2)
+    g_ascii_string_to_signed (words[2], 10, 0, G_MAXINT64, since_us, NULL);
+  if (n > 3 && strcmp (words[3], "-") != 0)
+    self->address = g_strdup (words[3]);
+  self->good = g_strdup (self->address);
+}
+
 /* A link that came along from the program before. FALSE: there is none, or it is of a peer that was
  * called the same. */
 static gboolean
 mesh_peer_take_over (MeshPeer *self)
 {
+  gint64 since_us = self->since_us;
+
+  mesh_peer_thaw (self, &since_us);
   self->link = detour_host_find_link (self->mesh->host, self->configured.name,
                                       &mesh_peer_link_funcs, self);
   if (self->link == NULL)
     return FALSE;
-  if (!mesh_peer_thaw (self))
+  if (!self->has_server_key)
     {
       mesh_peer_hang_up (self);
       return FALSE;
     }
-  self->has_server_key = TRUE;
   self->is_logged_in = TRUE;
   self->up_us = g_get_monotonic_time () - ACCEPTED_US;
-  self->n_up = 1;
+  self->n_up = MAX (self->n_up, 1);
+  self->since_us = since_us;
   self->state = DETOUR_MESH_UP;
   return TRUE;
 }

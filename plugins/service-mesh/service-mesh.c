@@ -257,8 +257,7 @@ service_mesh_freeze (gpointer data)
     {
       g_autofree char *line = mesh_peer_freeze (self->mesh.peers->pdata[i]);
 
-      if (line != NULL)
-        g_string_append_printf (text, "%s\n", line);
+      g_string_append_printf (text, "%s\n", line);
     }
   if (text->len == 0)
     {

@@ -8,8 +8,10 @@ import signal
 import pytest
 
 from mesh import key_of, peers, wait_peer, with_peer
-from relay import EVERYTHING, wait_until
-from test_mesh_links import logged_in
+from relay import DETOURD, EVERYTHING, wait_until, with_keys
+from test_mesh_links import logged_in, rows
+from test_metrics import METRICS, scrape
+from test_upgrade_versions import NEXT
 
 CHANGES = {"upgraded": lambda relay: relay.upgrade(), "handed": lambda relay: relay.hand_over(relay.successor()), "kept": lambda relay: relay.restart()}
 
@@ -48,7 +50,8 @@ def test_links_go_on(make):
     for n in (2, 3):
         change(relay)
         after = wait_peer(relay, "b")
-        assert after["server_key"] == own["server_key"] == key_of(other)
+        for what in ("server_key", "address", "links", "since", "accepted"):
+            assert after[what] == own[what], what
         assert connections(other, key_of(relay)) == numbers
         talk(here, there)
         assert wait_until(lambda: (peer := peers(relay)["b"])["packets_sent"] == n and peer, "it is counted")["keys"] == 2
@@ -60,6 +63,87 @@ def test_links_go_on(make):
     relay.wait_log(r"\[peer b\] the link to .* ended: ")
     other.start_once()
     wait_peer(relay, "b")
+
+
+def totals(relay):
+    """What the relay has counted of keys behind several links, and of keys that several connections had."""
+    found = scrape(relay)
+    return [int(found[f"detour_{name}_total"]) for name in ("multiforwarder_created", "multiforwarder_deleted", "duplicates")]
+
+
+def test_what_was_counted_goes_along(upgraded):
+    """Also of links that have ended, and which one of several gets the packets."""
+    other, third = upgraded(EVERYTHING), upgraded(EVERYTHING)
+    relay = upgraded(with_peer(with_peer(with_keys(METRICS, "core", workers=3), "b", other), "c", third))
+    wait_peer(relay, "b")
+    wait_peer(relay, "c")
+    here, first = relay.door("http").client(), other.door("http").client()
+    twin = relay.door("http").client(here.secret)
+    twin.ping(b"12345678")
+    wait_until(lambda: peers(relay)["b"]["keys"] == 2, "the first is known")
+    second = third.door("http").client(first.secret)
+    wait_until(lambda: totals(relay) == [1, 0, 1], "the second is known")
+    here = relay.door("http").client()
+    here.send_packet(first.key, b"one")
+    first.expect_packet(here.key, b"one")
+    other.stop(signal.SIGKILL, code=-signal.SIGKILL)
+    wait_until(lambda: totals(relay)[:2] == [1, 1], "the link to the first is gone")
+    other.start_once()
+    wait_peer(relay, "b")
+    other.door("http").client(first.secret)
+    wait_until(lambda: totals(relay)[:2] == [2, 1], "both are known again")
+    wait_until(lambda: rows(relay, "b")["mesh_link_packets_total"] == 1, "it is counted")
+    counted, before = totals(relay), {name: rows(relay, name) for name in "bc"}
+    assert before["b"]["mesh_links_made_total"] == 2
+    for n in (1, 2, 3):
+        relay.upgrade()
+        wait_peer(relay, "b")
+        wait_peer(relay, "c")
+        here.send_packet(second.key, b"%d" % n)
+        second.expect_packet(here.key, b"%d" % n)
+        wait_until(lambda: rows(relay, "c")["mesh_link_packets_total"] == before["c"]["mesh_link_packets_total"] + n, "it is counted")
+        assert rows(relay, "b") == before["b"]
+        assert totals(relay) == counted
+        assert peers(relay)["b"]["links"] == 2
+
+
+def test_to_the_next_version_and_back(upgraded):
+    other = upgraded(EVERYTHING)
+    relay = upgraded(with_peer(EVERYTHING, "b", other))
+    before, numbers = wait_peer(relay, "b"), connections(other, key_of(relay))
+    here, there = relay.door("http").client(), other.door("http").client()
+    wait_until(lambda: peers(relay)["b"]["keys"] == 2, "the client is known")
+    for n, program in enumerate((NEXT, DETOURD) * 2, 1):
+        assert relay.ask("--binary", program).startswith("upgraded to")
+        after = wait_peer(relay, "b")
+        assert [after[what] for what in ("since", "links", "keys")] == [before["since"], 1, 2]
+        assert connections(other, key_of(relay)) == numbers
+        here.send_packet(there.key, b"hello")
+        there.expect_packet(here.key, b"hello")
+        wait_until(lambda: peers(relay)["b"]["packets_sent"] == n, "it is counted")
+
+
+def test_an_upgrade_in_which_a_peer_has_another_address(upgraded):
+    """What is said of it is not what the link was made by, so it is made anew."""
+    other = upgraded(EVERYTHING)
+    relay = upgraded(with_peer(EVERYTHING, "b", other))
+    wait_peer(relay, "b")
+    numbers = connections(other, key_of(relay))
+    relay.write_config(with_peer(EVERYTHING, "b", other, host="127.0.0.1", address="127.0.0.1:%d" % other.address("tls-export")[1]))
+    relay.upgrade()
+    peer = wait_peer(relay, "b")
+    assert peer["server_key"] == key_of(other) and peer["host"] == "127.0.0.1:443"
+    wait_until(lambda: (now := connections(other, key_of(relay))) != numbers and len(now) == 1, "there is another link, and only one")
+
+
+def test_an_upgrade_in_which_a_peer_is_removed(upgraded):
+    other = upgraded(EVERYTHING)
+    relay = upgraded(with_peer(EVERYTHING, "b", other))
+    wait_peer(relay, "b")
+    relay.write_config(EVERYTHING)
+    relay.upgrade()
+    assert peers(relay) == {}
+    wait_until(lambda: not logged_in(other, key_of(relay)), "the link is gone", 60)
 
 
 def test_an_upgrade_in_which_a_peer_becomes_another_server(upgraded):

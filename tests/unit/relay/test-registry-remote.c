@@ -341,6 +341,28 @@ test_link_dies (Fixture *f, gconstpointer data)
   expect_told (f, "hr3");
 }
 
+static void
+test_prefer (Fixture *f, gconstpointer data)
+{
+  DetourKey key = key_of (1);
+
+  detour_registry_prefer_forwarder (f->registry, &key, handle_of ('F'));
+  for (const char *c = "PFG"; *c != '\0'; c++)
+    add (f, 1, *c);
+  detour_registry_prefer_forwarder (f->registry, &key, handle_of ('X'));
+  g_assert_cmpint (link_of (f, 1), ==, 'P');
+  detour_registry_prefer_forwarder (f->registry, &key, handle_of ('G'));
+  g_assert_cmpint (link_of (f, 1), ==, 'G');
+  g_assert_cmpuint (n_links_of (f, 1), ==, 3);
+  take (f, 1, 'G');
+  g_assert_cmpint (link_of (f, 1), ==, 'P'); /* the others keep their order */
+  take (f, 1, 'P');
+  detour_registry_prefer_forwarder (f->registry, &key, handle_of ('F'));
+  g_assert_cmpint (link_of (f, 1), ==, 'F');
+  take (f, 1, 'F');
+  expect_totals (f, 1, 1, 0);
+}
+
 typedef struct {
   guint8 told[20000];
   guint n_calls;
@@ -558,6 +580,7 @@ main (int argc, char **argv)
   TEST ("/registry-remote/leaves-here", test_local_leaves);
   TEST ("/registry-remote/isolated-space", test_isolated_space);
   TEST ("/registry-remote/link-dies", test_link_dies);
+  TEST ("/registry-remote/prefer", test_prefer);
   TEST ("/registry-remote/many", test_many);
   TEST ("/registry-remote/many-are-told", test_many_are_told);
   TEST ("/registry-remote/twin", test_twin);

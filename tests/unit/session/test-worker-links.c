@@ -582,6 +582,37 @@ test_carrying_over (void)
   worker_bench_free (f);
 }
 
+/* Of several links the same one gets the packets of a key, whichever worker has which. */
+static void
+test_carrying_over_preferred (void)
+{
+  WorkerBench *f = worker_bench_new (2, NULL);
+  g_autoptr (DetourLinkTie) tie = NULL;
+  g_autoptr (DetourLinkTie) tie2 = NULL;
+  int a = worker_bench_join (f, 0, 'A', FALSE), link = join_link (f, 0, 'R', &tie),
+      link2 = join_link (f, 1, 'Q', &tie2);
+
+  say_present (link, 'B', 52);
+  sync_link (link);
+  say_present (link2, 'B', 52);
+  say_present (link2, 'C', 52);
+  sync_link (link2);
+  say_present (link, 'C', 52);
+  sync_link (link);
+  for (guint i = 0; i < 10; i++)
+    {
+      carry_over (f, i);
+      send_packet (a, 'B', 50, i);
+      send_packet (a, 'C', 50, i);
+      expect_forwarded (link, 'A', 'B', 50, i);
+      expect_forwarded (link2, 'A', 'C', 50, i);
+    }
+  close (a);
+  close (link);
+  close (link2);
+  worker_bench_free (f);
+}
+
 /* A link that takes nothing drops the oldest packets and delays nobody: clients here talk on, and
  * so does the other link. When it reads again, it goes on. */
 static void
@@ -721,6 +752,7 @@ main (int argc, char **argv)
   g_test_add_func ("/worker-links/two-links", test_two_links);
   g_test_add_func ("/worker-links/hang-up", test_hang_up);
   g_test_add_func ("/worker-links/carrying-over", test_carrying_over);
+  g_test_add_func ("/worker-links/carrying-over-preferred", test_carrying_over_preferred);
   g_test_add_func ("/worker-links/slow-link", test_slow_link);
   g_test_add_func ("/worker-links/crowd", test_crowd);
   return g_test_run ();
