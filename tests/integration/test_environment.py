@@ -72,6 +72,21 @@ def test_no_file_is_needed(tmp_path):
     assert "[auth friends]\nplugin = auth-keys\n" in said and "[cert main]\nplugin = cert-selfsigned\n" in said
 
 
+def test_peers_of_the_mesh(path, tmp_path):
+    """A list of peers needs no file either, and their variables are checked as those of instances are."""
+    key_file = tmp_path / "mesh.key"
+    key_file.write_text("6d657368" * 8)
+    key_file.chmod(0o600)
+    mesh = {"DETOUR_SERVICE_MESH__KEY_FILE": str(key_file), "DETOUR_PEER_B__HOST": "b.test"}
+    said = detourd("--dump-config", "--config", path, **mesh, DETOUR_PEER_B__ADDRESS="127.0.0.1:8443", DETOUR_PEER_C__HOST="c.test:444")
+    assert ("[peer b]\n# environment:DETOUR_PEER_B__HOST\nhost = b.test\n"
+            "# environment:DETOUR_PEER_B__ADDRESS\naddress = 127.0.0.1:8443\n") in said, said
+    assert "# environment:DETOUR_PEER_C__HOST\nhost = c.test:444\n" in said
+    said = detourd("--check-config", "--config", path, code=78, **mesh, DETOUR_PEER_B__PORT="many", DETOUR_PEER_C__HOTS="c.test")
+    assert "DETOUR_PEER_B__PORT: [peer b] port: " in said
+    assert 'DETOUR_PEER_C__HOTS: [peer c] hots: no such key; did you mean "host"?\n' in said
+
+
 def test_a_running_relay_keeps_it_over_a_reload_and_an_upgrade(tmp_path, monkeypatch):
     monkeypatch.setenv("DETOUR_LIMITS_LOGIN_TIMEOUT", "7s")
     with UpgradedRelay(tmp_path, with_keys(EVERYTHING, "limits", login_timeout="4s")).start() as relay:

@@ -7,9 +7,10 @@ import socket
 
 import pytest
 
+from certs import Certificate
 from control import ask, detourctl
 from mesh import key_of, peers, pin_of, wait_peer, with_peer
-from relay import EVERYTHING, SMALL, free_port, wait_until, with_keys
+from relay import EVERYTHING, SMALL, free_port, wait_until, with_keys, without_group
 from test_metrics import METRICS, scrape
 
 OTHER_KEY = "6f746865" * 8
@@ -85,6 +86,46 @@ def test_a_peer_that_comes_later(make_relay):
     wait_peer(relay, "b", "waiting")
     later.start_once()
     wait_peer(relay, "b")
+
+
+def test_a_certificate_of_a_ca_of_its_own(make_relay, tmp_path):
+    """`ca-file` is what the certificate of the peer must lead to; the system's CAs are not asked."""
+    own, strange = (Certificate(name, authority=True) for name in ("own", "strange"))
+    certificate = Certificate("b.test", issuer=own)
+    for name, text in {"cert.pem": certificate.pem, "key.pem": certificate.key_pem, "own.pem": own.pem, "strange.pem": strange.pem}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "key.pem").chmod(0o600)
+    other = make_relay(with_keys(without_group(EVERYTHING, "cert main"), "cert main", plugin="file", chain_file=tmp_path / "cert.pem",
+                                 key_file=tmp_path / "key.pem"))
+    at = {"pin": None, "host": "b.test", "address": "127.0.0.1:%d" % other.address("tls-export")[1]}
+    relay = make_relay(with_peer(EVERYTHING, "b", other, **at, ca_file=tmp_path / "strange.pem"))
+    peer = wait_peer(relay, "b", "waiting")
+    peer = wait_until(lambda: (peer := peers(relay)["b"])["error"] and peer, "it was tried")
+    assert "ertificate" in peer["error"] and "`ca-file` of the peer" in peer["remedy"]
+    assert logged_in(other, key_of(relay)) == []
+    relay.reload(with_peer(EVERYTHING, "b", other, **at, ca_file=tmp_path / "own.pem"))
+    assert wait_peer(relay, "b")["server_key"] == key_of(other)
+    # The right CA, and another name than the one that is wanted.
+    relay.reload(with_peer(EVERYTHING, "b", other, **at | {"host": "c.test"}, ca_file=tmp_path / "own.pem"))
+    peer = wait_until(lambda: (peer := peers(relay)["b"])["error"] and peer, "it was tried")
+    assert "ertificate" in peer["error"] and "`host`" in peer["remedy"]
+    wait_until(lambda: not logged_in(other, key_of(relay)), "the link is gone")
+
+
+def test_a_ban_of_the_network_of_a_peer(make_relay, other):
+    """Nobody comes in from there, of the mesh or not. A link that this relay made is its own, and stays."""
+    relay = make_relay(with_peer(EVERYTHING, "b", other))
+    other.reload(with_peer(EVERYTHING, "a", relay))
+    wait_peer(relay, "b")
+    wait_peer(other, "a")
+    number = logged_in(other, key_of(relay))[0]["connection"]
+    detourctl(relay, "ban", "127.0.0.1")
+    assert "ended" in wait_until(lambda: (peer := peers(other)["a"])["state"] != "up" and peer["error"] and other.log, "it is turned away")
+    wait_until(lambda: not logged_in(relay, key_of(other)), "its connection is gone")
+    assert peers(relay)["b"]["state"] == "up" and peers(relay)["b"]["links"] == 1
+    assert logged_in(other, key_of(relay))[0]["connection"] == number
+    detourctl(relay, "unban", "127.0.0.1")
+    wait_peer(other, "a")
 
 
 def test_another_certificate_than_the_pinned_one(make_relay, other):
