@@ -194,7 +194,8 @@ client_list_on_looked (DetourScan *scan, gpointer user)
   Request *request = user;
 
   if (request->list->is_stopping
-      || detour_client_rates_fill (request->list->rates, detour_scan_rows (scan)))
+      || detour_client_rates_fill (request->list->rates, detour_scan_rows (scan),
+                                   g_get_monotonic_time ()))
     request->done (scan, request);
   else
     {
@@ -217,7 +218,7 @@ client_list_on_time (gpointer data)
 static void
 client_list_look (Request *request)
 {
-  gint64 wait_us = detour_client_rates_wait_us (request->list->rates);
+  gint64 wait_us = detour_client_rates_wait_us (request->list->rates, g_get_monotonic_time ());
 
   if (wait_us == 0)
     detour_scan_all (request->list->server, &request->filter, client_list_on_looked, request);

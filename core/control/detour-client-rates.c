@@ -124,10 +124,8 @@ client_rates_base (const DetourClientRates *self, gint64 now_us)
 }
 
 gint64
-detour_client_rates_wait_us (const DetourClientRates *self)
+detour_client_rates_wait_us (const DetourClientRates *self, gint64 now_us)
 {
-  gint64 now_us = g_get_monotonic_time ();
-
   if (self->last.samples == NULL || now_us - self->last.at_us >= APART_US
       || client_rates_base (self, now_us) != NULL)
     return 0;
@@ -135,9 +133,8 @@ detour_client_rates_wait_us (const DetourClientRates *self)
 }
 
 gboolean
-detour_client_rates_fill (DetourClientRates *self, GPtrArray *rows)
+detour_client_rates_fill (DetourClientRates *self, GPtrArray *rows, gint64 now_us)
 {
-  gint64 now_us = g_get_monotonic_time ();
   const Look *base = client_rates_base (self, now_us);
 
   for (guint i = 0; base != NULL && i < rows->len; i++)

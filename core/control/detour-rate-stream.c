@@ -40,7 +40,7 @@ rate_stream_on_looked (DetourScan *scan, gpointer user)
   GPtrArray *rows = detour_scan_rows (scan);
 
   self->is_asking = FALSE;
-  if (detour_client_rates_fill (self->rates, rows))
+  if (detour_client_rates_fill (self->rates, rows, g_get_monotonic_time ()))
     for (guint i = 0; i < detour_subscribers_n (self->subscribers); i++)
       rate_stream_tell (self, i, rows);
   detour_scan_free (scan);
@@ -52,7 +52,7 @@ rate_stream_look (gpointer user)
   static const DetourScanFilter filter = { .wants_idle = TRUE };
   DetourRateStream *self = user;
 
-  if (self->is_asking || detour_client_rates_wait_us (self->rates) != 0)
+  if (self->is_asking || detour_client_rates_wait_us (self->rates, g_get_monotonic_time ()) != 0)
     return;
   self->is_asking = TRUE;
   detour_scan_all (self->server, &filter, rate_stream_on_looked, self);

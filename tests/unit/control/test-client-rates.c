@@ -4,7 +4,9 @@
 
 #include "detour-client-rates.h"
 
-#define N_ROWS 10000u
+#define N_ROWS   10000u
+#define START_US (100 * SECOND)
+#define SECOND   ((gint64) G_USEC_PER_SEC)
 
 static GPtrArray *
 make_rows (guint n)
@@ -24,36 +26,13 @@ make_rows (guint n)
   return rows;
 }
 
-static void
-stamp (GPtrArray *rows)
+/* A look at @rows at @now_us. */
+static gboolean
+fill (DetourClientRates *rates, GPtrArray *rows, gint64 now_us)
 {
-  gint64 now_us = g_get_monotonic_time ();
-
   for (guint i = 0; i < rows->len; i++)
     ((DetourScanRow *) rows->pdata[i])->seen_us = now_us;
-}
-
-static gboolean
-fill (DetourClientRates *rates, GPtrArray *rows)
-{
-  gint64 began_us;
-  gboolean known;
-
-  stamp (rows);
-  began_us = g_get_monotonic_time ();
-  known = detour_client_rates_fill (rates, rows);
-  g_test_message ("%u clients: %" G_GINT64_FORMAT " µs", rows->len,
-                  g_get_monotonic_time () - began_us);
-  return known;
-}
-
-static void
-wait_for_it (DetourClientRates *rates)
-{
-  gint64 wait_us;
-
-  while ((wait_us = detour_client_rates_wait_us (rates)) > 0)
-    g_usleep ((gulong) wait_us);
+  return detour_client_rates_fill (rates, rows, now_us);
 }
 
 static DetourScanRow *
@@ -65,42 +44,51 @@ row_of (GPtrArray *rows, guint64 number)
   g_assert_not_reached ();
 }
 
-/* About so much a second, though the test may have waited longer than it wanted. */
-static void
-assert_rate (guint64 rate, guint64 bytes, gint64 from_us, gint64 to_us)
-{
-  guint64 expected = bytes * G_USEC_PER_SEC / (guint64) (to_us - from_us);
-
-  g_assert_cmpuint (rate, >=, expected - expected / 10);
-  g_assert_cmpuint (rate, <=, expected + expected / 10);
-}
-
 static void
 test_rates (void)
 {
   DetourClientRates *rates = detour_client_rates_new ();
   g_autoptr (GPtrArray) rows = make_rows (N_ROWS);
   DetourScanRow *busy = row_of (rows, 17), *quiet = row_of (rows, N_ROWS);
-  gint64 first_us;
+  gint64 now_us = START_US;
 
-  g_assert_cmpint (detour_client_rates_wait_us (rates), ==, 0);
-  g_assert_false (fill (rates, rows));
-  first_us = busy->seen_us;
+  g_assert_cmpint (detour_client_rates_wait_us (rates, now_us), ==, 0);
+  g_assert_false (fill (rates, rows, now_us));
   /* One look is not enough, and another one has to wait. */
-  g_assert_cmpint (detour_client_rates_wait_us (rates), >, 0);
-  wait_for_it (rates);
+  now_us += SECOND / 4;
+  g_assert_cmpint (detour_client_rates_wait_us (rates, now_us), ==, SECOND * 3 / 4);
+  g_assert_false (fill (rates, rows, now_us));
+  now_us += SECOND * 7 / 4;
+  g_assert_cmpint (detour_client_rates_wait_us (rates, now_us), ==, 0);
   busy->rx_bytes += 5000000;
   busy->tx_packets += 3000;
-  g_assert_true (fill (rates, rows));
-  assert_rate (busy->rx_rate, 5000000, first_us, busy->seen_us);
-  assert_rate (busy->tx_packet_rate, 3000, first_us, busy->seen_us);
+  g_assert_true (fill (rates, rows, now_us));
+  g_assert_cmpuint (busy->rx_rate, ==, 2500000);
+  g_assert_cmpuint (busy->tx_packet_rate, ==, 1500);
   g_assert_cmpuint (quiet->rx_rate, ==, 0);
 
   /* Another caller, a moment later, needs not wait, and does not spoil the next look. */
-  g_assert_cmpint (detour_client_rates_wait_us (rates), ==, 0);
-  busy->rx_bytes += 1000;
-  g_assert_true (fill (rates, rows));
-  assert_rate (busy->rx_rate, 5001000, first_us, busy->seen_us);
+  now_us += SECOND / 2;
+  g_assert_cmpint (detour_client_rates_wait_us (rates, now_us), ==, 0);
+  busy->rx_bytes += 2500000;
+  g_assert_true (fill (rates, rows, now_us));
+  g_assert_cmpuint (busy->rx_rate, ==, 3000000);
+  now_us += SECOND / 2;
+  g_assert_true (fill (rates, rows, now_us));
+  g_assert_cmpuint (busy->rx_rate, ==, 2500000);
+  detour_client_rates_free (rates);
+}
+
+/* What was seen long ago says nothing about now. */
+static void
+test_long_ago (void)
+{
+  DetourClientRates *rates = detour_client_rates_new ();
+  g_autoptr (GPtrArray) rows = make_rows (1);
+
+  g_assert_false (fill (rates, rows, START_US));
+  g_assert_true (fill (rates, rows, START_US + 15 * SECOND));
+  g_assert_false (fill (rates, rows, START_US + 30 * SECOND + 1));
   detour_client_rates_free (rates);
 }
 
@@ -113,11 +101,10 @@ test_one_that_is_new (void)
   g_autoptr (GPtrArray) rows = make_rows (1);
   DetourScanRow *row = rows->pdata[0];
 
-  g_assert_false (fill (rates, none));
-  wait_for_it (rates);
-  row->login_us = g_get_monotonic_time ();
+  g_assert_false (fill (rates, none, START_US));
+  row->login_us = START_US + SECOND / 2;
   row->rx_bytes = 700;
-  g_assert_true (fill (rates, rows));
+  g_assert_true (fill (rates, rows, START_US + SECOND));
   g_assert_cmpuint (row->rx_rate, ==, 700);
   detour_client_rates_free (rates);
 }
@@ -127,6 +114,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/client-rates/rates", test_rates);
+  g_test_add_func ("/client-rates/what-was-seen-long-ago", test_long_ago);
   g_test_add_func ("/client-rates/one-that-is-new", test_one_that_is_new);
   return g_test_run ();
 }
