@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define WAIT_MOST_US (60 * G_TIME_SPAN_SECOND)
+/* As long as can be, for a slow machine: time that is not what a test is about. */
+#define AMPLE_MS 600000
 
 /* What became of one request. */
 typedef struct {
@@ -93,7 +95,7 @@ get_now (WebClient *client, WebServer *server, Outcome *out)
   g_autofree char *url = web_server_url (server, "/");
 
   outcome_clear (out);
-  get (client, url, 20000, out);
+  get (client, url, AMPLE_MS, out);
   g_assert_cmpuint (out->n_done, ==, 0);
   run_until (&out->n_done, 1);
 }
@@ -116,7 +118,7 @@ test_post (void)
                        .body = "{\"a\":1}",
                        .body_len = 7,
                        .answer_max = 1000,
-                       .timeout_ms = 20000 };
+                       .timeout_ms = AMPLE_MS };
   g_auto (Outcome) out = { 0 };
 
   web_server_set (server, WEB_SERVER_ANSWERS, 429, "X-Colour:  blue \r\nRetry-After: 17\r\n", "hm");
@@ -151,7 +153,7 @@ test_basic_and_head (void)
                        .url = url,
                        .user_password = "tskey-api-x:",
                        .answer_max = 0,
-                       .timeout_ms = 20000 };
+                       .timeout_ms = AMPLE_MS };
   g_auto (Outcome) out = { 0 };
 
   web_client_send (client, &ask, on_done, &out);
@@ -197,7 +199,7 @@ test_case (gconstpointer data)
   g_auto (Outcome) out = { 0 };
 
   web_server_set (server, cases[i].manner, cases[i].status, cases[i].headers, cases[i].body);
-  get (client, url, is_late ? 300 : 20000, &out);
+  get (client, url, is_late ? 300 : AMPLE_MS, &out);
   run_until (&out.n_done, 1);
   g_assert_cmpint (out.fault, ==, cases[i].fault);
   g_assert_cmpuint (out.status, ==, cases[i].fault == WEB_OK ? cases[i].status : 0);
@@ -239,7 +241,7 @@ test_refused (void)
 
   url = web_server_url (server, "/");
   web_server_free (server);
-  get (client, url, 20000, &out);
+  get (client, url, AMPLE_MS, &out);
   run_until (&out.n_done, 1);
   g_assert_cmpint (out.fault, ==, WEB_CONNECT);
   g_assert_nonnull (strstr (out.trouble, "cannot connect to 127.0.0.1:"));
@@ -267,7 +269,7 @@ test_no_tls (void)
   g_autoptr (WebClient) client = client_new (4);
   g_autofree char *url = g_strdup_printf ("https://127.0.0.1:%u/", web_server_port (server));
   const WebAsk ask = {
-    .method = "GET", .url = url, .answer_max = 1000, .timeout_ms = 60000, .connect_ms = 200
+    .method = "GET", .url = url, .answer_max = 1000, .timeout_ms = AMPLE_MS, .connect_ms = 200
   };
   g_auto (Outcome) out = { 0 };
 
@@ -336,7 +338,7 @@ test_bound (void)
   g_autofree Outcome *outs = g_new0 (Outcome, 5000);
 
   for (guint i = 0; i < 5000; i++)
-    get (client, url, 60000, &outs[i]);
+    get (client, url, AMPLE_MS, &outs[i]);
   g_assert_cmpuint (web_client_n_out (client), ==, 4);
   g_assert_cmpuint (web_client_n_waiting (client), ==, 4996);
   for (guint i = 0; i < 5000; i++)
@@ -365,7 +367,7 @@ test_waiting_counts (void)
   g_auto (Outcome) third = { 0 };
 
   web_server_set (server, WEB_SERVER_SILENT, 200, "", "");
-  get (client, url, 600000, &first);
+  get (client, url, AMPLE_MS, &first);
   get (client, url, 200, &second);
   get (client, url, 100, &third);
   run_until (&third.n_done, 1);
@@ -390,9 +392,9 @@ test_crowd (void)
   g_auto (Outcome) third = { 0 };
 
   web_server_set (server, WEB_SERVER_SILENT, 200, "", "");
-  get (client, url, 600000, &first);
-  get (client, url, 600000, &second);
-  get (client, url, 600000, &third);
+  get (client, url, AMPLE_MS, &first);
+  get (client, url, AMPLE_MS, &second);
+  get (client, url, AMPLE_MS, &third);
   run_until (&third.n_done, 1);
   g_assert_cmpint (third.fault, ==, WEB_CROWDED);
   g_assert_cmpuint (first.n_done + second.n_done, ==, 0);
@@ -411,11 +413,11 @@ test_cancel (void)
   WebRequest *request;
 
   web_server_set (server, WEB_SERVER_SILENT, 200, "", "");
-  request = get (client, url, 600000, &first);
+  request = get (client, url, AMPLE_MS, &first);
   while (web_server_n_requests (server) == 0)
     g_main_context_iteration (NULL, FALSE);
   web_server_set (server, WEB_SERVER_ANSWERS, 200, "", "{}");
-  get (client, url, 60000, &second);
+  get (client, url, AMPLE_MS, &second);
   g_assert_cmpuint (web_client_n_waiting (client), ==, 1);
   web_request_cancel (request);
   run_until (&second.n_done, 1);
@@ -433,9 +435,9 @@ test_free_in_done (void)
   WebClient *client = client_new (2);
 
   out.frees = client;
-  get (client, url, 60000, &out);
+  get (client, url, AMPLE_MS, &out);
   for (guint i = 0; i < 3; i++)
-    get (client, url, 60000, &others[i]);
+    get (client, url, AMPLE_MS, &others[i]);
   run_until (&out.n_done, 1);
   outcome_clear (&others[0]);
   outcome_clear (&others[1]);
