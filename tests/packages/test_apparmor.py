@@ -70,6 +70,10 @@ def _relay(machine):
 def test_it_is_installed_and_can_be_loaded(relay):
     """The parser of this release reads it; what a host adds has a file of its own, which updates leave alone."""
     relay.run("apparmor_parser", "--skip-kernel-load", "--skip-cache", PROFILE)
+    # By the service alone: root's own `detourd --check-config` has to become another user, and reads files that lie anywhere.
+    assert relay.run("apparmor_parser", "--names", PROFILE).stdout.split() == ["detourd"]
+    assert re.search(r"^profile detourd flags=\(attach_disconnected\) \{$", relay.run("cat", PROFILE).stdout, re.M)
+    assert relay.run("systemctl", "cat", UNIT).stdout.count("AppArmorProfile=-detourd") == 1
     relay.run("test", "-f", "/etc/apparmor.d/local/usr.sbin.detourd")
     conffiles = relay.run("dpkg-query", "-W", "-f", "${Conffiles}", "detour").stdout
     assert PROFILE in conffiles and "local/" not in conffiles
@@ -123,3 +127,10 @@ def test_where_the_kernel_has_it_the_relay_is_confined(relay):
     else:
         assert told.returncode != 0 or "detourd" not in told.stdout
     assert relay.unit(UNIT, "ActiveState") == "active"
+
+
+def test_root_checks_a_file_wherever_it_lies(relay):
+    """As the user of the relay, so that what only root may read is found."""
+    relay.shell("cp /etc/detour/detour.conf /srv/other.conf && chmod 644 /srv/other.conf")
+    assert "cannot check as user" not in relay.run("detourd", "--check-config", "--config=/srv/other.conf").stderr
+    relay.run("rm", "/srv/other.conf")
