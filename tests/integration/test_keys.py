@@ -143,3 +143,23 @@ def test_a_link_stays_and_many_at_a_time_lose_nothing(make_relay):
     relay.start()
     wait_until(lambda: ask(relay, "plugins"), "the plugins")
     relay.door("http").client(keys[5]).ping(b"12345678")
+
+
+def test_a_config_map_of_kubernetes_is_read_again(make_relay):
+    """The file is a link into a folder behind a link, and that link is what changes."""
+    keys = [new_key() for _ in range(2)]
+    relay = make_relay(with_list(path="{dir}/map/friends.keys", refuse_hold="60s"),
+                       {"map/..1/friends.keys": f"{text_of(keys[0])}\n", "map/..2/friends.keys": f"{text_of(keys[1])}\n", "map/friends.keys": ""})
+    relay.stop()
+    folder = relay.directory / "map"
+    (folder / "friends.keys").unlink()
+    (folder / "friends.keys").symlink_to("..data/friends.keys")
+    (folder / "..data").symlink_to("..1")
+    relay.start()
+    door = relay.door("http")
+    before, after = door.client(keys[0]), waiting(door, keys[1])
+    (folder / "..data_tmp").symlink_to("..2")
+    (folder / "..data_tmp").rename(folder / "..data")
+    after.read_server_info()
+    after.ping(b"12345678")
+    before.expect_closed()
