@@ -17,6 +17,8 @@
 
 /* Rows asked for at a time. */
 #define PAGE 1000u
+/* Targets of one call: the daemon takes messages of 64 KiB. */
+#define TARGETS 500u
 
 static const char *const row_times[] = { "since", "until", NULL };
 
@@ -34,14 +36,16 @@ static const GOptionEntry list_options[] = {
 
 /* Targets -------------------------------------------------------------------------------------- */
 
-gboolean
-detourctl_ban_is_key (const char *text)
+/* Digits without anything else are the first ones of a key. */
+static gboolean
+ctl_ban_is_key (const char *text)
 {
   return g_str_has_prefix (text, "nodekey:") || strpbrk (text, ".:/") == NULL;
 }
 
-gboolean
-detourctl_ban_check_network (const char *text)
+/* FALSE after a message: it is no network, or a larger one than may be banned without --force. */
+static gboolean
+ctl_ban_check_network (const char *text)
 {
   g_autoptr (GError) error = NULL;
   DetourBanTarget target;
@@ -53,48 +57,56 @@ detourctl_ban_check_network (const char *text)
   return FALSE;
 }
 
-/* (nullable): the text for the daemon; NULL after a message. */
-static char *
-ctl_ban_find_target (Detourctl *self, const char *text, DetourctlExit *exit)
+char *
+detourctl_ban_whole_key (const char *text, DetourctlKeyFunc find, gpointer user,
+                         DetourctlExit *exit)
 {
-  g_autofree char *bare = g_strstrip (g_strdup (text));
-  g_autoptr (GVariant) reply = NULL;
   g_autoptr (GError) error = NULL;
   DetourScanFilter filter;
-  char *key;
 
-  *exit = DETOURCTL_USAGE;
-  if (!detourctl_ban_is_key (bare))
-    return detourctl_ban_check_network (bare) ? g_steal_pointer (&bare) : NULL;
-  if (!detour_client_key_parse (bare, &filter, &error))
+  if (!detour_client_key_parse (text, &filter, &error))
     {
       detourctl_complain ("%s", error->message);
+      *exit = DETOURCTL_USAGE;
       return NULL;
     }
   if (filter.n_digits == DETOUR_KEY_HEX_SIZE)
     return detour_key_to_text (&filter.key);
-  reply = detourctl_call (self, "", "Manager", "FindKey", g_variant_new ("(s)", bare), "(s)", exit);
-  if (reply == NULL)
-    return NULL;
-  g_variant_get (reply, "(s)", &key);
-  return key;
+  return find (user, text, exit);
 }
 
-/* (nullable): of char *; NULL after a message. */
-static GPtrArray *
-ctl_ban_find_targets (Detourctl *self, char **arguments, DetourctlExit *exit)
+GPtrArray *
+detourctl_ban_targets (char **arguments, DetourctlKeyFunc key, gpointer user, DetourctlExit *exit)
 {
   g_autoptr (GPtrArray) targets = g_ptr_array_new_with_free_func (g_free);
 
   for (; *arguments != NULL; arguments++)
     {
-      char *target = ctl_ban_find_target (self, *arguments, exit);
+      g_autofree char *bare = g_strstrip (g_strdup (*arguments));
+      char *target = NULL;
 
+      *exit = DETOURCTL_USAGE;
+      if (ctl_ban_is_key (bare))
+        target = detourctl_ban_whole_key (bare, key, user, exit);
+      else if (ctl_ban_check_network (bare))
+        target = g_steal_pointer (&bare);
       if (target == NULL)
         return NULL;
       g_ptr_array_add (targets, target);
     }
   return g_steal_pointer (&targets);
+}
+
+static char *
+ctl_ban_find_key (gpointer user, const char *text, DetourctlExit *exit)
+{
+  g_autoptr (GVariant) reply = detourctl_call (user, "", "Manager", "FindKey",
+                                               g_variant_new ("(s)", text), "(s)", exit);
+  char *key = NULL;
+
+  if (reply != NULL)
+    g_variant_get (reply, "(s)", &key);
+  return key;
 }
 
 /* Commands ------------------------------------------------------------------------------------- */
@@ -130,25 +142,40 @@ detourctl_ban_wishes (guint64 *for_us)
   return g_variant_ref_sink (g_variant_builder_end (&wishes));
 }
 
-/* Adds what was closed to @closed. */
-static DetourctlExit
-ctl_ban_send (Detourctl *self, GPtrArray *targets, guint first, guint n, GVariant *wishes,
-              guint *closed)
+gboolean
+detourctl_ban_send (const char *const *targets, guint n, GVariant *wishes, DetourctlBanCall call,
+                    gpointer user, guint *closed)
 {
-  DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) reply = NULL;
-  guint32 count;
+  for (guint i = 0; i < n; i += TARGETS)
+    {
+      GVariant *part = g_variant_new_strv (targets + i, MIN (n - i, TARGETS));
+      g_autoptr (GVariant)
+          reply = wishes != NULL
+                    ? call (user, "Ban", g_variant_new ("(@as@a{sv})", part, wishes), "(u)")
+                    : call (user, "Unban", g_variant_new ("(@as)", part), "()");
+      guint32 count = 0;
 
-  reply = detourctl_call (
-      self, "", "Manager", "Ban",
-      g_variant_new ("(@as@a{sv})",
-                     g_variant_new_strv ((const char *const *) targets->pdata + first, n), wishes),
-      "(u)", &exit);
-  if (reply == NULL)
-    return exit;
-  g_variant_get (reply, "(u)", &count);
-  *closed += count;
-  return DETOURCTL_GOOD;
+      if (reply == NULL)
+        return FALSE;
+      if (wishes != NULL)
+        g_variant_get (reply, "(u)", &count);
+      *closed += count;
+    }
+  return TRUE;
+}
+
+/* Of the one daemon. */
+typedef struct {
+  Detourctl *ctl;
+  DetourctlExit exit; /* of the call that failed */
+} Order;
+
+static GVariant *
+ctl_ban_call (gpointer user, const char *method, GVariant *arguments, const char *reply)
+{
+  Order *order = user;
+
+  return detourctl_call (order->ctl, "", "Manager", method, arguments, reply, &order->exit);
 }
 
 static void
@@ -179,20 +206,17 @@ ctl_ban_run_ban (Detourctl *self, char **arguments)
   guint64 for_us = 0;
   g_autoptr (GVariant) wishes = detourctl_ban_wishes (&for_us);
   g_autoptr (GPtrArray) targets = NULL;
+  Order order = { self, DETOURCTL_GOOD };
   guint closed = 0;
 
   if (wishes == NULL)
     return DETOURCTL_USAGE;
-  targets = ctl_ban_find_targets (self, arguments, &exit);
+  targets = detourctl_ban_targets (arguments, ctl_ban_find_key, self, &exit);
   if (targets == NULL)
     return exit;
-  for (guint i = 0; i < targets->len; i += DETOURCTL_BAN_TARGETS)
-    {
-      exit = ctl_ban_send (self, targets, i, MIN (targets->len - i, DETOURCTL_BAN_TARGETS), wishes,
-                           &closed);
-      if (exit != DETOURCTL_GOOD)
-        return exit;
-    }
+  if (!detourctl_ban_send ((const char *const *) targets->pdata, targets->len, wishes, ctl_ban_call,
+                           &order, &closed))
+    return order.exit;
   if (self->json)
     {
       g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_uint32 (closed));
@@ -206,20 +230,11 @@ ctl_ban_run_ban (Detourctl *self, char **arguments)
 static DetourctlExit
 ctl_ban_run_unban (Detourctl *self, char **arguments)
 {
-  DetourctlExit exit = DETOURCTL_GOOD;
-  guint n = g_strv_length (arguments);
+  Order order = { self, DETOURCTL_GOOD };
+  guint n = g_strv_length (arguments), closed = 0;
 
-  for (guint i = 0; i < n; i += DETOURCTL_BAN_TARGETS)
-    {
-      g_autoptr (GVariant) reply = detourctl_call (
-          self, "", "Manager", "Unban",
-          g_variant_new ("(@as)", g_variant_new_strv ((const char *const *) arguments + i,
-                                                      MIN (n - i, DETOURCTL_BAN_TARGETS))),
-          "()", &exit);
-
-      if (reply == NULL)
-        return exit;
-    }
+  if (!detourctl_ban_send ((const char *const *) arguments, n, NULL, ctl_ban_call, &order, &closed))
+    return order.exit;
   if (self->json)
     {
       g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_uint32 (n));

@@ -2,12 +2,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "detourctl.h"
 
 G_BEGIN_DECLS
-
-/* Targets of one call: the daemon takes messages of 64 KiB. */
-#define DETOURCTL_BAN_TARGETS 500u
 
 /* For the options of a command that bans. */
 extern char *detourctl_ban_duration, *detourctl_ban_reason;
@@ -36,10 +33,26 @@ extern gboolean detourctl_ban_force;
  * is lifted */
 GVariant *detourctl_ban_wishes (guint64 *for_us);
 
-/* Digits without anything else are the first ones of a key. */
-gboolean detourctl_ban_is_key (const char *text);
+/* The whole key that begins with @text; NULL after a message. */
+typedef char *(*DetourctlKeyFunc) (gpointer user, const char *text, DetourctlExit *exit);
 
-/* FALSE after a message: it is no network, or a larger one than may be banned without --force. */
-gboolean detourctl_ban_check_network (const char *text);
+/* The key in @text as the daemon takes it. @find is asked for the rest of one that is written in
+ * part. NULL after a message. */
+char *detourctl_ban_whole_key (const char *text, DetourctlKeyFunc find, gpointer user,
+                               DetourctlExit *exit);
+
+/* (nullable): of char *, keys and networks as the daemon takes them; NULL after a message. All or
+ * none: a network that the daemon would refuse is refused here. @key: gives the whole key */
+GPtrArray *detourctl_ban_targets (char **arguments, DetourctlKeyFunc key, gpointer user,
+                                  DetourctlExit *exit);
+
+/* A call of the Manager, whose answer is of the type @reply; NULL: it failed. */
+typedef GVariant *(*DetourctlBanCall) (gpointer user, const char *method, GVariant *arguments,
+                                       const char *reply);
+
+/* Bans @targets, or lifts their bans when @wishes is NULL, in as many calls as they need. Adds the
+ * connections that were closed to @closed. FALSE: a call failed. */
+gboolean detourctl_ban_send (const char *const *targets, guint n, GVariant *wishes,
+                             DetourctlBanCall call, gpointer user, guint *closed);
 
 G_END_DECLS

@@ -81,26 +81,21 @@ ctl_fleet_clients_call (const Detourctl *self, const Fleet *fleet, const char *m
   return ctl_fleet_clients_ask_all (self, fleet, ctl_fleet_clients_ask, &call, exit);
 }
 
-/* The whole key, which some relay may know by its first digits; NULL after a message. */
-static char *
-ctl_fleet_clients_key (const Detourctl *self, const Fleet *fleet, const char *text,
-                       DetourctlExit *exit)
-{
-  g_autoptr (GPtrArray) answers = NULL;
-  g_autoptr (GError) error = NULL;
-  g_autofree char *found = NULL;
-  DetourScanFilter filter;
+/* Whom to ask for a key. */
+typedef struct {
+  const Detourctl *ctl;
+  const Fleet *fleet;
+} Askers;
 
-  *exit = DETOURCTL_USAGE;
-  if (!detour_client_key_parse (text, &filter, &error))
-    {
-      detourctl_complain ("%s", error->message);
-      return NULL;
-    }
-  if (filter.n_digits == DETOUR_KEY_HEX_SIZE)
-    return detour_key_to_text (&filter.key);
-  answers = ctl_fleet_clients_call (self, fleet, "FindKey", g_variant_new ("(s)", text), "(s)",
-                                    exit);
+/* The key that some relay knows by its first digits. */
+static char *
+ctl_fleet_clients_find_key (gpointer user, const char *text, DetourctlExit *exit)
+{
+  const Askers *askers = user;
+  g_autoptr (GPtrArray) answers = ctl_fleet_clients_call (askers->ctl, askers->fleet, "FindKey",
+                                                          g_variant_new ("(s)", text), "(s)", exit);
+  g_autofree char *found = NULL;
+
   *exit = DETOURCTL_FAILED;
   for (guint i = 0; i < answers->len; i++)
     {
@@ -123,6 +118,16 @@ ctl_fleet_clients_key (const Detourctl *self, const Fleet *fleet, const char *te
     detourctl_complain (
         _ ("no relay knows a client whose key begins with \"%s\"; write the whole key"), text);
   return g_steal_pointer (&found);
+}
+
+/* NULL after a message. */
+static char *
+ctl_fleet_clients_key (const Detourctl *self, const Fleet *fleet, const char *text,
+                       DetourctlExit *exit)
+{
+  Askers askers = { self, fleet };
+
+  return detourctl_ban_whole_key (text, ctl_fleet_clients_find_key, &askers, exit);
 }
 
 /* For programs: an array with an object for each relay, whose member @name has what it said. */
@@ -266,66 +271,40 @@ ctl_fleet_clients_run_kick (Detourctl *self, char **arguments)
 /* ban and unban ---------------------------------------------------------------------------------
  */
 
-/* Texts for the relays; NULL after a message. All relays or none: what one of them would refuse is
- * refused here. */
-static GPtrArray *
-ctl_fleet_clients_targets (const Detourctl *self, const Fleet *fleet, char **arguments,
-                           DetourctlExit *exit)
-{
-  g_autoptr (GPtrArray) targets = g_ptr_array_new_with_free_func (g_free);
-
-  for (; *arguments != NULL; arguments++)
-    {
-      g_autofree char *bare = g_strstrip (g_strdup (*arguments));
-      char *target = NULL;
-
-      *exit = DETOURCTL_USAGE;
-      if (detourctl_ban_is_key (bare))
-        target = ctl_fleet_clients_key (self, fleet, bare, exit);
-      else if (detourctl_ban_check_network (bare))
-        target = g_steal_pointer (&bare);
-      if (target == NULL)
-        return NULL;
-      g_ptr_array_add (targets, target);
-    }
-  return g_steal_pointer (&targets);
-}
-
-/* A call with targets, in as many messages as they need. */
 typedef struct {
   const char *const *targets;
   guint n;
-  GVariant *wishes; /* of Ban(); NULL: it is Unban() */
-} TargetCall;
+  GVariant *wishes; /* NULL: their bans are lifted */
+} Order;
 
-/* Sum of what Ban() has closed; for Unban() an empty tuple. */
+/* One relay of those that are told. */
+typedef struct {
+  FleetLink *link;
+  GError **error;
+} Told;
+
+static GVariant *
+ctl_fleet_clients_call_one (gpointer user, const char *method, GVariant *arguments,
+                            const char *reply)
+{
+  const Told *told = user;
+
+  return fleet_link_call (told->link, "", "Manager", method, arguments, reply, told->error);
+}
+
+/* Sum of what bans have closed; for those that are lifted an empty tuple. */
 static gpointer
 ctl_fleet_clients_ask_targets (FleetLink *link, gpointer user, GError **error)
 {
-  const TargetCall *call = user;
-  guint32 sum = 0;
+  const Order *order = user;
+  Told told = { link, error };
+  guint closed = 0;
 
-  for (guint i = 0; i < call->n; i += DETOURCTL_BAN_TARGETS)
-    {
-      GVariant *part = g_variant_new_strv (call->targets + i,
-                                           MIN (call->n - i, DETOURCTL_BAN_TARGETS));
-      g_autoptr (GVariant)
-          reply = call->wishes != NULL
-                    ? fleet_link_call (link, "", "Manager", "Ban",
-                                       g_variant_new ("(@as@a{sv})", part, call->wishes), "(u)",
-                                       error)
-                    : fleet_link_call (link, "", "Manager", "Unban", g_variant_new ("(@as)", part),
-                                       "()", error);
-      guint32 n = 0;
-
-      if (reply == NULL)
-        return NULL;
-      if (call->wishes != NULL)
-        g_variant_get (reply, "(u)", &n);
-      sum += n;
-    }
-  return g_variant_ref_sink (call->wishes != NULL ? g_variant_new_uint32 (sum)
-                                                  : g_variant_new_tuple (NULL, 0));
+  if (!detourctl_ban_send (order->targets, order->n, order->wishes, ctl_fleet_clients_call_one,
+                           &told, &closed))
+    return NULL;
+  return g_variant_ref_sink (order->wishes != NULL ? g_variant_new_uint32 (closed)
+                                                   : g_variant_new_tuple (NULL, 0));
 }
 
 static DetourctlExit
@@ -335,16 +314,18 @@ ctl_fleet_clients_run_ban (Detourctl *self, char **arguments)
   g_autoptr (GVariant) wishes = detourctl_ban_wishes (&for_us);
   DetourctlExit exit = DETOURCTL_USAGE;
   g_autoptr (Fleet) fleet = wishes != NULL ? detourctl_fleet_load (NULL, &exit) : NULL;
-  g_autoptr (GPtrArray)
-      targets = fleet != NULL ? ctl_fleet_clients_targets (self, fleet, arguments, &exit) : NULL;
+  Askers askers = { self, fleet };
+  g_autoptr (GPtrArray) targets = NULL;
   g_autoptr (GPtrArray) answers = NULL;
-  TargetCall call;
+  Order order;
   guint n, n_banned;
 
+  if (fleet != NULL)
+    targets = detourctl_ban_targets (arguments, ctl_fleet_clients_find_key, &askers, &exit);
   if (targets == NULL)
     return exit;
-  call = (TargetCall) { (const char *const *) targets->pdata, targets->len, wishes };
-  answers = ctl_fleet_clients_ask_all (self, fleet, ctl_fleet_clients_ask_targets, &call, &exit);
+  order = (Order) { (const char *const *) targets->pdata, targets->len, wishes };
+  answers = ctl_fleet_clients_ask_all (self, fleet, ctl_fleet_clients_ask_targets, &order, &exit);
   if (self->json)
     return ctl_fleet_clients_write (answers, "closed", exit);
   n = ctl_fleet_clients_sum (answers);
@@ -357,7 +338,7 @@ ctl_fleet_clients_run_ban (Detourctl *self, char **arguments)
 static DetourctlExit
 ctl_fleet_clients_run_unban (Detourctl *self, char **arguments)
 {
-  TargetCall call = { (const char *const *) arguments, g_strv_length (arguments), NULL };
+  Order order = { (const char *const *) arguments, g_strv_length (arguments), NULL };
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, &exit);
   g_autoptr (GPtrArray) answers = NULL;
@@ -365,7 +346,7 @@ ctl_fleet_clients_run_unban (Detourctl *self, char **arguments)
 
   if (fleet == NULL)
     return exit;
-  answers = ctl_fleet_clients_ask_all (self, fleet, ctl_fleet_clients_ask_targets, &call, &exit);
+  answers = ctl_fleet_clients_ask_all (self, fleet, ctl_fleet_clients_ask_targets, &order, &exit);
   if (self->json)
     return ctl_fleet_clients_write (answers, "lifted", exit);
   n = answers->len - fleet_ask_count_silent (answers);
