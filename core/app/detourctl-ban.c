@@ -12,6 +12,7 @@
 #include "detour-config-value.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
+#include "detourctl-page.h"
 #include "detourctl-table.h"
 #include "detourctl.h"
 
@@ -25,12 +26,12 @@ static const char *const row_times[] = { "since", "until", NULL };
 char *detourctl_ban_duration, *detourctl_ban_reason;
 gboolean detourctl_ban_force;
 
-static int limit = G_MININT; /* not given */
+static int limit = DETOURCTL_PAGE_NO_LIMIT;
 
 static const GOptionEntry ban_options[] = { DETOURCTL_BAN_OPTIONS, { NULL } };
 
 static const GOptionEntry list_options[] = {
-  { "limit", 0, 0, G_OPTION_ARG_INT, &limit, N_ ("Stop after N of them"), N_ ("N") },
+  DETOURCTL_PAGE_OPTION (&limit),
   { NULL },
 };
 
@@ -253,17 +254,10 @@ ctl_ban_get_page (Detourctl *self, guint n, char **after, DetourctlExit *exit)
   g_autoptr (GVariant) reply = NULL;
   GVariantBuilder options;
 
-  g_variant_builder_init (&options, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&options, "{sv}", "limit", g_variant_new_uint32 (n));
-  if (**after != '\0')
-    g_variant_builder_add (&options, "{sv}", "after", g_variant_new_string (*after));
+  detourctl_page_begin (&options, n, *after);
   reply = detourctl_call (self, "", "Manager", "ListBans", g_variant_new ("(a{sv})", &options),
                           "(aa{sv}s)", exit);
-  if (reply == NULL)
-    return NULL;
-  g_free (*after);
-  g_variant_get_child (reply, 1, "s", after);
-  return g_variant_get_child_value (reply, 0);
+  return reply != NULL ? detourctl_page_rows (reply, after) : NULL;
 }
 
 static void
@@ -326,11 +320,8 @@ ctl_ban_run_bans (Detourctl *self, char **arguments)
   DetourctlJson *json;
   DetourctlExit exit;
 
-  if (limit < 1 && limit != G_MININT)
-    {
-      detourctl_complain (_ ("--limit: write a number from 1"));
-      return DETOURCTL_USAGE;
-    }
+  if (!detourctl_page_check_limit (limit))
+    return DETOURCTL_USAGE;
   if (!self->json)
     {
       table = detourctl_table_new (columns);

@@ -13,6 +13,7 @@
 #include "detourctl-events.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
+#include "detourctl-page.h"
 #include "detourctl-print.h"
 #include "detourctl-table.h"
 
@@ -25,7 +26,7 @@
 static const char *const row_times[] = { "since", "first", "last", NULL };
 
 static char *sort;
-static int limit = G_MININT; /* not given */
+static int limit = DETOURCTL_PAGE_NO_LIMIT;
 static gboolean reverse;
 
 static const GOptionEntry list_options[] = {
@@ -34,7 +35,7 @@ static const GOptionEntry list_options[] = {
         "or by what passes now: rate, packets or idle"),
     N_ ("ORDER") },
   { "reverse", 0, 0, G_OPTION_ARG_NONE, &reverse, N_ ("Turn the order round"), NULL },
-  { "limit", 0, 0, G_OPTION_ARG_INT, &limit, N_ ("Stop after N of them"), N_ ("N") },
+  DETOURCTL_PAGE_OPTION (&limit),
   { NULL },
 };
 
@@ -112,20 +113,13 @@ ctl_clients_get_page (Detourctl *self, guint n, char **after, DetourctlExit *exi
   g_autoptr (GVariant) reply = NULL;
   GVariantBuilder options;
 
-  g_variant_builder_init (&options, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&options, "{sv}", "limit", g_variant_new_uint32 (n));
-  if (**after != '\0')
-    g_variant_builder_add (&options, "{sv}", "after", g_variant_new_string (*after));
+  detourctl_page_begin (&options, n, *after);
   if (sort != NULL)
     g_variant_builder_add (&options, "{sv}", "sort", g_variant_new_string (sort));
   g_variant_builder_add (&options, "{sv}", "reverse", g_variant_new_boolean (reverse));
   reply = detourctl_call (self, "", "Manager", "ListClients", g_variant_new ("(a{sv})", &options),
                           "(aa{sv}s)", exit);
-  if (reply == NULL)
-    return NULL;
-  g_free (*after);
-  g_variant_get_child (reply, 1, "s", after);
-  return g_variant_get_child_value (reply, 0);
+  return reply != NULL ? detourctl_page_rows (reply, after) : NULL;
 }
 
 static void
@@ -186,11 +180,8 @@ ctl_clients_run_clients (Detourctl *self, char **arguments)
   DetourctlExit exit = DETOURCTL_GOOD;
   DetourctlJson *json;
 
-  if (limit < 1 && limit != G_MININT)
-    {
-      detourctl_complain (_ ("--limit: write a number from 1"));
-      return DETOURCTL_USAGE;
-    }
+  if (!detourctl_page_check_limit (limit))
+    return DETOURCTL_USAGE;
   first = ctl_clients_get_page (self, limit > 0 ? MIN ((guint) limit, PAGE) : PAGE, &after, &exit);
   if (first == NULL)
     return exit;

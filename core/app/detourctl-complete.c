@@ -10,6 +10,7 @@
 #include "detourctl-fleet.h"
 #include "detourctl-key-file.h"
 #include "detourctl-key-places.h"
+#include "detourctl-page.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -109,50 +110,39 @@ ctl_complete_offer_certificates (Detourctl *self, const char *word)
     detourctl_each_object (objects, "Certificate", ctl_complete_offer_certificate, (gpointer) word);
 }
 
+/* Of a list that comes in pages, what each row of the first one has as its @member. */
 static void
-ctl_complete_offer_clients (Detourctl *self, const char *word)
+ctl_complete_offer_rows (Detourctl *self, const char *method, const char *member, const char *word)
 {
   g_autoptr (GVariant) reply = NULL;
   g_autoptr (GVariant) rows = NULL;
   GVariantBuilder options;
 
-  g_variant_builder_init (&options, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&options, "{sv}", "limit", g_variant_new_uint32 (KEYS_MAX));
-  reply = ctl_complete_ask (self, "Manager", "ListClients", g_variant_new ("(a{sv})", &options),
+  detourctl_page_begin (&options, KEYS_MAX, "");
+  reply = ctl_complete_ask (self, "Manager", method, g_variant_new ("(a{sv})", &options),
                             "(aa{sv}s)");
   rows = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
   for (gsize i = 0; rows != NULL && i < g_variant_n_children (rows); i++)
     {
       g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
-      const char *key = detourctl_text (row, "key");
+      const char *text = detourctl_text (row, member);
 
       /* Digits alone: a colon ends a word in bash. */
       ctl_complete_offer (word,
-                          g_str_has_prefix (key, "nodekey:") ? key + strlen ("nodekey:") : key);
+                          g_str_has_prefix (text, "nodekey:") ? text + strlen ("nodekey:") : text);
     }
+}
+
+static void
+ctl_complete_offer_clients (Detourctl *self, const char *word)
+{
+  ctl_complete_offer_rows (self, "ListClients", "key", word);
 }
 
 static void
 ctl_complete_offer_bans (Detourctl *self, const char *word)
 {
-  g_autoptr (GVariant) reply = NULL;
-  g_autoptr (GVariant) rows = NULL;
-  GVariantBuilder options;
-
-  g_variant_builder_init (&options, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&options, "{sv}", "limit", g_variant_new_uint32 (KEYS_MAX));
-  reply = ctl_complete_ask (self, "Manager", "ListBans", g_variant_new ("(a{sv})", &options),
-                            "(aa{sv}s)");
-  rows = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
-  for (gsize i = 0; rows != NULL && i < g_variant_n_children (rows); i++)
-    {
-      g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
-      const char *target = detourctl_text (row, "target");
-
-      /* Digits alone: a colon ends a word in bash. */
-      ctl_complete_offer (word, g_str_has_prefix (target, "nodekey:") ? target + strlen ("nodekey:")
-                                                                      : target);
-    }
+  ctl_complete_offer_rows (self, "ListBans", "target", word);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "detourctl-fleet-publish.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
+#include "detourctl-page.h"
 #include "fleet-state.h"
 
 /* How often is looked, and said where no terminal is. */
@@ -147,10 +148,7 @@ ctl_fleet_stage_count_homes (const Stage *self, guint *n_homes, GError **error)
       g_autoptr (GVariant) reply = NULL;
       g_autoptr (GVariant) rows = NULL;
 
-      g_variant_builder_init (&wishes, G_VARIANT_TYPE_VARDICT);
-      g_variant_builder_add (&wishes, "{sv}", "limit", g_variant_new_uint32 (PAGE));
-      if (*after != '\0')
-        g_variant_builder_add (&wishes, "{sv}", "after", g_variant_new_string (after));
+      detourctl_page_begin (&wishes, PAGE, after);
       if (link != NULL)
         reply = fleet_link_call (link, "", "Manager", "ListClients",
                                  g_variant_new ("(a{sv})", &wishes), "(aa{sv}s)", error);
@@ -158,15 +156,13 @@ ctl_fleet_stage_count_homes (const Stage *self, guint *n_homes, GError **error)
         g_variant_builder_clear (&wishes);
       if (reply == NULL)
         return FALSE;
-      rows = g_variant_get_child_value (reply, 0);
+      rows = detourctl_page_rows (reply, &after);
       for (gsize i = 0; i < g_variant_n_children (rows); i++)
         {
           g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
 
           *n_homes += detourctl_flag (row, "home") && !detourctl_flag (row, "mesh");
         }
-      g_free (after);
-      g_variant_get_child (reply, 1, "s", &after);
     }
   while (*after != '\0');
   return TRUE;

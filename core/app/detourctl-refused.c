@@ -13,6 +13,7 @@
 #include "detourctl-format.h"
 #include "detourctl-json.h"
 #include "detourctl-key-places.h"
+#include "detourctl-page.h"
 #include "detourctl-print.h"
 
 /* Column at which the facts about a client begin. */
@@ -20,10 +21,10 @@
 
 #define LIMIT_MAX 1000
 
-static int limit = G_MININT; /* not given */
+static int limit = DETOURCTL_PAGE_NO_LIMIT;
 
 static const GOptionEntry options[] = {
-  { "limit", 0, 0, G_OPTION_ARG_INT, &limit, N_ ("Stop after N of them"), N_ ("N") },
+  DETOURCTL_PAGE_OPTION (&limit),
   { NULL },
 };
 
@@ -193,7 +194,7 @@ ctl_refused_run_refused (Detourctl *self, char **arguments)
   GVariantBuilder wanted;
   DetourctlJson *json;
 
-  if ((limit < 1 && limit != G_MININT) || limit > LIMIT_MAX)
+  if ((limit < 1 && limit != DETOURCTL_PAGE_NO_LIMIT) || limit > LIMIT_MAX)
     {
       detourctl_complain (_ ("--limit: write a number from 1 to %d"), LIMIT_MAX);
       return DETOURCTL_USAGE;

@@ -12,6 +12,7 @@
 
 #include "detour-config-value.h"
 #include "detourctl-json.h"
+#include "detourctl-page.h"
 #include "detourctl-screen.h"
 #include "detourctl-watch.h"
 
@@ -26,7 +27,7 @@
 
 static char *sort;
 static char *interval;
-static int limit = G_MININT; /* not given */
+static int limit = DETOURCTL_PAGE_NO_LIMIT;
 static gboolean reverse;
 static gboolean once;
 
@@ -36,7 +37,7 @@ static const GOptionEntry options[] = {
   { "reverse", 0, 0, G_OPTION_ARG_NONE, &reverse, N_ ("Turn the order round"), NULL },
   { "interval", 0, 0, G_OPTION_ARG_STRING, &interval,
     N_ ("Look again after so long: 1s to 10s; 1s when not given"), N_ ("TIME") },
-  { "limit", 0, 0, G_OPTION_ARG_INT, &limit, N_ ("Stop after N of them"), N_ ("N") },
+  DETOURCTL_PAGE_OPTION (&limit),
   { "once", 0, 0, G_OPTION_ARG_NONE, &once, N_ ("Print one table and end"), NULL },
   { NULL },
 };
@@ -373,11 +374,8 @@ ctl_top_run (Detourctl *ctl, char **arguments)
 
   if (!ctl_top_read_order (&top) || !ctl_top_read_interval (&top))
     return DETOURCTL_USAGE;
-  if (limit < 1 && limit != G_MININT)
-    {
-      detourctl_complain (_ ("--limit: write a number from 1"));
-      return DETOURCTL_USAGE;
-    }
+  if (!detourctl_page_check_limit (limit))
+    return DETOURCTL_USAGE;
   if (once || ctl->json || !detourctl_screen_is_possible ())
     exit = ctl_top_run_once (&top);
   else
