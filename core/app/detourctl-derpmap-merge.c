@@ -11,14 +11,10 @@
 #include "detour-file.h"
 #include "detourctl-region.h"
 
-static char *format, *output;
+char *detourctl_derpmap_format, *detourctl_derpmap_output;
 
 static const GOptionEntry options[] = {
-  { "format", 0, 0, G_OPTION_ARG_STRING, &format,
-    N_ ("tailscale (a policy file), headscale (YAML), or json, which is the default"),
-    N_ ("FORMAT") },
-  { "output", 0, 0, G_OPTION_ARG_FILENAME, &output,
-    N_ ("Write to FILE, and only if that changes it"), N_ ("FILE") },
+  DETOURCTL_DERPMAP_OPTIONS,
   { NULL },
 };
 
@@ -54,16 +50,31 @@ detourctl_derpmap_write (const char *path, const char *text)
   return FALSE;
 }
 
+gboolean
+detourctl_derpmap_read_options (DetourctlRegionFormat *form)
+{
+  *form = DETOURCTL_REGION_JSON;
+  return detourctl_derpmap_read_format (detourctl_derpmap_format, form);
+}
+
+DetourctlExit
+detourctl_derpmap_put (DetourctlMap *map, DetourctlRegionFormat form)
+{
+  g_autofree char *text = detourctl_map_format (map, form);
+
+  return detourctl_derpmap_write (detourctl_derpmap_output, text) ? DETOURCTL_GOOD
+                                                                  : DETOURCTL_FAILED;
+}
+
 static DetourctlExit
 ctl_derpmap_merge_run (Detourctl *self, char **arguments)
 {
-  DetourctlRegionFormat wanted = DETOURCTL_REGION_JSON;
+  DetourctlRegionFormat form;
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GPtrArray) maps = NULL;
   g_autoptr (DetourctlMap) sum = NULL;
-  g_autofree char *text = NULL;
 
-  if (!detourctl_derpmap_read_format (format, &wanted))
+  if (!detourctl_derpmap_read_options (&form))
     return DETOURCTL_USAGE;
   maps = detourctl_derpmap_load (self, arguments, &exit);
   if (maps == NULL)
@@ -81,8 +92,7 @@ ctl_derpmap_merge_run (Detourctl *self, char **arguments)
       detourctl_complain (_ ("nothing is written while there are errors"));
       return exit;
     }
-  text = detourctl_map_format (sum, wanted);
-  return detourctl_derpmap_write (output, text) ? DETOURCTL_GOOD : DETOURCTL_FAILED;
+  return detourctl_derpmap_put (sum, form);
 }
 
 const DetourctlCommand detourctl_derpmap_merge_commands[] = {

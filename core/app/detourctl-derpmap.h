@@ -13,6 +13,27 @@ GPtrArray *detourctl_derpmap_load (const Detourctl *self, char **places, Detourc
 /* On standard error, one line each. */
 void detourctl_derpmap_print_findings (const char *place, const DetourctlMap *map);
 
+/* For the options of a command that makes a map. */
+extern char *detourctl_derpmap_format, *detourctl_derpmap_output;
+#define DETOURCTL_DERPMAP_OPTIONS                                                      \
+  { "format",                                                                          \
+    0,                                                                                 \
+    0,                                                                                 \
+    G_OPTION_ARG_STRING,                                                               \
+    &detourctl_derpmap_format,                                                         \
+    N_ ("tailscale (a policy file), headscale (YAML), or json, which is the default"), \
+    N_ ("FORMAT") },                                                                   \
+  {                                                                                    \
+    "output", 0, 0, G_OPTION_ARG_FILENAME, &detourctl_derpmap_output,                  \
+        N_ ("Write to FILE, and only if that changes it"), N_ ("FILE")                 \
+  }
+
+/* The form that these options ask for. FALSE after a message. */
+gboolean detourctl_derpmap_read_options (DetourctlRegionFormat *form);
+
+/* Writes the map in that form, where these options say. */
+DetourctlExit detourctl_derpmap_put (DetourctlMap *map, DetourctlRegionFormat form);
+
 /* Reads --format. @name: (nullable): NULL leaves @out as it is. FALSE after a message. */
 gboolean detourctl_derpmap_read_format (const char *name, DetourctlRegionFormat *out);
 

@@ -8,16 +8,11 @@
 
 #include "detourctl-derpmap.h"
 
-static char *format, *output;
 static gboolean is_partial;
 
 static const GOptionEntry options[] = {
   DETOURCTL_FLEET_OPTION,
-  { "format", 0, 0, G_OPTION_ARG_STRING, &format,
-    N_ ("tailscale (a policy file), headscale (YAML), or json, which is the default"),
-    N_ ("FORMAT") },
-  { "output", 0, 0, G_OPTION_ARG_FILENAME, &output,
-    N_ ("Write to FILE, and only if that changes it"), N_ ("FILE") },
+  DETOURCTL_DERPMAP_OPTIONS,
   { "partial", 0, 0, G_OPTION_ARG_NONE, &is_partial, N_ ("Leave out relays that do not answer"),
     NULL },
   { NULL },
@@ -78,20 +73,18 @@ detourctl_fleet_map (const Detourctl *self, const Fleet *fleet, gboolean partial
 static DetourctlExit
 ctl_fleet_map_run (Detourctl *self, char **arguments)
 {
-  DetourctlRegionFormat wanted = DETOURCTL_REGION_JSON;
+  DetourctlRegionFormat form;
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (Fleet) fleet = NULL;
   g_autoptr (DetourctlMap) map = NULL;
-  g_autofree char *text = NULL;
 
-  if (!detourctl_derpmap_read_format (format, &wanted))
+  if (!detourctl_derpmap_read_options (&form))
     return DETOURCTL_USAGE;
   fleet = detourctl_fleet_load (NULL, &exit);
   map = fleet != NULL ? detourctl_fleet_map (self, fleet, is_partial, &exit) : NULL;
   if (map == NULL)
     return exit;
-  text = detourctl_map_format (map, wanted);
-  return detourctl_derpmap_write (output, text) ? DETOURCTL_GOOD : DETOURCTL_FAILED;
+  return detourctl_derpmap_put (map, form);
 }
 
 const DetourctlCommand detourctl_fleet_map_commands[] = {
