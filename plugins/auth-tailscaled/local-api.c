@@ -4,6 +4,7 @@
 
 #include "local-api.h"
 
+#include "answering.h"
 #include "tailscaled.h"
 #include "watch.h"
 
@@ -72,10 +73,7 @@ struct _LocalApi {
   gint64 changed_us;    /* when it was told last; 0: never */
   GPtrArray *lookups;   /* of Lookup */
   GQueue denied;        /* of Denied, the one denied longest ago first */
-  char *summary;
-  gboolean has_latency;
-  char *trouble;
-  gint64 told_us;
+  Answering told;
 };
 
 /* Lookups -------------------------------------------------------------------------------------- */
@@ -244,9 +242,7 @@ static void
 local_api_tell_state (LocalApi *self)
 {
   g_autoptr (GString) troubles = g_string_new (NULL);
-  g_autofree char *summary = NULL;
-  gint64 latency_us = 0, now_us = g_get_monotonic_time ();
-  gboolean turned = self->summary == NULL;
+  gint64 latency_us = 0;
 
   for (guint i = 0; i < self->daemons->len; i++)
     {
@@ -256,24 +252,8 @@ local_api_tell_state (LocalApi *self)
       if (trouble != NULL)
         g_string_append_printf (troubles, "%s%s", troubles->len > 0 ? "; " : "", trouble);
     }
-  if (latency_us > 0)
-    summary = g_strdup_printf ("answering in %" G_GINT64_FORMAT ".%d ms", latency_us / 1000,
-                               (int) (latency_us % 1000 / 100));
-  else
-    summary = g_strdup ("no answer yet");
-
-  turned |= latency_us > 0 && !self->has_latency;
-  self->has_latency = latency_us > 0;
-  turned |= g_strcmp0 (self->trouble, troubles->len > 0 ? troubles->str : NULL) != 0;
-  if (!turned
-      && (g_strcmp0 (self->summary, summary) == 0 || now_us - self->told_us < G_USEC_PER_SEC))
-    return;
-  g_free (self->summary);
-  self->summary = g_steal_pointer (&summary);
-  g_free (self->trouble);
-  self->trouble = troubles->len > 0 ? g_strdup (troubles->str) : NULL;
-  self->told_us = now_us;
-  self->funcs.state (self->user, self->summary, self->trouble);
+  if (answering_take (&self->told, latency_us, troubles->str, g_get_monotonic_time ()))
+    self->funcs.state (self->user, self->told.summary, self->told.trouble);
 }
 
 static void
@@ -518,8 +498,7 @@ local_api_free (LocalApi *self)
   curl_multi_cleanup (self->multi);
   curl_global_cleanup ();
   g_mutex_clear (&self->lock);
-  g_free (self->summary);
-  g_free (self->trouble);
+  answering_clear (&self->told);
   g_free (self);
 }
 

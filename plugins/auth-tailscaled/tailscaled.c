@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "answering.h"
 #include "local-transfer.h"
 
 #define LOOK_EVERY_US            (30 * G_TIME_SPAN_SECOND)
@@ -249,15 +250,9 @@ tailscaled_note_latency (Tailscaled *self, const Request *request)
 char *
 tailscaled_trouble (const Tailscaled *self)
 {
-  g_autoptr (GDateTime) since = NULL;
-  g_autofree char *since_text = NULL;
   const char *trouble = self->look_trouble != NULL ? self->look_trouble : self->whois_trouble;
 
-  if (trouble == NULL)
-    return NULL;
-  since = g_date_time_new_from_unix_local (self->trouble_since_us / G_USEC_PER_SEC);
-  since_text = g_date_time_format (since, "%F %T");
-  return g_strdup_printf ("%s; since %s", trouble, since_text);
+  return trouble != NULL ? answering_since (trouble, self->trouble_since_us) : NULL;
 }
 
 gint64

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "answering.h"
 #include "url-server.h"
 
 /* Less is not worth another attempt. */
@@ -33,10 +34,7 @@ struct _UrlAsker {
   gint64 lost_us;     /* when the last one of them did */
   gint64 recovered_us;
   gint64 trial_us; /* while all are silent: when the next question is tried */
-  char *summary;
-  char *trouble;
-  gboolean has_latency;
-  gint64 told_us;
+  Answering told;
 };
 
 /* About one key. */
@@ -68,9 +66,7 @@ static void
 url_asker_tell_state (UrlAsker *self)
 {
   g_autoptr (GString) troubles = g_string_new (NULL);
-  g_autofree char *summary = NULL;
-  gint64 latency_us = 0, now_us = g_get_monotonic_time ();
-  gboolean turned = self->summary == NULL;
+  gint64 latency_us = 0;
 
   for (guint i = 0; i < self->servers->len; i++)
     {
@@ -82,24 +78,8 @@ url_asker_tell_state (UrlAsker *self)
       if (trouble != NULL)
         g_string_append_printf (troubles, "%s%s", troubles->len > 0 ? "; " : "", trouble);
     }
-  if (latency_us > 0)
-    summary = g_strdup_printf ("answering in %" G_GINT64_FORMAT ".%d ms", latency_us / 1000,
-                               (int) (latency_us % 1000 / 100));
-  else
-    summary = g_strdup ("no answer yet");
-
-  turned |= (latency_us > 0) != self->has_latency;
-  self->has_latency = latency_us > 0;
-  turned |= g_strcmp0 (self->trouble, troubles->len > 0 ? troubles->str : NULL) != 0;
-  if (!turned
-      && (g_strcmp0 (self->summary, summary) == 0 || now_us - self->told_us < G_USEC_PER_SEC))
-    return;
-  g_free (self->summary);
-  self->summary = g_steal_pointer (&summary);
-  g_free (self->trouble);
-  self->trouble = troubles->len > 0 ? g_strdup (troubles->str) : NULL;
-  self->told_us = now_us;
-  self->funcs.state (self->user, self->summary, self->trouble);
+  if (answering_take (&self->told, latency_us, troubles->str, g_get_monotonic_time ()))
+    self->funcs.state (self->user, self->told.summary, self->told.trouble);
 }
 
 /* Requests ------------------------------------------------------------------------------------- */
@@ -444,7 +424,6 @@ url_asker_free (UrlAsker *self)
       g_free (question);
     }
   g_ptr_array_unref (self->servers);
-  g_free (self->summary);
-  g_free (self->trouble);
+  answering_clear (&self->told);
   g_free (self);
 }

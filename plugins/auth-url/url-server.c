@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "answering.h"
 #include "web-address.h"
 
 /* A server that failed is asked last for so long, unless it is seen to be well before. */
@@ -81,18 +82,13 @@ url_server_note_bad (UrlServer *self, const char *reason, const char *question,
 char *
 url_server_trouble (const UrlServer *self)
 {
-  g_autoptr (GDateTime) since = NULL;
-  g_autofree char *since_text = NULL;
-
   if (self->trouble == NULL)
     return self->odd_status == 0
              ? NULL
              : g_strdup_printf ("%s has let nobody in yet and refuses with status %u; is the "
                                 "path of its URL right?",
                                 self->host, self->odd_status);
-  since = g_date_time_new_from_unix_local (self->trouble_since_us / G_USEC_PER_SEC);
-  since_text = g_date_time_format (since, "%F %T");
-  return g_strdup_printf ("%s; since %s", self->trouble, since_text);
+  return answering_since (self->trouble, self->trouble_since_us);
 }
 
 UrlServer *
