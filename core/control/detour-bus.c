@@ -14,11 +14,13 @@ struct _DetourBus {
   DetourBusKind kind;
   DetourTree *tree;
   GCancellable *cancellable; /* of the attempt to connect; NULL: there is none */
+  GCancellable *asking;      /* of the question who has the name; NULL: it is not asked */
   GDBusConnection *connection;
   guint owner; /* of the name, from g_bus_own_name(); 0: not asked for */
   guint timer;
   guint wait_s;
-  gboolean told;         /* the log has a line on the present trouble */
+  gboolean told;         /* the log has a line on the bus that is not there */
+  gboolean told_refusal; /* the log has a line on the bus that refuses */
   gboolean told_of_name; /* the log has a line on the name that is not ours */
 };
 
@@ -64,6 +66,18 @@ bus_retry_later (DetourBus *self)
   self->wait_s = MIN (2 * self->wait_s, RETRY_MAX_S);
 }
 
+/* There is a bus, and it does not take this process. */
+static void
+bus_tell_refusal (DetourBus *self, const char *text)
+{
+  if (!self->told_refusal)
+    detour_log_event (G_LOG_LEVEL_WARNING, "bus-refused",
+                      "the %s refuses this process and is tried again: %s; look at the bus's "
+                      "policy, or set [core] dbus = none",
+                      bus_name_of (self), text);
+  self->told_refusal = TRUE;
+}
+
 static void
 bus_tell_trouble (DetourBus *self, const char *text)
 {
@@ -78,12 +92,20 @@ bus_tell_trouble (DetourBus *self, const char *text)
 }
 
 static void
+bus_stop_asking (DetourBus *self)
+{
+  g_cancellable_cancel (self->asking);
+  g_clear_object (&self->asking);
+}
+
+static void
 bus_leave (DetourBus *self)
 {
   g_clear_handle_id (&self->timer, g_source_remove);
   if (self->owner != 0)
     g_bus_unown_name (self->owner);
   self->owner = 0;
+  bus_stop_asking (self);
   if (self->connection != NULL)
     {
       g_signal_handlers_disconnect_by_data (self->connection, self);
@@ -110,7 +132,9 @@ bus_on_name_acquired (GDBusConnection *connection, const char *name, gpointer da
 
   self->wait_s = RETRY_FIRST_S;
   self->told = FALSE;
+  self->told_refusal = FALSE;
   self->told_of_name = FALSE;
+  bus_stop_asking (self);
   g_clear_handle_id (&self->timer, g_source_remove);
   detour_log_event (G_LOG_LEVEL_MESSAGE, "bus-joined", "on the %s as %s", bus_name_of (self), name);
 }
@@ -125,8 +149,49 @@ bus_on_ask_again (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* Either another process has the name and this one is in the queue, or the bus's policy refuses it.
- * Callers that use the unique name are served all the same. A policy may be installed later, and a
+static void
+bus_on_owner (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant)
+      reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  DetourBus *self = data;
+  gboolean has_owner = FALSE;
+
+  /* When the question was cancelled, @data may be freed already. */
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return;
+  g_clear_object (&self->asking);
+  if (reply == NULL)
+    return; /* it is asked again with the next attempt */
+  self->told_of_name = TRUE;
+  g_variant_get (reply, "(b)", &has_owner);
+  if (has_owner)
+    detour_log_event (G_LOG_LEVEL_MESSAGE, "bus-name-taken",
+                      "not called %s on the %s, which is asked again: another process is",
+                      DETOUR_BUS_NAME, bus_name_of (self));
+  else
+    detour_log_event (G_LOG_LEVEL_WARNING, "bus-name-refused",
+                      "not called %s on the %s, which is asked again: the policy of the bus does "
+                      "not allow it; install the policy that comes with Detour, or set [core] "
+                      "dbus = none",
+                      DETOUR_BUS_NAME, bus_name_of (self));
+}
+
+/* Another process has the name and this one is in the queue, or the bus's policy refuses it. */
+static void
+bus_tell_of_name (DetourBus *self, GDBusConnection *connection)
+{
+  if (self->told_of_name || self->asking != NULL)
+    return;
+  self->asking = g_cancellable_new ();
+  g_dbus_connection_call (connection, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                          "org.freedesktop.DBus", "NameHasOwner",
+                          g_variant_new ("(s)", DETOUR_BUS_NAME), G_VARIANT_TYPE ("(b)"),
+                          G_DBUS_CALL_FLAGS_NONE, -1, self->asking, bus_on_owner, self);
+}
+
+/* Callers that use the unique name are served all the same. A policy may be installed later, and a
  * bus does not tell its clients when it has read one, so the name is asked for again. */
 static void
 bus_on_name_lost (GDBusConnection *connection, const char *name, gpointer data)
@@ -135,13 +200,7 @@ bus_on_name_lost (GDBusConnection *connection, const char *name, gpointer data)
 
   if (connection == NULL)
     return;
-  if (!self->told_of_name)
-    detour_log_event (
-        G_LOG_LEVEL_MESSAGE, "bus-name-taken",
-        "not called %s on the %s, which is asked again: another process is, or the policy of "
-        "the bus does not allow it",
-        name, bus_name_of (data));
-  self->told_of_name = TRUE;
+  bus_tell_of_name (self, connection);
   if (self->timer == 0)
     self->timer = g_timeout_add_seconds (self->wait_s, bus_on_ask_again, self);
   self->wait_s = MIN (2 * self->wait_s, RETRY_MAX_S);
@@ -155,6 +214,13 @@ bus_own_name (DetourBus *self)
   self->owner = g_bus_own_name_on_connection (self->connection, DETOUR_BUS_NAME,
                                               G_BUS_NAME_OWNER_FLAGS_NONE, bus_on_name_acquired,
                                               bus_on_name_lost, self, NULL);
+}
+
+static gboolean
+bus_is_refusal (const GError *error)
+{
+  return error->domain == G_DBUS_ERROR
+      || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED);
 }
 
 static void
@@ -174,7 +240,10 @@ bus_on_connected (GObject *source, GAsyncResult *result, gpointer data)
           self->tree, connection,
           self->kind == DETOUR_BUS_SESSION ? DETOUR_TREE_BUS : DETOUR_TREE_SYSTEM, &error))
     {
-      bus_tell_trouble (self, error->message);
+      if (bus_is_refusal (error))
+        bus_tell_refusal (self, error->message);
+      else
+        bus_tell_trouble (self, error->message);
       bus_retry_later (self);
       return;
     }

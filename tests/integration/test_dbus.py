@@ -324,7 +324,7 @@ def test_the_second_of_two_takes_over_when_the_first_ends(make_bus, make_relay):
     first = make_relay(on_session_bus(SMALL, hostname="first.test"))
     wait_until(lambda: is_there(bus.address), "the name on the bus")
     second = make_relay(on_session_bus(SMALL, hostname="second.test"))
-    second.wait_log("another process is")
+    second.wait_log("message detour: not called .*: another process is")
     host = (NAME, ROOT, f"{NAME}.Manager", "Hostname")
     assert busctl(bus.address, "get-property", *host) == 's "first.test"\n'
     first.stop()
@@ -359,11 +359,25 @@ def test_a_policy_that_comes_later_gives_the_name(make_bus, make_relay, tmp_path
     policy.write_text("<busconfig></busconfig>")
     bus = make_bus("system", policy)
     relay = make_relay(with_keys(SMALL, "core", dbus="system"))
-    relay.wait_log("not called .* on the system bus, which is asked again")
+    relay.wait_log("warning detour: not called .* on the system bus, which is asked again: the policy of the bus")
     policy.write_text((DATA / f"{NAME}.conf").read_text())
     bus.process.send_signal(signal.SIGHUP)
     wait_until(lambda: is_there(bus.address), "the name on the bus")
     assert relay.log.count("not called") == 1
+
+
+@pytest.mark.parametrize("kind", ["auto", "system"])
+def test_a_bus_that_refuses_is_worth_a_warning(make_bus, make_relay, tmp_path, kind):
+    policy = tmp_path / "policy.conf"
+    policy.write_text('<busconfig><limit name="max_connections_per_user">0</limit></busconfig>')
+    bus = make_bus("system", policy)
+    relay = make_relay(with_keys(SMALL, "core", dbus=kind))
+    relay.wait_log("warning detour: the system bus refuses this process and is tried again")
+    policy.write_text((DATA / f"{NAME}.conf").read_text())
+    bus.stop()
+    bus.start()
+    wait_until(lambda: is_there(bus.address), "the name on the bus")
+    assert relay.log.count("refuses this process") == 1
 
 
 READING = (("", ".Manager.ListClients", "{}"), ("", ".Manager.ListLog", "{}"), ("", ".Manager.Subscribe"),
