@@ -122,6 +122,47 @@ keys_of_instances (void)
   g_assert_cmpstr (words[1], ==, "any");
 }
 
+/* The value that DescribeConfig() gives of a key; NULL: it has no such key. */
+static char *
+described (GVariant *rows, const char *wanted_group, const char *wanted_key)
+{
+  const char *group, *key, *value;
+  GVariantIter iter;
+
+  g_variant_iter_init (&iter, rows);
+  while (g_variant_iter_next (&iter, "(&s&s&s&s&s&s)", &group, &key, NULL, &value, NULL, NULL))
+    if (strcmp (group, wanted_group) == 0 && strcmp (key, wanted_key) == 0)
+      return g_strdup (value);
+  return NULL;
+}
+
+static void
+a_key_that_is_not_set_has_its_fallback (void)
+{
+  static const struct {
+    const char *group, *key, *value;
+  } cases[] = {
+    { "limits", "write-timeout", "3s" },       /* set */
+    { "service stun", "compat", "tailscale" }, /* a fallback */
+    { "service stun", "enabled", "true" },     /* that of every instance */
+    { "core", "dbus", "auto" },                /* in a fixed group */
+    { "derpmap", "name", "" },                 /* neither */
+    { "auth friends", "password", "********" },
+  };
+  g_auto (Stage) stage = { NULL };
+  g_autoptr (GVariant) rows = NULL;
+
+  stage_init (&stage);
+  rows = g_variant_ref_sink (
+      detour_config_view_describe (detour_roster_config (stage.roster), stage.roster));
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *value = described (rows, cases[i].group, cases[i].key);
+
+      g_assert_cmpstr (value, ==, cases[i].value);
+    }
+}
+
 static void
 secrets_are_masked (void)
 {
@@ -239,6 +280,8 @@ main (int argc, char **argv)
   g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR);
   g_test_add_func ("/config-view/facts-of-a-key", facts_of_a_key);
   g_test_add_func ("/config-view/keys-of-instances", keys_of_instances);
+  g_test_add_func ("/config-view/a-key-that-is-not-set-has-its-fallback",
+                   a_key_that_is_not_set_has_its_fallback);
   g_test_add_func ("/config-view/secrets-are-masked", secrets_are_masked);
   g_test_add_func ("/config-view/unknown-keys-are-refused", unknown_keys_are_refused);
   g_test_add_func ("/config-view/what-waits-for-a-restart-is-told-from-what-is-in-force",
