@@ -126,6 +126,14 @@ expect_received (int fd, guint8 from, gsize len)
   g_assert_cmpuint (frame[5], ==, from);
 }
 
+/* A packet that comes over the mesh for the client behind @fd. */
+static void
+expect_way (int mesh, guint8 from, int fd, guint8 to, gsize len)
+{
+  send_forwarded (mesh, from, to, len);
+  expect_received (fd, from, len);
+}
+
 static void
 wait_until_over (DetourLinkTie *tie)
 {
@@ -249,8 +257,7 @@ test_gone (void)
       sync_link (link);
       for (const char *c = "BCDE"; *c != '\0'; c++)
         {
-          send_forwarded (mesh, (guint8) *c, 'A', 20);
-          expect_received (a, (guint8) *c, 20);
+          expect_way (mesh, (guint8) *c, a, 'A', 20);
         }
       say_gone (link, 'B', DETOUR_FRAME_GONE_DISCONNECTED);
       expect_gone (a, 'B', DETOUR_FRAME_GONE_DISCONNECTED);
@@ -307,17 +314,14 @@ test_gone_early (void)
 
       for (const char *c = "BCBC"; *c != '\0'; c++)
         {
-          send_forwarded (mesh, (guint8) *c, 'A', 20);
-          expect_received (a, (guint8) *c, 20);
+          expect_way (mesh, (guint8) *c, a, 'A', 20);
         }
-      send_forwarded (mesh, 'B', 'L', 20);
-      expect_received (left, 'B', 20);
+      expect_way (mesh, 'B', left, 'L', 20);
       close (left);
       say_present (link, 'B', 52);
       say_present (link, 'C', 52);
       sync_link (link);
-      send_forwarded (mesh, 'C', 'A', 20);
-      expect_received (a, 'C', 20);
+      expect_way (mesh, 'C', a, 'A', 20);
       for (guint i = 0; i < 2; i++)
         for (const char *c = "BC"; *c != '\0'; c++)
           {
@@ -327,8 +331,7 @@ test_gone_early (void)
             say_present (link, (guint8) *c, 52);
             sync_link (link);
           }
-      send_forwarded (mesh, 'D', 'A', 30);
-      expect_received (a, 'D', 30);
+      expect_way (mesh, 'D', a, 'A', 30);
       close (link);
       wait_until_over (tie);
       close (a);
@@ -457,8 +460,7 @@ test_precedence (void)
       ==, 1);
   b = worker_bench_join (f, 0, 'B', FALSE);
   worker_bench_burst (f, a, 'A', b, 'B', 3, 100);
-  send_forwarded (mesh, 'C', 'B', 20);
-  expect_received (b, 'C', 20);
+  expect_way (mesh, 'C', b, 'B', 20);
   g_assert_cmpuint (detour_counter_get (&counters->packets_forwarded_out), ==, 1);
   close (a);
   close (b);
@@ -557,8 +559,7 @@ test_carrying_over (void)
   say_present (link, 'B', 52);
   say_present (link, 'C', 52);
   sync_link (link);
-  send_forwarded (mesh, 'B', 'A', 20);
-  expect_received (a, 'B', 20);
+  expect_way (mesh, 'B', a, 'A', 20);
   for (guint i = 0; i < 20; i++)
     {
       carry_over (f, i);
