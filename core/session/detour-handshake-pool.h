@@ -121,7 +121,7 @@ void detour_handshake_pool_go_on (DetourHandshakePool *self);
 /* A connection that is not registered. */
 typedef struct {
   int fd;
-  gint64 held_until_us; /* of a client that was refused, monotonic; 0: it is another one */
+  gint64 held_until_us; /* in silence, monotonic; 0: it is not held, and closed at some moment */
 } DetourHandshakeLeft;
 
 /* Adds all of them to @out, of DetourHandshakeLeft. All stand still. */

@@ -223,6 +223,16 @@ server_carry_write_counters (const DetourServer *self, DetourRecord *out)
                               structs, n_threads);
 }
 
+/* What an earlier upgrade left behind goes along until its time is over: two upgrades, one behind
+ * the other, do not close it at once. */
+static void
+server_carry_add_straggler (int fd, gint64 end_us, gpointer user)
+{
+  DetourHandshakeLeft left = { fd, end_us };
+
+  g_array_append_val ((GArray *) user, left);
+}
+
 static void
 server_carry_write_registry (DetourRecord *out, const DetourRegistryStats *stats)
 {
@@ -254,6 +264,8 @@ detour_server_write_down (DetourServer *self, DetourServerPause *pause, DetourHa
   detour_tenant_table_foreach (self->tenants, server_carry_write_tenant,
                                detour_handover_draft_record (draft));
   detour_handshake_pool_list (self->pool, unregistered);
+  if (self->stragglers != NULL)
+    detour_stragglers_each (self->stragglers, server_carry_add_straggler, unregistered);
   for (guint i = 0; good && i < self->listeners->len; i++)
     good = server_carry_write_listener (draft, self->listeners->pdata[i], error);
   for (guint i = 0; good && i < pause->sessions->len; i++)

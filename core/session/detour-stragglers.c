@@ -90,3 +90,14 @@ detour_stragglers_count (const DetourStragglers *self)
 {
   return self->all->len;
 }
+
+void
+detour_stragglers_each (const DetourStragglers *self, DetourStragglersFunc func, gpointer user)
+{
+  for (guint i = 0; i < self->all->len; i++)
+    {
+      const Straggler *straggler = &g_array_index (self->all, Straggler, i);
+
+      func (straggler->fd, straggler->end_us, user);
+    }
+}

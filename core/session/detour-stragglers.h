@@ -24,4 +24,10 @@ void detour_stragglers_add (DetourStragglers *self, int fd, gint64 within_us);
 void detour_stragglers_keep (DetourStragglers *self, int fd, gint64 end_us);
 guint detour_stragglers_count (const DetourStragglers *self);
 
+typedef void (*DetourStragglersFunc) (int fd, gint64 end_us, gpointer user);
+
+/* Those that are left, for a program that keeps them on: each stays open here. */
+void detour_stragglers_each (const DetourStragglers *self, DetourStragglersFunc func,
+                             gpointer user);
+
 G_END_DECLS

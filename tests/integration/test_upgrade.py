@@ -260,3 +260,8 @@ def test_a_refused_client_is_held_on(upgraded):
     # Others have gone after two seconds.
     with pytest.raises(Timeout):
         stranger.recv(4)
+    # The next programs have it from one that only keeps it.
+    for _ in range(2):
+        relay.upgrade(kept=0)
+        with pytest.raises(Timeout):
+            stranger.recv(0.5)

@@ -260,10 +260,19 @@ test_sent_in_part (void)
 }
 
 static void
+count_straggler (int fd, gint64 end_us, gpointer user)
+{
+  g_assert_cmpint (fcntl (fd, F_GETFD), ==, FD_CLOEXEC);
+  g_assert_cmpint (end_us, >, g_get_monotonic_time ());
+  ++*(guint *) user;
+}
+
+static void
 test_stragglers (void)
 {
   DetourStragglers *self = detour_stragglers_new ();
   int fds[100];
+  guint n = 0;
 
   for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
     {
@@ -278,6 +287,8 @@ test_stragglers (void)
     g_main_context_iteration (NULL, TRUE);
   for (guint i = 0; i < 50; i++)
     g_assert_cmpint (fcntl (fds[i], F_GETFD), ==, -1);
+  detour_stragglers_each (self, count_straggler, &n);
+  g_assert_cmpuint (n, ==, 50);
   g_assert_cmpint (fcntl (fds[99], F_GETFD), ==, FD_CLOEXEC);
   detour_stragglers_free (self);
   g_assert_cmpint (fcntl (fds[99], F_GETFD), ==, -1);
