@@ -5,15 +5,19 @@
 
 #include "bench-command.h"
 #include "bench-crowd.h"
+#include "bench-held.h"
 #include "bench-mix.h"
 #include "bench-load.h"
 
 #define BENCH_UPGRADE_TURN_NS G_GINT64_CONSTANT (10000000)
 #define BENCH_UPGRADE_OPEN_US (300 * G_USEC_PER_SEC)
+#define BENCH_UPGRADE_HELD_US (30 * G_USEC_PER_SEC)
 
 typedef struct {
   char *command;
   gboolean mixed;
+  int n_held;
+  BenchHeld held;
   GArray *paused_us; /* of gint64: as the server tells them */
   guint64 kept_min;
   guint64 lost;
@@ -22,12 +26,15 @@ typedef struct {
 
 /* Those who wait take what comes for them. */
 static void
-bench_upgrade_wait (BenchCrowd *crowd, double seconds)
+bench_upgrade_wait (BenchUpgrade *self, BenchCrowd *crowd, double seconds)
 {
   gint64 limit_us = g_get_monotonic_time () + (gint64) (seconds * G_USEC_PER_SEC);
 
   do
-    bench_crowd_turn (crowd, BENCH_UPGRADE_TURN_NS);
+    {
+      bench_crowd_turn (crowd, BENCH_UPGRADE_TURN_NS);
+      bench_held_turn (&self->held);
+    }
   while (g_get_monotonic_time () < limit_us);
 }
 
@@ -94,27 +101,29 @@ bench_upgrade_measure (BenchUpgrade *self, const BenchOptions *options, BenchCro
 {
   gboolean good;
 
-  if (!bench_crowd_open (crowd, BENCH_UPGRADE_OPEN_US, error))
+  if (!bench_crowd_open (crowd, BENCH_UPGRADE_OPEN_US, error)
+      || !bench_held_open (&self->held, BENCH_UPGRADE_HELD_US, error))
     return FALSE;
   bench_mix_go (mix);
-  bench_upgrade_wait (crowd, options->hold);
+  bench_upgrade_wait (self, crowd, options->hold);
   for (int i = 0; i < options->count; i++)
     {
       if (!bench_upgrade_once (self, error))
         return FALSE;
-      bench_upgrade_wait (crowd, options->hold);
+      bench_upgrade_wait (self, crowd, options->hold);
       bench_server_sample (options->server_pid, i == 0 ? &self->first : &self->last);
     }
   if (options->count == 1)
     self->last = self->first;
   bench_mix_rest (mix);
-  bench_upgrade_wait (crowd, 0);
+  bench_upgrade_wait (self, crowd, 0);
 
   bench_report_count (report, "waiting", crowd->n);
   bench_report_count (report, "sending", (guint64) options->clients - crowd->n);
   bench_upgrade_report (self, options, report);
   bench_report_count (report, "waiting_closed_by_server", crowd->n_closed);
   good = bench_mix_report (mix, report);
+  good = bench_held_report (&self->held, report) && good;
   *wrong = !good || crowd->n_closed > 0 || self->kept_min != (guint64) options->clients;
   return TRUE;
 }
@@ -142,8 +151,11 @@ bench_upgrade_run (BenchUpgrade *self, BenchOptions *options, BenchTarget *targe
       return FALSE;
     }
   report = bench_report_new ("upgrade", options->url);
-  done = bench_upgrade_measure (self, options, &crowd, &mix, report, wrong, error);
+  done = bench_held_init (&self->held, target, (guint) options->clients, (guint) self->n_held,
+                          error)
+      && bench_upgrade_measure (self, options, &crowd, &mix, report, wrong, error);
   bench_report_end (report, done, options->json);
+  bench_held_clear (&self->held);
   bench_crowd_clear (&crowd);
   bench_mix_clear (&mix);
   return done;
@@ -176,6 +188,9 @@ bench_upgrade (int argc, char **argv, gboolean *wrong, GError **error)
       "some that send use WebSockets, some send byte by byte and change their keys, and some "
       "receivers do not read before the end",
       NULL },
+    { "held", 0, 0, G_OPTION_ARG_INT, &self.n_held,
+      "clients more that the server refuses and holds, because their class has its connections (0)",
+      "N" },
     { NULL },
   };
   g_autoptr (BenchTarget) target = NULL;
@@ -187,7 +202,7 @@ bench_upgrade (int argc, char **argv, gboolean *wrong, GError **error)
                             error)
       || !bench_options_traffic (&options, &plan.plan, error))
     return FALSE;
-  if (self.command == NULL || options.clients < 8 || options.count < 1)
+  if (self.command == NULL || options.clients < 8 || options.count < 1 || self.n_held < 0)
     {
       g_set_error_literal (error, BENCH_ERROR, BENCH_ERROR_USAGE,
                            "--command, at least 8 clients and one upgrade are needed");
