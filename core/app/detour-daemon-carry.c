@@ -86,6 +86,12 @@ detour_daemon_write_rest (gpointer user, DetourRecord *out)
   detour_roster_write_counters (self->roster, out, DETOUR_HANDOVER_PLUGIN);
 }
 
+void
+detour_daemon_wait (gpointer user, gint64 for_us)
+{
+  detour_watchdog_excuse (((DetourDaemon *) user)->watchdog, for_us);
+}
+
 /* The new program ------------------------------------------------------------------------------ */
 
 static void

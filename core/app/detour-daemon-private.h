@@ -41,6 +41,7 @@ char *detour_daemon_describe_listeners (DetourDaemon *self);
 /* In detour-daemon-carry.c. Of DetourUpgradeParts. */
 void detour_daemon_write_down (gpointer user, DetourRecord *out);
 void detour_daemon_write_rest (gpointer user, DetourRecord *out);
+void detour_daemon_wait (gpointer user, gint64 for_us);
 /* In the new program, before anything starts: what counts from the beginning on. */
 void detour_daemon_expect (DetourDaemon *self, const DetourHandover *handover,
                            DetourByHand *by_hand);

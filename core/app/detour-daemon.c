@@ -508,9 +508,9 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
   detour_server_open_budgets (self.server, state);
   if (handover != NULL)
     detour_daemon_expect (&self, handover, &by_hand);
-  self.upgrade = detour_upgrade_new (
-      &(DetourUpgradeParts) { program, self.server, self.roster, self.key, state, &self.about,
-                              detour_daemon_write_down, detour_daemon_write_rest, &self });
+  self.upgrade = detour_upgrade_new (&(DetourUpgradeParts) {
+      program, self.server, self.roster, self.key, state, &self.about, detour_daemon_write_down,
+      detour_daemon_write_rest, detour_daemon_wait, &self });
   if (program->before >= 0)
     {
       detour_server_hold_off (self.server);

@@ -12,9 +12,6 @@
 
 #include "detour-parley.h"
 
-/* From the record to the word that all is there; nothing moves meanwhile. */
-#define GIVE_US (10 * G_USEC_PER_SEC)
-
 struct _DetourHanding {
   char *path;
   DetourRehearsalDone done;
@@ -136,7 +133,8 @@ detour_handing_give (DetourHanding *self, const DetourHandoverDraft *draft, GErr
 
   if (!detour_handover_draft_send (draft, self->socket, error))
     return FALSE;
-  text = detour_parley_receive (self->socket, g_get_monotonic_time () + GIVE_US, NULL, error);
+  text = detour_parley_receive (self->socket, g_get_monotonic_time () + DETOUR_HANDING_GIVE_US,
+                                NULL, error);
   if (text == NULL)
     {
       g_prefix_error (error, "the program that waited at %s has not taken over: ", self->path);

@@ -18,12 +18,16 @@ DetourHanding *detour_handing_new (const char *path, const DetourHandoverDraft *
 /* The other one hears that nothing comes any more. */
 void detour_handing_free (DetourHanding *self);
 
+/* From the record to the word that all is there; nothing moves meanwhile. */
+#define DETOUR_HANDING_GIVE_US (10 * G_USEC_PER_SEC)
+
 /**
  * detour_handing_give:
  * @draft: all connections, which nobody touches meanwhile
  *
- * Waits until the other program has all and could go on. FALSE: it could not, and has forgotten
- * what it got; TRUE: it goes on, and nothing may be sealed here any more.
+ * Waits until the other program has all and could go on, DETOUR_HANDING_GIVE_US at most. FALSE: it
+ * could not, and has forgotten what it got; TRUE: it goes on, and nothing may be sealed here any
+ * more.
  */
 gboolean detour_handing_give (DetourHanding *self, const DetourHandoverDraft *draft,
                               GError **error);

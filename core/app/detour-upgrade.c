@@ -181,13 +181,18 @@ static void
 upgrade_hand_over (DetourUpgrade *self, const DetourServerPause *pause,
                    const DetourHandoverDraft *draft, GError **error)
 {
+  gboolean has_given;
+
   if (detour_server_draining (self->parts.server) != NULL)
     {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
                            "the relay is being drained");
       return;
     }
-  if (!detour_handing_give (self->handing, draft, error))
+  self->parts.wait (self->parts.user, DETOUR_HANDING_GIVE_US);
+  has_given = detour_handing_give (self->handing, draft, error);
+  self->parts.wait (self->parts.user, 0);
+  if (!has_given)
     return;
   self->n_kept = pause->n_kept;
   self->n_lost = pause->n_lost;

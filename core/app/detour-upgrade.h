@@ -24,6 +24,8 @@ typedef struct {
   void (*write_down) (gpointer user, DetourRecord *out);
   /* The same in the pause: what has come since. */
   void (*write_rest) (gpointer user, DetourRecord *out);
+  /* The main loop is about to wait, for that long at most; 0: it goes on. */
+  void (*wait) (gpointer user, gint64 for_us);
   gpointer user;
 } DetourUpgradeParts;
 

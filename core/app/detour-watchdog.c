@@ -22,7 +22,8 @@ typedef struct {
 } Watched;
 
 struct _DetourWatchdog {
-  gint64 limit_us; /* of the service manager */
+  gint64 limit_us;         /* of the service manager */
+  gint64 excused_until_us; /* atomic */
   Watched *watched;
   guint n_watched;
   GThread *thread; /* NULL: stopped */
@@ -103,9 +104,10 @@ watchdog_name (DetourWatchdog *self, Watched *watched, gint64 now_us)
       watched->name, late_s, (double) self->limit_us / G_USEC_PER_SEC);
 }
 
-/* Whether it has come round since it was asked; a late one is named, and named again. */
+/* Whether it has come round since it was asked; a late one is named, and named again. The time of
+ * one that is excused begins anew. */
 static gboolean
-watchdog_judge (DetourWatchdog *self, Watched *watched, gint64 now_us)
+watchdog_judge (DetourWatchdog *self, Watched *watched, gboolean is_excused, gint64 now_us)
 {
   if (__atomic_load_n (&watched->has_answered, __ATOMIC_ACQUIRE))
     {
@@ -115,7 +117,9 @@ watchdog_judge (DetourWatchdog *self, Watched *watched, gint64 now_us)
       watched->named_us = 0;
       return TRUE;
     }
-  if (now_us - MAX (watched->named_us, watched->asked_us) >= watchdog_patience_us (self))
+  if (is_excused)
+    watched->asked_us = now_us;
+  else if (now_us - MAX (watched->named_us, watched->asked_us) >= watchdog_patience_us (self))
     watchdog_name (self, watched, now_us);
   return FALSE;
 }
@@ -125,13 +129,14 @@ watchdog_round (DetourWatchdog *self)
 {
   gint64 now_us = g_get_monotonic_time ();
   gboolean all = self->watched[0].asked_us != 0; /* nobody was asked before the first round */
+  gboolean is_excused = now_us < __atomic_load_n (&self->excused_until_us, __ATOMIC_RELAXED);
 
   for (guint i = 0; i < self->n_watched; i++)
-    if (watchdog_judge (self, &self->watched[i], now_us))
+    if (watchdog_judge (self, &self->watched[i], is_excused, now_us))
       watchdog_ask (self, &self->watched[i], now_us);
     else
       all = FALSE;
-  if (all)
+  if (all || is_excused)
     detour_notify_watchdog ();
 }
 
@@ -191,6 +196,13 @@ detour_watchdog_new (DetourServer *server)
   g_cond_init (&self->cond);
   self->thread = g_thread_new ("watchdog", watchdog_run, self);
   return self;
+}
+
+void
+detour_watchdog_excuse (DetourWatchdog *self, gint64 for_us)
+{
+  if (self != NULL)
+    __atomic_store_n (&self->excused_until_us, g_get_monotonic_time () + for_us, __ATOMIC_RELAXED);
 }
 
 void

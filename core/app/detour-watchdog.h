@@ -16,6 +16,9 @@ typedef struct _DetourWatchdog DetourWatchdog;
 
 /* Main thread. NULL when the service manager does not watch. */
 DetourWatchdog *detour_watchdog_new (DetourServer *server);
+/* The main loop waits for another program, for @for_us at most, and threads stand still meanwhile:
+ * the service manager is told all the same. 0: that is over. Main thread. @self: (nullable) */
+void detour_watchdog_excuse (DetourWatchdog *self, gint64 for_us);
 /* Asks nobody any more. Main thread, while the server is there. */
 void detour_watchdog_stop (DetourWatchdog *self);
 /* When the server is gone: its threads may have answered until then. */

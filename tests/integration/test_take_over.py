@@ -19,7 +19,7 @@ from relay import ALARMS, wait_until, with_keys
 from stepping import Steps
 from test_restart import WAYS
 from test_stun import request
-from test_upgrade_faults import answer, begin
+from test_upgrade_faults import WATCHDOG_S, answer, begin
 from test_upgrade_memory import events_of, messages
 from test_websocket import joined
 from upgrading import PATIENT, end_all, relay_goes_on, talk_all_ways
@@ -188,6 +188,23 @@ def test_one_that_says_nothing_is_given_up(handed):
         scripted.meet()
         assert "it did not answer in time" in answer(asked, 1)
     client.ping(b"12345678")
+
+
+def test_one_that_hangs_with_the_record_does_not_wake_the_watchdog(kept):
+    """The service manager hears of the old program all the time, whose main loop waits for longer than the manager does."""
+    relay = kept(watchdog_s=WATCHDOG_S)
+    relay.seat = f"{relay.run_directory}/next"
+    client = relay.door("tls").client()
+    with Scripted(relay) as scripted, begin(relay, "--to", relay.seat) as asked:
+        scripted.meet()
+        scripted.say("can take over: 9.9")
+        said = answer(asked, 1)
+    assert "has not taken over: it did not answer in time" in said, said
+    client.ping(b"12345678")
+    words = [next(iter(heard)) for heard in relay.manager.heard]
+    since = words.index("RELOADING")
+    assert words[since:words.index("READY", since)].count("WATCHDOG") >= 3, words
+    assert "has made no progress" not in relay.log
 
 
 def test_a_program_that_is_killed_at_any_moment(handed):
