@@ -104,8 +104,5 @@ detour_descriptors_max (void)
 void
 detour_descriptors_inherit (int fd, gboolean inherit)
 {
-  int flags = fcntl (fd, F_GETFD);
-
-  if (flags >= 0)
-    fcntl (fd, F_SETFD, inherit ? flags & ~FD_CLOEXEC : flags | FD_CLOEXEC);
+  fcntl (fd, F_SETFD, inherit ? 0 : FD_CLOEXEC); /* there is no other flag */
 }

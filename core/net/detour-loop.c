@@ -55,6 +55,7 @@ struct _DetourLoop {
   GArray *deferred; /* of Message */
   gboolean quit;
   gboolean has_own_mail; /* its own thread posted to it, and is awake to see that */
+  gboolean is_held;      /* nothing but messages and timers */
   gboolean gathers;
   gboolean is_full; /* the last round was not a small one */
   gint64 look_us;   /* when @gathers was decided */
@@ -155,6 +156,25 @@ loop_decide_to_gather (DetourLoop *self)
 }
 
 static int
+loop_wait_mail (DetourLoop *self, int timeout_ms)
+{
+  struct pollfd mail = { .fd = self->event_fd, .events = POLLIN };
+
+  if (poll (&mail, 1, timeout_ms) <= 0)
+    return 0;
+  self->events[0] = (struct epoll_event) { .events = EPOLLIN };
+  return 1;
+}
+
+static int
+loop_wait_kernel (DetourLoop *self, int timeout_ms)
+{
+  if (self->is_held)
+    return loop_wait_mail (self, timeout_ms);
+  return MAX (epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, timeout_ms), 0);
+}
+
+static int
 loop_wait_events (DetourLoop *self)
 {
   int n;
@@ -167,18 +187,17 @@ loop_wait_events (DetourLoop *self)
   if (self->deferred->len > 0 || self->has_own_mail || loop_poll_owner (self))
     {
       atomic_store_explicit (&self->sleeps, 0, memory_order_relaxed);
-      n = epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, 0);
-      return MAX (n, 0);
+      return loop_wait_kernel (self, 0);
     }
   if (self->funcs->sleeping != NULL)
     self->funcs->sleeping (self, TRUE, self->user);
 
-  n = epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, loop_timeout_ms (self));
+  n = loop_wait_kernel (self, loop_timeout_ms (self));
 
   if (self->funcs->sleeping != NULL)
     self->funcs->sleeping (self, FALSE, self->user);
   atomic_store_explicit (&self->sleeps, 0, memory_order_relaxed);
-  return MAX (n, 0);
+  return n;
 }
 
 static void
@@ -460,6 +479,13 @@ detour_loop_remove (DetourLoop *self, DetourIo *io)
   g_assert (detour_loop_is_current (self));
   epoll_ctl (self->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
   io->ready = NULL;
+}
+
+void
+detour_loop_hold (DetourLoop *self, gboolean hold)
+{
+  g_assert (detour_loop_is_current (self));
+  self->is_held = hold;
 }
 
 void

@@ -79,6 +79,10 @@ void detour_loop_modify (DetourLoop *self, DetourIo *io, guint32 events);
 /* Stops watching; does not close. @io may still be named by an event of this round, which is then
  * skipped: keep its memory until a deferred call. */
 void detour_loop_remove (DetourLoop *self, DetourIo *io);
+/* Loop's thread. While it is held, from the next round on, messages and timers run and what
+ * descriptors have to say waits in the kernel: so they can be added, changed and removed without a
+ * call to the kernel for each that only keeps it silent. */
+void detour_loop_hold (DetourLoop *self, gboolean hold);
 /* Loop's thread: runs @func once the round is over. */
 void detour_loop_defer (DetourLoop *self, DetourLoopFunc func, gpointer data);
 

@@ -39,7 +39,9 @@ conn_limit_unacked (const DetourConn *conn)
 guint
 detour_conn_limit_window (const DetourConn *conn)
 {
-  return MIN (detour_tcp_state_window (conn->io.fd) / 1024, DETOUR_CONN_WINDOW_MAX);
+  guint window_kib = detour_tcp_state_window (conn->io.fd) / 1024;
+
+  return MIN (window_kib, DETOUR_CONN_WINDOW_MAX);
 }
 
 static gint64

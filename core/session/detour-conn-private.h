@@ -176,8 +176,7 @@ DetourClose detour_conn_timer (DetourConnShared *shared, DetourConn *conn)
 /* Sends what the relay has for the connection, until it blocks or nothing is left. */
 DetourClose detour_conn_flush (DetourConnShared *shared, DetourConn *conn)
     G_GNUC_WARN_UNUSED_RESULT;
-/* It is not read any more, which does not change what the client gets; and is read again. */
-void detour_conn_freeze (DetourConnShared *shared, DetourConn *conn);
+/* One that was frozen, which only its worker does, is read again. */
 DetourClose detour_conn_thaw (DetourConnShared *shared, DetourConn *conn) G_GNUC_WARN_UNUSED_RESULT;
 /* Moves socket, channel and all bytes that wait into @session. */
 void detour_conn_detach (DetourConnShared *shared, DetourConn *conn, DetourSession *session);

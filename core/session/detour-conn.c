@@ -63,12 +63,15 @@ conn_is_read (const DetourConn *conn)
   return conn->resume_us == 0 && !conn->is_stalled && !conn->is_frozen;
 }
 
-/* Interest in the socket follows from what the connection waits for. */
+/* Interest in the socket follows from what the connection waits for. The loop of a frozen one is
+ * held, so that there is time until it thaws. */
 static void
 conn_set_events (DetourConnShared *shared, DetourConn *conn)
 {
   guint32 events = 0;
 
+  if (conn->is_frozen)
+    return;
   if (conn_is_read (conn))
     events |= EPOLLIN;
   if (conn->rest != NULL)
@@ -446,13 +449,6 @@ detour_conn_retry (DetourConnShared *shared, DetourConn *conn)
   return conn_resume (shared, conn);
 }
 
-void
-detour_conn_freeze (DetourConnShared *shared, DetourConn *conn)
-{
-  conn->is_frozen = TRUE;
-  conn_set_events (shared, conn);
-}
-
 DetourClose
 detour_conn_thaw (DetourConnShared *shared, DetourConn *conn)
 {
@@ -503,7 +499,8 @@ detour_conn_timer (DetourConnShared *shared, DetourConn *conn)
 DetourClose
 detour_conn_start (DetourConnShared *shared, DetourConn *conn, const DetourSession *session)
 {
-  conn->window_kib = detour_conn_limit_window (conn);
+  conn->window_kib = session->window_kib != 0 ? session->window_kib
+                                              : detour_conn_limit_window (conn);
   conn->keep_alive_us = session->keep_alive_us;
   if (conn->client->is_link)
     conn->keep_alive_us = detour_loop_now_us (shared->loop) + LINK_SILENCE_US;
@@ -548,6 +545,7 @@ detour_conn_detach (DetourConnShared *shared, DetourConn *conn, DetourSession *s
     session->input = g_byte_array_append (g_byte_array_new (), conn->in->data, conn->in->len);
   session->owes_reply = conn->owes_reply;
   session->was_slowed = conn->was_slowed;
+  session->window_kib = conn->window_kib;
   session->keep_alive_us = conn->keep_alive_us;
 
   conn_drop_buffers (shared, conn);

@@ -42,6 +42,7 @@ enum {
   TAG_RATE_AT = 30,
   TAG_RATE_LEFT = 31,
   TAG_LINK = 32 | DETOUR_RECORD_MUST, /* this relay is the client */
+  TAG_WINDOW = 33,
 };
 
 /* Each of these that has DETOUR_RECORD_MUST. */
@@ -179,6 +180,7 @@ detour_session_record_write (DetourRecord *out, guint16 tag, const DetourSession
   detour_record_put_text (out, TAG_LISTENER, session->listener);
   detour_record_put (out, TAG_ADDRESS, address, sizeof address);
   detour_record_put_number (out, TAG_KEEP_ALIVE, (guint64) session->keep_alive_us);
+  detour_record_put_number (out, TAG_WINDOW, session->window_kib);
   session_record_put_verdict (out, session->verdict);
   if (session->visit != NULL)
     detour_record_put_text (out, TAG_TENANT, detour_tenant_name (session->visit->tenant));
@@ -445,7 +447,7 @@ session_record_take (const DetourRecordItem *item, const DetourChannelTable *cha
                      DetourSessionRecord *out, guint *must, const char **reason)
 {
   DetourSession *session = out->session;
-  guint32 kind;
+  guint32 number;
 
   switch (item->tag)
     {
@@ -471,10 +473,10 @@ session_record_take (const DetourRecordItem *item, const DetourChannelTable *cha
     case TAG_APP_NAME:
       return session_record_take_presence (item, &session->presence);
     case TAG_KIND:
-      if (!detour_record_u32 (item, &kind))
+      if (!detour_record_u32 (item, &number))
         return FALSE;
-      session->traits.kind = kind < DETOUR_N_CLIENT_KINDS ? (DetourClientKind) kind
-                                                          : DETOUR_CLIENT_OTHER;
+      session->traits.kind = number < DETOUR_N_CLIENT_KINDS ? (DetourClientKind) number
+                                                            : DETOUR_CLIENT_OTHER;
       return TRUE;
     case TAG_NUMBER:
       return detour_record_number (item, G_MAXUINT64, &session->number);
@@ -485,6 +487,11 @@ session_record_take (const DetourRecordItem *item, const DetourChannelTable *cha
       return session_record_take_address (item, &session->address_key);
     case TAG_KEEP_ALIVE:
       return detour_record_time (item, &session->keep_alive_us);
+    case TAG_WINDOW:
+      if (!detour_record_u32 (item, &number))
+        return FALSE;
+      session->window_kib = (guint16) MIN (number, G_MAXUINT16);
+      return TRUE;
     case TAG_VERDICT:
       return session_record_take_verdict (item, session);
     case TAG_LINK:

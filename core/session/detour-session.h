@@ -33,6 +33,7 @@ typedef struct {
   gboolean owes_reply;  /* the channel has bytes of its own to send */
   gint64 keep_alive_us; /* when the next one is due; 0: a whole time from now */
   gboolean was_slowed;  /* had to wait for its receive rate, which the log knows */
+  guint16 window_kib;   /* what the peer's system buffered when it came; 0: is asked */
 
   /* Of the key that logged in over it. */
   DetourKey key;

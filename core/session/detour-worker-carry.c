@@ -105,6 +105,7 @@ worker_carry_on_freeze (DetourLoop *loop, gpointer data)
   DetourWorker *self = detour_loop_user (loop);
 
   self->carry.is_frozen = TRUE;
+  detour_loop_hold (loop, TRUE);
   g_clear_pointer (&self->carry.keys, g_hash_table_unref);
   self->carry.keys = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
   detour_registry_each_key_of_all (self->registry, worker_carry_note_key, self->carry.keys);
@@ -115,7 +116,7 @@ worker_carry_on_freeze (DetourLoop *loop, gpointer data)
       DetourConn *conn = g_ptr_array_index (self->conns, i);
 
       if (conn != NULL)
-        detour_conn_freeze (&self->shared, conn);
+        conn->is_frozen = TRUE;
     }
   detour_worker_flush (self);
   detour_worker_rings_publish (self->rings, self->index);
@@ -133,6 +134,7 @@ worker_carry_on_thaw (DetourLoop *loop, gpointer data)
   DetourWorker *self = detour_loop_user (loop);
 
   self->carry.is_frozen = FALSE;
+  detour_loop_hold (loop, FALSE);
   g_clear_pointer (&self->carry.keys, g_hash_table_unref);
   for (guint i = 0; i < self->carry.unresolved->len; i++)
     {

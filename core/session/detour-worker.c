@@ -193,7 +193,7 @@ worker_on_adopt (DetourLoop *loop, gpointer data)
       return;
     }
   conn->is_frozen = self->carry.is_frozen;
-  conn->io = (DetourIo) { worker_on_ready, session->fd, conn->is_frozen ? 0 : EPOLLIN };
+  conn->io = (DetourIo) { worker_on_ready, session->fd, EPOLLIN };
   if (!detour_loop_add (self->shared.loop, &conn->io))
     {
       g_warning ("cannot watch another connection: %s", g_strerror (errno));

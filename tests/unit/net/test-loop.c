@@ -197,6 +197,40 @@ body_descriptor (Fixture *f, DetourLoop *loop)
 }
 
 static void
+add_held (DetourLoop *loop, gpointer data)
+{
+  detour_loop_hold (loop, TRUE);
+  add_io (loop, data);
+}
+
+static void
+let_go (DetourLoop *loop, gpointer data)
+{
+  detour_loop_hold (loop, FALSE);
+}
+
+/* Messages are heard all the time; the descriptor when the loop is let go. */
+static void
+body_held (Fixture *f, DetourLoop *loop)
+{
+  detour_loop_post (loop, add_held, f);
+  g_assert_cmpint (write (f->fds[1], "1", 1), ==, 1);
+  for (guint i = 1; i <= 3; i++)
+    {
+      detour_loop_post (loop, append_a, f);
+      wait_for (f, i);
+    }
+  detour_loop_post (loop, let_go, NULL);
+  wait_for (f, 4);
+}
+
+static void
+test_held (void)
+{
+  run (body_held, "aaa1");
+}
+
+static void
 add_both (DetourLoop *loop, gpointer data)
 {
   Fixture *f = data;
@@ -391,6 +425,7 @@ main (int argc, char **argv)
   g_test_add_func ("/worker/timer", test_timer);
   g_test_add_func ("/worker/wake-is-never-missed", test_wake);
   g_test_add_func ("/worker/descriptor", test_descriptor);
+  g_test_add_func ("/worker/held", test_held);
   g_test_add_func ("/worker/removed-in-the-same-round", test_removed_in_round);
   g_test_add_func ("/worker/many-small-rounds-make-it-gather", test_gathers);
   g_test_add_func ("/worker/waits-to-run", test_waits);

@@ -157,6 +157,7 @@ test_session (void)
   session->input = test_below (2) > 0 ? test_array (1000) : NULL;
   session->owes_reply = test_below (2) > 0;
   session->was_slowed = test_below (2) > 0;
+  session->window_kib = (guint16) test_below (65536);
   session->keep_alive_us = (gint64) (test_number () >> 1);
   test_fill (session->key.bytes, sizeof session->key.bytes);
   test_fill (presence->ip, sizeof presence->ip);
@@ -236,6 +237,7 @@ test_compare (const DetourSession *a, const DetourSession *b)
   g_assert_true (detour_address_key_equal (&a->address_key, &b->address_key));
   test_compare_arrays (a->sealed, b->sealed);
   test_compare_arrays (a->input, b->input);
+  g_assert_cmpuint (a->window_kib, ==, b->window_kib);
   g_assert_true (a->owes_reply == b->owes_reply && a->was_slowed == b->was_slowed
                  && a->is_mesh == b->is_mesh && a->keep_alive_us == b->keep_alive_us);
   g_assert_cmpmem (&a->key, sizeof a->key, &b->key, sizeof b->key);
