@@ -377,6 +377,7 @@ detour_handshake_ask_again (DetourHandshake *self)
 void
 detour_handshake_ask (DetourHandshake *self)
 {
+  self->asked_us = detour_handshake_now_us (self);
   /* Mesh connections are of no tenant. */
   if (!self->login.is_mesh)
     handshake_asking_choose_tenant (self);

@@ -29,7 +29,7 @@ struct _DetourHandshake {
   DetourAddressKey address_key;   /* by which the backlog counts it */
   DetourAddressKey counted;       /* by which connections of an address are counted */
   gint64 accepted_us;
-  gint64 asked_us;      /* when the admission was asked last */
+  gint64 asked_us;      /* when the admission was asked last, or would have been */
   gint64 http_until_us; /* when the time for all its requests is over; 0: not begun */
   guint n_requests;
   DetourClose parting;       /* why it ends once the last answer was read */

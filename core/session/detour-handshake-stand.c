@@ -48,7 +48,7 @@ detour_handshake_pool_go_on (DetourHandshakePool *self)
 static gint64
 handshake_stand_held_until_us (const DetourHandshake *handshake)
 {
-  return handshake->state == DETOUR_HANDSHAKE_HELD
+  return detour_handshake_row (handshake->state)->list == DETOUR_HANDSHAKE_LIST_HELD
            ? handshake->asked_us + handshake->thread->refuse_hold_us
            : 0;
 }

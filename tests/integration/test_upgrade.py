@@ -265,3 +265,18 @@ def test_a_refused_client_is_held_on(upgraded):
         relay.upgrade(kept=0)
         with pytest.raises(Timeout):
             stranger.recv(0.5)
+
+
+def test_a_client_too_many_is_held_on(upgraded):
+    """Nobody was asked about it, since its class has its connections."""
+    config = with_keys(with_keys(PATIENT, "admission", **{"class": "few"}, refuse_hold="2m"), "class few", connections=1)
+    relay = upgraded(config)
+    client = relay.door("http").client()
+    key = new_key()
+    stranger = waiting(relay.door("http"), key)
+    held_row(relay, key)
+    for _ in range(2):
+        relay.upgrade(kept=1)
+        with pytest.raises(Timeout):
+            stranger.recv(4)
+    client.ping(b"12345678")
