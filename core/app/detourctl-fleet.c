@@ -9,6 +9,7 @@
 
 #include "detourctl-format.h"
 #include "detourctl-json.h"
+#include "detourctl-peer.h"
 #include "detourctl-table.h"
 #include "fleet-state.h"
 
@@ -118,19 +119,17 @@ ctl_fleet_state_word (GVariant *manager)
   return detourctl_flag (manager, "Ready") ? _ ("ready") : _ ("not ready");
 }
 
-typedef struct {
-  gboolean is_running;
-  const char *summary; /* borrowed */
-} Mesh;
-
-static void
-ctl_fleet_look_at_plugin (const char *path, GVariant *properties, gpointer user)
+/* "1/2": links that are up of peers that are configured. */
+static char *
+ctl_fleet_mesh_word (GVariant *objects)
 {
-  Mesh *mesh = user;
+  const DetourctlPeers peers = detourctl_peers_count (objects);
 
-  if (strcmp (detourctl_text (properties, "Plugin"), "service-mesh") == 0
-      && strcmp (detourctl_text (properties, "State"), "running") == 0)
-    *mesh = (Mesh) { TRUE, detourctl_text (properties, "Summary") };
+  if (!peers.is_running)
+    return g_strdup ("-");
+  /* TRANSLATORS: a relay takes links of others, and makes none. */
+  return peers.n_peers > 0 ? g_strdup_printf ("%u/%u", peers.n_up, peers.n_peers)
+                           : g_strdup (_ ("yes"));
 }
 
 /* What stands beside a relay that is well. */
@@ -157,8 +156,8 @@ ctl_fleet_add_row (DetourctlTable *table, const FleetAnswer *answer, const Fleet
   const Status *status = answer->result;
   g_autofree char *region = g_strdup_printf ("%" G_GUINT64_FORMAT, answer->relay->region);
   g_autofree char *clients = NULL;
+  g_autofree char *mesh = NULL;
   g_autofree char *note = NULL;
-  Mesh mesh = { FALSE, "" };
 
   if (status == NULL)
     {
@@ -166,12 +165,12 @@ ctl_fleet_add_row (DetourctlTable *table, const FleetAnswer *answer, const Fleet
                            answer->problem, NULL);
       return;
     }
-  detourctl_each_object (status->objects, "Plugin", ctl_fleet_look_at_plugin, &mesh);
+  mesh = ctl_fleet_mesh_word (status->objects);
   clients = detourctl_format_count (detourctl_number (status->manager, "ClientCount"));
   note = ctl_fleet_note (status->manager, fleet_state_stage (state, answer->relay->name));
-  detourctl_table_add (
-      table, answer->relay->name, region, detourctl_text (status->manager, "Version"), clients,
-      ctl_fleet_state_word (status->manager), mesh.is_running ? _ ("yes") : "-", note, NULL);
+  detourctl_table_add (table, answer->relay->name, region,
+                       detourctl_text (status->manager, "Version"), clients,
+                       ctl_fleet_state_word (status->manager), mesh, note, NULL);
 }
 
 static void
@@ -194,7 +193,6 @@ static void
 ctl_fleet_write_status (DetourctlJson *json, const FleetAnswer *answer, const FleetState *state)
 {
   const Status *status = answer->result;
-  Mesh mesh = { FALSE, "" };
 
   detourctl_json_begin_object (json, NULL);
   detourctl_json_text (json, "relay", answer->relay->name);
@@ -204,11 +202,13 @@ ctl_fleet_write_status (DetourctlJson *json, const FleetAnswer *answer, const Fl
   detourctl_json_text (json, "problem", answer->problem);
   if (status != NULL)
     {
-      detourctl_each_object (status->objects, "Plugin", ctl_fleet_look_at_plugin, &mesh);
+      const DetourctlPeers peers = detourctl_peers_count (status->objects);
+
       detourctl_json_text (json, "state", ctl_fleet_state (status->manager));
-      detourctl_json_flag (json, "mesh", mesh.is_running);
+      detourctl_json_flag (json, "mesh", peers.is_running);
       detourctl_json_begin_object (json, "status");
       detourctl_json_properties (json, status->manager);
+      detourctl_peers_write (json, &peers);
       detourctl_json_objects (json, "peers", status->objects, "Peer");
       detourctl_json_end_object (json);
     }

@@ -63,3 +63,73 @@ detourctl_peer_describe_fault (GVariant *peer, gint64 now_us)
   /* TRANSLATORS: why there is no link, and a duration. */
   return g_strdup_printf (_ ("%s; tried again in %s"), error, away);
 }
+
+static void
+ctl_peer_look_at_plugin (const char *path, GVariant *plugin, gpointer user)
+{
+  DetourctlPeers *peers = user;
+
+  if (strcmp (detourctl_text (plugin, "Plugin"), "service-mesh") == 0
+      && strcmp (detourctl_text (plugin, "State"), "running") == 0)
+    peers->is_running = TRUE;
+}
+
+static void
+ctl_peer_add (const char *path, GVariant *peer, gpointer user)
+{
+  DetourctlPeers *peers = user;
+  const char *state = detourctl_text (peer, "State");
+
+  /* A list that is the same everywhere has the relay itself in it; no link is missed. */
+  if (strcmp (state, "itself") == 0)
+    return;
+  peers->n_peers++;
+  if (strcmp (state, "up") != 0)
+    return;
+  peers->n_up++;
+  peers->n_keys += detourctl_number (peer, "Keys");
+}
+
+DetourctlPeers
+detourctl_peers_count (GVariant *objects)
+{
+  DetourctlPeers peers = { FALSE };
+
+  detourctl_each_object (objects, "Plugin", ctl_peer_look_at_plugin, &peers);
+  detourctl_each_object (objects, "Peer", ctl_peer_add, &peers);
+  return peers;
+}
+
+char *
+detourctl_peers_describe (const DetourctlPeers *peers)
+{
+  g_autofree char *keys = detourctl_format_count (peers->n_keys);
+  g_autofree char *links = NULL;
+
+  if (peers->n_peers == 0)
+    return g_strdup (_ ("no peers are configured"));
+  links = g_strdup_printf (
+      ngettext ("%u of %u peer linked", "%u of %u peers linked", peers->n_peers), peers->n_up,
+      peers->n_peers);
+  if (peers->n_up == 0)
+    return g_steal_pointer (&links);
+  /* TRANSLATORS: "1 of 2 peers linked", and how many clients are known to be connected there. */
+  return g_strdup_printf (
+      ngettext ("%s, %s key behind the links", "%s, %s keys behind the links", peers->n_keys),
+      links, keys);
+}
+
+void
+detourctl_peers_write (DetourctlJson *json, const DetourctlPeers *peers)
+{
+  if (!peers->is_running)
+    {
+      detourctl_json_text (json, "mesh", NULL);
+      return;
+    }
+  detourctl_json_begin_object (json, "mesh");
+  detourctl_json_number (json, "peers", peers->n_peers);
+  detourctl_json_number (json, "links_up", peers->n_up);
+  detourctl_json_number (json, "keys", peers->n_keys);
+  detourctl_json_end_object (json);
+}

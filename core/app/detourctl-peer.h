@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "detourctl-json.h"
 
 G_BEGIN_DECLS
 
@@ -15,5 +15,20 @@ guint64 detourctl_peer_dropped (GVariant *peer);
 /* Why there is no link, and when it is tried again; free with g_free(). NULL: there is one, or
  * nothing is known yet. */
 char *detourctl_peer_describe_fault (GVariant *peer, gint64 now_us);
+
+/* All links of the relay. */
+typedef struct {
+  gboolean is_running; /* service-mesh */
+  guint n_peers;       /* that are configured, without the relay itself */
+  guint n_up;          /* of them with a link */
+  guint64 n_keys;      /* behind these links */
+} DetourctlPeers;
+
+/* @objects: a{oa{sa{sv}}} */
+DetourctlPeers detourctl_peers_count (GVariant *objects);
+/* "1 of 2 peers linked, 12 keys behind the links"; free with g_free(). */
+char *detourctl_peers_describe (const DetourctlPeers *peers);
+/* As a member "mesh"; null while service-mesh does not run. */
+void detourctl_peers_write (DetourctlJson *json, const DetourctlPeers *peers);
 
 G_END_DECLS

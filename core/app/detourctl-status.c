@@ -13,6 +13,7 @@
 #include "detourctl-format.h"
 #include "detourctl-hints.h"
 #include "detourctl-json.h"
+#include "detourctl-peer.h"
 #include "detourctl-print.h"
 
 /* Column at which the facts begin. */
@@ -230,6 +231,18 @@ ctl_status_print_tenants (const Detourctl *self, GVariant *manager)
     }
 }
 
+static void
+ctl_status_print_mesh (const Detourctl *self, GVariant *objects)
+{
+  const DetourctlPeers peers = detourctl_peers_count (objects);
+  g_autofree char *text = NULL;
+
+  if (!peers.is_running)
+    return;
+  text = detourctl_peers_describe (&peers);
+  detourctl_print_fact (self, _ ("mesh"), FACTS, text);
+}
+
 /* The plugin of an instance. */
 typedef struct {
   const char *id;
@@ -398,6 +411,7 @@ ctl_status_print_status (const Detourctl *self, GVariant *manager, GVariant *obj
     }
   ctl_status_print_admission (self, manager);
   ctl_status_print_tenants (self, manager);
+  ctl_status_print_mesh (self, objects);
   detourctl_each_object (objects, "Certificate", ctl_status_print_certificate, &certs);
   detourctl_each_object (objects, "Listener", ctl_status_add_listener, listeners);
   detourctl_print_fact (self, _ ("listeners"), FACTS,
@@ -414,6 +428,7 @@ static DetourctlExit
 ctl_status_write_status (GVariant *manager, GVariant *objects, const GPtrArray *drops,
                          GPtrArray *hints, DetourctlExit exit)
 {
+  const DetourctlPeers peers = detourctl_peers_count (objects);
   DetourctlJson *json = detourctl_json_begin_document ();
 
   detourctl_json_properties (json, manager);
@@ -428,6 +443,7 @@ ctl_status_write_status (GVariant *manager, GVariant *objects, const GPtrArray *
   detourctl_json_objects (json, "certificates", objects, "Certificate");
   detourctl_json_objects (json, "listeners", objects, "Listener");
   detourctl_json_objects (json, "plugins", objects, "Plugin");
+  detourctl_peers_write (json, &peers);
   detourctl_json_begin_array (json, "hints");
   for (guint i = 0; i < hints->len; i++)
     {

@@ -14,7 +14,8 @@ import pytest
 
 from control import DETOURCTL, detourctl
 from fleet import Inventory, Sshd
-from relay import SMALL, Relay, daemon_environment, with_keys
+from mesh import wait_peer, with_peer
+from relay import EVERYTHING, SMALL, Relay, daemon_environment, with_keys
 
 
 @pytest.fixture(name="two", scope="module")
@@ -45,6 +46,17 @@ def test_status_of_all(two, inventory):
         ("fra1", "ready", None, False), ("fra2", "ready", None, False)]
     assert relays[0]["status"]["hostname"] == "a.test" and relays[0]["status"]["peers"] == []
     assert [relay["relay"] for relay in json.loads(inventory.run("status", "fra2", "--json")[0])["relays"]] == ["fra2"]
+
+
+def test_status_shows_the_links_of_a_mesh(make_relay, inventory):
+    one = make_relay(EVERYTHING)
+    other = make_relay(with_peer(EVERYTHING, "one", one))
+    wait_peer(other, "one")
+    inventory.relay("a", one).relay("b", other)
+    table, _ = inventory.run("status")
+    assert [line.split()[5] for line in table.splitlines()[1:]] == ["yes", "1/1"]
+    relays = json.loads(inventory.run("status", "--json")[0])["relays"]
+    assert [relay["status"]["mesh"]["links_up"] for relay in relays] == [0, 1]
 
 
 def test_status_names_who_is_silent_and_shows_the_others(two, inventory, tmp_path):

@@ -44,6 +44,31 @@ def test_a_link_is_made_and_shown(make_relay, other):
     assert ask(other, "peers")["peers"] == []
 
 
+def status_line(relay):
+    """The line of `detourctl status` about the mesh; None: there is none."""
+    return next((line.split(None, 1)[1] for line in detourctl(relay, "status")[0].splitlines() if line.split()[0] == "mesh"), None)
+
+
+def test_the_mesh_in_the_status(make_relay, other):
+    alone = make_relay(SMALL)
+    assert status_line(alone) is None and ask(alone, "status")["mesh"] is None
+    assert status_line(other) == "no peers are configured"
+    config = with_keys(with_peer(EVERYTHING, "b", other), "peer c", host="127.0.0.1:%d" % free_port())
+    relay = make_relay(config)
+    wait_peer(relay, "b")
+    # The relay itself is no peer that is missed.
+    relay.reload(with_peer(config, "me", relay))
+    wait_peer(relay, "me", "itself")
+    client = other.door("tls-export").client()
+    # And the one that its pin was read from.
+    wait_until(lambda: ask(relay, "status")["mesh"] == {"peers": 2, "links_up": 1, "keys": 2}, f"{client.key.hex()} is known")
+    assert status_line(relay) == "1 of 2 peers linked, 2 keys behind the links"
+    other.stop()
+    wait_until(lambda: status_line(relay) == "0 of 2 peers linked", "the link is down")
+    detourctl(relay, "plugins", "disable", "service/mesh")
+    assert status_line(relay) is None and ask(relay, "status")["mesh"] is None
+
+
 def test_both_ways_and_three_of_them(make_relay):
     relays = {name: make_relay(EVERYTHING) for name in "abc"}
     configs = {}
