@@ -56,6 +56,7 @@ detourctl_event_word (GVariant *event)
     { "source", N_ ("source") },
     { "reload", N_ ("reloaded") },
     { "drain", N_ ("drain") },
+    { "link", N_ ("link") },
   };
   const char *name = detourctl_text (event, "event");
 

@@ -64,8 +64,8 @@ const DetourctlCommand detourctl_monitor_commands[] = {
     .arguments = "",
     .summary = N_ ("Show what happens to clients, as it happens"),
     .details = N_ (
-        "Joins and ends of clients, verdicts, duplicate keys, dropped packets and what the "
-        "operator did. With --json an object a line."),
+        "Joins and ends of clients, verdicts, duplicate keys, dropped packets, links of the mesh "
+        "and what the operator\ndid. With --json an object a line."),
     .run = ctl_monitor_run },
   { NULL },
 };

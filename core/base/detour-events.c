@@ -54,6 +54,7 @@ static const char *const kind_names[DETOUR_EVENT_N_KINDS] = {
   [DETOUR_EVENT_SOURCE] = "source",
   [DETOUR_EVENT_RELOAD] = "reload",
   [DETOUR_EVENT_DRAIN] = "drain",
+  [DETOUR_EVENT_LINK] = "link",
 };
 
 /* Refusals have one of their own. */

@@ -33,6 +33,7 @@ typedef enum {
   DETOUR_EVENT_SOURCE, /* a source of verdicts is down, or up again */
   DETOUR_EVENT_RELOAD, /* the configuration was read again */
   DETOUR_EVENT_DRAIN,  /* the relay is taken out of service, or back */
+  DETOUR_EVENT_LINK,   /* to a peer of the mesh: up, down, or not to be made; the text says why */
   DETOUR_EVENT_N_KINDS,
 } DetourEventKind;
 
@@ -40,7 +41,7 @@ typedef struct {
   DetourEventKind kind;
   /* All but `kind` may be missing; texts are valid UTF-8 and copied, long ones cut. */
   const DetourKey *key;
-  const char *address; /* of the client */
+  const char *address; /* of the client, or of the peer */
   const char *source;  /* "transport/https", "auth/friends": where it happened, or who said so */
   const char *label;   /* of the client, and its class, as a verdict has them */
   const char *class_;

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "detour-events.h"
 #include "detour-instance-private.h"
 #include "detour-text.h"
 
@@ -80,16 +81,6 @@ detour_mesh_reports_new (void)
   return g_ptr_array_new_with_free_func (mesh_report_free);
 }
 
-static void
-mesh_report_release (gpointer owner, gpointer thing)
-{
-  DetourHost *host = owner;
-
-  g_ptr_array_set_size (host->mesh_reports, 0);
-  g_ptr_array_set_size (host->mesh_carried, 0);
-  detour_instance_changed (host, FALSE);
-}
-
 static guint
 mesh_report_index (const GPtrArray *reports, const char *name)
 {
@@ -98,6 +89,77 @@ mesh_report_index (const GPtrArray *reports, const char *name)
   while (i < reports->len && strcmp (((const Kept *) reports->pdata[i])->report.name, name) != 0)
     i++;
   return i;
+}
+
+/* What was told of a peer of that name; NULL: nothing. */
+static const Kept *
+mesh_report_find (const GPtrArray *reports, const char *name)
+{
+  guint i = mesh_report_index (reports, name);
+
+  return i < reports->len ? reports->pdata[i] : NULL;
+}
+
+/* Events --------------------------------------------------------------------------------------- */
+
+static void
+mesh_report_note (const DetourHost *host, const DetourMeshReport *report, const char *what,
+                  const char *why)
+{
+  DetourKey key;
+
+  if (report->server_key != NULL)
+    memcpy (key.bytes, report->server_key, DETOUR_KEY_SIZE);
+  detour_events_note (DETOUR_EVENT_LINK, report->server_key != NULL ? &key : NULL, report->address,
+                      detour_instance_id (host), "peer %s: %s%s%s", report->name, what,
+                      why != NULL ? ": " : "", why != NULL ? why : "");
+}
+
+/* A link that was up when the peer was told of first came along from the program before. That a
+ * link cannot be made is noted once, and not for each attempt. */
+static void
+mesh_report_note_change (const DetourHost *host, const DetourMeshReport *before,
+                         const DetourMeshReport *now)
+{
+  gboolean was_up = before->state == DETOUR_MESH_UP, is_up = now->state == DETOUR_MESH_UP;
+
+  if (is_up && (!was_up || before->n_up != now->n_up))
+    mesh_report_note (host, now, "the link is up", NULL);
+  else if (was_up && !is_up)
+    mesh_report_note (host, before, "the link ended",
+                      now->error != NULL ? now->error : "the configuration is another one");
+  else if (!is_up && before->error == NULL && now->error != NULL)
+    mesh_report_note (host, now, "no link", now->error);
+}
+
+/* @now: (nullable): the instance stops */
+static void
+mesh_report_note_changes (const DetourHost *host, const GPtrArray *before, const GPtrArray *now)
+{
+  for (guint i = 0; i < before->len; i++)
+    {
+      const Kept *was = before->pdata[i];
+      const Kept *is = now != NULL ? mesh_report_find (now, was->report.name) : NULL;
+
+      if (is != NULL)
+        mesh_report_note_change (host, &was->report, &is->report);
+      else if (was->report.state == DETOUR_MESH_UP)
+        mesh_report_note (host, &was->report, "the link ended",
+                          now != NULL ? "it is no peer any more" : "the instance was stopped");
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
+static void
+mesh_report_release (gpointer owner, gpointer thing)
+{
+  DetourHost *host = owner;
+
+  mesh_report_note_changes (host, host->mesh_reports, NULL);
+  g_ptr_array_set_size (host->mesh_reports, 0);
+  g_ptr_array_set_size (host->mesh_carried, 0);
+  detour_instance_changed (host, FALSE);
 }
 
 /* What was counted of a peer of that name before, by this program or the one before it. */
@@ -130,6 +192,7 @@ detour_host_report_mesh (DetourHost *host, const DetourMeshReport *reports, guin
       kept->past = mesh_report_past (before, host->mesh_carried, kept->report.name);
       g_ptr_array_add (host->mesh_reports, kept);
     }
+  mesh_report_note_changes (host, before, host->mesh_reports);
   detour_instance_hold (host, DETOUR_HOLD_FOR_RUN, mesh_report_release, host, NULL);
   detour_instance_changed (host, FALSE);
 }

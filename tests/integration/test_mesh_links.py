@@ -2,8 +2,10 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import json
 import re
 import socket
+import time
 
 import pytest
 
@@ -11,6 +13,7 @@ from certs import Certificate
 from control import ask, detourctl
 from mesh import key_of, peers, pin_of, wait_peer, with_peer
 from relay import EVERYTHING, SMALL, free_port, wait_until, with_keys, without_group
+from test_events import monitor
 from test_metrics import METRICS, scrape
 
 OTHER_KEY = "6f746865" * 8
@@ -67,6 +70,35 @@ def test_the_mesh_in_the_status(make_relay, other):
     wait_until(lambda: status_line(relay) == "0 of 2 peers linked", "the link is down")
     detourctl(relay, "plugins", "disable", "service/mesh")
     assert status_line(relay) is None and ask(relay, "status")["mesh"] is None
+
+
+def test_links_are_events(make_relay, other):
+    relay = make_relay(with_peer(EVERYTHING, "b", other))
+    wait_peer(relay, "b")
+
+    def links(of="b"):
+        events = [event for event in map(json.loads, lines()) if event["event"] == "link" and event["text"].startswith(f"peer {of}: ")]
+        assert all(event["source"] == "service/mesh" for event in events)
+        return [event["text"].removeprefix(f"peer {of}: ") for event in events], events
+
+    with monitor(relay, "--json") as lines, monitor(relay) as texts:
+        other.stop()
+        wait_until(lambda: links()[0] and peers(relay)["b"]["next_try"] and "refused" in peers(relay)["b"]["error"], "it is tried in vain", 90)
+        other.start_once()
+        wait_until(lambda: len(links()[0]) == 2, "it is up again", 90)
+        (ended, up), events = links()
+        assert ended.startswith("the link ended: ") and up == "the link is up"
+        assert {event["key"] for event in events} == {key_of(other)}
+        assert {event["address"] for event in events} == {peers(relay)["b"]["address"]}
+        wait_until(lambda: any("link" in line.split() and line.endswith("peer b: the link is up") for line in texts()), "people read it")
+        # A peer that never had a link, and one that is none any more.
+        relay.reload(with_keys(EVERYTHING, "peer c", host="127.0.0.1:%d" % free_port()))
+        wait_until(lambda: links("c")[0] == ["no link: Connection refused"], "it cannot be made")
+        assert links()[0] == [ended, up, "the link ended: it is no peer any more"]
+        relay.reload(with_peer(EVERYTHING, "b", other))
+        wait_until(lambda: links()[0][3:] == ["the link is up"], "it is one again")
+        detourctl(relay, "plugins", "disable", "service/mesh")
+        wait_until(lambda: links()[0][4:] == ["the link ended: the instance was stopped"], "it is stopped")
 
 
 def test_both_ways_and_three_of_them(make_relay):

@@ -4,9 +4,11 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 
 import re
 import signal
+import time
 
 import pytest
 
+from control import ask
 from mesh import key_of, peers, wait_peer, with_peer
 from relay import DETOURD, EVERYTHING, wait_until, with_keys
 from test_mesh_links import logged_in, rows
@@ -58,6 +60,9 @@ def test_links_go_on(make):
         now = peers(other)["a"]
         assert [now[what] for what in ("state", "since", "links", "keys")] == ["up", back["since"], 1, 2]
     assert not re.search(r"\[peer .\] (no link|the link to .* ended)", relay.log + other.log)
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    events = [event["text"] for event in ask(relay, "why", key_of(other), "--at", at)["events"] if event["event"] == "link"]
+    assert events == ["peer b: the link is up"]
     # They are watched as before: one that ends is made again.
     other.stop(signal.SIGKILL, code=-signal.SIGKILL)
     relay.wait_log(r"\[peer b\] the link to .* ended: ")
