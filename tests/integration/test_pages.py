@@ -12,7 +12,8 @@ import pytest
 
 from control import detourctl
 from derp_client import PATIENCE, Client, Stream, http_request, read_response
-from relay import EVERYTHING, Relay, wait_until, with_keys
+from mesh import wait_peer, with_peer
+from relay import EVERYTHING, Relay, free_port, wait_until, with_keys
 
 PAGES = with_keys(with_keys(EVERYTHING, "service metrics", listen="127.0.0.1:{metrics}"), "http debug")
 PATHS = ["/debug/", "/debug/clients/", "/debug/plugins", "/debug/certificates", "/debug/admission", "/debug/budgets",
@@ -177,6 +178,22 @@ def test_no_secret_is_shown(tmp_path):
             for secret in ("the-debug-key", "6d657368", "tok-en"):
                 assert secret not in text, path
         assert "url = http://127.0.0.1:1/verify?********" in text_of(ask(relay, "/debug/config"))
+
+
+def test_the_mesh(tmp_path):
+    files = {"mesh.key": "6d657368" * 8 + "\n"}
+    with Relay(tmp_path / "b", EVERYTHING, files=files) as other, Relay(tmp_path / "a", PAGES, files=files) as relay:
+        other.start()
+        relay.start()
+        assert "No peers are configured." in text_of(ask(relay, "/debug/mesh"))
+        relay.reload(with_keys(with_peer(PAGES, "b", other), "peer c", host=f"127.0.0.1:{free_port()}"))
+        wait_peer(relay, "b")
+        wait_peer(relay, "c", "waiting")
+        text = text_of(ask(relay, "/debug/mesh"))
+        # Of the connection that its pin was read from there is one key.
+        assert re.search(r" b up \d{4}-\S+ \S+( \S+)? 1 0 0 no 127\.0\.0\.1:\d+ ", text), text
+        assert re.search(r" c (waiting|connecting) .*Connection refused: check that the relay there runs", text), text
+        assert "mesh_link" not in text and "packets_forwarded_in" in text
 
 
 def test_the_check_says_what_is_wrong(tmp_path):
