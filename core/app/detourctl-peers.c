@@ -46,13 +46,16 @@ ctl_peers_add (const char *path, GVariant *peer, gpointer user)
                                 : g_strdup ("-");
   g_autofree char *packets = is_up ? detourctl_format_count (detourctl_number (peer, "PacketsSent"))
                                    : g_strdup ("-");
+  gboolean links_back = detourctl_flag (peer, "LinksBack");
+  g_autofree char *received = links_back ? detourctl_format_count (
+                                  detourctl_number (peer, "PacketsReceived"))
+                                         : g_strdup ("-");
   g_autofree char *dropped = detourctl_format_count (detourctl_peer_dropped (peer));
   char *note = ctl_peers_note (peer);
 
   list->n++;
   detourctl_table_add (list->table, detourctl_text (peer, "Name"), detourctl_peer_state (peer),
-                       since, keys, packets, dropped,
-                       detourctl_flag (peer, "LinksBack") ? _ ("yes") : _ ("no"),
+                       since, keys, packets, received, dropped, links_back ? _ ("yes") : _ ("no"),
                        detourctl_text (peer, "Host"), NULL);
   if (note != NULL)
     g_ptr_array_add (list->notes, note);
@@ -75,15 +78,11 @@ static DetourctlExit
 ctl_peers_run (Detourctl *self, char **arguments)
 {
   const DetourctlColumn columns[] = {
-    { _ ("PEER"), DETOURCTL_COLUMN_LEFT },
-    { _ ("STATE"), DETOURCTL_COLUMN_LEFT },
-    { _ ("FOR"), DETOURCTL_COLUMN_LEFT },
-    { _ ("KEYS"), DETOURCTL_COLUMN_RIGHT },
-    { _ ("SENT"), DETOURCTL_COLUMN_RIGHT },
-    { _ ("DROPPED"), DETOURCTL_COLUMN_RIGHT },
-    { _ ("BACK"), DETOURCTL_COLUMN_LEFT },
-    { _ ("HOST"), DETOURCTL_COLUMN_LEFT },
-    { NULL },
+    { _ ("PEER"), DETOURCTL_COLUMN_LEFT },     { _ ("STATE"), DETOURCTL_COLUMN_LEFT },
+    { _ ("FOR"), DETOURCTL_COLUMN_LEFT },      { _ ("KEYS"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("SENT"), DETOURCTL_COLUMN_RIGHT },    { _ ("RECEIVED"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("DROPPED"), DETOURCTL_COLUMN_RIGHT }, { _ ("BACK"), DETOURCTL_COLUMN_LEFT },
+    { _ ("HOST"), DETOURCTL_COLUMN_LEFT },     { NULL },
   };
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GVariant) objects = detourctl_objects (self, &exit);

@@ -137,6 +137,28 @@ control_peer_get_bytes_sent (gpointer data)
   return g_variant_new_uint64 (control_peer_stats (data).bytes);
 }
 
+static DetourMeshTraffic
+control_peer_received (gpointer data)
+{
+  const View *view = data;
+  DetourMeshTraffic now, all;
+
+  detour_server_read_received (view->control->parts.server, view->report, &now, &all);
+  return now;
+}
+
+static GVariant *
+control_peer_get_packets_received (gpointer data)
+{
+  return g_variant_new_uint64 (control_peer_received (data).packets);
+}
+
+static GVariant *
+control_peer_get_bytes_received (gpointer data)
+{
+  return g_variant_new_uint64 (control_peer_received (data).bytes);
+}
+
 static GVariant *
 control_peer_get_drops (gpointer data)
 {
@@ -188,6 +210,8 @@ static const DetourTreeProperty properties[] = {
   { "Keys", control_peer_get_keys },
   { "PacketsSent", control_peer_get_packets_sent },
   { "BytesSent", control_peer_get_bytes_sent },
+  { "PacketsReceived", control_peer_get_packets_received },
+  { "BytesReceived", control_peer_get_bytes_received },
   { "Drops", control_peer_get_drops },
   { "Error", control_peer_get_error },
   { "Remedy", control_peer_get_remedy },

@@ -32,6 +32,9 @@ typedef struct {
   DetourLink *(*find_link) (gpointer data, DetourInstance *instance, const char *name,
                             const DetourLinkFuncs *funcs, gpointer user);
 
+  /* detour_host_report_mesh(): @server_key is that of another server of the region. */
+  void (*know_peer) (gpointer data, const guint8 *server_key);
+
   /* detour_host_add_routes(). */
   gboolean (*add_routes) (gpointer data, DetourInstance *instance, const DetourHttpRoute *routes,
                           gpointer user, GError **error);

@@ -182,6 +182,7 @@ mesh_report_past (const GPtrArray *before, GPtrArray *carried, const char *name)
 void
 detour_host_report_mesh (DetourHost *host, const DetourMeshReport *reports, guint n)
 {
+  const DetourHostHooks *hooks = host->context->hooks;
   g_autoptr (GPtrArray) before = host->mesh_reports;
 
   host->mesh_reports = detour_mesh_reports_new ();
@@ -190,6 +191,9 @@ detour_host_report_mesh (DetourHost *host, const DetourMeshReport *reports, guin
       Kept *kept = mesh_report_copy (&reports[i]);
 
       kept->past = mesh_report_past (before, host->mesh_carried, kept->report.name);
+      if (hooks->know_peer != NULL && kept->report.server_key != NULL
+          && kept->report.state != DETOUR_MESH_ITSELF)
+        hooks->know_peer (host->context->hooks_data, kept->report.server_key);
       g_ptr_array_add (host->mesh_reports, kept);
     }
   mesh_report_note_changes (host, before, host->mesh_reports);

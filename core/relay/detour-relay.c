@@ -388,8 +388,8 @@ relay_on_forward_packet (DetourRelay *self, DetourClient *client, guint8 *payloa
   else if (!relay_route (self, client, destination, &packet, DETOUR_DROP_UNKNOWN_DEST_ON_FORWARD))
     return FALSE;
 
-  client->rx_packets++;
-  client->rx_bytes += packet.len;
+  __atomic_store_n (&client->rx_packets, client->rx_packets + 1, __ATOMIC_RELAXED);
+  __atomic_store_n (&client->rx_bytes, client->rx_bytes + packet.len, __ATOMIC_RELAXED);
   detour_counter_add (&self->counters.packets_forwarded_in, 1);
   return TRUE;
 }

@@ -124,7 +124,7 @@ struct _DetourClient {
   DetourQueue *queue;  /* NULL: empty */
   GByteArray *control; /* ServerInfo, and what a mesh watcher is told of; goes before packets; NULL:
                           none */
-  guint64 rx_packets, rx_bytes;
+  guint64 rx_packets, rx_bytes; /* of ForwardPacket; read by others (detour-mesh-received.h) */
   guint64 tx_packets, tx_bytes;
   guint64 dropped_packets;
 
@@ -139,6 +139,14 @@ struct _DetourClient {
   DetourClientRate *rate; /* NULL: as fast as it likes */
   gpointer verdict;       /* DetourVerdict, held for its owner; NULL: admission was not asked */
 };
+
+/* Whose presence it is; the registry has no other ones. */
+static inline const DetourClient *
+detour_client_of_presence (const DetourPresence *presence)
+{
+  return (const DetourClient *) (gconstpointer) ((const guint8 *) presence
+                                                 - G_STRUCT_OFFSET (DetourClient, presence));
+}
 
 /* What a client takes along from one relay to another. All zero: it has just logged in. */
 typedef struct {

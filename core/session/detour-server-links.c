@@ -40,6 +40,29 @@ detour_server_link_stats (gpointer data, DetourLink *link, DetourLinkStats *stat
   detour_link_read_stats (link, stats);
 }
 
+void
+detour_server_know_peer (gpointer data, const guint8 *server_key)
+{
+  DetourServer *self = data;
+  DetourKey key;
+
+  memcpy (key.bytes, server_key, DETOUR_KEY_SIZE);
+  detour_mesh_received_keep (self->received, &key);
+}
+
+void
+detour_server_read_received (const DetourServer *self, const DetourMeshReport *report,
+                             DetourMeshTraffic *now, DetourMeshTraffic *all)
+{
+  DetourKey key;
+
+  *now = *all = (DetourMeshTraffic) { 0, 0 };
+  if (report->server_key == NULL || report->state == DETOUR_MESH_ITSELF)
+    return;
+  memcpy (key.bytes, report->server_key, DETOUR_KEY_SIZE);
+  detour_mesh_received_read (self->received, &key, now, all);
+}
+
 /* The worker with the fewest links. */
 void
 detour_server_join_link (gpointer data, DetourSession *session)

@@ -45,13 +45,15 @@ server_mesh_metrics_add_dropped (const Row *row, const char *reason, guint64 val
 }
 
 static void
-server_mesh_metrics_add_peer (DetourMetricList *list, DetourInstance *instance,
-                              const DetourMeshReport *report)
+server_mesh_metrics_add_peer (const DetourServer *self, DetourMetricList *list,
+                              DetourInstance *instance, const DetourMeshReport *report)
 {
   const Row row = { list, detour_instance_id (instance), report->name };
+  DetourMeshTraffic now, received;
   DetourLinkStats stats;
 
   detour_instance_mesh_stats (instance, report, &stats);
+  detour_server_read_received (self, report, &now, &received);
   server_mesh_metrics_add (&row, DETOUR_METRIC_GAUGE, "mesh_link_up", NULL,
                            "1 while the link to the peer is up, else 0",
                            report->state == DETOUR_MESH_UP ? 1 : 0);
@@ -63,6 +65,11 @@ server_mesh_metrics_add_peer (DetourMetricList *list, DetourInstance *instance,
                            "packets passed on to the peer", stats.packets);
   server_mesh_metrics_add (&row, DETOUR_METRIC_COUNTER, "mesh_link_bytes", "bytes",
                            "bytes of packets passed on to the peer", stats.bytes);
+  server_mesh_metrics_add (&row, DETOUR_METRIC_COUNTER, "mesh_link_packets_received", NULL,
+                           "packets that the peer passed on to this relay", received.packets);
+  server_mesh_metrics_add (&row, DETOUR_METRIC_COUNTER, "mesh_link_received_bytes", "bytes",
+                           "bytes of packets that the peer passed on to this relay",
+                           received.bytes);
   server_mesh_metrics_add_dropped (&row, "gone", stats.dropped_gone);
   server_mesh_metrics_add_dropped (&row, "queue", stats.dropped_queue);
   server_mesh_metrics_add_dropped (&row, "write", stats.dropped_write);
@@ -82,7 +89,7 @@ detour_server_add_peers (const DetourServer *self, DetourMetricList *list)
 
           /* A list that is the same everywhere has the relay itself in it; no link is missed. */
           if (report->state != DETOUR_MESH_ITSELF)
-            server_mesh_metrics_add_peer (list, instance, report);
+            server_mesh_metrics_add_peer (self, list, instance, report);
         }
     }
 }

@@ -12,6 +12,7 @@ G_BEGIN_DECLS
 
 struct _DetourServer {
   DetourRegistry *registry;
+  DetourMeshReceived *received; /* of other servers of the mesh */
   DetourAddressCounts *addresses;
   DetourTermsTable *terms;
   DetourBudgets *budgets;
@@ -94,6 +95,7 @@ gboolean detour_server_add_dialer (gpointer data, DetourInstance *instance,
 DetourLink *detour_server_dial (gpointer data, DetourInstance *instance, const DetourDialSpec *spec,
                                 const DetourLinkFuncs *funcs, gpointer user, GError **error);
 void detour_server_link_stats (gpointer data, DetourLink *link, DetourLinkStats *stats);
+void detour_server_know_peer (gpointer data, const guint8 *server_key);
 /* Of detour_dialers_set_join(). */
 void detour_server_join_link (gpointer data, DetourSession *session);
 void detour_server_hang_up (gpointer data, DetourInstance *instance, DetourLink *link);

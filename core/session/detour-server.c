@@ -334,6 +334,7 @@ const DetourHostHooks detour_server_hooks = {
   .hang_up = detour_server_hang_up,
   .link_stats = detour_server_link_stats,
   .find_link = detour_server_find_link,
+  .know_peer = detour_server_know_peer,
   .add_routes = detour_server_add_routes,
   .certs_changed = server_certs_changed,
   .auth_changed = server_auth_changed,
@@ -438,6 +439,7 @@ server_start_workers (DetourServer *self, const DetourConfig *config, const Deto
   self->receive_rate = limits.relay.receive_rate;
   self->receive_burst = limits.relay.receive_burst;
   self->registry = detour_registry_new (n, &observer);
+  self->received = detour_mesh_received_new (self->registry);
   self->rings = detour_worker_rings_new (n);
   if (self->rings == NULL)
     {
@@ -453,6 +455,7 @@ server_start_workers (DetourServer *self, const DetourConfig *config, const Deto
                                             error);
       if (self->workers[i] == NULL)
         return FALSE;
+      detour_worker_set_received (self->workers[i], self->received);
       self->n_workers++;
     }
   return TRUE;
@@ -537,6 +540,7 @@ detour_server_free (DetourServer *self)
   g_free (self->workers);
   g_clear_pointer (&self->rings, detour_worker_rings_free);
   detour_tenant_table_free (self->tenants);
+  g_clear_pointer (&self->received, detour_mesh_received_free);
   g_clear_pointer (&self->registry, detour_registry_free);
   detour_admission_free (self->admission);
   detour_recheck_free (self->recheck);

@@ -98,6 +98,9 @@ guint detour_server_n_workers (const DetourServer *self);
 DetourWorker *detour_server_worker (const DetourServer *self, guint index);
 DetourHandshakePool *detour_server_pool (const DetourServer *self);
 DetourRegistry *detour_server_registry (const DetourServer *self);
+/* What came from a peer; @report: of an instance. Main thread. */
+void detour_server_read_received (const DetourServer *self, const DetourMeshReport *report,
+                                  DetourMeshTraffic *now, DetourMeshTraffic *all);
 DetourAdmission *detour_server_admission (const DetourServer *self);
 DetourTenantTable *detour_server_tenants (const DetourServer *self);
 

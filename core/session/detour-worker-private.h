@@ -49,6 +49,7 @@ struct _DetourWorker {
   DetourRegistry *registry;
   DetourAddressCounts *addresses;
   DetourTermsTable *terms;
+  DetourMeshReceived *received; /* NULL: nobody keeps it */
 };
 
 /* Returns: (nullable): NULL when the slot is free; slots are numbered from 0. */

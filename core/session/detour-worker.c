@@ -78,7 +78,10 @@ worker_end_conn (DetourWorker *self, DetourConn *conn, DetourClose reason)
   detour_worker_forget_conn (self, conn);
   /* Other workers get its packets before the message that it is gone. */
   detour_worker_rings_publish (self->rings, self->index);
-  detour_relay_leave (self->shared.relay, client);
+  if (client->is_mesh && self->received != NULL)
+    detour_mesh_received_leave (self->received, self->shared.relay, client);
+  else
+    detour_relay_leave (self->shared.relay, client);
   detour_conn_clear (&self->shared, conn,
                      reason != DETOUR_CLOSE_WRITE && reason != DETOUR_CLOSE_RESET);
   address_key = detour_conn_address_key (conn);
@@ -452,6 +455,12 @@ detour_worker_new (guint index, DetourWorkerRings *rings, DetourRegistry *regist
     }
   detour_worker_rings_set_loop (rings, index, self->shared.loop);
   return self;
+}
+
+void
+detour_worker_set_received (DetourWorker *self, DetourMeshReceived *received)
+{
+  self->received = received;
 }
 
 /* All workers wait at the same time, since none of them is waited for here. */

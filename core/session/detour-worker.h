@@ -9,6 +9,7 @@
 #include <glib.h>
 
 #include "detour-drain.h"
+#include "detour-mesh-received.h"
 #include "detour-worker-rings.h"
 #include "detour-relay.h"
 #include "detour-session.h"
@@ -59,6 +60,8 @@ DetourWorker *detour_worker_new (guint index, DetourWorkerRings *rings, DetourRe
                                  DetourAddressCounts *addresses, DetourTermsTable *terms,
                                  const DetourKey *server_key, const DetourWorkerLimits *limits,
                                  GError **error);
+/* What connections of the mesh had when they end; before there is one. Main thread. */
+void detour_worker_set_received (DetourWorker *self, DetourMeshReceived *received);
 /* Closes every connection and takes no more. Main thread. */
 void detour_worker_stop (DetourWorker *self);
 /* Ends the thread. Workers read each other's rings, so all are joined before the first is freed.

@@ -101,6 +101,7 @@ static const DebugColumn peers[] = {
   { N_ ("Since"), FALSE, "Since", debug_table_put_date },
   { N_ ("Keys behind it"), TRUE, "Keys", debug_table_put_count },
   { N_ ("Packets sent"), TRUE, "PacketsSent", debug_table_put_count },
+  { N_ ("Packets received"), TRUE, "PacketsReceived", debug_table_put_count },
   { N_ ("Packets dropped"), TRUE, "Drops", debug_mesh_put_drops },
   { N_ ("Links back"), FALSE, "LinksBack", debug_mesh_put_back },
   { N_ ("Host"), FALSE, "Host" },

@@ -5,7 +5,6 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 import json
 import re
 import socket
-import time
 
 import pytest
 
@@ -316,7 +315,9 @@ def test_packets_go_over_the_links(make_relay, other):
     peer = wait_until(lambda: (peer := peers(relay)["b"])["packets_sent"] == 1 and peer, "it is counted")
     assert peer["accepted"] and peer["links_back"] and peer["bytes_sent"] >= len(b"over there")
     assert peer["drops"] == {"gone": 0, "queue": 0, "write": 0}
-    assert detourctl(relay, "peers")[0].splitlines()[1].split()[-5:-1] == ["2", "1", "0", "yes"]
+    # What came is what the other one sent.
+    assert (peer["packets_received"], peer["bytes_received"]) == (1, len(b"and back"))
+    assert detourctl(relay, "peers")[0].splitlines()[1].split()[-6:-1] == ["2", "1", "1", "0", "yes"]
 
 
 def rows(relay, peer):
@@ -334,6 +335,7 @@ def test_numbers_of_each_peer(make_relay, other):
     config = with_keys(with_peer(METRICS, "b", other), "peer c", host="127.0.0.1:%d" % free_port())
     relay = make_relay(config)
     names = {"mesh_link_up", "mesh_link_keys", "mesh_links_made_total", "mesh_link_packets_total", "mesh_link_bytes_total",
+             "mesh_link_packets_received_total", "mesh_link_received_bytes_total",
              *(f"mesh_link_packets_dropped_total {reason}" for reason in ("gone", "queue", "write"))}
     # All are there for one that never had a link.
     wait_peer(relay, "c", "waiting")
@@ -359,6 +361,37 @@ def test_numbers_of_each_peer(make_relay, other):
     relay.reload(with_peer(METRICS, "me", relay))
     wait_peer(relay, "me", "itself")
     wait_until(lambda: not any(rows(relay, name) for name in ("b", "c", "me")), "no rows are left")
+
+
+def test_what_a_peer_sent_stays_counted(make_relay):
+    other, relay = make_relay(METRICS), make_relay(METRICS)
+    relay.reload(with_peer(METRICS, "b", other))
+    wait_peer(relay, "b")
+
+    def received():
+        found = rows(relay, "b")
+        return found["mesh_link_packets_received_total"], found["mesh_link_received_bytes_total"]
+
+    def send(n):
+        wait_until(lambda: peers(other)["a"]["keys"] >= 1 and peers(relay)["b"]["links_back"], "the client is known there", 90)
+        for _ in range(n):
+            there.send_packet(here.key, b"four")
+            here.expect_packet(there.key, b"four")
+
+    config = with_peer(METRICS, "a", relay)
+    here, there = relay.door("tls-export").client(), other.door("tls-export").client()
+    # Three links of the other one, one after the other.
+    for n in range(1, 4):
+        other.reload(config)
+        wait_peer(other, "a")
+        send(n)
+        sums = n * (n + 1) // 2
+        wait_until(lambda: received() == (sums, sums * 4), "they are counted")
+        assert peers(relay)["b"]["packets_received"] == n
+        other.reload(METRICS)
+        wait_until(lambda: not peers(relay)["b"]["links_back"], "its link is gone")
+        assert received() == (sums, sums * 4) and peers(relay)["b"]["packets_received"] == 0
+        assert detourctl(relay, "peers")[0].splitlines()[1].split()[-4] == "-"
 
 
 def test_another_mesh_key(make_relay):

@@ -191,7 +191,7 @@ def test_the_mesh(tmp_path):
         wait_peer(relay, "c", "waiting")
         text = text_of(ask(relay, "/debug/mesh"))
         # Of the connection that its pin was read from there is one key.
-        assert re.search(r" b up \d{4}-\S+ \S+( \S+)? 1 0 0 no 127\.0\.0\.1:\d+ ", text), text
+        assert re.search(r" b up \d{4}-\S+ \S+( \S+)? 1 0 0 0 no 127\.0\.0\.1:\d+ ", text), text
         assert re.search(r" c (waiting|connecting) .*Connection refused: check that the relay there runs", text), text
         assert "mesh_link" not in text and "packets_forwarded_in" in text
 
