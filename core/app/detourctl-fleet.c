@@ -10,12 +10,21 @@
 #include "detourctl-format.h"
 #include "detourctl-json.h"
 #include "detourctl-peer.h"
+#include "detourctl-print.h"
 #include "detourctl-table.h"
+#include "fleet-check.h"
 #include "fleet-state.h"
 
 char *detourctl_fleet_inventory;
 
-static const GOptionEntry options[] = { DETOURCTL_FLEET_OPTION, { NULL } };
+static gboolean use_exit_code;
+
+static const GOptionEntry options[] = {
+  DETOURCTL_FLEET_OPTION,
+  { "exit-code", 0, 0, G_OPTION_ARG_NONE, &use_exit_code,
+    N_ ("Exit with 1 when there is something to look at, a line with \"!\""), NULL },
+  { NULL },
+};
 
 /* What the commands share -----------------------------------------------------------------------
  */
@@ -77,6 +86,7 @@ detourctl_fleet_name_silent (const GPtrArray *answers, DetourctlExit exit)
 
 typedef struct {
   GVariant *manager, *objects;
+  gint64 asked_us, answered_us; /* Unix time here, around the answer with its clock */
 } Status;
 
 static void
@@ -94,9 +104,12 @@ ctl_fleet_ask_status (FleetLink *link, gpointer user, GError **error)
 {
   Status *status = g_new0 (Status, 1);
 
-  status->manager = fleet_link_manager (link, error);
-  status->objects = status->manager != NULL ? fleet_link_objects (link, error) : NULL;
-  if (status->objects != NULL)
+  /* The first answer waits until the way is there; the second does not. */
+  status->objects = fleet_link_objects (link, error);
+  status->asked_us = g_get_real_time ();
+  status->manager = status->objects != NULL ? fleet_link_manager (link, error) : NULL;
+  status->answered_us = g_get_real_time ();
+  if (status->manager != NULL)
     return status;
   ctl_fleet_status_free (status);
   return NULL;
@@ -189,6 +202,73 @@ ctl_fleet_print_status (const Detourctl *self, const GPtrArray *answers, const F
   detourctl_print_table (self, table);
 }
 
+/* Of all that answered. */
+static GPtrArray *
+ctl_fleet_check (const GPtrArray *answers, const FleetState *state)
+{
+  g_autoptr (GArray) members = g_array_new (FALSE, FALSE, sizeof (FleetMember));
+
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+      const Status *status = answer->result;
+      FleetMember member;
+
+      if (status == NULL)
+        continue;
+      member = (FleetMember) {
+        .name = answer->relay->name,
+        .region = answer->relay->region,
+        .is_out = fleet_state_stage (state, answer->relay->name) == FLEET_OUT,
+        .manager = status->manager,
+        .objects = status->objects,
+      };
+      /* Of one that is older than this program nothing is known. */
+      if (detourctl_number (status->manager, "Clock") > 0)
+        {
+          member.clock_doubt_us = (status->answered_us - status->asked_us) / 2;
+          member.clock_ahead_us = (gint64) detourctl_number (status->manager, "Clock")
+                                - (status->asked_us + member.clock_doubt_us);
+        }
+      g_array_append_val (members, member);
+    }
+  return fleet_check ((const FleetMember *) (gpointer) members->data, members->len);
+}
+
+static void
+ctl_fleet_print_findings (const Detourctl *self, const GPtrArray *findings)
+{
+  for (guint i = 0; i < findings->len; i++)
+    {
+      const FleetFinding *finding = findings->pdata[i];
+      g_autofree char *text = g_strdup_printf ("%s. %s", finding->text, finding->remedy);
+      g_autofree char *safe = detourctl_format_safe (text);
+      g_autofree char *lines = detourctl_format_wrap (safe, 2, 2, detourctl_print_width (self));
+
+      g_print ("%s!%s %s\n", detourctl_style (self, DETOURCTL_YELLOW),
+               detourctl_style (self, DETOURCTL_PLAIN), lines);
+    }
+}
+
+static void
+ctl_fleet_write_findings (DetourctlJson *json, const GPtrArray *findings)
+{
+  detourctl_json_begin_array (json, "findings");
+  for (guint i = 0; i < findings->len; i++)
+    {
+      const FleetFinding *finding = findings->pdata[i];
+
+      detourctl_json_begin_object (json, NULL);
+      detourctl_json_text (json, "code", finding->code);
+      detourctl_json_text (json, "relay", finding->relay);
+      detourctl_json_text (json, "other", finding->other);
+      detourctl_json_text (json, "text", finding->text);
+      detourctl_json_text (json, "remedy", finding->remedy);
+      detourctl_json_end_object (json);
+    }
+  detourctl_json_end_array (json);
+}
+
 static void
 ctl_fleet_write_status (DetourctlJson *json, const FleetAnswer *answer, const FleetState *state)
 {
@@ -225,6 +305,7 @@ ctl_fleet_run_status (Detourctl *self, char **arguments)
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (Fleet) fleet = detourctl_fleet_load (arguments, &exit);
   g_autoptr (GPtrArray) answers = NULL;
+  g_autoptr (GPtrArray) findings = NULL;
   g_autoptr (GError) error = NULL;
   g_autoptr (FleetState) state = NULL;
   DetourctlJson *json;
@@ -241,9 +322,13 @@ ctl_fleet_run_status (Detourctl *self, char **arguments)
                        ctl_fleet_status_free);
   if (fleet_ask_count_silent (answers) > 0)
     exit = DETOURCTL_FAILED;
+  findings = ctl_fleet_check (answers, state);
+  if (use_exit_code && findings->len > 0)
+    exit = DETOURCTL_FAILED;
   if (!self->json)
     {
       ctl_fleet_print_status (self, answers, state);
+      ctl_fleet_print_findings (self, findings);
       return exit;
     }
   json = detourctl_json_begin_document ();
@@ -251,6 +336,7 @@ ctl_fleet_run_status (Detourctl *self, char **arguments)
   for (guint i = 0; i < answers->len; i++)
     ctl_fleet_write_status (json, answers->pdata[i], state);
   detourctl_json_end_array (json);
+  ctl_fleet_write_findings (json, findings);
   return detourctl_json_end_document (json, exit);
 }
 
@@ -260,8 +346,10 @@ const DetourctlCommand detourctl_fleet_commands[] = {
     .summary = N_ ("Show how the relays of a fleet are"),
     .details = N_ (
         "Relays are named in an inventory file; see FLEET in detourctl(1). They are asked "
-        "at the same time, each\nwithin --timeout. Exit status 1: one does not answer; "
-        "what the others say is shown."),
+        "at the same time, each\nwithin --timeout. Lines with \"!\" say which two of a region are "
+        "not "
+        "linked, or show one server key, and whose\nclock is wrong. Exit status 1: one does not "
+        "answer; what the others say is shown."),
     .options = options,
     .run = ctl_fleet_run_status,
     .n_max = G_MAXUINT },

@@ -285,8 +285,8 @@ detourctl_json_variant (DetourctlJson *self, const char *name, GVariant *value,
 
 /* Objects of the daemon ------------------------------------------------------------------------ */
 
-static const char *const times[] = { "StartTime", "Since",     "NotBefore", "NotAfter",
-                                     "RenewTime", "ErrorTime", "NextTry",   NULL };
+static const char *const times[] = { "StartTime", "Since",   "NotBefore", "NotAfter", "RenewTime",
+                                     "ErrorTime", "NextTry", "Clock",     NULL };
 
 /* "PacketsReceived" as "packets_received". */
 static char *

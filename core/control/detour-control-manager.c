@@ -73,6 +73,12 @@ control_manager_get_uptime (gpointer data)
 }
 
 static GVariant *
+control_manager_get_clock (gpointer data)
+{
+  return g_variant_new_uint64 ((guint64) g_get_real_time ());
+}
+
+static GVariant *
 control_manager_get_ready (gpointer data)
 {
   return g_variant_new_boolean (detour_roster_is_ready (((DetourControl *) data)->parts.roster));
@@ -359,6 +365,7 @@ static const DetourTreeProperty properties[] = {
   { "LogLevel", control_manager_get_log_level },
   { "AdmissionSummary", control_manager_get_admission },
   { "AdmissionSources", control_manager_get_admission_sources },
+  { "Clock", control_manager_get_clock },
   { "Uptime", control_manager_get_uptime },
   { "ClientCount", control_manager_get_client_count },
   { "ConnectionCount", control_manager_get_connection_count },
