@@ -391,11 +391,12 @@ void
 detour_events_note (DetourEventKind kind, const DetourKey *key, const char *address,
                     const char *source, const char *format, ...)
 {
-  char text[TEXT_MAX];
+  g_autofree char *text = NULL;
   va_list args;
 
+  /* Whole: where a long one is cut, no character may be. */
   va_start (args, format);
-  g_vsnprintf (text, sizeof text, format, args);
+  text = g_strdup_vprintf (format, args);
   va_end (args);
   detour_events_add (&(DetourEvent) {
       .kind = kind, .key = key, .address = address, .source = source, .text = text });
