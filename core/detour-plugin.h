@@ -405,6 +405,8 @@ typedef enum {
   /* handshake only: waits until this process has a certificate. It is called again, with the bytes
    * that it did not take, when one was published or is not expected any more. */
   DETOUR_CHANNEL_WAIT,
+  /* handshake at the client's end only: the peer is not who it should be; else as BAD */
+  DETOUR_CHANNEL_UNTRUSTED,
   DETOUR_CHANNEL_BAD, /* the peer broke the rules; an alert may wait in the output */
 } DetourChannelResult;
 
@@ -682,13 +684,19 @@ gboolean detour_host_add_dialer (DetourHost *host, const DetourDialer *dialer);
 
 typedef struct _DetourLink DetourLink;
 
-/* Reasons for which a link ends, as down() gets them, that may be told apart; all others are for
- * people only. The first is that of a link that joins: nobody need dial there again. */
-#define DETOUR_LINK_SELF         "it is this relay itself"
-#define DETOUR_LINK_SILENT       "the other relay does not answer in time"
-#define DETOUR_LINK_NOT_DERP     "the other side does not begin DERP"
-#define DETOUR_LINK_OTHER_KEY    "it has another key than the one that is pinned"
-#define DETOUR_LINK_NOT_ADMITTED "the other relay does not admit this one in time"
+/* Why a link ended or could not be made, as far as a program may want to know; what else there is
+ * to say is for people. */
+typedef enum {
+  DETOUR_LINK_FAULT_OTHER,
+  DETOUR_LINK_FAULT_SELF,         /* it is this relay; nobody need dial there again */
+  DETOUR_LINK_FAULT_SILENT,       /* nothing is heard, or too late */
+  DETOUR_LINK_FAULT_NOT_DERP,     /* the other side does not begin DERP */
+  DETOUR_LINK_FAULT_OTHER_KEY,    /* the other relay has another key than it should */
+  DETOUR_LINK_FAULT_NOT_ADMITTED, /* the other relay does not answer the login in time */
+  DETOUR_LINK_FAULT_UNTRUSTED,    /* its certificate is not one that it should have */
+  DETOUR_LINK_FAULT_REFUSED,      /* nobody listens there */
+  DETOUR_LINK_FAULT_UNREACHABLE,  /* there is no way to that host */
+} DetourLinkFault;
 
 /* Longest payload of a frame of a link, in bytes. */
 #define DETOUR_LINK_FRAME_MAX (66u * 1024u)
@@ -701,7 +709,7 @@ typedef struct {
   void (*frame) (gpointer user, DetourLink *link, guint8 type, const guint8 *payload, gsize len);
   /* The link has ended, or could not be made; @reason is for people and borrowed. Nothing is called
    * after this. */
-  void (*down) (gpointer user, DetourLink *link, const char *reason);
+  void (*down) (gpointer user, DetourLink *link, DetourLinkFault fault, const char *reason);
 } DetourLinkFuncs;
 
 /* Borrowed for the call. */
@@ -738,8 +746,9 @@ typedef struct {
  * detour_host_dial:
  * @spec: where to
  * @funcs: must live as long as the link
- * @error: where to put the error: %G_IO_ERROR_NOT_SUPPORTED when there is no such dialer; or not an
- *   address
+ * @error: where to put the error: %G_IO_ERROR_NOT_SUPPORTED when there is no such dialer; that of
+ * the system when nothing can be sent there, such as %G_IO_ERROR_NETWORK_UNREACHABLE; or not an
+ * address
  *
  * Connects to another relay and logs in there with the relay's own key. The instance holds the link
  * and loses it when it stops; no function of @funcs runs any more when stop() is called. A link

@@ -112,7 +112,8 @@ dialers_connect (const char *text, GError **error)
   fd = socket (storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd >= 0 && (connect (fd, (struct sockaddr *) &storage, len) == 0 || errno == EINPROGRESS))
     return fd;
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s: %s", text, g_strerror (errno));
+  g_set_error (error, G_IO_ERROR, (int) g_io_error_from_errno (errno), "%s: %s", text,
+               g_strerror (errno));
   if (fd >= 0)
     close (fd);
   return -1;

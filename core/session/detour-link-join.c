@@ -14,13 +14,14 @@ detour_link_begin_joining (DetourLink *self)
 {
   if (detour_key_equal (&self->login.server, self->start.own))
     {
-      detour_link_fail (self, DETOUR_LINK_SELF);
+      detour_link_fail (self, DETOUR_LINK_FAULT_SELF, "it is this relay itself");
       return FALSE;
     }
   /* What cannot be written down could not come along in an upgrade either. */
   if (!detour_channel_is_saved (&self->channel))
     {
-      detour_link_fail (self, "its record layer is no TLS 1.3 that a worker could take");
+      detour_link_fail (self, DETOUR_LINK_FAULT_OTHER,
+                        "its record layer is no TLS 1.3 that a worker could take");
       return FALSE;
     }
   self->state = DETOUR_LINK_JOINING;
@@ -72,7 +73,7 @@ link_join_on_over (DetourLoop *loop, gpointer data)
   self = g_steal_pointer (&tie->link);
   g_mutex_unlock (&tie->lock);
   if (self != NULL)
-    detour_link_fail (self, message->reason);
+    detour_link_fail (self, DETOUR_LINK_FAULT_OTHER, message->reason);
 }
 
 void

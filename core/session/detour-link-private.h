@@ -39,7 +39,7 @@ struct _DetourLink {
 };
 
 /* The user is told, and the memory stays until the owner lets go. */
-void detour_link_fail (DetourLink *self, const char *reason);
+void detour_link_fail (DetourLink *self, DetourLinkFault fault, const char *reason);
 void detour_link_release (DetourLoop *loop, gpointer data);
 
 /* In detour-link-join.c. */

@@ -43,12 +43,12 @@ link_end (DetourLink *self, gboolean parts)
 
 /* The user is told, and the memory stays until the owner lets go. */
 void
-detour_link_fail (DetourLink *self, const char *reason)
+detour_link_fail (DetourLink *self, DetourLinkFault fault, const char *reason)
 {
   if (self->state == DETOUR_LINK_DOWN)
     return;
   link_end (self, FALSE);
-  self->start.funcs->down (self->start.user, self, reason);
+  self->start.funcs->down (self->start.user, self, fault, reason);
 }
 
 void
@@ -107,7 +107,7 @@ link_flush (DetourLink *self)
         continue;
       if (n < 0 && errno != EAGAIN)
         {
-          detour_link_fail (self, "writing failed");
+          detour_link_fail (self, DETOUR_LINK_FAULT_OTHER, "writing failed");
           return FALSE;
         }
       if (n < 0)
@@ -132,7 +132,7 @@ link_put (DetourLink *self, const guint8 *data, gsize len)
 
       if (!detour_channel_seal (&self->channel, &span, span.iov_len > 0 ? 1 : 0, &out))
         {
-          detour_link_fail (self, "the record layer is broken");
+          detour_link_fail (self, DETOUR_LINK_FAULT_OTHER, "the record layer is broken");
           return FALSE;
         }
       g_byte_array_append (self->out, room, (guint) out.len);
@@ -142,7 +142,7 @@ link_put (DetourLink *self, const guint8 *data, gsize len)
   while (len > 0);
   if (self->out->len > OUT_MAX)
     {
-      detour_link_fail (self, "the other relay takes too little");
+      detour_link_fail (self, DETOUR_LINK_FAULT_OTHER, "the other relay takes too little");
       return FALSE;
     }
   return link_flush (self);
@@ -188,7 +188,7 @@ link_run_answer (DetourLink *self)
     return FALSE;
   if (end == NULL || strncmp (text, good, strlen (good)) != 0)
     {
-      detour_link_fail (self, DETOUR_LINK_NOT_DERP);
+      detour_link_fail (self, DETOUR_LINK_FAULT_NOT_DERP, "the other side does not begin DERP");
       return FALSE;
     }
   g_byte_array_remove_range (self->plain, 0, (guint) (end + 4 - text));
@@ -204,18 +204,19 @@ link_on_key (DetourLink *self, const guint8 *payload, gsize len)
 
   if (len < DETOUR_FRAME_MAGIC_SIZE + DETOUR_KEY_SIZE)
     {
-      detour_link_fail (self, "its first frame is no ServerKey");
+      detour_link_fail (self, DETOUR_LINK_FAULT_OTHER, "its first frame is no ServerKey");
       return FALSE;
     }
   memcpy (server.bytes, payload + DETOUR_FRAME_MAGIC_SIZE, DETOUR_KEY_SIZE);
   if (!detour_key_is_zero (&self->server_key) && !detour_key_equal (&self->server_key, &server))
     {
-      detour_link_fail (self, DETOUR_LINK_OTHER_KEY);
+      detour_link_fail (self, DETOUR_LINK_FAULT_OTHER_KEY,
+                        "it has another key than the one that is pinned");
       return FALSE;
     }
   if (!detour_dial_login_begin (&self->login, self->start.own, self->start.secret, &server))
     {
-      detour_link_fail (self, "its key is one that nobody can have");
+      detour_link_fail (self, DETOUR_LINK_FAULT_OTHER, "its key is one that nobody can have");
       return FALSE;
     }
   detour_dial_login_client_info (&self->login, self->has_mesh_key ? self->mesh_key : NULL, info);
@@ -228,7 +229,7 @@ link_on_info (DetourLink *self, const guint8 *payload, gsize len)
 {
   if (!detour_dial_login_is_server (&self->login, payload, len))
     {
-      detour_link_fail (self, "it does not have the key that it showed");
+      detour_link_fail (self, DETOUR_LINK_FAULT_OTHER, "it does not have the key that it showed");
       return FALSE;
     }
   detour_wheel_clear (detour_loop_wheel (self->loop), &self->timer);
@@ -251,7 +252,7 @@ link_on_frame (DetourLink *self, guint8 type, const guint8 *payload, gsize len)
     return link_on_key (self, payload, len);
   if (self->state == DETOUR_LINK_INFO && type == DETOUR_FRAME_SERVER_INFO)
     return link_on_info (self, payload, len);
-  detour_link_fail (self, "a frame came before its time");
+  detour_link_fail (self, DETOUR_LINK_FAULT_OTHER, "a frame came before its time");
   return FALSE;
 }
 
@@ -268,7 +269,7 @@ link_run_frame (DetourLink *self)
   len = detour_frame_get_u32 (self->plain->data + 1);
   if (len > DETOUR_LINK_FRAME_MAX)
     {
-      detour_link_fail (self, "a frame is too long");
+      detour_link_fail (self, DETOUR_LINK_FAULT_OTHER, "a frame is too long");
       return FALSE;
     }
   if (self->plain->len - DETOUR_FRAME_HEADER_SIZE < len)
@@ -304,8 +305,9 @@ link_take_plain (DetourLink *self, const guint8 *data, gsize len)
     return;
   link_run (self);
   if (result != DETOUR_CHANNEL_OK)
-    detour_link_fail (self, result == DETOUR_CHANNEL_CLOSED ? "the other relay ended it"
-                                                            : "the record layer is broken");
+    detour_link_fail (self, DETOUR_LINK_FAULT_OTHER,
+                      result == DETOUR_CHANNEL_CLOSED ? "the other relay ended it"
+                                                      : "the record layer is broken");
   else if (self->state == DETOUR_LINK_JOINING)
     detour_link_join (self);
 }
@@ -336,13 +338,36 @@ link_shake_hands (DetourLink *self, const guint8 *data, gsize len)
     return;
   if (result != DETOUR_CHANNEL_OK)
     {
-      detour_link_fail (self, reason != NULL ? reason : "the handshake failed");
+      detour_link_fail (self,
+                        result == DETOUR_CHANNEL_UNTRUSTED ? DETOUR_LINK_FAULT_UNTRUSTED
+                                                           : DETOUR_LINK_FAULT_OTHER,
+                        reason != NULL ? reason : "the handshake failed");
       return;
     }
   if (self->channel.cls->settle != NULL)
     self->channel.self = self->channel.cls->settle (self->channel.self, &self->channel.cls);
   if (link_ask_for_derp (self) && used < len)
     link_take_plain (self, data + used, len - used);
+}
+
+/* @error: of the system */
+static DetourLinkFault
+link_fault_of (int error)
+{
+  switch (error)
+    {
+    case ECONNREFUSED:
+      return DETOUR_LINK_FAULT_REFUSED;
+    case ETIMEDOUT:
+      return DETOUR_LINK_FAULT_SILENT;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+      return DETOUR_LINK_FAULT_UNREACHABLE;
+    default:
+      return DETOUR_LINK_FAULT_OTHER;
+    }
 }
 
 static void
@@ -353,7 +378,8 @@ link_on_connected (DetourLink *self)
 
   if (getsockopt (self->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0)
     {
-      detour_link_fail (self, error != 0 ? g_strerror (error) : "the connection cannot be made");
+      detour_link_fail (self, link_fault_of (error),
+                        error != 0 ? g_strerror (error) : "the connection cannot be made");
       return;
     }
   self->state = DETOUR_LINK_RECORD;
@@ -370,7 +396,8 @@ link_read (DetourLink *self)
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return;
   if (n <= 0)
-    detour_link_fail (self, n < 0 ? g_strerror (errno) : "the other relay ended it");
+    detour_link_fail (self, n < 0 ? link_fault_of (errno) : DETOUR_LINK_FAULT_OTHER,
+                      n < 0 ? g_strerror (errno) : "the other relay ended it");
   else if (self->state == DETOUR_LINK_RECORD)
     link_shake_hands (self, data, (gsize) n);
   else
@@ -403,8 +430,11 @@ link_on_timer (DetourLoop *loop, DetourTimer *timer, gpointer user)
 
   if (detour_partings_on_timer (user, loop, timer))
     return;
-  detour_link_fail (self, self->state == DETOUR_LINK_INFO ? DETOUR_LINK_NOT_ADMITTED
-                                                          : DETOUR_LINK_SILENT);
+  if (self->state == DETOUR_LINK_INFO)
+    detour_link_fail (self, DETOUR_LINK_FAULT_NOT_ADMITTED,
+                      "the other relay does not admit this one in time");
+  else
+    detour_link_fail (self, DETOUR_LINK_FAULT_SILENT, "the other relay does not answer in time");
 }
 
 static const DetourLoopFuncs link_loop_funcs = { .timer = link_on_timer };
@@ -439,7 +469,7 @@ link_on_new (DetourLoop *loop, gpointer data)
   DetourLink *self = data;
 
   if (!detour_loop_add (loop, &self->io))
-    detour_link_fail (self, g_strerror (errno));
+    detour_link_fail (self, DETOUR_LINK_FAULT_OTHER, g_strerror (errno));
   else
     detour_wheel_set (detour_loop_wheel (loop), &self->timer,
                       detour_loop_now_us (loop) + self->start.timeout_us);

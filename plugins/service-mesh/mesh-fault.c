@@ -4,7 +4,7 @@
 
 #include "mesh-fault.h"
 
-#include <string.h>
+#include <gio/gio.h>
 
 /* The other servers of a region wait for 5 s after an attempt that may take 10 s, and so try every
  * 5 to 15 s as long as a peer is away. This relay is not slower than that, or a region would heal
@@ -19,49 +19,68 @@
 static const char check_mesh_key
     [] = "check that the mesh key there is the same as here: [service mesh] key-file on a Detour, "
          "-mesh-psk-file of a derper";
-static const char check_network[] = "check the network of this host, and the route to that address";
+
+MeshFault
+mesh_fault_of_dial (const GError *error, DetourLinkFault *cause)
+{
+  *cause = DETOUR_LINK_FAULT_OTHER;
+  if (error->domain != G_IO_ERROR)
+    return MESH_FAULT_LINK;
+  switch (error->code)
+    {
+    case G_IO_ERROR_NOT_SUPPORTED:
+      return MESH_FAULT_DIALER;
+    case G_IO_ERROR_CONNECTION_REFUSED:
+      *cause = DETOUR_LINK_FAULT_REFUSED;
+      return MESH_FAULT_LINK;
+    case G_IO_ERROR_HOST_UNREACHABLE:
+    case G_IO_ERROR_NETWORK_UNREACHABLE:
+      *cause = DETOUR_LINK_FAULT_UNREACHABLE;
+      return MESH_FAULT_LINK;
+    default:
+      return MESH_FAULT_LINK;
+    }
+}
 
 DetourMeshState
-mesh_fault_state (MeshFault fault, const char *reason)
+mesh_fault_state (MeshFault fault, DetourLinkFault cause)
 {
   return fault == MESH_FAULT_LOGIN
-              || (fault == MESH_FAULT_LINK && strcmp (reason, DETOUR_LINK_NOT_ADMITTED) == 0)
+              || (fault == MESH_FAULT_LINK && cause == DETOUR_LINK_FAULT_NOT_ADMITTED)
            ? DETOUR_MESH_REFUSED
            : DETOUR_MESH_WAITING;
 }
 
-/* Of words that are not core's, but those of the record layer and of the system, a part has to do;
- * the log is English. */
 static const char *
-mesh_fault_remedy_of_link (const char *reason)
+mesh_fault_remedy_of_link (DetourLinkFault cause)
 {
-  static const struct {
-    const char *part; /* of the reason */
-    const char *remedy;
-  } known[] = {
-    { DETOUR_LINK_NOT_ADMITTED, check_mesh_key },
-    { "ertificate", "check `host`, `pin` and `ca-file` of the peer against the certificate that it "
-                    "shows now; a self-signed one needs a pin, and has another one once it is "
-                    "renewed" },
-    { DETOUR_LINK_OTHER_KEY,
-      "the server there has another key than `pin` says: check that `host` and "
-      "`address` lead to the right one, or write its new key" },
-    { DETOUR_LINK_NOT_DERP, "check that `host` and its port lead to a relay, and not to a web "
-                            "server before it" },
-    { "refused", "check that the relay there runs, and its port" },
-    { DETOUR_LINK_SILENT, "check that the host runs, and that no firewall is in between" },
-    { "unreachable", check_network },
-    { "No route", check_network },
-  };
-
-  for (guint i = 0; i < G_N_ELEMENTS (known); i++)
-    if (strstr (reason, known[i].part) != NULL)
-      return known[i].remedy;
-  return NULL;
+  switch (cause)
+    {
+    case DETOUR_LINK_FAULT_NOT_ADMITTED:
+      return check_mesh_key;
+    case DETOUR_LINK_FAULT_UNTRUSTED:
+      return "check `host`, `pin` and `ca-file` of the peer against the certificate that it shows "
+             "now; a self-signed one needs a pin, and has another one once it is renewed";
+    case DETOUR_LINK_FAULT_OTHER_KEY:
+      return "the server there has another key than `pin` says: check that `host` and `address` "
+             "lead to the right one, or write its new key";
+    case DETOUR_LINK_FAULT_NOT_DERP:
+      return "check that `host` and its port lead to a relay, and not to a web server before it";
+    case DETOUR_LINK_FAULT_REFUSED:
+      return "check that the relay there runs, and its port";
+    case DETOUR_LINK_FAULT_SILENT:
+      return "check that the host runs, and that no firewall is in between";
+    case DETOUR_LINK_FAULT_UNREACHABLE:
+      return "check the network of this host, and the route to that address";
+    case DETOUR_LINK_FAULT_SELF:
+    case DETOUR_LINK_FAULT_OTHER:
+    default:
+      return NULL;
+    }
 }
 
 const char *
-mesh_fault_remedy (MeshFault fault, const char *reason)
+mesh_fault_remedy (MeshFault fault, DetourLinkFault cause)
 {
   switch (fault)
     {
@@ -74,7 +93,7 @@ mesh_fault_remedy (MeshFault fault, const char *reason)
       return check_mesh_key;
     case MESH_FAULT_LINK:
     case MESH_FAULT_LOST:
-      return mesh_fault_remedy_of_link (reason);
+      return mesh_fault_remedy_of_link (cause);
     default:
       return NULL;
     }

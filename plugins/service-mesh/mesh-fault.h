@@ -15,10 +15,12 @@ typedef enum {
   MESH_FAULT_LOST,   /* it had been up */
 } MeshFault;
 
-/* The state that the peer is in then. @reason: of the link. Pure. */
-DetourMeshState mesh_fault_state (MeshFault fault, const char *reason);
+/* Of an attempt that did not get as far as a link. @error: of detour_host_dial(). Pure. */
+MeshFault mesh_fault_of_dial (const GError *error, DetourLinkFault *cause);
+/* The state that the peer is in then. @cause: of the link. Pure. */
+DetourMeshState mesh_fault_state (MeshFault fault, DetourLinkFault cause);
 /* What an operator should check; static; NULL: nothing in particular. Pure. */
-const char *mesh_fault_remedy (MeshFault fault, const char *reason);
+const char *mesh_fault_remedy (MeshFault fault, DetourLinkFault cause);
 
 /* How long to wait until the next attempt, in microseconds. @n: attempts in a row that failed, at
  * least 1; @random: 0 to 1. Pure. */

@@ -125,7 +125,7 @@ mesh_peer_tell_fault (const MeshPeer *self, MeshFault fault, gboolean is_new)
 }
 
 static void
-mesh_peer_fail (MeshPeer *self, MeshFault fault, const char *reason)
+mesh_peer_fail (MeshPeer *self, MeshFault fault, DetourLinkFault cause, const char *reason)
 {
   g_autofree char *text = g_strdup (reason);
   gboolean is_new = g_strcmp0 (self->error, text) != 0;
@@ -133,12 +133,12 @@ mesh_peer_fail (MeshPeer *self, MeshFault fault, const char *reason)
   mesh_peer_halt (self);
   g_free (self->error);
   self->error = g_steal_pointer (&text);
-  self->remedy = mesh_fault_remedy (fault, self->error);
+  self->remedy = mesh_fault_remedy (fault, cause);
   self->error_us = g_get_real_time ();
   self->n_failed++;
   mesh_peer_tell_fault (self, fault, is_new);
   mesh_peer_wait (self, mesh_fault_wait_us (self->n_failed, g_random_double ()));
-  mesh_peer_set_state (self, mesh_fault_state (fault, self->error));
+  mesh_peer_set_state (self, mesh_fault_state (fault, cause));
 }
 
 static void
@@ -164,10 +164,11 @@ typedef struct {
   Mesh *mesh;
   guint64 serial, attempt; /* whose */
   char *reason;            /* NULL: it is up */
+  DetourLinkFault cause;
   guint8 server_key[DETOUR_KEY_SIZE];
 } News;
 
-static void mesh_peer_dial_next (MeshPeer *self, const char *reason);
+static void mesh_peer_dial_next (MeshPeer *self, DetourLinkFault cause, const char *reason);
 
 /* The peer takes this relay for one of the mesh. */
 static void
@@ -211,27 +212,27 @@ mesh_peer_on_up (MeshPeer *self, const guint8 *server_key)
 }
 
 static void
-mesh_peer_on_down (MeshPeer *self, const char *reason)
+mesh_peer_on_down (MeshPeer *self, DetourLinkFault cause, const char *reason)
 {
   DetourLinkStats stats;
 
   detour_host_link_stats (self->mesh->host, self->link, &stats);
-  if (strcmp (reason, DETOUR_LINK_SELF) == 0)
+  if (cause == DETOUR_LINK_FAULT_SELF)
     mesh_peer_is_itself (self);
   else if (!self->is_logged_in)
-    mesh_peer_dial_next (self, reason);
+    mesh_peer_dial_next (self, cause, reason);
   else if (!stats.is_accepted && g_get_monotonic_time () - self->up_us < ACCEPTED_US)
     {
       g_autofree char *text = g_strdup_printf ("it ended the link right behind the login (%s)",
                                                reason);
 
       self->was_refused = TRUE;
-      mesh_peer_fail (self, MESH_FAULT_LOGIN, text);
+      mesh_peer_fail (self, MESH_FAULT_LOGIN, cause, text);
     }
   else
     {
       self->n_failed = 0;
-      mesh_peer_fail (self, MESH_FAULT_LOST, reason);
+      mesh_peer_fail (self, MESH_FAULT_LOST, cause, reason);
     }
 }
 
@@ -265,20 +266,22 @@ mesh_peer_on_news (gpointer data)
       if (news->reason == NULL)
         mesh_peer_on_up (self, news->server_key);
       else
-        mesh_peer_on_down (self, news->reason);
+        mesh_peer_on_down (self, news->cause, news->reason);
     }
   mesh_peer_news_free (news);
 }
 
 /* Thread of the link, which nothing of @self changes while it lives. */
 static void
-mesh_peer_post (const MeshPeer *self, const guint8 *server_key, const char *reason)
+mesh_peer_post (const MeshPeer *self, const guint8 *server_key, DetourLinkFault cause,
+                const char *reason)
 {
   News *news = g_new0 (News, 1);
 
   news->mesh = self->mesh;
   news->serial = self->serial;
   news->attempt = self->attempt;
+  news->cause = cause;
   news->reason = g_strdup (reason);
   if (server_key != NULL)
     memcpy (news->server_key, server_key, DETOUR_KEY_SIZE);
@@ -288,7 +291,7 @@ mesh_peer_post (const MeshPeer *self, const guint8 *server_key, const char *reas
 static void
 mesh_peer_up (gpointer user, DetourLink *link, const guint8 *server_key)
 {
-  mesh_peer_post (user, server_key, NULL);
+  mesh_peer_post (user, server_key, DETOUR_LINK_FAULT_OTHER, NULL);
 }
 
 static void
@@ -297,9 +300,9 @@ mesh_peer_frame (gpointer user, DetourLink *link, guint8 type, const guint8 *pay
 }
 
 static void
-mesh_peer_down (gpointer user, DetourLink *link, const char *reason)
+mesh_peer_down (gpointer user, DetourLink *link, DetourLinkFault fault, const char *reason)
 {
-  mesh_peer_post (user, NULL, reason);
+  mesh_peer_post (user, NULL, fault, reason);
 }
 
 static const DetourLinkFuncs mesh_peer_link_funcs = { mesh_peer_up, mesh_peer_frame,
@@ -342,7 +345,7 @@ mesh_peer_share_us (const MeshPeer *self)
 
 /* @reason: why the one before was none; NULL: there was none */
 static void
-mesh_peer_dial_next (MeshPeer *self, const char *reason)
+mesh_peer_dial_next (MeshPeer *self, DetourLinkFault cause, const char *reason)
 {
   g_autofree char *last = g_strdup (reason);
   MeshFault fault = MESH_FAULT_LINK;
@@ -355,12 +358,11 @@ mesh_peer_dial_next (MeshPeer *self, const char *reason)
 
       if (mesh_peer_dial (self, self->addresses[self->n_dialled++], share_us, &error))
         return;
-      fault = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED) ? MESH_FAULT_DIALER
-                                                                            : MESH_FAULT_LINK;
+      fault = mesh_fault_of_dial (error, &cause);
       g_free (last);
       last = g_strdup (error->message);
     }
-  mesh_peer_fail (self, fault, last);
+  mesh_peer_fail (self, fault, cause, last);
 }
 
 /* The one that was good goes first. */
@@ -387,13 +389,13 @@ mesh_peer_on_found (const char *const *addresses, const char *error, gpointer da
   self->lookup = NULL;
   if (error != NULL)
     {
-      mesh_peer_fail (self, MESH_FAULT_LOOKUP, error);
+      mesh_peer_fail (self, MESH_FAULT_LOOKUP, DETOUR_LINK_FAULT_OTHER, error);
       return;
     }
   self->addresses = g_strdupv ((char **) addresses);
   self->n_dialled = 0;
   mesh_peer_order (self);
-  mesh_peer_dial_next (self, NULL);
+  mesh_peer_dial_next (self, DETOUR_LINK_FAULT_OTHER, NULL);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "plugin-bench.h"
 #include "test-program.h"
 
+#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -151,34 +152,59 @@ test_reload (void)
   g_assert_nonnull (strstr (trouble, "still using the key of before"));
 }
 
-/* Core's reasons, and those of the system as they stand behind an address or alone. */
+/* By what a fault is, whatever is said of it. */
 static void
 test_remedies (void)
 {
   static const struct {
-    const char *reason;
+    DetourLinkFault cause;
     const char *remedy; /* part of it */
   } cases[] = {
-    { DETOUR_LINK_NOT_ADMITTED, "the mesh key there is the same as here" },
-    { DETOUR_LINK_OTHER_KEY, "another key than `pin` says" },
-    { DETOUR_LINK_NOT_DERP, "lead to a relay" },
-    { DETOUR_LINK_SILENT, "no firewall" },
-    { "Error in the certificate verification.", "`host`, `pin` and `ca-file`" },
-    { "Connection refused", "the relay there runs" },
-    { "[2001:db8::1]:443: Network is unreachable", "the network of this host" },
-    { "No route to host", "the network of this host" },
+    { DETOUR_LINK_FAULT_NOT_ADMITTED, "the mesh key there is the same as here" },
+    { DETOUR_LINK_FAULT_OTHER_KEY, "another key than `pin` says" },
+    { DETOUR_LINK_FAULT_NOT_DERP, "lead to a relay" },
+    { DETOUR_LINK_FAULT_SILENT, "no firewall" },
+    { DETOUR_LINK_FAULT_UNTRUSTED, "`host`, `pin` and `ca-file`" },
+    { DETOUR_LINK_FAULT_REFUSED, "the relay there runs" },
+    { DETOUR_LINK_FAULT_UNREACHABLE, "the network of this host" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      const char *remedy = mesh_fault_remedy (MESH_FAULT_LINK, cases[i].reason);
+      const char *remedy = mesh_fault_remedy (MESH_FAULT_LINK, cases[i].cause);
 
       g_assert_nonnull (remedy);
       g_assert_nonnull (strstr (remedy, cases[i].remedy));
-      g_assert_cmpint (mesh_fault_state (MESH_FAULT_LINK, cases[i].reason), ==,
+      g_assert_cmpint (mesh_fault_state (MESH_FAULT_LINK, cases[i].cause), ==,
                        i == 0 ? DETOUR_MESH_REFUSED : DETOUR_MESH_WAITING);
     }
-  g_assert_null (mesh_fault_remedy (MESH_FAULT_LINK, "writing failed"));
+  g_assert_null (mesh_fault_remedy (MESH_FAULT_LINK, DETOUR_LINK_FAULT_OTHER));
+}
+
+/* What the system says when there is no link at all. */
+static void
+test_dials (void)
+{
+  static const struct {
+    int code;
+    MeshFault fault;
+    DetourLinkFault cause;
+  } cases[] = {
+    { G_IO_ERROR_NOT_SUPPORTED, MESH_FAULT_DIALER, DETOUR_LINK_FAULT_OTHER },
+    { G_IO_ERROR_CONNECTION_REFUSED, MESH_FAULT_LINK, DETOUR_LINK_FAULT_REFUSED },
+    { G_IO_ERROR_HOST_UNREACHABLE, MESH_FAULT_LINK, DETOUR_LINK_FAULT_UNREACHABLE },
+    { G_IO_ERROR_NETWORK_UNREACHABLE, MESH_FAULT_LINK, DETOUR_LINK_FAULT_UNREACHABLE },
+    { G_IO_ERROR_FAILED, MESH_FAULT_LINK, DETOUR_LINK_FAULT_OTHER },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GError) error = g_error_new_literal (G_IO_ERROR, cases[i].code, "");
+      DetourLinkFault cause;
+
+      g_assert_cmpint (mesh_fault_of_dial (error, &cause), ==, cases[i].fault);
+      g_assert_cmpint (cause, ==, cases[i].cause);
+    }
 }
 
 int
@@ -192,6 +218,7 @@ main (int argc, char **argv)
   g_test_add_func ("/service-mesh/no-key-file", test_no_key_file);
   g_test_add_func ("/service-mesh/zeros-are-nobodys-key", test_zeros);
   g_test_add_func ("/service-mesh/reload-takes-a-new-key", test_reload);
-  g_test_add_func ("/service-mesh/reasons-have-remedies", test_remedies);
+  g_test_add_func ("/service-mesh/faults-have-remedies", test_remedies);
+  g_test_add_func ("/service-mesh/errors-of-a-dial", test_dials);
   return g_test_run ();
 }

@@ -43,7 +43,9 @@ tls_gnutls_handshake_failed (TlsChannel *self, int rc, const char **reason)
   else if (rc != GNUTLS_E_FATAL_ALERT_RECEIVED)
     gnutls_alert_send_appropriate (self->session, rc);
   tls_credentials_count (self->choice.credentials, TLS_COUNT_FAILED);
-  return DETOUR_CHANNEL_BAD;
+  return rc == GNUTLS_E_CERTIFICATE_ERROR || rc == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR
+           ? DETOUR_CHANNEL_UNTRUSTED
+           : DETOUR_CHANNEL_BAD;
 }
 
 /* The peer exceeded a limit without finishing the handshake. */

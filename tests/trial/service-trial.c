@@ -171,7 +171,7 @@ trial_frame (gpointer user, DetourLink *link, guint8 type, const guint8 *payload
 }
 
 static void
-trial_down (gpointer user, DetourLink *link, const char *reason)
+trial_down (gpointer user, DetourLink *link, DetourLinkFault fault, const char *reason)
 {
   g_message ("the link is down: %s", reason);
 }
