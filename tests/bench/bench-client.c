@@ -112,7 +112,7 @@ gboolean
 bench_client_start (BenchClient *self, GError **error)
 {
   struct epoll_event event = { .events = EPOLLIN | EPOLLOUT, .data.ptr = self };
-  int fd = bench_target_connect (self->loop->target, self->index);
+  int fd = bench_target_connect (bench_target_of (self->loop->target, self->index), self->index);
 
   g_assert (self->state == BENCH_CLIENT_CLOSED);
   if (fd < 0 || epoll_ctl (self->loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
@@ -123,7 +123,8 @@ bench_client_start (BenchClient *self, GError **error)
         close (fd);
       return FALSE;
     }
-  bench_wire_start (&self->wire, &self->loop->room, self->loop->target, fd);
+  bench_wire_start (&self->wire, &self->loop->room,
+                    bench_target_of (self->loop->target, self->index), fd);
   self->events = event.events;
   self->websocket = (BenchWebsocket) { .begun = FALSE };
   self->state = BENCH_CLIENT_CONNECTING;
@@ -189,7 +190,9 @@ bench_client_put_login (BenchClient *self, GByteArray *out)
   guint8 *nonce = frame + DETOUR_FRAME_HEADER_SIZE + DETOUR_KEY_SIZE;
 
   if (!self->has_shared
-      && crypto_box_beforenm (self->shared, self->loop->target->server_key.bytes, self->secret)
+      && crypto_box_beforenm (self->shared,
+                              bench_target_of (self->loop->target, self->index)->server_key.bytes,
+                              self->secret)
              != 0)
     return FALSE;
   self->has_shared = TRUE;
@@ -217,7 +220,7 @@ bench_client_now_open (BenchClient *self)
 static void
 bench_client_request (BenchClient *self)
 {
-  BenchTarget *target = self->loop->target;
+  BenchTarget *target = bench_target_of (self->loop->target, self->index);
   g_autofree char *head = NULL;
   g_autoptr (GByteArray) out = NULL;
 
@@ -271,7 +274,7 @@ bench_client_take_head (BenchClient *self, const guint8 *data, gsize len)
 static void
 bench_client_take_greeting (BenchClient *self, const DetourFrame *frame)
 {
-  BenchTarget *target = self->loop->target;
+  BenchTarget *target = bench_target_of (self->loop->target, self->index);
   g_autoptr (GByteArray) out = NULL;
 
   if (frame->type != DETOUR_FRAME_SERVER_KEY
@@ -340,7 +343,8 @@ bench_client_take (BenchClient *self, guint8 *data, gsize *data_len)
   if (self->state == BENCH_CLIENT_UPGRADE)
     {
       at = bench_client_take_head (self, data, len);
-      if (self->state == BENCH_CLIENT_GREETING && self->loop->target->is_websocket)
+      if (self->state == BENCH_CLIENT_GREETING
+          && bench_target_of (self->loop->target, self->index)->is_websocket)
         {
           gsize rest = len - at;
 
@@ -436,7 +440,8 @@ bench_client_connected (BenchClient *self)
       bench_client_fail (self, g_strerror (failed));
       return;
     }
-  if (!bench_target_send_header (self->loop->target, self->wire.fd, self->index))
+  if (!bench_target_send_header (bench_target_of (self->loop->target, self->index), self->wire.fd,
+                                 self->index))
     {
       bench_client_fail (self, g_strerror (errno));
       return;

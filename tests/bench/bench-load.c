@@ -6,6 +6,9 @@
 #include "bench-beside.h"
 #include "bench-command.h"
 
+/* Until servers that are linked know of each other's clients. */
+#define TOLD_US (1 * G_USEC_PER_SEC)
+
 typedef struct {
   BenchServer server;
   guint64 delivered, offered;
@@ -97,6 +100,8 @@ bench_load_run (const BenchOptions *options, BenchTarget *target, BenchReport *r
     return FALSE;
   if ((team = bench_team_start (&plan, error)) == NULL)
     return FALSE;
+  if (target->other != NULL)
+    g_usleep (TOLD_US);
   bench_team_go (team);
   if (options->packets == 0)
     bench_load_wait (team, options->warm_up);

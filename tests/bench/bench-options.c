@@ -11,6 +11,8 @@ bench_options_parse (BenchOptions *self, int argc, char **argv, const char *summ
   const GOptionEntry common[] = {
     { "url", 0, 0, G_OPTION_ARG_STRING, &self->url,
       "the server: https://HOST:PORT or http://HOST:PORT; in a WebSocket wss:// and ws://", "URL" },
+    { "other-url", 0, 0, G_OPTION_ARG_STRING, &self->other_url,
+      "a server that is linked with it, where every other client is", "URL" },
     { "server-pid", 0, 0, G_OPTION_ARG_INT, &self->server_pid,
       "its process, to measure time and memory", "PID" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &self->json, "print JSON", NULL },
@@ -74,8 +76,26 @@ void
 bench_options_clear (BenchOptions *self)
 {
   g_free (self->url);
+  g_free (self->other_url);
   g_free (self->tls_priority);
   g_free (self->match);
+}
+
+static BenchTarget *
+bench_options_target_at (const BenchOptions *self, const char *url, GError **error)
+{
+  g_autoptr (BenchTarget)
+      target = bench_target_new (url, self->tls_priority, (guint) self->sources, error);
+
+  if (target == NULL)
+    return NULL;
+  target->is_proxied = self->proxied;
+  if (!bench_crowd_probe (target, error))
+    {
+      g_prefix_error (error, "%s: ", url);
+      return NULL;
+    }
+  return g_steal_pointer (&target);
 }
 
 BenchTarget *
@@ -88,16 +108,11 @@ bench_options_target (const BenchOptions *self, GError **error)
       g_set_error (error, BENCH_ERROR, BENCH_ERROR_USAGE, "--url is missing");
       return NULL;
     }
-  target = bench_target_new (self->url, self->tls_priority, (guint) self->sources, error);
-  if (target == NULL)
-    return NULL;
-  target->is_proxied = self->proxied;
-  if (!bench_crowd_probe (target, error))
-    {
-      g_prefix_error (error, "%s: ", self->url);
-      return NULL;
-    }
-  return g_steal_pointer (&target);
+  target = bench_options_target_at (self, self->url, error);
+  if (target == NULL || self->other_url == NULL)
+    return g_steal_pointer (&target);
+  target->other = bench_options_target_at (self, self->other_url, error);
+  return target->other != NULL ? g_steal_pointer (&target) : NULL;
 }
 
 gboolean

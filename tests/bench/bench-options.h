@@ -8,7 +8,8 @@ G_BEGIN_DECLS
 
 typedef struct {
   char *url;
-  int server_pid; /* 0: nothing is said of the server */
+  char *other_url; /* NULL: all clients are at one server */
+  int server_pid;  /* 0: nothing is said of the server */
   gboolean json;
   char *tls_priority;
   int sources;

@@ -107,6 +107,7 @@ bench_target_free (BenchTarget *self)
 {
   if (self == NULL)
     return;
+  g_clear_pointer (&self->other, bench_target_free);
   g_clear_pointer (&self->priority, gnutls_priority_deinit);
   g_clear_pointer (&self->credentials, gnutls_certificate_free_credentials);
   g_free (self->host);

@@ -16,7 +16,9 @@ typedef enum {
   BENCH_TARGET_RAW,   /* raw: no login and no protocol; the copying relay of bench-copy.c */
 } BenchTargetKind;
 
-typedef struct {
+typedef struct _BenchTarget BenchTarget;
+struct _BenchTarget {
+  BenchTarget *other; /* (owned) (nullable): where clients with odd numbers are instead */
   BenchTargetKind kind;
   struct sockaddr_storage address;
   socklen_t address_len;
@@ -30,7 +32,7 @@ typedef struct {
    * greeting, as real ones do. */
   gboolean has_server_key;
   DetourKey server_key;
-} BenchTarget;
+};
 
 #define BENCH_ERROR (bench_error_quark ())
 GQuark bench_error_quark (void);
@@ -53,6 +55,13 @@ BenchTarget *bench_target_new (const char *url, const char *priority, guint n_so
                                GError **error);
 void bench_target_free (BenchTarget *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchTarget, bench_target_free)
+
+/* Where the client with that number is. */
+static inline BenchTarget *
+bench_target_of (BenchTarget *self, guint index)
+{
+  return self->other != NULL && index % 2 == 1 ? self->other : self;
+}
 
 /* A socket on its way to the server for client number @index, or -1 with errno. */
 int bench_target_connect (const BenchTarget *self, guint index);

@@ -69,6 +69,12 @@ def class_row(of, quantity):
                {"Detour": f"class.{CPU}", "itself": f"without.{CPU}"}, [Check(f"class.{CPU}_to_other", 1.02, of="itself")])
 
 
+def link_row(of, quantity):
+    """The same processor time when every packet goes over a link to another server, out or in."""
+    return Row(of, f"CPU a packet over a link to another server, {quantity}", "≤ 1.3 × within one", "µs",
+               {"Detour": f"link.{CPU}", "itself": f"local.{CPU}"}, [Check(f"link.{CPU}_to_other", 1.3, of="itself")])
+
+
 def read_row(of, quantity):
     """Latency while somebody reads what the daemon serves to operators."""
     return Row(of, f"p99 latency, 2,000 packets/s, {quantity}", "≤ 1.05 × while they are not", "µs",
@@ -89,6 +95,8 @@ ROWS = [
     websocket_row("websocket-rate", "20,000 packets/s, one frame a send"),
     class_row("class-saturated", "saturated, 20 clients, 8 frames a record"),
     class_row("class-rate", "20,000 packets/s, one frame a send"),
+    link_row("link-saturated", "saturated, 20 clients, 8 frames a record"),
+    link_row("link-rate", "20,000 packets/s, one frame a send"),
     read_row("scrape", "while metrics are read once a second"),
     read_row("pages", "while two pages for operators are read once a second"),
     Row("devices", "memory of {devices:,} devices of auth-tailscale-api", "≤ 1 KB a device", "bytes a device",
