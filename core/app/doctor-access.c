@@ -83,7 +83,7 @@ doctor_access_from (const char *folder, const char *place)
  * that does not answer, and is not to be waited for by others then, or to outlive the look. */
 static Answer
 doctor_access_ask (const Doctor *doctor, const gid_t *groups, int n_groups, const GPtrArray *places,
-                   const char *folder, int mode)
+                   const char *folder, int mode, pid_t parent)
 {
   /* While it may; who is not root takes the way of everybody. */
   if (folder != NULL && chdir (folder) < 0)
@@ -95,6 +95,8 @@ doctor_access_ask (const Doctor *doctor, const gid_t *groups, int n_groups, cons
     return (Answer) { errno, places->len - 1 };
   /* Behind the change of the user, which would undo it. */
   prctl (PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid () != parent)
+    return (Answer) { ECANCELED, places->len - 1 };
   for (guint i = 0; i < places->len; i++)
     if (faccessat (AT_FDCWD, doctor_access_from (folder, places->pdata[i]),
                    i + 1 < places->len ? X_OK : mode, AT_EACCESS)
@@ -111,7 +113,7 @@ doctor_access_try (const Doctor *doctor, const char *path, int mode, char **wher
   Answer answer = { EIO, places->len - 1 };
   gid_t groups[GROUPS_MAX] = { doctor->gid };
   int n_groups = GROUPS_MAX, ends[2];
-  pid_t child;
+  pid_t child, parent = getpid ();
 
   if (getgrouplist (doctor->user, doctor->gid, groups, &n_groups) < 0)
     n_groups = 1;
@@ -124,7 +126,7 @@ doctor_access_try (const Doctor *doctor, const char *path, int mode, char **wher
       for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fd != ends[1])
           close (fd);
-      answer = doctor_access_ask (doctor, groups, n_groups, places, folder, mode);
+      answer = doctor_access_ask (doctor, groups, n_groups, places, folder, mode, parent);
       _exit (write (ends[1], &answer, sizeof answer) == sizeof answer ? 0 : 1);
     }
   close (ends[1]);

@@ -42,7 +42,7 @@ gboolean
 doctor_apart_enter (DetourctlExit *exit)
 {
   int ends[2];
-  pid_t looking;
+  pid_t looking, waiting = getpid ();
 
   if (pipe2 (ends, O_CLOEXEC) < 0)
     return TRUE;
@@ -61,6 +61,9 @@ doctor_apart_enter (DetourctlExit *exit)
     }
   told_fd = ends[1];
   prctl (PR_SET_PDEATHSIG, SIGTERM);
+  /* Who ended before that call is not heard of by it. */
+  if (getppid () != waiting)
+    (void) raise (SIGTERM);
   return TRUE;
 }
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #define READ_SIZE 16384u
 /* All that it may write, so that a program that has lost its way ends. */
@@ -241,13 +242,15 @@ renewal_process_on_limit (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* In the child. */
+/* In the child of @data, a process. */
 static void
 renewal_process_confine (gpointer data)
 {
   prctl (PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   prctl (PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (getppid () != GPOINTER_TO_INT (data))
+    _exit (1);
 }
 
 RenewalProcess *
@@ -260,7 +263,8 @@ renewal_process_start (const char *const *argv, guint limit_s, const RenewalProc
   GSubprocess *subprocess;
   RenewalProcess *self;
 
-  g_subprocess_launcher_set_child_setup (launcher, renewal_process_confine, NULL, NULL);
+  g_subprocess_launcher_set_child_setup (launcher, renewal_process_confine,
+                                         GINT_TO_POINTER (getpid ()), NULL);
   g_subprocess_launcher_set_cwd (launcher, "/");
   subprocess = g_subprocess_launcher_spawnv (launcher, argv, error);
   if (subprocess == NULL)

@@ -81,13 +81,15 @@ prober_process_on_limit (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* In the child. */
+/* In the child of @data, a process. */
 static void
 prober_process_confine (gpointer data)
 {
   prctl (PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   prctl (PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (getppid () != GPOINTER_TO_INT (data))
+    _exit (1);
 }
 
 ProberProcess *
@@ -99,7 +101,8 @@ prober_process_start (const char *const *argv, int control, gint64 limit_us, Pro
   GSubprocess *subprocess;
   ProberProcess *self;
 
-  g_subprocess_launcher_set_child_setup (launcher, prober_process_confine, NULL, NULL);
+  g_subprocess_launcher_set_child_setup (launcher, prober_process_confine,
+                                         GINT_TO_POINTER (getpid ()), NULL);
   g_subprocess_launcher_set_cwd (launcher, "/");
   /* What it says goes to logs, which have no language. */
   g_subprocess_launcher_setenv (launcher, "LC_ALL", "C.UTF-8", TRUE);
