@@ -108,6 +108,9 @@ void detour_server_meet_link (DetourServer *self, DetourSession *session);
 void detour_server_expect_no_more_links (DetourServer *self);
 void detour_server_clear_links (DetourServer *self);
 
+/* In detour-server-presence.c: what the registry calls, with its lock held, from any worker. */
+DetourRegistryObserver detour_server_observe_registry (DetourServer *self);
+
 void detour_server_foreach_metric (gpointer data, DetourMetricFunc func, gpointer user);
 
 /* In detour-server-metrics.c. Adds what is no count of a thread: plugins, certificates, budgets,

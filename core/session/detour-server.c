@@ -5,7 +5,6 @@
 #include "detour-server-private.h"
 
 #include "detour-address.h"
-#include "detour-events.h"
 #include "detour-recheck.h"
 #include "detour-worker-limits.h"
 
@@ -360,49 +359,6 @@ detour_server_set_observer (DetourServer *self, void (*func) (gpointer user), gp
   self->observer_user = user;
 }
 
-/* The registry's observer: called with its lock held, from any worker -------------------------- */
-
-static void
-server_on_joined (const DetourSpace *space, const DetourPeer *peer, DetourHandle handle,
-                  const DetourPresence *presence, gpointer user)
-{
-  DetourServer *self = user;
-  guint n = atomic_load_explicit (&peer->n_conns, memory_order_relaxed);
-  char address[DETOUR_ADDRESS_TEXT_MAX];
-
-  if (n > 1)
-    detour_events_note (DETOUR_EVENT_DUPLICATE, &peer->key,
-                        detour_address_format_bytes (presence->ip, presence->port, address), NULL,
-                        "its key has %u connections now", n);
-  /* Watchers are mesh connections, which are in the common space. */
-  if (!detour_registry_is_common (space))
-    return;
-  for (guint i = 0; i < self->n_workers; i++)
-    if (detour_worker_has_watchers (self->workers[i]))
-      detour_worker_peer_present (self->workers[i], &peer->key, presence);
-}
-
-static void
-server_on_gone (const DetourSpace *space, const DetourGone *gone, guint n, guint from,
-                gpointer user)
-{
-  DetourServer *self = user;
-
-  for (guint i = 0; i < self->n_workers; i++)
-    detour_worker_peers_gone (self->workers[i], space, gone, n, from);
-}
-
-static void
-server_on_contested (DetourHandle handle, bool is_contested, gpointer user)
-{
-  DetourServer *self = user;
-
-  detour_worker_set_health (self->workers[DETOUR_HANDLE_WORKER (handle)], handle,
-                            DETOUR_HEALTH_DUPLICATE, is_contested);
-}
-
-/* ---------------------------------------------------------------------------------------------- */
-
 void
 detour_server_announce (DetourServer *self, const char *text)
 {
@@ -430,7 +386,7 @@ static gboolean
 server_start_workers (DetourServer *self, const DetourConfig *config, const DetourServerKey *key,
                       GError **error)
 {
-  DetourRegistryObserver observer = { server_on_joined, server_on_gone, server_on_contested, self };
+  DetourRegistryObserver observer = detour_server_observe_registry (self);
   DetourWorkerLimits limits;
   guint n = server_count_workers (config);
 
