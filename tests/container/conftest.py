@@ -13,8 +13,10 @@ import time
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-NEEDED = ("buildah", "podman", "runc", "setcap")
+NEEDED = ("buildah", "catatonit", "podman", "runc", "setcap")
 PATIENCE = 120.0
+# What podman would otherwise raise, which root may not everywhere.
+SETTINGS = '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n'
 
 
 def pytest_collection_modifyitems(items):
@@ -65,6 +67,19 @@ class Container:
         return pathlib.Path(f"/proc/{self.pid}/{name}").read_text()
 
 
+class Host:
+    """A network of its own, with nothing but loopback, in the place of that of the host, which samples use."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "up\n"
+        self.enter = ["nsenter", f"--net=/proc/{self.process.pid}/ns/net"]
+
+    def end(self):
+        """Nothing of it is left when the containers have ended."""
+        self.process.communicate()
+
+
 class Engine:
     """podman and buildah on a store in a folder of the test."""
 
@@ -72,10 +87,13 @@ class Engine:
 
     def __init__(self, folder):
         self.folder = folder
+        self.settings = folder / "containers.conf"
+        self.settings.write_text(SETTINGS)
         self.store = ["--root", folder / "store", "--runroot", folder / "run", "--storage-driver", "vfs"]
+        self.podman = ["podman", *self.store, "--cgroup-manager", "cgroupfs", "--runtime", "runc"]
 
-    def __call__(self, *arguments, code=0):
-        return call("podman", *self.store, "--cgroup-manager", "cgroupfs", "--runtime", "runc", *arguments, code=code)
+    def __call__(self, *arguments, code=0, host=None):
+        return call("env", f"CONTAINERS_CONF={self.settings}", *(host.enter if host else ()), *self.podman, *arguments, code=code)
 
     def build(self):
         """As the Containerfile says, on this system's own /usr in the place of an image that would have to be fetched."""
@@ -122,8 +140,7 @@ class Engine:
 
     @staticmethod
     def _options(environment):
-        # Limits that podman would otherwise raise, which root may not everywhere.
-        return ["--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"] + [f"--env={key}={value}" for key, value in (environment or {}).items()]
+        return [f"--env={key}={value}" for key, value in (environment or {}).items()]
 
     @contextlib.contextmanager
     def run(self, name, *options, environment=None, arguments=()):
@@ -137,6 +154,16 @@ class Engine:
     def once(self, *arguments, options=(), environment=None, code=0):
         """A container that ends by itself."""
         return self("run", "--rm", *self._options(environment), *self.confined(), *options, self.image, *arguments, code=code)
+
+
+@pytest.fixture(name="host")
+def fixture_host():
+    """A network for one test."""
+    it = Host()
+    try:
+        yield it
+    finally:
+        it.end()
 
 
 @pytest.fixture(scope="session")

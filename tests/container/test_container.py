@@ -3,12 +3,16 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import contextlib
+import os
 import pathlib
+import stat
 import subprocess
 import sys
 
 import pytest
 import yaml
+
+from conftest import Container, call
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 FILES = TOP / "data" / "packaging" / "container"
@@ -130,6 +134,54 @@ def test_the_samples_give_it_what_it_understands(engine, tmp_path, name):
     if name == "kubernetes.yaml":
         variables |= {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "DETOUR_SERVICE_HOST": "10.0.0.2", "DETOUR_PORT_443_TCP": "tcp://10.0.0.2:443"}
     engine.once("--check-config", options=["--volume", f"{tmp_path}:/etc/detour:ro"], environment=variables)
+
+
+def answer(host, probe):
+    """The status with which a probe of the manifest is answered."""
+    where = probe["httpGet"]
+    return call(*host.enter, "curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", f"http://{where['host']}:{where['port']}{where['path']}").stdout
+
+
+def test_the_manifest_starts_it(engine, host):
+    """podman reads manifests of Kubernetes: the user, the files, the capability, the ports, the probes and the drain are as they are said to be."""
+    file = FILES / "kubernetes.yaml"
+    deployment = next(document for document in yaml.safe_load_all(file.read_text()) if document["kind"] == "Deployment")
+    container, = deployment["spec"]["template"]["spec"]["containers"]
+    engine("tag", engine.image, container["image"])
+    engine("play", "kube", file, host=host)
+    try:
+        relay = Container(engine, "detour-pod-0-detour")
+        relay.wait_log("ready:")
+        assert "transport/https ([::]:443), transport/http ([::]:80), service/stun (listening on [::]:3478)" in relay.log()
+        assert "there is no key in /etc/detour/friends.keys" in relay.log()
+        status = dict(line.split(":\t", 1) for line in relay.proc("status").splitlines() if ":\t" in line)
+        assert status["Uid"].split() == status["Gid"].split() == ["65532"] * 4
+        assert int(status["CapEff"], 16) == 1 << 10
+        assert "ro" in next(line.split() for line in relay.proc("mounts").splitlines() if line.split()[1] == "/")[3].split(",")
+        assert relay.ctl("status").stdout.startswith("relay.example.com ")
+        # Without a certificate, which it cannot fetch here, it lives and is not ready.
+        assert (answer(host, container["livenessProbe"]), answer(host, container["readinessProbe"])) == ("200", "503")
+        engine("exec", relay.name, *container["lifecycle"]["preStop"]["exec"]["command"])
+        assert "draining" in relay.log()
+    finally:
+        engine("play", "kube", "--down", file, host=host)
+        engine("volume", "rm", "--force", "detour")
+
+
+def test_a_volume_of_kubernetes_serves_again_and_again(engine, tmp_path):
+    """A folder of root's that the group may write, which its kubelet leaves alone as long as it stays so."""
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 0, 65532)
+    state.chmod(0o2775)
+    tmp_path.chmod(0o755)
+    for name in ("first", "second"):
+        with engine.run(name, *engine.confined(), "--volume", f"{state}:/var/lib/detour", environment=OPEN) as relay:
+            relay.wait_log("ready:")
+            engine("stop", "--time", "60", relay.name)
+        assert stat.S_IMODE(state.stat().st_mode) == 0o2775 and state.stat().st_gid == 65532
+    pod = next(document for document in yaml.safe_load_all((FILES / "kubernetes.yaml").read_text()) if document["kind"] == "Deployment")["spec"]["template"]["spec"]
+    assert pod["securityContext"]["fsGroup"] == 65532 and pod["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
 
 
 def test_the_manifest_drains_before_it_ends():
