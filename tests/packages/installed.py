@@ -29,6 +29,20 @@ def said(machine):
     return machine.run("journalctl", "-o", "cat", f"_SYSTEMD_INVOCATION_ID={invocation}").stdout
 
 
+def host_pid(machine, wanted):
+    """The number that a process of the machine has outside of it: the first one for which wanted(number inside, state, arguments) holds; or None."""
+    place = pathlib.Path(f"/proc/{machine.leader}/ns/pid").readlink()
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            status = (folder / "status").read_text()
+            if (folder / "ns/pid").readlink() != place:
+                continue
+            number, state = re.search(r"^NSpid:.*\s(\d+)$", status, re.M)[1], re.search(r"^State:\s(\S)", status, re.M)[1]
+            if wanted(number, state, (folder / "cmdline").read_text().split("\0")):
+                return int(folder.name)
+    return None
+
+
 def server_key(machine):
     """The relay's public key, by which clients and other servers know it."""
     return machine.run("busctl", "get-property", "io.github.detourd.Detour1", "/io/github/detourd/Detour1", "io.github.detourd.Detour1.Manager", "ServerKey").stdout
