@@ -3,25 +3,31 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import contextlib
-import ctypes
+import functools
 import os
 import pathlib
 
 import pytest
 
-SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
-WALL = 0x40000000
+from relay import wait_until
+from stepping import DETACH, INTERRUPT, SEIZE, WALL, ptrace
 
-LIBC = ctypes.CDLL(None, use_errno=True)
-LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
-LIBC.ptrace.restype = ctypes.c_long
+# Calls of the kernel that wait: poll, futex, epoll_wait, ppoll, epoll_pwait.
+WAITS = {"x86_64": {7, 202, 232, 271, 281}, "aarch64": {22, 73, 98}}
 
 
-def trace(request, thread):
-    """One call of ptrace()."""
-    if LIBC.ptrace(request, thread, None, None) < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+def stop(thread):
+    """Stops a thread that waits for something. False: it was at work, and may have held what others need; it goes on."""
+    try:
+        ptrace(SEIZE, thread)
+    except PermissionError:
+        pytest.skip("this host does not let tests trace their children")
+    ptrace(INTERRUPT, thread)
+    os.waitpid(thread, WALL)
+    if int(pathlib.Path(f"/proc/{thread}/syscall").read_text().split()[0]) in WAITS[os.uname().machine]:
+        return True
+    ptrace(DETACH, thread)
+    return False
 
 
 def threads_called(process, prefix):
@@ -31,21 +37,21 @@ def threads_called(process, prefix):
 
 
 @contextlib.contextmanager
-def held(process, prefix):
-    """Holds the threads whose name begins so. The process must be a child of this one."""
-    threads = threads_called(process, prefix)
-    assert threads, f"no thread is called {prefix}"
+def hold(*threads):
+    """Holds threads of a process that must be a child of this one."""
     stopped = []
     try:
         for thread in threads:
-            try:
-                trace(SEIZE, thread)
-            except PermissionError:
-                pytest.skip("this host does not let tests trace their children")
+            wait_until(functools.partial(stop, thread), f"thread {thread} waits")
             stopped.append(thread)
-            trace(INTERRUPT, thread)
-            os.waitpid(thread, WALL)
         yield
     finally:
         for thread in stopped:
-            trace(DETACH, thread)
+            ptrace(DETACH, thread)
+
+
+def held(process, prefix):
+    """Holds the threads whose name begins so."""
+    threads = threads_called(process, prefix)
+    assert threads, f"no thread is called {prefix}"
+    return hold(*threads)

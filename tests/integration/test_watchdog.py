@@ -3,9 +3,6 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import contextlib
-import ctypes
-import os
-import pathlib
 import signal
 import socket
 import subprocess
@@ -15,21 +12,10 @@ import pytest
 
 from control_attacks import Peer, get_all
 from derp_client import PATIENCE
+from held_threads import held, hold
 from relay import DETOURD, SMALL, daemon_environment, wait_until
 
-PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
-WALL = 0x40000000
-
 LIMIT_US = 3000000
-
-
-def ptrace(request, thread):
-    """ptrace(2), which stops one thread where a signal would stop all of them."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    libc.ptrace.restype = ctypes.c_long
-    if libc.ptrace(request, thread, None, None) < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 class Watched:
@@ -61,29 +47,9 @@ class Watched:
         self.heard()
         wait_until(lambda: "WATCHDOG=1" in self.heard(), "WATCHDOG=1")
 
-    def thread(self, name):
-        """Its id; None: the main thread."""
-        if name is None:
-            return self.relay.process.pid
-        for task in pathlib.Path(f"/proc/{self.relay.process.pid}/task").iterdir():
-            if (task / "comm").read_text().strip() == name:
-                return int(task.name)
-        raise AssertionError(f"no thread {name}")
-
-    @contextlib.contextmanager
     def stopped(self, name):
-        """One thread does nothing for a while."""
-        thread = self.thread(name)
-        try:
-            ptrace(PTRACE_SEIZE, thread)
-        except PermissionError:
-            pytest.skip("ptrace is not allowed here")
-        ptrace(PTRACE_INTERRUPT, thread)
-        os.waitpid(thread, WALL)
-        try:
-            yield
-        finally:
-            ptrace(PTRACE_DETACH, thread)
+        """One thread does nothing for a while; None: the main thread."""
+        return hold(self.relay.process.pid) if name is None else held(self.relay.process, name)
 
 
 @pytest.mark.parametrize("thread, name", [("worker-0", "worker-0"), ("handshake-0", "handshake-0"), (None, "the main loop")])
