@@ -267,6 +267,21 @@ ctl_fleet_stage_look_at_probe (Stage *self, DetourctlExit *exit)
 /* Commands --------------------------------------------------------------------------------------
  */
 
+/* Whether another relay is open, which clients can go to. @of_region: one of the same region */
+static gboolean
+ctl_fleet_stage_is_other_open (const Stage *self, gboolean of_region)
+{
+  for (guint i = 0; i < self->fleet->relays->len; i++)
+    {
+      const FleetRelay *relay = g_ptr_array_index (self->fleet->relays, i);
+
+      if (relay != self->relay && (!of_region || relay->region == self->relay->region)
+          && fleet_state_stage (self->state, relay->name) == FLEET_OPEN)
+        return TRUE;
+    }
+  return FALSE;
+}
+
 /* FALSE after a message, with @exit. */
 static gboolean
 ctl_fleet_stage_open (Stage *self, const char *name, DetourctlExit *exit)
@@ -345,8 +360,11 @@ ctl_fleet_stage_enter (Stage *self)
     }
   if (g_variant_n_children (draining) > 0 && !ctl_fleet_stage_order (self, "CancelDrain", NULL))
     return DETOURCTL_FAILED;
-  exit = ctl_fleet_stage_go (self, FLEET_ENTERING,
-                             _ ("entering: in the map, but nobody makes it their home yet"));
+  exit = ctl_fleet_stage_go (
+      self, FLEET_ENTERING,
+      ctl_fleet_stage_is_other_open (self, TRUE)
+          ? _ ("entering: not in the map until it is well, because others serve its region")
+          : _ ("entering: in the map, but nobody makes it their home yet"));
   if (exit == DETOURCTL_GOOD)
     exit = ctl_fleet_stage_wait (self, ctl_fleet_stage_look_at_probe);
   if (exit == DETOURCTL_GOOD)
@@ -361,8 +379,17 @@ ctl_fleet_stage_leave (Stage *self)
 
   if (fleet_state_stage (self->state, self->relay->name) != FLEET_OUT)
     {
+      if (!ctl_fleet_stage_is_other_open (self, FALSE))
+        {
+          detourctl_complain (
+              _ ("%s: no other relay is open, and without one there is no map. What "
+                 "takes it out of service all the same, on its host: detourctl "
+                 "drain"),
+              self->relay->name);
+          return DETOURCTL_FAILED;
+        }
       exit = ctl_fleet_stage_go (self, FLEET_LEAVING,
-                                 _ ("leaving: nobody makes it their home any more"));
+                                 _ ("leaving: nobody is to make it their home any more"));
       if (exit == DETOURCTL_GOOD)
         exit = ctl_fleet_stage_wait (self, ctl_fleet_stage_look_at_homes);
       if (exit == DETOURCTL_GOOD)

@@ -198,6 +198,15 @@ def test_relay_of_a_region_that_others_serve(pair, tmp_path):
     inventory.run("leave", "b")
     assert [node["name"] for node in regions(tmp_path)[900]["nodes"]] == ["900a"]
     assert "nomeasurenohome" not in regions(tmp_path)[900]
+    # The last one stays in service, and in the map.
+    assert "a: no other relay is open, and without one there is no map." in inventory.run("leave", "a", code=1)[1]
+    assert not ask(one, "status")["draining"] and inventory.run("status", "a")[0].count("leaving") == 0
+    assert "nomeasurenohome" not in regions(tmp_path)[900]
+    # Others serve meanwhile, so it is not in the map before it is well.
+    said, _ = inventory.run("enter", "b")
+    assert said.index("b: entering: not in the map until it is well, because others serve its region") < said.index("b: open")
+    assert [node["name"] for node in regions(tmp_path)[900]["nodes"]] == ["900a", "900b"]
+    inventory.run("leave", "b")
     # One that is out of service need not answer.
     other.stop()
     assert "has this map already" in inventory.run("publish")[0]
