@@ -176,6 +176,16 @@ upgrade_exit (DetourUpgrade *self, const DetourHandoverDraft *draft, GError **er
     _exit (0);
 }
 
+/* A drain stays with the program that does it. */
+static gboolean
+upgrade_may_hand_over (DetourUpgrade *self, GError **error)
+{
+  if (detour_server_draining (self->parts.server) == NULL)
+    return TRUE;
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, "the relay is being drained");
+  return FALSE;
+}
+
 /* The same of a program that waits for it, and is at work when this one knows. */
 static void
 upgrade_hand_over (DetourUpgrade *self, const DetourServerPause *pause,
@@ -183,12 +193,8 @@ upgrade_hand_over (DetourUpgrade *self, const DetourServerPause *pause,
 {
   gboolean has_given;
 
-  if (detour_server_draining (self->parts.server) != NULL)
-    {
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                           "the relay is being drained");
-      return;
-    }
+  if (!upgrade_may_hand_over (self, error))
+    return;
   self->parts.wait (self->parts.user, DETOUR_HANDING_GIVE_US);
   has_given = detour_handing_give (self->handing, draft, error);
   self->parts.wait (self->parts.user, 0);
@@ -395,7 +401,7 @@ detour_upgrade_begin (DetourUpgrade *self, const char *binary, const char *socke
     error = g_error_new (G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
                          "a relay that was started with --dev is never upgraded; start one "
                          "with a configuration file");
-  else
+  else if (socket == NULL || upgrade_may_hand_over (self, &error))
     samples = upgrade_write_samples (self, &error);
   if (samples == NULL)
     upgrade_give_up (self, error);

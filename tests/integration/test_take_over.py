@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from control import ask
+from control import ask, detourctl
 from derp_client import PATIENCE, Stream
 from handing import Scripted
 from relay import ALARMS, wait_until, with_keys
@@ -106,6 +106,20 @@ def test_asked_whether_it_could_it_waits_on(handed):
     assert successor.process.wait(PATIENCE) == 0 and not os.path.exists(relay.seat)
     assert "no program waits there" in relay.ask("--to", relay.seat, code=1)
     newcomers_meet(relay, clients[0])
+
+
+def test_a_relay_that_is_drained_is_not_handed_over(handed):
+    """Whoever asks beforehand hears it as well."""
+    relay = handed()
+    client = relay.door("tls").client()
+    successor = relay.successor()
+    detourctl(relay, "drain", "--for=1h", "--no-wait")
+    for options in (["--check"], []):
+        assert "the relay is being drained" in relay.ask("--to", relay.seat, *options, code=1)
+    detourctl(relay, "drain", "--cancel")
+    client.ping(b"12345678")
+    relay.hand_over(successor)
+    client.ping(b"87654321")
 
 
 # What a program does that has not all yet: until then the old one can go on, and does.
