@@ -1285,7 +1285,8 @@ typedef struct {
  * ---------------------------------------------------------------------------------------------- */
 
 /* The key that makes a connection a mesh connection, until the instance stops; NULL takes it back.
- * Copied; all zero counts as NULL. Main thread. */
+ * That is judged at the login: connections keep what they have. Copied; all zero counts as NULL.
+ * Main thread. */
 void detour_host_set_mesh_key (DetourHost *host, const guint8 *key);
 
 /* One [peer NAME] group: another server of the region. */

@@ -196,16 +196,25 @@ parley_wait (int socket, gint64 until_us)
   return FALSE;
 }
 
+/* The one descriptor that a message may bring, or -1. One that brings more is not of a program that
+ * takes over; its descriptors are closed. */
 static int
 parley_take_fd (struct msghdr *message)
 {
   struct cmsghdr *head = CMSG_FIRSTHDR (message);
   int fd = -1;
+  gsize n;
 
-  if (head != NULL && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS
-      && head->cmsg_len == CMSG_LEN (sizeof fd))
-    memcpy (&fd, CMSG_DATA (head), sizeof fd);
-  return fd;
+  if (head == NULL || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+    return -1;
+  n = (head->cmsg_len - CMSG_LEN (0)) / sizeof fd;
+  for (gsize i = 0; i < n; i++)
+    {
+      memcpy (&fd, CMSG_DATA (head) + i * sizeof fd, sizeof fd);
+      if (n > 1)
+        close (fd);
+    }
+  return n == 1 ? fd : -1;
 }
 
 char *

@@ -195,6 +195,22 @@ def test_a_program_that_fails_on_the_way_changes_nothing(handed, does):
     newcomers_meet(relay, clients[0])
 
 
+def test_descriptors_that_nobody_asked_for_are_closed(handed):
+    relay = handed()
+    client = relay.door("http").client()
+    ends = os.pipe()
+    strange = os.readlink(f"/proc/self/fd/{ends[0]}")
+    with Scripted(relay) as scripted, begin(relay, "--to", relay.seat) as asked:
+        scripted.meet()
+        socket.send_fds(scripted.peer, [b"cannot: no room"], ends)
+        assert "cannot take over: no room" in answer(asked, 1)
+    for end in ends:
+        os.close(end)
+    folder = f"/proc/{relay.process.pid}/fd"
+    assert strange not in [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)]
+    client.ping(b"12345678")
+
+
 def test_one_that_says_nothing_is_given_up(handed):
     relay = handed()
     client = relay.door("http").client()
