@@ -81,6 +81,14 @@ doctor_mounts_tell (DoctorReport *report, const Mount *mount)
                g_strdup_printf ("umount --lazy %s", word));
 }
 
+static guint64
+doctor_mounts_left_us (gint64 end_us)
+{
+  gint64 left_us = end_us - g_get_monotonic_time ();
+
+  return left_us > 0 ? (guint64) left_us : 0;
+}
+
 /* @mounts: of Mount; those that have answered are freed. */
 static void
 doctor_mounts_look_at (DoctorReport *report, GPtrArray *mounts, GAsyncQueue *answers,
@@ -92,9 +100,7 @@ doctor_mounts_look_at (DoctorReport *report, GPtrArray *mounts, GAsyncQueue *ans
   for (guint i = 0; i < mounts->len; i++)
     g_thread_unref (g_thread_new ("mount", doctor_mounts_ask, mounts->pdata[i]));
   while (mounts->len > 0
-         && (mount = g_async_queue_timeout_pop (
-                 answers, (guint64) MAX (end_us - g_get_monotonic_time (), 0)))
-                != NULL)
+         && (mount = g_async_queue_timeout_pop (answers, doctor_mounts_left_us (end_us))) != NULL)
     {
       g_ptr_array_remove (mounts, mount);
       doctor_mounts_free (mount);
