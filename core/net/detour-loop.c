@@ -169,9 +169,12 @@ loop_wait_mail (DetourLoop *self, int timeout_ms)
 static int
 loop_wait_kernel (DetourLoop *self, int timeout_ms)
 {
+  int n;
+
   if (self->is_held)
     return loop_wait_mail (self, timeout_ms);
-  return MAX (epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, timeout_ms), 0);
+  n = epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, timeout_ms);
+  return MAX (n, 0);
 }
 
 static int
