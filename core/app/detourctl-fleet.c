@@ -15,6 +15,9 @@
 #include "fleet-check.h"
 #include "fleet-state.h"
 
+/* The year 36000: what is later is no time, and differences of what is not fit into 64 bits. */
+#define CLOCK_MAX_US ((guint64) 1 << 60)
+
 char *detourctl_fleet_inventory;
 
 static gboolean use_exit_code;
@@ -213,9 +216,11 @@ ctl_fleet_check (const GPtrArray *answers, const FleetState *state)
       const FleetAnswer *answer = answers->pdata[i];
       const Status *status = answer->result;
       FleetMember member;
+      guint64 clock_us;
 
       if (status == NULL)
         continue;
+      clock_us = detourctl_number (status->manager, "Clock");
       member = (FleetMember) {
         .name = answer->relay->name,
         .region = answer->relay->region,
@@ -223,12 +228,11 @@ ctl_fleet_check (const GPtrArray *answers, const FleetState *state)
         .manager = status->manager,
         .objects = status->objects,
       };
-      /* Of one that is older than this program nothing is known. */
-      if (detourctl_number (status->manager, "Clock") > 0)
+      /* Of one that is older than this program nothing is known, or of one that says no time. */
+      if (clock_us > 0 && clock_us <= CLOCK_MAX_US)
         {
           member.clock_doubt_us = (status->answered_us - status->asked_us) / 2;
-          member.clock_ahead_us = (gint64) detourctl_number (status->manager, "Clock")
-                                - (status->asked_us + member.clock_doubt_us);
+          member.clock_ahead_us = (gint64) clock_us - (status->asked_us + member.clock_doubt_us);
         }
       g_array_append_val (members, member);
     }

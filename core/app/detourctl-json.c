@@ -5,6 +5,7 @@
 
 #include "detourctl-json.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -207,7 +208,8 @@ detourctl_json_real (DetourctlJson *self, const char *name, double value)
   char digits[G_ASCII_DTOSTR_BUF_SIZE];
 
   ctl_json_begin_value (self, name);
-  g_string_append (self->text, g_ascii_dtostr (digits, sizeof digits, value));
+  g_string_append (self->text,
+                   isfinite (value) ? g_ascii_dtostr (digits, sizeof digits, value) : "null");
 }
 
 void
@@ -260,7 +262,10 @@ void
 detourctl_json_variant (DetourctlJson *self, const char *name, GVariant *value,
                         const char *const *times)
 {
-  if (g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
+  /* No daemon nests like that, but whoever answers in its place may. */
+  if (g_variant_is_container (value) && self->depth == DEPTH_MAX)
+    detourctl_json_text (self, name, NULL);
+  else if (g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
     detourctl_json_text (self, name, g_variant_get_string (value, NULL));
   else if (g_variant_is_of_type (value, G_VARIANT_TYPE_UINT64))
     {
@@ -335,10 +340,10 @@ detourctl_json_properties (DetourctlJson *json, GVariant *properties)
     {
       g_autofree char *name = ctl_json_member_name (key);
 
-      if (g_strv_contains (times, key))
-        detourctl_json_time (json, name, g_variant_get_uint64 (value));
-      else
+      if (!g_strv_contains (times, key))
         detourctl_json_variant (json, name, value, NULL);
+      else if (g_variant_is_of_type (value, G_VARIANT_TYPE_UINT64))
+        detourctl_json_time (json, name, g_variant_get_uint64 (value));
     }
 }
 

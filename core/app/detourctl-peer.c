@@ -44,7 +44,8 @@ detourctl_peer_dropped (GVariant *peer)
     return 0;
   g_variant_iter_init (&iter, drops);
   while (g_variant_iter_loop (&iter, "{&sv}", &reason, &n))
-    sum += g_variant_get_uint64 (n);
+    if (g_variant_is_of_type (n, G_VARIANT_TYPE_UINT64))
+      sum += g_variant_get_uint64 (n);
   return sum;
 }
 

@@ -13,6 +13,7 @@ import subprocess
 import pytest
 
 from control import DETOURCTL, detourctl
+from fake_relay import fake_relay
 from fleet import Inventory, Sshd
 from mesh import wait_peer, with_peer
 from relay import EVERYTHING, SMALL, Relay, daemon_environment, with_keys
@@ -80,6 +81,36 @@ def test_status_names_who_is_silent_and_shows_the_others(two, inventory, tmp_pat
     assert f"no daemon answers on {nobody}: No such file or directory" in rows["gone"]
     assert "ended with status 1, and said nothing" in rows["mute"]
     assert "/nowhere/ssh" in rows["odd"] and "No such file or directory" in rows["odd"]
+
+
+# Where it ends, and where a number has a sign.
+@pytest.mark.parametrize("clock", [2**63 - 1, 2**63, 2**64 - 1])
+def test_status_of_one_whose_clock_cannot_be(two, inventory, tmp_path, clock):
+    odd = {"Version": ("s", "9.9"), "Hostname": ("s", "odd.test"), "Clock": ("t", clock)}
+    inventory.relay("good", two[0]).add("relay odd", region=901, command=fake_relay(tmp_path / "odd", odd))
+    table, _ = inventory.run("status", "--exit-code")
+    assert [(row[0], row[-1]) for row in rows_of(table)[1:]] == [("good", "a.test"), ("odd", "odd.test")]
+    document = json.loads(inventory.run("status", "--json")[0])
+    assert document["findings"] == [] and document["relays"][1]["status"]["version"] == "9.9"
+
+
+def test_status_of_one_whose_answers_have_other_types(two, inventory, tmp_path):
+    """Such a property is as good as none, and the others are shown."""
+    odd = {name: ("d", 1.5) for name in ("Version", "InstalledVersion", "Hostname", "ServerKey", "Clock", "StartTime", "Ready")}
+    odd |= {"Load": ("d", float("nan")), "Deep": ("a" * 32 + "s", nested(["x"], 31)), "Announcement": ("s", "hello")}
+    peer = {name: ("as", ["x"]) for name in ("State", "ServerKey", "Host", "Keys", "NextTry", "Since")}
+    peer |= {"Drops": ("a{sv}", {"full": ("s", "many"), "old": ("t", 3)})}
+    inventory.relay("good", two[0]).add("relay odd", region=901, command=fake_relay(tmp_path / "odd", odd, **peer))
+    assert [row[0] for row in rows_of(inventory.run("status")[0])[1:]] == ["good", "odd"]
+    good, bad = json.loads(inventory.run("status", "--json")[0], parse_constant=pytest.fail)["relays"]
+    assert good["status"]["hostname"] == "a.test" and good["state"] == "ready"
+    assert (bad["state"], bad["status"]["announcement"], bad["status"]["load"]) == ("not-ready", "hello", None)
+    assert "clock" not in bad["status"] and "since" not in bad["status"]["peers"][0]
+
+
+def nested(value, depth):
+    """In lists in lists."""
+    return nested([value], depth - 1) if depth > 0 else value
 
 
 def test_status_over_ssh(two, inventory, tmp_path):

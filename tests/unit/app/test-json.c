@@ -129,6 +129,49 @@ fill_properties (DetourctlJson *json)
 }
 
 static void
+fill_odd (DetourctlJson *json)
+{
+  g_autoptr (GVariant) value = g_variant_parse (NULL,
+                                                "{'StartTime': <'yesterday'>, 'Since': <1.5>,"
+                                                " 'Load': <nan>, 'Peak': <inf>, 'Derp': <true>}",
+                                                NULL, NULL, NULL);
+
+  g_assert_nonnull (value);
+  detourctl_json_begin_object (json, NULL);
+  detourctl_json_properties (json, value);
+  detourctl_json_end_object (json);
+}
+
+/* Times of another type are left out, and JSON has no number for these. */
+static void
+test_properties_of_other_types (void)
+{
+  g_autofree char *text = written (fill_odd);
+
+  g_assert_cmpstr (text, ==, "{\"load\":null,\"peak\":null,\"derp\":true}");
+}
+
+static void
+fill_deep (DetourctlJson *json)
+{
+  GVariant *inner = g_variant_new_string ("x");
+  g_autoptr (GVariant) value = NULL;
+
+  for (guint i = 0; i < 60; i++)
+    inner = g_variant_new_array (NULL, &inner, 1);
+  value = g_variant_ref_sink (inner);
+  detourctl_json_variant (json, NULL, value, NULL);
+}
+
+static void
+test_nested_too_deep (void)
+{
+  g_autofree char *text = written (fill_deep);
+
+  g_assert_nonnull (strstr (text, "[[null]]"));
+}
+
+static void
 test_names_of_properties (void)
 {
   g_autofree char *text = written (fill_properties);
@@ -146,6 +189,8 @@ main (int argc, char **argv)
   g_test_add_func ("/json/texts-are-escaped", test_texts_are_escaped);
   g_test_add_func ("/json/times", test_times);
   g_test_add_func ("/json/values-of-dbus", test_values_of_dbus);
+  g_test_add_func ("/json/properties-of-other-types", test_properties_of_other_types);
+  g_test_add_func ("/json/nested-too-deep", test_nested_too_deep);
   g_test_add_func ("/json/names-of-properties", test_names_of_properties);
   return g_test_run ();
 }
