@@ -156,7 +156,12 @@ ctl_fleet_upgrade_one (const Upgrade *self, const FleetRelay *relay)
     return problem;
   running = detourctl_text (manager, "Version");
   installed = detourctl_text (manager, "InstalledVersion");
-  if (!is_again && (*installed == '\0' || strcmp (running, installed) == 0))
+  /* A daemon reads it from the program's file: empty, there is none, or another one. */
+  if (!is_again && *installed == '\0')
+    return g_strdup (_ ("it does not know which version is installed: the program is missing, or "
+                        "is none of Detour's. On its host, this says more: detourctl upgrade "
+                        "--check"));
+  if (!is_again && strcmp (running, installed) == 0)
     {
       text = g_strdup_printf (_ ("runs %s, which is installed"), running);
       ctl_fleet_upgrade_say (self, relay, text);

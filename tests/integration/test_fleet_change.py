@@ -92,6 +92,28 @@ def test_upgrade_stops_and_is_resumed(trio, tmp_path):
     assert versions(relays) == ["0.2.0"] * 3
 
 
+def test_upgrade_without_a_program_to_go_over_to(trio):
+    """One that is missing, and one that is none of the relay's: nobody knows that this is installed."""
+    inventory, relays = trio
+    program = relays[1].detourd
+    program.unlink()
+    for attempt in ("", "garbage"):
+        if attempt:
+            program.write_text(attempt)
+            program.chmod(0o755)
+        said, errors = inventory.run("upgrade", code=1)
+        assert said == "a: runs 0.1.0, which is installed\n"
+        assert "b: it does not know which version is installed" in errors and "Done: a. Failed: b. Not begun: c" in errors
+        _, errors = inventory.run("upgrade", "--dry-run", code=1)
+        assert "b: it does not know which version is installed" in errors
+        # What is in its place is not taken either.
+        assert "b: not upgraded" in inventory.run("upgrade", "--again", "b", code=1)[1]
+    assert versions(relays) == ["0.1.0"] * 3
+    relays[1].install("0.2.0")
+    said, _ = inventory.run("upgrade", "b")
+    assert said.startswith("b: upgraded to 0.2.0")
+
+
 # ---- enter and leave
 
 class Watched:
