@@ -36,6 +36,7 @@ typedef struct {
   GPtrArray *done, *left; /* of names, borrowed */
   const char *failed;     /* NULL: none */
   char *problem;
+  gboolean has_begun; /* with any of them */
 } Upgrade;
 
 static void
@@ -219,6 +220,9 @@ ctl_fleet_upgrade_tell (const Upgrade *self)
       ctl_fleet_upgrade_write_names (json, "left", self->left);
       return detourctl_json_end_document (json, exit);
     }
+  if (resumes && !self->has_begun)
+    g_print ("%s\n", _ ("Nothing is left of the last upgrade. For another one: detourctl fleet "
+                        "upgrade"));
   if (self->failed == NULL)
     return exit;
   detourctl_complain ("%s: %s", self->failed, self->problem);
@@ -235,6 +239,7 @@ ctl_fleet_upgrade_take (Upgrade *self, const FleetRelay *relay)
 {
   g_autoptr (GError) error = NULL;
 
+  self->has_begun = TRUE;
   self->problem = ctl_fleet_upgrade_one (self, relay);
   if (self->problem == NULL && !is_dry
       && !fleet_state_set_upgraded (self->state, relay->name, &error))
@@ -254,7 +259,7 @@ ctl_fleet_upgrade_run (Detourctl *self, char **arguments)
   g_autoptr (FleetState) state = fleet != NULL ? fleet_state_load (fleet->path, &error) : NULL;
   g_autoptr (GPtrArray) done = g_ptr_array_new ();
   g_autoptr (GPtrArray) left = g_ptr_array_new ();
-  Upgrade upgrade = { self, fleet, state, done, left, NULL, NULL };
+  Upgrade upgrade = { self, fleet, state, done, left, NULL, NULL, FALSE };
 
   if (fleet == NULL)
     return exit;

@@ -90,6 +90,9 @@ def test_upgrade_stops_and_is_resumed(trio, tmp_path):
     said, _ = inventory.run("upgrade", "--resume")
     assert [line.split(":")[0] for line in said.splitlines()] == ["b", "c"]
     assert versions(relays) == ["0.2.0"] * 3
+    # All are done with, whatever is installed since.
+    assert inventory.run("upgrade", "--resume")[0].startswith("Nothing is left of the last upgrade.")
+    assert json.loads(inventory.run("upgrade", "--resume", "--json")[0])["done"] == ["a", "b", "c"]
 
 
 def test_upgrade_without_a_program_to_go_over_to(trio):
