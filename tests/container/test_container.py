@@ -165,7 +165,7 @@ def test_the_manifest_starts_it(engine, host):
         assert "draining" in relay.log()
     finally:
         engine("play", "kube", "--down", file, host=host)
-        engine("volume", "rm", "--force", "detour")
+        engine("volume", "rm", "--force", "detour-state", "detour-keys")
 
 
 def test_a_volume_of_kubernetes_serves_again_and_again(engine, tmp_path):
