@@ -162,9 +162,10 @@ detour_peer_free (DetourPeer *self)
   if (self->connection != NULL)
     {
       g_signal_handlers_disconnect_by_data (self->connection, self);
-      detour_tree_leave (self->tree, self->connection);
-      /* What the peer does not read would hold up the close. */
+      /* What the peer does not read would hold up the close. And a call that comes without its
+       * objects would be told that they do not exist. */
       detour_peer_stream_end (self->stream);
+      detour_tree_leave (self->tree, self->connection);
       g_dbus_connection_close (self->connection, NULL, NULL, NULL);
       g_object_unref (self->connection);
     }
