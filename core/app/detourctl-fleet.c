@@ -207,7 +207,7 @@ ctl_fleet_print_status (const Detourctl *self, const GPtrArray *answers, const F
 
 /* Of all that answered. */
 static GPtrArray *
-ctl_fleet_check (const GPtrArray *answers, const FleetState *state)
+ctl_fleet_check (const Fleet *fleet, const GPtrArray *answers, const FleetState *state)
 {
   g_autoptr (GArray) members = g_array_new (FALSE, FALSE, sizeof (FleetMember));
 
@@ -222,8 +222,7 @@ ctl_fleet_check (const GPtrArray *answers, const FleetState *state)
         continue;
       clock_us = detourctl_number (status->manager, "Clock");
       member = (FleetMember) {
-        .name = answer->relay->name,
-        .region = answer->relay->region,
+        .relay = answer->relay,
         .is_out = fleet_state_stage (state, answer->relay->name) == FLEET_OUT,
         .manager = status->manager,
         .objects = status->objects,
@@ -236,7 +235,7 @@ ctl_fleet_check (const GPtrArray *answers, const FleetState *state)
         }
       g_array_append_val (members, member);
     }
-  return fleet_check ((const FleetMember *) (gpointer) members->data, members->len);
+  return fleet_check (fleet, (const FleetMember *) (gpointer) members->data, members->len);
 }
 
 static void
@@ -326,7 +325,7 @@ ctl_fleet_run_status (Detourctl *self, char **arguments)
                        ctl_fleet_status_free);
   if (fleet_ask_count_silent (answers) > 0)
     exit = DETOURCTL_FAILED;
-  findings = ctl_fleet_check (answers, state);
+  findings = ctl_fleet_check (fleet, answers, state);
   if (use_exit_code && findings->len > 0)
     exit = DETOURCTL_FAILED;
   if (!self->json)

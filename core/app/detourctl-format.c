@@ -185,6 +185,16 @@ detourctl_format_safe (const char *text)
 }
 
 char *
+detourctl_format_clause (const char *text)
+{
+  gsize len = strlen (text);
+
+  while (len > 0 && strchr (". \n", text[len - 1]) != NULL)
+    len--;
+  return g_strndup (text, len);
+}
+
+char *
 detourctl_format_word (const char *text)
 {
   static const char plain[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "/._-+:@=,";

@@ -30,6 +30,9 @@ char *detourctl_format_time (guint64 us);
 /* @text in one line, with control characters escaped, so that a terminal obeys nothing in it. */
 char *detourctl_format_safe (const char *text);
 
+/* @text without a full stop at its end, for what goes on behind it. */
+char *detourctl_format_clause (const char *text);
+
 /* @text as one word of a shell, in quotes when it needs them. */
 char *detourctl_format_word (const char *text);
 

@@ -98,14 +98,12 @@ ctl_hints_note_certificate (const char *path, GVariant *properties, gpointer use
 static void
 ctl_hints_append_sentence (GString *text, const char *sentence)
 {
-  gsize len = strlen (sentence);
+  g_autofree char *clause = detourctl_format_clause (sentence);
 
-  if (len > 0 && sentence[len - 1] == '.')
-    len--;
-  if (len == 0)
+  if (*clause == '\0')
     return;
   g_string_append (text, text->len > 0 ? ". " : "");
-  g_string_append_len (text, sentence, (gssize) len);
+  g_string_append (text, clause);
 }
 
 /* "Error. Remedy. Next try in 3 minutes", of which parts may be missing; NULL when all are. */

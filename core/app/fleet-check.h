@@ -2,14 +2,13 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "fleet-inventory.h"
 
 G_BEGIN_DECLS
 
 /* A relay that answered; borrowed. */
 typedef struct {
-  const char *name;
-  guint64 region;
+  const FleetRelay *relay;
   gboolean is_out;       /* of service: it need not be linked */
   GVariant *manager;     /* a{sv} */
   GVariant *objects;     /* a{oa{sa{sv}}} */
@@ -18,14 +17,14 @@ typedef struct {
 } FleetMember;
 
 typedef struct {
-  const char *code;   /* "pair_unlinked", for programs; static */
-  const char *relay;  /* borrowed from the members; NULL: this host */
-  const char *other;  /* likewise; NULL: it is about one */
-  char *text;         /* for people; translated */
-  const char *remedy; /* translated, static; NULL: the text has it */
+  const char *code;  /* "pair_unlinked", for programs; static */
+  const char *relay; /* borrowed from the members; NULL: this host */
+  const char *other; /* likewise; NULL: it is about one */
+  char *text;        /* for people; translated */
+  char *remedy;      /* likewise */
 } FleetFinding;
 
-/* Pure. Of FleetFinding. */
-GPtrArray *fleet_check (const FleetMember *members, guint n);
+/* Pure. Of FleetFinding. @fleet: all, also those that are not among @members */
+GPtrArray *fleet_check (const Fleet *fleet, const FleetMember *members, guint n);
 
 G_END_DECLS

@@ -60,10 +60,40 @@ def test_a_pair_of_which_one_link_is_missing(pair, inventory):
     wait_peer(one, "b", "waiting")
     found, texts = findings(inventory)
     assert found == [("pair_unlinked", "a", "b")]
-    assert texts["pair_unlinked"]["text"].startswith("a has no link to b: ") and "doctor mesh" in texts["pair_unlinked"]["remedy"]
+    assert texts["pair_unlinked"]["text"].startswith("a has no link to b: ")
+    assert texts["pair_unlinked"]["remedy"] == "see what helps, on a: detourctl doctor mesh"
     one.reload(with_peer(one.alone, "b", other))
     wait_peer(one, "b")
     assert findings(inventory)[0] == []
+
+
+def test_a_peer_that_was_never_reached(make_relay, inventory):
+    """Its key is not known, and its name may be another one than that of the relay."""
+    one, other = (make_relay(with_keys(EVERYTHING, "core", hostname=f"{name}.test")) for name in "ab")
+    inventory.relay("a", one).relay("b", other)
+    alone, nowhere = one.config, f"127.0.0.1:{free_port()}"
+    # Known by the name of its group.
+    one.reload(with_peer(alone, "b", other, host="b.internal", address=nowhere))
+    wait_peer(one, "b", "waiting")
+    found, texts = findings(inventory)
+    assert found == [("pair_unlinked", "a", "b"), ("pair_unlisted", "b", "a")]
+    assert texts["pair_unlinked"]["text"].startswith("a has no link to b: ") and "refused" in texts["pair_unlinked"]["text"]
+    assert texts["pair_unlisted"]["text"] == ("b does not have a among its peers: what clients of b send does not reach "
+                                              "those of a")
+    assert texts["pair_unlisted"]["remedy"] == "add a [peer NAME] with the host of a to the configuration of b, and reload it"
+    # Known by nothing: it may be the other one.
+    one.reload(with_peer(alone, "x", other, host="x.internal", address=nowhere))
+    wait_peer(one, "x", "waiting")
+    found, texts = findings(inventory)
+    assert found[0] == ("pair_unlinked", "a", "b") and texts["pair_unlinked"]["remedy"] == "see what helps, on a: detourctl doctor mesh"
+    assert "no link to b, unless that is its peer x (x.internal:443), which it has never reached: " in texts["pair_unlinked"]["text"]
+    # By an address that the inventory has; that of a third relay is not taken for this one.
+    other_address = f"{nowhere.rsplit(':', 1)[0]}:{free_port()}"
+    one.reload(with_peer(alone, "x", other, host=other_address))
+    wait_peer(one, "x", "waiting")
+    inventory.add("relay c", region=901, socket=f"{one.run_directory}/none", ipv4="127.0.0.1")
+    document = json.loads(inventory.run("status", "a", "b", "--json")[0])
+    assert [finding["code"] for finding in document["findings"]] == ["pair_unlisted", "pair_unlisted"]
 
 
 def test_a_pair_with_two_mesh_keys(pair, inventory):
@@ -73,7 +103,7 @@ def test_a_pair_with_two_mesh_keys(pair, inventory):
     other.start_once()
     # They are dialled again meanwhile.
     text = wait_until(lambda: findings(inventory)[1].get("mesh_key_differs"), "it is refused", LINK_PATIENCE)
-    assert "into its mesh" in text["text"] and "the same mesh key" in text["remedy"]
+    assert "into its mesh" in text["text"] and text["remedy"].startswith(("give a and b the", "give b and a the"))
 
 
 def test_a_pair_without_a_mesh(make_relay, inventory):
