@@ -13,8 +13,12 @@
 #include "detourctl-table.h"
 #include "fleet-vantage.h"
 
-/* A probe of one map has many steps, each with a limit of its own. */
-#define LIMIT_MS (120 * 1000)
+/* A probe of one map has many steps, each with a limit of its own: what `detourctl probe` gives a
+ * step, steps of a node or a pair, how many of these it looks at together, and the way there. */
+#define STEP_MS  5000
+#define STEPS    20u
+#define TOGETHER 8u
+#define WAY_MS   10000
 
 char *detourctl_fleet_ca;
 gboolean detourctl_fleet_closed;
@@ -34,6 +38,21 @@ static const GOptionEntry options[] = {
   { NULL },
 };
 
+/* Nodes of the map, and both directions of each pair of a region. */
+static guint
+ctl_fleet_probe_count (const DetourctlMap *map)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < map->regions->len; i++)
+    {
+      guint n_nodes = ((const DetourctlMapRegion *) map->regions->pdata[i])->nodes->len;
+
+      n += n_nodes * n_nodes;
+    }
+  return n;
+}
+
 static GPtrArray *
 ctl_fleet_probe_look (const Detourctl *self, const Fleet *fleet, const GPtrArray *relays,
                       const DetourctlMap *map)
@@ -42,7 +61,8 @@ ctl_fleet_probe_look (const Detourctl *self, const Fleet *fleet, const GPtrArray
   g_autoptr (GStrvBuilder) local = g_strv_builder_new ();
   g_auto (GStrv) common_words = NULL;
   g_auto (GStrv) local_words = NULL;
-  FleetVantageSetup setup = { .limit_ms = LIMIT_MS };
+  FleetVantageSetup setup = { 0 };
+  gint64 step_ms = STEP_MS;
 
   if (detourctl_fleet_closed)
     g_strv_builder_add (common, "--closed");
@@ -51,10 +71,10 @@ ctl_fleet_probe_look (const Detourctl *self, const Fleet *fleet, const GPtrArray
       g_autofree char *limit = g_strdup_printf ("--timeout=%" G_GINT64_FORMAT "ms",
                                                 self->timeout_ms);
 
-      /* Of each step, of which there are some twenty for a node. */
       g_strv_builder_add (common, limit);
-      setup.limit_ms = MAX (setup.limit_ms, 20 * self->timeout_ms);
+      step_ms = self->timeout_ms;
     }
+  setup.limit_ms = WAY_MS + step_ms * STEPS * (ctl_fleet_probe_count (map) / TOGETHER + 1);
   if (no_mesh)
     g_strv_builder_add (local, "--no-mesh");
   if (detourctl_fleet_ca != NULL)

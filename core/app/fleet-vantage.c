@@ -4,10 +4,18 @@
 
 #include "fleet-vantage.h"
 
+#include <fcntl.h>
 #include <gio/gio.h>
+#include <glib-unix.h>
 #include <glib/gi18n.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/types.h>
+#include <unistd.h>
 
+#include "detour-config-value.h"
 #include "fleet-map.h"
 
 typedef struct {
@@ -29,21 +37,64 @@ fleet_vantage_free (gpointer data)
   g_free (task);
 }
 
-static gboolean
-fleet_vantage_on_time (gpointer data)
-{
-  g_subprocess_force_exit (data);
-  return G_SOURCE_REMOVE;
-}
-
-/* Ends a program that takes too long, on a thread and a loop of its own. */
+/* One program, on a thread and a loop of its own. */
 typedef struct {
   GMainContext *context;
   GMainLoop *loop;
+  GCancellable *cancellable;
+  pid_t group; /* the program and all that it has started */
   GBytes *out, *err;
   GError *error;
-  gboolean is_good;
+  gboolean is_good, is_late;
 } Run;
+
+/* Between fork and exec. @user: descriptor that takes the number of the group, which has to be
+ * known when the program is gone already */
+static void
+fleet_vantage_set_up_child (gpointer user)
+{
+  pid_t group = setsid ();
+
+  prctl (PR_SET_PDEATHSIG, SIGTERM);
+  if (write (GPOINTER_TO_INT (user), &group, sizeof group) != sizeof group)
+    _exit (EXIT_FAILURE);
+}
+
+/* NULL with @error. */
+static GSubprocess *
+fleet_vantage_start (const Task *task, pid_t *group, GError **error)
+{
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (
+      G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE
+      | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  GSubprocess *process;
+  int ends[2];
+
+  if (!g_unix_open_pipe (ends, FD_CLOEXEC, error))
+    return NULL;
+  g_subprocess_launcher_set_child_setup (launcher, fleet_vantage_set_up_child,
+                                         GINT_TO_POINTER (ends[1]), NULL);
+  process = g_subprocess_launcher_spawnv (launcher, (const char *const *) task->words, error);
+  close (ends[1]);
+  if (read (ends[0], group, sizeof *group) != sizeof *group)
+    *group = 0;
+  close (ends[0]);
+  return process;
+}
+
+/* What the program has started may keep its output open, when it is gone, and where no signal
+ * reaches. */
+static gboolean
+fleet_vantage_on_time (gpointer data)
+{
+  Run *run = data;
+
+  run->is_late = TRUE;
+  if (run->group > 0)
+    kill (-run->group, SIGKILL);
+  g_cancellable_cancel (run->cancellable);
+  return G_SOURCE_REMOVE;
+}
 
 static void
 fleet_vantage_on_end (GObject *source, GAsyncResult *result, gpointer data)
@@ -63,32 +114,35 @@ fleet_vantage_communicate (Task *task, GSubprocess *process, Run *run)
 
   run->context = g_main_context_new ();
   run->loop = g_main_loop_new (run->context, FALSE);
+  run->cancellable = g_cancellable_new ();
   g_main_context_push_thread_default (run->context);
-  g_source_set_callback (timer, fleet_vantage_on_time, process, NULL);
+  g_source_set_callback (timer, fleet_vantage_on_time, run, NULL);
   if (task->limit_ms > 0)
     g_source_attach (timer, run->context);
-  g_subprocess_communicate_async (process, in, NULL, fleet_vantage_on_end, run);
+  g_subprocess_communicate_async (process, in, run->cancellable, fleet_vantage_on_end, run);
   g_main_loop_run (run->loop);
   g_source_destroy (timer);
   g_main_context_pop_thread_default (run->context);
   g_main_loop_unref (run->loop);
   g_main_context_unref (run->context);
+  g_object_unref (run->cancellable);
 }
 
 /* What the program said last. */
 static char *
-fleet_vantage_explain (GSubprocess *process, const Run *run)
+fleet_vantage_explain (const Task *task, const Run *run)
 {
   gsize len = 0;
   const char *text = run->err != NULL ? g_bytes_get_data (run->err, &len) : NULL;
   g_autofree char *valid = g_utf8_make_valid (text != NULL ? text : "", (gssize) len);
+  g_autofree char *limit = detour_config_format_duration ((guint64) task->limit_ms);
   char *line = strrchr (g_strchomp (valid), '\n');
 
   line = line != NULL ? line + 1 : valid;
+  if (run->is_late)
+    return g_strdup_printf (_ ("no answer within %s"), limit);
   if (run->error != NULL)
     return g_strdup (run->error->message);
-  if (g_subprocess_get_if_signaled (process))
-    return g_strdup (_ ("it took too long"));
   return g_strdup (*line != '\0' ? line : _ ("detourctl probe gave no answer there"));
 }
 
@@ -98,11 +152,7 @@ fleet_vantage_run (gpointer data, gpointer user)
   Task *task = data;
   Run run = { 0 };
   g_autoptr (GError) error = NULL;
-  g_autoptr (GSubprocess)
-      process = g_subprocess_newv ((const char *const *) task->words,
-                                   G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE
-                                       | G_SUBPROCESS_FLAGS_STDERR_PIPE,
-                                   &error);
+  g_autoptr (GSubprocess) process = fleet_vantage_start (task, &run.group, &error);
   gsize len = 0;
   const char *text;
 
@@ -121,7 +171,7 @@ fleet_vantage_run (gpointer data, gpointer user)
       task->vantage.document = detourctl_document_parse (document, len, NULL);
     }
   if (fleet_vantage_checks (&task->vantage) == NULL)
-    task->vantage.problem = fleet_vantage_explain (process, &run);
+    task->vantage.problem = fleet_vantage_explain (task, &run);
   g_clear_pointer (&run.out, g_bytes_unref);
   g_clear_pointer (&run.err, g_bytes_unref);
   g_clear_error (&run.error);
