@@ -396,6 +396,14 @@ class Relay(Lent):
         """Removes what does not lie in the test's directory."""
         shutil.rmtree(self.run_directory, ignore_errors=True)
 
+    def descriptors(self):
+        """What the daemon has open. Some of it may be for a moment."""
+        found = []
+        for descriptor in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.append(os.readlink(descriptor))
+        return found
+
     def tail(self):
         """End of the log."""
         return self.log[-6000:]

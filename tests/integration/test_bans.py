@@ -10,7 +10,7 @@ import pytest
 
 import proxy_header
 from control import DETOURCTL, ask, counter, detourctl
-from derp_client import Client, Stream
+from derp_client import PATIENCE, Client, Stream
 from held_threads import held
 from relay import EVERYTHING, SMALL, wait_until, with_keys
 from shifted_clock import ShiftedClock
@@ -121,7 +121,7 @@ def test_a_client_on_its_way_to_its_worker_is_closed_when_it_has_arrived(make_re
         process = in_background(relay, "ban", text_of(key) if target == "key" else "127.0.0.0/8")
         relay.wait_log("is banned by the operator")
     client.stream.expect_closed()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_a_connection_with_the_mesh_key_is_not_meant_by_a_ban_of_its_key(make_relay):

@@ -4,7 +4,6 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 
 import contextlib
 import json
-import os
 import re
 import struct
 import subprocess
@@ -219,17 +218,13 @@ def test_descriptors_and_helpers_do_not_gather(upgraded):
     """As many descriptors after five upgrades as after one, and none of the record."""
     relay = upgraded()
     clients = [relay.door(way).client() for way in ("tls", "http", "tls-export")]
-
-    def descriptors():
-        folder = f"/proc/{relay.process.pid}/fd"
-        return [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
     counts = []
     for _ in range(5):
         relay.upgrade(kept=len(clients))
-        found = descriptors()
+        found = relay.descriptors()
         assert not [name for name in found if "memfd:detour" in name]
         counts.append(len(found))
-    wait_until(lambda: len(descriptors()) <= counts[0], f"no more descriptors than {counts}")
+    wait_until(lambda: len(relay.descriptors()) <= counts[0], f"no more descriptors than {counts}")
 
 
 def test_counters_and_the_start_go_on(upgraded):
