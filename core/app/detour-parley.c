@@ -15,6 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "detour-text.h"
+
 #define BACKLOG 16
 
 /* Linux 6.5. */
@@ -227,6 +229,7 @@ detour_parley_receive (int socket, gint64 until_us, int *fd, GError **error)
                             .msg_iovlen = 1,
                             .msg_control = control.room,
                             .msg_controllen = sizeof control.room };
+  char *line;
   int came;
   gssize n;
 
@@ -249,7 +252,8 @@ detour_parley_receive (int socket, gint64 until_us, int *fd, GError **error)
   else if (came >= 0)
     close (came);
   text[n] = '\0';
-  return g_utf8_make_valid (text, -1);
+  line = detour_text_tidy (text, DETOUR_PARLEY_MAX);
+  return line != NULL ? line : g_strdup ("");
 }
 
 int

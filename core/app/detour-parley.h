@@ -44,7 +44,8 @@ gboolean detour_parley_send (int socket, const char *text, int fd);
  * @until_us: monotonic; it waits so long
  * @fd: (out) (nullable): what came along; -1: nothing
  *
- * Returns: (transfer full): the message; NULL with @error: the other one has ended, or was silent.
+ * Returns: (transfer full): the message, as one line that can be shown; NULL with @error: the other
+ * one has ended, or was silent.
  */
 char *detour_parley_receive (int socket, gint64 until_us, int *fd, GError **error);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "detour-server-carry.h"
+#include "detour-text.h"
 
 /* The record's descriptor there. */
 #define HANDOVER_FD 3
@@ -20,6 +21,7 @@
 
 /* So much of what it complains about is passed on. */
 #define COMPLAINT_MAX 600
+#define VERSION_MAX   64
 
 /* This program ----------------------------------------------------------------------------------
  */
@@ -61,40 +63,41 @@ rehearsal_fail (DetourRehearsal *self, const char *format, ...)
   rehearsal_tell (self, NULL, error);
 }
 
-/* Its last words, in one line. */
+/* Its last words, in one line. NULL: it said nothing. */
 static char *
 rehearsal_dup_complaint (const char *text)
 {
   g_autofree char *valid = g_utf8_make_valid (text != NULL ? text : "", -1);
   glong len = g_utf8_strlen (g_strchomp (valid), -1);
-  const char *end = g_utf8_offset_to_pointer (valid, MAX (len - COMPLAINT_MAX, 0));
 
-  return g_strdelimit (g_strdup (end), "\n\r\t", ' ');
+  return detour_text_tidy (g_utf8_offset_to_pointer (valid, MAX (len - COMPLAINT_MAX, 0)),
+                           COMPLAINT_MAX);
 }
 
 static void
 rehearsal_judge (DetourRehearsal *self, const char *out, const char *complaint_text)
 {
   g_autofree char *complaint = rehearsal_dup_complaint (complaint_text);
-  const char *colon = complaint[0] != '\0' ? ": " : " and did not say why";
+  const char *why = complaint != NULL ? complaint : "";
+  g_autofree char *version = NULL;
+
+  if (out != NULL && g_str_has_prefix (out, ANSWER))
+    version = detour_text_tidy (out + strlen (ANSWER), VERSION_MAX);
 
   if (self->is_late)
     rehearsal_fail (self, "did not say within %u s whether it could take over",
                     (guint) (DETOUR_REHEARSAL_US / G_USEC_PER_SEC));
   else if (g_subprocess_get_if_signaled (self->process))
     rehearsal_fail (self, "ended by signal %d%s%s", g_subprocess_get_term_sig (self->process),
-                    complaint[0] != '\0' ? ": " : "", complaint);
+                    complaint != NULL ? ": " : "", why);
   else if (g_subprocess_get_exit_status (self->process) != 0)
     rehearsal_fail (self, "cannot take over (exit status %d)%s%s",
-                    g_subprocess_get_exit_status (self->process), colon, complaint);
-  else if (out == NULL || !g_str_has_prefix (out, ANSWER))
+                    g_subprocess_get_exit_status (self->process),
+                    complaint != NULL ? ": " : " and did not say why", why);
+  else if (version == NULL)
     rehearsal_fail (self, "does not know how to take over");
   else
-    {
-      g_autofree char *version = g_strstrip (g_strdup (out + strlen (ANSWER)));
-
-      rehearsal_tell (self, version, NULL);
-    }
+    rehearsal_tell (self, version, NULL);
 }
 
 static void

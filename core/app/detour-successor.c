@@ -17,6 +17,7 @@
 #include "detour-server-key.h"
 #include "detour-socket.h"
 #include "detour-state-lock.h"
+#include "detour-text.h"
 
 /* Whoever connects has something to say. */
 #define FIRST_US (2 * G_USEC_PER_SEC)
@@ -263,7 +264,7 @@ detour_successor_receive (int before, GError **error)
 void
 detour_successor_decline (int before, const char *why)
 {
-  g_autofree char *line = g_strdelimit (g_strchomp (g_strdup (why)), "\r\n\t", ' ');
+  g_autofree char *line = detour_text_tidy (why, DETOUR_PARLEY_MAX);
   g_autofree char *text = g_strconcat (DETOUR_PARLEY_CANNOT, line, NULL);
 
   detour_parley_send (before, text, -1);

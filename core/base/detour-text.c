@@ -9,6 +9,12 @@
 /* Bytes of one character in UTF-8, at most. */
 #define CHARACTER_MAX 4u
 
+static gboolean
+text_can_be_shown (gunichar c)
+{
+  return g_unichar_isdefined (c) && !detour_text_is_hidden (c);
+}
+
 char *
 detour_text_tidy (const char *text, guint max)
 {
@@ -24,7 +30,7 @@ detour_text_tidy (const char *text, guint max)
     {
       gunichar c = g_utf8_get_char (p);
 
-      g_string_append_unichar (out, g_unichar_isprint (c) ? c : ' ');
+      g_string_append_unichar (out, text_can_be_shown (c) ? c : ' ');
     }
   g_strstrip (out->str);
   return g_string_free (out, *out->str == '\0');

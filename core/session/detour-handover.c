@@ -14,6 +14,7 @@
 
 #include "detour-convoy.h"
 #include "detour-descriptors.h"
+#include "detour-text.h"
 
 G_DEFINE_QUARK (detour - handover - error - quark, detour_handover_error)
 
@@ -261,6 +262,15 @@ handover_check_head (const DetourHandover *self, GError **error)
   return FALSE;
 }
 
+/* It is shown to operators. NULL: it is none. */
+static char *
+handover_dup_version (const DetourRecordItem *item)
+{
+  g_autofree char *text = detour_record_dup_text (item, VERSION_MAX);
+
+  return detour_text_tidy (text, VERSION_MAX);
+}
+
 static gboolean
 handover_take_fact (const DetourRecordItem *item, gpointer user)
 {
@@ -270,7 +280,7 @@ handover_take_fact (const DetourRecordItem *item, gpointer user)
     {
     case TAG_VERSION:
       g_free (about->version);
-      about->version = detour_record_dup_text (item, VERSION_MAX);
+      about->version = handover_dup_version (item);
       return about->version != NULL;
     case TAG_START:
       return detour_record_time (item, &about->start_us);

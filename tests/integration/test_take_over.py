@@ -195,6 +195,35 @@ def test_a_program_that_fails_on_the_way_changes_nothing(handed, does):
     newcomers_meet(relay, clients[0])
 
 
+# What a terminal would obey, or show as two lines, or not at all.
+ODD = "no\n\x1b[31mroom\u202e\u2028here\r\n"
+SEEN = "no  [31mroom  here"
+
+
+@pytest.mark.parametrize("with_record", [False, True])
+def test_a_reason_is_shown_as_one_line(handed, with_record):
+    """By whoever asked, the log and the status."""
+    relay = handed()
+    with Scripted(relay) as scripted, begin(relay, "--to", relay.seat) as asked:
+        scripted.meet()
+        if with_record:
+            scripted.say("can take over: 9.9")
+            scripted.take()
+        scripted.say(f"cannot: {ODD}")
+        said = answer(asked, 1)
+    assert said.count("\n") == 1 and said.endswith(f": {SEEN}\n"), said
+    assert f": {SEEN} event=upgrade-failed\n" in relay.log
+    assert ask(relay, "status")["last_upgrade"]["problem"].endswith(f": {SEEN}")
+
+
+def test_its_version_is_shown_as_one_line(handed):
+    relay = handed()
+    with Scripted(relay) as scripted, begin(relay, "--to", relay.seat, "--check") as asked:
+        scripted.meet()
+        scripted.say(f"can take over: {ODD}")
+        assert answer(asked, 0) == f"could upgrade to {SEEN}: 0 clients would be kept, 0 asked to reconnect (TLS 1.2)\n"
+
+
 def test_descriptors_that_nobody_asked_for_are_closed(handed):
     relay = handed()
     client = relay.door("http").client()

@@ -13,6 +13,9 @@ static const struct {
   { "plain", "plain" },
   { "  2\nrows\r\n", "2 rows" },
   { "a\033[31mb", "a [31mb" },
+  { "a\u2028b\u202ec", "a b c" },
+  { "a\u3164b\u0378c", "a b c" },
+  { "\u0645\u200c\u0645", "\u0645\u200c\u0645" },
   { "a \xff byte", "a \xef\xbf\xbd byte" },
   { "0123456789abcdef", "0123456789" },
   /* Four bytes each, so that the text is cut between two characters. */
