@@ -17,7 +17,7 @@
 
 #include "detour-text.h"
 
-#define BACKLOG 16
+#define BACKLOG 128
 
 /* Linux 6.5. */
 #ifndef SO_PEERPIDFD

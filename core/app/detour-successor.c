@@ -20,7 +20,9 @@
 #include "detour-text.h"
 
 /* Whoever connects has something to say. */
-#define FIRST_US (2 * G_USEC_PER_SEC)
+#define FIRST_MS 2000u
+/* Who have said nothing yet; for one more the oldest is closed. */
+#define CALLERS_MAX 16u
 /* From the word that all is here to the one that the other program has let go. */
 #define COMMIT_US (15 * G_USEC_PER_SEC)
 #define FINISH_US (10 * G_USEC_PER_SEC)
@@ -39,10 +41,18 @@ typedef struct {
   int listener;
   DetourSocketFileId file;
   guint listener_source;
+  GQueue callers;      /* of Caller, the oldest first */
   int before;          /* -1: nobody asks */
   guint before_source; /* of it */
   guint n_free;        /* looks in a row */
 } Successor;
+
+/* Has connected, and said nothing yet. */
+typedef struct {
+  Successor *owner;
+  int socket; /* -1: taken */
+  guint source, timer;
+} Caller;
 
 static void
 successor_end (Successor *self, DetourSuccessorOutcome outcome)
@@ -97,19 +107,27 @@ successor_could (const Successor *self, const char *question, int fd, GString *c
 static gboolean
 successor_answer (const Successor *self, int socket)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (GString) complaints = g_string_new (NULL);
   g_autofree char *question = NULL;
+  g_autofree char *why = NULL;
   int fd;
 
-  question = detour_parley_receive (socket, g_get_monotonic_time () + FIRST_US, &fd, &error);
+  question = detour_parley_receive (socket, 0, &fd, NULL);
   /* Somebody looked whether anybody is here. */
   if (question == NULL)
     return FALSE;
+  if (self->before >= 0)
+    {
+      if (fd >= 0)
+        close (fd);
+      detour_successor_decline (socket, "another program is about to hand over to it");
+      return FALSE;
+    }
   if (successor_could (self, question, fd, complaints))
     return detour_parley_send (socket, DETOUR_PARLEY_CAN DETOUR_VERSION, -1);
-  g_warning ("asked whether it could take over, it could not: %s", g_strchomp (complaints->str));
-  detour_successor_decline (socket, complaints->str);
+  why = detour_text_tidy (complaints->str, DETOUR_PARLEY_MAX);
+  g_warning ("asked whether it could take over, it could not: %s", why);
+  detour_successor_decline (socket, why);
   return FALSE;
 }
 
@@ -130,12 +148,49 @@ successor_on_before (int fd, GIOCondition condition, gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+static void
+successor_forget (Caller *caller)
+{
+  g_queue_remove (&caller->owner->callers, caller);
+  g_source_remove (caller->source);
+  g_source_remove (caller->timer);
+  if (caller->socket >= 0)
+    close (caller->socket);
+  g_free (caller);
+}
+
+static gboolean
+successor_on_question (int fd, GIOCondition condition, gpointer data)
+{
+  Caller *caller = data;
+  Successor *self = caller->owner;
+
+  if (successor_answer (self, fd))
+    {
+      self->before = fd;
+      self->before_source = g_unix_fd_add (fd, G_IO_IN | G_IO_HUP | G_IO_ERR, successor_on_before,
+                                           self);
+      caller->socket = -1;
+    }
+  successor_forget (caller);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+successor_on_silence (gpointer data)
+{
+  successor_forget (data);
+  return G_SOURCE_CONTINUE;
+}
+
+/* Nobody who is silent keeps another one waiting. */
 static gboolean
 successor_on_connect (int fd, GIOCondition condition, gpointer data)
 {
   Successor *self = data;
   g_autoptr (GError) error = NULL;
   int socket = detour_parley_accept (fd, &error);
+  Caller *caller;
 
   if (socket < 0)
     {
@@ -143,16 +198,14 @@ successor_on_connect (int fd, GIOCondition condition, gpointer data)
         g_warning ("somebody who may not wanted to hand over: %s", error->message);
       return G_SOURCE_CONTINUE;
     }
-  if (self->before >= 0)
-    detour_successor_decline (socket, "another program is about to hand over to it");
-  else if (successor_answer (self, socket))
-    {
-      self->before = socket;
-      self->before_source = g_unix_fd_add (socket, G_IO_IN | G_IO_HUP | G_IO_ERR,
-                                           successor_on_before, self);
-      return G_SOURCE_CONTINUE;
-    }
-  close (socket);
+  if (self->callers.length >= CALLERS_MAX)
+    successor_forget (g_queue_peek_head (&self->callers));
+  caller = g_new (Caller, 1);
+  *caller = (Caller) { .owner = self, .socket = socket };
+  caller->source = g_unix_fd_add (socket, G_IO_IN | G_IO_HUP | G_IO_ERR, successor_on_question,
+                                  caller);
+  caller->timer = g_timeout_add (FIRST_MS, successor_on_silence, caller);
+  g_queue_push_tail (&self->callers, caller);
   return G_SOURCE_CONTINUE;
 }
 
@@ -212,13 +265,17 @@ successor_run (Successor *self)
   g_source_remove (self->listener_source);
   if (self->before_source != 0)
     g_source_remove (self->before_source);
+  while (self->callers.length > 0)
+    successor_forget (g_queue_peek_head (&self->callers));
 }
 
 DetourSuccessorOutcome
 detour_successor_wait (DetourConfig *config, const char *path, int *before)
 {
   g_autofree char *state = detour_config_state_directory (config);
-  Successor self = { .config = config, .path = path, .state = state, .before = -1 };
+  Successor self = {
+    .config = config, .path = path, .state = state, .callers = G_QUEUE_INIT, .before = -1
+  };
   g_autoptr (GError) error = NULL;
 
   *before = -1;

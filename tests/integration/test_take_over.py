@@ -2,6 +2,7 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import contextlib
 import json
 import os
 import re
@@ -345,6 +346,30 @@ def test_stale_sockets_and_those_of_others(handed):
     place = relay.write_file("text", "somebody's")
     assert relay.successor(expect="something else is there", seat=str(place)).process.wait(PATIENCE) == 1
     assert place.read_text() == "somebody's"
+
+
+def test_callers_who_say_nothing_hold_nobody_up(handed):
+    """More than it waits for at a time: the oldest are closed, the others when they have been silent for long; one who speaks is answered
+    beside them, however many there are."""
+    relay = handed()
+    client = relay.door("tls").client()
+    successor = relay.successor()
+    with contextlib.ExitStack() as stack:
+        def silent():
+            caller = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            caller.connect(relay.seat)
+            caller.settimeout(PATIENCE)
+            return caller
+        callers = [silent() for _ in range(40)]
+        for caller in callers:
+            assert caller.recv(100) == b""
+        for _ in range(12):
+            silent()
+        relay.ask("--to", relay.seat, "--check")
+        for _ in range(12):
+            silent()
+        relay.hand_over(successor)
+    client.ping(b"12345678")
 
 
 def test_two_at_once(handed):
