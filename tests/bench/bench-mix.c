@@ -52,7 +52,25 @@ static const struct {
   [BENCH_MIX_WEBSOCKET] = { "websocket_", 20, 0.25, NULL, NULL },
   [BENCH_MIX_DRIBBLING] = { "dribbling_", 10, 0.05, bench_mix_dribble, bench_mix_flow },
   [BENCH_MIX_STALLED] = { "stalled_", 10, 0.25, bench_mix_stall, bench_mix_resume },
+  [BENCH_MIX_LINKED] = { "linked_", 10, 0.25, NULL, NULL },
 };
+
+/* The same server at another URL. */
+static BenchTarget *
+bench_mix_twin (const BenchOptions *options, const BenchTarget *target, const char *url,
+                GError **error)
+{
+  BenchTarget *found = bench_target_new (url, options->tls_priority, (guint) options->sources,
+                                         error);
+
+  if (found != NULL)
+    {
+      found->is_proxied = target->is_proxied;
+      found->has_server_key = target->has_server_key;
+      found->server_key = target->server_key;
+    }
+  return found;
+}
 
 /* "https://…": "wss://…" */
 static BenchTarget *
@@ -61,22 +79,34 @@ bench_mix_websocket_target (const BenchOptions *options, const BenchTarget *targ
   const char *rest = strstr (options->url, "://");
   g_autofree char *url = g_strconcat (target->kind == BENCH_TARGET_TLS ? "wss" : "ws",
                                       rest != NULL ? rest : "://", NULL);
-  BenchTarget *found = bench_target_new (url, options->tls_priority, (guint) options->sources,
-                                         error);
 
-  if (found != NULL)
-    {
-      found->has_server_key = target->has_server_key;
-      found->server_key = target->server_key;
-    }
-  return found;
+  return bench_mix_twin (options, target, url, error);
+}
+
+static gboolean
+bench_mix_find_targets (BenchMix *self, const BenchOptions *options, BenchTarget *target,
+                        gboolean awkward, GError **error)
+{
+  if (awkward)
+    self->websocket = bench_mix_websocket_target (options, target, error);
+  if (awkward && self->websocket == NULL)
+    return FALSE;
+  if (target->other == NULL)
+    return TRUE;
+  self->linked = bench_mix_twin (options, target, options->url, error);
+  if (self->linked == NULL)
+    return FALSE;
+  self->linked->other = g_steal_pointer (&target->other);
+  return TRUE;
 }
 
 /* Pairs have two. */
 static guint
-bench_mix_share (guint n, BenchMixKind kind)
+bench_mix_share (const BenchMix *self, guint n, BenchMixKind kind)
 {
-  return n * kinds[kind].percent / 100 / 2 * 2;
+  const BenchTarget *needed = kind == BENCH_MIX_LINKED ? self->linked : self->websocket;
+
+  return needed != NULL ? n * kinds[kind].percent / 100 / 2 * 2 : 0;
 }
 
 static gboolean
@@ -96,6 +126,8 @@ bench_mix_start_kind (BenchMix *self, const BenchTeamPlan *all, BenchMixKind kin
     plan.n_threads = 1;
   if (kind == BENCH_MIX_WEBSOCKET)
     plan.target = self->websocket;
+  if (kind == BENCH_MIX_LINKED)
+    plan.target = self->linked;
   if (kind == BENCH_MIX_STALLED)
     {
       plan.plan.match = BENCH_MATCH_ONE_WAY;
@@ -111,21 +143,17 @@ bench_mix_start (BenchMix *self, const BenchOptions *options, const BenchTeamPla
                  gboolean awkward, GError **error)
 {
   guint first = plan->first, left = plan->n_clients;
-  gboolean good = TRUE;
+  gboolean good;
 
   memset (self, 0, sizeof *self);
-  if (awkward)
-    {
-      self->websocket = bench_mix_websocket_target (options, plan->target, error);
-      if (self->websocket == NULL)
-        return FALSE;
-    }
-  for (BenchMixKind kind = BENCH_MIX_WEBSOCKET; awkward && kind < BENCH_MIX_N_KINDS; kind++)
-    left -= bench_mix_share (plan->n_clients, kind);
-  good = bench_mix_start_kind (self, plan, BENCH_MIX_PLAIN, &first, left, error);
-  for (BenchMixKind kind = BENCH_MIX_WEBSOCKET; good && awkward && kind < BENCH_MIX_N_KINDS; kind++)
-    good = bench_mix_start_kind (self, plan, kind, &first, bench_mix_share (plan->n_clients, kind),
-                                 error);
+  good = bench_mix_find_targets (self, options, plan->target, awkward, error);
+  for (BenchMixKind kind = BENCH_MIX_PLAIN + 1; kind < BENCH_MIX_N_KINDS; kind++)
+    left -= bench_mix_share (self, plan->n_clients, kind);
+  good = good && bench_mix_start_kind (self, plan, BENCH_MIX_PLAIN, &first, left, error);
+  for (BenchMixKind kind = BENCH_MIX_PLAIN + 1; good && kind < BENCH_MIX_N_KINDS; kind++)
+    good = bench_mix_start_kind (self, plan, kind, &first,
+                                 bench_mix_share (self, plan->n_clients, kind), error);
+  self->n_elsewhere = bench_mix_share (self, plan->n_clients, BENCH_MIX_LINKED) / 2;
   if (!good)
     bench_mix_clear (self);
   return good;
@@ -137,6 +165,7 @@ bench_mix_clear (BenchMix *self)
   for (BenchMixKind kind = BENCH_MIX_PLAIN; kind < BENCH_MIX_N_KINDS; kind++)
     g_clear_pointer (&self->teams[kind], bench_team_free);
   g_clear_pointer (&self->websocket, bench_target_free);
+  g_clear_pointer (&self->linked, bench_target_free);
 }
 
 void
