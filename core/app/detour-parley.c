@@ -190,7 +190,8 @@ parley_wait (int socket, gint64 until_us)
 
   do
     {
-      left_us = MAX (until_us - g_get_monotonic_time (), 0);
+      left_us = until_us - g_get_monotonic_time ();
+      left_us = MAX (left_us, 0);
       if (poll (&entry, 1, (int) ((left_us + 999) / 1000)) > 0)
         return TRUE;
     }

@@ -134,12 +134,12 @@ ctl_link_on_time (gpointer data)
 static gboolean
 ctl_link_wait (const Attempt *attempt, gint64 end_us)
 {
-  gint64 left_us = MAX (end_us - g_get_monotonic_time (), 0);
+  gint64 left_us = end_us - g_get_monotonic_time ();
   gboolean is_late = FALSE;
   guint timer = 0;
 
   if (end_us != G_MAXINT64)
-    timer = g_timeout_add ((guint) (left_us / 1000), ctl_link_on_time, &is_late);
+    timer = g_timeout_add ((guint) (MAX (left_us, 0) / 1000), ctl_link_on_time, &is_late);
   while (!attempt->is_done && !is_late)
     g_main_context_iteration (NULL, TRUE);
   if (timer != 0)

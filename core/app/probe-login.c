@@ -136,8 +136,8 @@ probe_login_measure (const Probe *probe, ProbeNode *node, DetourctlDerp *a, Deto
                   g_strdup_printf (_ ("%s did not come through whole: %s"), size, error->message));
       return;
     }
-  took_us = MAX (g_get_monotonic_time () - began_us, 1);
-  shown = detourctl_format_rate (probe->bandwidth, (guint64) took_us);
+  took_us = g_get_monotonic_time () - began_us;
+  shown = detourctl_format_rate (probe->bandwidth, (guint64) MAX (took_us, 1));
   result = probe_note (node->results, PROBE_BANDWIDTH, node, PROBE_GOOD, "good",
                        g_strdup_printf (_ ("%s from one client to another, %s"), size, shown));
   result->took_us = took_us;

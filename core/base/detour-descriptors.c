@@ -85,10 +85,11 @@ detour_descriptors_left (void)
   if (now_us >= next_us)
     {
       guint64 used = descriptors_count_used (), max = detour_descriptors_max ();
+      gint64 took_us = g_get_monotonic_time () - now_us;
 
       left = used < max ? max - used : 0;
       /* Where it takes long, with 100,000 clients on an old kernel, it is done less often. */
-      next_us = now_us + MAX (G_USEC_PER_SEC, 100 * (g_get_monotonic_time () - now_us));
+      next_us = now_us + MAX (G_USEC_PER_SEC, 100 * took_us);
     }
   return left;
 }

@@ -109,6 +109,14 @@ memory_group_below (const Mount *mount, const char *group)
   return group + len;
 }
 
+static guint64
+memory_lower_limit (guint64 limit, const char *folder, const char *name)
+{
+  guint64 found = memory_read_limit (folder, name);
+
+  return MIN (limit, found);
+}
+
 /* Limits hold for everything below, so those of all groups above count, too. */
 static guint64
 memory_limit_upwards (const Mount *mount, const char *group, gboolean is_v2)
@@ -123,11 +131,11 @@ memory_limit_upwards (const Mount *mount, const char *group, gboolean is_v2)
 
       if (is_v2)
         {
-          limit = MIN (limit, memory_read_limit (folder, "memory.max"));
-          limit = MIN (limit, memory_read_limit (folder, "memory.high"));
+          limit = memory_lower_limit (limit, folder, "memory.max");
+          limit = memory_lower_limit (limit, folder, "memory.high");
         }
       else
-        limit = MIN (limit, memory_read_limit (folder, "memory.limit_in_bytes"));
+        limit = memory_lower_limit (limit, folder, "memory.limit_in_bytes");
       parent = g_path_get_dirname (folder);
       if (strcmp (parent, folder) == 0)
         {
@@ -169,7 +177,11 @@ detour_memory_group_limit (const char *cgroup, const char *mountinfo)
     return limit;
   lines = g_strsplit (groups, "\n", -1);
   for (guint i = 0; lines[i] != NULL; i++)
-    limit = MIN (limit, memory_limit_of_line (lines[i], mounts));
+    {
+      guint64 found = memory_limit_of_line (lines[i], mounts);
+
+      limit = MIN (limit, found);
+    }
   return limit;
 }
 

@@ -556,8 +556,8 @@ detour_tree_changed (DetourTree *self)
   if (self->announced == NULL || self->timer != 0)
     return;
   /* The caller may be in the middle of its change, so the announcement is made from the loop. */
-  wait_us = MAX (self->announced_us + ANNOUNCE_US - g_get_monotonic_time (), 0);
-  self->timer = g_timeout_add ((guint) ((wait_us + 999) / 1000), tree_announce, self);
+  wait_us = self->announced_us + ANNOUNCE_US - g_get_monotonic_time ();
+  self->timer = g_timeout_add ((guint) ((MAX (wait_us, 0) + 999) / 1000), tree_announce, self);
 }
 
 /* ---------------------------------------------------------------------------------------------- */

@@ -197,9 +197,9 @@ static void
 auth_instance_count (DetourAuthInstance *self, const DetourAuthQuery *query,
                      DetourAuthResult result)
 {
-  gint64 latency_us = MAX (auth_instance_now_us (self) - query->sent_us, 1);
+  gint64 latency_us = auth_instance_now_us (self) - query->sent_us;
 
-  auth_instance_count_latency (&self->info, (guint64) latency_us);
+  auth_instance_count_latency (&self->info, (guint64) MAX (latency_us, 1));
   if (result == DETOUR_AUTH_ALLOW)
     self->info.allowed++;
   else if (result == DETOUR_AUTH_DENY)

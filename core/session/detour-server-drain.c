@@ -110,8 +110,9 @@ void
 detour_server_drain (DetourServer *self, const DetourServerDrain *drain, DetourServerDrained done,
                      gpointer user)
 {
+  gint64 ago_us = g_get_real_time () - drain->begin_real_us;
   DetourDrainPlan plan = {
-    .begin_us = g_get_monotonic_time () - MAX (g_get_real_time () - drain->begin_real_us, 0),
+    .begin_us = g_get_monotonic_time () - MAX (ago_us, 0),
     .for_us = drain->for_us,
     .keep = drain->keep,
     .salt = drain->salt != 0 ? drain->salt : (guint32) g_random_int_range (1, G_MAXINT32),

@@ -425,6 +425,7 @@ static gint64
 tailnet_next_us (const Tailnet *self, gint64 now_us)
 {
   gint64 next_us = self->is_busy ? G_MAXINT64 : self->schedule.due_us;
+  gint64 left_s = self->trust.next_expiry - tailnet_now ();
   const Waiter *waiter = g_queue_peek_head ((GQueue *) &self->waiting);
 
   if (waiter != NULL)
@@ -434,9 +435,7 @@ tailnet_next_us (const Tailnet *self, gint64 now_us)
         next_us = MIN (next_us, poll_schedule_miss_us (&self->schedule));
     }
   if (self->trust.table != NULL && self->trust.next_expiry != G_MAXINT64)
-    next_us = MIN (
-        next_us,
-        now_us + MIN ((self->trust.next_expiry - tailnet_now ()) * G_USEC_PER_SEC, WALL_LOOK_US));
+    next_us = MIN (next_us, now_us + MIN (left_s * G_USEC_PER_SEC, WALL_LOOK_US));
   if (self->failure != NULL && list_trust_holds (&self->trust, now_us))
     next_us = MIN (next_us, self->trust.listed_us + self->setup.grace_us + 1);
   return next_us;
@@ -525,7 +524,8 @@ tailnet_recall (Tailnet *self)
   switch (device_store_read (self->setup.path, self->place, &table, &fetched, &error))
     {
     case DEVICE_STORE_GOOD:
-      age = MAX (tailnet_now () - fetched, 0);
+      age = tailnet_now () - fetched;
+      age = MAX (age, 0);
       list_trust_recall (&self->trust, table, g_get_monotonic_time () - age * G_USEC_PER_SEC,
                          tailnet_now ());
       g_message ("%s: %u devices, known from %" G_GINT64_FORMAT " minutes ago", self->instance,

@@ -415,7 +415,7 @@ local_api_run (gpointer data)
 
   while (local_api_take_inbox (self))
     {
-      gint64 now_us, next_us;
+      gint64 now_us, next_us, change_us;
       int n_running;
 
       curl_multi_perform (self->multi, &n_running);
@@ -423,14 +423,17 @@ local_api_run (gpointer data)
       local_api_tell_state (self);
       now_us = g_get_monotonic_time ();
       next_us = local_api_look_at_denied (self, now_us);
-      next_us = MIN (next_us, local_api_tell_change (self, now_us));
+      change_us = local_api_tell_change (self, now_us);
+      next_us = MIN (next_us, change_us);
       for (guint i = 0; i < self->daemons->len; i++)
         {
           Tailscaled *daemon = self->daemons->pdata[i];
+          gint64 daemon_us = tailscaled_look_after (daemon, now_us);
+          gint64 watch_us = watch_look_after (self->watches->pdata[i], tailscaled_socket (daemon),
+                                              now_us);
 
-          next_us = MIN (next_us, tailscaled_look_after (daemon, now_us));
-          next_us = MIN (next_us, watch_look_after (self->watches->pdata[i],
-                                                    tailscaled_socket (daemon), now_us));
+          next_us = MIN (next_us, daemon_us);
+          next_us = MIN (next_us, watch_us);
         }
       /* It returns at once when a transfer was added meanwhile. */
       curl_multi_poll (self->multi, NULL, 0, (int) CLAMP ((next_us - now_us) / 1000 + 1, 0, 60000),

@@ -232,8 +232,11 @@ tailscaled_set_trouble (Tailscaled *self, char **which, char *trouble)
   if (was_well && !is_well)
     self->trouble_since_us = g_get_real_time ();
   if (trouble != NULL)
-    self->next_look_us = MIN (self->next_look_us,
-                              g_get_monotonic_time () + tailscaled_look_interval_us (self));
+    {
+      gint64 look_us = g_get_monotonic_time () + tailscaled_look_interval_us (self);
+
+      self->next_look_us = MIN (self->next_look_us, look_us);
+    }
   if (is_well && !was_well)
     self->recovered (self->user);
 }
@@ -241,8 +244,9 @@ tailscaled_set_trouble (Tailscaled *self, char **which, char *trouble)
 static void
 tailscaled_note_latency (Tailscaled *self, const Request *request)
 {
-  gint64 latency_us = MAX (g_get_monotonic_time () - request->start_us, 1);
+  gint64 latency_us = g_get_monotonic_time () - request->start_us;
 
+  latency_us = MAX (latency_us, 1);
   self->latency_us = self->latency_us == 0 ? latency_us
                                            : self->latency_us + (latency_us - self->latency_us) / 8;
 }

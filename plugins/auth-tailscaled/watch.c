@@ -144,10 +144,12 @@ watch_note (Watch *self, const guint8 *key, const WhoisAnswer *answer, guint8 *b
 gint64
 watch_look_after (Watch *self, const char *socket, gint64 now_us)
 {
+  gint64 next_us;
+
   if (self->keep_us != 0 && now_us >= self->keep_us)
     watch_keep (self);
-  return MIN (bus_look_after (self->bus, socket, now_us),
-              self->keep_us != 0 ? self->keep_us : G_MAXINT64);
+  next_us = bus_look_after (self->bus, socket, now_us);
+  return self->keep_us != 0 ? MIN (next_us, self->keep_us) : next_us;
 }
 
 void

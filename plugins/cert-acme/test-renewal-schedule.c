@@ -210,8 +210,9 @@ history (guint32 seed)
       g_assert_cmpint (next - now, <=, MAX (life, 8 * DAY) + 8 * DAY);
       if (next > now)
         {
-          gint64 wait = MIN (next - now, g_rand_int_range (rand, 1, HOUR * 12));
+          gint64 wait = g_rand_int_range (rand, 1, HOUR * 12);
 
+          wait = MIN (wait, next - now);
           real += wait;
           if (clock_is_set && g_rand_int_range (rand, 0, 200) == 0)
             offset -= g_rand_int_range (rand, 0, DAY);

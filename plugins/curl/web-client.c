@@ -127,6 +127,7 @@ web_answer_retry_after_s (const WebAnswer *self)
 {
   const char *value = web_answer_header (self, "Retry-After");
   guint64 seconds;
+  gint64 left;
   time_t then;
 
   if (value == NULL)
@@ -134,7 +135,8 @@ web_answer_retry_after_s (const WebAnswer *self)
   if (g_ascii_string_to_unsigned (value, 10, 0, G_MAXINT32, &seconds, NULL))
     return (gint64) seconds;
   then = curl_getdate (value, NULL);
-  return then == (time_t) -1 ? -1 : MAX ((gint64) then - g_get_real_time () / G_USEC_PER_SEC, 0);
+  left = (gint64) then - g_get_real_time () / G_USEC_PER_SEC;
+  return then == (time_t) -1 ? -1 : MAX (left, 0);
 }
 
 /* Requests ------------------------------------------------------------------------------------- */
@@ -247,7 +249,8 @@ web_client_on_done (CURL *easy, CURLcode code)
 
   curl_easy_getinfo (easy, CURLINFO_PRIVATE, (char **) &request);
   curl_easy_getinfo (easy, CURLINFO_RESPONSE_CODE, &status);
-  answer.elapsed_us = MAX (g_get_monotonic_time () - request->sent_us, 1);
+  answer.elapsed_us = g_get_monotonic_time () - request->sent_us;
+  answer.elapsed_us = MAX (answer.elapsed_us, 1);
   answer.body = request->body->str;
   answer.body_len = request->body->len;
   answer.head = request->head;

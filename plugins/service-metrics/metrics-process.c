@@ -55,7 +55,9 @@ metrics_process_init (MetricsProcess *self)
 guint64
 metrics_process_uptime_s (const MetricsProcess *self)
 {
-  return (guint64) MAX (g_get_real_time () - self->start_us, 0) / G_USEC_PER_SEC;
+  gint64 up_us = g_get_real_time () - self->start_us;
+
+  return (guint64) MAX (up_us, 0) / G_USEC_PER_SEC;
 }
 
 static void
