@@ -138,6 +138,7 @@ upgrade_write (DetourUpgrade *self, DetourServerPause *pause, DetourHandoverDraf
   about.paused_us = pause->since_us;
   about.n_kept = pause->n_kept;
   about.n_lost = pause->n_lost;
+  about.n_unfinished = pause->n_unfinished;
   about.n_upgrades++;
   about.n_attempts = self->n_attempts + 1;
   about.n_connections = detour_handshake_pool_n_accepted (detour_server_pool (self->parts.server));

@@ -50,6 +50,7 @@ enum {
   TAG_N_LOST = 7,
   TAG_N_CONNECTIONS = 8,
   TAG_N_ATTEMPTS = 9,
+  TAG_N_UNFINISHED = 10,
 };
 
 /* Writing -------------------------------------------------------------------------------------- */
@@ -144,6 +145,7 @@ detour_handover_draft_about (DetourHandoverDraft *self, const DetourHandoverAbou
   detour_record_put_number (out, TAG_N_LOST, about->n_lost);
   detour_record_put_number (out, TAG_N_CONNECTIONS, about->n_connections);
   detour_record_put_number (out, TAG_N_ATTEMPTS, about->n_attempts);
+  detour_record_put_number (out, TAG_N_UNFINISHED, about->n_unfinished);
   detour_record_end (out, mark);
 }
 
@@ -298,6 +300,8 @@ handover_take_fact (const DetourRecordItem *item, gpointer user)
       return detour_record_number (item, G_MAXUINT64, &about->n_connections);
     case TAG_N_ATTEMPTS:
       return detour_record_number (item, G_MAXUINT64, &about->n_attempts);
+    case TAG_N_UNFINISHED:
+      return detour_record_number (item, G_MAXUINT64, &about->n_unfinished);
     default:
       return (item->tag & DETOUR_RECORD_MUST) == 0;
     }

@@ -50,6 +50,7 @@ typedef struct {
   guint64 n_upgrades;             /* with this one */
   guint64 n_attempts;             /* the same with those that failed */
   guint64 n_kept, n_lost;         /* clients: on their way, and told to connect again */
+  guint64 n_unfinished;           /* connections that had not logged in, and are closed */
   guint64 n_connections;          /* accepted so far: they are numbered */
 } DetourHandoverAbout;
 

@@ -264,6 +264,10 @@ detour_server_write_down (DetourServer *self, DetourServerPause *pause, DetourHa
   detour_tenant_table_foreach (self->tenants, server_carry_write_tenant,
                                detour_handover_draft_record (draft));
   detour_handshake_pool_list (self->pool, unregistered);
+  pause->n_unfinished = 0;
+  for (guint i = 0; i < unregistered->len; i++)
+    if (g_array_index (unregistered, DetourHandshakeLeft, i).held_until_us == 0)
+      pause->n_unfinished++;
   if (self->stragglers != NULL)
     detour_stragglers_each (self->stragglers, server_carry_add_straggler, unregistered);
   for (guint i = 0; good && i < self->listeners->len; i++)

@@ -22,6 +22,7 @@ typedef struct {
   gint64 since_us;
   DetourRegistryStats registry; /* before anything was taken apart */
   guint n_kept, n_lost;         /* of the sessions: written down, and those that cannot be */
+  guint n_unfinished;           /* connections that have not logged in, without those held */
 } DetourServerPause;
 
 /* For a rehearsal: one record layer of each kind, and how many connections there are that could go

@@ -5,14 +5,16 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 import contextlib
 import json
 import re
+import socket
+import ssl
 import struct
 import subprocess
 
 import pytest
 
 from control import ask, detourctl
-from derp_client import Frame, Timeout
-from relay import BUILD, wait_until, with_keys
+from derp_client import PATIENCE, Frame, Timeout
+from relay import BUILD, EVERYTHING, wait_until, with_keys
 from test_refused import friends_only, held_row, new_key, text_of, waiting
 from test_websocket import joined
 from upgrading import PATIENT, end_all, relay_goes_on, talk_all_ways
@@ -123,6 +125,35 @@ def test_the_operator_hears_how_it_went(upgraded):
     again = json.loads(relay.ask("--json"))
     assert (again["upgraded"], again["kept"], again["lost"]) == (True, 2, 0)
     assert again["from"] == again["to"] == "0.1.0"
+
+
+def half_done(relay):
+    """A TLS connection whose server has spoken, and whose client has not finished."""
+    sock = socket.create_connection(relay.address("tls"), timeout=PATIENCE)
+    outgoing = ssl.MemoryBIO()
+    tls = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="relay.test")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    sock.sendall(outgoing.read())
+    assert sock.recv(1)
+    return sock
+
+
+def test_handshakes_that_are_half_done_are_closed_and_counted(upgraded):
+    """Beside a client that goes along, and not a second time by the next upgrade."""
+    relay = upgraded(with_keys(EVERYTHING, "limits", handshake_timeout="5m"))
+    client = relay.door("tls").client()
+    late = [half_done(relay) for _ in range(3)]
+    relay.upgrade(kept=1)
+    told = "connections that had not logged in before the upgrade, and are closed: "
+    relay.wait_log(f"{told}3")
+    for sock in late:
+        with contextlib.closing(sock), contextlib.suppress(ConnectionResetError):
+            while sock.recv(65536):
+                pass
+    relay.upgrade(kept=1)
+    assert relay.log.count(told) == 1
+    client.ping(b"12345678")
 
 
 def test_the_status_tells_versions_and_the_pause(upgraded):

@@ -41,9 +41,11 @@ draft_with (const int *fds, guint n, const char *text)
       detour_record_put_text (detour_handover_draft_record (draft), 1000, text);
       g_assert_true (detour_handover_draft_commit (draft, &error));
     }
-  detour_handover_draft_about (
-      draft, &(DetourHandoverAbout) {
-                 .version = (char *) "1.2.3", .start_us = 7, .n_upgrades = 3, .n_lost = 2 });
+  detour_handover_draft_about (draft, &(DetourHandoverAbout) { .version = (char *) "1.2.3",
+                                                               .start_us = 7,
+                                                               .n_upgrades = 3,
+                                                               .n_lost = 2,
+                                                               .n_unfinished = 4 });
   g_assert_true (detour_handover_draft_seal (draft, &error));
   return draft;
 }
@@ -80,6 +82,7 @@ test_round_trip (void)
   g_assert_cmpint (detour_handover_about (handover)->start_us, ==, 7);
   g_assert_cmpuint (detour_handover_about (handover)->n_upgrades, ==, 3);
   g_assert_cmpuint (detour_handover_about (handover)->n_lost, ==, 2);
+  g_assert_cmpuint (detour_handover_about (handover)->n_unfinished, ==, 4);
   reader = detour_handover_items (handover);
   while (detour_record_next (&reader, &item) == DETOUR_RECORD_ITEM)
     n += item.tag == 1000 && item.len == 2000 && item.data[1999] == 'x';
