@@ -10,6 +10,7 @@ import subprocess
 
 UNIT = "detour.service"
 CONFIG = "/etc/detour/detour.conf"
+TALKERS = ("/usr/bin/python3", pathlib.Path(__file__).with_name("talkers.py"))
 DROPINS = "/etc/systemd/system/detour.service.d"
 
 
@@ -49,7 +50,7 @@ def server_key(machine):
 
 
 @contextlib.contextmanager
-def talkers(machine, program=("/usr/bin/python3", pathlib.Path(__file__).with_name("talkers.py"))):
+def talkers(machine, program=TALKERS):
     """Two clients that talk all the time; gives a function that ends them and says how many packets went each way."""
     process = subprocess.Popen(["nsenter", "-t", str(machine.leader), "-n", *program],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
