@@ -145,6 +145,19 @@ def test_a_version_that_cannot_take_over_is_started_anew(relay):
         assert end() > 0
 
 
+def test_with_a_file_that_is_wrong_the_program_of_before_goes_on(relay):
+    """One that is started anew would not come up; clients notice nothing, and the operator is told."""
+    pid, good = relay.unit(UNIT, "MainPID"), relay.run("cat", CONFIG).stdout
+    relay.shell(f"echo lisen=1 >> {CONFIG}")
+    with talkers(relay) as end:
+        text = install(relay, *NAMES).stdout
+        assert "lisen: no such key" in text and "the program of before goes on" in text, text
+        assert relay.unit(UNIT, "MainPID") == pid
+        relay.shell(f"cat > {CONFIG}", text=good)
+        assert "2 clients kept" in relay.run("detourctl", "upgrade").stdout
+        assert end() > 0
+
+
 def test_removed_and_installed_again_it_is_the_same_relay(relay):
     """What an operator and the relay wrote stays until the package is purged; it starts when it is told to."""
     before, key = kept(relay), server_key(relay)
