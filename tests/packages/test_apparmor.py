@@ -4,7 +4,9 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 A kernel without AppArmor enforces nothing, so strace watches a relay that does all it can, and what it saw is compared with the rules.
 """
 
+import contextlib
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -16,8 +18,11 @@ from installed import CONFIG, UNIT, install, set_up, talkers
 from machine import until
 
 PROFILE = "/etc/apparmor.d/usr.sbin.detourd"
-# What stays under the profile of the relay that executes it.
-PROGRAMS = r"/usr/sbin/detourd|/usr/bin/detourctl|/usr/libexec/detour/[^/]*"
+# What stays under the profile of the relay that executes it, and the programs of a hook.
+PROGRAMS = r"/usr/sbin/detourd|/usr/bin/detourctl|/usr/libexec/detour/[^/]*|/etc/detour/dns-hook|/usr/bin/touch"
+# A program of an operator's own, and the lines that it needs, as the guide says.
+HOOK = "#!/bin/sh\ntouch /var/lib/detour/hook-was-called\n"
+LOCAL = "/etc/detour/dns-hook rix,\n/{usr/,}bin/{dash,touch} mrix,\n"
 # Every plugin that does something with files or programs.
 EVERYTHING = """
 [core]
@@ -34,7 +39,7 @@ plugin = url
 url = https://127.0.0.1:9/
 unavailable = deny
 [admission]
-chain = friends; tailnet; asked
+chain = friends; tailnet; listed; asked
 [service metrics]
 [service probe]
 [http debug]
@@ -42,10 +47,27 @@ chain = friends; tailnet; asked
 plugin = file
 path = /var/log/detour/relay.log
 [log syslog]
+[auth listed]
+plugin = tailscale-api
+url = https://127.0.0.1:9
+client-secret-file = /etc/detour/private/mesh.key
+client-id = none
+[service mesh]
+key-file = /etc/detour/private/mesh.key
+[peer other]
+host = localhost
+port = 9
+ca-file = /etc/detour/private/ca.pem
+[http ace]
+[http bootstrap-dns]
+names = relay.example.com
 [cert authority]
 plugin = acme
-names = other.example.com
-directory-url = https://127.0.0.1:9/
+names = *.other.example.com
+dns-hook = /etc/detour/dns-hook
+dns-servers = 127.0.0.1:9
+ca-file = /etc/detour/private/ca.pem
+directory-url = {url}
 [cert pair]
 plugin = file
 chain-file = ${CREDENTIALS_DIRECTORY}/pair.pem
@@ -67,6 +89,15 @@ def _relay(machine):
     machine.run("dpkg", "-P", "detour", "detour-curl")
 
 
+@contextlib.contextmanager
+def authority(relay, folder):
+    """One for certificates in the network of the machine; gives its address."""
+    program = ["nsenter", "-t", str(relay.leader), "-n", "/usr/bin/python3", pathlib.Path(__file__).with_name("authority.py"), folder]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process.stdout.readline().strip()
+        process.communicate()
+
+
 def test_it_is_installed_and_can_be_loaded(relay):
     """The parser of this release reads it; what a host adds has a file of its own, which updates leave alone."""
     relay.run("apparmor_parser", "--skip-kernel-load", "--skip-cache", PROFILE)
@@ -80,18 +111,23 @@ def test_it_is_installed_and_can_be_loaded(relay):
 
 
 def test_it_allows_what_the_relay_does(relay, tmp_path):
-    """From the first start on: clients, a reload, an instance that comes and goes, an upgrade, a restart, and the stop."""
+    """From the first start on: clients over a restart and an upgrade, a reload, an instance that comes and goes, a record in a zone, a peer, and the stop."""
+    relay.shell("cat > /etc/apparmor.d/local/usr.sbin.detourd", text=LOCAL)
     profile = Profile(relay.run("apparmor_parser", "--preprocess", PROFILE).stdout)
     trace = tmp_path / "trace"
-    with subprocess.Popen(["strace", "-f", "-y", "-s", "512", "--decode-pids=pidns", "-e", f"trace={TRACED}", "-e", "signal=none", "-o", trace,
+    with authority(relay, tmp_path) as url, subprocess.Popen(["strace", "-f", "-y", "-s", "512", "--decode-pids=pidns", "-e", f"trace={TRACED}", "-e", "signal=none", "-o", trace,
                            "-p", str(relay.leader)], stderr=subprocess.PIPE, text=True) as strace:
         until(lambda: os.read(strace.stderr.fileno(), 4096), 30, "strace is attached")
         try:
             relay.run("systemctl", "enable", "--now", UNIT)
             with talkers(relay) as end:
                 relay.run("systemctl", "restart", UNIT)
+                relay.run("detourctl", "upgrade")
                 assert end() > 0
-            relay.shell("cat >> /etc/detour/conf.d/everything.conf", text=EVERYTHING)
+            relay.shell("cat >> /etc/detour/conf.d/everything.conf", text=EVERYTHING.replace("{url}", url))
+            relay.shell("cat > /etc/detour/private/ca.pem", text=(tmp_path / "ca.pem").read_text())
+            relay.shell("cat > /etc/detour/dns-hook && chmod 755 /etc/detour/dns-hook", text=HOOK)
+            relay.shell("printf '%064d\\n' 7 > /etc/detour/private/mesh.key && chgrp detour /etc/detour/private/* && chmod 640 /etc/detour/private/*")
             relay.shell(f"echo 'nodekey:{'ab' * 32}' > /etc/detour/friends.keys && chmod 644 /etc/detour/friends.keys /etc/detour/conf.d/everything.conf")
             relay.run("systemctl", "restart", UNIT)
             relay.run("systemctl", "reload", UNIT)
@@ -100,13 +136,13 @@ def test_it_allows_what_the_relay_does(relay, tmp_path):
             relay.run("detourctl", "ban", "nodekey:" + "cd" * 32)
             relay.run("detourctl", "upgrade")
             relay.run("systemctl", "restart", UNIT)
-            until(lambda: "detour-acme" in trace.read_text(errors="replace"), 60, "the program that fetches certificates was started")
+            until(lambda: "hook-was-called" in trace.read_text(errors="replace"), 60, "the program for the zone was started")
             relay.run("systemctl", "stop", UNIT)
         finally:
             strace.send_signal(signal.SIGINT)
             strace.wait(60)
     done = accesses(trace.read_text(errors="replace").splitlines(), PROGRAMS)
-    for what in (("/usr/sbin/detourd", "x"), ("/usr/libexec/detour/detour-acme", "x"), ("/var/lib/detour/server.key", "r"), ("/run/detour/control", "w"), (CONFIG, "r")):
+    for what in (("/usr/sbin/detourd", "x"), ("/usr/libexec/detour/detour-acme", "x"), ("/etc/detour/dns-hook", "x"), ("/etc/detour/private/mesh.key", "r"), ("/var/lib/detour/server.key", "r"), ("/run/detour/control", "w"), (CONFIG, "r")):
         assert what in done, what
     assert any(re.fullmatch(r".*/plugins/service-stun\.so", path) and letter == "m" for path, letter in done)
     # A folder may have been opened as if it were a file; rules have its path with a slash.
