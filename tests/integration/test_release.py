@@ -89,6 +89,27 @@ def test_the_tarball_is_the_checkout_and_configures_alone(made, tmp_path):
     assert info["version"] == VERSION
 
 
+def test_packages_can_be_built_of_the_tarball(made, tmp_path):
+    """Without git: all of its files, and none of a build that lies there, get to the program that builds packages."""
+    with tarfile.open(made / f"detour-{VERSION}.tar.xz") as tar:
+        names = {name.split("/", 1)[1] for name in tar.getnames() if "/" in name}
+        tar.extractall(tmp_path)
+    tree = tmp_path / f"detour-{VERSION}"
+    (tree / "build-try").mkdir()
+    (tree / "build-try" / "build.log").write_text("")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, text in {"dpkg-buildpackage": "find . ! -type d > ../files.deb; touch ../a.changes ../a.buildinfo", "lintian": "", "dh": "", "dh_apparmor": ""}.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    env = dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}", GIT_CEILING_DIRECTORIES=str(tmp_path))
+    done = subprocess.run([tree / "tests" / "package", "--out", tmp_path / "out"], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stderr == "", done.stdout + done.stderr
+    found = {line.removeprefix("./") for line in (tmp_path / "out" / "files.deb").read_text().splitlines()}
+    assert {name for name in found if not name.startswith("debian/")} == {name for name in names if not (tree / name).is_dir() or (tree / name).is_symlink()}
+    assert "debian/rules" in found and f"detour ({VERSION}-1)" in (tree / CHANGELOG).read_text()
+
+
 def test_the_list_of_parts_is_whole(made):
     """The fields that SPDX 2.3 asks for, names that are there, and each library that a build file names."""
     document = json.loads((made / f"detour-{VERSION}.spdx.json").read_text())
