@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
@@ -30,11 +32,11 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.skip(reason=f"missing: {', '.join(missing)}"))
 
 
-def call(*command, code=0, **how):
+def call(*command, code=0, environment=None, **how):
     """Runs a command, and returns it with what it wrote."""
     # Health is asked for by the tests; there need not be a systemd with timers.
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-                          env=os.environ | {"DISABLE_HC_SYSTEMD": "true"}, **how)
+                          env=os.environ | {"DISABLE_HC_SYSTEMD": "true"} | (environment or {}), **how)
     assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return done
 
@@ -65,6 +67,12 @@ class Container:
     def proc(self, name):
         """A file of its first process."""
         return pathlib.Path(f"/proc/{self.pid}/{name}").read_text()
+
+    def confinement(self):
+        """Its user, its group, its capabilities, and whether its root is read-only."""
+        status = dict(line.split(":\t", 1) for line in self.proc("status").splitlines() if ":\t" in line)
+        root = next(line.split() for line in self.proc("mounts").splitlines() if line.split()[1] == "/")
+        return set(status["Uid"].split()), set(status["Gid"].split()), int(status["CapEff"], 16), "ro" in root[3].split(",")
 
 
 class Host:
@@ -154,6 +162,52 @@ class Engine:
     def once(self, *arguments, options=(), environment=None, code=0):
         """A container that ends by itself."""
         return self("run", "--rm", *self._options(environment), *self.confined(), *options, self.image, *arguments, code=code)
+
+
+class Compose:
+    """podman-compose on the engine, in a folder with a sample and what an operator lays beside it."""
+
+    def __init__(self, engine, host, modules, folder):
+        self.engine, self.modules, self.folder = engine, modules, folder
+        self.podman = folder / "podman-here"
+        words = ["env", f"CONTAINERS_CONF={engine.settings}", *host.enter, *map(str, engine.podman)]
+        self.podman.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        self.podman.chmod(0o755)
+        (folder / "detour").mkdir()
+
+    def __call__(self, *arguments, **variables):
+        return call(sys.executable, "-m", "podman_compose", "--podman-path", self.podman, *arguments, cwd=self.folder,
+                    environment={"PYTHONPATH": str(self.modules), "RELAY": "relay.example.com"} | variables)
+
+    def container(self, service):
+        """The one of a service."""
+        return Container(self.engine, f"{self.folder.name}_{service}_1")
+
+
+@pytest.fixture(name="modules", scope="session")
+def fixture_modules(tmp_path_factory):
+    """podman-compose, fetched by pip; what it needs are packages of Debian."""
+    folder = tmp_path_factory.mktemp("modules")
+    done = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", folder,
+                           "--requirement", pathlib.Path(__file__).with_name("requirements.txt")], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        assert os.environ.get("CI") != "true", done.stderr
+        pytest.skip("pip does not fetch podman-compose")
+    return folder
+
+
+@pytest.fixture(name="compose")
+def fixture_compose(engine, host, modules, tmp_path):
+    """It, for one test; what it started is gone afterwards."""
+    folder = tmp_path / "compose"
+    folder.mkdir()
+    # The user of the image reads what is mounted.
+    tmp_path.chmod(0o755)
+    it = Compose(engine, host, modules, folder)
+    try:
+        yield it
+    finally:
+        it("down", "--volumes", "--timeout", "10")
 
 
 @pytest.fixture(name="host")

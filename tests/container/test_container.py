@@ -5,6 +5,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 import contextlib
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
 import sys
@@ -19,7 +20,27 @@ FILES = TOP / "data" / "packaging" / "container"
 TALKERS = TOP / "tests" / "packages" / "talkers.py"
 SIZE_MAX = 40 * 1000 * 1000
 
+# The user of the image, the right to bind low ports, and a root that is read-only.
+CONFINED = {"65532"}, {"65532"}, 1 << 10, True
 OPEN = {"DETOUR_CORE_HOSTNAME": "relay.example.com", "DETOUR_CERT_MAIN__PLUGIN": "selfsigned", "DETOUR_ADMISSION_CHAIN": "open"}
+
+
+@contextlib.contextmanager
+def talkers(relay):
+    """Two clients that talk all the time in the network of a container; gives a function that ends them and says how many packets went each way."""
+    process = subprocess.Popen(["nsenter", "-t", str(relay.pid), "-n", sys.executable, TALKERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def end():
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+        return int(said)
+
+    try:
+        assert process.stdout.readline() == "logged in\n"
+        yield end
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_the_image_is_small_and_has_nothing_but_the_relay(engine):
@@ -43,19 +64,13 @@ def fixture_relay(engine):
 
 
 def test_it_runs_as_nobody_on_a_root_that_is_read_only(relay):
-    status = dict(line.split(":\t", 1) for line in relay.proc("status").splitlines() if ":\t" in line)
-    assert status["Uid"].split() == ["65532"] * 4 and status["Gid"].split() == ["65532"] * 4
-    assert int(status["CapEff"], 16) == 1 << 10     # to bind low ports
-    root = next(line.split() for line in relay.proc("mounts").splitlines() if line.split()[1] == "/")
-    assert "ro" in root[3].split(",")
+    assert relay.confinement() == CONFINED
 
 
 def test_a_client_relays_through_it(relay):
-    talkers = subprocess.Popen(["nsenter", "-t", str(relay.pid), "-n", sys.executable, TALKERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert talkers.stdout.readline() == "logged in\n"
-    assert "2 connected" in relay.ctl("status").stdout
-    said, _ = talkers.communicate(timeout=60)
-    assert talkers.returncode == 0 and int(said) >= 0
+    with talkers(relay) as end:
+        assert "2 connected" in relay.ctl("status").stdout
+        assert end() >= 0
 
 
 def test_it_is_healthy(engine, relay):
@@ -79,8 +94,7 @@ def test_another_container_takes_over(engine):
     with contextlib.ExitStack() as containers:
         old = containers.enter_context(engine.run("blue", *options, **how))
         old.wait_log("ready:")
-        talkers = subprocess.Popen(["nsenter", "-t", str(old.pid), "-n", sys.executable, TALKERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert talkers.stdout.readline() == "logged in\n"
+        end = containers.enter_context(talkers(old))
         for name in ("green", "red"):
             # Of one that runs, as podman starts one that has ended for its network.
             network = options[:-3] + [f"container:{old.name}"] + options[-2:]
@@ -93,8 +107,7 @@ def test_another_container_takes_over(engine):
             new.wait_log("ready:")
             assert "2 connected" in new.ctl("status").stdout and "service/stun" in new.ctl("plugins").stdout
             old = new
-        said, _ = talkers.communicate(timeout=60)
-        assert talkers.returncode == 0 and int(said) > 0
+        assert end() > 0
 
 
 def test_a_mounted_file_is_enough(engine, tmp_path):
@@ -136,6 +149,42 @@ def test_the_samples_give_it_what_it_understands(engine, tmp_path, name):
     engine.once("--check-config", options=["--volume", f"{tmp_path}:/etc/detour:ro"], environment=variables)
 
 
+def test_compose_starts_it(engine, compose):
+    """As the sample's first lines say, on the host's network; it is confined as the sample says, and ends when it has drained."""
+    shutil.copy(FILES / "compose.yaml", compose.folder)
+    (compose.folder / "detour" / "friends.keys").write_text(f"nodekey:{'ab' * 32} friend\n")
+    compose("up", "-d")
+    relay = compose.container("detour")
+    relay.wait_log("ready:")
+    assert "transport/https ([::]:443), transport/http ([::]:80), service/stun (listening on [::]:3478)" in relay.log()
+    assert relay.confinement() == CONFINED
+    assert compose("exec", "detour", "detourctl", "status").stdout.startswith("relay.example.com ")
+    compose("stop", "detour")
+    state = engine.inspect("container", relay.name)["State"]
+    assert state["ExitCode"] == 0 and "draining" in relay.log()
+
+
+def test_compose_hands_over(engine, compose):
+    """The sample with two services that take turns: clients of the first are those of the second."""
+    shutil.copy(FILES / "compose-handover.yaml", compose.folder / "compose.yaml")
+    (compose.folder / "detour" / "friends.keys").write_text("")
+    # For everyone, and with a certificate that needs no internet.
+    (compose.folder / "open.yaml").write_text(yaml.safe_dump({"services": {name: {"environment": {
+        "DETOUR_ADMISSION_CHAIN": "open", "DETOUR_CERT_MAIN__PLUGIN": "selfsigned"}} for name in ("blue", "green")}}))
+    files = ["-f", "compose.yaml", "-f", "open.yaml"]
+    compose(*files, "up", "-d", "blue")
+    blue = compose.container("blue")
+    blue.wait_log("ready:")
+    with talkers(blue) as end:
+        compose(*files, "up", "-d", "green")
+        green = compose.container("green")
+        green.wait_log("waiting at /var/lib/detour/next")
+        assert "2 clients kept" in compose("exec", "blue", "detourctl", "upgrade", "--to", "/var/lib/detour/next").stdout
+        assert engine("wait", blue.name).stdout.strip() == "0"
+        green.wait_log("ready:")
+        assert end() > 0
+
+
 def answer(host, probe):
     """The status with which a probe of the manifest is answered."""
     where = probe["httpGet"]
@@ -154,10 +203,7 @@ def test_the_manifest_starts_it(engine, host):
         relay.wait_log("ready:")
         assert "transport/https ([::]:443), transport/http ([::]:80), service/stun (listening on [::]:3478)" in relay.log()
         assert "there is no key in /etc/detour/friends.keys" in relay.log()
-        status = dict(line.split(":\t", 1) for line in relay.proc("status").splitlines() if ":\t" in line)
-        assert status["Uid"].split() == status["Gid"].split() == ["65532"] * 4
-        assert int(status["CapEff"], 16) == 1 << 10
-        assert "ro" in next(line.split() for line in relay.proc("mounts").splitlines() if line.split()[1] == "/")[3].split(",")
+        assert relay.confinement() == CONFINED
         assert relay.ctl("status").stdout.startswith("relay.example.com ")
         # Without a certificate, which it cannot fetch here, it lives and is not ready.
         assert (answer(host, container["livenessProbe"]), answer(host, container["readinessProbe"])) == ("200", "503")
