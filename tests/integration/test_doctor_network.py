@@ -313,8 +313,8 @@ def test_stun_that_does_not_run(relay):
 def test_stun_that_is_silent(relay):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
-        where = [f"--host=127.0.0.1:{relay.ports['https']}", "--timeout=1s", "stun"]
-        told = run_doctor(None, *where, f"--stun-port={silent.getsockname()[1]}", "--json")
+        where = [f"--host=127.0.0.1:{relay.ports['https']}", "stun"]
+        told = run_doctor(None, *where, "--timeout=1s", f"--stun-port={silent.getsockname()[1]}", "--json")
         assert [finding["code"] for finding in json.loads(told.stdout)["findings"]] == ["stun_silent"] and told.returncode == 1
     assert set(examine(None, *where, f"--stun-port={relay.ports['stun']}")) == {"stun_good"}
 

@@ -415,7 +415,7 @@ def test_another_user_may_not(handed, tmp_path_factory):
     os.chmod(relay.seat, 0o666)
     with other_user("calls", relay.seat) as stranger:
         assert stranger.stdout.read() == "b''\n"
-    assert "somebody who may not wanted to hand over" in successor.log
+    wait_until(lambda: "somebody who may not wanted to hand over" in successor.log, "it to say so")
     relay.hand_over(successor)
     client.ping(b"12345678")
     os.chmod(relay.run_directory, 0o700)
