@@ -99,7 +99,7 @@ def test_packages_can_be_built_of_the_tarball(made, tmp_path):
     (tree / "build-try" / "build.log").write_text("")
     programs = tmp_path / "programs"
     programs.mkdir()
-    for name, text in {"dpkg-buildpackage": "find . ! -type d > ../files.deb; touch ../a.changes ../a.buildinfo", "lintian": "", "dh": "", "dh_apparmor": ""}.items():
+    for name, text in {"dpkg-buildpackage": "find . ! -type d > ../files.deb; touch ../a.changes ../a.buildinfo", "lintian": "", "dh": "", "dh_apparmor": "", "pkg-config": ""}.items():
         (programs / name).write_text(f"#!/bin/sh\n{text}\n")
         (programs / name).chmod(0o755)
     env = dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}", GIT_CEILING_DIRECTORIES=str(tmp_path))
