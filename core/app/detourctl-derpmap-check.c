@@ -7,6 +7,7 @@
 #include <glib/gi18n.h>
 
 #include "detour-cert.h"
+#include "detourctl-format.h"
 #include "detourctl-json.h"
 #include "detourctl-table.h"
 
@@ -29,12 +30,14 @@ detourctl_derpmap_print_findings (const char *place, const DetourctlMap *map)
                                                 : g_strdup ("");
       g_autofree char *path = *finding->path != '\0' ? g_strconcat (" ", finding->path, ":", NULL)
                                                      : g_strdup ("");
+      /* It may have words of somebody else's map. */
+      g_autofree char *text = detourctl_format_safe (finding->text);
 
       if (finding->is_error)
-        g_printerr ("%s%s:%s %s\n", shown, line, path, finding->text);
+        g_printerr ("%s%s:%s %s\n", shown, line, path, text);
       else
         /* TRANSLATORS: place, line, path within the map, and what may be wrong there. */
-        g_printerr (_ ("%s%s:%s warning: %s\n"), shown, line, path, finding->text);
+        g_printerr (_ ("%s%s:%s warning: %s\n"), shown, line, path, text);
     }
 }
 

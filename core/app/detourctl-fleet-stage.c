@@ -50,8 +50,10 @@ typedef struct {
 static void
 ctl_fleet_stage_say (const Stage *self, const char *text)
 {
+  g_autofree char *safe = detourctl_format_safe (text);
+
   if (!self->ctl->json)
-    g_print ("%s: %s\n", self->relay->name, text);
+    g_print ("%s: %s\n", self->relay->name, safe);
 }
 
 /* What is waited for: each change at a terminal, else now and then. */

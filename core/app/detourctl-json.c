@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "detour-text.h"
 #include "detourctl-format.h"
 
 #define DEPTH_MAX   32u
@@ -72,45 +73,35 @@ detourctl_json_end_document (DetourctlJson *self, DetourctlExit exit)
   return exit == DETOURCTL_GOOD ? DETOURCTL_FAILED : exit;
 }
 
-/* What YAML takes for the end of a line inside a text, or for no text at all, and JavaScript for
- * the end of a line: bytes of the one at @value, 0 if there is none. */
-static gsize
-ctl_json_break_len (const char *value)
+/* What nobody sees at a terminal, and what YAML and JavaScript take for the end of a line inside a
+ * text, or for no text at all. */
+static gboolean
+ctl_json_is_escaped (gunichar c)
 {
-  const guchar *bytes = (const guchar *) value;
-
-  if (bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0) /* U+0080 to U+009F */
-    return 2;
-  if (g_str_has_prefix (value, "\xe2\x80\xa8") || g_str_has_prefix (value, "\xe2\x80\xa9"))
-    return 3;
-  /* U+FEFF, U+FFFE, U+FFFF */
-  if (g_str_has_prefix (value, "\xef\xbb\xbf") || g_str_has_prefix (value, "\xef\xbf\xbe")
-      || g_str_has_prefix (value, "\xef\xbf\xbf"))
-    return 3;
-  return 0;
+  return detour_text_is_hidden (c) || (c & 0xfffe) == 0xfffe;
 }
 
 static void
 ctl_json_quote (DetourctlJson *self, const char *value)
 {
-  g_string_append_c (self->text, '"');
-  for (; *value != '\0'; value++)
-    {
-      guchar c = (guchar) *value;
-      gsize break_len = ctl_json_break_len (value);
+  g_autofree char *valid = g_utf8_validate (value, -1, NULL) ? NULL : g_utf8_make_valid (value, -1);
 
-      if (break_len > 0)
-        {
-          g_string_append_printf (self->text, "\\u%04x", g_utf8_get_char (value));
-          value += break_len - 1;
-          continue;
-        }
-      if (c == '"' || c == '\\')
-        g_string_append_c (self->text, '\\');
-      if (c < 0x20 || c == 0x7f)
+  g_string_append_c (self->text, '"');
+  for (const char *at = valid != NULL ? valid : value; *at != '\0'; at = g_utf8_next_char (at))
+    {
+      gunichar c = g_utf8_get_char (at);
+
+      if (ctl_json_is_escaped (c) && c > 0xffff)
+        g_string_append_printf (self->text, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10),
+                                0xdc00 + (c & 0x3ff));
+      else if (ctl_json_is_escaped (c))
         g_string_append_printf (self->text, "\\u%04x", c);
       else
-        g_string_append_c (self->text, (char) c);
+        {
+          if (c == '"' || c == '\\')
+            g_string_append_c (self->text, '\\');
+          g_string_append_unichar (self->text, c);
+        }
     }
   g_string_append_c (self->text, '"');
 }

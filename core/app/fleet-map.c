@@ -7,6 +7,8 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#include "detour-text.h"
+
 #define LETTERS 26u
 
 /* One that answers. */
@@ -94,6 +96,21 @@ fleet_map_check_pair (const Build *build, const Part *part, const Part *before)
                         before->relay->name, part->relay->name, part->node->host_name);
 }
 
+/* A relay's own program takes none of these characters: it is not what it says it is. TRUE: it was
+ * said. @text: (nullable) */
+static gboolean
+fleet_map_is_hiding (const Build *build, const Part *part, const char *what, const char *text)
+{
+  if (text == NULL || detour_text_find_hidden (text) == 0)
+    return FALSE;
+  /* TRANSLATORS: a relay, a member of a map as HostName, its text. */
+  detourctl_map_note (build->map, TRUE, part->relay->line, "",
+                      _ ("%s has characters that nobody sees in its %s, \"%s\"; take it out of the "
+                         "inventory, or see what answers there"),
+                      part->relay->name, what, text);
+  return TRUE;
+}
+
 /* Code or name of a region: of the inventory, else what its relays say, who have to agree. */
 static char *
 fleet_map_agree (const Build *build, guint64 id, const char *set, gsize offset, gboolean is_code)
@@ -108,6 +125,8 @@ fleet_map_agree (const Build *build, guint64 id, const char *set, gsize offset, 
       const char *own = G_STRUCT_MEMBER (const char *, part->facts, offset);
 
       if (part->relay->region != id || own == NULL)
+        continue;
+      if (fleet_map_is_hiding (build, part, is_code ? "RegionCode" : "RegionName", own))
         continue;
       if (first == NULL)
         {
@@ -227,6 +246,11 @@ fleet_map_add (const Build *build, Part *part)
                           part->relay->name);
       return;
     }
+  if (fleet_map_is_hiding (build, part, "HostName", learned.hostname)
+      | fleet_map_is_hiding (build, part, "CertName", learned.cert_name)
+      | fleet_map_is_hiding (build, part, "IPv4", learned.ipv4)
+      | fleet_map_is_hiding (build, part, "IPv6", learned.ipv6))
+    return;
   detourctl_map_add_relay (own, &learned);
   alone = own->regions->pdata[0];
   region = fleet_map_region (build, part);

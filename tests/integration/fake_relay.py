@@ -14,6 +14,8 @@ from control_attacks import ANSWER, NAME, ROOT, message, text
 # Alignment and format of the types of fixed size.
 FIXED = {"b": (4, "<I"), "u": (4, "<I"), "t": (8, "<Q"), "d": (8, "<d")}
 
+SIGNATURES = {"GetAll": "a{sv}", "GetManagedObjects": "a{oa{sa{sv}}}", "DescribeConfig": "a(ssssss)", "ExplainKey": "a{sv}"}
+
 
 def align(data, size):
     """Fills up to a multiple of that."""
@@ -34,11 +36,15 @@ def write(data, signature, value):
         key = signature[1]
         write(data, key, value[0])
         write(data, signature[2:-1], value[1])
+    elif signature[0] == "(":
+        align(data, 8)
+        for kind, member in zip(signature[1:-1], value, strict=True):
+            write(data, kind, member)
     elif signature[0] == "a":
         align(data, 4)
         place = len(data)
         data.extend(bytes(4))
-        align(data, 8 if signature[1] in "{td" else 1 if signature[1] == "v" else 4)
+        align(data, 8 if signature[1] in "{(td" else 1 if signature[1] == "v" else 4)
         begin = len(data)
         for entry in value.items() if signature[1] == "{" else value:
             write(data, signature[1:], entry)
@@ -48,11 +54,14 @@ def write(data, signature, value):
         data.extend(text(value))
 
 
-def fake_relay(path, manager, **peer):
-    """The `command` of one that says this of itself, name -> (type, value), and of a peer in its mesh; @path: of a file for that."""
+def fake_relay(path, manager, derpmap=(), **peer):
+    """The `command` of one that says this of itself, name -> (type, value), and of a peer in its mesh; @path: of a file for that;
+    @derpmap: pairs of a key of [derpmap] and its value."""
     plugin = {"Plugin": ("s", "service-mesh"), "State": ("s", "running")}
     objects = {f"{ROOT}/plugins/mesh": {f"{NAME}.Plugin": plugin}, f"{ROOT}/peers/p": {f"{NAME}.Peer": peer}}
-    pathlib.Path(path).write_text(json.dumps({"GetAll": manager, "GetManagedObjects": objects}))
+    keys = [("derpmap", key, "text", value, "", "") for key, value in derpmap]
+    answers = {"GetAll": manager, "GetManagedObjects": objects, "DescribeConfig": keys, "ExplainKey": {}}
+    pathlib.Path(path).write_text(json.dumps(answers))
     return shlex.join([sys.executable, "-B", __file__, str(path)])
 
 
@@ -78,7 +87,7 @@ def main():
     answers = json.loads(pathlib.Path(sys.argv[1]).read_text())
     for number, call in enumerate(calls(), 1):
         name = next(name for name in answers if name.encode() in call)
-        signature = {"GetAll": "a{sv}", "GetManagedObjects": "a{oa{sa{sv}}}"}[name]
+        signature = SIGNATURES[name]
         body = bytearray()
         write(body, signature, answers[name])
         serial, = struct.unpack("<I", call[8:12])

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from control import ask
+from fake_relay import fake_relay
 from fleet import Inventory
 from relay import EVERYTHING, Relay, with_keys
 
@@ -111,3 +112,22 @@ def test_two_relays_at_one_place(three, inventory):
     inventory.relay("a", three[0]).relay("again", three[0])
     _, errors = inventory.run("map", code=1)
     assert "a and again are both reached at a.test; set hostname, ipv4 or ipv6" in errors
+
+
+@pytest.mark.parametrize("hostname,derpmap,member", [
+    ("a\u202e.test", (), "HostName"),
+    ("a\x1b[2J.test", (), "HostName"),
+    ("a.test", (("code", "f\u202era"),), "RegionCode"),
+    ("a.test", (("name", "Frank\x1bfurt"),), "RegionName"),
+    ("a.test", (("ipv4", "192.0.2.1\u200b"),), "IPv4"),
+])
+def test_characters_that_nobody_sees(inventory, tmp_path, hostname, derpmap, member):
+    """A relay that says such a thing of itself is not passed on to clients, and rules no terminal."""
+    inventory.add("relay odd", region=900, command=fake_relay(tmp_path / "odd", {"Hostname": ("s", hostname)}, derpmap))
+    said, errors = inventory.run("map", code=1)
+    assert said == "" and f"odd has characters that nobody sees in its {member}" in errors
+    assert not any(character in errors for character in "\u202e\u200b\x1b")
+    # As a text for programs it is there, and harmless.
+    document, _ = inventory.run("status", "--json")
+    assert json.loads(document)["relays"][0]["status"]["hostname"] == hostname
+    assert not any(character in document for character in "\u202e\u200b\x1b")

@@ -59,6 +59,22 @@ fill_text (DetourctlJson *json)
   detourctl_json_text (json, NULL, "a\"b\\c\n\x7f\302\205\342\200\250ü");
 }
 
+/* What nobody sees, beyond 16 bits in two escapes; what is seen stays. */
+static void
+test_hidden_characters_are_escaped (void)
+{
+  GString *text = g_string_new (NULL);
+  DetourctlJson *json = detourctl_json_new (text);
+
+  detourctl_json_text (json, NULL,
+                       "a\xe2\x80\xae"
+                       "b\xf3\xa0\x80\xa1"
+                       "c\xf0\x9f\x9a\x80\xff");
+  detourctl_json_finish (json);
+  g_assert_cmpstr (text->str, ==, "\"a\\u202eb\\udb40\\udc21c\xf0\x9f\x9a\x80\xef\xbf\xbd\"\n");
+  g_string_free (text, TRUE);
+}
+
 /* Whatever a peer wrote stays one text in one line, for YAML and JavaScript, too. */
 static void
 test_texts_are_escaped (void)
@@ -187,6 +203,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/json/nesting", test_nesting);
   g_test_add_func ("/json/texts-are-escaped", test_texts_are_escaped);
+  g_test_add_func ("/json/hidden-characters-are-escaped", test_hidden_characters_are_escaped);
   g_test_add_func ("/json/times", test_times);
   g_test_add_func ("/json/values-of-dbus", test_values_of_dbus);
   g_test_add_func ("/json/properties-of-other-types", test_properties_of_other_types);
