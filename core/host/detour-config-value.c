@@ -147,9 +147,14 @@ config_value_parse_number (const DetourConfigKey *key, const char *text, guint64
             error, text, _ ("is not a rate; write bytes a second: 65536, 512K, 2M%s"), off);
       break;
     default:
-      if (!g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, out, NULL))
+      if (g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, out, NULL))
+        break;
+      /* A number of too many digits is one, and out of any range. */
+      if (*text == '\0' || strspn (text, "0123456789") != strlen (text) || key->max == 0
+          || key->max == G_MAXUINT64)
         return detour_config_refuse_value (error, text, _ ("is not a number; write digits only%s"),
                                            off);
+      *out = G_MAXUINT64;
       break;
     }
 

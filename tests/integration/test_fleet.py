@@ -160,6 +160,8 @@ def test_no_shell_reads_the_inventory(two, inventory, tmp_path):
     ("[relay a]\nregion = 900\n", ":1: [relay a]: none of socket, ssh and command; expected one"),
     ("[relay a]\nsocket = /x\n", ":1: [relay a]: region is missing; expected the number"),
     ("[relay a]\nregion = 0\nsocket = /x\n", ':2: [relay a] region: "0" is out of range'),
+    ("[fleet]\nparallel = 99999999999999999999999\n[relay a]\nregion = 900\nsocket = /x\n",
+     ':2: [fleet] parallel: "99999999999999999999999" is out of range; it goes from 1 to 64'),
     ("[relay a]\nregion = 900\nsocket = x\n", ":3: [relay a] socket: "),
     ("[relay a]\nregion = 900\nsokcet = /x\n", ':3: [relay a] sokcet: no such key; did you mean "socket"?'),
     ("[relay a]\nregion = 900\nsocket = /x\nssh = b\n", ":1: [relay a]: more than one of socket, ssh and command"),
