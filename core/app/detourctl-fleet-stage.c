@@ -112,9 +112,11 @@ ctl_fleet_stage_publish (const Stage *self)
 
   if (!detourctl_fleet_has_place (self->fleet))
     {
-      ctl_fleet_stage_say (self,
-                           _ ("the map has changed; bring it to your clients: detourctl fleet "
-                              "map"));
+      g_autofree char *command = detourctl_fleet_command ("map");
+      g_autofree char *text = g_strdup_printf (
+          _ ("the map has changed; bring it to your clients: %s"), command);
+
+      ctl_fleet_stage_say (self, text);
       return DETOURCTL_GOOD;
     }
   map = detourctl_fleet_map (self->ctl, self->fleet, FALSE, &exit);

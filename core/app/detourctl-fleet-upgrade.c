@@ -120,6 +120,7 @@ ctl_fleet_upgrade_change (const Upgrade *self, const FleetRelay *relay, GVariant
   g_autofree char *kept = NULL;
   g_autofree char *text = NULL;
   g_autoptr (GVariant) reply = NULL, last = NULL;
+  guint64 n_kept;
   char *problem = NULL;
 
   if (seen != NULL)
@@ -136,9 +137,12 @@ ctl_fleet_upgrade_change (const Upgrade *self, const FleetRelay *relay, GVariant
   after = ctl_fleet_upgrade_probe (self, relay);
   if (after != NULL)
     return g_strdup_printf (_ ("it is upgraded, and not well since: %s"), after);
-  kept = detourctl_format_count (detourctl_number (last, "kept"));
+  n_kept = detourctl_number (last, "kept");
+  kept = detourctl_format_count (n_kept);
   /* TRANSLATORS: a version, and a number of clients. */
-  text = g_strdup_printf (_ ("upgraded to %s, %s clients kept"), detourctl_text (last, "to"), kept);
+  text = g_strdup_printf (ngettext ("upgraded to %s, %s client kept",
+                                    "upgraded to %s, %s clients kept", (gulong) n_kept),
+                          detourctl_text (last, "to"), kept);
   ctl_fleet_upgrade_say (self, relay, text);
   return NULL;
 }
@@ -209,6 +213,8 @@ ctl_fleet_upgrade_tell (const Upgrade *self)
   DetourctlExit exit = self->failed != NULL ? DETOURCTL_FAILED : DETOURCTL_GOOD;
   g_autofree char *done = ctl_fleet_upgrade_join (self->done);
   g_autofree char *left = ctl_fleet_upgrade_join (self->left);
+  g_autofree char *again = detourctl_fleet_command ("upgrade");
+  g_autofree char *resume = detourctl_fleet_command ("upgrade --resume");
   DetourctlJson *json;
 
   if (self->ctl->json)
@@ -221,8 +227,7 @@ ctl_fleet_upgrade_tell (const Upgrade *self)
       return detourctl_json_end_document (json, exit);
     }
   if (resumes && !self->has_begun)
-    g_print ("%s\n", _ ("Nothing is left of the last upgrade. For another one: detourctl fleet "
-                        "upgrade"));
+    g_print (_ ("Nothing is left of the last upgrade. For another one: %s\n"), again);
   if (self->failed == NULL)
     return exit;
   detourctl_complain ("%s: %s", self->failed, self->problem);
@@ -230,7 +235,7 @@ ctl_fleet_upgrade_tell (const Upgrade *self)
     return exit;
   /* TRANSLATORS: names of relays in all three places. */
   detourctl_complain (_ ("stopped. Done: %s. Failed: %s. Not begun: %s"), done, self->failed, left);
-  detourctl_complain (_ ("when it is well again, go on with: detourctl fleet upgrade --resume"));
+  detourctl_complain (_ ("when it is well again, go on with: %s"), resume);
   return exit;
 }
 

@@ -39,6 +39,16 @@ detourctl_fleet_path (void)
                                            : DETOUR_SYSCONF_DIR "/fleet.conf";
 }
 
+char *
+detourctl_fleet_command (const char *words)
+{
+  g_autofree char *file = detourctl_fleet_inventory != NULL
+                            ? detourctl_format_word (detourctl_fleet_inventory)
+                            : NULL;
+
+  return g_strconcat ("detourctl fleet ", words, file != NULL ? " --inventory " : NULL, file, NULL);
+}
+
 Fleet *
 detourctl_fleet_load (char **names, DetourctlExit *exit)
 {

@@ -17,6 +17,9 @@ extern char *detourctl_fleet_inventory;
 /* Of the inventory. */
 const char *detourctl_fleet_path (void);
 
+/* "detourctl fleet WORDS" with the option of the inventory that was given, for a next step. */
+char *detourctl_fleet_command (const char *words);
+
 /* NULL after a message, with @exit. @names: relays that have to be there; NULL: none */
 Fleet *detourctl_fleet_load (char **names, DetourctlExit *exit);
 

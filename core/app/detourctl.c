@@ -13,6 +13,7 @@
 
 #include "detour-nearest.h"
 #include "detour-paths.h"
+#include "detourctl-fleet.h"
 #include "detourctl-format.h"
 
 /* Columns of what --help says of a command. */
@@ -322,6 +323,41 @@ detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n
   return command->run (self, rest + 1);
 }
 
+/* Options between the two words of a command, as in "fleet --inventory FILE status": takes them out
+ * of @rest. FALSE after a message. */
+static gboolean
+detourctl_take_middle_options (Detourctl *self, char ***rest)
+{
+  char **words = *rest;
+  g_autofree char *second = detourctl_list_second_words (words[1]);
+  g_autoptr (GOptionContext) context = NULL;
+  g_auto (GStrv) behind = NULL;
+  g_autoptr (GError) error = NULL;
+  const GOptionEntry entries[] = { DETOURCTL_FLEET_OPTION, { NULL } };
+  guint n_words;
+
+  if (*second == '\0' || words[2] == NULL || *words[2] != '-'
+      || detourctl_find_command (words + 1, &n_words) != NULL || strcmp (words[2], "--help") == 0
+      || strcmp (words[2], "-h") == 0)
+    return TRUE;
+  context = g_option_context_new (NULL);
+  g_option_context_set_strict_posix (context, TRUE);
+  g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  detourctl_add_global_options (self, context);
+  behind = g_strdupv (words + 1);
+  if (!g_option_context_parse_strv (context, &behind, &error))
+    {
+      detourctl_complain ("%s", error->message);
+      return FALSE;
+    }
+  for (guint i = 1; words[i] != NULL; i++)
+    g_clear_pointer (&words[i], g_free);
+  for (guint i = 0; behind[i] != NULL; i++)
+    words[i + 1] = g_steal_pointer (&behind[i]);
+  return TRUE;
+}
+
 static DetourctlExit
 detourctl_run (Detourctl *self, char **arguments)
 {
@@ -334,6 +370,8 @@ detourctl_run (Detourctl *self, char **arguments)
   gboolean version = FALSE;
   const GOptionEntry entries[] = { { "version", 0, 0, G_OPTION_ARG_NONE, &version,
                                      N_ ("Print the version and exit"), NULL },
+                                   { "inventory", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME,
+                                     &detourctl_fleet_inventory, NULL, NULL },
                                    { NULL } };
 
   /* Options behind the command belong to the command. */
@@ -367,6 +405,13 @@ detourctl_run (Detourctl *self, char **arguments)
 
       g_print ("%s", help);
       return DETOURCTL_GOOD;
+    }
+  if (!detourctl_take_middle_options (self, &rest))
+    return DETOURCTL_USAGE;
+  if (detourctl_fleet_inventory != NULL && strcmp (rest[1], "fleet") != 0)
+    {
+      detourctl_complain (_ ("--inventory is for the commands that begin with fleet"));
+      return DETOURCTL_USAGE;
     }
   command = detourctl_find_command (rest + 1, &n_words);
   return command != NULL ? detourctl_run_command (self, command, n_words, rest + 1)

@@ -203,3 +203,14 @@ def test_completion_offers_relays(two, inventory):
     inventory.relay("fra1", two[0]).relay("nyc1", two[1])
     assert detourctl(None, "complete", "fleet", "status", "--inventory", inventory.path, "f")[0].split() == ["fra1"]
     assert detourctl(None, "complete", "fleet", "sta")[0].split() == ["status"]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_inventory_before_the_command(two, inventory, place):
+    inventory.relay("fra1", two[0])
+    words = ["fleet", "status"]
+    words[place:place] = ["--inventory", str(inventory.path), "--timeout=60s"]
+    assert " ready " in detourctl(None, *words)[0]
+    assert "--inventory is for the commands that begin with fleet" in detourctl(
+        two[0], "--inventory", inventory.path, "status", code=2)[1]
+    assert "Unknown option --nonsense" in detourctl(None, "fleet", "--nonsense", "status", code=2)[1]

@@ -60,7 +60,7 @@ def test_upgrade_of_all(trio):
     said, _ = inventory.run("upgrade", "b", "c")
     assert said.splitlines() == [f"{name}: upgraded to 0.2.0, 0 clients kept" for name in "bc"]
     said, _ = inventory.run("upgrade")
-    assert said.splitlines()[0].startswith("a: upgraded to 0.2.0, 1 client")
+    assert said.splitlines()[0] == "a: upgraded to 0.2.0, 1 client kept"
     assert versions(relays) == ["0.2.0"] * 3
     client.ping(b"12345678")
 
@@ -74,7 +74,8 @@ def test_upgrade_stops_and_is_resumed(trio, tmp_path):
     inventory.path.write_text(good.replace("[relay b]\n", "[relay b]\nipv4 = 127.0.0.9\n"))
     said, errors = inventory.run("upgrade", code=1)
     assert said.startswith("a: upgraded to 0.2.0") and "b: it is not well before the upgrade: " in errors
-    assert "stopped. Done: a. Failed: b. Not begun: c" in errors and "fleet upgrade --resume" in errors
+    assert "stopped. Done: a. Failed: b. Not begun: c" in errors
+    assert f"go on with: detourctl fleet upgrade --resume --inventory {inventory.path}\n" in errors
     assert versions(relays) == ["0.2.0", "0.1.0", "0.1.0"]
     document = json.loads(inventory.run("upgrade", "--resume", "--json", code=1)[0])
     assert (document["done"], document["failed"], document["left"]) == (["a"], "b", ["c"])
@@ -91,7 +92,8 @@ def test_upgrade_stops_and_is_resumed(trio, tmp_path):
     assert [line.split(":")[0] for line in said.splitlines()] == ["b", "c"]
     assert versions(relays) == ["0.2.0"] * 3
     # All are done with, whatever is installed since.
-    assert inventory.run("upgrade", "--resume")[0].startswith("Nothing is left of the last upgrade.")
+    assert inventory.run("upgrade", "--resume")[0] == (
+        f"Nothing is left of the last upgrade. For another one: detourctl fleet upgrade --inventory {inventory.path}\n")
     assert json.loads(inventory.run("upgrade", "--resume", "--json")[0])["done"] == ["a", "b", "c"]
 
 
