@@ -125,6 +125,9 @@ config_load_name_is_sane (const char *name)
              == strlen (name);
 }
 
+/* What is written down for an upgrade has names of any group whole, with the kind before them. */
+#define NAME_MAX_LEN 100u
+
 static void
 config_load_refuse_group (Build *build, const DetourMergedGroup *group, const char *text)
 {
@@ -304,14 +307,32 @@ config_load_refuse_nameless (Build *build, const DetourMergedGroup *group, Detou
   config_load_refuse_group (build, group, text);
 }
 
+/* TRUE: what [WORD NAME] needs is there. @form: what is said when it is not. */
+static gboolean
+config_load_check_name (Build *build, const DetourMergedGroup *group, const char *name,
+                        const char *form)
+{
+  g_autofree char *text = NULL;
+
+  if (name == NULL || !config_load_name_is_sane (name))
+    config_load_refuse_group (build, group, form);
+  else if (strlen (name) > NAME_MAX_LEN)
+    {
+      text = g_strdup_printf (_ ("the name has %zu characters; at most %u are allowed"),
+                              strlen (name), NAME_MAX_LEN);
+      config_load_refuse_group (build, group, text);
+    }
+  else
+    return TRUE;
+  return FALSE;
+}
+
 static void
 config_load_read_class (Build *build, const DetourMergedGroup *group, const char *name)
 {
-  if (name == NULL || !config_load_name_is_sane (name))
-    config_load_refuse_group (build, group,
+  if (config_load_check_name (build, group, name,
                               _ ("a class is called [class NAME] with a NAME of letters, digits, "
-                                 "\"-\", \"_\" and \".\""));
-  else
+                                 "\"-\", \"_\" and \".\"")))
     g_ptr_array_add (build->config->classes,
                      detour_class_new (name, config_load_read_settings (
                                                  build, group, detour_schema_class, NULL)));
@@ -320,11 +341,9 @@ config_load_read_class (Build *build, const DetourMergedGroup *group, const char
 static void
 config_load_read_peer (Build *build, const DetourMergedGroup *group, const char *name)
 {
-  if (name == NULL || !config_load_name_is_sane (name))
-    config_load_refuse_group (build, group,
+  if (config_load_check_name (build, group, name,
                               _ ("a peer is called [peer NAME] with a NAME of letters, digits, "
-                                 "\"-\", \"_\" and \".\""));
-  else
+                                 "\"-\", \"_\" and \".\"")))
     g_ptr_array_add (build->config->peers,
                      detour_mesh_peer_group_new (
                          name, config_load_read_settings (build, group, detour_schema_peer, NULL)));
@@ -341,11 +360,9 @@ config_load_read_tenants (Build *build)
 
       if (strcmp (words[0], "tenant") != 0)
         continue;
-      if (words[1] == NULL || !config_load_name_is_sane (words[1]))
-        config_load_refuse_group (build, group,
+      if (config_load_check_name (build, group, words[1],
                                   _ ("a tenant is called [tenant NAME] with a NAME of letters, "
-                                     "digits, \"-\", \"_\" and \".\""));
-      else
+                                     "digits, \"-\", \"_\" and \".\"")))
         g_ptr_array_add (
             build->config->tenants,
             detour_tenant_group_new (
@@ -378,12 +395,10 @@ config_load_read_groups (Build *build)
         config_load_refuse_unknown_group (build, group);
       else if (words[1] == NULL)
         config_load_refuse_nameless (build, group, kind);
-      else if (!config_load_name_is_sane (words[1]))
-        config_load_refuse_group (
-            build, group,
-            _ ("an instance is called [KIND NAME] with a NAME of letters, digits, "
-               "\"-\", \"_\" and \".\""));
-      else
+      else if (config_load_check_name (
+                   build, group, words[1],
+                   _ ("an instance is called [KIND NAME] with a NAME of letters, digits, "
+                      "\"-\", \"_\" and \".\"")))
         config_load_read_instance (build, group, kind, words[1]);
     }
 }

@@ -30,7 +30,9 @@ load (const char *text, char **problems)
   "for everyone"
 #define OPEN "[admission]\nchain=open\n"
 /* Two lines, too. */
-#define TLS "[transport tls]\nlisten=:443\n"
+#define TLS      "[transport tls]\nlisten=:443\n"
+#define NAME_20  "a-name-of-20-letters"
+#define NAME_101 NAME_20 NAME_20 NAME_20 NAME_20 NAME_20 "s"
 
 static void
 fallbacks (void)
@@ -262,6 +264,14 @@ refused (void)
     { OPEN "[peer]\nhost=a\n",
       "f:3: [peer]: a peer is called [peer NAME] with a NAME of letters, digits, \"-\", \"_\" and "
       "\".\"" },
+    { OPEN "[peer " NAME_101 "]\nhost=a\n",
+      "f:3: [peer " NAME_101 "]: the name has 101 characters; at most 100 are allowed" },
+    { OPEN "[class " NAME_101 "]\n",
+      "f:3: [class " NAME_101 "]: the name has 101 characters; at most 100 are allowed" },
+    { OPEN "[tenant " NAME_101 "]\n",
+      "f:3: [tenant " NAME_101 "]: the name has 101 characters; at most 100 are allowed" },
+    { OPEN "[transport " NAME_101 "]\n",
+      "f:3: [transport " NAME_101 "]: the name has 101 characters; at most 100 are allowed" },
     { OPEN "[pear a]\n", "f:3: [pear a]: no such group; did you mean [peer a]?" },
     { OPEN "[peer a]\nhost=a.test\n", "f:3: [peer a]: no plugin is installed that dials peers" },
     { OPEN "[core]\nhostname=a b\n", "f:4: [core] hostname: \"a b\" is neither a host name nor an "
