@@ -207,6 +207,12 @@ link_on_key (DetourLink *self, const guint8 *payload, gsize len)
       detour_link_fail (self, DETOUR_LINK_FAULT_OTHER, "its first frame is no ServerKey");
       return FALSE;
     }
+  if (memcmp (payload, DETOUR_FRAME_MAGIC, DETOUR_FRAME_MAGIC_SIZE) != 0)
+    {
+      detour_link_fail (self, DETOUR_LINK_FAULT_NOT_DERP,
+                        "its first frame does not begin as that of a DERP server does");
+      return FALSE;
+    }
   memcpy (server.bytes, payload + DETOUR_FRAME_MAGIC_SIZE, DETOUR_KEY_SIZE);
   if (!detour_key_is_zero (&self->server_key) && !detour_key_equal (&self->server_key, &server))
     {

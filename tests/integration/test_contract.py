@@ -10,7 +10,7 @@ import struct
 import pytest
 
 from certs import Certificate
-from derp_client import PATIENCE, Client, Frame, Stream, http_request, read_response
+from derp_client import PATIENCE, Client, Frame, Stream, frame, http_request, read_response
 from relay import BUILD, EVERYTHING, wait_until, with_keys, without_group
 from test_goodbye import taken
 
@@ -289,6 +289,19 @@ def test_link_to_a_relay_that_sends_records_without_data(make_relay, tmp_path):
             # What it says about the answer shows that it has read the tickets before it.
             stream.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             relay.wait_log("the link is down: the other side does not begin DERP")
+
+
+def test_link_to_a_server_with_another_greeting(make_relay):
+    """The frame that names its key begins with what all DERP servers say; nothing is shown to one that does not."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        relay = make_relay(with_keys(TRIAL, "service trial", dial="127.0.0.1:%d" % listener.getsockname()[1], dialer="plain"))
+        with listener.accept()[0] as accepted:
+            accepted.settimeout(PATIENCE)
+            assert accepted.recv(1000).startswith(b"GET /derp ")
+            accepted.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + frame(Frame.SERVER_KEY, b"DERPderp" + bytes(range(32))))
+            relay.wait_log("the link is down: its first frame does not begin as that of a DERP server does")
+            assert accepted.recv(1000) == b""
 
 
 def test_a_link_that_is_dropped_resets_nothing(make_relay):
