@@ -200,6 +200,47 @@ ctl_ban_print_done (const GPtrArray *targets, guint64 for_us, guint closed)
            closed);
 }
 
+/* The address that was dialled last is the one that the other server most likely comes from. */
+static void
+ctl_ban_look_at_peer (const char *path, GVariant *peer, gpointer user)
+{
+  const GPtrArray *targets = user;
+  DetourAddress address;
+  DetourCidr own;
+
+  if (!detour_address_parse (detourctl_text (peer, "Address"), &address, NULL)
+      || !detour_cidr_parse (address.host, &own, NULL))
+    return;
+  for (guint i = 0; i < targets->len; i++)
+    {
+      DetourBanTarget target;
+
+      if (!detour_ban_target_parse (targets->pdata[i], &target, NULL) || target.is_key
+          || !detour_cidr_covers (&target.network, &own))
+        continue;
+      /* TRANSLATORS: name of another server of the region, its address, what is banned. */
+      g_print (_ ("! [peer %s] at %s is in %s: nothing that it sends comes here while that is "
+                  "banned\n"),
+               detourctl_text (peer, "Name"), address.host, (const char *) targets->pdata[i]);
+      return;
+    }
+}
+
+static void
+ctl_ban_warn_of_peers (Detourctl *self, GPtrArray *targets)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GVariant) objects = NULL;
+  gboolean has_network = FALSE;
+
+  for (guint i = 0; i < targets->len; i++)
+    has_network = has_network || !ctl_ban_is_key (targets->pdata[i]);
+  if (has_network)
+    objects = detourctl_objects (self, &exit);
+  if (objects != NULL)
+    detourctl_each_object (objects, "Peer", ctl_ban_look_at_peer, targets);
+}
+
 static DetourctlExit
 ctl_ban_run_ban (Detourctl *self, char **arguments)
 {
@@ -225,6 +266,7 @@ ctl_ban_run_ban (Detourctl *self, char **arguments)
       return detourctl_json_print_variant ("closed", value, NULL);
     }
   ctl_ban_print_done (targets, for_us, closed);
+  ctl_ban_warn_of_peers (self, targets);
   return DETOURCTL_GOOD;
 }
 

@@ -5,6 +5,7 @@
 
 #include "detour-server-private.h"
 
+#include "detour-address.h"
 #include "detour-events.h"
 #include "detour-log.h"
 #include "detour-scan.h"
@@ -45,6 +46,22 @@ server_bans_on_kept (const GError *error, gpointer data)
 
 /* Networks ------------------------------------------------------------------------------------- */
 
+/* It does not come back, and packets of its clients do not either. */
+static void
+server_bans_tell_peer (const DetourScanRow *row)
+{
+  g_autofree char *key = detour_key_to_text (&row->key);
+  char address[DETOUR_ADDRESS_TEXT_MAX];
+
+  detour_address_format_bytes (row->presence.ip, row->presence.port, address);
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_EVENT, "peer-banned",
+                    DETOUR_LOG_KEY, key, DETOUR_LOG_ADDRESS, address, "MESSAGE",
+                    "the ban of a network closes a connection with the mesh key, from %s: if that "
+                    "is another server of the region (%s), its packets do not come here until the "
+                    "ban is lifted",
+                    address, key);
+}
+
 static void
 server_bans_on_scan (DetourScan *scan, gpointer data)
 {
@@ -55,8 +72,11 @@ server_bans_on_scan (DetourScan *scan, gpointer data)
   server->n_ban_scans--;
   for (guint i = 0; i < rows->len; i++)
     {
-      DetourHandle handle = ((const DetourScanRow *) rows->pdata[i])->handle;
+      const DetourScanRow *row = rows->pdata[i];
+      DetourHandle handle = row->handle;
 
+      if (row->is_mesh)
+        server_bans_tell_peer (row);
       detour_worker_close (server->workers[DETOUR_HANDLE_WORKER (handle)], handle,
                            DETOUR_CLOSE_REVOKED);
     }

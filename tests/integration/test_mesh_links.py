@@ -175,7 +175,9 @@ def test_a_ban_of_the_network_of_a_peer(make_relay, other):
     wait_peer(relay, "b")
     wait_peer(other, "a")
     number = logged_in(other, key_of(relay))[0]["connection"]
-    detourctl(relay, "ban", "127.0.0.1")
+    said = detourctl(relay, "ban", "127.0.0.1")[0]
+    assert "! [peer b] at 127.0.0.1 is in 127.0.0.1: nothing that it sends comes here while that is banned" in said
+    relay.wait_log(rf"the ban of a network closes a connection with the mesh key, from 127.0.0.1:\d+: .* \({key_of(other)}\)")
     assert "ended" in wait_until(lambda: (peer := peers(other)["a"])["state"] != "up" and peer["error"] and other.log, "it is turned away")
     wait_until(lambda: not logged_in(relay, key_of(other)), "its connection is gone")
     assert peers(relay)["b"]["state"] == "up" and peers(relay)["b"]["links"] == 1
