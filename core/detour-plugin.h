@@ -698,7 +698,7 @@ typedef enum {
   DETOUR_LINK_FAULT_UNREACHABLE,  /* there is no way to that host */
 } DetourLinkFault;
 
-/* Longest payload of a frame of a link, in bytes. */
+/* Longest payload of a frame of a link, in bytes: the longest that servers send is a packet. */
 #define DETOUR_LINK_FRAME_MAX (66u * 1024u)
 
 /* All are called on the thread of the links. */

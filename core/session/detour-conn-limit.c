@@ -16,7 +16,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define MESH_WRITE_TIMEOUT_US (30 * G_USEC_PER_SEC)
+/* What another server takes is looked at so often, so that its limit runs from when it took
+ * something last. */
+#define MESH_LOOK_US G_USEC_PER_SEC
 
 /* Beside the write timeout a client has the time in which one that reads so much a second makes
  * its system acknowledge something, up to a limit. A system makes room when the application has
@@ -149,17 +151,20 @@ detour_conn_limit_forget_slowed (DetourConnShared *shared, DetourConn *conn)
   conn->is_hasty = FALSE;
 }
 
+/* Another server has a fixed time, which is longer than what a slow reader gets. */
 void
 detour_conn_limit_set (DetourConnShared *shared, DetourConn *conn)
 {
-  gint64 timeout_us = conn->client->is_mesh ? MESH_WRITE_TIMEOUT_US
-                                            : shared->limits.write_timeout_us;
+  gint64 now_us = detour_loop_now_us (shared->loop);
+  DetourConnRest *rest = conn->rest;
 
-  conn->rest->unacked = conn_limit_unacked (conn);
-  conn->rest->limit_us = G_MAXINT64;
-  if (timeout_us > 0)
-    conn->rest->limit_us = detour_loop_now_us (shared->loop) + timeout_us
-                         + conn_limit_slow_us (conn);
+  rest->unacked = conn_limit_unacked (conn);
+  rest->end_us = G_MAXINT64;
+  if (conn->client->is_mesh)
+    rest->end_us = now_us + shared->limits.mesh_write_timeout_us;
+  else if (shared->limits.write_timeout_us > 0)
+    rest->end_us = now_us + shared->limits.write_timeout_us + conn_limit_slow_us (conn);
+  rest->limit_us = conn->client->is_mesh ? MIN (rest->end_us, now_us + MESH_LOOK_US) : rest->end_us;
 }
 
 /* The kernel took nothing more until the limit. The peer may read all the same, only not enough to
@@ -167,9 +172,23 @@ detour_conn_limit_set (DetourConnShared *shared, DetourConn *conn)
 gboolean
 detour_conn_limit_extend (DetourConnShared *shared, DetourConn *conn)
 {
-  if (conn_limit_unacked (conn) >= conn->rest->unacked)
-    return FALSE;
-  conn->client->progress_us = detour_loop_now_us (shared->loop);
-  detour_conn_limit_set (shared, conn);
-  return TRUE;
+  gint64 now_us = detour_loop_now_us (shared->loop);
+  DetourConnRest *rest = conn->rest;
+
+  if (conn_limit_unacked (conn) < rest->unacked)
+    {
+      conn->client->progress_us = now_us;
+      detour_conn_limit_set (shared, conn);
+      return TRUE;
+    }
+  rest->limit_us = MIN (rest->end_us, now_us + MESH_LOOK_US);
+  return now_us < rest->end_us;
+}
+
+const char *
+detour_conn_limit_text (const DetourConn *conn, DetourClose reason)
+{
+  if (reason == DETOUR_CLOSE_WRITE_TIME && conn->client->is_mesh)
+    return "it took nothing for " G_STRINGIFY (DETOUR_WORKER_MESH_WRITE_TIMEOUT_S) " s";
+  return detour_close_text (reason);
 }

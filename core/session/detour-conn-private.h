@@ -33,7 +33,8 @@ G_BEGIN_DECLS
 
 /* Sealed bytes that the socket did not take. */
 typedef struct {
-  gint64 limit_us; /* the connection ends then, unless its peer takes something before */
+  gint64 limit_us; /* its peer is looked at then */
+  gint64 end_us;   /* the connection ends then, unless its peer takes something before */
   guint32 len, at;
   guint32 unacked; /* bytes that the peer had not acknowledged when the limit was set */
   guint8 bytes[];
@@ -199,9 +200,11 @@ void detour_conn_limit_note_drops (DetourConn *conn);
 void detour_conn_limit_forget_slowed (DetourConnShared *shared, DetourConn *conn);
 /* Of a blocked connection that took something just now. */
 void detour_conn_limit_set (DetourConnShared *shared, DetourConn *conn);
-/* The limit has come. FALSE: the peer has taken nothing. */
+/* The limit has come. FALSE: the peer has taken nothing, and has no more time. */
 gboolean detour_conn_limit_extend (DetourConnShared *shared, DetourConn *conn)
     G_GNUC_WARN_UNUSED_RESULT;
+/* detour_close_text() of that connection, with the limit that holds for it. Static. */
+const char *detour_conn_limit_text (const DetourConn *conn, DetourClose reason);
 
 /* In detour-conn-sample.c: a keep-alive is due, and with one of some the connection is looked at.
  */

@@ -28,6 +28,7 @@ detour_worker_limits_read (DetourWorkerLimits *self, const DetourSettings *setti
       .receive_burst = limits->receive_burst != 0 ? limits->receive_burst : limits->receive_rate,
     },
     .write_timeout_us = limits->write_timeout_us,
+    .mesh_write_timeout_us = DETOUR_WORKER_MESH_WRITE_TIMEOUT_S * G_USEC_PER_SEC,
     .black_hole_us = limits->black_hole_us,
     .keep_alive_us = limits->keep_alive_us,
     .user_timeout_ms = (guint) (limits->tcp_user_timeout_us / 1000),

@@ -42,7 +42,7 @@ detour_worker_close_link (DetourWorker *self, DetourConn *conn, DetourClose reas
   detour_relay_leave (self->shared.relay, conn->client);
   detour_conn_clear (&self->shared, conn,
                      reason != DETOUR_CLOSE_WRITE && reason != DETOUR_CLOSE_RESET);
-  detour_link_tie_end (tie, detour_close_text (reason));
+  detour_link_tie_end (tie, detour_conn_limit_text (conn, reason));
 }
 
 void

@@ -32,7 +32,7 @@ worker_tell_log (DetourWorker *self, const DetourConn *conn, DetourClose reason)
                     "client %s: session ended after %" G_GINT64_FORMAT ".%03d s, %s bytes in, %s "
                     "bytes out: %s",
                     short_key, duration_ms / 1000, (int) (duration_ms % 1000), in, out,
-                    detour_close_text (reason));
+                    detour_conn_limit_text (conn, reason));
 }
 
 static void
@@ -47,7 +47,7 @@ worker_tell_event (const DetourConn *conn, DetourClose reason)
       .address = detour_address_format_bytes (client->presence.ip, client->presence.port, address),
       .source = conn->listener,
       .tenant = detour_worker_tenant_name (conn),
-      .text = detour_close_text (reason),
+      .text = detour_conn_limit_text (conn, reason),
   });
 }
 

@@ -25,11 +25,15 @@ typedef struct _DetourWorker DetourWorker;
 /* Of all workers; a copy is kept by each. */
 typedef struct {
   DetourRelayLimits relay;
-  gint64 write_timeout_us; /* 0: none; a mesh connection has 30 s */
-  guint user_timeout_ms;   /* of the sockets, TCP_USER_TIMEOUT; 0: the kernel's */
-  gint64 black_hole_us;    /* 0: none */
-  gint64 keep_alive_us;    /* between two keep-alives, without their jitter */
+  gint64 write_timeout_us;      /* of clients; 0: none */
+  gint64 mesh_write_timeout_us; /* of connections of the mesh and links */
+  guint user_timeout_ms;        /* of the sockets, TCP_USER_TIMEOUT; 0: the kernel's */
+  gint64 black_hole_us;         /* 0: none */
+  gint64 keep_alive_us;         /* between two keep-alives, without their jitter */
 } DetourWorkerLimits;
+
+/* The other server may take nothing for so long. */
+#define DETOUR_WORKER_MESH_WRITE_TIMEOUT_S 30
 
 /* One round of so many is measured. */
 #define DETOUR_WORKER_ROUNDS_A_SAMPLE 32u

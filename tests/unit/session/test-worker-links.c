@@ -16,7 +16,8 @@
 
 /* A link to the relay whose key is @letter; its far end. */
 static int
-join_link (WorkerBench *f, guint worker, guint8 letter, DetourLinkTie **tie)
+join_link_of_window (WorkerBench *f, guint worker, guint8 letter, guint16 window_kib,
+                     DetourLinkTie **tie)
 {
   static const guint8 watch[] = { DETOUR_FRAME_WATCH_CONNS, 0, 0, 0, 0 };
   guint8 got[sizeof watch];
@@ -27,10 +28,17 @@ join_link (WorkerBench *f, guint worker, guint8 letter, DetourLinkTie **tie)
   g_byte_array_append (session->client.output, watch, sizeof watch);
   *tie = detour_link_tie_new (&session->key, "other");
   session->link = detour_link_tie_ref (*tie);
+  session->window_kib = window_kib;
   detour_worker_adopt (f->workers[worker], session);
   worker_bench_read (peer, got, sizeof got);
   g_assert_cmpmem (got, sizeof got, watch, sizeof watch);
   return peer;
+}
+
+static int
+join_link (WorkerBench *f, guint worker, guint8 letter, DetourLinkTie **tie)
+{
+  return join_link_of_window (f, worker, letter, 0, tie);
 }
 
 /* Everything that was written to the link before has been taken. */
@@ -672,6 +680,47 @@ test_slow_link (void)
     }
 }
 
+/* Whoever else may have more time to read slowly, a server has its own limit and nothing else,
+ * which runs from when it took something last. */
+static void
+test_takes_nothing (void)
+{
+  DetourWorkerLimits limits = worker_bench_limits;
+  DetourClient mesh = { .is_mesh = TRUE }, client = { .is_mesh = FALSE };
+  g_autoptr (DetourLinkTie) tie = NULL;
+  WorkerBench *f;
+  int a, link;
+  guint8 frame[FORWARD_HEAD + 10000];
+  DetourLinkStats stats = { 0 };
+
+  limits.write_timeout_us = 3600 * (gint64) G_USEC_PER_SEC;
+  limits.mesh_write_timeout_us = G_USEC_PER_SEC;
+  f = worker_bench_new (1, &limits);
+  a = worker_bench_join (f, 0, 'A', FALSE);
+  link = join_link_of_window (f, 0, 'R', G_MAXUINT16, &tie);
+  say_present (link, 'C', 52);
+  sync_link (link);
+  for (guint32 i = 1; stats.dropped_queue == 0; i++)
+    {
+      send_packet (a, 'C', 10000, i);
+      detour_link_tie_read (tie, &stats);
+    }
+  worker_bench_read (link, frame, sizeof frame);
+  wait_until_over (tie);
+  close (a);
+  close (link);
+  worker_bench_free (f);
+
+  g_assert_cmpstr (
+      detour_conn_limit_text (&(DetourConn) { .client = &mesh }, DETOUR_CLOSE_WRITE_TIME), ==,
+      "it took nothing for 30 s");
+  g_assert_cmpstr (
+      detour_conn_limit_text (&(DetourConn) { .client = &client }, DETOUR_CLOSE_WRITE_TIME), ==,
+      detour_close_text (DETOUR_CLOSE_WRITE_TIME));
+  g_assert_cmpstr (detour_conn_limit_text (&(DetourConn) { .client = &mesh }, DETOUR_CLOSE_PEER),
+                   ==, detour_close_text (DETOUR_CLOSE_PEER));
+}
+
 /* A crowd that comes at once ---------------------------------------------------------------------
  */
 
@@ -755,6 +804,7 @@ main (int argc, char **argv)
   g_test_add_func ("/worker-links/carrying-over", test_carrying_over);
   g_test_add_func ("/worker-links/carrying-over-preferred", test_carrying_over_preferred);
   g_test_add_func ("/worker-links/slow-link", test_slow_link);
+  g_test_add_func ("/worker-links/takes-nothing", test_takes_nothing);
   g_test_add_func ("/worker-links/crowd", test_crowd);
   return g_test_run ();
 }

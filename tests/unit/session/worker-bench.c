@@ -14,6 +14,7 @@ static const guint8 server_info[] = { DETOUR_FRAME_SERVER_INFO, 0, 0, 0, 2, 'h',
 const DetourWorkerLimits worker_bench_limits = {
   .relay = { .queue = { .packets = 32, .bytes = 256 * 1024 } },
   .write_timeout_us = 2 * G_USEC_PER_SEC,
+  .mesh_write_timeout_us = 30 * G_USEC_PER_SEC,
   .keep_alive_us = 3600 * (gint64) G_USEC_PER_SEC,
 };
 
