@@ -1284,9 +1284,9 @@ typedef struct {
  * but start() and stop(). This call is for services that deal with the relay itself.
  * ---------------------------------------------------------------------------------------------- */
 
-/* The key that makes a connection a mesh connection, until the instance stops; NULL takes it back.
- * That is judged at the login: connections keep what they have. Copied; all zero counts as NULL.
- * Main thread. */
+/* The key that makes a connection a mesh connection, until the instance stops; NULL, or all zero,
+ * takes it back. Connections that have shown another one, also before an upgrade, are closed, if
+ * theirs is not set again before the main loop goes on. Copied. Main thread. */
 void detour_host_set_mesh_key (DetourHost *host, const guint8 *key);
 
 /* One [peer NAME] group: another server of the region. */

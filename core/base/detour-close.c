@@ -31,6 +31,8 @@ static const struct {
   [DETOUR_CLOSE_BACKLOG] = { "backlog", "too many control frames waited", FALSE },
   [DETOUR_CLOSE_KICKED] = { "kicked", "it was told to go", FALSE },
   [DETOUR_CLOSE_REVOKED] = { "revoked", "it is not admitted any more", FALSE },
+  [DETOUR_CLOSE_MESH_KEY] = { "mesh_key", "the mesh key that it showed is not in force any more",
+                              FALSE },
   [DETOUR_CLOSE_QUOTA] = { "quota", "a quota is used up", FALSE },
   [DETOUR_CLOSE_DRAINING] = { "draining", "the relay is taken out of service", FALSE },
   [DETOUR_CLOSE_STOPPING] = { "stopping", "the daemon stops", TRUE },

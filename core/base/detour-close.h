@@ -29,6 +29,7 @@ typedef enum {
   DETOUR_CLOSE_BACKLOG,    /* control frames piled up */
   DETOUR_CLOSE_KICKED,     /* by the operator, or by a mesh peer */
   DETOUR_CLOSE_REVOKED,    /* was admitted once, is not any more */
+  DETOUR_CLOSE_MESH_KEY,   /* the mesh key that it showed is not in force any more */
   DETOUR_CLOSE_QUOTA,      /* the quota of its class, its tenant or the relay is used up */
   DETOUR_CLOSE_DRAINING,   /* the relay is taken out of service */
   DETOUR_CLOSE_STOPPING,   /* the daemon stops */

@@ -40,6 +40,7 @@ enum {
   DETOUR_HANDOVER_SESSION_TAGS = 20,                /* see detour_session_record_write_tags() */
   DETOUR_HANDOVER_TAGS = 21,                        /* the same of these here */
   DETOUR_HANDOVER_REGISTRY_TOTALS = 22,
+  DETOUR_HANDOVER_MESH_KEY = 23, /* that its connections have shown: what stands for it; once */
 };
 
 /* Of the program that wrote it. */

@@ -36,8 +36,7 @@ enum {
 };
 
 /* Nobody looks whether it is there still, so it is held no longer than that. */
-#define HELD_US (60 * G_USEC_PER_SEC)
-
+#define HELD_US      (60 * G_USEC_PER_SEC)
 #define NAME_MAX_LEN 512u
 
 /* Rehearsals ------------------------------------------------------------------------------------
@@ -86,20 +85,6 @@ detour_server_try_samples (const DetourHandover *handover, const DetourChannelTa
 /* The old program ------------------------------------------------------------------------------ */
 
 void
-detour_server_watch (DetourServer *self, DetourListener *listener)
-{
-  if (!self->holds_off)
-    detour_handshake_pool_add_listener (self->pool, listener);
-}
-
-void
-detour_server_unwatch (DetourServer *self, DetourListener *listener)
-{
-  if (!self->holds_off)
-    detour_handshake_pool_remove_listener (self->pool, listener);
-}
-
-void
 detour_server_hold_off (DetourServer *self)
 {
   for (guint i = 0; i < self->listeners->len; i++)
@@ -123,6 +108,7 @@ detour_server_pause (DetourServer *self, DetourServerPause *pause)
 {
   pause->since_us = g_get_monotonic_time ();
   pause->sessions = g_ptr_array_new ();
+  self->carried_mesh_key = self->mesh_key;
   detour_handshake_pool_stand_still (self->pool);
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_freeze (self->workers[i]);
@@ -261,6 +247,7 @@ detour_server_write_down (DetourServer *self, DetourServerPause *pause, DetourHa
   pause->n_kept = pause->n_lost = 0;
   server_carry_write_counters (self, detour_handover_draft_record (draft));
   server_carry_write_registry (detour_handover_draft_record (draft), &pause->registry);
+  detour_server_write_mesh_key (self, detour_handover_draft_record (draft));
   detour_tenant_table_foreach (self->tenants, server_carry_write_tenant,
                                detour_handover_draft_record (draft));
   detour_handshake_pool_list (self->pool, unregistered);
@@ -312,6 +299,7 @@ server_carry_adopt (DetourServer *self, GPtrArray *sessions, const DetourRegistr
     detour_worker_wait (self->workers[i]);
   if (registry != NULL)
     detour_registry_set_totals (self->registry, registry);
+  detour_server_judge_mesh (self);
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_thaw (self->workers[i]);
 }
@@ -406,6 +394,9 @@ detour_server_expect (DetourServer *self, DetourHandover *handover)
       {
       case DETOUR_HANDOVER_LISTENER:
         server_carry_inherit (self, handover, &item);
+        break;
+      case DETOUR_HANDOVER_MESH_KEY:
+        detour_server_expect_mesh_key (self, &item);
         break;
       case DETOUR_HANDOVER_SESSION:
         detour_server_expect_link (self, &item);

@@ -10,6 +10,11 @@
 
 G_BEGIN_DECLS
 
+/* Of a mesh key, which it does not tell; zero: there is none. */
+typedef struct {
+  guint8 bytes[32];
+} DetourMeshKeyId;
+
 struct _DetourServer {
   DetourRegistry *registry;
   DetourMeshReceived *received; /* of other servers of the mesh */
@@ -48,6 +53,9 @@ struct _DetourServer {
   guint taken_timer;  /* 0: no address of a listener is another program's */
   DetourServerDrained drained;
   gpointer drained_user;
+  DetourMeshKeyId mesh_key;         /* that all connections of the mesh have shown */
+  DetourMeshKeyId carried_mesh_key; /* the same of the sessions that were taken apart */
+  guint mesh_key_idle;              /* 0: that key is in force, or there is none */
   gboolean is_stopped;
   void (*observer) (gpointer user);
   gpointer observer_user;
@@ -55,10 +63,19 @@ struct _DetourServer {
   gpointer open_control_user;
 };
 
-/* In detour-server-carry.c: those who come to @listener are accepted, or not any more. While the
+/* Those who come to @listener are accepted, or not any more. While the
  * server holds off nobody is, and then all who are to be. */
 void detour_server_watch (DetourServer *self, DetourListener *listener);
 void detour_server_unwatch (DetourServer *self, DetourListener *listener);
+
+/* In detour-server-mesh-key.c. */
+/* Of DetourHostHooks. */
+void detour_server_set_mesh_key (gpointer data, const guint8 *key);
+void detour_server_stop_mesh_key (DetourServer *self);
+void detour_server_write_mesh_key (const DetourServer *self, DetourRecord *out);
+void detour_server_expect_mesh_key (DetourServer *self, const DetourRecordItem *item);
+/* Connections that were taken apart, here or in the program before, are with frozen workers. */
+void detour_server_judge_mesh (DetourServer *self);
 
 /* In detour-server-drain.c. */
 void detour_server_stop_drain (DetourServer *self);

@@ -85,6 +85,20 @@ server_note_https_port (DetourServer *self)
   detour_http_routes_set_https_port (self->routes, port != 0 ? port : HTTPS_PORT);
 }
 
+void
+detour_server_watch (DetourServer *self, DetourListener *listener)
+{
+  if (!self->holds_off)
+    detour_handshake_pool_add_listener (self->pool, listener);
+}
+
+void
+detour_server_unwatch (DetourServer *self, DetourListener *listener)
+{
+  if (!self->holds_off)
+    detour_handshake_pool_remove_listener (self->pool, listener);
+}
+
 static void
 server_close_listener (DetourServer *self, guint index)
 {
@@ -190,15 +204,6 @@ server_certs_changed (gpointer data)
   detour_handshake_pool_certs_changed (self->pool);
   if (self->observer != NULL)
     self->observer (self->observer_user);
-}
-
-static void
-server_set_mesh_key (gpointer data, const guint8 *key)
-{
-  DetourServer *self = data;
-
-  if (!self->is_stopped)
-    detour_handshake_pool_set_mesh_key (self->pool, key);
 }
 
 static void
@@ -339,7 +344,7 @@ const DetourHostHooks detour_server_hooks = {
   .auth_changed = server_auth_changed,
   .auth_rekeyed = server_auth_rekeyed,
   .auth_revoked = detour_server_auth_revoked,
-  .set_mesh_key = server_set_mesh_key,
+  .set_mesh_key = detour_server_set_mesh_key,
   .apply_limits = server_apply_limits,
   .apply_terms = detour_server_apply_terms,
   .apply_admission = server_apply_admission,
@@ -471,6 +476,7 @@ detour_server_stop (DetourServer *self)
   detour_recheck_stop (self->recheck);
   detour_server_stop_bans (self);
   detour_server_stop_drain (self);
+  detour_server_stop_mesh_key (self);
   detour_server_clear_links (self);
   if (self->pool != NULL)
     {

@@ -18,6 +18,32 @@ detour_worker_n_watchers (const DetourWorker *self)
   return __atomic_load_n (&self->n_watchers, __ATOMIC_RELAXED);
 }
 
+static void
+worker_peers_on_close_mesh (DetourLoop *loop, gpointer data)
+{
+  DetourWorker *self = detour_loop_user (loop);
+  guint *n = data;
+
+  for (guint i = 0; i < self->conns->len; i++)
+    {
+      DetourConn *conn = g_ptr_array_index (self->conns, i);
+
+      if (conn == NULL || !conn->client->is_mesh || conn->client->is_link)
+        continue;
+      detour_worker_judge (self, conn, DETOUR_CLOSE_MESH_KEY);
+      (*n)++;
+    }
+}
+
+guint
+detour_worker_close_mesh (DetourWorker *self)
+{
+  guint n = 0;
+
+  detour_loop_call (self->shared.loop, worker_peers_on_close_mesh, &n);
+  return n;
+}
+
 typedef struct {
   DetourKey key;
   DetourPresence presence;

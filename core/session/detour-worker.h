@@ -91,6 +91,9 @@ void detour_worker_end_link (DetourWorker *self, DetourLinkTie *tie);
 guint detour_worker_n_links (const DetourWorker *self);
 /* Nothing happens when the connection is gone already. */
 void detour_worker_close (DetourWorker *self, DetourHandle handle, DetourClose reason);
+/* Closes every connection that has shown the mesh key; links that were dialled stay. Any other
+ * thread; returns when it is done: how many there were. */
+guint detour_worker_close_mesh (DetourWorker *self);
 /* A reason to tell a client's user something begins or ends to hold. */
 void detour_worker_set_health (DetourWorker *self, DetourHandle handle, DetourHealth reason,
                                gboolean holds);

@@ -191,7 +191,7 @@ service_mesh_start (DetourHost *host, DetourSettings *settings, GError **error)
   return self;
 }
 
-/* Links that are up stay up: they logged in with a key that was good then. */
+/* Links that are up stay up here: whether their key is good is for the others to say. */
 static void
 service_mesh_reload (gpointer data)
 {

@@ -721,6 +721,39 @@ test_takes_nothing (void)
                    ==, detour_close_text (DETOUR_CLOSE_PEER));
 }
 
+/* The mesh key is gone: connections that have shown it end, wherever they are. What this relay has
+ * dialled stays, and so do clients. */
+static void
+test_mesh_is_closed (void)
+{
+  WorkerBench *f = worker_bench_new (2, NULL);
+  g_autoptr (DetourLinkTie) tie = NULL;
+  int a = worker_bench_join (f, 0, 'A', FALSE), b = worker_bench_join (f, 1, 'B', FALSE),
+      first = worker_bench_join (f, 0, 'M', TRUE), second = worker_bench_join (f, 1, 'N', TRUE),
+      third = worker_bench_join (f, 1, 'N', TRUE), link = join_link (f, 1, 'R', &tie);
+
+  g_assert_cmpuint (detour_worker_close_mesh (f->workers[0]), ==, 1);
+  worker_bench_expect_end (first);
+  worker_bench_burst (f, a, 'A', b, 'B', 1, 100);
+  g_assert_cmpuint (detour_worker_close_mesh (f->workers[1]), ==, 2);
+  worker_bench_expect_end (second);
+  worker_bench_expect_end (third);
+  g_assert_cmpuint (detour_worker_close_mesh (f->workers[1]), ==, 0);
+  worker_bench_burst (f, b, 'B', a, 'A', 1, 100);
+  sync_link (link);
+  for (guint i = 0; i < 2; i++)
+    g_assert_cmpuint (
+        detour_counter_get (&detour_worker_counters (f->workers[i])->closed[DETOUR_CLOSE_MESH_KEY]),
+        ==, 1 + i);
+  close (a);
+  close (b);
+  close (first);
+  close (second);
+  close (third);
+  close (link);
+  worker_bench_free (f);
+}
+
 /* A crowd that comes at once ---------------------------------------------------------------------
  */
 
@@ -805,6 +838,7 @@ main (int argc, char **argv)
   g_test_add_func ("/worker-links/carrying-over-preferred", test_carrying_over_preferred);
   g_test_add_func ("/worker-links/slow-link", test_slow_link);
   g_test_add_func ("/worker-links/takes-nothing", test_takes_nothing);
+  g_test_add_func ("/worker-links/mesh-is-closed", test_mesh_is_closed);
   g_test_add_func ("/worker-links/crowd", test_crowd);
   return g_test_run ();
 }
