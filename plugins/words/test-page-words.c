@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "page-words.h"
+#include "test-folder.h"
 
 static void
 put (GByteArray *out, guint32 number)
@@ -73,6 +74,7 @@ test_languages (void)
   g_assert_cmpstr (page_language_tag (page_words_choose (words, NULL)), ==, "de");
   g_setenv ("LC_ALL", "C.UTF-8", TRUE);
   g_assert_cmpstr (page_language_tag (page_words_choose (words, NULL)), ==, "en");
+  test_folder_remove (directory);
 }
 
 int

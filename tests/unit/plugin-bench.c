@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "detour-config-load.h"
+#include "test-folder.h"
 
 #define WAIT_MOST_US (60 * G_TIME_SPAN_SECOND)
 
@@ -62,18 +63,9 @@ plugin_bench_new (const DetourPlugin *plugin)
 void
 plugin_bench_free (PluginBench *self)
 {
-  g_autoptr (GDir) dir = g_dir_open (self->directory, 0, NULL);
-  const char *name;
-
   g_clear_pointer (&self->roster, detour_roster_free);
   detour_plugins_free (self->plugins);
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = plugin_bench_path (self, name);
-
-      g_remove (path);
-    }
-  g_rmdir (self->directory);
+  test_folder_remove (self->directory);
   g_free (self->directory);
   g_free (self);
 }

@@ -6,6 +6,8 @@
 
 #include <glib/gstdio.h>
 
+#include "test-folder.h"
+
 #define MB (G_GUINT64_CONSTANT (1) << 20)
 
 typedef struct {
@@ -32,24 +34,9 @@ put (Fixture *f, const char *name, const char *text)
 }
 
 static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-
-      remove_tree (child);
-    }
-  g_remove (path);
-}
-
-static void
 tear_down (Fixture *f, gconstpointer unused)
 {
-  remove_tree (f->folder);
+  test_folder_remove (f->folder);
   g_free (f->folder);
   g_free (f->cgroup);
   g_free (f->mountinfo);
