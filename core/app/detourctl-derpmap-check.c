@@ -109,13 +109,21 @@ ctl_derpmap_check_print_json (char **places, const GPtrArray *maps)
   detourctl_json_end_document (json, DETOURCTL_GOOD);
 }
 
-static void
-ctl_derpmap_check_print_sum (const char *place, const DetourctlMap *map)
+char *
+detourctl_derpmap_describe (const DetourctlMap *map)
 {
   guint n_nodes = ctl_derpmap_check_count_nodes (map);
   g_autofree char *regions = g_strdup_printf (
       ngettext ("%u region", "%u regions", map->regions->len), map->regions->len);
   g_autofree char *nodes = g_strdup_printf (ngettext ("%u node", "%u nodes", n_nodes), n_nodes);
+
+  return g_strdup_printf ("%s, %s", regions, nodes);
+}
+
+static void
+ctl_derpmap_check_print_sum (const char *place, const DetourctlMap *map)
+{
+  g_autofree char *size = detourctl_derpmap_describe (map);
   guint n_errors = detourctl_map_count (map, TRUE);
   guint n_warnings = detourctl_map_count (map, FALSE);
   g_autofree char *errors = g_strdup_printf (ngettext ("%u error", "%u errors", n_errors),
@@ -123,8 +131,7 @@ ctl_derpmap_check_print_sum (const char *place, const DetourctlMap *map)
   g_autofree char *warnings = g_strdup_printf (ngettext ("%u warning", "%u warnings", n_warnings),
                                                n_warnings);
 
-  g_print ("%s: %s, %s; %s, %s\n", ctl_derpmap_check_shown (place), regions, nodes, errors,
-           warnings);
+  g_print ("%s: %s; %s, %s\n", ctl_derpmap_check_shown (place), size, errors, warnings);
 }
 
 static DetourctlExit

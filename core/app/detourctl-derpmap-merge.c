@@ -60,10 +60,20 @@ detourctl_derpmap_read_options (DetourctlRegionFormat *form)
 DetourctlExit
 detourctl_derpmap_put (DetourctlMap *map, DetourctlRegionFormat form)
 {
+  const char *path = detourctl_derpmap_output;
   g_autofree char *text = detourctl_map_format (map, form);
+  g_autofree char *size = detourctl_derpmap_describe (map);
+  gboolean has_it = path != NULL && detourctl_derpmap_has (path, text);
 
-  return detourctl_derpmap_write (detourctl_derpmap_output, text) ? DETOURCTL_GOOD
-                                                                  : DETOURCTL_FAILED;
+  if (!has_it && !detourctl_derpmap_write (path, text))
+    return DETOURCTL_FAILED;
+  if (has_it)
+    /* TRANSLATORS: a file; "2 regions, 3 nodes". */
+    g_print (_ ("%s: has this map already: %s\n"), path, size);
+  else if (path != NULL)
+    /* TRANSLATORS: a file; "2 regions, 3 nodes". */
+    g_print (_ ("%s: written: %s\n"), path, size);
+  return DETOURCTL_GOOD;
 }
 
 static DetourctlExit

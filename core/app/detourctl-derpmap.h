@@ -31,7 +31,10 @@ extern char *detourctl_derpmap_format, *detourctl_derpmap_output;
 /* The form that these options ask for. FALSE after a message. */
 gboolean detourctl_derpmap_read_options (DetourctlRegionFormat *form);
 
-/* Writes the map in that form, where these options say. */
+/* "2 regions, 3 nodes"; free with g_free(). */
+char *detourctl_derpmap_describe (const DetourctlMap *map);
+
+/* Writes the map in that form, where these options say. What became of a file is said. */
 DetourctlExit detourctl_derpmap_put (DetourctlMap *map, DetourctlRegionFormat form);
 
 /* Reads --format. @name: (nullable): NULL leaves @out as it is. FALSE after a message. */

@@ -10,6 +10,7 @@
 #include "detour-text.h"
 
 #define LETTERS 26u
+#define REGIONS "Regions."
 
 /* One that answers. */
 typedef struct {
@@ -178,7 +179,7 @@ fleet_map_region (const Build *build, const Part *part)
 {
   guint64 id = part->relay->region;
   const FleetRegion *set = fleet_inventory_region (build->fleet, id);
-  g_autofree char *path = g_strdup_printf ("Regions.%" G_GUINT64_FORMAT, id);
+  g_autofree char *path = g_strdup_printf (REGIONS "%" G_GUINT64_FORMAT, id);
   const char *host = detourctl_text (part->facts->manager, "Hostname");
   DetourctlMapRegion *region;
 
@@ -262,6 +263,36 @@ fleet_map_add (const Build *build, Part *part)
   g_ptr_array_add (region->nodes, part->node);
 }
 
+/* What the check of a map finds has the path of a member; these ones can be set in the inventory.
+ */
+static void
+fleet_map_add_remedies (const Build *build)
+{
+  for (guint i = 0; i < build->map->findings->len; i++)
+    {
+      DetourctlMapFinding *finding = build->map->findings->pdata[i];
+      const char *number = finding->path + strlen (REGIONS);
+      const char *end = strchr (finding->path, '\0');
+      const char *key = NULL;
+      char *text;
+
+      if (!finding->is_error || !g_str_has_prefix (finding->path, REGIONS))
+        continue;
+      if (g_str_has_suffix (finding->path, ".RegionCode"))
+        key = "code";
+      else if (g_str_has_suffix (finding->path, ".RegionName"))
+        key = "name";
+      if (key == NULL)
+        continue;
+      end -= strlen (".RegionCode");
+      /* TRANSLATORS: what is wrong; a key and a region of the inventory. */
+      text = g_strdup_printf (_ ("%s; set another %s in [region %.*s] of the inventory"),
+                              finding->text, key, (int) (end - number), number);
+      g_free (finding->text);
+      finding->text = text;
+    }
+}
+
 static int
 fleet_map_compare_regions (gconstpointer a, gconstpointer b)
 {
@@ -298,5 +329,6 @@ fleet_map_build (const Fleet *fleet, const GPtrArray *answers, const FleetState 
     }
   g_ptr_array_sort (build.map->regions, fleet_map_compare_regions);
   detourctl_map_check (build.map);
+  fleet_map_add_remedies (&build);
   return build.map;
 }

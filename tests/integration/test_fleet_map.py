@@ -51,11 +51,13 @@ def test_map_of_three(three, inventory, tmp_path):
     assert nodes[1]["CertName"].startswith("sha256-raw:")
     assert (nodes[0]["IPv4"], nodes[2]["IPv4"], nodes[2]["IPv6"]) == ("127.0.0.1", "203.0.113.7", "none")
     # The other forms, into a file that only changes when the map does.
-    inventory.run("map", "--format=headscale", f"--output={tmp_path}/derp.yaml")
+    assert inventory.run("map", "--format=headscale", f"--output={tmp_path}/derp.yaml")[0] == (
+        f"{tmp_path}/derp.yaml: written: 2 regions, 3 nodes\n")
     written = yaml.safe_load((tmp_path / "derp.yaml").read_text())["regions"]
     assert [node["name"] for node in written[900]["nodes"]] == ["900a", "900b"]
     before = (tmp_path / "derp.yaml").stat().st_mtime_ns
-    inventory.run("map", "--format=headscale", f"--output={tmp_path}/derp.yaml")
+    assert inventory.run("map", "--format=headscale", f"--output={tmp_path}/derp.yaml")[0] == (
+        f"{tmp_path}/derp.yaml: has this map already: 2 regions, 3 nodes\n")
     assert (tmp_path / "derp.yaml").stat().st_mtime_ns == before
     assert inventory.run("map", "--format=tailscale")[0].startswith('  "derpMap": {')
 
@@ -94,6 +96,16 @@ def test_codes_that_disagree(three, inventory, tmp_path):
         assert 'a calls region 900 by the code "fra", and d by "ffm"; set code in [region 900] of the inventory' in errors
         inventory.add("region 900", code="eu")
         assert json.loads(inventory.run("map")[0])["Regions"]["900"]["RegionCode"] == "eu"
+
+
+def test_two_regions_of_one_code(inventory, tmp_path):
+    """It is the word that is taken where nobody knows one; the way out is in the inventory."""
+    for number, name in ((900, "one"), (901, "other")):
+        inventory.add(f"relay {name}", region=number, command=fake_relay(tmp_path / name, {"Hostname": ("s", name)}))
+    _, errors = inventory.run("map", code=1)
+    assert 'Regions.901.RegionCode: "own" is the code of Regions.900, too; set another code in [region 901] of the inventory\n' in errors
+    inventory.add("region 901", code="sea", name="Sea")
+    assert [region["RegionCode"] for region in json.loads(inventory.run("map")[0])["Regions"].values()] == ["own", "sea"]
 
 
 def test_a_server_key_that_two_relays_share(three, inventory, tmp_path):
