@@ -18,6 +18,10 @@
 /* The year 36000: what is later is no time, and differences of what is not fit into 64 bits. */
 #define CLOCK_MAX_US ((guint64) 1 << 60)
 
+/* A longer version or host name is of use to programs alone. */
+#define VERSION_MAX 24u
+#define NOTE_MAX    64u
+
 char *detourctl_fleet_inventory;
 
 static gboolean use_exit_code;
@@ -162,18 +166,18 @@ ctl_fleet_mesh_word (GVariant *objects)
 static char *
 ctl_fleet_note (GVariant *manager, FleetStage stage)
 {
-  const char *running = detourctl_text (manager, "Version");
   const char *installed = detourctl_text (manager, "InstalledVersion");
+  g_autofree char *shown = detourctl_format_middle (installed, VERSION_MAX);
 
-  if (*installed != '\0' && strcmp (installed, running) != 0)
-    return g_strdup_printf (_ ("%s is installed"), installed);
+  if (*installed != '\0' && strcmp (installed, detourctl_text (manager, "Version")) != 0)
+    return g_strdup_printf (_ ("%s is installed"), shown);
   if (stage == FLEET_ENTERING)
     return g_strdup (_ ("entering"));
   if (stage == FLEET_LEAVING)
     return g_strdup (_ ("leaving"));
   if (stage == FLEET_OUT)
     return g_strdup (_ ("out of service"));
-  return g_strdup (detourctl_text (manager, "Hostname"));
+  return detourctl_format_middle (detourctl_text (manager, "Hostname"), NOTE_MAX);
 }
 
 static void
@@ -184,6 +188,7 @@ ctl_fleet_add_row (DetourctlTable *table, const FleetAnswer *answer, const Fleet
   g_autofree char *clients = NULL;
   g_autofree char *mesh = NULL;
   g_autofree char *note = NULL;
+  g_autofree char *version = NULL;
 
   if (status == NULL)
     {
@@ -194,8 +199,8 @@ ctl_fleet_add_row (DetourctlTable *table, const FleetAnswer *answer, const Fleet
   mesh = ctl_fleet_mesh_word (status->objects);
   clients = detourctl_format_count (detourctl_number (status->manager, "ClientCount"));
   note = ctl_fleet_note (status->manager, fleet_state_stage (state, answer->relay->name));
-  detourctl_table_add (table, answer->relay->name, region,
-                       detourctl_text (status->manager, "Version"), clients,
+  version = detourctl_format_middle (detourctl_text (status->manager, "Version"), VERSION_MAX);
+  detourctl_table_add (table, answer->relay->name, region, version, clients,
                        ctl_fleet_state_word (status->manager), mesh, note, NULL);
 }
 

@@ -195,6 +195,29 @@ detourctl_format_clause (const char *text)
 }
 
 char *
+detourctl_format_middle (const char *text, guint width)
+{
+  char *out = g_utf8_make_valid (text, -1);
+  g_autofree char *valid = g_strdup (out);
+  glong n = g_utf8_strlen (valid, -1);
+  glong head = MIN (n / 2, (glong) width), tail = head;
+
+  /* Characters have different widths: those in the middle go until the rest fits. */
+  while (detourctl_format_width (out) > width && head > 0)
+    {
+      g_autofree char *first = g_utf8_substring (valid, 0, head);
+
+      g_free (out);
+      out = g_strdup_printf ("%s…%s", first, g_utf8_offset_to_pointer (valid, n - tail));
+      if (tail < head)
+        head--;
+      else
+        tail--;
+    }
+  return out;
+}
+
+char *
 detourctl_format_word (const char *text)
 {
   static const char plain[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "/._-+:@=,";

@@ -33,6 +33,9 @@ char *detourctl_format_safe (const char *text);
 /* @text without a full stop at its end, for what goes on behind it. */
 char *detourctl_format_clause (const char *text);
 
+/* @text in at most @width columns, 3 or more: of a longer one the middle is left out. */
+char *detourctl_format_middle (const char *text, guint width);
+
 /* @text as one word of a shell, in quotes when it needs them. */
 char *detourctl_format_word (const char *text);
 

@@ -94,6 +94,16 @@ def test_status_of_one_whose_clock_cannot_be(two, inventory, tmp_path, clock):
     assert document["findings"] == [] and document["relays"][1]["status"]["version"] == "9.9"
 
 
+def test_status_of_one_with_a_long_name(two, inventory, tmp_path):
+    """The table stays readable; programs get all of it."""
+    name = "a" * 200 + ".test"
+    odd = {"Version": ("s", "9" * 200), "Hostname": ("s", name)}
+    inventory.relay("good", two[0]).add("relay odd", region=901, command=fake_relay(tmp_path / "odd", odd))
+    table, _ = inventory.run("status")
+    assert max(len(line) for line in table.splitlines()) < 150 and re.search("9…9.* a+…a+[.]test$", table, re.M), table
+    assert json.loads(inventory.run("status", "--json")[0])["relays"][1]["status"]["hostname"] == name
+
+
 def test_status_of_one_whose_answers_have_other_types(two, inventory, tmp_path):
     """Such a property is as good as none, and the others are shown."""
     odd = {name: ("d", 1.5) for name in ("Version", "InstalledVersion", "Hostname", "ServerKey", "Clock", "StartTime", "Ready")}

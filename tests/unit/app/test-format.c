@@ -24,6 +24,16 @@ test_counts (void)
 }
 
 static void
+test_middle (void)
+{
+  check (detourctl_format_middle ("", 8), "");
+  check (detourctl_format_middle ("relay.io", 8), "relay.io");
+  check (detourctl_format_middle ("relay.example", 8), "rela…ple");
+  check (detourctl_format_middle ("日本語日本語", 8), "日本…語");
+  check (detourctl_format_middle ("日本語日本語", 3), "日…");
+}
+
+static void
 test_rates (void)
 {
   check (detourctl_format_rate (0, SECOND), "0 bit/s");
@@ -137,6 +147,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/format/counts", test_counts);
+  g_test_add_func ("/format/middle-left-out", test_middle);
   g_test_add_func ("/format/rates", test_rates);
   g_test_add_func ("/format/sizes", test_sizes);
   g_test_add_func ("/format/shares", test_shares);
