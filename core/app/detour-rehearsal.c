@@ -63,14 +63,29 @@ rehearsal_fail (DetourRehearsal *self, const char *format, ...)
   rehearsal_tell (self, NULL, error);
 }
 
-/* Its last words, in one line. NULL: it said nothing. */
+/* Its last words, in one line: a clause for each line that it wrote. NULL: it said nothing. */
 static char *
 rehearsal_dup_complaint (const char *text)
 {
   g_autofree char *valid = g_utf8_make_valid (text != NULL ? text : "", -1);
-  glong len = g_utf8_strlen (g_strchomp (valid), -1);
+  g_auto (GStrv) lines = g_strsplit (valid, "\n", -1);
+  g_autoptr (GString) all = g_string_new (NULL);
+  glong len;
 
-  return detour_text_tidy (g_utf8_offset_to_pointer (valid, MAX (len - COMPLAINT_MAX, 0)),
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      gsize end = strlen (g_strstrip (lines[i]));
+
+      if (end > 0 && lines[i][end - 1] == '.')
+        lines[i][end - 1] = '\0';
+      if (*lines[i] == '\0')
+        continue;
+      if (all->len > 0)
+        g_string_append (all, all->str[all->len - 1] == ':' ? " " : "; ");
+      g_string_append (all, lines[i]);
+    }
+  len = g_utf8_strlen (all->str, -1);
+  return detour_text_tidy (g_utf8_offset_to_pointer (all->str, MAX (len - COMPLAINT_MAX, 0)),
                            COMPLAINT_MAX);
 }
 

@@ -190,7 +190,8 @@ UNFIT = {
     "exits": ("echo no such thing >&2; exit 3", r"cannot take over \(exit status 3\): no such thing"),
     "silent": ("exit 1", r"cannot take over \(exit status 1\) and did not say why"),
     "crashes": ("kill -SEGV $$", r"ended by signal 11"),
-    "odd": (r"printf '\033[31mno\nroom\342\200\256\033' >&2; exit 3", r"cannot take over \(exit status 3\): \[31mno room\n$"),
+    "odd": (r"printf '\033[31mno\nroom\342\200\256\033' >&2; exit 3", r"cannot take over \(exit status 3\): \[31mno; room\n$"),
+    "has reasons": (r"printf 'It failed:\nno room.\n\n  no time.\n' >&2; exit 3", r"\(exit status 3\): It failed: no room; no time\n$"),
     "older": ("echo detourd 0.0.9", r"does not know how to take over"),
     "hangs": ("exec sleep 1000", r"did not say within 8 s whether it could take over"),
 }
