@@ -198,10 +198,11 @@ ctl_fleet_probe_is_bad (const char *status)
 static void
 ctl_fleet_probe_add_fault (GString *faults, const DetourctlValue *check)
 {
+  g_autofree char *text = detourctl_format_clause (fleet_vantage_text (check, "text"));
+
   if (ctl_fleet_probe_is_bad (fleet_vantage_text (check, "status")))
     g_string_append_printf (faults, "%s%s: %s", faults->len > 0 ? "; " : "",
-                            fleet_vantage_text (check, "check"),
-                            fleet_vantage_text (check, "text"));
+                            fleet_vantage_text (check, "check"), text);
 }
 
 static void

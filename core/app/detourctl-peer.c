@@ -52,14 +52,14 @@ detourctl_peer_dropped (GVariant *peer)
 char *
 detourctl_peer_describe_fault (GVariant *peer, gint64 now_us)
 {
-  const char *error = detourctl_text (peer, "Error");
+  g_autofree char *error = detourctl_format_clause (detourctl_text (peer, "Error"));
   gint64 next_us = (gint64) detourctl_number (peer, "NextTry");
   g_autofree char *away = NULL;
 
   if (*error == '\0')
     return NULL;
   if (next_us <= now_us)
-    return g_strdup (error);
+    return g_steal_pointer (&error);
   away = detourctl_format_duration ((guint64) (next_us - now_us));
   /* TRANSLATORS: why there is no link, and a duration. */
   return g_strdup_printf (_ ("%s; tried again in %s"), error, away);

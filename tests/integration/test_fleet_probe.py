@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from control import DETOURCTL
 from fleet import Inventory, Sshd
 from relay import EVERYTHING, Relay, with_keys
 
@@ -56,6 +57,19 @@ def test_matrix_from_a_host_over_ssh(relays, inventory, tmp_path):
         document = json.loads(far.run("probe", "--json", code=1, PATH=sshd.path_with_ssh())[0])["from"]
         assert document[1]["problem"] == "detourctl probe gave no answer there"
         assert document[0]["problem"] is None and document[2]["problem"] is None
+
+
+def test_faults_of_a_row_are_clauses(relays, tmp_path):
+    """What another program says ends with a full stop, behind which something may follow."""
+    checks = [{"node": "901a", "region": 901, "check": check, "status": "failed", "text": f"no {check}."} for check in ("tls4", "login")]
+    (tmp_path / "seen").write_text(json.dumps({"checks": checks}))
+    there = tmp_path / "there"
+    there.write_text(f'#!/bin/sh\n[ "$1" = probe ] && cat >/dev/null && exec cat {tmp_path}/seen\n'
+                     f'exec {DETOURCTL} --socket {relays[0].run_directory}/control "$@"\n')
+    there.chmod(0o755)
+    inventory = Inventory(tmp_path).add("relay one", region=900, command=there).relay("other", relays[1], 901)
+    table, _ = inventory.run("probe", code=1)
+    assert "tls4: no tls4; login: no login\n" in table, table
 
 
 def test_region_without_a_mesh_is_seen(relays, tmp_path):

@@ -201,6 +201,8 @@ def test_a_certificate_that_nobody_vouches_for(make_relay, other):
     relay = make_relay(with_peer(EVERYTHING, "b", other, pin=None))
     peer = wait_peer(relay, "b", "waiting")
     assert "ertificate" in peer["error"] and "pin" in peer["remedy"]
+    # It is said in one line, whose sentences end once.
+    assert ".;" not in detourctl(relay, "peers")[0]
 
 
 def test_a_name_that_has_no_address(make_relay, other):
