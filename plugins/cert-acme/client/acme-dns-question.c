@@ -18,7 +18,10 @@
 #define HOSTS_MAX     8
 #define SERVERS_MAX   16
 #define LABELS_MAX    16
-#define RESOLVER_SIZE 8192
+#define RESOLVERS_MAX 3
+/* In the third byte of the head: also from servers that this one asks. */
+#define RECURSION_DESIRED 1
+#define RESOLVERS         "/etc/resolv.conf"
 
 /* One server --------------------------------------------------------------------------------- */
 
@@ -135,19 +138,21 @@ acme_dns_question_by_tcp (const AcmeDnsServer *server, const guint8 *question, g
   return good;
 }
 
-gboolean
-acme_dns_question_ask (const AcmeDnsServer *server, const char *name, AcmeDnsReply *out)
+/* @flags: the third byte of the head. */
+static gboolean
+acme_dns_question_send (const AcmeDnsServer *server, const char *name, int type, guint8 flags,
+                        AcmeDnsReply *out)
 {
   guint16 id = (guint16) g_random_int ();
   /* A head with one question; the name follows, then type and class. */
-  guint8 question[QUESTION_MAX] = { (guint8) (id >> 8), (guint8) id, 0, 0, 0, 1 };
+  guint8 question[QUESTION_MAX] = { (guint8) (id >> 8), (guint8) id, flags, 0, 0, 1 };
   gsize len = 12;
   int n = dn_comp (name, question + len, (int) (sizeof question - len - 4), NULL, NULL);
 
   if (n < 0)
     return FALSE;
   len += (gsize) n;
-  question[len + 1] = ns_t_txt;
+  question[len + 1] = (guint8) type;
   question[len + 3] = ns_c_in;
   len += 4;
   for (guint i = 0; i < UDP_TRIES; i++)
@@ -161,20 +166,33 @@ acme_dns_question_ask (const AcmeDnsServer *server, const char *name, AcmeDnsRep
   return acme_dns_question_by_tcp (server, question, len, id, name, out);
 }
 
-/* The system's resolver ------------------------------------------------------------------------ */
-
-static gboolean
-acme_dns_question_resolve (res_state resolver, const char *name, int type, AcmeDnsReply *out)
+gboolean
+acme_dns_question_ask (const AcmeDnsServer *server, const char *name, AcmeDnsReply *out)
 {
-  guint8 data[RESOLVER_SIZE];
-  int len = res_nquery (resolver, name, ns_c_in, type, data, sizeof data);
+  return acme_dns_question_send (server, name, ns_t_txt, 0, out);
+}
 
-  return len >= 2 && len <= (int) sizeof data
-      && acme_dns_reply_read (out, data, (gsize) len, (guint16) (data[0] << 8 | data[1]), name);
+/* Resolvers ------------------------------------------------------------------------------------ */
+
+/* FALSE: none of them knows it or that there is nothing of it. Not by res_nquery(), which musl does
+ * not have. */
+static gboolean
+acme_dns_question_resolve (const GPtrArray *resolvers, const char *name, int type,
+                           AcmeDnsReply *out)
+{
+  for (guint i = 0; i < resolvers->len; i++)
+    {
+      if (!acme_dns_question_send (resolvers->pdata[i], name, type, RECURSION_DESIRED, out))
+        continue;
+      if (out->code == ns_r_noerror || out->code == ns_r_nxdomain)
+        return TRUE;
+      acme_dns_reply_clear (out);
+    }
+  return FALSE;
 }
 
 static void
-acme_dns_question_add_servers (res_state resolver, const char *host, GPtrArray *servers)
+acme_dns_question_add_servers (const GPtrArray *resolvers, const char *host, GPtrArray *servers)
 {
   static const int types[] = { ns_t_a, ns_t_aaaa };
 
@@ -182,46 +200,30 @@ acme_dns_question_add_servers (res_state resolver, const char *host, GPtrArray *
     {
       g_auto (AcmeDnsReply) reply = { 0 };
 
-      if (!acme_dns_question_resolve (resolver, host, types[i], &reply))
+      if (!acme_dns_question_resolve (resolvers, host, types[i], &reply))
         continue;
       for (guint j = 0; j < reply.addresses->len && servers->len < SERVERS_MAX; j++)
         g_ptr_array_add (servers, acme_dns_server_new (reply.addresses->pdata[j]));
     }
 }
 
-static gboolean
-acme_dns_question_init_resolver (struct __res_state *self, const AcmeDnsServer *server)
-{
-  if (res_ninit (self) < 0)
-    return FALSE;
-  self->retrans = 2;
-  self->retry = 2;
-  if (server != NULL && server->address.ss_family == AF_INET)
-    {
-      self->nscount = 1;
-      memcpy (&self->nsaddr_list[0], &server->address, sizeof self->nsaddr_list[0]);
-    }
-  return TRUE;
-}
-
 GPtrArray *
-acme_dns_question_find_servers (const char *name, const AcmeDnsServer *resolver)
+acme_dns_question_find_servers (const char *name, const char *resolvers_file)
 {
   GPtrArray *servers = g_ptr_array_new_with_free_func ((GDestroyNotify) acme_dns_server_free);
-  struct __res_state state = { 0 };
+  g_autoptr (GPtrArray) resolvers = acme_dns_server_list (
+      resolvers_file != NULL ? resolvers_file : RESOLVERS, RESOLVERS_MAX);
 
-  if (!acme_dns_question_init_resolver (&state, resolver))
-    return servers;
   for (guint n = 0; n < LABELS_MAX && name != NULL && *name != '\0' && servers->len == 0; n++)
     {
       g_auto (AcmeDnsReply) reply = { 0 };
       const char *dot = strchr (name, '.');
 
-      if (acme_dns_question_resolve (&state, name, ns_t_ns, &reply))
-        for (guint i = 0; i < reply.hosts->len && i < HOSTS_MAX; i++)
-          acme_dns_question_add_servers (&state, reply.hosts->pdata[i], servers);
+      if (!acme_dns_question_resolve (resolvers, name, ns_t_ns, &reply))
+        break;
+      for (guint i = 0; i < reply.hosts->len && i < HOSTS_MAX; i++)
+        acme_dns_question_add_servers (resolvers, reply.hosts->pdata[i], servers);
       name = dot != NULL ? dot + 1 : NULL;
     }
-  res_nclose (&state);
   return servers;
 }

@@ -12,8 +12,8 @@ G_BEGIN_DECLS
 gboolean acme_dns_question_ask (const AcmeDnsServer *server, const char *name, AcmeDnsReply *out)
     G_GNUC_WARN_UNUSED_RESULT;
 
-/* The servers of the zone that @name is in, as @resolver sees it; NULL: the system's resolvers. May
- * be empty. Of AcmeDnsServer. */
-GPtrArray *acme_dns_question_find_servers (const char *name, const AcmeDnsServer *resolver);
+/* The servers of the zone that @name is in, as the resolvers in @resolvers_file see it, in the form
+ * of resolv.conf(5); NULL: the system's. May be empty. Of AcmeDnsServer. */
+GPtrArray *acme_dns_question_find_servers (const char *name, const char *resolvers_file);
 
 G_END_DECLS

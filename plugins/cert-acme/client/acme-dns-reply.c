@@ -130,6 +130,7 @@ acme_dns_reply_read (AcmeDnsReply *self, const guint8 *data, gsize len, guint16 
   self->hosts = g_ptr_array_new_with_free_func (g_free);
   self->addresses = g_ptr_array_new_with_free_func (g_free);
   self->is_truncated = ns_msg_getflag (message, ns_f_tc) != 0;
+  self->code = ns_msg_getflag (message, ns_f_rcode);
   for (int i = 0; i < ns_msg_count (message, ns_s_an) && i < RECORDS_MAX; i++)
     {
       if (ns_parserr (&message, ns_s_an, i, &record) < 0)

@@ -10,6 +10,7 @@ G_BEGIN_DECLS
 
 typedef struct {
   gboolean is_truncated;
+  int code;             /* 0: no error; 3: there is no such name */
   GPtrArray *texts;     /* TXT of the answer, each put together from its parts */
   GPtrArray *hosts;     /* NS, of the name that was asked for */
   GPtrArray *addresses; /* A and AAAA, as text */

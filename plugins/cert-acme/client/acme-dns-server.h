@@ -18,7 +18,11 @@ typedef struct {
 void acme_dns_server_free (AcmeDnsServer *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AcmeDnsServer, acme_dns_server_free)
 
-/* "203.0.113.53", "[2001:db8::53]:5300". NULL: it is none. */
+/* "203.0.113.53", "[2001:db8::53]:5300", "fe80::1%eth0". NULL: it is none. */
 AcmeDnsServer *acme_dns_server_new (const char *text);
+
+/* The name servers in a file, which has the form of resolv.conf(5), at most @max; that of this host
+ * if it names none. Of AcmeDnsServer. */
+GPtrArray *acme_dns_server_list (const char *file, guint max);
 
 G_END_DECLS

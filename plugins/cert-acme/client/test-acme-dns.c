@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
+#include <glib/gstdio.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <resolv.h>
@@ -37,6 +38,7 @@ static const struct {
 typedef struct {
   int udp, tcp;
   int wake[2];
+  int code; /* not 0: of each answer, which has nothing in it */
   GThread *thread;
   AcmeDnsServer *self;
 } Server;
@@ -68,7 +70,7 @@ put_record (GByteArray *message, int type, const char *data)
 
 /* The answer to the question in @data. */
 static GByteArray *
-make_reply (const guint8 *data, gsize len, gboolean is_tcp, char name[NS_MAXDNAME])
+make_reply (const guint8 *data, gsize len, gboolean is_tcp, int code, char name[NS_MAXDNAME])
 {
   GByteArray *reply = g_byte_array_new ();
   int name_len = dn_expand (data, data + len, data + 12, name, NS_MAXDNAME);
@@ -77,9 +79,9 @@ make_reply (const guint8 *data, gsize len, gboolean is_tcp, char name[NS_MAXDNAM
 
   g_byte_array_append (reply, data, (guint) (12 + name_len + 4));
   reply->data[2] = is_cut ? 0x86 : 0x84;
-  reply->data[3] = 0;
+  reply->data[3] = (guint8) code;
   memset (reply->data + 6, 0, 6);
-  for (guint i = 0; i < G_N_ELEMENTS (records) && !is_cut; i++)
+  for (guint i = 0; i < G_N_ELEMENTS (records) && !is_cut && code == ns_r_noerror; i++)
     if (strcmp (records[i].name, name) == 0
         && (records[i].type == type || records[i].type == ns_t_cname))
       {
@@ -102,14 +104,14 @@ send_strays (int fd, GByteArray *reply, const struct sockaddr_in *to)
 }
 
 static void
-serve_udp (int fd)
+serve_udp (int fd, int code)
 {
   guint8 data[MESSAGE_MAX];
   char name[NS_MAXDNAME];
   struct sockaddr_in from;
   socklen_t from_len = sizeof from;
   gssize len = recvfrom (fd, data, sizeof data, 0, (struct sockaddr *) &from, &from_len);
-  g_autoptr (GByteArray) reply = make_reply (data, (gsize) len, FALSE, name);
+  g_autoptr (GByteArray) reply = make_reply (data, (gsize) len, FALSE, code, name);
 
   if (strcmp (name, "strays.w.test") == 0)
     send_strays (fd, reply, &from);
@@ -117,13 +119,13 @@ serve_udp (int fd)
 }
 
 static void
-serve_tcp (int listener)
+serve_tcp (int listener, int code)
 {
   guint8 data[MESSAGE_MAX];
   char name[NS_MAXDNAME];
   int fd = accept (listener, NULL, NULL);
   gssize len = recv (fd, data, sizeof data, 0);
-  g_autoptr (GByteArray) reply = make_reply (data + 2, (gsize) len - 2, TRUE, name);
+  g_autoptr (GByteArray) reply = make_reply (data + 2, (gsize) len - 2, TRUE, code, name);
   guint8 head[] = { (guint8) (reply->len >> 8), (guint8) reply->len };
 
   /* In pieces, as it may come. */
@@ -144,16 +146,16 @@ serve (gpointer data)
   while (poll (fds, G_N_ELEMENTS (fds), -1) > 0 && fds[2].revents == 0)
     {
       if (fds[0].revents != 0)
-        serve_udp (server->udp);
+        serve_udp (server->udp, server->code);
       if (fds[1].revents != 0)
-        serve_tcp (server->tcp);
+        serve_tcp (server->tcp, server->code);
     }
   return NULL;
 }
 
 /* Both protocols on one port. */
 static void
-server_start (Server *self)
+server_start (Server *self, int code)
 {
   struct sockaddr_in address;
   socklen_t len = sizeof address;
@@ -176,6 +178,7 @@ server_start (Server *self)
   g_assert_cmpint (pipe (self->wake), ==, 0);
   text = g_strdup_printf ("127.0.0.1:%u", ntohs (address.sin_port));
   self->self = acme_dns_server_new (text);
+  self->code = code;
   self->thread = g_thread_new ("server", serve, self);
 }
 
@@ -191,6 +194,16 @@ server_stop (Server *self)
   acme_dns_server_free (self->self);
 }
 
+static char *
+texts_of (const GPtrArray *servers)
+{
+  GString *all = g_string_new (NULL);
+
+  for (guint i = 0; i < servers->len; i++)
+    g_string_append_printf (all, "%s ", ((AcmeDnsServer *) servers->pdata[i])->text);
+  return g_string_free (all, FALSE);
+}
+
 static void
 test_servers (void)
 {
@@ -204,6 +217,9 @@ test_servers (void)
     { "2001:db8::53", AF_INET6, 53 },
     { "[2001:db8::53]", AF_INET6, 53 },
     { "[2001:db8::53]:54", AF_INET6, 54 },
+    { "fe80::53%lo", AF_INET6, 53 },
+    { "fe80::53%nothing", 0, 0 },
+    { "203.0.113.53%lo", 0, 0 },
     { "203.0.113.53:", 0, 0 },
     { "203.0.113.53:0", 0, 0 },
     { "203.0.113.53:65536", 0, 0 },
@@ -230,6 +246,38 @@ test_servers (void)
 }
 
 static void
+test_resolvers (void)
+{
+  static const struct {
+    const char *text, *expected;
+  } cases[] = {
+    { "search example\nnameserver 203.0.113.1\n\tnameserver \t2001:db8::53 # a remark\n",
+      "203.0.113.1 2001:db8::53 " },
+    { "nameserver 203.0.113.1\r\nnameserver fe80::1%lo\n", "203.0.113.1 fe80::1%lo " },
+    { "nameserver\nnameservers 203.0.113.1\n#nameserver 203.0.113.2\nnameserver host\n",
+      "127.0.0.1 " },
+    { "nameserver 203.0.113.1\nnameserver 203.0.113.2\nnameserver 203.0.113.3",
+      "203.0.113.1 203.0.113.2 " },
+    { "", "127.0.0.1 " },
+  };
+  g_autofree char *folder = g_dir_make_tmp ("detour-test-XXXXXX", NULL);
+  g_autofree char *file = g_build_filename (folder, "resolv.conf", NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GPtrArray) servers = NULL;
+      g_autofree char *all = NULL;
+
+      g_assert_true (g_file_set_contents (file, cases[i].text, -1, NULL));
+      servers = acme_dns_server_list (file, 2);
+      all = texts_of (servers);
+      g_assert_cmpstr (all, ==, cases[i].expected);
+    }
+  g_assert_cmpint (g_unlink (file), ==, 0);
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
+}
+
+static void
 test_answers (void)
 {
   Server server;
@@ -242,7 +290,7 @@ test_answers (void)
     { "strays.w.test", "the right one" },
   };
 
-  server_start (&server);
+  server_start (&server, ns_r_noerror);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_auto (AcmeDnsReply) reply = { 0 };
@@ -262,7 +310,7 @@ test_alias (void)
   g_auto (AcmeDnsReply) reply = { 0 };
   g_auto (AcmeDnsReply) none = { 0 };
 
-  server_start (&server);
+  server_start (&server, ns_r_noerror);
   g_assert_true (acme_dns_question_ask (server.self, "alias.w.test", &reply));
   g_assert_cmpstr (reply.alias, ==, "elsewhere.example");
   g_assert_true (acme_dns_question_ask (server.self, "nothing.w.test", &none));
@@ -271,22 +319,33 @@ test_alias (void)
   server_stop (&server);
 }
 
+/* The first resolver has gone, the second has no answer to anything. */
 static void
 test_zone (void)
 {
-  Server server;
+  Server server, failing, gone;
+  g_autofree char *folder = g_dir_make_tmp ("detour-test-XXXXXX", NULL);
+  g_autofree char *file = g_build_filename (folder, "resolv.conf", NULL);
+  g_autofree char *text = NULL, *all = NULL;
   g_autoptr (GPtrArray) servers = NULL;
   g_autoptr (GPtrArray) none = NULL;
-  g_autoptr (GString) all = g_string_new (NULL);
 
-  server_start (&server);
-  servers = acme_dns_question_find_servers ("_acme-challenge.host.w.test", server.self);
-  for (guint i = 0; i < servers->len; i++)
-    g_string_append_printf (all, "%s ", ((AcmeDnsServer *) servers->pdata[i])->text);
-  g_assert_cmpstr (all->str, ==, "127.0.0.1 ::1 127.0.0.2 ");
-  none = acme_dns_question_find_servers ("_acme-challenge.host.example", server.self);
+  server_start (&server, ns_r_noerror);
+  server_start (&failing, ns_r_servfail);
+  server_start (&gone, ns_r_noerror);
+  text = g_strdup_printf ("nameserver %s\nnameserver %s\nnameserver %s\n", gone.self->text,
+                          failing.self->text, server.self->text);
+  server_stop (&gone);
+  g_assert_true (g_file_set_contents (file, text, -1, NULL));
+  servers = acme_dns_question_find_servers ("_acme-challenge.host.w.test", file);
+  all = texts_of (servers);
+  g_assert_cmpstr (all, ==, "127.0.0.1 ::1 127.0.0.2 ");
+  none = acme_dns_question_find_servers ("_acme-challenge.host.example", file);
   g_assert_cmpuint (none->len, ==, 0);
+  server_stop (&failing);
   server_stop (&server);
+  g_assert_cmpint (g_unlink (file), ==, 0);
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
 }
 
 static void
@@ -297,7 +356,7 @@ test_nobody (void)
   g_auto (AcmeDnsReply) reply = { 0 };
 
   /* A port that was free a moment ago. */
-  server_start (&server);
+  server_start (&server, ns_r_noerror);
   gone = acme_dns_server_new (server.self->text);
   server_stop (&server);
   g_assert_false (acme_dns_question_ask (gone, "_acme-challenge.w.test", &reply));
@@ -310,7 +369,8 @@ test_prefixes (void)
   static const guint8
       question[] = "\0\7\0\0\0\1\0\0\0\0\0\0\x0f_acme-challenge\1w\4test\0\0\x10\0\1";
   char name[NS_MAXDNAME];
-  g_autoptr (GByteArray) whole = make_reply (question, sizeof question - 1, TRUE, name);
+  g_autoptr (GByteArray)
+      whole = make_reply (question, sizeof question - 1, TRUE, ns_r_noerror, name);
   AcmeDnsReply reply;
 
   for (guint len = 0; len < whole->len; len++)
@@ -333,6 +393,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/acme-dns/servers", test_servers);
+  g_test_add_func ("/acme-dns/resolvers", test_resolvers);
   g_test_add_func ("/acme-dns/answers", test_answers);
   g_test_add_func ("/acme-dns/alias", test_alias);
   g_test_add_func ("/acme-dns/zone", test_zone);
