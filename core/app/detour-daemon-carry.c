@@ -5,13 +5,13 @@
 
 #include "detour-daemon-private.h"
 
-#include <malloc.h>
 #include <unistd.h>
 
 #include "detour-daemon.h"
 #include "detour-event-record.h"
 #include "detour-log-memory.h"
 #include "detour-log.h"
+#include "detour-memory.h"
 #include "detour-successor.h"
 
 /* The latest so many events. */
@@ -174,9 +174,7 @@ detour_daemon_remember (DetourDaemon *self)
     return;
   detour_record_clear (&self->memories);
   /* To read all that took some megabytes for a moment, which lie between what is kept. */
-#ifdef __GLIBC__
-  malloc_trim (0);
-#endif
+  detour_memory_trim ();
 }
 
 /* From another process ------------------------------------------------------------------------- */

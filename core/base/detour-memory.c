@@ -1,9 +1,10 @@
-/* detour-memory.c: how much memory the process may have.
+/* detour-memory.c: how much memory the process may have, and what it gives back.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
 #include "detour-memory.h"
 
+#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -194,4 +195,12 @@ detour_memory_share (void)
   if (n_pages > 0 && page_size > 0)
     usable = MIN (usable, (guint64) n_pages * (guint64) page_size);
   return MAX (usable / SHARE_PART, MIN (SHARE_LEAST, usable / SHARE_LEAST_PART));
+}
+
+void
+detour_memory_trim (void)
+{
+#ifdef __GLIBC__
+  malloc_trim (0);
+#endif
 }

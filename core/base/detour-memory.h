@@ -1,4 +1,4 @@
-/* detour-memory.h: how much memory the process may have.
+/* detour-memory.h: how much memory the process may have, and what it gives back.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -22,5 +22,9 @@ guint64 detour_memory_share (void);
  * Returns: bytes; %G_MAXUINT64 when there is no limit, or the files do not say.
  */
 guint64 detour_memory_group_limit (const char *cgroup, const char *mountinfo);
+
+/* Gives to the system what was freed, where the C library keeps that until it is told: glibc does,
+ * musl does not and has no such call. Takes some milliseconds. Any thread. */
+void detour_memory_trim (void);
 
 G_END_DECLS

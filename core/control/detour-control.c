@@ -73,6 +73,20 @@ control_on_history (gpointer user)
   return G_SOURCE_CONTINUE;
 }
 
+/* Of the process; group_member() is glibc's alone. */
+static gboolean
+control_is_in_group (gid_t group)
+{
+  int n = getgroups (0, NULL);
+  g_autofree gid_t *groups = g_new (gid_t, MAX (n, 1));
+
+  n = getgroups (n, groups);
+  for (int i = 0; i < n; i++)
+    if (groups[i] == group)
+      return TRUE;
+  return group == getegid ();
+}
+
 /* Group whose members may read on the control socket. It is never the group of the daemon's own
  * user, because that one may read private keys and write configuration. */
 static gid_t
@@ -81,7 +95,7 @@ control_find_group (const DetourCoreOptions *core)
   const char *name = core->control_group != NULL ? core->control_group : READERS;
   const struct group *group = getgrnam (name);
 
-  if (group != NULL && (geteuid () == 0 || group_member (group->gr_gid)))
+  if (group != NULL && (geteuid () == 0 || control_is_in_group (group->gr_gid)))
     return group->gr_gid;
   if (core->control_group != NULL)
     g_warning ("[core] control-group: %s: %s; only root and the daemon's user may ask it", name,

@@ -7,9 +7,9 @@
 
 #include "detour-channel-stack.h"
 #include "detour-log.h"
+#include "detour-memory.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,9 +31,7 @@ handshake_end_give_memory_back (DetourHandshakeThread *thread)
   if (thread->handshakes.length > n_held)
     return;
   thread->peak = 0;
-#ifdef __GLIBC__
-  malloc_trim (0);
-#endif
+  detour_memory_trim ();
 }
 
 static void

@@ -5,13 +5,13 @@
 #include "detour-worker.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <sys/epoll.h>
 
 #include "detour-address.h"
 #include "detour-contacts.h"
 #include "detour-events.h"
 #include "detour-log.h"
+#include "detour-memory.h"
 #include "detour-slab.h"
 #include "detour-worker-private.h"
 
@@ -385,7 +385,7 @@ worker_trim (DetourWorker *self)
   if (self->peak_bytes >= TRIM_FROM && n_bytes < self->peak_bytes / 4)
     {
       self->peak_bytes = n_bytes;
-      malloc_trim (0);
+      detour_memory_trim ();
     }
 }
 

@@ -5,6 +5,7 @@
 #include "bench-client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sodium.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -45,7 +46,14 @@ bench_loop_turn (BenchLoop *self, gint64 timeout_ns)
   struct epoll_event events[256];
   const struct timespec timeout = { .tv_sec = timeout_ns / G_GINT64_CONSTANT (1000000000),
                                     .tv_nsec = timeout_ns % G_GINT64_CONSTANT (1000000000) };
+#ifdef __GLIBC__
   int n = epoll_pwait2 (self->epoll_fd, events, G_N_ELEMENTS (events), &timeout, NULL);
+#else
+  struct pollfd entry = { .fd = self->epoll_fd, .events = POLLIN };
+  int n = ppoll (&entry, 1, &timeout, NULL) > 0
+            ? epoll_wait (self->epoll_fd, events, G_N_ELEMENTS (events), 0)
+            : 0;
+#endif
 
   for (int i = 0; i < n; i++)
     bench_client_ready (events[i].data.ptr, events[i].events);
