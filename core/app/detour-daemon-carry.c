@@ -190,6 +190,22 @@ detour_daemon_decline (const DetourProgram *program, const char *why)
   _exit (DETOUR_EXIT_FAILED);
 }
 
+/* The other program has failed, and this one could still take over: it begins again, and waits for
+ * the next one that asks. What was started for the clients that do not come is gone with that. */
+static void daemon_carry_wait_on (DetourProgram *program, const char *why) G_GNUC_NORETURN;
+
+static void
+daemon_carry_wait_on (DetourProgram *program, const char *why)
+{
+  g_warning ("nothing was handed over, and this program waits on: %s", why);
+  detour_successor_decline (program->before, why);
+  detour_log_flush ();
+  detour_program_end_children ();
+  detour_program_begin_again (program);
+  detour_log_flush ();
+  _exit (DETOUR_EXIT_FAILED);
+}
+
 gboolean
 detour_daemon_commit (gpointer user)
 {
@@ -199,8 +215,7 @@ detour_daemon_commit (gpointer user)
   if (program->before < 0
       || detour_successor_commit (program->before, &program->before_process, &error))
     return TRUE;
-  detour_daemon_decline (program, error->message);
-  return FALSE;
+  daemon_carry_wait_on (program, error->message);
 }
 
 /* What is in another process. */
@@ -213,7 +228,7 @@ detour_daemon_receive (DetourProgram *program)
   detour_program_begin_secrecy ();
   handover = detour_successor_receive (program->before, &error);
   if (handover == NULL)
-    detour_daemon_decline (program, error->message);
+    daemon_carry_wait_on (program, error->message);
   return handover;
 }
 

@@ -220,6 +220,12 @@ parley_take_fd (struct msghdr *message)
   return n == 1 ? fd : -1;
 }
 
+static void
+parley_late (GError **error)
+{
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "it did not answer in time");
+}
+
 char *
 detour_parley_receive (int socket, gint64 until_us, int *fd, GError **error)
 {
@@ -238,7 +244,7 @@ detour_parley_receive (int socket, gint64 until_us, int *fd, GError **error)
     *fd = -1;
   if (!parley_wait (socket, until_us))
     {
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "it did not answer in time");
+      parley_late (error);
       return NULL;
     }
   n = recvmsg (socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -255,6 +261,20 @@ detour_parley_receive (int socket, gint64 until_us, int *fd, GError **error)
   text[n] = '\0';
   line = detour_text_tidy (text, DETOUR_PARLEY_MAX);
   return line != NULL ? line : g_strdup ("");
+}
+
+/* What came after the time, but before the end, is read still. */
+char *
+detour_parley_receive_last (int socket, gint64 until_us, GError **error)
+{
+  gboolean in_time = parley_wait (socket, until_us);
+  char *text;
+
+  shutdown (socket, SHUT_RD);
+  text = detour_parley_receive (socket, 0, NULL, in_time ? error : NULL);
+  if (text == NULL && !in_time)
+    parley_late (error);
+  return text;
 }
 
 int

@@ -49,6 +49,10 @@ gboolean detour_parley_send (int socket, const char *text, int fd);
  */
 char *detour_parley_receive (int socket, gint64 until_us, int *fd, GError **error);
 
+/* The same of the last message: none can be sent to @socket any more when it returns, so that the
+ * other one knows whether it was read. */
+char *detour_parley_receive_last (int socket, gint64 until_us, GError **error);
+
 /* Returns: a descriptor of the process at the other end; -1: it is not seen from here. */
 int detour_parley_open_process (int socket);
 /* Waits until @until_us for the other one to end, with all that it had open; @process: as above,

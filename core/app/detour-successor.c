@@ -23,8 +23,11 @@
 #define FIRST_MS 2000u
 /* Who have said nothing yet; for one more the oldest is closed. */
 #define CALLERS_MAX 16u
-/* From the word that all is here to the one that the other program has let go. */
-#define COMMIT_US (15 * G_USEC_PER_SEC)
+/* A program that asked, and heard that this one could, has so long to hand over: it waits for
+ * logins under way, pauses, and writes its record meanwhile. And so long again from the word that
+ * all is here to the one that it has let go. */
+#define STEP_S    15u
+#define COMMIT_US (STEP_S * G_USEC_PER_SEC)
 #define FINISH_US (10 * G_USEC_PER_SEC)
 
 /* How often it is looked whether a program runs, and how often in a row there must be none: the
@@ -41,10 +44,10 @@ typedef struct {
   int listener;
   DetourSocketFileId file;
   guint listener_source;
-  GQueue callers;      /* of Caller, the oldest first */
-  int before;          /* -1: nobody asks */
-  guint before_source; /* of it */
-  guint n_free;        /* looks in a row */
+  GQueue callers;                    /* of Caller, the oldest first */
+  int before;                        /* -1: nobody asks */
+  guint before_source, before_timer; /* of it; 0: nobody asks */
+  guint n_free;                      /* looks in a row */
 } Successor;
 
 /* Has connected, and said nothing yet. */
@@ -131,21 +134,58 @@ successor_answer (const Successor *self, int socket)
   return FALSE;
 }
 
+/* Its socket is kept. */
+static void
+successor_watch_no_more (Successor *self)
+{
+  if (self->before_source != 0)
+    g_source_remove (self->before_source);
+  if (self->before_timer != 0)
+    g_source_remove (self->before_timer);
+  self->before_source = self->before_timer = 0;
+}
+
+static void
+successor_drop_before (Successor *self)
+{
+  successor_watch_no_more (self);
+  close (self->before);
+  self->before = -1;
+}
+
 static gboolean
 successor_on_before (int fd, GIOCondition condition, gpointer data)
 {
   Successor *self = data;
 
-  self->before_source = 0;
   if (detour_parley_is_next (fd))
     {
       successor_end (self, DETOUR_SUCCESSOR_CALLED);
-      return G_SOURCE_REMOVE;
+      return G_SOURCE_CONTINUE;
     }
-  close (self->before);
-  self->before = -1;
+  successor_drop_before (self);
   g_message ("asked whether it could take over, it could, and waits on");
-  return G_SOURCE_REMOVE;
+  return G_SOURCE_CONTINUE;
+}
+
+/* Another program may want to. */
+static gboolean
+successor_on_delay (gpointer data)
+{
+  successor_drop_before (data);
+  g_warning ("asked whether it could take over, it could, but nothing came within %u s; it waits "
+             "on",
+             STEP_S);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+successor_watch (Successor *self, int before)
+{
+  self->before = before;
+  self->before_source = g_unix_fd_add (before, G_IO_IN | G_IO_HUP | G_IO_ERR, successor_on_before,
+                                       self);
+  self->before_timer = g_timeout_add_seconds (STEP_S, successor_on_delay, self);
 }
 
 static void
@@ -167,9 +207,7 @@ successor_on_question (int fd, GIOCondition condition, gpointer data)
 
   if (successor_answer (self, fd))
     {
-      self->before = fd;
-      self->before_source = g_unix_fd_add (fd, G_IO_IN | G_IO_HUP | G_IO_ERR, successor_on_before,
-                                           self);
+      successor_watch (self, fd);
       caller->socket = -1;
     }
   successor_forget (caller);
@@ -263,8 +301,7 @@ successor_run (Successor *self)
   for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
     g_source_remove (sources[i]);
   g_source_remove (self->listener_source);
-  if (self->before_source != 0)
-    g_source_remove (self->before_source);
+  successor_watch_no_more (self);
   while (self->callers.length > 0)
     successor_forget (g_queue_peek_head (&self->callers));
 }
@@ -330,17 +367,22 @@ detour_successor_decline (int before, const char *why)
 gboolean
 detour_successor_commit (int before, int *process, GError **error)
 {
+  g_autoptr (GError) problem = NULL;
   g_autofree char *text = NULL;
 
   *process = detour_parley_open_process (before);
   if (detour_parley_send (before, DETOUR_PARLEY_HAVE, -1))
-    text = detour_parley_receive (before, g_get_monotonic_time () + COMMIT_US, NULL, error);
+    text = detour_parley_receive_last (before, g_get_monotonic_time () + COMMIT_US, &problem);
   else
-    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "it has ended");
+    g_set_error_literal (&problem, G_IO_ERROR, G_IO_ERROR_CLOSED, "it has ended");
   if (text != NULL && strcmp (text, DETOUR_PARLEY_GO) == 0)
     return TRUE;
   if (text != NULL)
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "it speaks another language");
+    g_set_error (&problem, G_IO_ERROR, G_IO_ERROR_FAILED, "it speaks another language");
+  if (*process >= 0)
+    close (*process);
+  *process = -1;
+  g_propagate_error (error, g_steal_pointer (&problem));
   return FALSE;
 }
 

@@ -72,13 +72,13 @@ class HandedRelay(UpgradedRelay):
 
 
 class Scripted:
-    """Waits at the relay's socket and does what a test says, step by step."""
+    """Waits at the relay's socket, or at @seat, and does what a test says, step by step."""
 
-    def __init__(self, relay):
+    def __init__(self, relay, seat=None):
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(relay.seat)
+            os.unlink(seat or relay.seat)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.listener.bind(relay.seat)
+        self.listener.bind(seat or relay.seat)
         self.listener.listen(1)
         self.listener.settimeout(PATIENCE)
         self.peer = None
@@ -116,3 +116,38 @@ class Scripted:
         deadline = time.monotonic() + PATIENCE
         while self.peer.recv(4096):
             assert time.monotonic() < deadline
+
+
+class Between(Scripted):
+    """Stands between the relay, which finds it at another socket, and the one that waits at the relay's: passes on what the test lets it."""
+
+    def __init__(self, relay):
+        super().__init__(relay, f"{relay.run_directory}/between")
+        self.next = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.next.settimeout(2 * PATIENCE)
+        self.next.connect(relay.seat)
+
+    def __exit__(self, *arguments):
+        self.next.close()
+        super().__exit__(*arguments)
+
+    def forward(self):
+        """A message of the relay's, with what comes along."""
+        if self.peer is None:
+            self.peer = self.listener.accept()[0]
+            self.peer.settimeout(PATIENCE)
+        text, fds, _, _ = socket.recv_fds(self.peer, 4096, 253)
+        socket.send_fds(self.next, [text], fds)
+        for fd in fds:
+            os.close(fd)
+
+    def back(self):
+        """What the other one answers."""
+        text = self.next.recv(4096)
+        self.peer.send(text)
+        return text.decode()
+
+    def wait_dropped(self):
+        """The one that waits has closed it, whatever it said before."""
+        while self.next.recv(4096):
+            pass

@@ -15,7 +15,7 @@ import pytest
 
 from control import ask, detourctl
 from derp_client import PATIENCE, Stream
-from handing import Scripted
+from handing import Between, Scripted
 from relay import ALARMS, wait_until, with_keys
 from stepping import Steps
 from test_restart import WAYS
@@ -370,6 +370,51 @@ def test_callers_who_say_nothing_hold_nobody_up(handed):
             silent()
         relay.hand_over(successor)
     client.ping(b"12345678")
+
+
+# Whoever asks properly and says nothing more, at each step; what is said of it.
+def _hangs_with_the_question(between):
+    between.forward()
+    assert between.next.recv(100).startswith(b"can take over: ")
+
+
+def _says_something_else(between):
+    _hangs_with_the_question(between)
+    between.next.send(b"hello")
+
+
+def _hangs_with_the_record(between):
+    between.forward()
+    assert between.back().startswith("can take over: ")
+    between.forward()
+    assert between.next.recv(100) == b"have it"
+
+
+HANGS = {
+    _hangs_with_the_question: "it could, but nothing came within 15 s; it waits on",
+    _says_something_else: "nothing was handed over, and this program waits on: nothing was sent",
+    _hangs_with_the_record: "nothing was handed over, and this program waits on: it did not answer in time",
+}
+
+
+@pytest.mark.parametrize("does", HANGS, ids=[does.__name__[1:] for does in HANGS])
+def test_one_that_asks_and_hangs_does_not_keep_the_seat(handed, does):
+    """It is still there when it is given up; the relay and its clients do not notice, and can hand over afterwards."""
+    relay = handed()
+    clients = [relay.door(way).client() for way in WAYS]
+    talks = talk_all_ways(clients)
+    successor = relay.successor()
+    with Between(relay) as between, begin(relay, "--to", f"{relay.run_directory}/between") as asked:
+        does(between)
+        between.wait_dropped()
+        wait_until(lambda: successor.log.count("waiting at") > ("this program" in HANGS[does]), "it to wait on")
+        assert HANGS[does] in successor.log
+        between.peer.close()
+        assert "not upgraded, all goes on as before" in answer(asked, 1)
+        # Beside the one that hangs.
+        relay.hand_over(successor)
+    end_all(talks)
+    newcomers_meet(relay, clients[0])
 
 
 def test_two_at_once(handed):
