@@ -395,10 +395,9 @@ daemon_take_over (DetourDaemon *self, DetourProgram *program, DetourHandover *ha
                     "%" G_GINT64_FORMAT " ms",
                     detour_handover_about (handover)->version, DETOUR_VERSION, result.n_kept,
                     result.n_lost, result.paused_us / 1000);
-  if (detour_handover_about (handover)->n_unfinished > 0)
-    g_message ("connections that had not logged in before the upgrade, and are closed: "
-               "%" G_GUINT64_FORMAT,
-               detour_handover_about (handover)->n_unfinished);
+  if (result.n_unfinished > 0)
+    g_message ("connections that had not logged in before the upgrade, and are closed: %u",
+               result.n_unfinished);
   detour_daemon_drain_on (self, by_hand);
 }
 

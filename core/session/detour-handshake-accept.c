@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Between two warnings that descriptors are short. */
@@ -62,15 +63,17 @@ handshake_accept_numbers_allow (DetourHandshakeThread *thread, const DetourListe
                                       is_trusted ? 0 : limits->connections_per_source, counted);
 }
 
+/* @is_new: it counts as accepted, which one of the program before has done there. */
 static void
-handshake_accept_take_connection (DetourHandshakeThread *thread, const ListenSocket *socket, int fd,
-                                  const struct sockaddr_storage *peer)
+handshake_accept_take_connection (DetourHandshakeThread *thread, DetourListener *listener,
+                                  DetourHandshakeGate *gate, int fd,
+                                  const struct sockaddr_storage *peer, gboolean is_new)
 {
-  const DetourListener *listener = socket->listener;
   gboolean is_trusted = detour_listener_trusts (listener, (const struct sockaddr *) peer);
   DetourAddressKey counted;
 
-  detour_counter_add (&thread->counters.accepted, 1);
+  if (is_new)
+    detour_counter_add (&thread->counters.accepted, 1);
   if (listener->proxy_protocol == DETOUR_PROXY_REQUIRE && !is_trusted)
     {
       detour_counter_add (&thread->counters.closed[DETOUR_CLOSE_PROXY], 1);
@@ -82,7 +85,7 @@ handshake_accept_take_connection (DetourHandshakeThread *thread, const ListenSoc
       detour_counter_add (&thread->counters.banned, 1);
       close (fd);
     }
-  else if (!handshake_accept_rate_allows (thread, listener))
+  else if (is_new && !handshake_accept_rate_allows (thread, listener))
     {
       detour_counter_add (&thread->counters.over_rate, 1);
       close (fd);
@@ -93,7 +96,7 @@ handshake_accept_take_connection (DetourHandshakeThread *thread, const ListenSoc
       close (fd);
     }
   else
-    detour_handshake_new (thread, socket->listener, socket->gate, fd, peer, &counted, is_trusted);
+    detour_handshake_new (thread, listener, gate, fd, peer, &counted, is_trusted);
 }
 
 /* Only the operator can mend this, so the log has it, but not for each connection. */
@@ -163,7 +166,7 @@ handshake_accept_on_acceptable (DetourLoop *loop, DetourIo *io, guint32 events)
           handshake_accept_refuse (thread);
         }
       else if (fd >= 0)
-        handshake_accept_take_connection (thread, socket, fd, &peer);
+        handshake_accept_take_connection (thread, socket->listener, socket->gate, fd, &peer, TRUE);
       detour_handshake_pool_give_way (thread);
     }
 }
@@ -261,6 +264,44 @@ detour_handshake_pool_remove_listener (DetourHandshakePool *self, DetourListener
   for (guint i = 0; i < self->n_threads; i++)
     detour_loop_call (self->threads[i].loop, handshake_accept_remove_listener, listener);
   detour_handshake_pool_count_listener (self, listener, -1);
+}
+
+/* Of the program before -------------------------------------------------------------------------
+ */
+
+typedef struct {
+  DetourListener *listener;
+  DetourHandshakeGate *gate;
+  int fd;
+} Taken;
+
+/* One whose peer has gone meanwhile has no address any more. */
+static void
+handshake_accept_take_over (DetourLoop *loop, gpointer data)
+{
+  g_autofree Taken *taken = data;
+  struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
+  socklen_t size = sizeof peer;
+
+  if (getpeername (taken->fd, (struct sockaddr *) &peer, &size) == 0)
+    handshake_accept_take_connection (detour_loop_user (loop), taken->listener, taken->gate,
+                                      taken->fd, &peer, FALSE);
+  else
+    close (taken->fd);
+  detour_listener_unref (taken->listener);
+}
+
+void
+detour_handshake_pool_take (DetourHandshakePool *self, DetourListener *listener, int fd)
+{
+  Taken *taken = g_new (Taken, 1);
+
+  *taken = (Taken) { .listener = detour_listener_ref (listener), .fd = fd };
+  detour_handshake_pool_lock (self);
+  taken->gate = detour_handshake_pool_find_gate (self, listener->instance);
+  detour_handshake_pool_unlock (self);
+  detour_loop_post (self->threads[self->n_taken++ % self->n_threads].loop,
+                    handshake_accept_take_over, taken);
 }
 
 GPtrArray *

@@ -43,6 +43,7 @@ handshake_io_flush_out (DetourHandshake *self)
 {
   gsize len = self->out->len;
 
+  self->is_touched |= len > 0;
   while (self->out->len > 0)
     {
       gssize n = send (self->io.fd, self->out->data, self->out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -448,6 +449,7 @@ handshake_io_receive (DetourHandshake *self, gsize max)
 {
   gssize n = recv (self->io.fd, self->thread->in.data, max, MSG_DONTWAIT);
 
+  self->is_touched |= n > 0;
   if (n > 0)
     return (guint) n;
   if (n == 0)

@@ -80,6 +80,7 @@ struct _DetourHandshakePool {
   guint n_threads;
   DetourHandshakeThread *threads;
   guint64 n_connections;      /* accepted since the start; atomic */
+  guint n_taken;              /* of the program before; main thread */
   DetourForwarder *forwarder; /* made with the first listener that forwards, or route for CONNECT;
                                  NULL: there was none */
 
@@ -139,6 +140,9 @@ void detour_handshake_pool_take_turns (DetourHandshakeThread *self, DetourTurn *
 /* Main thread: one listener of that name more (@n is 1), or fewer (-1). */
 DetourHandshakeGate *detour_handshake_pool_count_listener (DetourHandshakePool *self,
                                                            const DetourListener *listener, int n);
+/* Main thread, with the lock: made if it is not there yet. */
+DetourHandshakeGate *detour_handshake_pool_find_gate (DetourHandshakePool *self,
+                                                      const char *instance);
 /* With the lock: connections that wait for a place. */
 guint detour_handshake_pool_count_waiting (const DetourHandshakePool *self);
 /* Connections that may be forwarded at a time, as far as descriptors go. Any thread. */

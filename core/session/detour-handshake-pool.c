@@ -161,9 +161,8 @@ handshake_pool_divide_limits (DetourHandshakePool *self, guint n_descriptors)
     }
 }
 
-/* Main thread. */
-static DetourHandshakeGate *
-handshake_pool_find_gate (DetourHandshakePool *self, const char *instance)
+DetourHandshakeGate *
+detour_handshake_pool_find_gate (DetourHandshakePool *self, const char *instance)
 {
   DetourHandshakeGate *gate;
 
@@ -200,7 +199,7 @@ detour_handshake_pool_count_listener (DetourHandshakePool *self, const DetourLis
   DetourHandshakeGate *gate;
 
   detour_handshake_pool_lock (self);
-  gate = handshake_pool_find_gate (self, listener->instance);
+  gate = detour_handshake_pool_find_gate (self, listener->instance);
   gate->n_listeners += (guint) n;
   if (n > 0)
     gate->has_prefaces = listener->proxy_protocol != DETOUR_PROXY_OFF;

@@ -122,10 +122,14 @@ void detour_handshake_pool_go_on (DetourHandshakePool *self);
 typedef struct {
   int fd;
   gint64 held_until_us; /* in silence, monotonic; 0: it is not held, and closed at some moment */
+  DetourListener *came; /* through it, and nothing was read or written yet; otherwise NULL */
 } DetourHandshakeLeft;
 
 /* Adds all of them to @out, of DetourHandshakeLeft. All stand still. */
 void detour_handshake_pool_list (const DetourHandshakePool *self, GArray *out);
+/* Such a connection of the program before, of which nothing was read, as if it came just now. @fd:
+ * taken. */
+void detour_handshake_pool_take (DetourHandshakePool *self, DetourListener *listener, int fd);
 /* Connections so far, by which they are numbered. */
 guint64 detour_handshake_pool_n_accepted (const DetourHandshakePool *self);
 /* So many came before this program, and @counters: (nullable): is what that one had counted.

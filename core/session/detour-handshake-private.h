@@ -25,6 +25,7 @@ struct _DetourHandshake {
   guint64 number;                 /* of the connection, for people */
   struct sockaddr_storage peer;   /* the client, as far as it is known */
   struct sockaddr_storage *proxy; /* that has handed the connection on; NULL: nobody has */
+  gboolean is_touched;            /* something was read of it, or written to it */
   gboolean is_trusted;            /* the peer at the other end may say whose connection it is */
   DetourAddressKey address_key;   /* by which the backlog counts it */
   DetourAddressKey counted;       /* by which connections of an address are counted */

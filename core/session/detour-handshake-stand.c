@@ -61,7 +61,8 @@ detour_handshake_pool_list (const DetourHandshakePool *self, GArray *out)
     for (GList *link = self->threads[i].handshakes.head; link != NULL; link = link->next)
       {
         const DetourHandshake *handshake = link->data;
-        DetourHandshakeLeft left = { handshake->io.fd, handshake_stand_held_until_us (handshake) };
+        DetourHandshakeLeft left = { handshake->io.fd, handshake_stand_held_until_us (handshake),
+                                     handshake->is_touched ? NULL : handshake->listener };
 
         g_array_append_val (out, left);
       }

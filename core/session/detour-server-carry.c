@@ -8,23 +8,14 @@
 
 #include "detour-metric-record.h"
 #include "detour-secret-hash.h"
+#include "detour-server-left.h"
 #include "detour-server-private.h"
 #include "detour-session-record.h"
-
-/* Those that cannot go along are closed within this time, and longer where they are many. */
-#define STRAGGLER_US        (2 * G_USEC_PER_SEC)
-#define STRAGGLERS_A_SECOND 500u
 
 /* Of a listener. */
 enum {
   TAG_FD = 1 | DETOUR_RECORD_MUST,
   TAG_NAME = 2 | DETOUR_RECORD_MUST,
-};
-
-/* Of a refused client that is held. */
-enum {
-  TAG_H_FD = 1 | DETOUR_RECORD_MUST,
-  TAG_H_UNTIL = 2,
 };
 
 /* Of the registry. */
@@ -35,8 +26,6 @@ enum {
   TAG_R_OTHER_DELETED = 4,
 };
 
-/* Nobody looks whether it is there still, so it is held no longer than that. */
-#define HELD_US      (60 * G_USEC_PER_SEC)
 #define NAME_MAX_LEN 512u
 
 /* Rehearsals ------------------------------------------------------------------------------------
@@ -152,26 +141,6 @@ server_carry_write_listener (DetourHandoverDraft *draft, const DetourListener *l
 }
 
 static gboolean
-server_carry_write_left (DetourHandoverDraft *draft, const DetourHandshakeLeft *left,
-                         GError **error)
-{
-  guint32 place = detour_handover_draft_add_fd (draft, left->fd);
-  DetourRecord *out = detour_handover_draft_record (draft);
-
-  if (left->held_until_us == 0)
-    detour_record_put_number (out, DETOUR_HANDOVER_STRAGGLER, (guint64) place + 1);
-  else
-    {
-      gsize mark = detour_record_begin (out, DETOUR_HANDOVER_HELD);
-
-      detour_record_put_number (out, TAG_H_FD, place);
-      detour_record_put_number (out, TAG_H_UNTIL, (guint64) left->held_until_us);
-      detour_record_end (out, mark);
-    }
-  return detour_handover_draft_commit (draft, error);
-}
-
-static gboolean
 server_carry_write_session (DetourServerPause *pause, DetourHandoverDraft *draft,
                             const DetourSession *session, GError **error)
 {
@@ -209,16 +178,6 @@ server_carry_write_counters (const DetourServer *self, DetourRecord *out)
                               structs, n_threads);
 }
 
-/* What an earlier upgrade left behind goes along until its time is over: two upgrades, one behind
- * the other, do not close it at once. */
-static void
-server_carry_add_straggler (int fd, gint64 end_us, gpointer user)
-{
-  DetourHandshakeLeft left = { fd, end_us };
-
-  g_array_append_val ((GArray *) user, left);
-}
-
 static void
 server_carry_write_registry (DetourRecord *out, const DetourRegistryStats *stats)
 {
@@ -241,7 +200,6 @@ gboolean
 detour_server_write_down (DetourServer *self, DetourServerPause *pause, DetourHandoverDraft *draft,
                           GError **error)
 {
-  g_autoptr (GArray) unregistered = g_array_new (FALSE, FALSE, sizeof (DetourHandshakeLeft));
   gboolean good = TRUE;
 
   pause->n_kept = pause->n_lost = 0;
@@ -250,21 +208,11 @@ detour_server_write_down (DetourServer *self, DetourServerPause *pause, DetourHa
   detour_server_write_mesh_key (self, detour_handover_draft_record (draft));
   detour_tenant_table_foreach (self->tenants, server_carry_write_tenant,
                                detour_handover_draft_record (draft));
-  detour_handshake_pool_list (self->pool, unregistered);
-  pause->n_unfinished = 0;
-  for (guint i = 0; i < unregistered->len; i++)
-    if (g_array_index (unregistered, DetourHandshakeLeft, i).held_until_us == 0)
-      pause->n_unfinished++;
-  if (self->stragglers != NULL)
-    detour_stragglers_each (self->stragglers, server_carry_add_straggler, unregistered);
   for (guint i = 0; good && i < self->listeners->len; i++)
     good = server_carry_write_listener (draft, self->listeners->pdata[i], error);
   for (guint i = 0; good && i < pause->sessions->len; i++)
     good = server_carry_write_session (pause, draft, pause->sessions->pdata[i], error);
-  for (guint i = 0; good && i < unregistered->len; i++)
-    good = server_carry_write_left (draft, &g_array_index (unregistered, DetourHandshakeLeft, i),
-                                    error);
-  return good;
+  return good && detour_server_left_write (self, draft, &pause->n_unfinished, error);
 }
 
 /* Both programs -------------------------------------------------------------------------------- */
@@ -424,37 +372,9 @@ typedef struct {
   DetourServer *server;
   DetourHandover *handover;
   GPtrArray *sessions;
-  GArray *stragglers; /* of DetourHandshakeLeft */
-  guint n_refused;    /* sessions that this program could not take */
+  DetourServerLeft *left;
+  guint n_refused; /* sessions that this program could not take */
 } TakeoverDraft;
-
-static void
-server_carry_leave_behind (TakeoverDraft *draft, guint32 place, gint64 held_until_us)
-{
-  DetourHandshakeLeft left = { detour_handover_take_fd (draft->handover, place), held_until_us };
-
-  if (left.fd >= 0)
-    g_array_append_val (draft->stragglers, left);
-}
-
-/* One that is damaged is closed with @handover. */
-static void
-server_carry_take_held (TakeoverDraft *draft, const DetourRecordItem *item)
-{
-  DetourRecordReader reader = detour_record_inside (item);
-  guint32 place = 0;
-  gint64 until_us = 0;
-  DetourRecordItem inner;
-  DetourRecordStep step;
-
-  while ((step = detour_record_next (&reader, &inner)) == DETOUR_RECORD_ITEM)
-    if ((inner.tag == TAG_H_FD && !detour_record_u32 (&inner, &place))
-        || (inner.tag == TAG_H_UNTIL && !detour_record_time (&inner, &until_us))
-        || (inner.tag != TAG_H_FD && (inner.tag & DETOUR_RECORD_MUST) != 0))
-      return;
-  if (step == DETOUR_RECORD_END)
-    server_carry_leave_behind (draft, place, until_us);
-}
 
 /* A tenant that is not in the configuration any more has no place for its clients. */
 static gboolean
@@ -492,7 +412,7 @@ server_carry_take_session (TakeoverDraft *draft, const DetourRecordItem *item)
     {
       g_warning ("a connection does not go along: there is no tenant \"%s\" any more",
                  record.tenant);
-      server_carry_leave_behind (draft, record.fd, 0);
+      detour_server_left_behind (draft->left, draft->handover, record.fd, 0);
       return FALSE;
     }
   session = g_steal_pointer (&record.session);
@@ -526,36 +446,14 @@ server_carry_read (TakeoverDraft *draft)
 {
   DetourRecordReader reader = detour_handover_items (draft->handover);
   DetourRecordItem item;
-  guint32 place;
 
   while (detour_record_next (&reader, &item) == DETOUR_RECORD_ITEM)
     if (item.tag == DETOUR_HANDOVER_SESSION)
       draft->n_refused += server_carry_take_session (draft, &item) ? 0 : 1;
-    else if (item.tag == DETOUR_HANDOVER_HELD)
-      server_carry_take_held (draft, &item);
     else if (item.tag == DETOUR_HANDOVER_TENANT)
       server_carry_take_tenant (draft->server, &item);
-    else if (item.tag == DETOUR_HANDOVER_STRAGGLER && detour_record_u32 (&item, &place)
-             && place > 0)
-      server_carry_leave_behind (draft, place - 1, 0);
-}
-
-static void
-server_carry_keep_stragglers (DetourServer *self, const GArray *all)
-{
-  gint64 within_us = MAX (STRAGGLER_US, (gint64) all->len * G_USEC_PER_SEC / STRAGGLERS_A_SECOND);
-  gint64 held_max_us = g_get_monotonic_time () + HELD_US;
-
-  self->stragglers = detour_stragglers_new ();
-  for (guint i = 0; i < all->len; i++)
-    {
-      const DetourHandshakeLeft *left = &g_array_index (all, DetourHandshakeLeft, i);
-
-      if (left->held_until_us != 0)
-        detour_stragglers_keep (self->stragglers, left->fd, MIN (left->held_until_us, held_max_us));
-      else
-        detour_stragglers_add (self->stragglers, left->fd, within_us);
-    }
+    else
+      detour_server_left_read (draft->left, draft->server, draft->handover, &item);
 }
 
 gboolean
@@ -564,10 +462,11 @@ detour_server_take_over (DetourServer *self, DetourHandover *handover,
 {
   const DetourHandoverAbout *about = detour_handover_about (handover);
   g_autoptr (GPtrArray) sessions = g_ptr_array_new ();
-  g_autoptr (GArray) stragglers = g_array_new (FALSE, FALSE, sizeof (DetourHandshakeLeft));
-  TakeoverDraft draft = { self, handover, sessions, stragglers, 0 };
+  g_auto (DetourServerLeft) left;
+  TakeoverDraft draft = { self, handover, sessions, &left, 0 };
   guint n_kept = 0; /* without links */
 
+  detour_server_left_init (&left);
   server_carry_read (&draft);
   if (commit != NULL && !commit (user))
     return FALSE;
@@ -579,12 +478,13 @@ detour_server_take_over (DetourServer *self, DetourHandover *handover,
   detour_handover_forget (handover);
   server_carry_adopt (self, sessions, self->carried_totals);
   g_clear_pointer (&self->carried_totals, g_free);
+  detour_server_left_go_on (self, &left);
   *result = (DetourTakeover) {
+    .n_unfinished = (guint) (about->n_unfinished - MIN (about->n_unfinished, left.unheard->len)),
     .n_kept = n_kept,
     .n_lost = (guint) about->n_lost + draft.n_refused,
     .paused_us = g_get_monotonic_time () - about->paused_us,
   };
-  server_carry_keep_stragglers (self, stragglers);
   detour_recheck_all (self->recheck);
   return TRUE;
 }

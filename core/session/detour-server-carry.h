@@ -50,7 +50,8 @@ void detour_server_expect (DetourServer *self, DetourHandover *handover);
 
 typedef struct {
   guint n_kept;
-  guint n_lost; /* with those that the program before knew of */
+  guint n_lost;       /* with those that the program before knew of */
+  guint n_unfinished; /* connections that had not logged in, and cannot do that any more */
   gint64 paused_us;
 } DetourTakeover;
 

@@ -13,7 +13,7 @@ from derp_client import PATIENCE, Client, Stream
 from keeping import LOST
 from relay import StartFailed, wait_until, with_keys
 from test_websocket import joined
-from upgrading import DONE, PATIENT, end_all, relay_goes_on, talk_all_ways
+from upgrading import DONE, PATIENT, Quiet, end_all, relay_goes_on, talk_all_ways
 
 WAYS = ("tls-export", "http", "tls")
 
@@ -54,6 +54,14 @@ def test_restarts_and_upgrades_in_turn(kept):
     end_all(talks)
     wait_until(lambda: len(relay.manager.kept) == 1, "the manager to keep one descriptor")
     assert LOST not in relay.log
+
+
+def test_connections_that_said_nothing_go_along(kept):
+    relay = kept(with_keys(PATIENT, "limits", handshake_timeout="5m"))
+    quiet = Quiet(relay, WAYS)
+    assert carried(relay.restart()) == (0, 0)
+    quiet.log_in(relay)
+    assert "connections that had not logged in" not in relay.log
 
 
 def test_who_comes_between_waits(kept):

@@ -23,7 +23,7 @@ from test_stun import request
 from test_upgrade_faults import WATCHDOG_S, answer, begin
 from test_upgrade_memory import events_of, messages
 from test_websocket import joined
-from upgrading import PATIENT, end_all, relay_goes_on, talk_all_ways
+from upgrading import PATIENT, Quiet, end_all, relay_goes_on, talk_all_ways
 
 
 def stun_answers(relay):
@@ -61,6 +61,22 @@ def test_nobody_notices(handed, workers):
     end_all(talks)
     newcomers_meet(relay, clients[0])
     assert "warning" not in re.sub(r"warning[^\n]*everyone may use this relay[^\n]*", "", relay.log)
+
+
+def test_connections_that_said_nothing_go_along(handed):
+    """Also when the other program does not take them: then they are this one's still."""
+    relay = handed(with_keys(PATIENT, "limits", handshake_timeout="5m"))
+    quiet = Quiet(relay, WAYS)
+    with Scripted(relay) as scripted, begin(relay, "--to", relay.seat) as asked:
+        scripted.meet()
+        scripted.say("can take over: 9.9")
+        scripted.take()
+        scripted.say("cannot: no")
+        answer(asked, 1)
+    os.unlink(relay.seat)
+    relay.hand_over(relay.successor())
+    quiet.log_in(relay)
+    assert "connections that had not logged in" not in relay.log
 
 
 def test_what_was_remembered_and_counted_goes_along(handed):

@@ -12,12 +12,12 @@ import subprocess
 
 import pytest
 
-from control import ask, detourctl
+from control import ask, counter, detourctl
 from derp_client import PATIENCE, Frame, Timeout
 from relay import BUILD, EVERYTHING, wait_until, with_keys
 from test_refused import friends_only, held_row, new_key, text_of, waiting
 from test_websocket import joined
-from upgrading import PATIENT, end_all, relay_goes_on, talk_all_ways
+from upgrading import PATIENT, Quiet, end_all, relay_goes_on, talk_all_ways
 from websocket import Op, frame
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -154,6 +154,30 @@ def test_handshakes_that_are_half_done_are_closed_and_counted(upgraded):
     relay.upgrade(kept=1)
     assert relay.log.count(told) == 1
     client.ping(b"12345678")
+
+
+def test_connections_that_said_nothing_go_along(upgraded):
+    """Over two upgrades, one behind the other, and log in afterwards; each was accepted once."""
+    relay = upgraded(with_keys(EVERYTHING, "limits", handshake_timeout="5m"))
+    ways = ["tls", "tls-gnutls", "http"]
+    quiet = Quiet(relay, ways)
+    for _ in range(2):
+        relay.upgrade(kept=0)
+        assert counter(relay, "connections_accepted") == len(ways)
+    quiet.log_in(relay)
+    relay.upgrade(kept=2, lost=1)
+    assert "connections that had not logged in" not in relay.log
+
+
+def test_a_connection_that_said_nothing_ends_with_its_listener(upgraded):
+    """When the new program does not listen there any more, it is closed and counted."""
+    relay = upgraded(with_keys(EVERYTHING, "limits", handshake_timeout="5m"))
+    quiet = Quiet(relay, ["http", "tls-export"])
+    relay.config_file.write_text(with_keys(relay.config_file.read_text(), "transport tls-export", enabled="false"))
+    relay.upgrade(kept=0)
+    relay.wait_log("connections that had not logged in before the upgrade, and are closed: 1")
+    quiet.streams.pop().expect_closed()
+    quiet.log_in(relay)
 
 
 def test_the_status_tells_versions_and_the_pause(upgraded):
