@@ -26,6 +26,31 @@ static const char *const row_times[] = { "since", "until", "first", "last", NULL
 /* Asking ----------------------------------------------------------------------------------------
  */
 
+/* Who is asked. */
+typedef struct {
+  const Detourctl *ctl;
+  Fleet *fleet;
+  FleetState *state; /* NULL: it was said why there is nobody to ask */
+} Scope;
+
+static void
+ctl_fleet_clients_close (Scope *self)
+{
+  g_clear_pointer (&self->fleet, fleet_inventory_free);
+  g_clear_pointer (&self->state, fleet_state_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Scope, ctl_fleet_clients_close)
+
+static Scope
+ctl_fleet_clients_open (const Detourctl *ctl, DetourctlExit *exit)
+{
+  Scope self = { ctl, detourctl_fleet_load (NULL, exit), NULL };
+
+  if (self.fleet != NULL)
+    self.state = detourctl_fleet_load_state (self.fleet, exit);
+  return self;
+}
+
 typedef struct {
   const char *method;
   GVariant *arguments; /* owned, not floating */
@@ -58,42 +83,32 @@ ctl_fleet_clients_is_nothing (GVariant *result)
   return g_variant_is_of_type (result, G_VARIANT_TYPE_UNIT);
 }
 
-/* All relays; those that are silent are named. */
+/* All relays; those that are silent are not named yet. */
 static GPtrArray *
-ctl_fleet_clients_ask_all (const Detourctl *self, const Fleet *fleet, FleetAskFunc ask,
-                           gpointer user, DetourctlExit *exit)
+ctl_fleet_clients_ask_all (const Scope *self, FleetAskFunc ask, gpointer user)
 {
-  GPtrArray *answers = fleet_ask (fleet, NULL, self->timeout_ms, ask, user,
-                                  (GDestroyNotify) g_variant_unref);
-
-  *exit = detourctl_fleet_name_silent (answers, DETOURCTL_GOOD);
-  return answers;
+  return fleet_ask (self->fleet, NULL, self->ctl->timeout_ms, ask, user,
+                    (GDestroyNotify) g_variant_unref);
 }
 
 /* Takes @arguments. */
 static GPtrArray *
-ctl_fleet_clients_call (const Detourctl *self, const Fleet *fleet, const char *method,
-                        GVariant *arguments, const char *reply, DetourctlExit *exit)
+ctl_fleet_clients_call (const Scope *self, const char *method, GVariant *arguments,
+                        const char *reply)
 {
   g_autoptr (GVariant) held = g_variant_ref_sink (arguments);
   Call call = { method, held, reply };
 
-  return ctl_fleet_clients_ask_all (self, fleet, ctl_fleet_clients_ask, &call, exit);
+  return ctl_fleet_clients_ask_all (self, ctl_fleet_clients_ask, &call);
 }
-
-/* Whom to ask for a key. */
-typedef struct {
-  const Detourctl *ctl;
-  const Fleet *fleet;
-} Askers;
 
 /* The key that some relay knows by its first digits. */
 static char *
 ctl_fleet_clients_find_key (gpointer user, const char *text, DetourctlExit *exit)
 {
-  const Askers *askers = user;
-  g_autoptr (GPtrArray) answers = ctl_fleet_clients_call (askers->ctl, askers->fleet, "FindKey",
-                                                          g_variant_new ("(s)", text), "(s)", exit);
+  const Scope *self = user;
+  g_autoptr (GPtrArray)
+      answers = ctl_fleet_clients_call (self, "FindKey", g_variant_new ("(s)", text), "(s)");
   g_autofree char *found = NULL;
 
   *exit = DETOURCTL_FAILED;
@@ -115,24 +130,27 @@ ctl_fleet_clients_find_key (gpointer user, const char *text, DetourctlExit *exit
       found = g_strdup (key);
     }
   if (found == NULL)
-    detourctl_complain (
-        _ ("no relay knows a client whose key begins with \"%s\"; write the whole key"), text);
+    {
+      detourctl_fleet_name_silent (answers, self->state, DETOURCTL_FAILED);
+      detourctl_complain (
+          _ ("no relay knows a client whose key begins with \"%s\"; write the whole key"), text);
+    }
   return g_steal_pointer (&found);
 }
 
 /* NULL after a message. */
 static char *
-ctl_fleet_clients_key (const Detourctl *self, const Fleet *fleet, const char *text,
-                       DetourctlExit *exit)
+ctl_fleet_clients_key (Scope *self, const char *text, DetourctlExit *exit)
 {
-  Askers askers = { self, fleet };
-
-  return detourctl_ban_whole_key (text, ctl_fleet_clients_find_key, &askers, exit);
+  return self->state != NULL
+           ? detourctl_ban_whole_key (text, ctl_fleet_clients_find_key, self, exit)
+           : NULL;
 }
 
 /* For programs: an array with an object for each relay, whose member @name has what it said. */
 static DetourctlExit
-ctl_fleet_clients_write (const GPtrArray *answers, const char *name, DetourctlExit exit)
+ctl_fleet_clients_write (const Scope *self, const GPtrArray *answers, const char *name,
+                         DetourctlExit exit)
 {
   DetourctlJson *json = detourctl_json_begin_document ();
 
@@ -143,6 +161,9 @@ ctl_fleet_clients_write (const GPtrArray *answers, const char *name, DetourctlEx
 
       detourctl_json_begin_object (json, NULL);
       detourctl_json_text (json, "relay", answer->relay->name);
+      detourctl_json_text (
+          json, "stage",
+          fleet_state_stage_name (fleet_state_stage (self->state, answer->relay->name)));
       detourctl_json_text (json, "problem", answer->problem);
       if (answer->result == NULL || ctl_fleet_clients_is_nothing (answer->result))
         detourctl_json_text (json, name, NULL);
@@ -199,19 +220,18 @@ ctl_fleet_clients_run_why (Detourctl *self, char **arguments)
     { _ ("WHY"), DETOURCTL_COLUMN_LEFT },    { NULL },
   };
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, &exit);
-  g_autofree char *key = fleet != NULL ? ctl_fleet_clients_key (self, fleet, arguments[0], &exit)
-                                       : NULL;
+  g_auto (Scope) scope = ctl_fleet_clients_open (self, &exit);
+  g_autofree char *key = ctl_fleet_clients_key (&scope, arguments[0], &exit);
   g_autoptr (GPtrArray) answers = NULL;
   g_autoptr (DetourctlTable) table = NULL;
   gsize n = 0;
 
   if (key == NULL)
     return exit;
-  answers = ctl_fleet_clients_call (self, fleet, "Why", g_variant_new ("(s)", key), "(aa{sv})",
-                                    &exit);
+  answers = ctl_fleet_clients_call (&scope, "Why", g_variant_new ("(s)", key), "(aa{sv})");
+  exit = detourctl_fleet_name_silent (answers, scope.state, DETOURCTL_GOOD);
   if (self->json)
-    return ctl_fleet_clients_write (answers, "verdicts", exit);
+    return ctl_fleet_clients_write (&scope, answers, "verdicts", exit);
   table = detourctl_table_new (columns);
   for (guint i = 0; i < answers->len; i++)
     {
@@ -236,21 +256,20 @@ static DetourctlExit
 ctl_fleet_clients_run_kick (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, &exit);
-  g_autofree char *key = fleet != NULL ? ctl_fleet_clients_key (self, fleet, arguments[0], &exit)
-                                       : NULL;
+  g_auto (Scope) scope = ctl_fleet_clients_open (self, &exit);
+  g_autofree char *key = ctl_fleet_clients_key (&scope, arguments[0], &exit);
   g_autoptr (GPtrArray) answers = NULL;
   guint n;
 
   if (key == NULL)
     return exit;
-  answers = ctl_fleet_clients_call (self, fleet, "DisconnectClient", g_variant_new ("(s)", key),
-                                    "(u)", &exit);
+  answers = ctl_fleet_clients_call (&scope, "DisconnectClient", g_variant_new ("(s)", key), "(u)");
+  exit = detourctl_fleet_name_silent (answers, scope.state, DETOURCTL_GOOD);
   n = ctl_fleet_clients_sum (answers);
   if (n == 0)
     exit = DETOURCTL_FAILED;
   if (self->json)
-    return ctl_fleet_clients_write (answers, "closed", exit);
+    return ctl_fleet_clients_write (&scope, answers, "closed", exit);
   for (guint i = 0; i < answers->len; i++)
     {
       const FleetAnswer *answer = answers->pdata[i];
@@ -307,27 +326,56 @@ ctl_fleet_clients_ask_targets (FleetLink *link, gpointer user, GError **error)
                                                    : g_variant_new_tuple (NULL, 0));
 }
 
+/* A relay that is out of service serves nobody, and may be away. What it missed is said. */
+static void
+ctl_fleet_clients_name_away (const Scope *self, const GPtrArray *answers, gboolean is_ban)
+{
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+      const char *name = answer->relay->name;
+      g_autofree char *words = g_strconcat ("enter ", name, NULL);
+      g_autofree char *enter = detourctl_fleet_command (words);
+
+      if (answer->result != NULL || fleet_state_stage (self->state, name) != FLEET_OUT)
+        continue;
+      if (is_ban)
+        /* TRANSLATORS: a relay, and a command. */
+        detourctl_complain (
+            _ ("%s: it did not get the ban. When it is back, run this again before: "
+               "%s"),
+            name, enter);
+      else
+        /* TRANSLATORS: a relay, and a command. */
+        detourctl_complain (_ ("%s: a ban stays there. When it is back, run this again before: %s"),
+                            name, enter);
+    }
+}
+
 static DetourctlExit
 ctl_fleet_clients_run_ban (Detourctl *self, char **arguments)
 {
   guint64 for_us = 0;
   g_autoptr (GVariant) wishes = detourctl_ban_wishes (&for_us);
   DetourctlExit exit = DETOURCTL_USAGE;
-  g_autoptr (Fleet) fleet = wishes != NULL ? detourctl_fleet_load (NULL, &exit) : NULL;
-  Askers askers = { self, fleet };
+  g_auto (Scope) scope = { NULL };
   g_autoptr (GPtrArray) targets = NULL;
   g_autoptr (GPtrArray) answers = NULL;
   Order order;
   guint n, n_banned;
 
-  if (fleet != NULL)
-    targets = detourctl_ban_targets (arguments, ctl_fleet_clients_find_key, &askers, &exit);
+  if (wishes != NULL)
+    scope = ctl_fleet_clients_open (self, &exit);
+  if (scope.state != NULL)
+    targets = detourctl_ban_targets (arguments, ctl_fleet_clients_find_key, &scope, &exit);
   if (targets == NULL)
     return exit;
   order = (Order) { (const char *const *) targets->pdata, targets->len, wishes };
-  answers = ctl_fleet_clients_ask_all (self, fleet, ctl_fleet_clients_ask_targets, &order, &exit);
+  answers = ctl_fleet_clients_ask_all (&scope, ctl_fleet_clients_ask_targets, &order);
+  exit = detourctl_fleet_name_silent (answers, scope.state, DETOURCTL_GOOD);
+  ctl_fleet_clients_name_away (&scope, answers, TRUE);
   if (self->json)
-    return ctl_fleet_clients_write (answers, "closed", exit);
+    return ctl_fleet_clients_write (&scope, answers, "closed", exit);
   n = ctl_fleet_clients_sum (answers);
   n_banned = answers->len - fleet_ask_count_silent (answers);
   g_print (ngettext ("Banned on %u relay", "Banned on %u relays", n_banned), n_banned);
@@ -340,15 +388,17 @@ ctl_fleet_clients_run_unban (Detourctl *self, char **arguments)
 {
   Order order = { (const char *const *) arguments, g_strv_length (arguments), NULL };
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, &exit);
+  g_auto (Scope) scope = ctl_fleet_clients_open (self, &exit);
   g_autoptr (GPtrArray) answers = NULL;
   guint n;
 
-  if (fleet == NULL)
+  if (scope.state == NULL)
     return exit;
-  answers = ctl_fleet_clients_ask_all (self, fleet, ctl_fleet_clients_ask_targets, &order, &exit);
+  answers = ctl_fleet_clients_ask_all (&scope, ctl_fleet_clients_ask_targets, &order);
+  exit = detourctl_fleet_name_silent (answers, scope.state, DETOURCTL_GOOD);
+  ctl_fleet_clients_name_away (&scope, answers, FALSE);
   if (self->json)
-    return ctl_fleet_clients_write (answers, "lifted", exit);
+    return ctl_fleet_clients_write (&scope, answers, "lifted", exit);
   n = answers->len - fleet_ask_count_silent (answers);
   g_print (ngettext ("Lifted on %u relay\n", "Lifted on %u relays\n", n), n);
   return exit;
@@ -372,18 +422,19 @@ ctl_fleet_clients_run_budgets (Detourctl *self, char **arguments)
     { NULL },
   };
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, &exit);
+  g_auto (Scope) scope = ctl_fleet_clients_open (self, &exit);
   g_autoptr (GPtrArray) answers = NULL;
   g_autoptr (DetourctlTable) table = NULL;
 
-  if (fleet == NULL)
+  if (scope.state == NULL)
     return exit;
   answers = ctl_fleet_clients_call (
-      self, fleet, "ListBudgets",
+      &scope, "ListBudgets",
       g_variant_new ("(@a{sv})", g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0)),
-      "(aa{sv})", &exit);
+      "(aa{sv})");
+  exit = detourctl_fleet_name_silent (answers, scope.state, DETOURCTL_GOOD);
   if (self->json)
-    return ctl_fleet_clients_write (answers, "budgets", exit);
+    return ctl_fleet_clients_write (&scope, answers, "budgets", exit);
   table = detourctl_table_new (columns);
   for (guint i = 0; i < answers->len; i++)
     {
@@ -422,8 +473,8 @@ const DetourctlCommand detourctl_fleet_clients_commands[] = {
     .arguments = N_ ("KEY|NETWORK…"),
     .summary = N_ ("Keep a key or a network out of all relays of a fleet"),
     .details = N_ (
-        "A relay that does not answer is named, and the exit status is 1: nothing is banned "
-        "there."),
+        "A relay that does not answer is named, and the exit status is 1, unless it is out of "
+        "service: nothing is\nbanned there."),
     .options = ban_options,
     .run = ctl_fleet_clients_run_ban,
     .n_min = 1,

@@ -18,45 +18,25 @@ static const GOptionEntry options[] = {
   { NULL },
 };
 
-/* Of the relays that may be in a map: those out of service need not answer. */
-static GStrv
-ctl_fleet_map_names (const Fleet *fleet, const FleetState *state)
-{
-  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
-
-  for (guint i = 0; i < fleet->relays->len; i++)
-    {
-      const FleetRelay *relay = fleet->relays->pdata[i];
-
-      if (fleet_state_stage (state, relay->name) != FLEET_OUT)
-        g_strv_builder_add (names, relay->name);
-    }
-  return g_strv_builder_end (names);
-}
-
 DetourctlMap *
 detourctl_fleet_map (const Detourctl *self, const Fleet *fleet, gboolean partial,
                      DetourctlExit *exit)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (FleetState) state = fleet_state_load (fleet->path, &error);
-  g_auto (GStrv) names = NULL;
+  g_autoptr (FleetState) state = detourctl_fleet_load_state (fleet, exit);
+  g_auto (GStrv) names = state != NULL ? detourctl_fleet_in_service (fleet, state, exit) : NULL;
   g_autoptr (GPtrArray) answers = NULL;
   g_autoptr (DetourctlMap) map = NULL;
   gboolean is_whole;
 
+  if (names == NULL)
+    return NULL;
   *exit = DETOURCTL_FAILED;
-  if (state == NULL)
-    {
-      detourctl_complain ("%s", error->message);
-      return NULL;
-    }
-  names = ctl_fleet_map_names (fleet, state);
   answers = fleet_ask (fleet, names, self->timeout_ms, fleet_facts_ask, NULL, fleet_facts_free);
-  is_whole = detourctl_fleet_name_silent (answers, DETOURCTL_GOOD) == DETOURCTL_GOOD;
+  is_whole = detourctl_fleet_name_silent (answers, state, DETOURCTL_GOOD) == DETOURCTL_GOOD;
   if (!is_whole && !partial)
     {
-      detourctl_complain (_ ("there is no map without them; --partial leaves them out"));
+      detourctl_complain (_ ("there is no map without them; --partial of fleet map and fleet "
+                             "publish leaves them out"));
       return NULL;
     }
   map = fleet_map_build (fleet, answers, state);

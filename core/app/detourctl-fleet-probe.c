@@ -347,20 +347,36 @@ ctl_fleet_probe_write (const Fleet *fleet, const GPtrArray *vantages, DetourctlE
   return detourctl_json_end_document (json, exit);
 }
 
+/* Clients do not come to a relay that is out of service, so nothing is wrong when it takes none. */
+static void
+ctl_fleet_probe_name_out (const Fleet *fleet, const FleetState *state)
+{
+  for (guint i = 0; i < fleet->relays->len; i++)
+    {
+      const FleetRelay *relay = fleet->relays->pdata[i];
+
+      if (fleet_state_stage (state, relay->name) == FLEET_OUT)
+        detourctl_complain (_ ("%s: out of service, so nobody looks at it"), relay->name);
+    }
+}
+
 static DetourctlExit
 ctl_fleet_probe_run (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, &exit);
+  g_autoptr (FleetState) state = fleet != NULL ? detourctl_fleet_load_state (fleet, &exit) : NULL;
+  g_auto (GStrv) names = state != NULL ? detourctl_fleet_in_service (fleet, state, &exit) : NULL;
   g_autoptr (GPtrArray) from = g_ptr_array_new ();
   g_autoptr (GPtrArray) answers = NULL;
   g_autoptr (GPtrArray) vantages = NULL;
   g_autoptr (DetourctlMap) map = NULL;
 
-  if (fleet == NULL)
+  if (names == NULL)
     return exit;
-  answers = fleet_ask (fleet, NULL, self->timeout_ms, fleet_facts_ask, NULL, fleet_facts_free);
-  exit = detourctl_fleet_name_silent (answers, DETOURCTL_GOOD);
+  ctl_fleet_probe_name_out (fleet, state);
+  answers = fleet_ask (fleet, names, self->timeout_ms, fleet_facts_ask, NULL, fleet_facts_free);
+  exit = detourctl_fleet_name_silent (answers, state, DETOURCTL_GOOD);
   map = fleet_map_build (fleet, answers, NULL);
   if (map->regions->len == 0)
     return DETOURCTL_FAILED;
@@ -392,7 +408,8 @@ const DetourctlCommand detourctl_fleet_probe_commands[] = {
     .details = N_ (
         "Each relay in each family, as \"detourctl probe\" looks at it: from here, and from "
         "the hosts of all other\nrelays; and packets between the relays of a region. Exit "
-        "status 1: a check has failed, or a relay does not answer."),
+        "status 1: a check has failed, or a relay does not answer. Those "
+        "out of service are left out."),
     .options = options,
     .run = ctl_fleet_probe_run },
   { NULL },

@@ -33,8 +33,9 @@ typedef struct {
   const Detourctl *ctl;
   const Fleet *fleet;
   FleetState *state;
-  GPtrArray *done, *left; /* of names, borrowed */
-  const char *failed;     /* NULL: none */
+  char **names;                     /* of those to upgrade; NULL or empty: all */
+  GPtrArray *done, *left, *skipped; /* of names, borrowed */
+  const char *failed;               /* NULL: none */
   char *problem;
   gboolean has_begun; /* with any of them */
 } Upgrade;
@@ -147,20 +148,24 @@ ctl_fleet_upgrade_change (const Upgrade *self, const FleetRelay *relay, GVariant
   return NULL;
 }
 
+/* One that is out of service may be away, unless it was asked for. */
+static gboolean
+ctl_fleet_upgrade_may_be_away (const Upgrade *self, const FleetRelay *relay)
+{
+  return (self->names == NULL || *self->names == NULL)
+      && fleet_state_stage (self->state, relay->name) == FLEET_OUT;
+}
+
 /* What went wrong; NULL: nothing. */
 static char *
-ctl_fleet_upgrade_one (const Upgrade *self, const FleetRelay *relay)
+ctl_fleet_upgrade_one (const Upgrade *self, const FleetRelay *relay, GVariant *manager)
 {
   char *problem = NULL;
-  g_autoptr (GVariant) manager = ctl_fleet_upgrade_call (self, relay, NULL, NULL, &problem);
   g_autoptr (GVariant) reply = NULL, outcome = NULL;
   g_autofree char *text = NULL;
-  const char *running, *installed;
+  const char *running = detourctl_text (manager, "Version");
+  const char *installed = detourctl_text (manager, "InstalledVersion");
 
-  if (manager == NULL)
-    return problem;
-  running = detourctl_text (manager, "Version");
-  installed = detourctl_text (manager, "InstalledVersion");
   /* A daemon reads it from the program's file: empty, there is none, or another one. */
   if (!is_again && *installed == '\0')
     return g_strdup (_ ("it does not know which version is installed: the program is missing, or "
@@ -224,6 +229,7 @@ ctl_fleet_upgrade_tell (const Upgrade *self)
       detourctl_json_text (json, "failed", self->failed);
       detourctl_json_text (json, "problem", self->problem);
       ctl_fleet_upgrade_write_names (json, "left", self->left);
+      ctl_fleet_upgrade_write_names (json, "skipped", self->skipped);
       return detourctl_json_end_document (json, exit);
     }
   if (resumes && !self->has_begun)
@@ -243,9 +249,21 @@ static void
 ctl_fleet_upgrade_take (Upgrade *self, const FleetRelay *relay)
 {
   g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) manager = ctl_fleet_upgrade_call (self, relay, NULL, NULL, &self->problem);
 
   self->has_begun = TRUE;
-  self->problem = ctl_fleet_upgrade_one (self, relay);
+  if (manager == NULL && ctl_fleet_upgrade_may_be_away (self, relay))
+    {
+      g_autofree char *problem = g_steal_pointer (&self->problem);
+      g_autofree char *text = g_strdup_printf (
+          _ ("out of service, and does not answer, so it is left out: %s"), problem);
+
+      ctl_fleet_upgrade_say (self, relay, text);
+      g_ptr_array_add (self->skipped, relay->name);
+      return;
+    }
+  if (manager != NULL)
+    self->problem = ctl_fleet_upgrade_one (self, relay, manager);
   if (self->problem == NULL && !is_dry
       && !fleet_state_set_upgraded (self->state, relay->name, &error))
     self->problem = g_strdup (error->message);
@@ -261,14 +279,15 @@ ctl_fleet_upgrade_run (Detourctl *self, char **arguments)
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GError) error = NULL;
   g_autoptr (Fleet) fleet = detourctl_fleet_load (arguments, &exit);
-  g_autoptr (FleetState) state = fleet != NULL ? fleet_state_load (fleet->path, &error) : NULL;
+  g_autoptr (FleetState) state = fleet != NULL ? detourctl_fleet_load_state (fleet, &exit) : NULL;
   g_autoptr (GPtrArray) done = g_ptr_array_new ();
   g_autoptr (GPtrArray) left = g_ptr_array_new ();
-  Upgrade upgrade = { self, fleet, state, done, left, NULL, NULL, FALSE };
+  g_autoptr (GPtrArray) skipped = g_ptr_array_new ();
+  Upgrade upgrade = { self, fleet, state, arguments, done, left, skipped, NULL, NULL, FALSE };
 
-  if (fleet == NULL)
+  if (state == NULL)
     return exit;
-  if (state == NULL || (!resumes && !is_dry && !fleet_state_forget_upgrade (state, &error)))
+  if (!resumes && !is_dry && !fleet_state_forget_upgrade (state, &error))
     {
       detourctl_complain ("%s", error->message);
       return DETOURCTL_FAILED;

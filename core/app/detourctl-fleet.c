@@ -13,10 +13,7 @@
 #include "detourctl-print.h"
 #include "detourctl-table.h"
 #include "fleet-check.h"
-#include "fleet-state.h"
-
-/* The year 36000: what is later is no time, and differences of what is not fit into 64 bits. */
-#define CLOCK_MAX_US ((guint64) 1 << 60)
+#include "fleet-status.h"
 
 /* A longer version or host name is of use to programs alone. */
 #define VERSION_MAX 24u
@@ -83,8 +80,43 @@ detourctl_fleet_load (char **names, DetourctlExit *exit)
   return g_steal_pointer (&fleet);
 }
 
+FleetState *
+detourctl_fleet_load_state (const Fleet *fleet, DetourctlExit *exit)
+{
+  g_autoptr (GError) error = NULL;
+  FleetState *state = fleet_state_load (fleet->path, &error);
+
+  if (state == NULL)
+    {
+      detourctl_complain ("%s", error->message);
+      *exit = DETOURCTL_FAILED;
+    }
+  return state;
+}
+
+GStrv
+detourctl_fleet_in_service (const Fleet *fleet, const FleetState *state, DetourctlExit *exit)
+{
+  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
+  g_auto (GStrv) all = NULL;
+
+  for (guint i = 0; i < fleet->relays->len; i++)
+    {
+      const FleetRelay *relay = fleet->relays->pdata[i];
+
+      if (fleet_state_stage (state, relay->name) != FLEET_OUT)
+        g_strv_builder_add (names, relay->name);
+    }
+  all = g_strv_builder_end (names);
+  if (*all != NULL)
+    return g_steal_pointer (&all);
+  detourctl_complain (_ ("all relays of %s are out of service"), fleet->path);
+  *exit = DETOURCTL_FAILED;
+  return NULL;
+}
+
 DetourctlExit
-detourctl_fleet_name_silent (const GPtrArray *answers, DetourctlExit exit)
+detourctl_fleet_name_silent (const GPtrArray *answers, const FleetState *state, DetourctlExit exit)
 {
   for (guint i = 0; i < answers->len; i++)
     {
@@ -92,6 +124,12 @@ detourctl_fleet_name_silent (const GPtrArray *answers, DetourctlExit exit)
 
       if (answer->result != NULL)
         continue;
+      if (fleet_state_stage (state, answer->relay->name) == FLEET_OUT)
+        {
+          detourctl_complain (_ ("%s: out of service, and does not answer: %s"),
+                              answer->relay->name, answer->problem);
+          continue;
+        }
       detourctl_complain ("%s: %s", answer->relay->name, answer->problem);
       exit = DETOURCTL_FAILED;
     }
@@ -100,37 +138,6 @@ detourctl_fleet_name_silent (const GPtrArray *answers, DetourctlExit exit)
 
 /* fleet status ----------------------------------------------------------------------------------
  */
-
-typedef struct {
-  GVariant *manager, *objects;
-  gint64 asked_us, answered_us; /* Unix time here, around the answer with its clock */
-} Status;
-
-static void
-ctl_fleet_status_free (gpointer data)
-{
-  Status *status = data;
-
-  g_clear_pointer (&status->manager, g_variant_unref);
-  g_clear_pointer (&status->objects, g_variant_unref);
-  g_free (status);
-}
-
-static gpointer
-ctl_fleet_ask_status (FleetLink *link, gpointer user, GError **error)
-{
-  Status *status = g_new0 (Status, 1);
-
-  /* The first answer waits until the way is there; the second does not. */
-  status->objects = fleet_link_objects (link, error);
-  status->asked_us = g_get_real_time ();
-  status->manager = status->objects != NULL ? fleet_link_manager (link, error) : NULL;
-  status->answered_us = g_get_real_time ();
-  if (status->manager != NULL)
-    return status;
-  ctl_fleet_status_free (status);
-  return NULL;
-}
 
 /* For programs. */
 static const char *
@@ -183,7 +190,7 @@ ctl_fleet_note (GVariant *manager, FleetStage stage)
 static void
 ctl_fleet_add_row (DetourctlTable *table, const FleetAnswer *answer, const FleetState *state)
 {
-  const Status *status = answer->result;
+  const FleetStatus *status = answer->result;
   g_autofree char *region = g_strdup_printf ("%" G_GUINT64_FORMAT, answer->relay->region);
   g_autofree char *clients = NULL;
   g_autofree char *mesh = NULL;
@@ -192,8 +199,13 @@ ctl_fleet_add_row (DetourctlTable *table, const FleetAnswer *answer, const Fleet
 
   if (status == NULL)
     {
-      detourctl_table_add (table, answer->relay->name, region, "-", "-", _ ("NO ANSWER"), "-",
-                           answer->problem, NULL);
+      gboolean is_out = fleet_state_stage (state, answer->relay->name) == FLEET_OUT;
+
+      note = is_out
+               ? g_strdup_printf (_ ("out of service, and does not answer: %s"), answer->problem)
+               : g_strdup (answer->problem);
+      detourctl_table_add (table, answer->relay->name, region, "-", "-",
+                           is_out ? _ ("out") : _ ("NO ANSWER"), "-", note, NULL);
       return;
     }
   mesh = ctl_fleet_mesh_word (status->objects);
@@ -218,39 +230,6 @@ ctl_fleet_print_status (const Detourctl *self, const GPtrArray *answers, const F
   for (guint i = 0; i < answers->len; i++)
     ctl_fleet_add_row (table, answers->pdata[i], state);
   detourctl_print_table (self, table);
-}
-
-/* Of all that answered. */
-static GPtrArray *
-ctl_fleet_check (const Fleet *fleet, const GPtrArray *answers, const FleetState *state)
-{
-  g_autoptr (GArray) members = g_array_new (FALSE, FALSE, sizeof (FleetMember));
-
-  for (guint i = 0; i < answers->len; i++)
-    {
-      const FleetAnswer *answer = answers->pdata[i];
-      const Status *status = answer->result;
-      FleetMember member;
-      guint64 clock_us;
-
-      if (status == NULL)
-        continue;
-      clock_us = detourctl_number (status->manager, "Clock");
-      member = (FleetMember) {
-        .relay = answer->relay,
-        .is_out = fleet_state_stage (state, answer->relay->name) == FLEET_OUT,
-        .manager = status->manager,
-        .objects = status->objects,
-      };
-      /* Of one that is older than this program nothing is known, or of one that says no time. */
-      if (clock_us > 0 && clock_us <= CLOCK_MAX_US)
-        {
-          member.clock_doubt_us = (status->answered_us - status->asked_us) / 2;
-          member.clock_ahead_us = (gint64) clock_us - (status->asked_us + member.clock_doubt_us);
-        }
-      g_array_append_val (members, member);
-    }
-  return fleet_check (fleet, (const FleetMember *) (gpointer) members->data, members->len);
 }
 
 static void
@@ -290,7 +269,7 @@ ctl_fleet_write_findings (DetourctlJson *json, const GPtrArray *findings)
 static void
 ctl_fleet_write_status (DetourctlJson *json, const FleetAnswer *answer, const FleetState *state)
 {
-  const Status *status = answer->result;
+  const FleetStatus *status = answer->result;
 
   detourctl_json_begin_object (json, NULL);
   detourctl_json_text (json, "relay", answer->relay->name);
@@ -317,6 +296,20 @@ ctl_fleet_write_status (DetourctlJson *json, const FleetAnswer *answer, const Fl
   detourctl_json_end_object (json);
 }
 
+/* Whether one does not answer that ought to. */
+static gboolean
+ctl_fleet_is_one_missed (const GPtrArray *answers, const FleetState *state)
+{
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+
+      if (answer->result == NULL && fleet_state_stage (state, answer->relay->name) != FLEET_OUT)
+        return TRUE;
+    }
+  return FALSE;
+}
+
 static DetourctlExit
 ctl_fleet_run_status (Detourctl *self, char **arguments)
 {
@@ -324,23 +317,16 @@ ctl_fleet_run_status (Detourctl *self, char **arguments)
   g_autoptr (Fleet) fleet = detourctl_fleet_load (arguments, &exit);
   g_autoptr (GPtrArray) answers = NULL;
   g_autoptr (GPtrArray) findings = NULL;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (FleetState) state = NULL;
+  g_autoptr (FleetState) state = fleet != NULL ? detourctl_fleet_load_state (fleet, &exit) : NULL;
   DetourctlJson *json;
 
-  if (fleet == NULL)
-    return exit;
-  state = fleet_state_load (fleet->path, &error);
   if (state == NULL)
-    {
-      detourctl_complain ("%s", error->message);
-      return DETOURCTL_FAILED;
-    }
-  answers = fleet_ask (fleet, arguments, self->timeout_ms, ctl_fleet_ask_status, NULL,
-                       ctl_fleet_status_free);
-  if (fleet_ask_count_silent (answers) > 0)
+    return exit;
+  answers = fleet_ask (fleet, arguments, self->timeout_ms, fleet_status_ask, NULL,
+                       fleet_status_free);
+  if (ctl_fleet_is_one_missed (answers, state))
     exit = DETOURCTL_FAILED;
-  findings = ctl_fleet_check (fleet, answers, state);
+  findings = fleet_status_check (fleet, answers, state);
   if (use_exit_code && findings->len > 0)
     exit = DETOURCTL_FAILED;
   if (!self->json)
@@ -367,7 +353,7 @@ const DetourctlCommand detourctl_fleet_commands[] = {
         "at the same time, each\nwithin --timeout. Lines with \"!\" say which two of a region are "
         "not "
         "linked, or show one server key, and whose\nclock is wrong. Exit status 1: one does not "
-        "answer; what the others say is shown."),
+        "answer that is not out of service; what the others say is shown."),
     .options = options,
     .run = ctl_fleet_run_status,
     .n_max = G_MAXUINT },

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "fleet-ask.h"
+#include "fleet-state.h"
 
 G_BEGIN_DECLS
 
@@ -23,7 +24,15 @@ char *detourctl_fleet_command (const char *words);
 /* NULL after a message, with @exit. @names: relays that have to be there; NULL: none */
 Fleet *detourctl_fleet_load (char **names, DetourctlExit *exit);
 
-/* Names those that did not answer on standard error; FAILED if there are any, else @exit. */
-DetourctlExit detourctl_fleet_name_silent (const GPtrArray *answers, DetourctlExit exit);
+/* Stages of the relays; NULL after a message, with @exit. */
+FleetState *detourctl_fleet_load_state (const Fleet *fleet, DetourctlExit *exit);
+
+/* Names of the relays that are not out of service; NULL after a message, with @exit: all are. */
+GStrv detourctl_fleet_in_service (const Fleet *fleet, const FleetState *state, DetourctlExit *exit);
+
+/* Names those that did not answer on standard error; FAILED if one of them is not out of service,
+ * else @exit. */
+DetourctlExit detourctl_fleet_name_silent (const GPtrArray *answers, const FleetState *state,
+                                           DetourctlExit exit);
 
 G_END_DECLS

@@ -239,6 +239,47 @@ def test_relay_of_a_region_that_others_serve(pair, tmp_path):
     assert "has this map already" in inventory.run("publish")[0]
 
 
+def test_commands_do_not_mind_one_that_is_out_and_away(pair):
+    inventory, _, other = pair
+    inventory.run("leave", "b")
+    # It answers, and nobody is to come to it: that it takes no logins is as it should be.
+    said, errors = inventory.run("probe", "--here")
+    assert "b: out of service, so nobody looks at it" in errors and " 901 " not in said and " 900 " in said
+    other.stop()
+    away = "out of service, and does not answer: no daemon answers on "
+    row = [line for line in inventory.run("status")[0].splitlines() if line.startswith("b ")][0].split(maxsplit=6)
+    assert row[4] == "out" and row[6].startswith(away)
+    relays = json.loads(inventory.run("status", "--json")[0])["relays"]
+    assert [(relay["stage"], relay["state"], relay["problem"] is None) for relay in relays] == [
+        ("open", "ready", True), ("out", "no-answer", False)]
+    inventory.run("probe", "--here")
+    assert f"b: {away}" in inventory.run("why", "nodekey:" + "12" * 32)[1]
+    assert f"b: {away}" in inventory.run("budgets")[1]
+    said, errors = inventory.run("ban", "198.51.100.0/24")
+    assert said.startswith("Banned on 1 relay;") and f"b: {away}" in errors
+    assert ("b: it did not get the ban. When it is back, run this again before: "
+            f"detourctl fleet enter b --inventory {inventory.path}\n") in errors
+    relays = json.loads(inventory.run("ban", "198.51.100.0/24", "--json")[0])["relays"]
+    assert [(relay["stage"], relay["closed"]) for relay in relays] == [("open", 0), ("out", None)]
+    assert "b: a ban stays there." in inventory.run("unban", "198.51.100.0/24")[1]
+    said, _ = inventory.run("upgrade", "--dry-run", "--again")
+    assert f"b: out of service, and does not answer, so it is left out: {away.rsplit(': ', maxsplit=1)[1]}" in said
+    document = json.loads(inventory.run("upgrade", "--dry-run", "--again", "--json")[0])
+    assert (document["done"], document["failed"], document["skipped"]) == (["a"], None, ["b"])
+    # Who asks for that one gets an answer.
+    assert "b: no daemon answers" in inventory.run("upgrade", "b", code=1)[1]
+    # One that ought to serve is missed.
+    inventory.path.with_name("fleet.conf.state").write_text("[stages]\nb = leaving\n")
+    assert "NO ANSWER" in inventory.run("status", code=1)[0]
+
+
+def test_without_a_relay_in_service_there_is_no_map(pair):
+    inventory = pair[0]
+    inventory.path.with_name("fleet.conf.state").write_text("[stages]\na = out\nb = out\n")
+    for command in ("map", "probe", "publish"):
+        assert "are out of service" in inventory.run(command, code=1)[1]
+
+
 def test_a_broken_state_file_is_named(pair):
     inventory = pair[0]
     inventory.path.with_name("fleet.conf.state").write_text("nonsense\n")

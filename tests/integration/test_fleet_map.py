@@ -70,7 +70,7 @@ def test_region_that_a_relay_does_not_set_is_no_contradiction(three, inventory):
 def test_no_map_without_those_that_are_silent(three, inventory, tmp_path):
     inventory.add("relay gone", region=900, socket=f"{tmp_path}/none").relay("b", three[1], 900)
     said, errors = inventory.run("map", f"--output={tmp_path}/map", code=1)
-    assert said == "" and "gone: no daemon answers on" in errors and "--partial leaves them out" in errors
+    assert said == "" and "gone: no daemon answers on" in errors and "--partial of fleet map and fleet publish leaves them out" in errors
     assert not (tmp_path / "map").exists()
     said, errors = inventory.run("map", "--partial")
     # Its letter does not depend on who answers.
