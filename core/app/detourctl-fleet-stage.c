@@ -15,34 +15,53 @@
 #include "detourctl-fleet-publish.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
-#include "detourctl-page.h"
-#include "fleet-state.h"
+#include "fleet-check.h"
+#include "fleet-homes.h"
+#include "fleet-status.h"
 
 /* How often is looked, and said where no terminal is. */
 #define LOOK_US (G_USEC_PER_SEC)
 #define SAY_US  (10 * G_USEC_PER_SEC)
-/* Rows asked for at a time. */
-#define PAGE 1000u
 
 static char *duration;
-static gboolean is_certain;
+static gboolean is_certain, is_forced, is_gone;
 
-static const GOptionEntry options[] = {
-  DETOURCTL_FLEET_OPTION,
-  DETOURCTL_FLEET_PROBE_OPTIONS,
-  { "for", 0, 0, G_OPTION_ARG_STRING, &duration,
-    N_ ("Give up a wait after TIME, as in 30s or 10m; otherwise it lasts as long as it takes"),
-    N_ ("TIME") },
-  { "yes", 0, 0, G_OPTION_ARG_NONE, &is_certain, N_ ("Ask nobody"), NULL },
+#define COMMON_OPTIONS                                                                       \
+  DETOURCTL_FLEET_OPTION, DETOURCTL_FLEET_PROBE_OPTIONS,                                     \
+      { "for",                                                                               \
+        0,                                                                                   \
+        0,                                                                                   \
+        G_OPTION_ARG_STRING,                                                                 \
+        &duration,                                                                           \
+        N_ ("Give up a wait after TIME, as in 30s or 10m; otherwise it lasts as long as it " \
+            "takes"),                                                                        \
+        N_ ("TIME") },                                                                       \
+  {                                                                                          \
+    "yes", 0, 0, G_OPTION_ARG_NONE, &is_certain, N_ ("Ask nobody"), NULL                     \
+  }
+
+static const GOptionEntry enter_options[] = {
+  COMMON_OPTIONS,
+  { "force", 0, 0, G_OPTION_ARG_NONE, &is_forced,
+    N_ ("Open it although it is not linked with those that serve its region"), NULL },
+  { NULL },
+};
+
+static const GOptionEntry leave_options[] = {
+  COMMON_OPTIONS,
+  { "gone", 0, 0, G_OPTION_ARG_NONE, &is_gone,
+    N_ ("It does not answer any more: take it off the map at once"), NULL },
   { NULL },
 };
 
 typedef struct {
   const Detourctl *ctl;
-  const Fleet *fleet;
-  const FleetRelay *relay;
+  const char *name;
+  Fleet *fleet;            /* as it was last read; NULL: it could not be */
+  const FleetRelay *relay; /* in it */
   FleetState *state;
-  gint64 limit_us; /* of each wait; 0: none */
+  FleetStage stage; /* that this command has seen or written last */
+  gint64 limit_us;  /* of each wait; 0: none */
   gint64 said_us;
   char *said; /* the last line of progress */
 } Stage;
@@ -53,7 +72,7 @@ ctl_fleet_stage_say (const Stage *self, const char *text)
   g_autofree char *safe = detourctl_format_safe (text);
 
   if (!self->ctl->json)
-    g_print ("%s: %s\n", self->relay->name, safe);
+    g_print ("%s: %s\n", self->name, safe);
 }
 
 /* What is waited for: each change at a terminal, else now and then. */
@@ -73,6 +92,53 @@ ctl_fleet_stage_say_wait (Stage *self, const char *text)
   fflush (stdout);
 }
 
+/* Waits are long: what others write to the inventory meanwhile holds, and an older one must not be
+ * published. FALSE after a message, with @exit. */
+static gboolean
+ctl_fleet_stage_read (Stage *self, DetourctlExit *exit)
+{
+  char *names[] = { (char *) self->name, NULL };
+  Fleet *fleet = detourctl_fleet_load (names, exit);
+
+  if (fleet == NULL)
+    return FALSE;
+  fleet_inventory_free (self->fleet);
+  self->fleet = fleet;
+  self->relay = fleet_inventory_relay (fleet, self->name);
+  return TRUE;
+}
+
+/* FALSE with @error: somebody else has changed the stage. */
+static gboolean
+ctl_fleet_stage_is_ours (const Stage *self, const FleetState *state, GError **error)
+{
+  FleetStage now = fleet_state_stage (state, self->name);
+
+  if (now == self->stage)
+    return TRUE;
+  /* TRANSLATORS: a relay; "leaving". */
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY,
+               _ ("%s: another command has made it \"%s\" meanwhile; this one stops"), self->name,
+               fleet_state_stage_name (now));
+  return FALSE;
+}
+
+/* Before each look. FALSE after a message, with @exit. */
+static gboolean
+ctl_fleet_stage_go_on (Stage *self, DetourctlExit *exit)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!ctl_fleet_stage_read (self, exit))
+    return FALSE;
+  if (fleet_state_refresh (self->state, &error)
+      && ctl_fleet_stage_is_ours (self, self->state, &error))
+    return TRUE;
+  detourctl_complain ("%s", error->message);
+  *exit = DETOURCTL_FAILED;
+  return FALSE;
+}
+
 /* What is waited for, free with g_free(); NULL: that is over, or with a bad @exit after a message
  * will not come. */
 typedef char *(*StageLook) (Stage *self, DetourctlExit *exit);
@@ -84,12 +150,11 @@ ctl_fleet_stage_wait (Stage *self, StageLook look)
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autofree char *text = NULL;
 
-  while ((text = look (self, &exit)) != NULL)
+  while (ctl_fleet_stage_go_on (self, &exit) && (text = look (self, &exit)) != NULL)
     {
       if (g_get_monotonic_time () >= end_us)
         {
-          detourctl_complain (_ ("%s: gave up: %s. Run this again to go on"), self->relay->name,
-                              text);
+          detourctl_complain (_ ("%s: gave up: %s. Run this again to go on"), self->name, text);
           return DETOURCTL_FAILED;
         }
       ctl_fleet_stage_say_wait (self, text);
@@ -104,12 +169,14 @@ ctl_fleet_stage_wait (Stage *self, StageLook look)
  */
 
 static DetourctlExit
-ctl_fleet_stage_publish (const Stage *self)
+ctl_fleet_stage_publish (Stage *self)
 {
   g_auto (DetourctlPublication) publication = { .is_certain = is_certain };
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (DetourctlMap) map = NULL;
 
+  if (!ctl_fleet_stage_read (self, &exit))
+    return exit;
   if (!detourctl_fleet_has_place (self->fleet))
     {
       g_autofree char *command = detourctl_fleet_command ("map");
@@ -123,53 +190,59 @@ ctl_fleet_stage_publish (const Stage *self)
   return map != NULL ? detourctl_fleet_publish (self->ctl, self->fleet, map, &publication) : exit;
 }
 
+/* Whether another relay is open, which clients can go to. @of_region: one of the same region */
+static gboolean
+ctl_fleet_stage_is_other_open (const Stage *self, const FleetState *state, gboolean of_region)
+{
+  for (guint i = 0; i < self->fleet->relays->len; i++)
+    {
+      const FleetRelay *relay = g_ptr_array_index (self->fleet->relays, i);
+
+      if (relay != self->relay && (!of_region || relay->region == self->relay->region)
+          && fleet_state_stage (state, relay->name) == FLEET_OPEN)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+ctl_fleet_stage_may_enter (const FleetState *state, gpointer user, GError **error)
+{
+  return ctl_fleet_stage_is_ours (user, state, error);
+}
+
+/* Two that leave at once see each other here. */
+static gboolean
+ctl_fleet_stage_may_leave (const FleetState *state, gpointer user, GError **error)
+{
+  const Stage *self = user;
+
+  if (!ctl_fleet_stage_is_ours (self, state, error))
+    return FALSE;
+  if (self->stage == FLEET_OUT || ctl_fleet_stage_is_other_open (self, state, FALSE))
+    return TRUE;
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+               _ ("%s: no other relay is open, and without one there is no map. What "
+                  "takes it out of service all the same, on its host: detourctl "
+                  "drain"),
+               self->name);
+  return FALSE;
+}
+
 /* Writes the stage down, and brings the map that goes with it to clients. */
 static DetourctlExit
-ctl_fleet_stage_go (const Stage *self, FleetStage stage, const char *text)
+ctl_fleet_stage_go (Stage *self, FleetStage stage, FleetStateJudge judge, const char *text)
 {
   g_autoptr (GError) error = NULL;
 
-  if (!fleet_state_set_stage (self->state, self->relay->name, stage, &error))
+  if (!fleet_state_set_stage (self->state, self->name, stage, judge, self, &error))
     {
       detourctl_complain ("%s", error->message);
       return DETOURCTL_FAILED;
     }
+  self->stage = stage;
   ctl_fleet_stage_say (self, text);
   return ctl_fleet_stage_publish (self);
-}
-
-/* Clients that have it as their home; FALSE with @error. */
-static gboolean
-ctl_fleet_stage_count_homes (const Stage *self, guint *n_homes, GError **error)
-{
-  g_autoptr (FleetLink) link = fleet_link_open (self->relay, self->ctl->timeout_ms, error);
-  g_autofree char *after = g_strdup ("");
-
-  *n_homes = 0;
-  do
-    {
-      GVariantBuilder wishes;
-      g_autoptr (GVariant) reply = NULL;
-      g_autoptr (GVariant) rows = NULL;
-
-      detourctl_page_begin (&wishes, PAGE, after);
-      if (link != NULL)
-        reply = fleet_link_call (link, "", "Manager", "ListClients",
-                                 g_variant_new ("(a{sv})", &wishes), "(aa{sv}s)", error);
-      else
-        g_variant_builder_clear (&wishes);
-      if (reply == NULL)
-        return FALSE;
-      rows = detourctl_page_rows (reply, &after);
-      for (gsize i = 0; i < g_variant_n_children (rows); i++)
-        {
-          g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
-
-          *n_homes += detourctl_flag (row, "home") && !detourctl_flag (row, "mesh");
-        }
-    }
-  while (*after != '\0');
-  return TRUE;
 }
 
 static char *
@@ -178,9 +251,9 @@ ctl_fleet_stage_look_at_homes (Stage *self, DetourctlExit *exit)
   g_autoptr (GError) error = NULL;
   guint n = 0;
 
-  if (!ctl_fleet_stage_count_homes (self, &n, &error))
+  if (!fleet_homes_count (self->relay, self->ctl->timeout_ms, &n, &error))
     {
-      detourctl_complain ("%s: %s", self->relay->name, error->message);
+      detourctl_complain ("%s: %s", self->name, error->message);
       *exit = DETOURCTL_FAILED;
     }
   if (error != NULL || n == 0)
@@ -202,7 +275,7 @@ ctl_fleet_stage_order (const Stage *self, const char *method, GVariant *argument
                                  : NULL;
 
   if (reply == NULL)
-    detourctl_complain ("%s: %s", self->relay->name, error->message);
+    detourctl_complain ("%s: %s", self->name, error->message);
   return reply != NULL;
 }
 
@@ -216,7 +289,7 @@ ctl_fleet_stage_drain_progress (const Stage *self)
 
   if (manager == NULL)
     {
-      detourctl_complain ("%s: %s", self->relay->name, error->message);
+      detourctl_complain ("%s: %s", self->name, error->message);
       return NULL;
     }
   return g_variant_lookup_value (manager, "DrainProgress", G_VARIANT_TYPE_VARDICT);
@@ -268,23 +341,63 @@ ctl_fleet_stage_look_at_probe (Stage *self, DetourctlExit *exit)
                          : NULL;
 }
 
-/* Commands --------------------------------------------------------------------------------------
- */
-
-/* Whether another relay is open, which clients can go to. @of_region: one of the same region */
-static gboolean
-ctl_fleet_stage_is_other_open (const Stage *self, gboolean of_region)
+/* The relay, and those of its region that serve clients. */
+static GStrv
+ctl_fleet_stage_neighbours (const Stage *self)
 {
+  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
+
+  g_strv_builder_add (names, self->name);
   for (guint i = 0; i < self->fleet->relays->len; i++)
     {
       const FleetRelay *relay = g_ptr_array_index (self->fleet->relays, i);
 
-      if (relay != self->relay && (!of_region || relay->region == self->relay->region)
+      if (relay != self->relay && relay->region == self->relay->region
           && fleet_state_stage (self->state, relay->name) == FLEET_OPEN)
-        return TRUE;
+        g_strv_builder_add (names, relay->name);
     }
-  return FALSE;
+  return g_strv_builder_end (names);
 }
+
+/* Clients of one do not reach those of another one that it is not linked with. */
+static char *
+ctl_fleet_stage_look_at_links (Stage *self, DetourctlExit *exit)
+{
+  g_auto (GStrv) names = ctl_fleet_stage_neighbours (self);
+  g_autoptr (GPtrArray) answers = NULL;
+  g_autoptr (GPtrArray) findings = NULL;
+
+  if (g_strv_length (names) < 2)
+    return NULL;
+  answers = fleet_ask (self->fleet, names, self->ctl->timeout_ms, fleet_status_ask, NULL,
+                       fleet_status_free);
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+
+      if (answer->result == NULL)
+        /* TRANSLATORS: a relay, and why it does not answer. */
+        return g_strdup_printf (_ ("waiting for its links: %s: %s"), answer->relay->name,
+                                answer->problem);
+    }
+  findings = fleet_status_check (self->fleet, answers, self->state);
+  for (guint i = 0; i < findings->len; i++)
+    {
+      const FleetFinding *finding = findings->pdata[i];
+
+      /* What others have between each other does not become worse. */
+      if (finding->other != NULL
+          && (g_strcmp0 (finding->relay, self->name) == 0
+              || g_strcmp0 (finding->other, self->name) == 0))
+        /* TRANSLATORS: what is wrong with a link, and what helps. */
+        return g_strdup_printf (_ ("waiting for its links: %s. What helps: %s"), finding->text,
+                                finding->remedy);
+    }
+  return NULL;
+}
+
+/* Commands --------------------------------------------------------------------------------------
+ */
 
 /* FALSE after a message, with @exit. */
 static gboolean
@@ -292,10 +405,8 @@ ctl_fleet_stage_open (Stage *self, const char *name, DetourctlExit *exit)
 {
   static const DetourConfigKey key = { "for", DETOUR_CONFIG_DURATION,      NULL,
                                        0,     (guint64) 30 * 86400 * 1000, NULL };
-  char *names[] = { (char *) name, NULL };
   g_autoptr (GError) error = NULL;
   DetourConfigValue value = { 0 };
-  g_autoptr (Fleet) fleet = NULL;
 
   if (duration != NULL && !detour_config_value_parse (&key, duration, &value, &error))
     {
@@ -305,18 +416,13 @@ ctl_fleet_stage_open (Stage *self, const char *name, DetourctlExit *exit)
     }
   self->limit_us = (gint64) value.number * 1000;
   detour_config_value_clear (&value);
-  fleet = detourctl_fleet_load (names, exit);
-  if (fleet == NULL)
+  self->name = name;
+  if (!ctl_fleet_stage_read (self, exit))
     return FALSE;
-  self->state = fleet_state_load (fleet->path, &error);
+  self->state = detourctl_fleet_load_state (self->fleet, exit);
   if (self->state == NULL)
-    {
-      detourctl_complain ("%s", error->message);
-      *exit = DETOURCTL_FAILED;
-      return FALSE;
-    }
-  self->relay = fleet_inventory_relay (fleet, name);
-  self->fleet = g_steal_pointer (&fleet);
+    return FALSE;
+  self->stage = fleet_state_stage (self->state, name);
   return TRUE;
 }
 
@@ -325,54 +431,73 @@ ctl_fleet_stage_close (Stage *self, DetourctlExit exit)
 {
   DetourctlJson *json;
 
-  if (self->ctl->json && self->fleet != NULL)
+  if (self->ctl->json && self->state != NULL)
     {
       json = detourctl_json_begin_document ();
-      detourctl_json_text (json, "relay", self->relay->name);
-      detourctl_json_text (
-          json, "stage",
-          fleet_state_stage_name (fleet_state_stage (self->state, self->relay->name)));
+      detourctl_json_text (json, "relay", self->name);
+      detourctl_json_text (json, "stage",
+                           fleet_state_stage_name (fleet_state_stage (self->state, self->name)));
       detourctl_json_flag (json, "done", exit == DETOURCTL_GOOD);
       exit = detourctl_json_end_document (json, exit);
     }
   fleet_state_free (self->state);
-  fleet_inventory_free ((Fleet *) self->fleet);
+  fleet_inventory_free (self->fleet);
   g_free (self->said);
   return exit;
+}
+
+/* Whether clients are served by it already. FALSE may come after a message, with @exit. */
+static gboolean
+ctl_fleet_stage_is_in_service (const Stage *self, DetourctlExit *exit)
+{
+  g_autoptr (GError) error = NULL;
+  guint n = 0;
+
+  if (self->stage != FLEET_OPEN)
+    return FALSE;
+  if (fleet_state_knows (self->state, self->name))
+    return TRUE;
+  if (fleet_homes_count (self->relay, self->ctl->timeout_ms, &n, &error))
+    return n > 0;
+  detourctl_complain ("%s: %s", self->name, error->message);
+  *exit = DETOURCTL_FAILED;
+  return FALSE;
+}
+
+/* Where that is done already it costs nothing; a command that was interrupted may have left it. */
+static DetourctlExit
+ctl_fleet_stage_stay (Stage *self)
+{
+  ctl_fleet_stage_say (self, _ ("it is in service already"));
+  return detourctl_fleet_has_place (self->fleet) ? ctl_fleet_stage_publish (self) : DETOURCTL_GOOD;
 }
 
 static DetourctlExit
 ctl_fleet_stage_enter (Stage *self)
 {
-  FleetStage stage = fleet_state_stage (self->state, self->relay->name);
   g_autoptr (GVariant) draining = ctl_fleet_stage_drain_progress (self);
-  g_autoptr (GError) error = NULL;
-  DetourctlExit exit;
-  guint n = 0;
+  DetourctlExit exit = DETOURCTL_GOOD;
 
   if (draining == NULL)
     return DETOURCTL_FAILED;
-  if (stage == FLEET_OPEN && !ctl_fleet_stage_count_homes (self, &n, &error))
-    {
-      detourctl_complain ("%s: %s", self->relay->name, error->message);
-      return DETOURCTL_FAILED;
-    }
-  if (n > 0)
-    {
-      ctl_fleet_stage_say (self, _ ("it is in service already: clients have it as their home"));
-      return DETOURCTL_GOOD;
-    }
+  if (g_variant_n_children (draining) == 0 && ctl_fleet_stage_is_in_service (self, &exit))
+    return ctl_fleet_stage_stay (self);
+  if (exit != DETOURCTL_GOOD)
+    return exit;
   if (g_variant_n_children (draining) > 0 && !ctl_fleet_stage_order (self, "CancelDrain", NULL))
     return DETOURCTL_FAILED;
   exit = ctl_fleet_stage_go (
-      self, FLEET_ENTERING,
-      ctl_fleet_stage_is_other_open (self, TRUE)
+      self, FLEET_ENTERING, ctl_fleet_stage_may_enter,
+      ctl_fleet_stage_is_other_open (self, self->state, TRUE)
           ? _ ("entering: not in the map until it is well, because others serve its region")
           : _ ("entering: in the map, but nobody makes it their home yet"));
   if (exit == DETOURCTL_GOOD)
     exit = ctl_fleet_stage_wait (self, ctl_fleet_stage_look_at_probe);
+  if (exit == DETOURCTL_GOOD && !is_forced)
+    exit = ctl_fleet_stage_wait (self, ctl_fleet_stage_look_at_links);
   if (exit == DETOURCTL_GOOD)
-    exit = ctl_fleet_stage_go (self, FLEET_OPEN, _ ("open: clients may make it their home"));
+    exit = ctl_fleet_stage_go (self, FLEET_OPEN, ctl_fleet_stage_may_enter,
+                               _ ("open: clients may make it their home"));
   return exit;
 }
 
@@ -381,18 +506,9 @@ ctl_fleet_stage_leave (Stage *self)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
 
-  if (fleet_state_stage (self->state, self->relay->name) != FLEET_OUT)
+  if (self->stage != FLEET_OUT)
     {
-      if (!ctl_fleet_stage_is_other_open (self, FALSE))
-        {
-          detourctl_complain (
-              _ ("%s: no other relay is open, and without one there is no map. What "
-                 "takes it out of service all the same, on its host: detourctl "
-                 "drain"),
-              self->relay->name);
-          return DETOURCTL_FAILED;
-        }
-      exit = ctl_fleet_stage_go (self, FLEET_LEAVING,
+      exit = ctl_fleet_stage_go (self, FLEET_LEAVING, ctl_fleet_stage_may_leave,
                                  _ ("leaving: nobody is to make it their home any more"));
       if (exit == DETOURCTL_GOOD)
         exit = ctl_fleet_stage_wait (self, ctl_fleet_stage_look_at_homes);
@@ -400,8 +516,37 @@ ctl_fleet_stage_leave (Stage *self)
         exit = ctl_fleet_stage_drain (self);
     }
   if (exit == DETOURCTL_GOOD)
-    exit = ctl_fleet_stage_go (self, FLEET_OUT, _ ("out of service, and of the map"));
+    exit = ctl_fleet_stage_go (self, FLEET_OUT, ctl_fleet_stage_may_enter,
+                               _ ("out of service, and of the map"));
   return exit;
+}
+
+/* The same of one that is not there to be asked. */
+static DetourctlExit
+ctl_fleet_stage_leave_gone (Stage *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (FleetLink) link = fleet_link_open (self->relay, self->ctl->timeout_ms, &error);
+  g_autoptr (GVariant) manager = link != NULL ? fleet_link_manager (link, &error) : NULL;
+  g_autofree char *words = g_strconcat ("leave ", self->name, NULL);
+  g_autofree char *command = detourctl_fleet_command (words);
+  g_autofree char *text = NULL;
+
+  /* A refusal is an answer, too. */
+  if (manager != NULL || (link != NULL && fleet_link_fault (link) != NULL))
+    {
+      /* TRANSLATORS: a relay, and a command. */
+      detourctl_complain (_ ("%s: it answers, so it is not gone, and clients may have it as their "
+                             "home; let it leave in stages: %s"),
+                          self->name, command);
+      return DETOURCTL_FAILED;
+    }
+  text = g_strdup_printf (_ ("it does not answer: %s"), error->message);
+  ctl_fleet_stage_say (self, text);
+  return ctl_fleet_stage_go (
+      self, FLEET_OUT, ctl_fleet_stage_may_leave,
+      _ ("out of service, and of the map. Nobody could count the clients that have it as their "
+         "home; they go to another one when they get the map"));
 }
 
 static DetourctlExit
@@ -422,7 +567,7 @@ ctl_fleet_stage_run_leave (Detourctl *self, char **arguments)
   DetourctlExit exit = DETOURCTL_GOOD;
 
   if (ctl_fleet_stage_open (&stage, arguments[0], &exit))
-    exit = ctl_fleet_stage_leave (&stage);
+    exit = is_gone ? ctl_fleet_stage_leave_gone (&stage) : ctl_fleet_stage_leave (&stage);
   return ctl_fleet_stage_close (&stage, exit);
 }
 
@@ -432,9 +577,9 @@ const DetourctlCommand detourctl_fleet_stage_commands[] = {
     .summary = N_ ("Take a relay into service, in stages"),
     .details = N_ (
         "Into the map as a region that nobody makes their home (NoMeasureNoHome), or kept out of "
-        "the region that\nothers serve; then it is looked at until it is well; then it is "
-        "open. Run it again to go on."),
-    .options = options,
+        "the region that\nothers serve; then it is looked at until it is well, and linked "
+        "with those others; then it is\nopen. Run it again to go on."),
+    .options = enter_options,
     .run = ctl_fleet_stage_run_enter,
     .n_min = 1,
     .n_max = 1 },
@@ -445,8 +590,8 @@ const DetourctlCommand detourctl_fleet_stage_commands[] = {
         "Nobody is to make it their home (NoMeasureNoHome), or it goes from the region that others "
         "serve; when\nnobody has it as their home any more it is drained, and goes from the "
         "map. A client in use keeps its home;\n\"detourctl drain\" on the relay's host moves it. "
-        "Run it again to go on."),
-    .options = options,
+        "Run it again to go on. One that does not\nanswer any more leaves with --gone."),
+    .options = leave_options,
     .run = ctl_fleet_stage_run_leave,
     .n_min = 1,
     .n_max = 1 },

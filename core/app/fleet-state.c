@@ -4,8 +4,12 @@
 
 #include "fleet-state.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <glib/gi18n.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "detour-file-write.h"
 #include "detour-file.h"
@@ -28,28 +32,70 @@ static const char *const stage_names[] = {
   [FLEET_OUT] = "out",
 };
 
+/* -1: it is no stage. */
+static int
+fleet_state_find_stage (const char *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (stage_names); i++)
+    if (g_strcmp0 (name, stage_names[i]) == 0)
+      return (int) i;
+  return -1;
+}
+
+/* One that is not known may mean anything, of a later version too; it is not taken for open. */
+static gboolean
+fleet_state_check (const FleetState *self, GKeyFile *file, GError **error)
+{
+  g_auto (GStrv) names = g_key_file_get_keys (file, STAGES, NULL, NULL);
+
+  for (guint i = 0; names != NULL && names[i] != NULL; i++)
+    {
+      g_autofree char *stage = g_key_file_get_string (file, STAGES, names[i], NULL);
+
+      if (fleet_state_find_stage (stage) >= 0)
+        continue;
+      g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
+                   _ ("%s: [stages] %s: \"%s\" is no stage; expected open, entering, leaving or "
+                      "out"),
+                   self->path, names[i], stage != NULL ? stage : "");
+      return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean
+fleet_state_refresh (FleetState *self, GError **error)
+{
+  g_auto (DetourFile) data = { 0 };
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  g_autoptr (GError) fault = NULL;
+
+  if (!detour_file_read (self->path, FILE_MAX, DETOUR_FILE_PROTECTED, &data, &fault)
+      && !g_error_matches (fault, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    {
+      g_propagate_error (error, g_steal_pointer (&fault));
+      return FALSE;
+    }
+  if (data.len > 0 && !g_key_file_load_from_data (file, data.data, data.len, 0, error))
+    {
+      g_prefix_error (error, "%s: ", self->path);
+      return FALSE;
+    }
+  if (!fleet_state_check (self, file, error))
+    return FALSE;
+  g_key_file_unref (self->file);
+  self->file = g_steal_pointer (&file);
+  return TRUE;
+}
+
 FleetState *
 fleet_state_load (const char *inventory, GError **error)
 {
   g_autoptr (FleetState) self = g_new0 (FleetState, 1);
-  g_auto (DetourFile) file = { 0 };
-  g_autoptr (GError) fault = NULL;
 
   self->path = g_strconcat (inventory, ".state", NULL);
   self->file = g_key_file_new ();
-  if (!detour_file_read (self->path, FILE_MAX, DETOUR_FILE_PROTECTED, &file, &fault))
-    {
-      if (g_error_matches (fault, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-        return g_steal_pointer (&self);
-      g_propagate_error (error, g_steal_pointer (&fault));
-      return NULL;
-    }
-  if (file.len > 0 && !g_key_file_load_from_data (self->file, file.data, file.len, 0, error))
-    {
-      g_prefix_error (error, "%s: ", self->path);
-      return NULL;
-    }
-  return g_steal_pointer (&self);
+  return fleet_state_refresh (self, error) ? g_steal_pointer (&self) : NULL;
 }
 
 void
@@ -62,13 +108,37 @@ fleet_state_free (FleetState *self)
   g_free (self);
 }
 
+/* Nobody else changes the file before fleet_state_end(). -1 with @error. */
+static int
+fleet_state_begin (FleetState *self, GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname (self->path);
+  int lock = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  if (lock < 0 || flock (lock, LOCK_EX) != 0)
+    {
+      g_set_error (error, G_FILE_ERROR, (int) g_file_error_from_errno (errno), "%s: %s", folder,
+                   g_strerror (errno));
+      if (lock >= 0)
+        close (lock);
+      return -1;
+    }
+  if (fleet_state_refresh (self, error))
+    return lock;
+  close (lock);
+  return -1;
+}
+
+/* Writes the file when @good, which it returns if that went well. */
 static gboolean
-fleet_state_write (FleetState *self, GError **error)
+fleet_state_end (FleetState *self, int lock, gboolean good, GError **error)
 {
   gsize len = 0;
   g_autofree char *text = g_key_file_to_data (self->file, &len, NULL);
 
-  return detour_file_write (self->path, text, len, MODE, error);
+  good = good && detour_file_write (self->path, text, len, MODE, error);
+  close (lock);
+  return good;
 }
 
 FleetStage
@@ -76,11 +146,15 @@ fleet_state_stage (const FleetState *self, const char *relay)
 {
   g_autofree char *name = self != NULL ? g_key_file_get_string (self->file, STAGES, relay, NULL)
                                        : NULL;
+  int stage = fleet_state_find_stage (name);
 
-  for (guint i = 0; i < G_N_ELEMENTS (stage_names); i++)
-    if (g_strcmp0 (name, stage_names[i]) == 0)
-      return (FleetStage) i;
-  return FLEET_OPEN;
+  return stage >= 0 ? (FleetStage) stage : FLEET_OPEN;
+}
+
+gboolean
+fleet_state_knows (const FleetState *self, const char *relay)
+{
+  return g_key_file_has_key (self->file, STAGES, relay, NULL);
 }
 
 const char *
@@ -90,10 +164,17 @@ fleet_state_stage_name (FleetStage stage)
 }
 
 gboolean
-fleet_state_set_stage (FleetState *self, const char *relay, FleetStage stage, GError **error)
+fleet_state_set_stage (FleetState *self, const char *relay, FleetStage stage, FleetStateJudge judge,
+                       gpointer user, GError **error)
 {
-  g_key_file_set_string (self->file, STAGES, relay, stage_names[stage]);
-  return fleet_state_write (self, error);
+  int lock = fleet_state_begin (self, error);
+  gboolean good = lock >= 0 && (judge == NULL || judge (self, user, error));
+
+  if (lock < 0)
+    return FALSE;
+  if (good)
+    g_key_file_set_string (self->file, STAGES, relay, stage_names[stage]);
+  return fleet_state_end (self, lock, good, error);
 }
 
 gboolean
@@ -105,15 +186,24 @@ fleet_state_is_upgraded (const FleetState *self, const char *relay)
 gboolean
 fleet_state_set_upgraded (FleetState *self, const char *relay, GError **error)
 {
+  int lock = fleet_state_begin (self, error);
+
+  if (lock < 0)
+    return FALSE;
   g_key_file_set_boolean (self->file, UPGRADE, relay, TRUE);
-  return fleet_state_write (self, error);
+  return fleet_state_end (self, lock, TRUE, error);
 }
 
 gboolean
 fleet_state_forget_upgrade (FleetState *self, GError **error)
 {
+  int lock;
+
   if (!g_key_file_has_group (self->file, UPGRADE))
     return TRUE;
+  lock = fleet_state_begin (self, error);
+  if (lock < 0)
+    return FALSE;
   g_key_file_remove_group (self->file, UPGRADE, NULL);
-  return fleet_state_write (self, error);
+  return fleet_state_end (self, lock, TRUE, error);
 }

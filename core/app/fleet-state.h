@@ -23,15 +23,25 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FleetState, fleet_state_free)
 
 /* @self: (nullable): all relays serve then */
 FleetStage fleet_state_stage (const FleetState *self, const char *relay);
+/* Whether its stage was written down, and is not only taken for open. */
+gboolean fleet_state_knows (const FleetState *self, const char *relay);
 /* For programs: "open". */
 const char *fleet_state_stage_name (FleetStage stage);
 
 /* Relays that the last `fleet upgrade` is done with. */
 gboolean fleet_state_is_upgraded (const FleetState *self, const char *relay);
 
-/* Each writes the file at once, in one step. FALSE with @error. */
+/* What other commands have written since. FALSE with @error. */
+gboolean fleet_state_refresh (FleetState *self, GError **error);
+
+/* Whether the stage may be written, by what is known of all relays in this moment. FALSE with
+ * @error. */
+typedef gboolean (*FleetStateJudge) (const FleetState *self, gpointer user, GError **error);
+
+/* Each writes the file at once, in one step, and keeps what others have written to it. @judge:
+ * (nullable). FALSE with @error. */
 gboolean fleet_state_set_stage (FleetState *self, const char *relay, FleetStage stage,
-                                GError **error);
+                                FleetStateJudge judge, gpointer user, GError **error);
 gboolean fleet_state_set_upgraded (FleetState *self, const char *relay, GError **error);
 gboolean fleet_state_forget_upgrade (FleetState *self, GError **error);
 

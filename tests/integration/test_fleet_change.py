@@ -3,6 +3,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import json
+import re
 import subprocess
 import threading
 
@@ -12,6 +13,7 @@ import yaml
 from control import DETOURCTL, ask
 from derp_client import PATIENCE, Frame
 from fleet import Inventory
+from mesh import wait_peer, with_peer
 from relay import EVERYTHING, Relay, daemon_environment, wait_until, with_keys
 from upgrading import UpgradedRelay
 
@@ -217,11 +219,26 @@ def test_enter_stays_closed_while_it_is_not_well(pair, tmp_path):
     assert "nomeasurenohome" not in regions(tmp_path)[901]
 
 
-def test_relay_of_a_region_that_others_serve(pair, tmp_path):
-    """It goes from the region, whose other relay serves on."""
+@pytest.fixture(name="region")
+def fixture_region(pair, tmp_path):
+    """The two as one region, not linked yet."""
     inventory, one, other = pair
     inventory.groups.clear()
-    inventory.relay("a", one).relay("b", other).add("headscale", file=tmp_path / "derp.yaml")
+    return inventory.relay("a", one).relay("b", other).add("headscale", file=tmp_path / "derp.yaml"), one, other
+
+
+def link(one, other):
+    """Both ways."""
+    for here, name, there in ((one, "b", other), (other, "a", one)):
+        here.reload(with_peer(here.config, name, there))
+    wait_peer(one, "b")
+    wait_peer(other, "a")
+
+
+def test_relay_of_a_region_that_others_serve(region, tmp_path):
+    """It goes from the region, whose other relay serves on."""
+    inventory, one, other = region
+    link(one, other)
     inventory.run("leave", "b")
     assert [node["name"] for node in regions(tmp_path)[900]["nodes"]] == ["900a"]
     assert "nomeasurenohome" not in regions(tmp_path)[900]
@@ -237,6 +254,75 @@ def test_relay_of_a_region_that_others_serve(pair, tmp_path):
     # One that is out of service need not answer.
     other.stop()
     assert "has this map already" in inventory.run("publish")[0]
+
+
+def test_enter_waits_for_the_links_of_the_region(region, tmp_path):
+    """Clients of a relay that has none do not reach those of the others."""
+    inventory, one, other = region
+    inventory.run("leave", "b")
+    # It says what it waits for, and what helps.
+    said, errors = inventory.run("enter", "b", "--for=1s", code=1)
+    assert "b: waiting for its links: " in said and "b: open" not in said
+    assert re.search("b: gave up: waiting for its links: a does not have b among its peers: .*What helps: add a .peer NAME. .*"
+                     "Run this again to go on", errors), errors
+    assert [node["name"] for node in regions(tmp_path)[900]["nodes"]] == ["900a"]
+    assert json.loads(inventory.run("enter", "b", "--for=1s", "--json", code=1)[0]) == {"relay": "b", "stage": "entering", "done": False}
+    # It goes on by itself when they are there.
+    watched = Watched(inventory, "enter", "b")
+    watched.wait_for("waiting for its links: ")
+    link(one, other)
+    assert watched.end() == 0, watched.lines
+    assert [node["name"] for node in regions(tmp_path)[900]["nodes"]] == ["900a", "900b"]
+    # Whoever wants it without them gets it.
+    for here in (one, other):
+        here.reload(here.config)
+    inventory.run("leave", "b")
+    said, _ = inventory.run("enter", "b", "--force")
+    assert "waiting for" not in said and "b: open" in said
+
+
+def test_enter_of_one_that_is_open_changes_nothing(region, tmp_path):
+    """It has no clients, and nobody can know by that."""
+    inventory, one, other = region
+    inventory.run("leave", "b")
+    inventory.run("enter", "b", "--force")
+    before = (tmp_path / "derp.yaml").read_bytes()
+    state = inventory.path.with_name("fleet.conf.state")
+    stages = state.read_bytes()
+    said, _ = inventory.run("enter", "b")
+    assert said.splitlines() == ["b: it is in service already", f"{tmp_path}/derp.yaml: has this map already"]
+    assert (tmp_path / "derp.yaml").read_bytes() == before and state.read_bytes() == stages
+    # What an interrupted command did not bring to clients comes there.
+    (tmp_path / "derp.yaml").unlink()
+    assert "written" in inventory.run("enter", "b")[0] and (tmp_path / "derp.yaml").read_bytes() == before
+    # One that is drained by hand serves nobody.
+    ask(other, "drain")
+    said, _ = inventory.run("enter", "b", "--force")
+    assert "b: entering" in said and not ask(other, "status")["draining"] and not ask(one, "status")["draining"]
+
+
+def test_leave_of_one_that_is_gone(pair, tmp_path):
+    inventory, one, other = pair
+    inventory.run("publish")
+    _, errors = inventory.run("leave", "b", "--gone", code=1)
+    assert (f"b: it answers, so it is not gone, and clients may have it as their home; let it leave in stages: "
+            f"detourctl fleet leave b --inventory {inventory.path}") in errors
+    assert list(regions(tmp_path)) == [900, 901]
+    other.stop()
+    # It was on its way out.
+    assert "b: no daemon answers" in inventory.run("leave", "b", code=1)[1]
+    said, _ = inventory.run("leave", "b", "--gone")
+    assert "b: it does not answer: no daemon answers" in said and "Nobody could count the clients that have it as their home" in said
+    assert list(regions(tmp_path)) == [900]
+    assert json.loads(inventory.run("leave", "b", "--gone", "--json")[0]) == {"relay": "b", "stage": "out", "done": True}
+    # Nor can the last one leave in this way.
+    one.stop()
+    assert "a: no other relay is open" in inventory.run("leave", "a", "--gone", code=1)[1]
+    # It comes back as others do.
+    one.start_once()
+    other.start_once()
+    inventory.run("enter", "b")
+    assert list(regions(tmp_path)) == [900, 901]
 
 
 def test_commands_do_not_mind_one_that_is_out_and_away(pair):
@@ -280,7 +366,57 @@ def test_without_a_relay_in_service_there_is_no_map(pair):
         assert "are out of service" in inventory.run(command, code=1)[1]
 
 
-def test_a_broken_state_file_is_named(pair):
+# ---- what happens beside a command that waits
+
+def test_a_wait_keeps_what_others_write(pair, tmp_path):
+    """Other stages, another inventory, another command for the same relay."""
+    inventory, one, other = pair
+    client = one.door("tls").client()
+    client.send(Frame.NOTE_PREFERRED, b"\1")
+    wait_until(lambda: [row["home"] for row in ask(one, "clients")["clients"]] == [True], "the client is at home")
+    with Relay(tmp_path / "c", named("c.test")) as third:
+        third.start()
+        watched = Watched(inventory, "leave", "a")
+        watched.wait_for("waiting until 1 client has another home")
+        inventory.relay("c", third, 902)
+        inventory.run("publish")
+        assert list(regions(tmp_path)) == [900, 901, 902]
+        inventory.run("leave", "b")
+        client.send(Frame.NOTE_PREFERRED, b"\0")
+        assert watched.end() == 0, watched.lines
+        assert list(regions(tmp_path)) == [902]
+        stages = {relay["relay"]: relay["stage"] for relay in json.loads(inventory.run("status", "--json")[0])["relays"]}
+        assert stages == {"a": "out", "b": "out", "c": "open"}
+        assert not ask(third, "status")["draining"] and ask(other, "status")["draining"]
+
+
+def test_a_wait_ends_when_another_command_has_the_relay(pair, tmp_path):
+    inventory, one, _ = pair
+    client = one.door("tls").client()
+    client.send(Frame.NOTE_PREFERRED, b"\1")
+    wait_until(lambda: [row["home"] for row in ask(one, "clients")["clients"]] == [True], "the client is at home")
+    watched = Watched(inventory, "leave", "a")
+    watched.wait_for("waiting until 1 client has another home")
+    # Nobody else can take the last one that is open.
+    assert "b: no other relay is open" in inventory.run("leave", "b", code=1)[1]
+    inventory.run("enter", "a")
+    assert watched.end() == 1, watched.lines
+    assert re.search('a: another command has made it "(entering|open)" meanwhile; this one stops\n', watched.lines[-1]), watched.lines
+    assert not ask(one, "status")["draining"] and "nomeasurenohome" not in regions(tmp_path)[900]
+    # Nor does it go on for a relay that is in the inventory no more.
+    watched = Watched(inventory, "leave", "a")
+    watched.wait_for("waiting until 1 client has another home")
+    inventory.path.write_text(inventory.path.read_text().replace("[relay a]", "[relay z]"))
+    assert watched.end() == 2 and 'has no relay "a"' in watched.lines[-1], watched.lines
+
+
+@pytest.mark.parametrize("text,fault", [
+    ("nonsense\n", "fleet.conf.state: "),
+    ("[stages]\na = closed\n", 'fleet.conf.state: [stages] a: "closed" is no stage; expected open, entering, leaving or out'),
+])
+def test_a_broken_state_file_is_named(pair, text, fault):
+    """Nothing is taken for open because nobody knows what it is."""
     inventory = pair[0]
-    inventory.path.with_name("fleet.conf.state").write_text("nonsense\n")
-    assert "fleet.conf.state: " in inventory.run("status", code=1)[1]
+    inventory.path.with_name("fleet.conf.state").write_text(text)
+    for command in (["status"], ["map"], ["probe"], ["upgrade", "--dry-run"], ["leave", "a"], ["why", "nodekey:" + "12" * 32]):
+        assert fault in inventory.run(*command, code=1)[1]
