@@ -12,6 +12,7 @@
 #include "detour-config-value.h"
 #include "detour-paths.h"
 #include "detourctl-format.h"
+#include "detourctl-setup.h"
 
 /* Number of a descriptor on which the daemon answers, for programs that it starts itself. */
 #define CONTROL_FD "DETOUR_CONTROL_FD"
@@ -55,6 +56,12 @@ detourctl_socket_path (const Detourctl *self)
 static void
 ctl_link_tell_how_to_start (void)
 {
+  g_autofree char *path = detour_paths_main_file ();
+
+  /* It does not start with the sample of a package alone. */
+  if (detourctl_setup_says_nothing (path))
+    g_printerr (_ ("%s has only comments; write a first configuration with: %s\n"), path,
+                "detourctl setup");
   if (g_file_test ("/run/systemd/system", G_FILE_TEST_IS_DIR))
     g_printerr (_ ("Start it with: %s\n"), "systemctl start detour");
   else

@@ -9,6 +9,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "detour-file.h"
+
+#define SAMPLE_MAX (64 * 1024) /* bytes; a longer file says something */
+
+gboolean
+detourctl_setup_says_nothing (const char *path)
+{
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+  DetourFile file;
+
+  if (!detour_file_read (path, SAMPLE_MAX, 0, &file, NULL))
+    return FALSE;
+  text = g_strndup (file.data, file.len);
+  detour_file_clear (&file);
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      const char *line = g_strchug (lines[i]);
+
+      if (*line != '\0' && *line != '#')
+        return FALSE;
+    }
+  return TRUE;
+}
+
 gboolean
 detourctl_setup_make_way (const char *path, char **kept)
 {

@@ -509,7 +509,7 @@ ctl_setup_may_write (const char *path, DetourctlExit *exit)
   g_autofree char *question = NULL;
   g_autofree char *answer = NULL;
 
-  if (replaces || !g_file_test (path, G_FILE_TEST_EXISTS))
+  if (replaces || !g_file_test (path, G_FILE_TEST_EXISTS) || detourctl_setup_says_nothing (path))
     return TRUE;
   *exit = DETOURCTL_FAILED;
   if (asks_nothing)
@@ -523,9 +523,12 @@ ctl_setup_may_write (const char *path, DetourctlExit *exit)
                                  "yes or no:"),
                               path);
   answer = detourctl_setup_ask (question, _ ("no"));
-  return answer != NULL
+  if (answer != NULL
       && (g_ascii_strcasecmp (answer, "yes") == 0 || g_ascii_strcasecmp (answer, "y") == 0
-          || g_ascii_strcasecmp (answer, _ ("yes")) == 0);
+          || g_ascii_strcasecmp (answer, _ ("yes")) == 0))
+    return TRUE;
+  detourctl_complain (_ ("%s is left as it is; nothing was written"), path);
+  return FALSE;
 }
 
 static DetourctlExit

@@ -75,7 +75,10 @@ char *detourctl_setup_ask_url (void);
 
 /* ---- detourctl-setup-file.c ------------------------------------------------------------------ */
 
-/* All three tell what went wrong, and give FALSE then. */
+/* Whether there are only comments in it, as in the sample that packages bring. */
+gboolean detourctl_setup_says_nothing (const char *path);
+
+/* These three tell what went wrong, and give FALSE then. */
 
 /* Keeps what is at @path, if anything is, under another name, which is given back in *@kept. */
 gboolean detourctl_setup_make_way (const char *path, char **kept);

@@ -153,6 +153,27 @@ def test_nothing_is_overwritten_without_being_told(output):
     assert len(list(output.parent.glob("*.bak"))) == 2
 
 
+def test_a_file_of_comments_is_replaced_without_a_question(output):
+    """The sample of a package says nothing yet; it is kept all the same."""
+    output.parent.mkdir()
+    output.write_text("# A sample.\n\n  # [core]\n")
+    configure(output, "--admission=open")
+    kept, = output.parent.glob("detour.conf.*.bak")
+    assert kept.read_text().startswith("# A sample.") and "chain = open" in lines_of(output)
+    output.write_text("# A sample.\n[core]\n")
+    _, complaints = configure(output, "--admission=open", code=1)
+    assert "--force replaces it" in complaints
+
+
+def test_a_no_is_acknowledged(output):
+    configure(output, "--admission=open")
+    before = output.read_text()
+    terminal = Terminal("localhost", "--certificate=selfsigned", f"--output={output}")
+    terminal.answer(r"yes or no: \[no\]", "")
+    assert f"{output} is left as it is; nothing was written" in terminal.finish(code=1)
+    assert output.read_text() == before
+
+
 @pytest.mark.parametrize("arguments, complaint", [
     (["setup", "--yes", "--admission=open"], "write the name or address"),
     (["setup", "--yes", "relay.test"], "say who may use the relay"),
