@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "detour-file.h"
+#include "detour-package.h"
 #include "detour-paths.h"
 #include "detourctl-local-api.h"
 
@@ -73,8 +74,15 @@ ctl_place_fetch (const char *url, gsize max, gint64 limit_ms, gsize *len, GError
                               &fault, program, url, bytes, limit, NULL);
   if (process == NULL)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                   _ ("%s: the program that fetches it is missing: %s"), url, fault->message);
+      g_autofree char *package = detour_package_of (DETOUR_PACKAGES, "detour-fetch");
+
+      if (package != NULL)
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                     _ ("%s: the program that fetches it is not installed; install the package %s"),
+                     url, package);
+      else
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                     _ ("%s: the program that fetches it is missing: %s"), url, fault->message);
       return NULL;
     }
   if (!g_subprocess_communicate (process, NULL, NULL, &out, &err, error))

@@ -19,6 +19,7 @@
 #include "detour-config-warnings.h"
 #include "detour-derper-flags.h"
 #include "detour-nearest.h"
+#include "detour-package.h"
 #include "detour-schema.h"
 
 /* State of one load. */
@@ -190,8 +191,18 @@ config_load_refuse_plugin (Build *build, const DetourMergedGroup *group, DetourK
   gsize skip = g_str_has_prefix (written, prefix) ? 0 : strlen (prefix);
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   g_autofree char *quoted = detour_config_quote (written);
+  g_autofree char *full = detour_plugins_resolve (build->plugins, kind, written);
+  g_autofree char *package = detour_package_of (DETOUR_PACKAGES, full);
   g_autofree char *there = NULL;
 
+  if (package != NULL)
+    {
+      detour_config_errors_add (build->errors, key != NULL ? key->file : group->file,
+                                key != NULL ? key->line : group->line, group->name, "plugin",
+                                _ ("the plugin \"%s\" is not installed; install the package %s"),
+                                quoted, package);
+      return;
+    }
   for (guint i = 0; all[i] != NULL; i++)
     g_ptr_array_add (names, all[i] + skip);
   g_ptr_array_add (names, NULL);

@@ -270,3 +270,12 @@ def test_a_plugins_libraries_are_those_of_its_package(recipe):
         for library in needed:
             if library in libraries:
                 assert f"+{libraries[library]}" in depends[package].split(), (package, library)
+
+
+def test_the_build_knows_the_packages_of_plugins(recipe):
+    """A relay that misses one can say what to install."""
+    packages, = (word.removeprefix("-Dpackages=").split(",") for word in make(recipe, "-s", "arguments").stdout.split() if word.startswith("-Dpackages="))
+    made = dict(pair.split("=") for pair in packages)
+    assert made["auth-tailscaled"] == "detour-mod-auth-tailscaled" and made["detour-fetch"] == "detourctl-fetch"
+    said = make(recipe, "-s", "depends").stdout
+    assert set(made.values()) - {"detourctl-fetch"} == set(re.findall(r"^(detour-mod-[a-z-]+):", said, re.M))

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from installed import UNIT, install, said, set_up, talkers
+from installed import UNIT, install, said, talkers
 from machine import until
 
 # What systemd-analyze calls `OK` ends at 4.9, and 0 is nothing but a sandbox. It may get better; then this number follows.
@@ -36,11 +36,13 @@ def test_installed_it_is_neither_enabled_nor_open(machine, files_before):
     assert machine.run("ss", "-Hltun").stdout == ""
     assert machine.run("detourctl", "--version").stdout.startswith("detour")
     assert machine.run("getent", "passwd", "detour").stdout.startswith("detour:")
+    assert "/etc/detour/detour.conf has only comments; write a first configuration with: detourctl setup" in machine.run("detourctl", check=False).stderr
 
 
 def test_set_up_it_runs(machine):
-    """`detourctl setup` writes the file, and the unit runs under it."""
-    set_up(machine)
+    """`detourctl setup` writes the file in the place of the sample, and the unit runs under it."""
+    told = machine.run("detourctl", "setup", "relay.example.com", "--yes", "--admission=open", "--certificate=selfsigned").stdout
+    assert "the one before is /etc/detour/detour.conf." in told
     machine.run("detourd", "--check-config")
     machine.run("systemctl", "enable", "--now", UNIT)
     assert machine.unit(UNIT, "ActiveState") == "active"
@@ -55,6 +57,19 @@ def test_an_empty_relay_loads_no_second_library_of_ciphers(machine):
     assert "libgnutls" in maps
     for library in ("libcurl", "libcrypto", "libssl"):
         assert library not in maps
+
+
+def test_without_the_plugins_for_http_their_package_is_named(machine):
+    """It is recommended only, and the configuration of the README needs it."""
+    wanted = ("the plugin \"acme\" is not installed; install the package detour-curl", "the plugin \"tailscaled\" is not installed; install the package detour-curl")
+    machine.run("dpkg", "-r", "detour-curl")
+    told = machine.run("detourctl", "setup", "relay.example.com", "--yes", "--admission=tailscaled", "--output=/tmp/acme.conf", check=False).stdout
+    assert all(words in told for words in wanted), told
+    told = machine.run("detourctl", "derpmap", "list", "https://relay.example.com/map", check=False).stderr
+    assert "the program that fetches it is not installed; install the package detour-curl" in told
+    install(machine, "detour-curl")
+    machine.run("detourd", "--check-config", "--config=/tmp/acme.conf")
+    machine.shell("rm /tmp/acme.conf")
 
 
 def test_reload_keeps_the_process(machine):

@@ -5,3 +5,6 @@ INSTALL_DIR:=install -d -m0755
 INSTALL_DATA:=install -m0644
 INSTALL_CONF:=install -m0600
 INTL_DEPENDS:=
+empty:=
+space:=$(empty) $(empty)
+comma:=,
