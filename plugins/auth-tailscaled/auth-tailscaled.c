@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "local-api.h"
+#include "local-transfer.h"
 
 #define SOCKET "/var/run/tailscale/tailscaled.sock"
 
@@ -54,6 +55,13 @@ auth_tailscaled_check (const DetourSettings *settings, GError **error)
   const char *const *sockets = detour_settings_list (settings, "socket");
   const gsize max = sizeof ((struct sockaddr_un *) NULL)->sun_path - 1;
 
+  if (!local_transfer_is_possible ())
+    {
+      detour_settings_error (settings, "socket", error,
+                             "libcurl of this system knows no sockets of Unix; install one that "
+                             "was built with them");
+      return FALSE;
+    }
   if (*sockets == NULL)
     {
       detour_settings_error (settings, "socket", error, "empty; leave it out for %s", SOCKET);
