@@ -278,4 +278,7 @@ def test_the_build_knows_the_packages_of_plugins(recipe):
     made = dict(pair.split("=") for pair in packages)
     assert made["auth-tailscaled"] == "detour-mod-auth-tailscaled" and made["detour-fetch"] == "detourctl-fetch"
     said = make(recipe, "-s", "depends").stdout
+    # gdbus-codegen runs on the host, and libcurl of OpenWrt knows sockets of Unix only when it is told to.
+    assert "PKG_BUILD_DEPENDS:=glib2/host\n" in (recipe / "recipe" / "Makefile").read_text()
+    assert re.search(r"^detour-mod-auth-tailscaled: .*\+@LIBCURL_UNIX_SOCKETS", said, re.M)
     assert set(made.values()) - {"detourctl-fetch"} == set(re.findall(r"^(detour-mod-[a-z-]+):", said, re.M))

@@ -1,5 +1,6 @@
 # Stands in for OpenWrt's package.mk: each package is installed into a folder of its name below OUT.
 # SPDX-License-Identifier: LGPL-2.1-or-later
+$(if $(PKG_MAINTAINER),,$(error nobody maintains it))
 all:
 depends:
 
