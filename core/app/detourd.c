@@ -288,6 +288,8 @@ main (int argc, char **argv)
     }
   detour_log_init ();
   signal (SIGPIPE, SIG_IGN);
+  /* A file, also one in memory, that may not grow is an error of the write. */
+  signal (SIGXFSZ, SIG_IGN);
   if (options.generate_key != NULL)
     return detourd_generate_key (options.generate_key);
   return detourd_run (&options, &program);

@@ -3,6 +3,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import json
+import resource
 import signal
 import subprocess
 import threading
@@ -47,6 +48,19 @@ def serves_anew(relay, clients):
     relay.start_once()
     assert f"{LOST}: it was ended by a signal or a fault" in relay.log[since:]
     relay.door("tls").client().ping(b"12345678")
+
+
+def test_a_limit_for_the_size_of_files(upgraded):
+    """LimitFSIZE= of the service is for the record in memory as well: too small a limit is a reason, and not the end."""
+    relay = upgraded()
+    clients = [relay.door(way).client() for way in WAYS]
+    pid, before = relay.process.pid, resource.prlimit(relay.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1024, before[1]))
+    assert "not upgraded, all goes on as before: no memory for what goes along: File too large" in relay.ask(code=1)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+    relay.upgrade(kept=len(clients))
+    for client in clients:
+        client.ping(b"12345678")
 
 
 @pytest.mark.parametrize("then", ["exit 3", "kill -SEGV $$", "kill -KILL $$"])

@@ -42,6 +42,7 @@ acme_confine_reset_signals (void)
   (void) sigprocmask (SIG_SETMASK, &none, NULL);
   (void) signal (SIGALRM, SIG_DFL);
   (void) signal (SIGXCPU, SIG_DFL);
+  (void) signal (SIGXFSZ, SIG_DFL);
   (void) signal (SIGPIPE, SIG_DFL);
   (void) signal (SIGTERM, SIG_DFL);
 }
