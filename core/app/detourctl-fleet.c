@@ -232,6 +232,16 @@ ctl_fleet_print_status (const Detourctl *self, const GPtrArray *answers, const F
   detourctl_print_table (self, table);
 }
 
+void
+detourctl_fleet_print_finding (const Detourctl *self, const char *text)
+{
+  g_autofree char *safe = detourctl_format_safe (text);
+  g_autofree char *lines = detourctl_format_wrap (safe, 2, 2, detourctl_print_width (self));
+
+  g_print ("%s!%s %s\n", detourctl_style (self, DETOURCTL_YELLOW),
+           detourctl_style (self, DETOURCTL_PLAIN), lines);
+}
+
 static void
 ctl_fleet_print_findings (const Detourctl *self, const GPtrArray *findings)
 {
@@ -239,11 +249,8 @@ ctl_fleet_print_findings (const Detourctl *self, const GPtrArray *findings)
     {
       const FleetFinding *finding = findings->pdata[i];
       g_autofree char *text = g_strdup_printf ("%s. %s", finding->text, finding->remedy);
-      g_autofree char *safe = detourctl_format_safe (text);
-      g_autofree char *lines = detourctl_format_wrap (safe, 2, 2, detourctl_print_width (self));
 
-      g_print ("%s!%s %s\n", detourctl_style (self, DETOURCTL_YELLOW),
-               detourctl_style (self, DETOURCTL_PLAIN), lines);
+      detourctl_fleet_print_finding (self, text);
     }
 }
 

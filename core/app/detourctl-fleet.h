@@ -35,4 +35,7 @@ GStrv detourctl_fleet_in_service (const Fleet *fleet, const FleetState *state, D
 DetourctlExit detourctl_fleet_name_silent (const GPtrArray *answers, const FleetState *state,
                                            DetourctlExit exit);
 
+/* A line of what is wrong, with "!". */
+void detourctl_fleet_print_finding (const Detourctl *self, const char *text);
+
 G_END_DECLS

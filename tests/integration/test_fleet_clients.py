@@ -3,6 +3,8 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import json
+import re
+import shlex
 
 import pytest
 
@@ -82,6 +84,63 @@ def test_ban_of_more_than_one_message_holds(relays, inventory):
     assert [sorted(ban["target"] for ban in ask(relay, "bans")["bans"]) for relay in relays] == [keys, keys]
     assert inventory.run("unban", *keys)[0] == "Lifted on 2 relays\n"
     assert [ask(relay, "bans")["bans"] for relay in relays] == [[], []]
+
+
+def findings(inventory, code=0):
+    """What differs: (code, target, with, without)."""
+    document = json.loads(inventory.run("bans", "--json", "--exit-code", code=code)[0])
+    return [(found["code"], found["target"], found["with"], found["without"]) for found in document["findings"]], document
+
+
+def test_bans_of_all(relays, inventory, tmp_path):
+    assert inventory.run("bans", "--exit-code")[0] == "Nothing is banned.\n"
+    inventory.run("ban", "198.51.100.0/24", "--for=2h", "--reason=a flood, twice")
+    inventory.run("ban", "203.0.113.7")
+    # One command is heard a little later by the second, and is the same ban.
+    table, _ = inventory.run("bans", "--exit-code")
+    rows = [line.split(maxsplit=3) for line in table.splitlines()]
+    assert rows[0] == ["TARGET", "RELAYS", "UNTIL", "REASON"]
+    assert {row[0]: (row[1], *row[3:]) for row in rows[1:]} == {
+        "198.51.100.0/24": ("all", "a flood, twice"), "203.0.113.7": ("all",)}
+    found, document = findings(inventory)
+    ban, = [ban for ban in document["bans"] if ban["target"] == "198.51.100.0/24"]
+    assert found == [] and [(part["relay"], part["reason"], part["refused"]) for part in ban["relays"]] == [
+        ("one", "a flood, twice", 0), ("other", "a flood, twice", 0)]
+    assert all(part["since"] < part["until"] for part in ban["relays"])
+    # What one relay does not have, and the command that mends it.
+    ask(relays[1], "unban", "198.51.100.0/24")
+    ask(relays[1], "unban", "203.0.113.7")
+    ask(relays[1], "ban", "203.0.113.7", "--reason=another")
+    found, document = findings(inventory, code=1)
+    assert sorted(found) == [("ban_differs", "203.0.113.7", ["one"], ["other"]), ("ban_missing", "198.51.100.0/24", ["one"], ["other"])]
+    remedy, = [finding["remedy"] for finding in document["findings"] if finding["code"] == "ban_missing"]
+    command = re.search("on all of them: detourctl fleet (ban .*) --inventory .*, or on none: detourctl fleet unban 198.51.100.0/24 ", remedy)[1]
+    table, _ = inventory.run("bans", "--exit-code", code=1)
+    said = " ".join(table.split())
+    assert "! 198.51.100.0/24 is banned on one, and not on other. ban it on all of them: detourctl fleet ban" in said, said
+    assert "! the ban of 203.0.113.7 has another end or reason on other than on one. ban it" in said, said
+    assert len(re.findall("^203.0.113.7 ", table, re.M)) == 2
+    inventory.run(*shlex.split(command))
+    assert findings(inventory, code=1)[0] == [("ban_differs", "203.0.113.7", ["one"], ["other"])]
+    # What is too many to read is counted, for programs all is there.
+    ask(relays[0], "ban", *(f"192.0.2.{i}" for i in range(20)))
+    assert len(findings(inventory, code=1)[0]) == 21
+    assert "! 11 more bans differ; --json has all\n" in inventory.run("bans")[0]
+    for relay in relays:
+        ask(relay, "unban", *(ban["target"] for ban in ask(relay, "bans")["bans"]))
+    # One that does not answer is no difference.
+    inventory.add("relay gone", region=900, socket=f"{tmp_path}/none")
+    said, errors = inventory.run("bans", code=1)
+    assert said == "Nothing is banned.\n" and "gone: no daemon answers" in errors
+
+
+def test_bans_of_more_than_one_page(relays, inventory):
+    keys = [f"nodekey:{i:064x}" for i in range(1, 1202)]
+    inventory.run("ban", *keys)
+    found, document = findings(inventory)
+    assert found == [] and sorted(ban["target"] for ban in document["bans"]) == keys
+    inventory.run("unban", *keys)
+    assert findings(inventory)[1]["bans"] == []
 
 
 def test_budgets_by_relay(inventory):
