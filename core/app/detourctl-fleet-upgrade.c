@@ -287,7 +287,9 @@ ctl_fleet_upgrade_run (Detourctl *self, char **arguments)
 
   if (state == NULL)
     return exit;
-  if (!resumes && !is_dry && !fleet_state_forget_upgrade (state, &error))
+  if (!is_dry
+      && (!fleet_state_claim_upgrade (state, &error)
+          || (!resumes && !fleet_state_forget_upgrade (state, &error))))
     {
       detourctl_complain ("%s", error->message);
       return DETOURCTL_FAILED;

@@ -289,8 +289,9 @@ fleet_inventory_read_relay (const Reader *reader, const char *name)
   relay->line = reader->group->line;
   g_ptr_array_add (reader->fleet->relays, relay);
   fleet_inventory_read_values (reader, relay_keys, &values);
-  if (strpbrk (name, " \t=") != NULL)
-    fleet_inventory_fault (reader, NULL, "the name of a relay is one word");
+  if (strpbrk (name, " \t=") != NULL || *name == '#' || *name == '-')
+    fleet_inventory_fault (reader, NULL,
+                           "the name of a relay is one word, which begins with neither # nor -");
   fleet_inventory_read_way (reader, &values, relay);
   if (values.entries[RELAY_REGION] == NULL)
     fleet_inventory_fault (reader, NULL,

@@ -23,6 +23,7 @@
 struct _FleetState {
   char *path;
   GKeyFile *file;
+  int claim; /* -1: no upgrade is under way */
 };
 
 static const char *const stage_names[] = {
@@ -95,6 +96,7 @@ fleet_state_load (const char *inventory, GError **error)
 
   self->path = g_strconcat (inventory, ".state", NULL);
   self->file = g_key_file_new ();
+  self->claim = -1;
   return fleet_state_refresh (self, error) ? g_steal_pointer (&self) : NULL;
 }
 
@@ -104,6 +106,8 @@ fleet_state_free (FleetState *self)
   if (self == NULL)
     return;
   g_key_file_unref (self->file);
+  if (self->claim >= 0)
+    close (self->claim);
   g_free (self->path);
   g_free (self);
 }
@@ -181,6 +185,25 @@ gboolean
 fleet_state_is_upgraded (const FleetState *self, const char *relay)
 {
   return g_key_file_get_boolean (self->file, UPGRADE, relay, NULL);
+}
+
+gboolean
+fleet_state_claim_upgrade (FleetState *self, GError **error)
+{
+  g_autofree char *path = g_strconcat (self->path, ".lock", NULL);
+  gboolean is_busy = FALSE;
+
+  self->claim = open (path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (self->claim >= 0 && flock (self->claim, LOCK_EX | LOCK_NB) == 0)
+    return TRUE;
+  is_busy = self->claim >= 0 && errno == EWOULDBLOCK;
+  if (is_busy)
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,
+                 _ ("another command upgrades this fleet: it has locked %s"), path);
+  else
+    g_set_error (error, G_FILE_ERROR, (int) g_file_error_from_errno (errno), "%s: %s", path,
+                 g_strerror (errno));
+  return FALSE;
 }
 
 gboolean

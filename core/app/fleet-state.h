@@ -42,6 +42,9 @@ typedef gboolean (*FleetStateJudge) (const FleetState *self, gpointer user, GErr
  * (nullable). FALSE with @error. */
 gboolean fleet_state_set_stage (FleetState *self, const char *relay, FleetStage stage,
                                 FleetStateJudge judge, gpointer user, GError **error);
+/* As long as this is not freed no other command upgrades the same fleet. FALSE with @error: one
+ * does, or nobody can know. */
+gboolean fleet_state_claim_upgrade (FleetState *self, GError **error);
 gboolean fleet_state_set_upgraded (FleetState *self, const char *relay, GError **error);
 gboolean fleet_state_forget_upgrade (FleetState *self, GError **error);
 

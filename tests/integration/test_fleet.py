@@ -177,6 +177,8 @@ def test_no_shell_reads_the_inventory(two, inventory, tmp_path):
     ("[relay a]\nregion = 900\nsocket = /x\nssh = b\n", ":1: [relay a]: more than one of socket, ssh and command"),
     ("[relay a]\nregion = 900\ncommand = x 'y\n", ":3: [relay a] command: \"x 'y\" cannot be taken apart into words"),
     ("[relay a]\nregion = 900\nsocket = /x\nipv4 = ::1\n", ':4: [relay a] ipv4: "::1" is no such address'),
+    ("[relay #a]\nregion = 900\nsocket = /x\n", ":1: [relay #a]: the name of a relay is one word, which begins with neither # nor -"),
+    ("[relay -a]\nregion = 900\nsocket = /x\n", ":1: [relay -a]: the name of a relay is one word, which begins with neither # nor -"),
     ("[region 901]\ncode = x\n[relay a]\nregion = 900\nsocket = /x\n", ":1: [region 901]: no relay is in this region"),
     ("[region x]\n[relay a]\nregion = 900\nsocket = /x\n", ':1: [region x]: "x" is no number of a region'),
     ("[rely a]\n", ":1: [rely a]: no such group; expected [fleet]"),

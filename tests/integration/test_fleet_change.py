@@ -2,8 +2,11 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import fcntl
 import json
+import pathlib
 import re
+import signal
 import subprocess
 import threading
 
@@ -119,6 +122,21 @@ def test_upgrade_without_a_program_to_go_over_to(trio):
     relays[1].install("0.2.0")
     said, _ = inventory.run("upgrade", "b")
     assert said.startswith("b: upgraded to 0.2.0")
+
+
+def test_two_upgrades_at_once(trio):
+    """They would upgrade two relays of one region at a time."""
+    inventory, relays = trio
+    for relay in relays:
+        relay.install("0.2.0")
+    with open(f"{inventory.path}.state.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said, errors = inventory.run("upgrade", code=1)
+        assert said == "" and f"another command upgrades this fleet: it has locked {inventory.path}.state.lock" in errors
+        assert "another command upgrades this fleet" in inventory.run("upgrade", "--resume", code=1)[1]
+        assert "a: would be upgraded" in inventory.run("upgrade", "--dry-run")[0]
+    assert versions(relays) == ["0.1.0"] * 3
+    assert inventory.run("upgrade", "a")[0].startswith("a: upgraded to 0.2.0")
 
 
 # ---- enter and leave
@@ -357,6 +375,48 @@ def test_commands_do_not_mind_one_that_is_out_and_away(pair):
     # One that ought to serve is missed.
     inventory.path.with_name("fleet.conf.state").write_text("[stages]\nb = leaving\n")
     assert "NO ANSWER" in inventory.run("status", code=1)[0]
+
+
+def helpers_of(relay):
+    """Programs that commands have started for that relay."""
+    lines = [path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if can_read(path)]
+    return [line for line in lines if f"{relay.run_directory}/control".encode() in line and b"bridge" in line.split(b"\0")]
+
+
+def can_read(path):
+    """Whether the process is still there."""
+    try:
+        return path.read_bytes() != b""
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("wait,stage", [("homes", "leaving"), ("probe", "entering"), ("links", "entering")])
+def test_a_wait_that_is_interrupted(region, tmp_path, wait, stage):
+    """Nothing that it started stays, and the command goes on when it is run again."""
+    inventory, _, other = region
+    if wait == "homes":
+        client = other.door("tls").client()
+        client.send(Frame.NOTE_PREFERRED, b"\1")
+        wait_until(lambda: [row["home"] for row in ask(other, "clients")["clients"]] == [True], "the client is at home")
+    else:
+        inventory.run("leave", "b")
+    good = inventory.path.read_text()
+    if wait == "probe":
+        inventory.path.write_text(good.replace("[relay b]\n", "[relay b]\nipv4 = 127.0.0.9\n"))
+    watched = Watched(inventory, "leave" if wait == "homes" else "enter", "b")
+    watched.wait_for("b: waiting ")
+    watched.process.send_signal(signal.SIGINT)
+    assert watched.end() == -signal.SIGINT
+    wait_until(lambda: not helpers_of(other), "the programs that reach it have ended")
+    assert {relay["relay"]: relay["stage"] for relay in json.loads(inventory.run("status", "--json")[0])["relays"]} == {
+        "a": "open", "b": stage}
+    assert [node["name"] for node in regions(tmp_path)[900]["nodes"]] == ["900a"]
+    inventory.path.write_text(good)
+    if wait == "homes":
+        client.send(Frame.NOTE_PREFERRED, b"\0")
+    again = ["leave", "b"] if wait == "homes" else ["enter", "b", "--force"]
+    assert inventory.run(*again)[0].splitlines()[-2].startswith("b: o")
 
 
 def test_without_a_relay_in_service_there_is_no_map(pair):
