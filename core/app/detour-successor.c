@@ -128,9 +128,9 @@ successor_answer (const Successor *self, int socket)
     }
   if (successor_could (self, question, fd, complaints))
     return detour_parley_send (socket, DETOUR_PARLEY_CAN DETOUR_VERSION, -1);
-  why = detour_text_tidy (complaints->str, DETOUR_PARLEY_MAX);
+  why = detour_text_tidy (complaints->str, DETOUR_PARLEY_MAX); /* for the log */
   g_warning ("asked whether it could take over, it could not: %s", why);
-  detour_successor_decline (socket, why);
+  detour_successor_decline (socket, complaints->str);
   return FALSE;
 }
 
@@ -355,11 +355,11 @@ detour_successor_receive (int before, GError **error)
   return NULL;
 }
 
+/* The other program tidies all that it receives. */
 void
 detour_successor_decline (int before, const char *why)
 {
-  g_autofree char *line = detour_text_tidy (why, DETOUR_PARLEY_MAX);
-  g_autofree char *text = g_strconcat (DETOUR_PARLEY_CANNOT, line, NULL);
+  g_autofree char *text = g_strconcat (DETOUR_PARLEY_CANNOT, why, NULL);
 
   detour_parley_send (before, text, -1);
 }
