@@ -32,7 +32,7 @@ char *
 detourctl_cert_describe_state (GVariant *cert, gint64 now_us)
 {
   const char *state = detourctl_text (cert, "State");
-  gint64 left_us = (gint64) detourctl_number (cert, "NotAfter") - now_us;
+  gint64 left_us = detourctl_microseconds (cert, "NotAfter") - now_us;
   gboolean is_failing = strcmp (state, "failing") == 0;
   g_autofree char *duration = NULL;
   g_autofree char *left = NULL;
@@ -55,10 +55,10 @@ detourctl_cert_describe_state (GVariant *cert, gint64 now_us)
 gboolean
 detourctl_cert_ends_soon (GVariant *cert, gint64 now_us)
 {
-  gint64 end_us = (gint64) detourctl_number (cert, "NotAfter");
-  gint64 life_us = end_us - (gint64) detourctl_number (cert, "NotBefore");
+  gint64 end_us = detourctl_microseconds (cert, "NotAfter");
+  gint64 life_us = end_us - detourctl_microseconds (cert, "NotBefore");
   gint64 left_us = end_us - now_us;
-  gint64 renew_us = (gint64) detourctl_number (cert, "RenewTime");
+  gint64 renew_us = detourctl_microseconds (cert, "RenewTime");
   gboolean is_planned = renew_us > now_us && *detourctl_text (cert, "Error") == '\0';
 
   if (!detourctl_flag (cert, "Renewable"))

@@ -20,11 +20,11 @@
 
 /* "in 3 days, 2026-12-16T10:21:00Z" */
 static char *
-ctl_certs_describe_time (guint64 time_us, gint64 now_us)
+ctl_certs_describe_time (gint64 time_us, gint64 now_us)
 {
-  gint64 away_us = (gint64) time_us - now_us;
+  gint64 away_us = time_us - now_us;
   g_autofree char *duration = detourctl_format_duration ((guint64) ABS (away_us));
-  g_autofree char *time = detourctl_format_time (time_us);
+  g_autofree char *time = detourctl_format_time ((guint64) time_us);
 
   /* TRANSLATORS: a duration, and the point in time. */
   return g_strdup_printf (away_us >= 0 ? _ ("in %s, %s") : _ ("%s ago, %s"), duration, time);
@@ -49,7 +49,7 @@ ctl_certs_print_title (const Detourctl *self, GVariant *cert, gint64 now_us)
 static void
 ctl_certs_print_renewal (const Detourctl *self, GVariant *cert, gint64 now_us)
 {
-  guint64 renew_us = detourctl_number (cert, "RenewTime");
+  gint64 renew_us = detourctl_microseconds (cert, "RenewTime");
   const char *by = detourctl_text (cert, "RenewBy");
   g_autofree char *when = NULL;
   g_autofree char *text = NULL;
@@ -116,11 +116,11 @@ ctl_certs_print_error (const Detourctl *self, GVariant *cert, gint64 now_us)
 {
   const char *error = detourctl_text (cert, "Error");
   const char *remedy = detourctl_text (cert, "Remedy");
-  guint64 next_us = detourctl_number (cert, "NextTry");
+  gint64 next_us = detourctl_microseconds (cert, "NextTry");
 
   if (*error != '\0')
     {
-      g_autofree char *when = ctl_certs_describe_time (detourctl_number (cert, "ErrorTime"),
+      g_autofree char *when = ctl_certs_describe_time (detourctl_microseconds (cert, "ErrorTime"),
                                                        now_us);
       g_autofree char *text = g_strdup_printf ("%s: %s", when, error);
 

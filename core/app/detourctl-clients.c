@@ -89,7 +89,7 @@ static void
 ctl_clients_add_client (DetourctlTable *table, GVariant *row)
 {
   g_autofree char *key = ctl_clients_short_key (row);
-  gint64 age_us = g_get_real_time () - (gint64) detourctl_number (row, "since");
+  gint64 age_us = g_get_real_time () - detourctl_microseconds (row, "since");
   g_autofree char *age = detourctl_format_age ((guint64) MAX (age_us, 0));
   g_autofree char *in = detourctl_format_size (detourctl_number (row, "bytes_received"));
   g_autofree char *out = detourctl_format_size (detourctl_number (row, "bytes_sent"));

@@ -29,7 +29,7 @@ ctl_events_local_time (gint64 us)
 char *
 detourctl_event_time (GVariant *event)
 {
-  return ctl_events_local_time ((gint64) detourctl_number (event, "last"));
+  return ctl_events_local_time (detourctl_microseconds (event, "last"));
 }
 
 const char *
@@ -83,7 +83,7 @@ detourctl_event_text (GVariant *event)
     g_ptr_array_add (texts, g_strdup (_ ("admitted because of dry-run")));
   if (count > 1)
     {
-      g_autofree char *first = ctl_events_local_time ((gint64) detourctl_number (event, "first"));
+      g_autofree char *first = ctl_events_local_time (detourctl_microseconds (event, "first"));
 
       g_ptr_array_add (texts,
                        g_strdup_printf (ngettext ("%u time since %s", "%u times since %s", count),
@@ -124,7 +124,7 @@ ctl_events_find_state (GVariant *events, gint64 at_us)
       g_autoptr (GVariant) event = g_variant_get_child_value (events, i);
       const char *name = detourctl_text (event, "event");
 
-      if ((gint64) detourctl_number (event, "first") <= at_us
+      if (detourctl_microseconds (event, "first") <= at_us
           && (strcmp (name, "join") == 0 || strcmp (name, "gone") == 0
               || strcmp (name, "refused") == 0))
         return g_steal_pointer (&event);
@@ -222,7 +222,7 @@ ctl_events_around (GVariant *events, gint64 at_us)
     {
       g_autoptr (GVariant) event = g_variant_get_child_value (events, i);
 
-      if ((gint64) detourctl_number (event, "last") >= at_us - AROUND_US)
+      if (detourctl_microseconds (event, "last") >= at_us - AROUND_US)
         g_variant_builder_add_value (&out, event);
     }
   return g_variant_builder_end (&out);

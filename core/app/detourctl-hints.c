@@ -112,7 +112,7 @@ ctl_hints_certificate_error (GVariant *properties, gint64 now_us)
 {
   const char *error = detourctl_text (properties, "Error");
   const char *remedy = detourctl_text (properties, "Remedy");
-  gint64 away_us = (gint64) detourctl_number (properties, "NextTry") - now_us;
+  gint64 away_us = detourctl_microseconds (properties, "NextTry") - now_us;
   g_autoptr (GString) text = g_string_new (NULL);
 
   ctl_hints_append_sentence (text, error);
@@ -149,7 +149,7 @@ static void
 ctl_hints_look_at_certificate (const char *path, GVariant *properties, gpointer user)
 {
   Context *context = user;
-  gint64 left_us = (gint64) detourctl_number (properties, "NotAfter") - context->now_us;
+  gint64 left_us = detourctl_microseconds (properties, "NotAfter") - context->now_us;
   const char *instance = detourctl_text (properties, "Instance");
   g_autofree char *names = detourctl_cert_names (properties);
   g_autofree char *remedy = ctl_hints_certificate_remedy (properties, context->now_us);

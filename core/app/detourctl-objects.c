@@ -29,7 +29,7 @@ detourctl_text (GVariant *dict, const char *name)
 {
   const char *text = NULL;
 
-  return g_variant_lookup (dict, name, "&s", &text) ? text : "";
+  return dict != NULL && g_variant_lookup (dict, name, "&s", &text) ? text : "";
 }
 
 guint64
@@ -38,9 +38,17 @@ detourctl_number (GVariant *dict, const char *name)
   guint64 number;
   guint32 small;
 
+  if (dict == NULL)
+    return 0;
   if (g_variant_lookup (dict, name, "t", &number))
     return number;
   return g_variant_lookup (dict, name, "u", &small) ? small : 0;
+}
+
+gint64
+detourctl_microseconds (GVariant *dict, const char *name)
+{
+  return (gint64) MIN (detourctl_number (dict, name), DETOURCTL_MICROSECONDS_MAX);
 }
 
 gboolean
@@ -48,5 +56,5 @@ detourctl_flag (GVariant *dict, const char *name)
 {
   gboolean flag;
 
-  return g_variant_lookup (dict, name, "b", &flag) && flag;
+  return dict != NULL && g_variant_lookup (dict, name, "b", &flag) && flag;
 }

@@ -53,7 +53,7 @@ char *
 detourctl_peer_describe_fault (GVariant *peer, gint64 now_us)
 {
   g_autofree char *error = detourctl_format_clause (detourctl_text (peer, "Error"));
-  gint64 next_us = (gint64) detourctl_number (peer, "NextTry");
+  gint64 next_us = detourctl_microseconds (peer, "NextTry");
   g_autofree char *away = NULL;
 
   if (*error == '\0')

@@ -20,7 +20,7 @@
 static void
 ctl_plugins_add_row (const char *path, GVariant *properties, gpointer user)
 {
-  gint64 age_us = g_get_real_time () - (gint64) detourctl_number (properties, "Since");
+  gint64 age_us = g_get_real_time () - detourctl_microseconds (properties, "Since");
   g_autofree char *age = detourctl_format_age ((guint64) MAX (age_us, 0));
   const char *words = detourctl_text (properties, "Error");
 

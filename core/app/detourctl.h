@@ -120,11 +120,16 @@ typedef void (*DetourctlObjectFunc) (const char *path, GVariant *properties, gpo
 void detourctl_each_object (GVariant *objects, const char *interface, DetourctlObjectFunc func,
                             gpointer user);
 
-/* Values of a dictionary a{sv}; nothing of that name and type gives "", 0 and FALSE. The text is
- * borrowed. */
+/* Values of a dictionary a{sv}; nothing of that name and type gives "", 0 and FALSE, and so does no
+ * dictionary. The text is borrowed. */
 const char *detourctl_text (GVariant *dict, const char *name);
 guint64 detourctl_number (GVariant *dict, const char *name);
 gboolean detourctl_flag (GVariant *dict, const char *name);
+
+/* A time in microseconds, out of such a number. Whatever a daemon says, it is from 0 to
+ * DETOURCTL_MICROSECONDS_MAX, some 146,000 years: sums and differences of two do not overflow. */
+#define DETOURCTL_MICROSECONDS_MAX ((guint64) G_MAXINT64 / 2)
+gint64 detourctl_microseconds (GVariant *dict, const char *name);
 
 /* Of the control socket: of an option, a variable or an installed daemon; free with g_free(). */
 char *detourctl_socket_path (const Detourctl *self);
