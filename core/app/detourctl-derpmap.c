@@ -7,6 +7,7 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#include "detour-text.h"
 #include "detourctl-host.h"
 #include "detourctl-region.h"
 
@@ -17,13 +18,17 @@
 #define REGION_MAX 65535
 
 static gint64 region = REGION_DEFAULT;
-static char *code, *name, *format, *hostname, *ipv4, *ipv6;
+static char *code, *name, *node_name, *format, *hostname, *ipv4, *ipv6;
 
 static const GOptionEntry options[] = {
   { "region", 0, 0, G_OPTION_ARG_INT64, &region, N_ ("Number of the region; 900 when not given"),
     N_ ("NUMBER") },
   { "code", 0, 0, G_OPTION_ARG_STRING, &code, N_ ("Short name of the region"), N_ ("WORD") },
   { "name", 0, 0, G_OPTION_ARG_STRING, &name, N_ ("Long name of the region"), N_ ("TEXT") },
+  { "node-name", 0, 0, G_OPTION_ARG_STRING, &node_name,
+    N_ ("Name of the node, which no other node of the map may have; 900a in region 900 when not "
+        "given"),
+    N_ ("WORD") },
   { "format", 0, 0, G_OPTION_ARG_STRING, &format,
     N_ ("tailscale (a policy file), headscale (YAML), or json"), N_ ("FORMAT") },
   { "hostname", 0, 0, G_OPTION_ARG_STRING, &hostname,
@@ -43,6 +48,21 @@ ctl_derpmap_is_address_or_none (const char *option, const char *text, GSocketFam
       || (address != NULL && g_inet_address_get_family (address) == family))
     return TRUE;
   detourctl_complain (_ ("%s: \"%s\" is no such address; write one, or none"), option, text);
+  return FALSE;
+}
+
+/* As `derpmap check` would have it. @text: (nullable): not given */
+static gboolean
+ctl_derpmap_check_text (const char *option, const char *text)
+{
+  g_autofree char *shown = NULL;
+
+  if (text == NULL
+      || (*text != '\0' && g_utf8_validate (text, -1, NULL) && detour_text_find_hidden (text) == 0))
+    return TRUE;
+  shown = g_strescape (text, NULL);
+  detourctl_complain (_ ("%s: \"%s\" is empty, or has a character that is not seen; type it anew"),
+                      option, shown);
   return FALSE;
 }
 
@@ -76,6 +96,9 @@ ctl_derpmap_options_are_good (DetourctlRegionFormat *out)
       return FALSE;
     }
   if (hostname != NULL && !ctl_derpmap_check_host (hostname))
+    return FALSE;
+  if (!ctl_derpmap_check_text ("--code", code) || !ctl_derpmap_check_text ("--name", name)
+      || !ctl_derpmap_check_text ("--node-name", node_name))
     return FALSE;
   if (!detourctl_derpmap_read_format (format, out))
     return FALSE;
@@ -122,6 +145,7 @@ ctl_derpmap_run_derpmap (Detourctl *self, char **arguments)
   self_region.id = (guint64) region;
   self_region.code = code != NULL ? code : own_code;
   self_region.name = name != NULL ? name : self_region.hostname;
+  self_region.node_name = node_name;
   if (!detourctl_region_learn (&self_region, objects, texts) && !self_region.stun_only)
     detourctl_complain (_ (
         "no listener speaks TLS; clients will expect something in front of the relay that does, on "

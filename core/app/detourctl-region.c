@@ -308,17 +308,20 @@ ctl_region_learn_more (DetourctlRegion *self, const DetourctlRegion *plain, cons
     {
       Group *group = facts->groups->pdata[i];
       DetourctlRegion *more;
-      char *code, *name;
+      char *code, *name, *node_name;
 
       if (group->cert == NULL || group->port == 0)
         continue;
       more = g_memdup2 (plain, sizeof *plain);
       code = g_strdup_printf ("%s-%u", self->code, i + 1);
       name = g_strdup_printf ("%s (%u)", self->name, i + 1);
+      node_name = self->node_name != NULL ? g_strdup_printf ("%s-%u", self->node_name, i + 1)
+                                          : NULL;
       g_ptr_array_add (texts, more);
       more->id = last->id + 1;
       more->code = ctl_region_keep (texts, &code);
       more->name = ctl_region_keep (texts, &name);
+      more->node_name = ctl_region_keep (texts, &node_name);
       ctl_region_learn_group (more, group, texts);
       last->next = more;
       last = more;
@@ -369,7 +372,8 @@ detourctl_map_add_relay (DetourctlMap *map, const DetourctlRegion *self)
       region->has_id = TRUE;
       region->code = g_strdup (self->code);
       region->name = g_strdup (self->name);
-      node->name = g_strdup_printf ("%" G_GUINT64_FORMAT "a", self->id);
+      node->name = self->node_name != NULL ? g_strdup (self->node_name)
+                                           : g_strdup_printf ("%" G_GUINT64_FORMAT "a", self->id);
       node->region_id = (gint64) self->id;
       node->has_region_id = TRUE;
       node->host_name = g_strdup (self->hostname);

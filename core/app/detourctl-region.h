@@ -11,6 +11,7 @@ typedef struct _DetourctlRegion DetourctlRegion;
 struct _DetourctlRegion {
   guint64 id;
   const char *code, *name;
+  const char *node_name; /* NULL: made of the number of the region */
   const char *hostname;
   const char *ipv4, *ipv6; /* NULL: clients look the name up; "none": that family is not used */
   const char *cert_name;   /* NULL: the certificate is for the host name */

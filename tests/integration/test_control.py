@@ -386,6 +386,7 @@ def test_derpmap_tells_what_the_relay_does(relay):
                           "--ipv6", "none")
     assert (region["RegionCode"], region["RegionName"]) == ("lab", 'My "lab"')
     assert (node["Name"], node["HostName"], node["IPv4"], node["IPv6"]) == ("901a", "203.0.113.5", "203.0.113.5", "none")
+    assert map_of(relay, "--node-name", "fra-b")[1]["Name"] == "fra-b"
 
 
 def test_derpmap_follows_the_running_configuration(make_relay):
@@ -406,6 +407,7 @@ def test_derpmap_forms(relay):
     assert f"        derpport: {relay.ports['https']}\n" in yaml
     for bad in (("--region", "0"), ("--format", "xml"), ("--ipv4", "relay"), ("--ipv4", "::1"),
                 ("--ipv4", "none", "--ipv6", "none"), ("--region", "65536"), ("--hostname", "https://relay.test"),
+                ("--node-name", ""), ("--node-name", "a\u202eb"), ("--node-name", "a\nb"), ("--code", ""), ("--name", "a\u200b"),
                 ("--hostname", "relay.test:443"), ("--hostname", "relay test"), ("--hostname", "-x"), ("--hostname", "")):
         _, errors = detourctl(relay, "derpmap", *bad, code=2)
         assert bad[0] in errors or "IPv4" in errors, bad

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from control import detourctl
+from relay import EVERYTHING
 
 POLICY = """// The policy of a tailnet.
 {
@@ -119,6 +120,18 @@ def test_merge_writes_each_form(place, tmp_path, form):
     assert {name.lower(): value for name, value in one["nodes"][0].items()} == {
         "name": "900a", "regionid": 900, "hostname": "one.example.com", "ipv4": "203.0.113.5", "canport80": True}
     assert detourctl(None, "derpmap", "merge", str(output))[1] == ""  # also of a member alone
+
+
+def test_a_node_has_a_name_of_its_own(place, make_relay):
+    """Two regions of one map with nodes of one name."""
+    relay = make_relay(EVERYTHING)
+    one, two = (place(region, detourctl(relay, "derpmap", "--format=json", f"--region={region}", f"--code=r{region}", "--node-name=n1")[0])
+                for region in ("901", "902"))
+    errors = detourctl(None, "derpmap", "merge", one, two, code=1)[1]
+    assert 'Regions.902.Nodes[0].Name: "n1" is the name of Regions.901.Nodes[0] in' in errors
+    two = place("902", detourctl(relay, "derpmap", "--format=json", "--region=902", "--code=r902", "--node-name=n2")[0])
+    merged = json.loads(detourctl(None, "derpmap", "merge", one, two)[0])["Regions"]
+    assert [region["Nodes"][0]["Name"] for region in merged.values()] == ["n1", "n2"]
 
 
 def test_merge_touches_nothing_that_stays(place, tmp_path):
