@@ -9,6 +9,7 @@
 
 #include "detourctl-cert.h"
 #include "detourctl-format.h"
+#include "detourctl-peer.h"
 #include "detourctl.h"
 
 /* From this share of dropped packets on there is a hint. */
@@ -187,6 +188,21 @@ ctl_hints_look_at_certificate (const char *path, GVariant *properties, gpointer 
         g_strdup_printf (_ ("the certificate of %s could not be renewed: %s"), names, remedy));
 }
 
+/* One without a link is in the trouble of the plugin that dials it. */
+static void
+ctl_hints_look_at_peer (const char *path, GVariant *peer, gpointer user)
+{
+  Context *context = user;
+  const char *name = detourctl_text (peer, "Name");
+
+  if (detourctl_peer_lacks_way_back (peer, context->now_us))
+    ctl_hints_add (context, "peer_not_back", name,
+                   g_strdup_printf (_ ("peer %s is linked, but has no link to this relay: what its "
+                                       "clients send does not come over here. See: detourctl "
+                                       "doctor mesh"),
+                                    name));
+}
+
 static void
 ctl_hints_look_at_admission (Context *context, GVariant *manager)
 {
@@ -359,6 +375,7 @@ detourctl_hints (GVariant *manager, GVariant *objects, gint64 now_us)
   detourctl_each_object (objects, "Plugin", ctl_hints_look_at_plugin, &context);
   detourctl_each_object (objects, "Listener", ctl_hints_look_at_listener, &context);
   detourctl_each_object (objects, "Certificate", ctl_hints_look_at_certificate, &context);
+  detourctl_each_object (objects, "Peer", ctl_hints_look_at_peer, &context);
   if (!context.has_derp_listener && !detourctl_flag (manager, "Draining"))
     ctl_hints_add (&context, "no_listener", "",
                    g_strdup (_ ("no listener takes clients. See: detourctl plugins")));

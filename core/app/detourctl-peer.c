@@ -10,6 +10,10 @@
 #include "detourctl-format.h"
 #include "detourctl.h"
 
+/* A server that has started sees the links of others come within this time; what is not there then
+ * is missing. */
+#define BACK_US (60 * G_USEC_PER_SEC)
+
 const char *
 detourctl_peer_state (GVariant *peer)
 {
@@ -63,6 +67,13 @@ detourctl_peer_describe_fault (GVariant *peer, gint64 now_us)
   away = detourctl_format_duration ((guint64) (next_us - now_us));
   /* TRANSLATORS: why there is no link, and a duration. */
   return g_strdup_printf (_ ("%s; tried again in %s"), error, away);
+}
+
+gboolean
+detourctl_peer_lacks_way_back (GVariant *peer, gint64 now_us)
+{
+  return strcmp (detourctl_text (peer, "State"), "up") == 0 && !detourctl_flag (peer, "LinksBack")
+      && now_us - detourctl_microseconds (peer, "Since") >= BACK_US;
 }
 
 static void

@@ -16,6 +16,10 @@ guint64 detourctl_peer_dropped (GVariant *peer);
  * nothing is known yet. */
 char *detourctl_peer_describe_fault (GVariant *peer, gint64 now_us);
 
+/* Whether it takes packets from here, and has had no link back for a while: a minute after the one
+ * from here was made. */
+gboolean detourctl_peer_lacks_way_back (GVariant *peer, gint64 now_us);
+
 /* All links of the relay. */
 typedef struct {
   gboolean is_running; /* service-mesh */

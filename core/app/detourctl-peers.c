@@ -20,13 +20,19 @@ typedef struct {
   guint n;
 } List;
 
-/* Why there is no link, when it is tried again and what helps. NULL: nothing is wrong. */
+/* Why there is no link, when it is tried again and what helps; or that there is none back. NULL:
+ * nothing is wrong. */
 static char *
 ctl_peers_note (GVariant *peer)
 {
-  g_autofree char *why = detourctl_peer_describe_fault (peer, g_get_real_time ());
+  gint64 now_us = g_get_real_time ();
+  g_autofree char *why = detourctl_peer_describe_fault (peer, now_us);
   const char *remedy = detourctl_text (peer, "Remedy");
 
+  if (why == NULL && detourctl_peer_lacks_way_back (peer, now_us))
+    return g_strdup_printf (_ ("%s: it has no link to this relay: what its clients send does not "
+                               "come over here. See: detourctl doctor mesh"),
+                            detourctl_text (peer, "Name"));
   if (why == NULL)
     return NULL;
   if (*remedy == '\0')

@@ -76,20 +76,30 @@ service_mesh_check (const DetourSettings *settings, GError **error)
 /* What is to be seen ----------------------------------------------------------------------------
  */
 
-/* The peers without a link, and why: "b (the connection was refused)". NULL: there is none. */
+/* The peers without a link, why, and what helps: "b (Connection refused): check that …". NULL:
+ * there is none. */
 static char *
 service_mesh_missing (const GArray *reports)
 {
   g_autoptr (GString) text = g_string_new (NULL);
+  const char *remedy = NULL;
+  gboolean is_same = TRUE; /* the remedy for all of them */
 
   for (guint i = 0; i < reports->len; i++)
     {
       const DetourMeshReport *report = &g_array_index (reports, DetourMeshReport, i);
 
-      if (report->state != DETOUR_MESH_UP && report->error != NULL)
-        g_string_append_printf (text, "%s%s (%s)", text->len > 0 ? ", " : "", report->name,
-                                report->error);
+      if (report->state == DETOUR_MESH_UP || report->error == NULL)
+        continue;
+      is_same = is_same && (text->len == 0 || g_strcmp0 (remedy, report->remedy) == 0);
+      remedy = report->remedy;
+      g_string_append_printf (text, "%s%s (%s)", text->len > 0 ? ", " : "", report->name,
+                              report->error);
     }
+  if (!is_same)
+    g_string_append (text, ": what helps is in \"detourctl peers\"");
+  else if (remedy != NULL)
+    g_string_append_printf (text, ": %s", remedy);
   return text->len > 0 ? g_strdup (text->str) : NULL;
 }
 

@@ -406,9 +406,26 @@ def test_another_mesh_key(make_relay):
     assert not peer["accepted"]
     # The other one gets the right key; what it lets in from then on is of the mesh.
     relay.wait_log(r"\[peer b\] no link to .*check that the mesh key there is the same")
+    assert "! service/mesh: no link to b (it ended the link" in (text := " ".join(detourctl(relay, "status")[0].split()))
+    assert "): check that the mesh key there is the same as here" in text
     other.write_file("mesh.key", "6d657368" * 8 + "\n")
     other.reload()
     assert wait_until(lambda: (peer := peers(relay)["b"])["state"] == "up" and peer["accepted"] and peer, "it is accepted", 90)
+
+
+def test_a_peer_that_changes_its_mesh_key(make_relay, other):
+    relay = make_relay(with_peer(EVERYTHING, "b", other))
+    wait_peer(relay, "b")
+    other.write_file("mesh.key", OTHER_KEY + "\n")
+    other.reload()
+    wait_peer(relay, "b", "refused")
+    for command in ("status", "peers"):
+        text = " ".join(detourctl(relay, command)[0].split())
+        assert "! " in text and "check that the mesh key there is the same as here" in text, text
+    # Two that need different things are not told what helps one of them.
+    config = with_keys(with_peer(EVERYTHING, "b", other), "peer c", host="127.0.0.1:%d" % free_port())
+    relay.reload(config)
+    wait_until(lambda: "what helps is in \"detourctl peers\"" in " ".join(detourctl(relay, "status")[0].split()), "both are told", 90)
 
 
 def test_a_pinned_server_key(make_relay, other):

@@ -56,6 +56,19 @@ static const Case cases[] = {
     "Listener': {'Derp': <true>, 'AbsentAddresses': <['192.0.2.1:80', '[2001:db8::1]:80']>}}",
     "address_absent address_absent" },
   { "/hints/tls-without-certificate", WELL, TLS_LISTENER, "no_certificate" },
+  { "/hints/mesh-without-a-way-back", WELL,
+    FINE_LISTENER ", objectpath '/x/peer/a': {'" BUS
+                  "Peer': {'Name': <'a'>, 'State': <'up'>, 'Since': <@t 1727999940000000>, "
+                  "'LinksBack': <false>}}",
+    "peer_not_back" },
+  { "/hints/mesh-is-not-there-yet", WELL,
+    FINE_LISTENER ", objectpath '/x/peer/a': {'" BUS
+                  "Peer': {'Name': <'a'>, 'State': <'up'>, 'Since': <@t 1727999940000001>, "
+                  "'LinksBack': <false>}}, objectpath '/x/peer/b': {'" BUS
+                  "Peer': {'Name': <'b'>, 'State': <'up'>, 'Since': <@t 1>, "
+                  "'LinksBack': <true>}}, objectpath '/x/peer/c': {'" BUS
+                  "Peer': {'Name': <'c'>, 'State': <'itself'>, 'LinksBack': <false>}}",
+    "" },
   { "/hints/slow-readers",
     WELL ", 'Recent': <{'packets_received': <@t 10000>, 'packets_dropped_slow': <@t 300>}>",
     FINE_LISTENER, "slow_readers" },
