@@ -302,6 +302,19 @@ ctl_ban_get_page (Detourctl *self, guint n, char **after, DetourctlExit *exit)
   return reply != NULL ? detourctl_page_rows (reply, after) : NULL;
 }
 
+GVariant *
+detourctl_ban_about (Detourctl *self, const char *const *about, DetourctlExit *exit)
+{
+  g_autoptr (GVariant) reply = NULL;
+  GVariantBuilder options;
+
+  detourctl_page_begin (&options, PAGE, "");
+  g_variant_builder_add (&options, "{sv}", "about", g_variant_new_strv (about, -1));
+  reply = detourctl_call (self, "", "Manager", "ListBans", g_variant_new ("(a{sv})", &options),
+                          "(aa{sv}s)", exit);
+  return reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
+}
+
 static void
 ctl_ban_add_row (DetourctlTable *table, GVariant *row)
 {

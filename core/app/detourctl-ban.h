@@ -46,6 +46,10 @@ char *detourctl_ban_whole_key (const char *text, DetourctlKeyFunc find, gpointer
 GPtrArray *detourctl_ban_targets (char **arguments, DetourctlKeyFunc key, gpointer user,
                                   DetourctlExit *exit);
 
+/* The bans on one of these keys, whole or in part, or on a network with one of these addresses:
+ * aa{sv}. NULL after a message. */
+GVariant *detourctl_ban_about (Detourctl *self, const char *const *about, DetourctlExit *exit);
+
 /* A call of the Manager, whose answer is of the type @reply; NULL: it failed. */
 typedef GVariant *(*DetourctlBanCall) (gpointer user, const char *method, GVariant *arguments,
                                        const char *reply);

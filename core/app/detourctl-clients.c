@@ -1,4 +1,4 @@
-/* detourctl-clients.c: lists clients, shows one, closes its connections, and shows verdicts on it.
+/* detourctl-clients.c: lists clients, shows one, and closes its connections.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
@@ -9,8 +9,6 @@
 #include <string.h>
 
 #include "detour-client-list.h"
-#include "detourctl-clients.h"
-#include "detourctl-events.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
 #include "detourctl-page.h"
@@ -393,99 +391,6 @@ ctl_clients_run_kick (Detourctl *self, char **arguments)
   return DETOURCTL_GOOD;
 }
 
-const char *
-detourctl_clients_verdict_word (GVariant *row)
-{
-  const char *verdict = detourctl_text (row, "verdict");
-
-  if (strcmp (verdict, "allow") == 0)
-    return _ ("allowed");
-  return strcmp (verdict, "deny") == 0 ? _ ("refused") : _ ("no answer");
-}
-
-char *
-detourctl_clients_verdict_notes (GVariant *row)
-{
-  static const struct {
-    const char *flag, *text;
-  } notes[] = {
-    { "cached", N_ ("remembered") },
-    { "grace", N_ ("admitted because it was allowed lately") },
-    { "recheck", N_ ("asked again while it was connected") },
-    { "dry_run", N_ ("admitted because of dry-run") },
-  };
-  g_autoptr (GPtrArray) texts = g_ptr_array_new ();
-  g_autofree char *tenant = g_strdup_printf (_ ("tenant %s"), detourctl_text (row, "tenant"));
-
-  if (*detourctl_text (row, "reason") != '\0')
-    g_ptr_array_add (texts, (gpointer) detourctl_text (row, "reason"));
-  else if (*detourctl_text (row, "label") != '\0')
-    g_ptr_array_add (texts, (gpointer) detourctl_text (row, "label"));
-  if (*detourctl_text (row, "tenant") != '\0')
-    g_ptr_array_add (texts, tenant);
-  for (guint i = 0; i < G_N_ELEMENTS (notes); i++)
-    if (detourctl_flag (row, notes[i].flag))
-      g_ptr_array_add (texts, (gpointer) _ (notes[i].text));
-  g_ptr_array_add (texts, NULL);
-  return g_strjoinv ("; ", (char **) texts->pdata);
-}
-
-static char *why_at;
-
-static const GOptionEntry why_options[] = {
-  { "at", 0, 0, G_OPTION_ARG_STRING, &why_at,
-    N_ ("What happened to it around that time instead: 03:10, \"yesterday 03:10\", "
-        "2026-11-29T03:10:00Z"),
-    N_ ("TIME") },
-  { NULL },
-};
-
-static DetourctlExit
-ctl_clients_run_why (Detourctl *self, char **arguments)
-{
-  const DetourctlColumn columns[] = {
-    { _ ("LAST"), DETOURCTL_COLUMN_LEFT },
-    { _ ("TIMES"), DETOURCTL_COLUMN_RIGHT },
-    { _ ("VERDICT"), DETOURCTL_COLUMN_LEFT },
-    { _ ("BY"), DETOURCTL_COLUMN_LEFT },
-    { _ ("ADDRESS"), DETOURCTL_COLUMN_LEFT },
-    { _ ("WHY"), DETOURCTL_COLUMN_LEFT },
-    { NULL },
-  };
-  DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GVariant) rows = NULL;
-  g_autoptr (DetourctlTable) table = NULL;
-  gsize n;
-
-  if (why_at != NULL)
-    return detourctl_events_why (self, arguments[0], why_at);
-  rows = ctl_clients_call_with_key (self, "Why", arguments[0], "(aa{sv})", &exit);
-  if (rows == NULL)
-    return exit;
-  if (self->json)
-    return detourctl_json_print_variant ("verdicts", rows, row_times);
-  n = g_variant_n_children (rows);
-  if (n == 0)
-    {
-      g_print (_ ("There was no verdict on this key lately.\n"));
-      return DETOURCTL_GOOD;
-    }
-  table = detourctl_table_new (columns);
-  for (gsize i = 0; i < n; i++)
-    {
-      g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
-      g_autofree char *last = detourctl_format_time (detourctl_number (row, "last"));
-      g_autofree char *count = detourctl_format_count (detourctl_number (row, "count"));
-      g_autofree char *notes = detourctl_clients_verdict_notes (row);
-
-      detourctl_table_add (table, last, count, detourctl_clients_verdict_word (row),
-                           detourctl_text (row, "source"), detourctl_text (row, "address"), notes,
-                           NULL);
-    }
-  detourctl_print_table (self, table);
-  return DETOURCTL_GOOD;
-}
-
 const DetourctlCommand detourctl_clients_commands[] = {
   { .name = "clients",
     .arguments = "",
@@ -507,14 +412,6 @@ const DetourctlCommand detourctl_clients_commands[] = {
     .summary = N_ ("Close a client's connections"),
     .details = N_ ("The client may connect again at once; only admission keeps it away."),
     .run = ctl_clients_run_kick,
-    .n_min = 1,
-    .n_max = 1 },
-  { .name = "why",
-    .arguments = N_ ("KEY"),
-    .summary = N_ ("Show the last verdicts on a key, and why"),
-    .details = N_ ("The full key is needed for a client that is not connected, but not with --at."),
-    .options = why_options,
-    .run = ctl_clients_run_why,
     .n_min = 1,
     .n_max = 1 },
   { NULL },

@@ -95,10 +95,9 @@ detourctl_event_text (GVariant *event)
 
 /* Why ------------------------------------------------------------------------------------------ */
 
-/* @key: (nullable): of all, and of none; @from_us: 0: from the first one. */
-static GVariant *
-ctl_events_ask (Detourctl *self, const char *key, gint64 from_us, gint64 until_us,
-                DetourctlExit *exit)
+GVariant *
+detourctl_events_ask (Detourctl *self, const char *key, gint64 from_us, gint64 until_us,
+                      DetourctlExit *exit)
 {
   g_autoptr (GVariant) reply = NULL;
   GVariantBuilder options;
@@ -193,7 +192,7 @@ ctl_events_with_terms (Detourctl *self, GVariant *events, gint64 at_us, Detourct
 
   if (g_hash_table_size (groups) == 0)
     return g_variant_ref (events);
-  others = ctl_events_ask (self, NULL, at_us - AROUND_US, at_us + AROUND_US, exit);
+  others = detourctl_events_ask (self, NULL, at_us - AROUND_US, at_us + AROUND_US, exit);
   if (others == NULL)
     return NULL;
   for (gsize i = 0; i < g_variant_n_children (events); i++)
@@ -278,7 +277,7 @@ detourctl_events_why (Detourctl *self, const char *key, const char *at)
                           at);
       return DETOURCTL_USAGE;
     }
-  events = ctl_events_ask (self, key, 0, at_us + AROUND_US, &exit);
+  events = detourctl_events_ask (self, key, 0, at_us + AROUND_US, &exit);
   all = events != NULL ? ctl_events_with_terms (self, events, at_us, &exit) : NULL;
   if (all == NULL)
     return exit;

@@ -16,6 +16,11 @@ const char *detourctl_event_word (GVariant *event);
 /* What else there is to say of it; free with g_free(). */
 char *detourctl_event_text (GVariant *event);
 
+/* Events of @key, aa{sv}, the oldest first; NULL after a message. @key: (nullable): of all, and of
+ * none; @from_us: 0: from the first one that is known */
+GVariant *detourctl_events_ask (Detourctl *self, const char *key, gint64 from_us, gint64 until_us,
+                                DetourctlExit *exit);
+
 /* `detourctl why KEY --at TIME`: what happened to @key around that time. */
 DetourctlExit detourctl_events_why (Detourctl *self, const char *key, const char *at);
 

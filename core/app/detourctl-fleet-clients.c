@@ -9,11 +9,11 @@
 #include "detour-client-list.h"
 #include "detourctl-ban.h"
 #include "detourctl-budgets.h"
-#include "detourctl-clients.h"
 #include "detourctl-fleet.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
 #include "detourctl-table.h"
+#include "detourctl-why.h"
 
 static const GOptionEntry options[] = { DETOURCTL_FLEET_OPTION, { NULL } };
 
@@ -202,10 +202,10 @@ ctl_fleet_clients_add_verdicts (DetourctlTable *table, const FleetAnswer *answer
       g_autoptr (GVariant) row = g_variant_get_child_value (answer->result, i);
       g_autofree char *last = detourctl_format_time (detourctl_number (row, "last"));
       g_autofree char *count = detourctl_format_count (detourctl_number (row, "count"));
-      g_autofree char *notes = detourctl_clients_verdict_notes (row);
+      g_autofree char *notes = detourctl_why_verdict_notes (row);
 
       detourctl_table_add (table, answer->relay->name, last, count,
-                           detourctl_clients_verdict_word (row), detourctl_text (row, "source"),
+                           detourctl_why_verdict_word (row), detourctl_text (row, "source"),
                            detourctl_text (row, "address"), notes, NULL);
     }
 }

@@ -30,6 +30,7 @@ const DetourctlCommand *const detourctl_commands[] = {
   detourctl_listeners_commands,
   detourctl_peers_commands,
   detourctl_clients_commands,
+  detourctl_why_commands,
   detourctl_path_commands,
   detourctl_refused_commands,
   detourctl_ban_commands,

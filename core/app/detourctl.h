@@ -57,6 +57,7 @@ extern const DetourctlCommand detourctl_ban_commands[];
 extern const DetourctlCommand detourctl_top_commands[];
 extern const DetourctlCommand detourctl_monitor_commands[];
 extern const DetourctlCommand detourctl_log_commands[];
+extern const DetourctlCommand detourctl_why_commands[];
 extern const DetourctlCommand detourctl_metrics_commands[];
 extern const DetourctlCommand detourctl_keys_commands[];
 extern const DetourctlCommand detourctl_refused_commands[];

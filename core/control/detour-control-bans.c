@@ -285,15 +285,21 @@ detour_control_find_key (DetourControl *self, GVariant *arguments, GDBusMethodIn
 
 /* ListBans ------------------------------------------------------------------------------------- */
 
+/* Which of them are wanted. */
+typedef struct {
+  guint limit;
+  guint64 after;
+  GVariant *about; /* of as, borrowed; NULL: all are */
+} Wanted;
+
 static gboolean
-control_bans_read_page (GVariant *options, guint *limit, guint64 *after, GError **error)
+control_bans_read_wanted (GVariant *options, Wanted *out, GError **error)
 {
   GVariantIter iter;
   const char *name;
   GVariant *value;
 
-  *limit = LIMIT_DEFAULT;
-  *after = 0;
+  *out = (Wanted) { .limit = LIMIT_DEFAULT };
   g_variant_iter_init (&iter, options);
   while (g_variant_iter_next (&iter, "{&sv}", &name, &value))
     {
@@ -301,14 +307,16 @@ control_bans_read_page (GVariant *options, guint *limit, guint64 *after, GError 
 
       if (g_str_equal (name, "limit") && g_variant_is_of_type (value, G_VARIANT_TYPE_UINT32)
           && g_variant_get_uint32 (value) >= 1 && g_variant_get_uint32 (value) <= LIMIT_MAX)
-        *limit = g_variant_get_uint32 (value);
+        out->limit = g_variant_get_uint32 (value);
+      else if (g_str_equal (name, "about") && g_variant_is_of_type (value, G_VARIANT_TYPE ("as")))
+        out->about = value;
       else if (!g_str_equal (name, "after") || !g_variant_is_of_type (value, G_VARIANT_TYPE_STRING)
                || !g_ascii_string_to_unsigned (g_variant_get_string (value, NULL), 10, 0, G_MAXUINT,
-                                               after, NULL))
+                                               &out->after, NULL))
         {
           g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_BAD_ARGUMENT,
-                       "%s of type %s: there are limit (u), from 1 to %u, and after (s), as it was "
-                       "given as next",
+                       "%s of type %s: there are limit (u), from 1 to %u, after (s), as it was "
+                       "given as next, and about (as)",
                        name, g_variant_get_type_string (value), LIMIT_MAX);
           return FALSE;
         }
@@ -316,27 +324,60 @@ control_bans_read_page (GVariant *options, guint *limit, guint64 *after, GError 
   return TRUE;
 }
 
+/* Whether the ban is on a key that begins with @text, or on a network with that address. */
+static gboolean
+control_bans_is_about (const DetourBan *ban, const char *text)
+{
+  DetourScanFilter filter;
+  DetourCidr address;
+
+  if (ban->target.is_key)
+    return detour_client_key_parse (text, &filter, NULL)
+        && detour_scan_key_fits (&ban->target.key, &filter);
+  return detour_cidr_parse (text, &address, NULL)
+      && detour_cidr_covers (&ban->target.network, &address);
+}
+
+/* Of DetourBan, borrowed. */
+static GPtrArray *
+control_bans_select (const GPtrArray *list, GVariant *about)
+{
+  GPtrArray *selected = g_ptr_array_new ();
+  g_autofree const char **texts = g_variant_get_strv (about, NULL);
+
+  for (guint i = 0; i < list->len; i++)
+    for (guint k = 0; texts[k] != NULL; k++)
+      if (control_bans_is_about (list->pdata[i], texts[k]))
+        {
+          g_ptr_array_add (selected, list->pdata[i]);
+          break;
+        }
+  return selected;
+}
+
 void
 detour_control_list_bans (DetourControl *self, GVariant *arguments, GDBusMethodInvocation *call)
 {
   const GPtrArray *list = detour_bans_list (detour_server_bans (self->parts.server));
   g_autoptr (GVariant) options = g_variant_get_child_value (arguments, 0);
+  g_autoptr (GPtrArray) selected = NULL;
   g_autofree char *next = NULL;
   g_autoptr (GError) error = NULL;
   GVariantBuilder rows;
-  guint64 first;
-  guint limit;
+  Wanted wanted;
 
-  if (!control_bans_read_page (options, &limit, &first, &error))
+  if (!control_bans_read_wanted (options, &wanted, &error))
     {
       g_dbus_method_invocation_return_gerror (call, error);
       return;
     }
+  if (wanted.about != NULL)
+    list = selected = control_bans_select (list, wanted.about);
   g_variant_builder_init (&rows, G_VARIANT_TYPE ("aa{sv}"));
-  for (guint64 i = first; i < list->len && i < first + limit; i++)
+  for (guint64 i = wanted.after; i < list->len && i < wanted.after + wanted.limit; i++)
     g_variant_builder_add_value (&rows, control_bans_make_row (list->pdata[i]));
-  if (first + limit < list->len)
-    next = g_strdup_printf ("%" G_GUINT64_FORMAT, first + limit);
+  if (wanted.after + wanted.limit < list->len)
+    next = g_strdup_printf ("%" G_GUINT64_FORMAT, wanted.after + wanted.limit);
   g_dbus_method_invocation_return_value (
       call, g_variant_new ("(aa{sv}s)", &rows, next != NULL ? next : ""));
 }

@@ -3,6 +3,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import os
+import re
 import subprocess
 
 import nacl.public
@@ -61,6 +62,41 @@ def in_background(relay, *arguments):
     """A ban of a network is answered when the workers have looked."""
     return subprocess.Popen([DETOURCTL, *arguments], env=os.environ | {"DETOUR_SOCKET": f"{relay.run_directory}/control"},
                             stdout=subprocess.DEVNULL)
+
+
+# ---- why
+
+def test_why_of_a_banned_key(make_relay):
+    """Also of one that was connected, and has not come again: then nothing has judged it."""
+    relay = make_relay(SMALL)
+    client = relay.door("http").client(key := new_key())
+    detourctl(relay, "ban", text_of(key), "--reason", "spam & eggs")
+    client.expect_closed()
+    for name in (text_of(key), key.public_key.encode().hex()[:12]):
+        out, _ = detourctl(relay, "why", name)
+        since, unban = out.splitlines()[:2]
+        assert re.fullmatch(r"This key is banned by the operator since [\d:TZ-]+, until it is lifted: spam & eggs", since), out
+        assert unban == f"To lift the ban: detourctl unban {text_of(key)}"
+    row, = ask(relay, "why", text_of(key))["bans"]
+    assert (row["target"], row["reason"], "until" in row) == (text_of(key), "spam & eggs", False)
+    detourctl(relay, "ban", text_of(key), "--for", "1h")
+    assert re.match(r"This key is banned by the operator since [\d:TZ-]+, until 2[\d:TZ-]+\n", detourctl(relay, "why", text_of(key))[0])
+    detourctl(relay, "unban", text_of(key))
+    assert detourctl(relay, "why", text_of(key))[0] == "There was no verdict on this key lately.\n"
+    assert ask(relay, "why", text_of(key)) == {"verdicts": [], "bans": []}
+    assert "begins so" in detourctl(relay, "why", "5a5a5a5a", code=1)[1]
+
+
+def test_why_of_an_address_in_a_banned_network(make_relay):
+    relay = make_relay(SMALL)
+    client = relay.door("http").client(key := new_key())
+    banning = in_background(relay, "ban", "127.0.0.0/28", "--reason", "noise")
+    client.expect_closed()
+    assert banning.wait(PATIENCE) == 0
+    out, _ = detourctl(relay, "why", text_of(key))
+    assert re.match(r"127\.0\.0\.1, where it came from, is in 127\.0\.0\.0/28, which is banned by the operator since [\d:TZ-]+, "
+                    r"until it is lifted: noise\nTo lift the ban: detourctl unban 127\.0\.0\.0/28\n", out), out
+    assert "banned" not in detourctl(relay, "why", text_of(new_key()))[0]
 
 
 # ---- keys

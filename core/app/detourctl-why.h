@@ -1,4 +1,4 @@
-/* detourctl-clients.h: verdicts in words.
+/* detourctl-why.h: verdicts in words.
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -7,7 +7,7 @@
 G_BEGIN_DECLS
 
 /* @row: of Why(). The first is not freed, the second with g_free(). */
-const char *detourctl_clients_verdict_word (GVariant *row);
-char *detourctl_clients_verdict_notes (GVariant *row);
+const char *detourctl_why_verdict_word (GVariant *row);
+char *detourctl_why_verdict_notes (GVariant *row);
 
 G_END_DECLS

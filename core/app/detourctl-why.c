@@ -1,0 +1,338 @@
+/* detourctl-why.c: the command that says why a client is let in or kept out.
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "detourctl-why.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+#include "detour-ban.h"
+#include "detour-client-key.h"
+#include "detourctl-ban.h"
+#include "detourctl-events.h"
+#include "detourctl-format.h"
+#include "detourctl-json.h"
+#include "detourctl-table.h"
+#include "detourctl.h"
+
+static const char *const row_times[] = { "since", "until", "first", "last", NULL };
+
+/* Verdicts in words ------------------------------------------------------------------------------
+ */
+
+const char *
+detourctl_why_verdict_word (GVariant *row)
+{
+  const char *verdict = detourctl_text (row, "verdict");
+
+  if (strcmp (verdict, "allow") == 0)
+    return _ ("allowed");
+  return strcmp (verdict, "deny") == 0 ? _ ("refused") : _ ("no answer");
+}
+
+char *
+detourctl_why_verdict_notes (GVariant *row)
+{
+  static const struct {
+    const char *flag, *text;
+  } notes[] = {
+    { "cached", N_ ("remembered") },
+    { "grace", N_ ("admitted because it was allowed lately") },
+    { "recheck", N_ ("asked again while it was connected") },
+    { "dry_run", N_ ("admitted because of dry-run") },
+  };
+  g_autoptr (GPtrArray) texts = g_ptr_array_new ();
+  g_autofree char *tenant = g_strdup_printf (_ ("tenant %s"), detourctl_text (row, "tenant"));
+
+  if (*detourctl_text (row, "reason") != '\0')
+    g_ptr_array_add (texts, (gpointer) detourctl_text (row, "reason"));
+  else if (*detourctl_text (row, "label") != '\0')
+    g_ptr_array_add (texts, (gpointer) detourctl_text (row, "label"));
+  if (*detourctl_text (row, "tenant") != '\0')
+    g_ptr_array_add (texts, tenant);
+  for (guint i = 0; i < G_N_ELEMENTS (notes); i++)
+    if (detourctl_flag (row, notes[i].flag))
+      g_ptr_array_add (texts, (gpointer) _ (notes[i].text));
+  g_ptr_array_add (texts, NULL);
+  return g_strjoinv ("; ", (char **) texts->pdata);
+}
+
+/* Bans -------------------------------------------------------------------------------------------
+ */
+
+/* A ban that keeps the client out, a{sv}, and the address that is in it; NULL: it is on the key. */
+typedef struct {
+  GVariant *ban;
+  const char *address; /* borrowed */
+} Held;
+
+static void
+ctl_why_held_clear (gpointer data)
+{
+  g_variant_unref (((Held *) data)->ban);
+}
+
+/* Of a key that is not known any more, but banned, the first digits will do, too. NULL: the daemon
+ * says what is wrong with @text, or that was said. */
+static char *
+ctl_why_whole_key (Detourctl *self, const char *text)
+{
+  const char *about[] = { text, NULL };
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GVariant) bans = NULL;
+  g_autoptr (GVariant) ban = NULL;
+  DetourScanFilter filter;
+  char *key = NULL;
+
+  if (!detour_client_key_parse (text, &filter, NULL))
+    return NULL;
+  if (filter.n_digits == DETOUR_KEY_HEX_SIZE)
+    return detour_key_to_text (&filter.key);
+  reply = detourctl_try (self, "", "Manager", "FindKey", g_variant_new ("(s)", text), "(s)", &error,
+                         &exit);
+  if (reply != NULL)
+    {
+      g_variant_get (reply, "(s)", &key);
+      return key;
+    }
+  if (error != NULL)
+    bans = detourctl_ban_about (self, about, &exit);
+  if (bans == NULL || g_variant_n_children (bans) != 1)
+    return NULL;
+  ban = g_variant_get_child_value (bans, 0);
+  return g_strdup (detourctl_text (ban, "target"));
+}
+
+/* Adds the addresses, without ports, that @rows have, aa{sv}. */
+static void
+ctl_why_note_addresses (GPtrArray *addresses, GVariant *rows)
+{
+  for (gsize i = 0; i < g_variant_n_children (rows); i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
+      DetourAddress address;
+
+      if (detour_address_parse (detourctl_text (row, "address"), &address, NULL)
+          && !g_ptr_array_find_with_equal_func (addresses, address.host, g_str_equal, NULL))
+        g_ptr_array_add (addresses, g_strdup (address.host));
+    }
+}
+
+/* (nullable): the first one of @addresses that lies in the network. Borrowed. */
+static const char *
+ctl_why_address_in (const GPtrArray *addresses, const DetourCidr *network)
+{
+  for (guint i = 0; i < addresses->len; i++)
+    {
+      DetourCidr own;
+
+      if (detour_cidr_parse (addresses->pdata[i], &own, NULL) && detour_cidr_covers (network, &own))
+        return addresses->pdata[i];
+    }
+  return NULL;
+}
+
+static void
+ctl_why_print_ban (const Held *held)
+{
+  const char *reason = detourctl_text (held->ban, "reason");
+  const char *colon = *reason != '\0' ? ": " : "";
+  guint64 until_us = detourctl_number (held->ban, "until");
+  g_autofree char *safe = detourctl_format_safe (reason);
+  g_autofree char *target = detourctl_format_word (detourctl_text (held->ban, "target"));
+  g_autofree char *since = detourctl_format_time (detourctl_number (held->ban, "since"));
+  g_autofree char *until = until_us > 0 ? detourctl_format_time (until_us)
+                                        : g_strdup (_ ("it is lifted"));
+
+  if (held->address == NULL)
+    /* TRANSLATORS: two times, the second may be "it is lifted"; then ": " and the reason, or
+     * nothing. */
+    g_print (_ ("This key is banned by the operator since %s, until %s%s%s\n"), since, until, colon,
+             safe);
+  else
+    /* TRANSLATORS: an address, a network; the rest as with a key. */
+    g_print (_ ("%s, where it came from, is in %s, which is banned by the operator since %s, until "
+                "%s%s%s\n"),
+             held->address, target, since, until, colon, safe);
+  g_print (_ ("To lift the ban: detourctl unban %s\n"), target);
+}
+
+/* The command ------------------------------------------------------------------------------------
+ */
+
+/* What there is to say. */
+typedef struct {
+  GVariant *rows;       /* verdicts, aa{sv} */
+  GPtrArray *addresses; /* of the client, without ports */
+  GArray *held;         /* of Held */
+} Answer;
+
+static void
+ctl_why_answer_clear (Answer *self)
+{
+  g_clear_pointer (&self->held, g_array_unref);
+  g_clear_pointer (&self->addresses, g_ptr_array_unref);
+  g_clear_pointer (&self->rows, g_variant_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Answer, ctl_why_answer_clear)
+
+/* Those of @bans, aa{sv}, that keep the client out. */
+static void
+ctl_why_find_bans (Answer *self, GVariant *bans, const char *key)
+{
+  for (gsize i = 0; i < g_variant_n_children (bans); i++)
+    {
+      g_autoptr (GVariant) ban = g_variant_get_child_value (bans, i);
+      const char *target = detourctl_text (ban, "target");
+      const char *address = NULL;
+      DetourBanTarget parsed;
+      Held held;
+
+      if (!detour_ban_target_parse (target, &parsed, NULL))
+        continue;
+      if (!parsed.is_key)
+        address = ctl_why_address_in (self->addresses, &parsed.network);
+      if (parsed.is_key ? strcmp (target, key) != 0 : address == NULL)
+        continue;
+      held = (Held) { g_steal_pointer (&ban), address };
+      g_array_append_val (self->held, held);
+    }
+}
+
+/* FALSE after a message. */
+static gboolean
+ctl_why_ask_for_bans (Detourctl *self, const char *key, Answer *answer, DetourctlExit *exit)
+{
+  g_autoptr (GPtrArray) about = g_ptr_array_new ();
+  g_autoptr (GVariant) events = detourctl_events_ask (self, key, 0, g_get_real_time (), exit);
+  g_autoptr (GVariant) bans = NULL;
+
+  if (events == NULL)
+    return FALSE;
+  ctl_why_note_addresses (answer->addresses, answer->rows);
+  ctl_why_note_addresses (answer->addresses, events);
+  g_ptr_array_add (about, (gpointer) key);
+  for (guint i = 0; i < answer->addresses->len; i++)
+    g_ptr_array_add (about, answer->addresses->pdata[i]);
+  g_ptr_array_add (about, NULL);
+  bans = detourctl_ban_about (self, (const char *const *) about->pdata, exit);
+  if (bans == NULL)
+    return FALSE;
+  ctl_why_find_bans (answer, bans, key);
+  return TRUE;
+}
+
+/* FALSE after a message. */
+static gboolean
+ctl_why_ask (Detourctl *self, const char *text, Answer *answer, DetourctlExit *exit)
+{
+  g_autofree char *key = ctl_why_whole_key (self, text);
+  g_autoptr (GVariant)
+      reply = detourctl_call (self, "", "Manager", "Why",
+                              g_variant_new ("(s)", key != NULL ? key : text), "(aa{sv})", exit);
+
+  if (reply == NULL)
+    return FALSE;
+  answer->rows = g_variant_get_child_value (reply, 0);
+  answer->addresses = g_ptr_array_new_with_free_func (g_free);
+  answer->held = g_array_new (FALSE, FALSE, sizeof (Held));
+  g_array_set_clear_func (answer->held, ctl_why_held_clear);
+  return key == NULL || ctl_why_ask_for_bans (self, key, answer, exit);
+}
+
+static DetourctlExit
+ctl_why_write (const Answer *answer)
+{
+  DetourctlJson *json = detourctl_json_begin_document ();
+
+  detourctl_json_variant (json, "verdicts", answer->rows, row_times);
+  detourctl_json_begin_array (json, "bans");
+  for (guint i = 0; i < answer->held->len; i++)
+    detourctl_json_variant (json, NULL, g_array_index (answer->held, Held, i).ban, row_times);
+  detourctl_json_end_array (json);
+  return detourctl_json_end_document (json, DETOURCTL_GOOD);
+}
+
+static void
+ctl_why_print_verdicts (Detourctl *self, GVariant *rows)
+{
+  const DetourctlColumn columns[] = {
+    { _ ("LAST"), DETOURCTL_COLUMN_LEFT },
+    { _ ("TIMES"), DETOURCTL_COLUMN_RIGHT },
+    { _ ("VERDICT"), DETOURCTL_COLUMN_LEFT },
+    { _ ("BY"), DETOURCTL_COLUMN_LEFT },
+    { _ ("ADDRESS"), DETOURCTL_COLUMN_LEFT },
+    { _ ("WHY"), DETOURCTL_COLUMN_LEFT },
+    { NULL },
+  };
+  g_autoptr (DetourctlTable) table = detourctl_table_new (columns);
+
+  for (gsize i = 0; i < g_variant_n_children (rows); i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
+      g_autofree char *last = detourctl_format_time (detourctl_number (row, "last"));
+      g_autofree char *count = detourctl_format_count (detourctl_number (row, "count"));
+      g_autofree char *notes = detourctl_why_verdict_notes (row);
+
+      detourctl_table_add (table, last, count, detourctl_why_verdict_word (row),
+                           detourctl_text (row, "source"), detourctl_text (row, "address"), notes,
+                           NULL);
+    }
+  detourctl_print_table (self, table);
+}
+
+static char *why_at;
+
+static const GOptionEntry why_options[] = {
+  { "at", 0, 0, G_OPTION_ARG_STRING, &why_at,
+    N_ ("What happened to it around that time instead: 03:10, \"yesterday 03:10\", "
+        "2026-11-29T03:10:00Z"),
+    N_ ("TIME") },
+  { NULL },
+};
+
+static DetourctlExit
+ctl_why_run (Detourctl *self, char **arguments)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (GError) error = NULL;
+  g_auto (Answer) answer = { NULL };
+  DetourScanFilter filter;
+
+  if (why_at != NULL)
+    return detourctl_events_why (self, arguments[0], why_at);
+  /* The daemon would refuse a wrong key as well, but not in the user's language. */
+  if (!detour_client_key_parse (arguments[0], &filter, &error))
+    {
+      detourctl_complain ("%s", error->message);
+      return DETOURCTL_USAGE;
+    }
+  if (!ctl_why_ask (self, arguments[0], &answer, &exit))
+    return exit;
+  if (self->json)
+    return ctl_why_write (&answer);
+  for (guint i = 0; i < answer.held->len; i++)
+    ctl_why_print_ban (&g_array_index (answer.held, Held, i));
+  if (g_variant_n_children (answer.rows) > 0)
+    ctl_why_print_verdicts (self, answer.rows);
+  else
+    g_print (_ ("There was no verdict on this key lately.\n"));
+  return DETOURCTL_GOOD;
+}
+
+const DetourctlCommand detourctl_why_commands[] = {
+  { .name = "why",
+    .arguments = N_ ("KEY"),
+    .summary = N_ ("Show the bans and the last verdicts on a key, and why"),
+    .details = N_ ("The full key is needed for a client that is neither connected nor banned, but "
+                   "not with --at. Bans of\nnetworks are shown where an address of the client is "
+                   "known."),
+    .options = why_options,
+    .run = ctl_why_run,
+    .n_min = 1,
+    .n_max = 1 },
+  { NULL },
+};
