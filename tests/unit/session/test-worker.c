@@ -12,7 +12,8 @@
 #include "detour-address.h"
 #include "detour-worker-private.h"
 
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+/* glibc alone has its functions under a second name. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__ || !defined __GLIBC__
 #define COUNTS_ALLOCATIONS 0
 #elif defined __has_feature
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
