@@ -86,14 +86,18 @@ acme_names_parse_address (const char *given, AcmeName *out)
   return TRUE;
 }
 
-/* GnuTLS maps by IDNA 2008, with libidn2. */
+/* GnuTLS maps by IDNA 2008, with libidn2. It may be built without, as for small systems: then GLib
+ * maps, by IDNA 2003, as for the other names of the configuration. */
 static char *
 acme_names_to_ascii (const char *given)
 {
   gnutls_datum_t mapped;
   char *name;
+  int code = gnutls_idna_map (given, (unsigned) strlen (given), &mapped, 0);
 
-  if (gnutls_idna_map (given, (unsigned) strlen (given), &mapped, 0) < 0)
+  if (code == GNUTLS_E_UNIMPLEMENTED_FEATURE && g_utf8_validate (given, -1, NULL))
+    return g_hostname_to_ascii (given);
+  if (code < 0)
     return NULL;
   name = g_ascii_strdown ((const char *) mapped.data, (gssize) mapped.size);
   gnutls_free (mapped.data);
