@@ -11,15 +11,18 @@
 
 G_DEFINE_QUARK (detour - convoy - error - quark, detour_convoy_error)
 
-/* Of a message: the kernel takes no more. */
-#define BATCH 253u
+/* Of a message. The kernel takes one more, but musl's sendmsg() does not. */
+#define BATCH 252u
+
+/* The most that a message brings. */
+#define BATCH_MAX 253u
 
 /* Messages that a bundle holds, in a buffer as small as the kernel has by default. */
 #define BATCHES_A_BUNDLE 32u
 
 typedef union {
   struct cmsghdr head; /* aligns */
-  char room[CMSG_SPACE (BATCH * sizeof (int))];
+  char room[CMSG_SPACE (BATCH_MAX * sizeof (int))];
 } ConvoyControl;
 
 static gboolean
