@@ -379,9 +379,9 @@ test_taken_port (void)
   g_autofree char *text = g_strdup_printf ("[service stun]\nlisten = 127.0.0.1:0; 127.0.0.1:%u\n",
                                            port_of (first));
   g_autofree char *expected = g_strdup_printf (
-      "bench.conf:2: [service stun] listen: cannot bind UDP 127.0.0.1:%u: Address already in use; "
+      "bench.conf:2: [service stun] listen: cannot bind UDP 127.0.0.1:%u: %s; "
       "see who has it: ss -ulnp",
-      port_of (first));
+      port_of (first), g_strerror (EADDRINUSE));
   g_autofree char *error = NULL;
 
   plugin_bench_load_good (bench, text);

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 typedef struct {
@@ -393,7 +394,8 @@ on_niceness (DetourLoop *loop, gpointer data)
   int *found = data;
 
   found[0] = getpriority (PRIO_PROCESS, 0);
-  found[1] = sched_getscheduler (0);
+  /* musl's sched_getscheduler() does not ask the kernel. */
+  found[1] = (int) syscall (SYS_sched_getscheduler, 0);
 }
 
 /* What is said of a thread is added to what the process has. */
