@@ -217,9 +217,9 @@ upgrade_hand_over (DetourUpgrade *self, const DetourServerPause *pause,
 static void
 upgrade_go (DetourUpgrade *self, GError **error)
 {
-  DetourServerPause pause = { NULL };
   DetourHandoverDraft *draft = upgrade_write_memories (self, error);
   gboolean leaves = self->leave_to >= 0;
+  DetourServerPause pause = { .same_process = !leaves && self->handing == NULL };
 
   if (draft == NULL)
     return;

@@ -11,10 +11,11 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "detour-niceness.h"
+#include "detour-watch.h"
 
 #define EVENTS_MAX 256
 
@@ -32,10 +33,6 @@
 /* A round with so many has enough to share the cost of a wait. */
 #define GATHER_ENOUGH 8
 
-/* The shortest and the longest turn on the processor that the kernel takes. */
-#define TURN_MIN_NS (100 * 1000)
-#define TURN_MAX_NS (100 * 1000 * 1000)
-
 typedef struct {
   DetourLoopFunc func;
   gpointer data;
@@ -43,7 +40,7 @@ typedef struct {
 
 struct _DetourLoop {
   gint64 now_us;
-  int epoll_fd;
+  DetourWatch watch;
   int event_fd;
   int nice;
   const DetourLoopFuncs *funcs;
@@ -173,7 +170,7 @@ loop_wait_kernel (DetourLoop *self, int timeout_ms)
 
   if (self->is_held)
     return loop_wait_mail (self, timeout_ms);
-  n = epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, timeout_ms);
+  n = epoll_wait (self->watch.fd, self->events, EVENTS_MAX, timeout_ms);
   return MAX (n, 0);
 }
 
@@ -216,13 +213,15 @@ loop_run_round (DetourLoop *self, int n)
 
   for (int i = 0; i < n; i++)
     {
-      DetourIo *io = self->events[i].data.ptr;
+      DetourIo *io;
 
-      if (io == NULL)
+      if (self->events[i].data.u64 == 0)
         has_mail = TRUE;
-      else if (io->ready != NULL)
+      else if ((io = detour_watch_find (&self->watch, &self->events[i])) != NULL
+               && io->ready != NULL)
         io->ready (self, io, self->events[i].events);
     }
+  self->watch.has_removed = FALSE;
 
   self->is_full = n >= GATHER_ENOUGH;
   loop_poll_owner (self);
@@ -264,42 +263,6 @@ static GSourceFuncs epoll_source_funcs = {
   .dispatch = loop_source_dispatch,
 };
 
-/* As the kernel has it; the C library declares no such struct. */
-typedef struct {
-  guint32 size;
-  guint32 policy;
-  guint64 flags;
-  gint32 nice;
-  guint32 priority;
-  guint64 runtime_ns;
-  guint64 deadline_ns;
-  guint64 period_ns;
-} SchedAttr;
-
-/* Since Linux 6.6 the length of turns decides who interrupts whom, not the share of the processor,
- * and without a request for that a thread that was just woken waits for the end of the turn of
- * another, up to 4 ms. So a loop asks for the shortest turns: it has the same share, but has it at
- * once. A thread that is nice gives way: it has a smaller share where the processor is contended,
- * its wake-ups interrupt nobody, and by the longest turns everybody interrupts it. Older systems do
- * not know about turns and interrupt by the share. On Linux all of this belongs to the thread. */
-static void
-loop_take_turns (int nice)
-{
-  SchedAttr attr = { .size = sizeof attr,
-                     .policy = nice > 0 ? SCHED_BATCH : SCHED_OTHER,
-                     .runtime_ns = nice > 0 ? TURN_MAX_NS : TURN_MIN_NS };
-
-  errno = 0;
-  nice += getpriority (PRIO_PROCESS, 0);
-  if (errno != 0)
-    return;
-  attr.nice = MIN (nice, 19);
-  if (syscall (SYS_sched_setattr, 0, &attr, 0) == 0)
-    return;
-  g_debug ("the policy of a thread stays as it is: %s", g_strerror (errno));
-  setpriority (PRIO_PROCESS, 0, attr.nice);
-}
-
 static gpointer
 loop_main (gpointer data)
 {
@@ -307,7 +270,7 @@ loop_main (gpointer data)
 
   /* A nap is as long as it is said to be. */
   prctl (PR_SET_TIMERSLACK, 1ul);
-  loop_take_turns (self->nice);
+  detour_niceness_add (self->nice);
 
   g_main_context_push_thread_default (self->context);
   while (!self->quit)
@@ -332,10 +295,9 @@ loop_open_descriptors (DetourLoop *self, GError **error)
 {
   struct epoll_event event = { .events = EPOLLIN };
 
-  self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   self->event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (self->epoll_fd < 0 || self->event_fd < 0
-      || epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, self->event_fd, &event) < 0)
+  if (!detour_watch_init (&self->watch) || self->event_fd < 0
+      || epoll_ctl (self->watch.fd, EPOLL_CTL_ADD, self->event_fd, &event) < 0)
     {
       int saved = errno;
 
@@ -355,8 +317,7 @@ loop_destroy (DetourLoop *self)
       g_source_unref (self->source);
     }
   g_clear_pointer (&self->context, g_main_context_unref);
-  if (self->epoll_fd >= 0)
-    close (self->epoll_fd);
+  detour_watch_clear (&self->watch);
   if (self->event_fd >= 0)
     close (self->event_fd);
   g_array_unref (self->deferred);
@@ -433,7 +394,7 @@ detour_loop_is_current (const DetourLoop *self)
 gboolean
 detour_loop_waits_to_run (const DetourLoop *self)
 {
-  struct pollfd ready = { .fd = self->epoll_fd, .events = POLLIN };
+  struct pollfd ready = { .fd = self->watch.fd, .events = POLLIN };
   int cpu = atomic_load_explicit (&self->cpu, memory_order_relaxed);
 
   /* It is in the middle of a round, on the processor on which the caller runs now. */
@@ -457,31 +418,62 @@ detour_loop_wheel (DetourLoop *self)
 gboolean
 detour_loop_add (DetourLoop *self, DetourIo *io)
 {
-  struct epoll_event event = { .events = io->events, .data.ptr = io };
+  g_assert (detour_loop_is_current (self));
+  return detour_watch_add (&self->watch, io);
+}
+
+gboolean
+detour_loop_add_lasting (DetourLoop *self, DetourIo *io, DetourLoop *watched_by)
+{
+  g_assert (detour_loop_is_current (self));
+  return detour_watch_add_lasting (&self->watch, io,
+                                   watched_by != NULL ? &watched_by->watch : NULL);
+}
+
+void
+detour_loop_leave (DetourLoop *self, DetourIo *io)
+{
+  g_assert (detour_loop_is_current (self));
+  detour_watch_leave (&self->watch, io);
+}
+
+void
+detour_loop_unwatch (DetourLoop *self, int fd)
+{
+  detour_watch_forget (&self->watch, fd);
+}
+
+int
+detour_loop_watch_fd (const DetourLoop *self)
+{
+  return self->watch.fd;
+}
+
+gboolean
+detour_loop_inherit (DetourLoop *self, int watch_fd)
+{
+  struct epoll_event event = { .events = EPOLLIN };
 
   g_assert (detour_loop_is_current (self));
-  return epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, io->fd, &event) == 0;
+  if (epoll_ctl (watch_fd, EPOLL_CTL_ADD, self->event_fd, &event) < 0)
+    return FALSE;
+  close (self->watch.fd);
+  self->watch.fd = watch_fd;
+  return TRUE;
 }
 
 void
 detour_loop_modify (DetourLoop *self, DetourIo *io, guint32 events)
 {
-  struct epoll_event event = { .events = events, .data.ptr = io };
-
-  if (io->events == events)
-    return;
   g_assert (detour_loop_is_current (self));
-  io->events = events;
-  if (epoll_ctl (self->epoll_fd, EPOLL_CTL_MOD, io->fd, &event) < 0)
-    g_assert_not_reached (); /* only a descriptor that is not there can fail */
+  detour_watch_modify (&self->watch, io, events);
 }
 
 void
 detour_loop_remove (DetourLoop *self, DetourIo *io)
 {
   g_assert (detour_loop_is_current (self));
-  epoll_ctl (self->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
-  io->ready = NULL;
+  detour_watch_remove (&self->watch, io);
 }
 
 void

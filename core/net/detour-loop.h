@@ -76,6 +76,24 @@ DetourWheel *detour_loop_wheel (DetourLoop *self);
 /* Loop's thread, like the two below. FALSE with errno when the kernel refuses. */
 gboolean detour_loop_add (DetourLoop *self, DetourIo *io) G_GNUC_WARN_UNUSED_RESULT;
 void detour_loop_modify (DetourLoop *self, DetourIo *io, guint32 events);
+/* The same for a descriptor that another program, which takes the place of this one in the same
+ * process, may go on to watch without a call to the kernel for each; so what the kernel has of it
+ * is its number, and not where @io lies.
+ * @watched_by: (nullable): the loop that still watches it, with @io->events, after
+ * detour_loop_leave(); maybe this one. Its thread does nothing about it meanwhile. */
+gboolean detour_loop_add_lasting (DetourLoop *self, DetourIo *io, DetourLoop *watched_by)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* Forgets one that was added so, and whose descriptor the kernel goes on to watch. What it has to
+ * say is for nobody, until it is added again. Loop's thread. */
+void detour_loop_leave (DetourLoop *self, DetourIo *io);
+/* Any thread: the kernel does not watch @fd any more, which was left. */
+void detour_loop_unwatch (DetourLoop *self, int fd);
+/* Any thread: by which the kernel watches for it; for detour_loop_inherit(). */
+int detour_loop_watch_fd (const DetourLoop *self);
+/* Goes on with what a loop of the program before watched, before anything was added. Loop's thread.
+ * FALSE with errno: @watch_fd is not such a thing, and stays with the caller. */
+gboolean detour_loop_inherit (DetourLoop *self, int watch_fd) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Stops watching; does not close. @io may still be named by an event of this round, which is then
  * skipped: keep its memory until a deferred call. */
 void detour_loop_remove (DetourLoop *self, DetourIo *io);

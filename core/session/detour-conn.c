@@ -523,7 +523,6 @@ static void
 conn_drop_buffers (DetourConnShared *shared, DetourConn *conn)
 {
   detour_wheel_clear (detour_loop_wheel (shared->loop), &conn->timer);
-  detour_loop_remove (shared->loop, &conn->io);
   detour_conn_silent_forget (shared, conn);
   g_clear_pointer (&conn->rest, g_free);
   if (conn->in != NULL)
@@ -547,7 +546,9 @@ detour_conn_detach (DetourConnShared *shared, DetourConn *conn, DetourSession *s
   session->was_slowed = conn->was_slowed;
   session->window_kib = conn->window_kib;
   session->keep_alive_us = conn->keep_alive_us;
+  session->watched_events = conn->io.events;
 
+  detour_loop_leave (shared->loop, &conn->io);
   conn_drop_buffers (shared, conn);
   conn->io.fd = -1;
   conn->channel = (DetourChannel) { NULL };
@@ -558,6 +559,7 @@ detour_conn_clear (DetourConnShared *shared, DetourConn *conn, gboolean say_good
 {
   gboolean was_blocked = conn->rest != NULL;
 
+  detour_loop_remove (shared->loop, &conn->io);
   conn_drop_buffers (shared, conn);
   if (say_goodbye && !was_blocked)
     {

@@ -40,9 +40,11 @@ enum {
   DETOUR_HANDOVER_SESSION_TAGS = 20,                /* see detour_session_record_write_tags() */
   DETOUR_HANDOVER_TAGS = 21,                        /* the same of these here */
   DETOUR_HANDOVER_REGISTRY_TOTALS = 22,
-  DETOUR_HANDOVER_UNHEARD = 24,  /* of the straggler that follows: nothing was read of it, so a
-                                    program  that knows this serves it */
   DETOUR_HANDOVER_MESH_KEY = 23, /* that its connections have shown: what stands for it; once */
+  DETOUR_HANDOVER_UNHEARD = 24,  /* of the straggler that follows: nothing was read of it, so a
+                                    program that knows this serves it */
+  DETOUR_HANDOVER_WATCH = 25,    /* 1 + place of the descriptor by which a worker watched; one for
+                                    each, in their order, to a program in the same process */
 };
 
 /* Of the program that wrote it. */

@@ -141,8 +141,8 @@ server_carry_write_listener (DetourHandoverDraft *draft, const DetourListener *l
 }
 
 static gboolean
-server_carry_write_session (DetourServerPause *pause, DetourHandoverDraft *draft,
-                            const DetourSession *session, GError **error)
+server_carry_write_session (const DetourServer *self, DetourServerPause *pause,
+                            DetourHandoverDraft *draft, DetourSession *session, GError **error)
 {
   guint32 place = detour_handover_draft_add_fd (draft, session->fd);
 
@@ -152,6 +152,8 @@ server_carry_write_session (DetourServerPause *pause, DetourHandoverDraft *draft
   else
     {
       pause->n_lost++;
+      detour_server_forget_watch (self, session->watched_by, session->fd);
+      session->watched_by = 0;
       detour_record_put_number (detour_handover_draft_record (draft), DETOUR_HANDOVER_STRAGGLER,
                                 (guint64) place + 1);
     }
@@ -208,14 +210,23 @@ detour_server_write_down (DetourServer *self, DetourServerPause *pause, DetourHa
   detour_server_write_mesh_key (self, detour_handover_draft_record (draft));
   detour_tenant_table_foreach (self->tenants, server_carry_write_tenant,
                                detour_handover_draft_record (draft));
+  if (pause->same_process)
+    detour_server_write_watches (self, draft);
   for (guint i = 0; good && i < self->listeners->len; i++)
     good = server_carry_write_listener (draft, self->listeners->pdata[i], error);
   for (guint i = 0; good && i < pause->sessions->len; i++)
-    good = server_carry_write_session (pause, draft, pause->sessions->pdata[i], error);
+    good = server_carry_write_session (self, pause, draft, pause->sessions->pdata[i], error);
   return good && detour_server_left_write (self, draft, &pause->n_unfinished, error);
 }
 
 /* Both programs -------------------------------------------------------------------------------- */
+
+/* Whose loop watches it already, or any. */
+static DetourWorker *
+server_carry_choose_worker (const DetourServer *self, const DetourSession *session, guint i)
+{
+  return self->workers[session->watched_by > 0 ? session->watched_by - 1 : i % self->n_workers];
+}
 
 /* Connections of one key go to one worker, the one that gets the packets as the last: so it gets
  * them again. @registry: (nullable): its totals */
@@ -237,7 +248,7 @@ server_carry_adopt (DetourServer *self, GPtrArray *sessions, const DetourRegistr
         worker = g_hash_table_lookup (workers, &session->key);
         if (worker == NULL)
           {
-            worker = self->workers[i % self->n_workers];
+            worker = server_carry_choose_worker (self, session, i);
             g_hash_table_insert (workers, g_memdup2 (&session->key, sizeof session->key), worker);
           }
         sessions->pdata[i] = NULL;
@@ -332,7 +343,9 @@ void
 detour_server_expect (DetourServer *self, DetourHandover *handover)
 {
   DetourRecordReader reader = detour_handover_items (handover);
+  g_autoptr (GArray) watches = g_array_new (FALSE, FALSE, sizeof (guint32));
   DetourRecordItem item;
+  guint32 place;
 
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_freeze (self->workers[i]);
@@ -342,6 +355,10 @@ detour_server_expect (DetourServer *self, DetourHandover *handover)
       {
       case DETOUR_HANDOVER_LISTENER:
         server_carry_inherit (self, handover, &item);
+        break;
+      case DETOUR_HANDOVER_WATCH:
+        if (detour_record_u32 (&item, &place) && place > 0)
+          g_array_append_val (watches, place);
         break;
       case DETOUR_HANDOVER_MESH_KEY:
         detour_server_expect_mesh_key (self, &item);
@@ -365,6 +382,7 @@ detour_server_expect (DetourServer *self, DetourHandover *handover)
       default:
         break;
       }
+  detour_server_inherit_watches (self, handover, watches);
 }
 
 /* What is read of the record before it is forgotten. */
@@ -408,11 +426,15 @@ server_carry_take_session (TakeoverDraft *draft, const DetourRecordItem *item)
       g_warning ("a connection does not go along: %s", reason);
       return FALSE;
     }
+  if (record.session->watched_by > draft->server->n_watching)
+    record.session->watched_by = 0;
   if (!server_carry_enter_tenant (draft->server, &record))
     {
       g_warning ("a connection does not go along: there is no tenant \"%s\" any more",
                  record.tenant);
-      detour_server_left_behind (draft->left, draft->handover, record.fd, 0);
+      detour_server_forget_watch (
+          draft->server, record.session->watched_by,
+          detour_server_left_behind (draft->left, draft->handover, record.fd, 0));
       return FALSE;
     }
   session = g_steal_pointer (&record.session);

@@ -18,7 +18,8 @@ G_BEGIN_DECLS
 
 /* All zero to begin with. */
 typedef struct {
-  GPtrArray *sessions; /* of DetourSession */
+  GPtrArray *sessions;   /* of DetourSession */
+  gboolean same_process; /* of the other program: it goes on with what the kernel watches here */
   gint64 since_us;
   DetourRegistryStats registry; /* before anything was taken apart */
   guint n_kept, n_lost;         /* of the sessions: written down, and those that cannot be */

@@ -111,7 +111,7 @@ detour_server_left_write (const DetourServer *self, DetourHandoverDraft *draft, 
 
 /* The new program ------------------------------------------------------------------------------ */
 
-void
+int
 detour_server_left_behind (DetourServerLeft *self, DetourHandover *handover, guint32 place,
                            gint64 held_until_us)
 {
@@ -119,6 +119,7 @@ detour_server_left_behind (DetourServerLeft *self, DetourHandover *handover, gui
 
   if (left.fd >= 0)
     g_array_append_val (self->stragglers, left);
+  return left.fd;
 }
 
 /* One that is damaged is closed with @handover. */

@@ -24,9 +24,10 @@ gboolean detour_server_left_write (const DetourServer *self, DetourHandoverDraft
 /* @item: any of the record */
 void detour_server_left_read (DetourServerLeft *self, const DetourServer *server,
                               DetourHandover *handover, const DetourRecordItem *item);
-/* The descriptor at @place is closed at some moment, or at @held_until_us. */
-void detour_server_left_behind (DetourServerLeft *self, DetourHandover *handover, guint32 place,
-                                gint64 held_until_us);
+/* The descriptor at @place is closed at some moment, or at @held_until_us. Returns: it; -1: it is
+ * not there. */
+int detour_server_left_behind (DetourServerLeft *self, DetourHandover *handover, guint32 place,
+                               gint64 held_until_us);
 /* Once they are this program's: all of them. */
 void detour_server_left_go_on (DetourServer *server, const DetourServerLeft *self);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "detour-dialers.h"
+#include "detour-handover.h"
 #include "detour-record.h"
 #include "detour-recheck.h"
 #include "detour-server.h"
@@ -42,7 +43,8 @@ struct _DetourServer {
   guint carried_links_timer;           /* 0: nobody waits */
   DetourRegistryStats *carried_totals; /* until all is there; NULL: none are known */
   DetourInherited *inherited;          /* NULL: there are no sockets of before */
-  DetourStragglers *stragglers;        /* NULL: nobody was left behind by the program before */
+  guint n_watching; /* workers that go on with what one of the program before watched: the first */
+  DetourStragglers *stragglers; /* NULL: nobody was left behind by the program before */
   DetourSocketOptions socket_options;
   guint64 receive_rate, receive_burst; /* in force */
   char *announcement;                  /* NULL: none */
@@ -124,6 +126,16 @@ void detour_server_meet_link (DetourServer *self, DetourSession *session);
 /* All sessions were read. */
 void detour_server_expect_no_more_links (DetourServer *self);
 void detour_server_clear_links (DetourServer *self);
+
+/* In detour-server-watches.c. */
+/* Of a descriptor that stays open, and that nobody asks any more for what it has to say.
+ * @watched_by: see DetourSession */
+void detour_server_forget_watch (const DetourServer *self, guint watched_by, int fd);
+/* For a program that is executed in this process. */
+void detour_server_write_watches (const DetourServer *self, DetourHandoverDraft *draft);
+/* @places: of guint32: those that were written, each one more than it is. */
+void detour_server_inherit_watches (DetourServer *self, DetourHandover *handover,
+                                    const GArray *places);
 
 /* In detour-server-presence.c: what the registry calls, with its lock held, from any worker. */
 DetourRegistryObserver detour_server_observe_registry (DetourServer *self);

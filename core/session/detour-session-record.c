@@ -43,6 +43,8 @@ enum {
   TAG_RATE_LEFT = 31,
   TAG_LINK = 32 | DETOUR_RECORD_MUST, /* this relay is the client */
   TAG_WINDOW = 33,
+  TAG_WATCHED_BY = 34,
+  TAG_WATCHED_EVENTS = 35,
 };
 
 /* Each of these that has DETOUR_RECORD_MUST. */
@@ -181,6 +183,8 @@ detour_session_record_write (DetourRecord *out, guint16 tag, const DetourSession
   detour_record_put (out, TAG_ADDRESS, address, sizeof address);
   detour_record_put_number (out, TAG_KEEP_ALIVE, (guint64) session->keep_alive_us);
   detour_record_put_number (out, TAG_WINDOW, session->window_kib);
+  detour_record_put_number (out, TAG_WATCHED_BY, session->watched_by);
+  detour_record_put_number (out, TAG_WATCHED_EVENTS, session->watched_events);
   session_record_put_verdict (out, session->verdict);
   if (session->visit != NULL)
     detour_record_put_text (out, TAG_TENANT, detour_tenant_name (session->visit->tenant));
@@ -492,6 +496,10 @@ session_record_take (const DetourRecordItem *item, const DetourChannelTable *cha
         return FALSE;
       session->window_kib = (guint16) MIN (number, G_MAXUINT16);
       return TRUE;
+    case TAG_WATCHED_BY:
+      return detour_record_u32 (item, &session->watched_by);
+    case TAG_WATCHED_EVENTS:
+      return detour_record_u32 (item, &session->watched_events);
     case TAG_VERDICT:
       return session_record_take_verdict (item, session);
     case TAG_LINK:

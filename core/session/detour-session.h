@@ -34,6 +34,8 @@ typedef struct {
   gint64 keep_alive_us; /* when the next one is due; 0: a whole time from now */
   gboolean was_slowed;  /* had to wait for its receive rate, which the log knows */
   guint16 window_kib;   /* what the peer's system buffered when it came; 0: is asked */
+  guint watched_by;     /* 1 + the index of the worker whose loop still watches it; 0: none does */
+  guint32 watched_events;
 
   /* Of the key that logged in over it. */
   DetourKey key;

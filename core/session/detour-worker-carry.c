@@ -183,6 +183,28 @@ detour_worker_thaw (DetourWorker *self)
   detour_loop_post (self->shared.loop, worker_carry_on_thaw, NULL);
 }
 
+typedef struct {
+  int fd;
+  gboolean good;
+} Inheritance;
+
+static void
+worker_carry_on_inherit (DetourLoop *loop, gpointer data)
+{
+  Inheritance *inheritance = data;
+
+  inheritance->good = detour_loop_inherit (loop, inheritance->fd);
+}
+
+gboolean
+detour_worker_inherit (DetourWorker *self, int watch_fd)
+{
+  Inheritance inheritance = { watch_fd, FALSE };
+
+  detour_loop_call (self->shared.loop, worker_carry_on_inherit, &inheritance);
+  return inheritance.good;
+}
+
 static void
 worker_carry_sample_conn (const DetourConn *conn, DetourWorkerSample *sample)
 {
@@ -249,6 +271,7 @@ worker_carry_detach_conn (DetourWorker *self, DetourConn *conn)
   detour_worker_forget_conn (self, conn);
   detour_relay_detach (self->shared.relay, client, self->carry.keys, &session->client);
   detour_conn_detach (&self->shared, conn, session);
+  session->watched_by = self->index + 1;
   return session;
 }
 

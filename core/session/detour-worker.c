@@ -181,6 +181,25 @@ worker_count_out (DetourWorker *self, DetourSession *session)
   detour_address_counts_leave (self->addresses, &session->address_key);
 }
 
+/* The kernel may watch it already. FALSE with errno. */
+static gboolean
+worker_watch_conn (DetourWorker *self, DetourConn *conn, const DetourSession *session)
+{
+  DetourLoop *watched_by = NULL;
+
+  conn->io = (DetourIo) { worker_on_ready, session->fd, EPOLLIN };
+  if (session->watched_by != 0)
+    {
+      watched_by = detour_worker_rings_loop (self->rings, session->watched_by - 1);
+      conn->io.events = session->watched_events;
+    }
+  if (!detour_loop_add_lasting (self->shared.loop, &conn->io, watched_by))
+    return FALSE;
+  if (!conn->is_frozen)
+    detour_loop_modify (self->shared.loop, &conn->io, EPOLLIN);
+  return TRUE;
+}
+
 static void
 worker_on_adopt (DetourLoop *loop, gpointer data)
 {
@@ -196,8 +215,7 @@ worker_on_adopt (DetourLoop *loop, gpointer data)
       return;
     }
   conn->is_frozen = self->carry.is_frozen;
-  conn->io = (DetourIo) { worker_on_ready, session->fd, EPOLLIN };
-  if (!detour_loop_add (self->shared.loop, &conn->io))
+  if (!worker_watch_conn (self, conn, session))
     {
       g_warning ("cannot watch another connection: %s", g_strerror (errno));
       worker_count_out (self, session);

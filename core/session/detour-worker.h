@@ -134,11 +134,15 @@ typedef struct {
 /* Adds those of the worker. Any other thread; returns when it is done. */
 void detour_worker_sample (DetourWorker *self, DetourWorkerSample *sample);
 /* Takes every connection of a frozen worker apart into a session, added to @sessions, of
- * DetourSession. All other workers are frozen. Any other thread; returns when it is done. */
+ * DetourSession, whose descriptor is watched on. All other workers are frozen. Any other thread;
+ * returns when it is done. */
 void detour_worker_detach_all (DetourWorker *self, GPtrArray *sessions);
 /* Any other thread; returns when what was posted to the worker before has been done. */
 void detour_worker_wait (DetourWorker *self);
 void detour_worker_thaw (DetourWorker *self);
+/* A frozen worker without connections goes on with what one of the program before watched, see
+ * detour_loop_inherit(). Any other thread. FALSE: it did not, and @watch_fd is the caller's. */
+gboolean detour_worker_inherit (DetourWorker *self, int watch_fd) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Counts on from what the program before had counted; both: (nullable): of DETOUR_METRIC tables.
  * Any other thread; returns when it is done. */

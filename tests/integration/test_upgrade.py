@@ -60,6 +60,22 @@ def test_two_connections_of_many_keys_go_along(upgraded):
         first.stream.expect_open_and_silent(0.001)
 
 
+def test_another_number_of_workers(upgraded):
+    """What one worker watched several do, and back; everyone is heard, and nobody is watched in vain."""
+    relay = upgraded(with_keys(PATIENT, "core", workers=1))
+    talks = talk_all_ways([relay.door(way).client() for way in ("tls-export", "http", "tls")])
+    watches = {1: relay.descriptors().count("anon_inode:[eventpoll]")}
+    for workers in (3, 3, 2, 1, 1):
+        relay.write_config(with_keys(relay.config, "core", workers=workers))
+        before = [talk.n_got for talk in talks]
+        relay.upgrade(kept=len(talks))
+        relay_goes_on(talks, before)
+        n_watches = relay.descriptors().count("anon_inode:[eventpoll]")
+        assert n_watches == watches.setdefault(workers, n_watches)
+    assert watches[3] == watches[1] + 2
+    end_all(talks)
+
+
 def test_websockets_go_along(upgraded):
     """Three upgrades while WebSockets over TLS and without talk to each other, and to a client without one."""
     relay = upgraded(with_keys(PATIENT, "transport websocket"))

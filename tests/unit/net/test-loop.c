@@ -4,6 +4,7 @@
 
 #include "detour-loop.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -231,6 +232,202 @@ test_held (void)
   run (body_held, "aaa1");
 }
 
+/* A lasting one ------------------------------------------------------------------------------- */
+
+static void
+add_lasting (DetourLoop *loop, gpointer data)
+{
+  Fixture *f = data;
+
+  f->io = (DetourIo) { on_readable, f->fds[0], EPOLLIN };
+  g_assert_true (detour_loop_add_lasting (loop, &f->io, NULL));
+}
+
+static void
+leave_held (DetourLoop *loop, gpointer data)
+{
+  detour_loop_hold (loop, TRUE);
+  detour_loop_leave (loop, &((Fixture *) data)->io);
+}
+
+/* By another io, and the kernel need not know. */
+static void
+take_up (DetourLoop *loop, gpointer data)
+{
+  Fixture *f = data;
+
+  f->io = (DetourIo) { on_readable, f->fds[0], EPOLLIN };
+  g_assert_true (detour_loop_add_lasting (loop, &f->io, loop));
+  detour_loop_hold (loop, FALSE);
+}
+
+/* What the kernel watches for @loop. */
+static gboolean
+is_watched (const DetourLoop *loop, int fd)
+{
+  struct epoll_event event = { .events = EPOLLIN, .data.u64 = (guint64) fd << 1 | 1 };
+
+  return epoll_ctl (detour_loop_watch_fd (loop), EPOLL_CTL_MOD, fd, &event) == 0;
+}
+
+static void
+silence (DetourLoop *loop, gpointer data)
+{
+  detour_loop_modify (loop, &((Fixture *) data)->io, 0);
+}
+
+static void
+hear_again (DetourLoop *loop, gpointer data)
+{
+  detour_loop_modify (loop, &((Fixture *) data)->io, EPOLLIN);
+}
+
+static void
+remove_io (DetourLoop *loop, gpointer data)
+{
+  detour_loop_remove (loop, &((Fixture *) data)->io);
+}
+
+static void
+body_lasting (Fixture *f, DetourLoop *loop)
+{
+  detour_loop_call (loop, add_lasting, f);
+  g_assert_cmpint (write (f->fds[1], "1", 1), ==, 1);
+  wait_for (f, 1);
+  detour_loop_call (loop, leave_held, f);
+  g_assert_cmpint (write (f->fds[1], "2", 1), ==, 1);
+  detour_loop_post (loop, append_a, f);
+  wait_for (f, 2);
+  detour_loop_call (loop, take_up, f);
+  wait_for (f, 3);
+
+  detour_loop_call (loop, silence, f);
+  g_assert_cmpint (write (f->fds[1], "3", 1), ==, 1);
+  detour_loop_post (loop, append_a, f);
+  wait_for (f, 4);
+  detour_loop_call (loop, hear_again, f);
+  wait_for (f, 5);
+  detour_loop_call (loop, remove_io, f);
+  g_assert_false (is_watched (loop, f->fds[0]));
+}
+
+static void
+test_lasting (void)
+{
+  run (body_lasting, "1a2a3");
+}
+
+static void
+leave (DetourLoop *loop, gpointer data)
+{
+  detour_loop_leave (loop, &((Fixture *) data)->io);
+}
+
+/* Nobody takes it up: the kernel tells it once, and never again. */
+static void
+body_stray (Fixture *f, DetourLoop *loop)
+{
+  gint64 limit = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
+  char byte;
+
+  detour_loop_call (loop, add_lasting, f);
+  detour_loop_call (loop, leave, f);
+  g_assert_cmpint (write (f->fds[1], "1", 1), ==, 1);
+  while (is_watched (loop, f->fds[0]))
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, limit);
+      g_usleep (1000);
+    }
+  g_assert_cmpint (read (f->fds[0], &byte, 1), ==, 1);
+}
+
+static void
+test_stray (void)
+{
+  run (body_stray, "");
+}
+
+/* Of two that are readable in one round the first removes both, and one is watched for another
+ * reason before the round is over. */
+static void
+on_either_lasting (DetourLoop *loop, DetourIo *io, guint32 events)
+{
+  Fixture *f = detour_loop_user (loop);
+
+  detour_loop_remove (loop, &f->io);
+  detour_loop_remove (loop, &f->other);
+  f->io = (DetourIo) { on_readable, io == &f->io ? f->fds[1] : f->fds[0], EPOLLIN };
+  g_assert_true (detour_loop_add (loop, &f->io));
+  g_string_append_c (f->trace, 'x');
+  finish (f);
+}
+
+static void
+add_both_lasting (DetourLoop *loop, gpointer data)
+{
+  Fixture *f = data;
+
+  f->io = (DetourIo) { on_either_lasting, f->fds[0], EPOLLIN };
+  f->other = (DetourIo) { on_either_lasting, f->fds[1], EPOLLIN };
+  g_assert_true (detour_loop_add_lasting (loop, &f->io, NULL));
+  g_assert_true (detour_loop_add_lasting (loop, &f->other, NULL));
+}
+
+static void
+body_removed_and_added (Fixture *f, DetourLoop *loop)
+{
+  g_assert_cmpint (write (f->fds[1], "1", 1), ==, 1);
+  g_assert_cmpint (write (f->fds[0], "1", 1), ==, 1);
+  detour_loop_post (loop, add_both_lasting, f);
+  wait_for (f, 2);
+}
+
+static void
+test_removed_and_added (void)
+{
+  run (body_removed_and_added, "x1");
+}
+
+static void
+inherit (DetourLoop *loop, gpointer data)
+{
+  const DetourLoop *before = data;
+  int socket = ((const Fixture *) detour_loop_user (loop))->fds[1];
+  int watch_fd = fcntl (detour_loop_watch_fd (before), F_DUPFD_CLOEXEC, 0);
+
+  detour_loop_hold (loop, TRUE);
+  g_assert_false (detour_loop_inherit (loop, socket));
+  g_assert_true (detour_loop_inherit (loop, watch_fd));
+  g_assert_cmpint (detour_loop_watch_fd (loop), ==, watch_fd);
+}
+
+/* One loop goes on with what another one left. */
+static void
+body_inherited (Fixture *f, DetourLoop *loop)
+{
+  g_autoptr (GError) error = NULL;
+  DetourLoop *before = detour_loop_new ("before", 0, &funcs, f, &error);
+
+  g_assert_no_error (error);
+  detour_loop_call (before, add_lasting, f);
+  detour_loop_call (before, leave_held, f);
+  detour_loop_call (loop, inherit, before);
+  detour_loop_clear (&before);
+  detour_loop_call (loop, take_up, f);
+  g_assert_cmpint (write (f->fds[1], "1", 1), ==, 1);
+  wait_for (f, 1);
+  detour_loop_post (loop, append_a, f);
+  wait_for (f, 2);
+}
+
+static void
+test_inherited (void)
+{
+  run (body_inherited, "1a");
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
 static void
 add_both (DetourLoop *loop, gpointer data)
 {
@@ -428,6 +625,10 @@ main (int argc, char **argv)
   g_test_add_func ("/worker/wake-is-never-missed", test_wake);
   g_test_add_func ("/worker/descriptor", test_descriptor);
   g_test_add_func ("/worker/held", test_held);
+  g_test_add_func ("/worker/lasting", test_lasting);
+  g_test_add_func ("/worker/stray", test_stray);
+  g_test_add_func ("/worker/removed-and-added", test_removed_and_added);
+  g_test_add_func ("/worker/inherited", test_inherited);
   g_test_add_func ("/worker/removed-in-the-same-round", test_removed_in_round);
   g_test_add_func ("/worker/many-small-rounds-make-it-gather", test_gathers);
   g_test_add_func ("/worker/waits-to-run", test_waits);

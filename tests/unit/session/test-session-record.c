@@ -158,6 +158,8 @@ test_session (void)
   session->owes_reply = test_below (2) > 0;
   session->was_slowed = test_below (2) > 0;
   session->window_kib = (guint16) test_below (65536);
+  session->watched_by = test_below (3);
+  session->watched_events = test_below (6);
   session->keep_alive_us = (gint64) (test_number () >> 1);
   test_fill (session->key.bytes, sizeof session->key.bytes);
   test_fill (presence->ip, sizeof presence->ip);
@@ -238,6 +240,7 @@ test_compare (const DetourSession *a, const DetourSession *b)
   test_compare_arrays (a->sealed, b->sealed);
   test_compare_arrays (a->input, b->input);
   g_assert_cmpuint (a->window_kib, ==, b->window_kib);
+  g_assert_true (a->watched_by == b->watched_by && a->watched_events == b->watched_events);
   g_assert_true (a->owes_reply == b->owes_reply && a->was_slowed == b->was_slowed
                  && a->is_mesh == b->is_mesh && a->keep_alive_us == b->keep_alive_us);
   g_assert_cmpmem (&a->key, sizeof a->key, &b->key, sizeof b->key);
