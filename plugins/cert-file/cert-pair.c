@@ -169,8 +169,7 @@ cert_pair_note_chain (const Chain *chain, CertPairNotes *notes)
 
   notes->name_in_subject = !cert_pair_has_alternative_name (chain->list[0]);
   notes->needless_issuers = signs_itself && chain->n > 1;
-  if (!signs_itself && chain->n == 1 && !cert_pair_issuer_is_known (chain->list[0]))
-    notes->missing_issuer = cert_pair_issuer_name (chain->list[0]);
+  notes->is_alone = !signs_itself && chain->n == 1;
 }
 
 /* Index in the chain of the certificate that belongs to @key; the length of the chain when there is
@@ -335,6 +334,27 @@ cert_pair_load (const char *chain_path, const char *key_path, const char *name,
     }
   cert_pair_note_chain (&chain, notes);
   return cert_pair_to_cert (&chain, key, (const char *const *) names, error);
+}
+
+char *
+cert_pair_missing_issuer (const DetourCert *cert)
+{
+  GBytes *const *chain;
+  gnutls_x509_crt_t leaf;
+  gnutls_datum_t der;
+  gsize len;
+  char *name = NULL;
+
+  detour_cert_chain (cert, &chain);
+  der.data = (guint8 *) g_bytes_get_data (chain[0], &len);
+  der.size = (unsigned) len;
+  if (gnutls_x509_crt_init (&leaf) < 0)
+    return NULL;
+  if (gnutls_x509_crt_import (leaf, &der, GNUTLS_X509_FMT_DER) >= 0
+      && !cert_pair_issuer_is_known (leaf))
+    name = cert_pair_issuer_name (leaf);
+  gnutls_x509_crt_deinit (leaf);
+  return name;
 }
 
 gboolean

@@ -19,8 +19,9 @@ typedef struct {
   gboolean exposed;          /* the key's file may be read by everyone */
   gboolean name_in_subject;  /* no subject alternative name, so that clients find no name */
   gboolean needless_issuers; /* the leaf signs itself, and other certificates follow */
-  char *missing_issuer; /* name of the issuer when the leaf comes without it and this host does not
-                           know it as an authority; NULL: nothing is missing */
+  gboolean is_alone;         /* the leaf does not sign itself, and its issuer does not follow */
+  char *missing_issuer;      /* of one that is alone, as cert_pair_missing_issuer() says; not set by
+                                cert_pair_load() */
 } CertPairNotes;
 
 void cert_pair_notes_clear (CertPairNotes *self);
@@ -41,6 +42,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (CertPairNotes, cert_pair_notes_clear)
  */
 DetourCert *cert_pair_load (const char *chain_path, const char *key_path, const char *name,
                             CertPairNotes *notes, GError **error);
+
+/* (nullable): the name of the issuer of one that is alone, unless this host knows it as an
+ * authority: then nothing is missing. Reads all authorities of the host, which takes some
+ * milliseconds. Free with g_free(). */
+char *cert_pair_missing_issuer (const DetourCert *cert);
 
 /* The same certificates and the same key. */
 gboolean cert_pair_equal (const DetourCert *a, const DetourCert *b);

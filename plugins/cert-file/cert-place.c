@@ -81,6 +81,7 @@ cert_place_look (CertPlace *self, gboolean force, GError **error)
   g_auto (CertPairNotes) notes = { 0 };
   g_autoptr (DetourCert) cert = NULL;
   GError *why = NULL;
+  gboolean is_same;
 
   if (!force && cert_place_stamp_equal (&stamps[0], &self->stamps[0])
       && cert_place_stamp_equal (&stamps[1], &self->stamps[1]))
@@ -94,10 +95,16 @@ cert_place_look (CertPlace *self, gboolean force, GError **error)
       g_propagate_error (error, why);
       return CERT_PLACE_TROUBLE;
     }
+  is_same = self->cert != NULL && cert_pair_equal (self->cert, cert);
+  /* What was found out about the certificate is not found out again at each reload. */
+  if (is_same)
+    notes.missing_issuer = g_steal_pointer (&self->notes.missing_issuer);
+  else if (notes.is_alone)
+    notes.missing_issuer = cert_pair_missing_issuer (cert);
   cert_pair_notes_clear (&self->notes);
   self->notes = notes;
   notes = (CertPairNotes) { 0 };
-  if (self->cert != NULL && cert_pair_equal (self->cert, cert))
+  if (is_same)
     return CERT_PLACE_SAME;
   g_clear_pointer (&self->cert, detour_cert_unref);
   self->cert = g_steal_pointer (&cert);

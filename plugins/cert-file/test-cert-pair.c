@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "cert-pair.h"
+#include "cert-place.h"
 #include "test-cert-files.h"
 
 #define DAY 86400
@@ -182,6 +183,43 @@ not_files (void)
   test_folder_free (folder);
 }
 
+/* That takes all authorities of the host, which are not read again at each reload. */
+static void
+issuer_is_looked_up_once (void)
+{
+  char *folder = test_folder_new ();
+  g_autoptr (TestPem)
+      pem = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example", "relay.example", -DAY, DAY);
+  g_autoptr (TestPem)
+      other = test_pem_new (GNUTLS_PK_ECDSA, 2, "cn.example", "relay.example", -DAY, DAY);
+  g_autofree char *alone = test_pem_certificate (pem->chain, 0);
+  g_autofree char *other_alone = test_pem_certificate (other->chain, 0);
+  g_autofree char *chain = test_folder_write (folder, "relay.crt", alone, 0644);
+  g_autofree char *key = test_folder_write (folder, "relay.key", pem->key, 0600);
+  CertPlace *place = cert_place_new (chain, key, NULL);
+  const char *found;
+
+  g_assert_cmpint (cert_place_look (place, TRUE, NULL), ==, CERT_PLACE_NEW);
+  found = cert_place_notes (place)->missing_issuer;
+  g_assert_cmpstr (found, ==, "CN=issuer");
+  for (guint i = 0; i < 2; i++)
+    {
+      g_assert_cmpint (cert_place_look (place, TRUE, NULL), ==, CERT_PLACE_SAME);
+      g_assert_true (cert_place_notes (place)->missing_issuer == found);
+    }
+  /* Of another certificate that is anew to be seen, and of one with its issuer nothing is missing.
+   */
+  g_free (test_folder_write (folder, "relay.crt", other_alone, 0644));
+  g_free (test_folder_write (folder, "relay.key", other->key, 0600));
+  g_assert_cmpint (cert_place_look (place, TRUE, NULL), ==, CERT_PLACE_NEW);
+  g_assert_cmpstr (cert_place_notes (place)->missing_issuer, ==, "CN=issuer");
+  g_free (test_folder_write (folder, "relay.crt", other->chain, 0644));
+  g_assert_cmpint (cert_place_look (place, TRUE, NULL), ==, CERT_PLACE_NEW);
+  g_assert_null (cert_place_notes (place)->missing_issuer);
+  cert_place_free (place);
+  test_folder_free (folder);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -191,5 +229,6 @@ main (int argc, char **argv)
   g_test_add_func ("/cert-pair/forms-of-files", other_forms);
   g_test_add_func ("/cert-pair/what-is-wrong-is-said", bad);
   g_test_add_func ("/cert-pair/no-regular-file", not_files);
+  g_test_add_func ("/cert-pair/issuer-is-looked-up-once", issuer_is_looked_up_once);
   return g_test_run ();
 }
