@@ -8,13 +8,24 @@
 #include "detour-log.h"
 #include "detour-notify.h"
 
+/* "3 connections are left, and 1 of the mesh" */
+static char *
+daemon_drain_describe (const DetourDaemon *self)
+{
+  guint n = detour_server_n_clients (self->server), n_mesh = detour_server_n_mesh (self->server);
+  g_autofree char *mesh = n_mesh > 0 ? g_strdup_printf (", and %u of the mesh", n_mesh) : NULL;
+
+  return g_strdup_printf (n == 1 ? "%u connection is left%s" : "%u connections are left%s", n,
+                          mesh != NULL ? mesh : "");
+}
+
 static void
 daemon_drain_on_done (gpointer data)
 {
   DetourDaemon *self = data;
+  g_autofree char *left = daemon_drain_describe (self);
 
-  detour_log_event (G_LOG_LEVEL_MESSAGE, "drained", "drained: %u connections are left",
-                    detour_server_n_connections (self->server));
+  detour_log_event (G_LOG_LEVEL_MESSAGE, "drained", "drained: %s", left);
   detour_events_note (DETOUR_EVENT_DRAIN, NULL, NULL, NULL, "drained");
   detour_notify_status ("drained");
   if (self->control != NULL)
@@ -44,7 +55,7 @@ detour_daemon_drain (gpointer user, gint64 for_us, guint keep, gboolean ends)
     .begin_real_us = g_get_real_time (),
     .for_us = for_us >= 0 ? for_us : detour_roster_config (self->roster)->options.limits.drain_us,
     .keep = keep,
-    .n_begin = detour_server_n_connections (self->server),
+    .n_begin = detour_server_n_clients (self->server),
   };
 
   /* It takes nobody any more, and the next program finds sockets that listen. */
@@ -104,10 +115,12 @@ detour_daemon_on_drain (gpointer data)
 void
 detour_daemon_drain_on (DetourDaemon *self, const DetourByHand *by_hand)
 {
+  g_autofree char *left = NULL;
+
   if (!by_hand->is_draining)
     return;
   self->ends_when_drained = by_hand->ends_when_drained;
   detour_server_drain (self->server, &by_hand->drain, daemon_drain_on_done, self);
-  detour_log_event (G_LOG_LEVEL_MESSAGE, "draining", "draining goes on: %u connections are left",
-                    detour_server_n_connections (self->server));
+  left = daemon_drain_describe (self);
+  detour_log_event (G_LOG_LEVEL_MESSAGE, "draining", "draining goes on: %s", left);
 }

@@ -379,10 +379,25 @@ daemon_note_start (DetourDaemon *self, const DetourHandover *handover)
   };
 }
 
+/* "3 clients kept and 1 link of the mesh" */
+static char *
+daemon_describe_kept (const DetourTakeover *result)
+{
+  g_autofree char *clients = g_strdup_printf (
+      result->n_kept == 1 ? "%u client kept" : "%u clients kept", result->n_kept);
+
+  if (result->n_links == 0)
+    return g_steal_pointer (&clients);
+  return g_strdup_printf (result->n_links == 1 ? "%s and %u link of the mesh"
+                                               : "%s and %u links of the mesh",
+                          clients, result->n_links);
+}
+
 static void
 daemon_take_over (DetourDaemon *self, DetourProgram *program, DetourHandover *handover,
                   const DetourByHand *by_hand)
 {
+  g_autofree char *kept = NULL;
   DetourTakeover result;
 
   if (!detour_server_take_over (self->server, handover, detour_daemon_commit, program, &result))
@@ -390,11 +405,12 @@ daemon_take_over (DetourDaemon *self, DetourProgram *program, DetourHandover *ha
   detour_program_end_secrecy ();
   detour_daemon_finish (self, program);
   detour_upgrade_note_takeover (self->upgrade, detour_handover_about (handover), &result);
+  kept = daemon_describe_kept (&result);
   detour_log_event (G_LOG_LEVEL_MESSAGE, "upgraded",
-                    "upgraded from %s to %s: %u clients kept, %u asked to reconnect, paused for "
+                    "upgraded from %s to %s: %s, %u asked to reconnect, paused for "
                     "%" G_GINT64_FORMAT " ms",
-                    detour_handover_about (handover)->version, DETOUR_VERSION, result.n_kept,
-                    result.n_lost, result.paused_us / 1000);
+                    detour_handover_about (handover)->version, DETOUR_VERSION, kept, result.n_lost,
+                    result.paused_us / 1000);
   if (result.n_unfinished > 0)
     g_message ("connections that had not logged in before the upgrade, and are closed: %u",
                result.n_unfinished);

@@ -34,7 +34,7 @@ struct _DetourUpgrade {
   gpointer done_data;
   DetourRehearsal *rehearsal; /* NULL: it is over */
   DetourHanding *handing;     /* NULL: the other program comes in this process */
-  guint n_kept, n_lost;       /* as far as is known beforehand */
+  DetourServerPause counts;   /* as far as is known beforehand */
   guint timer;                /* no connections are taken; 0: not yet */
   gint64 settle_from_us, settle_until_us;
   gboolean is_settled, is_over;
@@ -45,7 +45,7 @@ struct _DetourUpgrade {
   /* Of the last one. */
   guint64 n_attempts;
   char *from, *to, *problem;
-  guint64 last_kept, last_lost;
+  guint64 last_kept, last_links, last_lost;
   gint64 paused_us, real_us;
 
   DetourInstalled installed;
@@ -70,8 +70,9 @@ upgrade_answer (DetourUpgrade *self, const char *version, const char *problem)
   if (done != NULL)
     done (&(DetourControlUpgrade) { .from = DETOUR_VERSION,
                                     .to = version,
-                                    .n_kept = self->n_kept,
-                                    .n_lost = self->n_lost,
+                                    .n_kept = self->counts.n_kept,
+                                    .n_links = self->counts.n_links,
+                                    .n_lost = self->counts.n_lost,
                                     .problem = problem },
           self->done_data);
 }
@@ -201,8 +202,7 @@ upgrade_hand_over (DetourUpgrade *self, const DetourServerPause *pause,
   self->parts.wait (self->parts.user, 0);
   if (!has_given)
     return;
-  self->n_kept = pause->n_kept;
-  self->n_lost = pause->n_lost;
+  self->counts = *pause;
   detour_notify_stopping ();
   detour_log_event (G_LOG_LEVEL_MESSAGE, "stopping",
                     "stopping: the program that waited at %s goes on with %u clients", self->path,
@@ -370,7 +370,7 @@ upgrade_write_samples (DetourUpgrade *self, GError **error)
   if (draft == NULL)
     return NULL;
   upgrade_write_instances (self, detour_handover_draft_record (draft));
-  detour_server_write_samples (self->parts.server, draft, &self->n_kept, &self->n_lost);
+  detour_server_write_samples (self->parts.server, draft, &self->counts);
   detour_handover_draft_about (draft, self->parts.about);
   return detour_handover_draft_seal (draft, error) ? g_steal_pointer (&draft) : NULL;
 }
@@ -424,6 +424,7 @@ detour_upgrade_read_last (DetourUpgrade *self, DetourControlUpgrade *out)
     .from = self->from,
     .to = self->to,
     .n_kept = self->last_kept,
+    .n_links = self->last_links,
     .n_lost = self->last_lost,
     .paused_us = self->paused_us,
     .real_us = self->real_us,
@@ -440,6 +441,7 @@ detour_upgrade_note_takeover (DetourUpgrade *self, const DetourHandoverAbout *be
   self->from = g_strdup (before->version);
   self->to = g_strdup (DETOUR_VERSION);
   self->last_kept = result->n_kept;
+  self->last_links = result->n_links;
   self->last_lost = result->n_lost;
   self->paused_us = result->paused_us;
   self->real_us = g_get_real_time ();

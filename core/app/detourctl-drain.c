@@ -26,7 +26,7 @@ static const GOptionEntry options[] = {
   { "for", 0, 0, G_OPTION_ARG_STRING, &duration,
     N_ ("Close all clients within TIME, as in 30s or 10m; otherwise within [limits] drain-time"),
     N_ ("TIME") },
-  { "keep", 0, 0, G_OPTION_ARG_INT, &keep, N_ ("Close nobody any more when N connections are left"),
+  { "keep", 0, 0, G_OPTION_ARG_INT, &keep, N_ ("Close nobody any more when N clients are left"),
     N_ ("N") },
   { "end", 0, 0, G_OPTION_ARG_NONE, &ends_daemon, N_ ("End the daemon when it is done"), NULL },
   { "no-wait", 0, 0, G_OPTION_ARG_NONE, &no_wait, N_ ("Do not wait until it is done"), NULL },
@@ -35,8 +35,8 @@ static const GOptionEntry options[] = {
   { NULL },
 };
 
-char *
-detourctl_drain_describe (GVariant *progress, gint64 now_us)
+static char *
+ctl_drain_describe_clients (GVariant *progress, gint64 now_us)
 {
   guint64 end_us = detourctl_number (progress, "begin") + detourctl_number (progress, "duration");
   guint64 n_begin = detourctl_number (progress, "connections");
@@ -52,6 +52,20 @@ detourctl_drain_describe (GVariant *progress, gint64 now_us)
   rest = detourctl_format_age (end_us - (guint64) now_us);
   /* TRANSLATORS: numbers of connections, and a time such as "4m 10s". */
   return g_strdup_printf (_ ("%s of %s connections left, %s to go"), left, begin, rest);
+}
+
+char *
+detourctl_drain_describe (GVariant *progress, gint64 now_us)
+{
+  g_autofree char *clients = ctl_drain_describe_clients (progress, now_us);
+  guint64 n_links = detourctl_number (progress, "links");
+  g_autofree char *links = detourctl_format_count (n_links);
+
+  if (n_links == 0)
+    return g_steal_pointer (&clients);
+  /* TRANSLATORS: "3 of 12 connections left", and a number of connections to other servers. */
+  return g_strdup_printf (ngettext ("%s; %s link of the mesh", "%s; %s links of the mesh", n_links),
+                          clients, links);
 }
 
 /* FALSE: it has said what is wrong. */

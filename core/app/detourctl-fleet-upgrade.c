@@ -121,7 +121,6 @@ ctl_fleet_upgrade_change (const Upgrade *self, const FleetRelay *relay, GVariant
   g_autofree char *kept = NULL;
   g_autofree char *text = NULL;
   g_autoptr (GVariant) reply = NULL, last = NULL;
-  guint64 n_kept;
   char *problem = NULL;
 
   if (seen != NULL)
@@ -138,12 +137,9 @@ ctl_fleet_upgrade_change (const Upgrade *self, const FleetRelay *relay, GVariant
   after = ctl_fleet_upgrade_probe (self, relay);
   if (after != NULL)
     return g_strdup_printf (_ ("it is upgraded, and not well since: %s"), after);
-  n_kept = detourctl_number (last, "kept");
-  kept = detourctl_format_count (n_kept);
-  /* TRANSLATORS: a version, and a number of clients. */
-  text = g_strdup_printf (ngettext ("upgraded to %s, %s client kept",
-                                    "upgraded to %s, %s clients kept", (gulong) n_kept),
-                          detourctl_text (last, "to"), kept);
+  kept = detourctl_format_kept (detourctl_number (last, "kept"), detourctl_number (last, "links"));
+  /* TRANSLATORS: a version, and "12 clients kept". */
+  text = g_strdup_printf (_ ("upgraded to %s, %s"), detourctl_text (last, "to"), kept);
   ctl_fleet_upgrade_say (self, relay, text);
   return NULL;
 }

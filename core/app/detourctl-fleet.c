@@ -209,7 +209,7 @@ ctl_fleet_add_row (DetourctlTable *table, const FleetAnswer *answer, const Fleet
       return;
     }
   mesh = ctl_fleet_mesh_word (status->objects);
-  clients = detourctl_format_count (detourctl_number (status->manager, "ClientCount"));
+  clients = detourctl_format_count (detourctl_n_clients (status->manager));
   note = ctl_fleet_note (status->manager, fleet_state_stage (state, answer->relay->name));
   version = detourctl_format_middle (detourctl_text (status->manager, "Version"), VERSION_MAX);
   detourctl_table_add (table, answer->relay->name, region, version, clients,

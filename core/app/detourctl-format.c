@@ -179,6 +179,29 @@ detourctl_format_time (guint64 us)
 }
 
 char *
+detourctl_format_links (const char *clients, guint64 n_links)
+{
+  g_autofree char *links = detourctl_format_count (n_links);
+
+  if (n_links == 0)
+    return g_strdup (clients);
+  /* TRANSLATORS: "12 clients kept", and a number of connections to other servers. */
+  return g_strdup_printf (
+      ngettext ("%s and %s link of the mesh", "%s and %s links of the mesh", (gulong) n_links),
+      clients, links);
+}
+
+char *
+detourctl_format_kept (guint64 n_clients, guint64 n_links)
+{
+  g_autofree char *count = detourctl_format_count (n_clients);
+  g_autofree char *clients = g_strdup_printf (
+      ngettext ("%s client kept", "%s clients kept", (gulong) n_clients), count);
+
+  return detourctl_format_links (clients, n_links);
+}
+
+char *
 detourctl_format_safe (const char *text)
 {
   return detour_log_escape (text, -1);

@@ -27,6 +27,11 @@ char *detourctl_format_age (guint64 us);
 /* 2026-11-25T00:29:13Z */
 char *detourctl_format_time (guint64 us);
 
+/* "12,431 clients kept and 1 link of the mesh" */
+char *detourctl_format_kept (guint64 n_clients, guint64 n_links);
+/* "… and 1 link of the mesh", or @clients alone where there is none. */
+char *detourctl_format_links (const char *clients, guint64 n_links);
+
 /* @text in one line, with control characters escaped, so that a terminal obeys nothing in it. */
 char *detourctl_format_safe (const char *text);
 

@@ -45,6 +45,14 @@ detourctl_number (GVariant *dict, const char *name)
   return g_variant_lookup (dict, name, "u", &small) ? small : 0;
 }
 
+guint64
+detourctl_n_clients (GVariant *manager)
+{
+  guint64 n = detourctl_number (manager, "ClientCount");
+
+  return n - MIN (n, detourctl_number (manager, "MeshConnectionCount"));
+}
+
 gint64
 detourctl_microseconds (GVariant *dict, const char *name)
 {

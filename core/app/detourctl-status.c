@@ -47,11 +47,12 @@ ctl_status_print_clients (const Detourctl *self, GVariant *manager)
 {
   g_autoptr (GVariant)
       minute = g_variant_lookup_value (manager, "LastMinute", G_VARIANT_TYPE_VARDICT);
-  g_autofree char *count = detourctl_format_count (detourctl_number (manager, "ClientCount"));
+  g_autofree char *count = detourctl_format_count (detourctl_n_clients (manager));
   g_autofree char *joined = detourctl_format_count (detourctl_number (minute, "joined"));
   g_autofree char *left = detourctl_format_count (detourctl_number (minute, "left"));
   guint64 n_duplicates = detourctl_number (manager, "DuplicateCount");
   guint64 n_held = detourctl_number (manager, "HeldCount");
+  guint64 n_mesh = detourctl_number (manager, "MeshConnectionCount");
   GString *text = g_string_new (NULL);
 
   /* TRANSLATORS: numbers of clients. */
@@ -71,6 +72,16 @@ ctl_status_print_clients (const Detourctl *self, GVariant *manager)
 
       g_string_append_printf (
           text, ngettext (", %s refused and held", ", %s refused and held", n_held), held);
+    }
+  if (n_mesh > 0)
+    {
+      g_autofree char *mesh = detourctl_format_count (n_mesh);
+
+      g_string_append_printf (
+          text,
+          /* TRANSLATORS: connections of other servers and of probers. */
+          ngettext (", and %s connection of the mesh", ", and %s connections of the mesh", n_mesh),
+          mesh);
     }
   detourctl_print_fact (self, _ ("clients"), FACTS, text->str);
   g_string_free (text, TRUE);

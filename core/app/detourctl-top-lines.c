@@ -184,7 +184,7 @@ ctl_top_lines_add_table (const Detourctl *self, GPtrArray *lines, GVariant *rows
 static char *
 ctl_top_lines_sum (const DetourctlTopView *view)
 {
-  guint64 n_clients = detourctl_number (view->manager, "ClientCount");
+  guint64 n_clients = detourctl_n_clients (view->manager);
   g_autofree char *clients = detourctl_format_count (n_clients);
   g_autofree char *count = g_strdup_printf (ngettext ("%s client", "%s clients", n_clients),
                                             clients);

@@ -146,6 +146,7 @@ ctl_upgrade_print_json (GVariant *result, gboolean good)
   detourctl_json_text (json, "from", detourctl_text (result, "from"));
   detourctl_json_text (json, "to", detourctl_text (result, "to"));
   detourctl_json_number (json, "kept", detourctl_number (result, "kept"));
+  detourctl_json_number (json, "links", detourctl_number (result, "links"));
   detourctl_json_number (json, "lost", detourctl_number (result, "lost"));
   if (!upgrade_check)
     detourctl_json_number (json, "paused_us", detourctl_number (result, "paused_us"));
@@ -153,18 +154,28 @@ ctl_upgrade_print_json (GVariant *result, gboolean good)
   return detourctl_json_end_document (json, good ? DETOURCTL_GOOD : DETOURCTL_FAILED);
 }
 
+static char *
+ctl_upgrade_describe_kept (GVariant *result)
+{
+  return detourctl_format_kept (detourctl_number (result, "kept"),
+                                detourctl_number (result, "links"));
+}
+
 static DetourctlExit
 ctl_upgrade_tell_check (Detourctl *self, GVariant *result)
 {
-  g_autofree char *kept = detourctl_format_count (detourctl_number (result, "kept"));
+  guint64 n_kept = detourctl_number (result, "kept");
+  g_autofree char *count = detourctl_format_count (n_kept);
+  g_autofree char *clients = g_strdup_printf (
+      ngettext ("%s client would be kept", "%s clients would be kept", (gulong) n_kept), count);
+  g_autofree char *kept = detourctl_format_links (clients, detourctl_number (result, "links"));
   g_autofree char *lost = detourctl_format_count (detourctl_number (result, "lost"));
   g_autofree char *to = detourctl_format_safe (detourctl_text (result, "to"));
 
   if (self->json)
     return ctl_upgrade_print_json (result, TRUE);
-  /* TRANSLATORS: a version, and two numbers of clients. */
-  g_print (_ ("could upgrade to %s: %s clients would be kept, %s asked to reconnect (TLS 1.2)\n"),
-           to, kept, lost);
+  /* TRANSLATORS: a version, "12 clients would be kept", and a number of clients. */
+  g_print (_ ("could upgrade to %s: %s, %s asked to reconnect (TLS 1.2)\n"), to, kept, lost);
   return DETOURCTL_GOOD;
 }
 
@@ -172,7 +183,7 @@ static DetourctlExit
 ctl_upgrade_tell (Detourctl *self, GVariant *last)
 {
   const char *problem = detourctl_text (last, "problem");
-  g_autofree char *kept = detourctl_format_count (detourctl_number (last, "kept"));
+  g_autofree char *kept = ctl_upgrade_describe_kept (last);
   g_autofree char *lost = detourctl_format_count (detourctl_number (last, "lost"));
   g_autofree char *to = detourctl_format_safe (detourctl_text (last, "to"));
   g_autofree char *paused_ms = detourctl_format_count ((detourctl_number (last, "paused_us") + 500)
@@ -187,10 +198,9 @@ ctl_upgrade_tell (Detourctl *self, GVariant *last)
       detourctl_complain (_ ("not upgraded, all goes on as before: %s"), safe);
       return DETOURCTL_FAILED;
     }
-  /* TRANSLATORS: a version, two numbers of clients, and one of milliseconds. */
-  g_print (
-      _ ("upgraded to %s: %s clients kept, %s asked to reconnect (TLS 1.2), paused for %s ms\n"),
-      to, kept, lost, paused_ms);
+  /* TRANSLATORS: a version, "12 clients kept", and numbers of clients and of milliseconds. */
+  g_print (_ ("upgraded to %s: %s, %s asked to reconnect (TLS 1.2), paused for %s ms\n"), to, kept,
+           lost, paused_ms);
   return DETOURCTL_GOOD;
 }
 
@@ -225,12 +235,12 @@ ctl_upgrade_hand_over (Detourctl *self)
     return ctl_upgrade_tell_check (self, result);
   if (self->json)
     return ctl_upgrade_print_json (result, TRUE);
-  kept = detourctl_format_count (detourctl_number (result, "kept"));
+  kept = ctl_upgrade_describe_kept (result);
   lost = detourctl_format_count (detourctl_number (result, "lost"));
   to = detourctl_format_safe (detourctl_text (result, "to"));
-  /* TRANSLATORS: a version, and two numbers of clients. */
-  g_print (_ ("handed over to %s: %s clients kept, %s asked to reconnect (TLS 1.2); its log has "
-              "how long the pause was\n"),
+  /* TRANSLATORS: a version, "12 clients kept", and a number of clients. */
+  g_print (_ ("handed over to %s: %s, %s asked to reconnect (TLS 1.2); its log has how long the "
+              "pause was\n"),
            to, kept, lost);
   return DETOURCTL_GOOD;
 }

@@ -126,6 +126,8 @@ void detourctl_each_object (GVariant *objects, const char *interface, DetourctlO
 const char *detourctl_text (GVariant *dict, const char *name);
 guint64 detourctl_number (GVariant *dict, const char *name);
 gboolean detourctl_flag (GVariant *dict, const char *name);
+/* Keys of clients that are connected, without other servers and probers. @manager: properties */
+guint64 detourctl_n_clients (GVariant *manager);
 
 /* A time in microseconds, out of such a number. Whatever a daemon says, it is from 0 to
  * DETOURCTL_MICROSECONDS_MAX, some 146,000 years: sums and differences of two do not overflow. */

@@ -36,7 +36,8 @@ detour_control_get_drain_progress (gpointer data)
   control_drain_add_number (&out, "duration", (guint64) drain->for_us);
   control_drain_add_number (&out, "keep", drain->keep);
   control_drain_add_number (&out, "connections", drain->n_begin);
-  control_drain_add_number (&out, "left", detour_server_n_connections (parts->server));
+  control_drain_add_number (&out, "left", detour_server_n_clients (parts->server));
+  control_drain_add_number (&out, "links", detour_server_n_mesh (parts->server));
   g_variant_builder_add (&out, "{sv}", "done", g_variant_new_boolean (drain->is_done));
   g_variant_builder_add (&out, "{sv}", "ends_daemon",
                          g_variant_new_boolean (parts->funcs->ends_when_drained (parts->user)));

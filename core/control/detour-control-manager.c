@@ -368,6 +368,7 @@ static const DetourTreeProperty properties[] = {
   { "Clock", control_manager_get_clock },
   { "Uptime", control_manager_get_uptime },
   { "ClientCount", control_manager_get_client_count },
+  { "MeshConnectionCount", detour_control_get_mesh_count },
   { "ConnectionCount", control_manager_get_connection_count },
   { "DuplicateCount", control_manager_get_duplicate_count },
   { "HalfOpenCount", control_manager_get_half_open_count },

@@ -224,6 +224,12 @@ static const DetourTreeMethod methods[] = { { NULL } };
 
 static const DetourTreeInterface interface = { &detour_bus_peer_interface, properties, methods };
 
+GVariant *
+detour_control_get_mesh_count (gpointer data)
+{
+  return g_variant_new_uint64 (detour_server_n_mesh (((DetourControl *) data)->parts.server));
+}
+
 void
 detour_control_list_peers (DetourControl *self, GPtrArray *nodes)
 {

@@ -124,5 +124,6 @@ void detour_control_list_plugins (DetourControl *self, GPtrArray *nodes);
 void detour_control_list_listeners (DetourControl *self, GPtrArray *nodes);
 void detour_control_list_certificates (DetourControl *self, GPtrArray *nodes);
 void detour_control_list_peers (DetourControl *self, GPtrArray *nodes);
+GVariant *detour_control_get_mesh_count (gpointer data);
 
 G_END_DECLS

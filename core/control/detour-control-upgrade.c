@@ -29,6 +29,7 @@ control_upgrade_describe (const DetourControlUpgrade *upgrade)
   control_upgrade_add_text (&out, "from", upgrade->from);
   control_upgrade_add_text (&out, "to", upgrade->to);
   control_upgrade_add_number (&out, "kept", upgrade->n_kept);
+  control_upgrade_add_number (&out, "links", upgrade->n_links);
   control_upgrade_add_number (&out, "lost", upgrade->n_lost);
   control_upgrade_add_number (&out, "paused_us", (guint64) upgrade->paused_us);
   control_upgrade_add_number (&out, "time", (guint64) upgrade->real_us);

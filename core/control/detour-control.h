@@ -23,6 +23,7 @@ typedef struct {
   guint64 n_attempts;     /* so far, with those that failed */
   const char *from, *to;  /* versions; NULL: unknown */
   guint64 n_kept, n_lost; /* clients that stayed connected, and others */
+  guint64 n_links;        /* of the mesh, that stayed */
   gint64 paused_us;       /* in which no packet moved */
   gint64 real_us;         /* when it was; 0: never */
   const char *problem;    /* why it did not happen; NULL: it did, or could */

@@ -24,7 +24,7 @@ typedef enum {
   DETOUR_DRAIN_QUIET, /* clients of Go that are sent nothing */
   DETOUR_DRAIN_BUSY,  /* clients of Go that are sent something all the time */
   DETOUR_DRAIN_OTHER, /* clients that are not Go's */
-  DETOUR_DRAIN_MESH,
+  DETOUR_DRAIN_MESH,  /* other servers, and only when no client is left */
   DETOUR_DRAIN_N_TURNS,
 } DetourDrainTurn;
 
@@ -32,9 +32,9 @@ typedef enum {
 typedef struct {
   gint64 begin_us;                 /* monotonic */
   gint64 for_us;                   /* all are closed after so long; 0: at once */
-  guint keep;                      /* nobody is closed any more when so many connections are left */
+  guint keep;                      /* nobody is closed any more when so many clients are left */
   guint32 salt;                    /* whatever was drawn for this drain: who is early in its turn */
-  guint (*n_left) (gpointer user); /* connections of all workers; any thread */
+  guint (*n_left) (gpointer user); /* clients of all workers; any thread */
   gpointer user;
 } DetourDrainPlan;
 

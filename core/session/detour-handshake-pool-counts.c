@@ -106,6 +106,25 @@ detour_handshake_pool_n_registered (const DetourHandshakePool *self)
 }
 
 guint
+detour_handshake_pool_n_mesh (const DetourHandshakePool *self)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < self->parts.n_workers; i++)
+    n += detour_worker_n_mesh (self->parts.workers[i]);
+  return n;
+}
+
+/* Of one that comes or goes meanwhile only one number may have been seen. */
+guint
+detour_handshake_pool_n_clients (const DetourHandshakePool *self)
+{
+  guint n = detour_handshake_pool_n_registered (self);
+
+  return n - MIN (n, detour_handshake_pool_n_mesh (self));
+}
+
+guint
 detour_handshake_pool_n_connections (DetourHandshakePool *self)
 {
   return detour_handshake_pool_n_waiting (self) + detour_handshake_pool_n_half_open (self)

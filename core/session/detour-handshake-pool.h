@@ -150,6 +150,9 @@ void detour_handshake_pool_settle (DetourHandshakePool *self, DetourMailbox *mai
 
 /* The functions below are for any thread. */
 
+/* Registered, without those that showed the mesh key. */
+guint detour_handshake_pool_n_clients (const DetourHandshakePool *self);
+guint detour_handshake_pool_n_mesh (const DetourHandshakePool *self);
 /* In all: waiting, half open, held, registered. */
 guint detour_handshake_pool_n_connections (DetourHandshakePool *self);
 guint detour_handshake_pool_n_half_open (DetourHandshakePool *self);

@@ -32,18 +32,20 @@ enum {
  */
 
 void
-detour_server_write_samples (DetourServer *self, DetourHandoverDraft *draft, guint *n_kept,
-                             guint *n_lost)
+detour_server_write_samples (DetourServer *self, DetourHandoverDraft *draft,
+                             DetourServerPause *counts)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  DetourWorkerSample sample = { detour_handover_draft_record (draft), DETOUR_HANDOVER_SAMPLE, seen,
-                                0, 0 };
+  DetourWorkerSample sample = { .out = detour_handover_draft_record (draft),
+                                .tag = DETOUR_HANDOVER_SAMPLE,
+                                .seen = seen };
 
   detour_session_record_write_tags (sample.out, DETOUR_HANDOVER_SESSION_TAGS);
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_sample (self->workers[i], &sample);
-  *n_kept = sample.n_kept;
-  *n_lost = sample.n_lost;
+  counts->n_kept = sample.n_kept;
+  counts->n_links = sample.n_links;
+  counts->n_lost = sample.n_lost;
 }
 
 gboolean
@@ -148,7 +150,7 @@ server_carry_write_session (const DetourServer *self, DetourServerPause *pause,
 
   if (detour_session_record_write (detour_handover_draft_record (draft), DETOUR_HANDOVER_SESSION,
                                    session, place))
-    pause->n_kept += session->link == NULL;
+    (*(session->is_mesh ? &pause->n_links : &pause->n_kept))++;
   else
     {
       pause->n_lost++;
@@ -204,7 +206,7 @@ detour_server_write_down (DetourServer *self, DetourServerPause *pause, DetourHa
 {
   gboolean good = TRUE;
 
-  pause->n_kept = pause->n_lost = 0;
+  pause->n_kept = pause->n_links = pause->n_lost = 0;
   server_carry_write_counters (self, detour_handover_draft_record (draft));
   server_carry_write_registry (detour_handover_draft_record (draft), &pause->registry);
   detour_server_write_mesh_key (self, detour_handover_draft_record (draft));
@@ -486,14 +488,14 @@ detour_server_take_over (DetourServer *self, DetourHandover *handover,
   g_autoptr (GPtrArray) sessions = g_ptr_array_new ();
   g_auto (DetourServerLeft) left;
   TakeoverDraft draft = { self, handover, sessions, &left, 0 };
-  guint n_kept = 0; /* without links */
+  guint n_links = 0;
 
   detour_server_left_init (&left);
   server_carry_read (&draft);
   if (commit != NULL && !commit (user))
     return FALSE;
   for (guint i = 0; i < sessions->len; i++)
-    n_kept += ((const DetourSession *) sessions->pdata[i])->link == NULL;
+    n_links += ((const DetourSession *) sessions->pdata[i])->is_mesh;
   detour_server_expect_no_more_links (self);
   g_clear_pointer (&self->inherited, detour_inherited_free);
   /* From the moment that one of the workers seals something the record would be wrong. */
@@ -503,7 +505,8 @@ detour_server_take_over (DetourServer *self, DetourHandover *handover,
   detour_server_left_go_on (self, &left);
   *result = (DetourTakeover) {
     .n_unfinished = (guint) (about->n_unfinished - MIN (about->n_unfinished, left.unheard->len)),
-    .n_kept = n_kept,
+    .n_kept = sessions->len - n_links,
+    .n_links = n_links,
     .n_lost = (guint) about->n_lost + draft.n_refused,
     .paused_us = g_get_monotonic_time () - about->paused_us,
   };

@@ -22,14 +22,15 @@ typedef struct {
   gboolean same_process; /* of the other program: it goes on with what the kernel watches here */
   gint64 since_us;
   DetourRegistryStats registry; /* before anything was taken apart */
-  guint n_kept, n_lost;         /* of the sessions: written down, and those that cannot be */
+  guint n_kept, n_lost;         /* clients that are written down, and sessions that cannot be */
+  guint n_links;                /* of the mesh, written down */
   guint n_unfinished;           /* connections that have not logged in, without those held */
 } DetourServerPause;
 
 /* For a rehearsal: one record layer of each kind, and how many connections there are that could go
  * along or could not. */
-void detour_server_write_samples (DetourServer *self, DetourHandoverDraft *draft, guint *n_kept,
-                                  guint *n_lost);
+void detour_server_write_samples (DetourServer *self, DetourHandoverDraft *draft,
+                                  DetourServerPause *counts);
 /* In the other program. FALSE with @reason, static: it could not go on with one of them. */
 gboolean detour_server_try_samples (const DetourHandover *handover,
                                     const DetourChannelTable *channels, const char **reason);
@@ -50,7 +51,8 @@ void detour_server_resume (DetourServer *self, DetourServerPause *pause);
 void detour_server_expect (DetourServer *self, DetourHandover *handover);
 
 typedef struct {
-  guint n_kept;
+  guint n_kept;       /* clients */
+  guint n_links;      /* of the mesh */
   guint n_lost;       /* with those that the program before knew of */
   guint n_unfinished; /* connections that had not logged in, and cannot do that any more */
   gint64 paused_us;

@@ -87,7 +87,7 @@ server_drain_resume (DetourServer *self, GError **error)
 static guint
 server_drain_n_left (gpointer user)
 {
-  return detour_handshake_pool_n_registered (((DetourServer *) user)->pool);
+  return detour_handshake_pool_n_clients (((DetourServer *) user)->pool);
 }
 
 static gboolean
@@ -98,7 +98,7 @@ server_drain_on_timer (gpointer data)
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_drain_pass (self->workers[i]);
   /* Those that had begun to log in are waited for as well. */
-  if (!self->drain.is_done && detour_server_n_connections (self) <= self->drain.keep)
+  if (!self->drain.is_done && detour_server_n_clients (self) <= self->drain.keep)
     {
       self->drain.is_done = TRUE;
       self->drained (self->drained_user);

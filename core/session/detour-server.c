@@ -526,9 +526,17 @@ detour_server_listeners (const DetourServer *self)
 }
 
 guint
-detour_server_n_connections (const DetourServer *self)
+detour_server_n_clients (const DetourServer *self)
 {
-  return detour_handshake_pool_n_connections (self->pool);
+  guint n = detour_handshake_pool_n_connections (self->pool);
+
+  return n - MIN (n, detour_handshake_pool_n_mesh (self->pool));
+}
+
+guint
+detour_server_n_mesh (const DetourServer *self)
+{
+  return detour_handshake_pool_n_mesh (self->pool);
 }
 
 guint

@@ -60,8 +60,8 @@ void detour_server_open_verdicts (DetourServer *self, const char *state_director
 typedef struct {
   gint64 begin_real_us; /* Unix time */
   gint64 for_us;        /* all clients are closed after so long; 0: at once */
-  guint keep;           /* none is closed any more when so many connections are left */
-  guint n_begin;        /* connections when it began */
+  guint keep;           /* none is closed any more when so many clients are left */
+  guint n_begin;        /* clients when it began */
   gboolean is_done;     /* no more are left than are to be kept */
   guint32 salt;         /* who is early in its turn; 0: is drawn */
 } DetourServerDrain;
@@ -92,8 +92,10 @@ const DetourServerDrain *detour_server_draining (const DetourServer *self);
 
 /* Bound sockets: the listeners of all transports. Borrowed. */
 const GPtrArray *detour_server_listeners (const DetourServer *self); /* of DetourListener */
-/* Clients, and connections on their way to become one. */
-guint detour_server_n_connections (const DetourServer *self);
+/* Clients, and connections on their way to become one; none with the mesh key. */
+guint detour_server_n_clients (const DetourServer *self);
+/* Connections that showed the mesh key: other servers, and probers. */
+guint detour_server_n_mesh (const DetourServer *self);
 guint detour_server_n_workers (const DetourServer *self);
 DetourWorker *detour_server_worker (const DetourServer *self, guint index);
 DetourHandshakePool *detour_server_pool (const DetourServer *self);

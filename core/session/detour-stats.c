@@ -115,6 +115,16 @@ stats_n_clients (const DetourStatsParts *parts)
 }
 
 static guint64
+stats_n_mesh (const DetourStatsParts *parts)
+{
+  guint64 n = 0;
+
+  for (guint i = 0; i < parts->n_workers; i++)
+    n += detour_worker_n_mesh (parts->workers[i]);
+  return n;
+}
+
+static guint64
 stats_n_connections (const DetourStatsParts *parts)
 {
   return detour_handshake_pool_n_connections (parts->pool);
@@ -205,6 +215,8 @@ static const struct {
   guint64 (*read) (const DetourStatsParts *parts);
 } gauges[] = {
   { "clients", "clients that are registered", stats_n_clients },
+  { "clients_mesh", "of these, other servers and probers, which showed the mesh key",
+    stats_n_mesh },
   { "connections", "connections, registered or on their way to it", stats_n_connections },
   { "connections_half_open", "connections on their way to a login", stats_n_half_open },
   { "connections_waiting", "connections that wait until others have logged in", stats_n_waiting },

@@ -216,7 +216,9 @@ worker_carry_sample_conn (const DetourConn *conn, DetourWorkerSample *sample)
       sample->n_lost++;
       return;
     }
-  if (!conn->client->is_link)
+  if (conn->client->is_mesh)
+    sample->n_links++;
+  else
     sample->n_kept++;
   names = detour_channel_dup_names (&conn->channel);
   if (g_hash_table_contains (sample->seen, names))

@@ -33,6 +33,15 @@ worker_drain_is_due (const DetourDrainPlan *plan, const DetourConn *conn, gint64
       == DETOUR_DRAIN_QUIET;
 }
 
+/* Over connections of the mesh clients of other servers reach those that are still here. */
+static gboolean
+worker_drain_may_close (const DetourDrainPlan *plan, const DetourConn *conn)
+{
+  guint n_left = plan->n_left (plan->user);
+
+  return conn->client->is_mesh ? n_left == 0 : n_left > plan->keep;
+}
+
 /* TRUE: the connection is closed. What its user was told is taken back first, which is something
  * sent: the client is looked at again in a later pass. */
 static gboolean
@@ -41,7 +50,7 @@ worker_drain_look (DetourWorker *self, DetourConn *conn)
   const DetourDrainPlan *plan = &self->drain.plan;
   gint64 elapsed_us = detour_loop_now_us (self->shared.loop) - plan->begin_us;
 
-  if (!worker_drain_is_due (plan, conn, elapsed_us) || plan->n_left (plan->user) <= plan->keep)
+  if (!worker_drain_is_due (plan, conn, elapsed_us) || !worker_drain_may_close (plan, conn))
     return FALSE;
   if (detour_relay_hush (self->shared.relay, conn->client) && plan->for_us > 0)
     return FALSE;

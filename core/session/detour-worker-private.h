@@ -39,6 +39,7 @@ struct _DetourWorker {
   GPtrArray *links;    /* of DetourConn: to other relays */
   guint n_links;       /* those on their way to it included; atomic */
   guint n_conns;       /* those on their way to it included; atomic */
+  guint n_mesh;        /* of them, those that showed the mesh key; atomic */
   gboolean is_stopping;
   gboolean is_collecting; /* goes through its connections, some at a time */
   DetourWorkerCarry carry;
@@ -89,8 +90,6 @@ void detour_worker_sender_left (gpointer user, DetourHandle handle, guint64 send
 void detour_worker_choose_terms (DetourWorker *self, DetourConn *conn);
 /* Closes @conn if its terms say so. */
 void detour_worker_judge_terms (DetourWorker *self, DetourConn *conn);
-/* Rates follow from limits and terms. */
-void detour_worker_limits_changed (DetourWorker *self);
 /* What the client has sent since the last time goes to the accounts of its terms. */
 void detour_worker_charge (DetourConn *conn);
 /* NULL: of none. */

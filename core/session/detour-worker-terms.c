@@ -192,10 +192,22 @@ detour_worker_judge_terms (DetourWorker *self, DetourConn *conn)
     detour_worker_judge (self, conn, DETOUR_CLOSE_QUOTA);
 }
 
-void
-detour_worker_limits_changed (DetourWorker *self)
+static void
+worker_terms_on_set_limits (DetourLoop *loop, gpointer data)
 {
+  DetourWorker *self = detour_loop_user (loop);
+  g_autofree DetourWorkerLimits *limits = data;
+
+  self->shared.limits = *limits;
+  detour_relay_set_limits (self->shared.relay, &limits->relay);
   worker_terms_choose_all (self);
+}
+
+void
+detour_worker_set_limits (DetourWorker *self, const DetourWorkerLimits *limits)
+{
+  detour_loop_post (self->shared.loop, worker_terms_on_set_limits,
+                    g_memdup2 (limits, sizeof *limits));
 }
 
 static void

@@ -36,6 +36,15 @@ worker_release_conn (DetourLoop *loop, gpointer data)
   detour_slab_release (self->conn_slab, conn);
 }
 
+/* @by: 1 or -1 */
+static void
+worker_count_conn (DetourWorker *self, gboolean is_mesh, int by)
+{
+  __atomic_fetch_add (&self->n_conns, (guint) by, __ATOMIC_RELAXED);
+  if (is_mesh)
+    __atomic_fetch_add (&self->n_mesh, (guint) by, __ATOMIC_RELAXED);
+}
+
 void
 detour_worker_forget_conn (DetourWorker *self, DetourConn *conn)
 {
@@ -52,7 +61,7 @@ detour_worker_forget_conn (DetourWorker *self, DetourConn *conn)
   if (conn->client->is_link)
     detour_worker_forget_link (self, conn);
   else
-    __atomic_fetch_sub (&self->n_conns, 1, __ATOMIC_RELAXED);
+    worker_count_conn (self, conn->client->is_mesh, -1);
   if (conn->is_stalled)
     g_ptr_array_remove_fast (self->shared.stalled, conn);
   detour_loop_defer (self->shared.loop, worker_release_conn, conn);
@@ -177,7 +186,10 @@ worker_new_conn (DetourWorker *self)
 static void
 worker_count_out (DetourWorker *self, DetourSession *session)
 {
-  __atomic_fetch_sub (session->link != NULL ? &self->n_links : &self->n_conns, 1, __ATOMIC_RELAXED);
+  if (session->link != NULL)
+    __atomic_fetch_sub (&self->n_links, 1, __ATOMIC_RELAXED);
+  else
+    worker_count_conn (self, session->is_mesh, -1);
   detour_address_counts_leave (self->addresses, &session->address_key);
 }
 
@@ -544,31 +556,23 @@ void
 detour_worker_adopt (DetourWorker *self, DetourSession *session)
 {
   /* It counts from now on, so that limits and draining do not overlook it on its way. */
-  __atomic_fetch_add (session->link != NULL ? &self->n_links : &self->n_conns, 1, __ATOMIC_RELAXED);
+  if (session->link != NULL)
+    __atomic_fetch_add (&self->n_links, 1, __ATOMIC_RELAXED);
+  else
+    worker_count_conn (self, session->is_mesh, 1);
   detour_loop_post (self->shared.loop, worker_on_adopt, session);
-}
-
-static void
-worker_on_set_limits (DetourLoop *loop, gpointer data)
-{
-  DetourWorker *self = detour_loop_user (loop);
-  g_autofree DetourWorkerLimits *limits = data;
-
-  self->shared.limits = *limits;
-  detour_relay_set_limits (self->shared.relay, &limits->relay);
-  detour_worker_limits_changed (self);
-}
-
-void
-detour_worker_set_limits (DetourWorker *self, const DetourWorkerLimits *limits)
-{
-  detour_loop_post (self->shared.loop, worker_on_set_limits, g_memdup2 (limits, sizeof *limits));
 }
 
 guint
 detour_worker_n_conns (const DetourWorker *self)
 {
   return __atomic_load_n (&self->n_conns, __ATOMIC_RELAXED);
+}
+
+guint
+detour_worker_n_mesh (const DetourWorker *self)
+{
+  return __atomic_load_n (&self->n_mesh, __ATOMIC_RELAXED);
 }
 
 DetourLoop *

@@ -128,7 +128,8 @@ typedef struct {
   DetourRecord *out;
   guint16 tag;
   GHashTable *seen;     /* of char *: the kinds of record layers that @out has */
-  guint n_kept, n_lost; /* connections that could be carried over, and those that could not */
+  guint n_kept, n_lost; /* clients that could be carried over, and connections that could not */
+  guint n_links;        /* of the mesh, that could be carried over */
 } DetourWorkerSample;
 
 /* Adds those of the worker. Any other thread; returns when it is done. */
@@ -150,6 +151,8 @@ void detour_worker_count_on (DetourWorker *self, const DetourRecordItem *relay,
                              const DetourRecordItem *worker);
 
 guint detour_worker_n_conns (const DetourWorker *self);
+/* Of them, those that showed the mesh key: other servers, and probers. Any thread. */
+guint detour_worker_n_mesh (const DetourWorker *self);
 /* Mesh connections that are told who comes and goes. Any thread. */
 guint detour_worker_n_watchers (const DetourWorker *self);
 const DetourRelayCounters *detour_worker_relay_counters (const DetourWorker *self);

@@ -137,6 +137,33 @@ def test_quiet_ones_go_first_and_strangers_last(make_relay):
     assert counter(relay, "connections_closed", reason="draining") == 8
 
 
+def test_connections_of_the_mesh_are_not_waited_for(make_relay):
+    """While a client is left, others reach it through them, whatever time it is; the last client ends the drain."""
+    relay = make_relay(EVERYTHING)
+    door = relay.door("tls")
+    mesh, client, other = door.mesh_client(), door.client(), door.client()
+    assert "clients 2 connected" in (text := " ".join(detourctl(relay)[0].split())) and ", and 1 connection of the mesh" in text
+    status = ask(relay, "status")
+    assert (status["client_count"], status["mesh_connection_count"]) == (3, 1)
+    detourctl(relay, "drain", "--for=0s", "--keep=2", "--no-wait")
+    relay.wait_log("drained: 2 connections are left, and 1 of the mesh event=drained")
+    detourctl(relay, "drain", "--for=0s", "--keep=1", "--no-wait")
+    relay.wait_log("drained: 1 connection is left, and 1 of the mesh event=drained")
+    left = client if closed_order(relay, 0) == [short(other)] else other
+    progress = ask(relay, "status")["drain_progress"]
+    assert [progress[name] for name in ("connections", "left", "links", "done")] == [2, 1, 1, True]
+    assert "done; 1 of 2 connections left; 1 link of the mesh" in " ".join(detourctl(relay)[0].split())
+    mesh.forward_packet(mesh.key, left.key, b"over the mesh")
+    left.expect_packet(mesh.key, b"over the mesh")
+    # It takes an hour, and none is left before.
+    detourctl(relay, "drain", "--for=1h", "--no-wait")
+    left.close()
+    relay.wait_log("drained: 0 connections are left, and 1 of the mesh event=drained")
+    mesh.ping(b"12345678")
+    detourctl(relay, "drain", "--for=0s", "--no-wait")
+    mesh.expect_closed()
+
+
 def test_all_are_closed_and_the_command_waits(make_relay):
     """More clients than a worker looks at in one go."""
     relay = make_relay(with_keys(EVERYTHING, "core", workers="2"))

@@ -2,13 +2,14 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import json
 import re
 import signal
 import time
 
 import pytest
 
-from control import ask
+from control import ask, detourctl
 from mesh import key_of, peers, wait_peer, with_peer
 from relay import DETOURD, EVERYTHING, wait_until, with_keys
 from test_mesh_links import logged_in, rows
@@ -68,6 +69,36 @@ def test_links_go_on(make):
     relay.wait_log(r"\[peer b\] the link to .* ended: ")
     other.start_once()
     wait_peer(relay, "b")
+
+
+def kick_clients(relay):
+    """Whoever looked at its certificate, for one."""
+    for client in ask(relay, "clients")["clients"]:
+        if not client["mesh"]:
+            detourctl(relay, "kick", client["key"])
+    wait_until(lambda: all(client["mesh"] for client in ask(relay, "clients")["clients"]), "they are gone")
+
+
+def test_links_are_no_clients(upgraded):
+    """Whoever made them."""
+    other = upgraded(EVERYTHING)
+    relay = upgraded(with_peer(EVERYTHING, "b", other))
+    wait_peer(relay, "b")
+    kick_clients(other)
+    client = other.door("http").client()
+    said = detourctl(other, "upgrade", "--check")[0]
+    assert said == "could upgrade to 0.1.0: 1 client would be kept and 1 link of the mesh, 0 asked to reconnect (TLS 1.2)\n"
+    said = detourctl(other, "upgrade")[0]
+    assert said.startswith("upgraded to 0.1.0: 1 client kept and 1 link of the mesh, 0 asked to reconnect (TLS 1.2), paused for "), said
+    assert ": 1 client kept and 1 link of the mesh, 0 asked" in other.log
+    last = ask(other, "status")["last_upgrade"]
+    assert (last["kept"], last["links"], last["lost"]) == (1, 1, 0)
+    other.reload(with_peer(EVERYTHING, "a", relay))
+    wait_peer(other, "a")
+    kick_clients(relay)
+    said = json.loads(detourctl(relay, "upgrade", "--json")[0])
+    assert (said["kept"], said["links"]) == (0, 2)
+    client.ping(b"12345678")
 
 
 def totals(relay):

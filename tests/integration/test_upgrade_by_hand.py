@@ -109,7 +109,7 @@ def test_what_was_drained_stays_so(upgraded):
     detourctl(relay, "drain", "--for=0s", "--keep=1")
     wait_until(lambda: ask(relay, "status")["drain_progress"]["done"], "the drain to be done")
     left = ask(relay, "status")["drain_progress"]["left"]
-    relay.upgrade(ready="draining goes on: 1 connections are left")
+    relay.upgrade(ready="draining goes on: 1 connection is left")
     progress = ask(relay, "status")["drain_progress"]
     assert (progress["done"], progress["left"], progress["keep"]) == (True, left, 1)
     assert relay.log.count("event=drained") == 1

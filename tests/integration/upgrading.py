@@ -18,7 +18,7 @@ from derp_client import Frame, Stream, Timeout
 from relay import BUILD, EVERYTHING, Relay, wait_until, with_keys
 from websocket import WebSocket
 
-DONE = r"upgraded from (\S+) to (\S+): (\d+) clients kept, (\d+) asked to reconnect, paused for (\d+) ms"
+DONE = r"upgraded from (\S+) to (\S+): (\d+) clients? kept(?: and \d+ links? of the mesh)?, (\d+) asked to reconnect, paused for (\d+) ms"
 
 
 # All that clients send while a slow build of the relay starts comes at once behind that, and is a test of upgrades, not
