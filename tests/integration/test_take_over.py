@@ -423,8 +423,8 @@ def test_one_that_asks_and_hangs_does_not_keep_the_seat(handed, does):
     with Between(relay) as between, begin(relay, "--to", f"{relay.run_directory}/between") as asked:
         does(between)
         between.wait_dropped()
+        wait_until(lambda: HANGS[does] in successor.log, "it to say why it waits on")
         wait_until(lambda: successor.log.count("waiting at") > ("this program" in HANGS[does]), "it to wait on")
-        assert HANGS[does] in successor.log
         between.peer.close()
         assert "not upgraded, all goes on as before" in answer(asked, 1)
         # Beside the one that hangs.
