@@ -280,7 +280,7 @@ def test_enter_waits_for_the_links_of_the_region(region, tmp_path):
     inventory.run("leave", "b")
     # It says what it waits for, and what helps.
     said, errors = inventory.run("enter", "b", "--for=1s", code=1)
-    assert "b: waiting for its links: " in said and "b: open" not in said
+    assert "b: open" not in said
     assert re.search("b: gave up: waiting for its links: a does not have b among its peers: .*What helps: add a .peer NAME. .*"
                      "Run this again to go on", errors), errors
     assert [node["name"] for node in regions(tmp_path)[900]["nodes"]] == ["900a"]
@@ -379,16 +379,16 @@ def test_commands_do_not_mind_one_that_is_out_and_away(pair):
 
 def helpers_of(relay):
     """Programs that commands have started for that relay."""
-    lines = [path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if can_read(path)]
+    lines = [words_of(path) for path in pathlib.Path("/proc").glob("[0-9]*/cmdline")]
     return [line for line in lines if f"{relay.run_directory}/control".encode() in line and b"bridge" in line.split(b"\0")]
 
 
-def can_read(path):
-    """Whether the process is still there."""
+def words_of(path):
+    """Of a process; none when it has ended meanwhile."""
     try:
-        return path.read_bytes() != b""
+        return path.read_bytes()
     except OSError:
-        return False
+        return b""
 
 
 @pytest.mark.parametrize("wait,stage", [("homes", "leaving"), ("probe", "entering"), ("links", "entering")])
