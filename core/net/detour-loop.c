@@ -159,7 +159,7 @@ loop_wait_mail (DetourLoop *self, int timeout_ms)
 
   if (poll (&mail, 1, timeout_ms) <= 0)
     return 0;
-  self->events[0] = (struct epoll_event) { .events = EPOLLIN };
+  self->events[0] = (struct epoll_event) { .events = EPOLLIN, .data.u64 = 0 };
   return 1;
 }
 
@@ -293,7 +293,7 @@ loop_quit_func (DetourLoop *self, gpointer data)
 static gboolean
 loop_open_descriptors (DetourLoop *self, GError **error)
 {
-  struct epoll_event event = { .events = EPOLLIN };
+  struct epoll_event event = { .events = EPOLLIN, .data.u64 = 0 };
 
   self->event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (!detour_watch_init (&self->watch) || self->event_fd < 0
@@ -452,7 +452,7 @@ detour_loop_watch_fd (const DetourLoop *self)
 gboolean
 detour_loop_inherit (DetourLoop *self, int watch_fd)
 {
-  struct epoll_event event = { .events = EPOLLIN };
+  struct epoll_event event = { .events = EPOLLIN, .data.u64 = 0 };
 
   g_assert (detour_loop_is_current (self));
   if (epoll_ctl (watch_fd, EPOLL_CTL_ADD, self->event_fd, &event) < 0)

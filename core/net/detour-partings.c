@@ -126,7 +126,9 @@ detour_partings_add (DetourPartings *self, DetourLoop *loop, int fd, gboolean an
     .n_bytes = n_bytes,
     .answers = answers,
   };
-  if (!detour_loop_add (loop, &parting->io))
+  /* Whoever has a copy of the descriptor still when another program goes on with what the kernel
+   * watches: that program is told no address of this one. */
+  if (!detour_loop_add_lasting (loop, &parting->io, NULL))
     {
       close (fd);
       g_free (parting);

@@ -21,6 +21,13 @@ detour_watch_clear (DetourWatch *self)
   g_clear_pointer (&self->lasting, g_ptr_array_unref);
 }
 
+/* All bits are written, also where an address has less than the union. */
+static guint64
+watch_data (DetourIo *io)
+{
+  return (guintptr) io;
+}
+
 /* Odd, as no address of an io is. */
 static guint64
 watch_lasting_data (int fd)
@@ -37,7 +44,7 @@ watch_is_lasting (const DetourWatch *self, const DetourIo *io)
 gboolean
 detour_watch_add (DetourWatch *self, DetourIo *io)
 {
-  struct epoll_event event = { .events = io->events, .data.ptr = io };
+  struct epoll_event event = { .events = io->events, .data.u64 = watch_data (io) };
 
   return epoll_ctl (self->fd, EPOLL_CTL_ADD, io->fd, &event) == 0;
 }
@@ -60,12 +67,11 @@ detour_watch_add_lasting (DetourWatch *self, DetourIo *io, DetourWatch *before)
 void
 detour_watch_modify (DetourWatch *self, DetourIo *io, guint32 events)
 {
-  struct epoll_event event = { .events = events, .data.ptr = io };
+  struct epoll_event event = { .events = events };
 
   if (io->events == events)
     return;
-  if (watch_is_lasting (self, io))
-    event.data.u64 = watch_lasting_data (io->fd);
+  event.data.u64 = watch_is_lasting (self, io) ? watch_lasting_data (io->fd) : watch_data (io);
   io->events = events;
   if (epoll_ctl (self->fd, EPOLL_CTL_MOD, io->fd, &event) < 0)
     g_assert_not_reached (); /* only a descriptor that is not there can fail */

@@ -44,7 +44,7 @@ detour_watch_find (DetourWatch *self, const struct epoll_event *event)
   DetourIo *io;
 
   if ((data & 1) == 0)
-    return event->data.ptr;
+    return (DetourIo *) (guintptr) data;
   io = fd < self->lasting->len ? self->lasting->pdata[fd] : NULL;
   if (G_UNLIKELY (io == NULL))
     detour_watch_drop_stray (self, data);

@@ -15,6 +15,7 @@
 typedef struct {
   DetourPartings partings;
   DetourLoop *loop;
+  int parted; /* the last one */
 } Fixture;
 
 typedef struct {
@@ -126,7 +127,7 @@ part (Fixture *f, const char *unread, gboolean answers)
   g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), ==, 0);
   g_assert_cmpint (write (fds[1], unread, strlen (unread)), ==, (gssize) strlen (unread));
   g_assert_cmpint (write (fds[0], "bye", 3), ==, 3);
-  call.fd = fds[0];
+  f->parted = call.fd = fds[0];
   detour_loop_call (f->loop, on_add, &call);
   return fds[1];
 }
@@ -171,6 +172,41 @@ test_late (void)
   g_assert_cmpuint (count (&f), ==, 1);
   close (fd);
   wait_for_count (&f, 0);
+  finish (&f);
+}
+
+/* What the kernel watches for @loop under @fd is a number, as another program needs it. */
+static gboolean
+is_watched_by_number (const DetourLoop *loop, int fd)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fdinfo/%d", detour_loop_watch_fd (loop));
+  g_autofree char *pattern = g_strdup_printf ("tfd: *%d events: *19 data: *%x ", fd,
+                                              (guint) fd << 1 | 1);
+  g_autofree char *text = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_file_get_contents (path, &text, NULL, &error);
+  g_assert_no_error (error);
+  return g_regex_match_simple (pattern, text, 0, 0);
+}
+
+/* One that comes to an end while a program hands over to the next one in the same process. */
+static void
+test_no_address (void)
+{
+  Fixture f;
+  int fd, copy;
+
+  start (&f, DETOUR_PARTINGS_TIME_US, 8);
+  fd = part (&f, "unread", FALSE);
+  g_assert_true (is_watched_by_number (f.loop, f.parted));
+  assert_bye (fd);
+  /* It does not stay where another process has it, too. */
+  copy = dup (f.parted);
+  close (fd);
+  wait_for_count (&f, 0);
+  g_assert_false (is_watched_by_number (f.loop, f.parted));
+  close (copy);
   finish (&f);
 }
 
@@ -327,6 +363,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/partings/what-comes-late-meets-no-reset", test_late);
+  g_test_add_func ("/partings/another-program-is-told-no-address", test_no_address);
   g_test_add_func ("/partings/peer-that-ended-first-is-not-kept", test_first);
   g_test_add_func ("/partings/peer-that-never-answers", test_silent);
   g_test_add_func ("/partings/oldest-goes-when-there-are-too-many", test_too_many);
