@@ -115,20 +115,27 @@ detour_handshake_pool_n_mesh (const DetourHandshakePool *self)
   return n;
 }
 
-/* Of one that comes or goes meanwhile only one number may have been seen. */
 guint
 detour_handshake_pool_n_clients (const DetourHandshakePool *self)
 {
-  guint n = detour_handshake_pool_n_registered (self);
+  guint n = 0;
 
-  return n - MIN (n, detour_handshake_pool_n_mesh (self));
+  for (guint i = 0; i < self->parts.n_workers; i++)
+    n += detour_worker_n_clients (self->parts.workers[i]);
+  return n;
+}
+
+guint
+detour_handshake_pool_n_outside (DetourHandshakePool *self)
+{
+  return detour_handshake_pool_n_waiting (self) + detour_handshake_pool_n_half_open (self)
+       + detour_handshake_pool_n_held (self);
 }
 
 guint
 detour_handshake_pool_n_connections (DetourHandshakePool *self)
 {
-  return detour_handshake_pool_n_waiting (self) + detour_handshake_pool_n_half_open (self)
-       + detour_handshake_pool_n_held (self) + detour_handshake_pool_n_registered (self);
+  return detour_handshake_pool_n_outside (self) + detour_handshake_pool_n_registered (self);
 }
 
 DetourForwarder *

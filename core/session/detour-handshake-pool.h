@@ -153,7 +153,9 @@ void detour_handshake_pool_settle (DetourHandshakePool *self, DetourMailbox *mai
 /* Registered, without those that showed the mesh key. */
 guint detour_handshake_pool_n_clients (const DetourHandshakePool *self);
 guint detour_handshake_pool_n_mesh (const DetourHandshakePool *self);
-/* In all: waiting, half open, held, registered. */
+/* Not registered: waiting, half open, held. */
+guint detour_handshake_pool_n_outside (DetourHandshakePool *self);
+/* These and those that are registered. */
 guint detour_handshake_pool_n_connections (DetourHandshakePool *self);
 guint detour_handshake_pool_n_half_open (DetourHandshakePool *self);
 /* Connections that wait for a place, or for a proxy to say whose they are; in no other number. */

@@ -528,9 +528,9 @@ detour_server_listeners (const DetourServer *self)
 guint
 detour_server_n_clients (const DetourServer *self)
 {
-  guint n = detour_handshake_pool_n_connections (self->pool);
+  guint n_outside = detour_handshake_pool_n_outside (self->pool);
 
-  return n - MIN (n, detour_handshake_pool_n_mesh (self->pool));
+  return n_outside + detour_handshake_pool_n_clients (self->pool);
 }
 
 guint

@@ -38,8 +38,8 @@ struct _DetourWorker {
   guint n_watchers;    /* their number; written here, read by everyone */
   GPtrArray *links;    /* of DetourConn: to other relays */
   guint n_links;       /* those on their way to it included; atomic */
-  guint n_conns;       /* those on their way to it included; atomic */
-  guint n_mesh;        /* of them, those that showed the mesh key; atomic */
+  guint n_clients;     /* those on their way to it included; atomic */
+  guint n_mesh;        /* the same of those that showed the mesh key, which are none of them */
   gboolean is_stopping;
   gboolean is_collecting; /* goes through its connections, some at a time */
   DetourWorkerCarry carry;

@@ -40,9 +40,7 @@ worker_release_conn (DetourLoop *loop, gpointer data)
 static void
 worker_count_conn (DetourWorker *self, gboolean is_mesh, int by)
 {
-  __atomic_fetch_add (&self->n_conns, (guint) by, __ATOMIC_RELAXED);
-  if (is_mesh)
-    __atomic_fetch_add (&self->n_mesh, (guint) by, __ATOMIC_RELAXED);
+  __atomic_fetch_add (is_mesh ? &self->n_mesh : &self->n_clients, (guint) by, __ATOMIC_RELAXED);
 }
 
 void
@@ -566,7 +564,13 @@ detour_worker_adopt (DetourWorker *self, DetourSession *session)
 guint
 detour_worker_n_conns (const DetourWorker *self)
 {
-  return __atomic_load_n (&self->n_conns, __ATOMIC_RELAXED);
+  return detour_worker_n_clients (self) + detour_worker_n_mesh (self);
+}
+
+guint
+detour_worker_n_clients (const DetourWorker *self)
+{
+  return __atomic_load_n (&self->n_clients, __ATOMIC_RELAXED);
 }
 
 guint

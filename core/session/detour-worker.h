@@ -151,8 +151,10 @@ void detour_worker_count_on (DetourWorker *self, const DetourRecordItem *relay,
                              const DetourRecordItem *worker);
 
 guint detour_worker_n_conns (const DetourWorker *self);
-/* Of them, those that showed the mesh key: other servers, and probers. Any thread. */
+/* Of them, those that showed the mesh key: other servers, and probers; and all others. Either is
+ * right at any moment, whatever comes and goes. Any thread. */
 guint detour_worker_n_mesh (const DetourWorker *self);
+guint detour_worker_n_clients (const DetourWorker *self);
 /* Mesh connections that are told who comes and goes. Any thread. */
 guint detour_worker_n_watchers (const DetourWorker *self);
 const DetourRelayCounters *detour_worker_relay_counters (const DetourWorker *self);

@@ -131,6 +131,9 @@ test_gone_across_workers (void)
       watcher = worker_bench_join (f, 1, 'M', TRUE);
   guint8 frame[DETOUR_FRAME_PEER_PRESENT_MAX] = { DETOUR_FRAME_WATCH_CONNS };
 
+  g_assert_cmpuint (detour_worker_n_conns (f->workers[1]), ==, 2);
+  g_assert_cmpuint (detour_worker_n_clients (f->workers[1]), ==, 1);
+  g_assert_cmpuint (detour_worker_n_mesh (f->workers[1]), ==, 1);
   worker_bench_write (watcher, frame, 5);
   for (guint i = 0; i < 3; i++)
     {
