@@ -2,6 +2,7 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -13,11 +14,12 @@ import sys
 import pytest
 import yaml
 
-from conftest import Container, call
+from conftest import PATIENCE, Container, call
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 FILES = TOP / "data" / "packaging" / "container"
 TALKERS = TOP / "tests" / "packages" / "talkers.py"
+LEAVERS = TOP / "tests" / "container" / "leavers.py"
 SIZE_MAX = 40 * 1000 * 1000
 
 # The user of the image, the right to bind low ports, and a root that is read-only.
@@ -209,6 +211,42 @@ def test_the_manifest_starts_it(engine, host):
         assert (answer(host, container["livenessProbe"]), answer(host, container["readinessProbe"])) == ("200", "503")
         engine("exec", relay.name, *container["lifecycle"]["preStop"]["exec"]["command"])
         assert "draining" in relay.log()
+    finally:
+        engine("play", "kube", "--down", file, host=host)
+        engine("volume", "rm", "--force", "detour-state", "detour-keys")
+
+
+def test_the_end_of_a_pod_sends_its_clients_away_first(engine, host, tmp_path):
+    """What a kubelet does at its end: the command of preStop until that has ended, while the probes go on, and then SIGTERM."""
+    documents = list(yaml.safe_load_all((FILES / "kubernetes.yaml").read_text()))
+    container, = next(document for document in documents if document["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"]
+    # For everyone, with a certificate that needs no internet, and sooner.
+    changes = {"DETOUR_ADMISSION_CHAIN": "open", "DETOUR_CERT_MAIN__PLUGIN": "selfsigned"}
+    for variable in container["env"]:
+        variable["value"] = changes.get(variable["name"], variable["value"])
+    command = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert command[-1] == "5m"
+    command[-1] = "3s"
+    file = tmp_path / "kubernetes.yaml"
+    file.write_text(yaml.safe_dump_all(documents))
+    engine("tag", engine.image, container["image"])
+    engine("play", "kube", file, host=host)
+    try:
+        relay = Container(engine, "detour-pod-0-detour")
+        relay.wait_log("ready:")
+        assert (answer(host, container["livenessProbe"]), answer(host, container["readinessProbe"])) == ("200", "200")
+        with subprocess.Popen([*host.enter, sys.executable, LEAVERS, "5"], stdout=subprocess.PIPE, text=True) as clients:
+            assert clients.stdout.readline() == "logged in\n"
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                drain = pool.submit(engine, "exec", relay.name, *command)
+                assert clients.stdout.readline() == "closed\n"
+                # Alive, so that it is not killed, and not ready, so that nobody is sent to it.
+                assert (answer(host, container["livenessProbe"]), answer(host, container["readinessProbe"])) == ("200", "503")
+                drain.result(PATIENCE)
+            assert clients.stdout.read() == "closed\n" * 4 and clients.wait(PATIENCE) == 0
+        assert "0 connected" in relay.ctl("status").stdout
+        engine("stop", "--time", "60", relay.name)
+        assert engine.inspect("container", relay.name)["State"]["ExitCode"] == 0
     finally:
         engine("play", "kube", "--down", file, host=host)
         engine("volume", "rm", "--force", "detour-state", "detour-keys")
