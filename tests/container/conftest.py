@@ -92,6 +92,7 @@ class Engine:
     """podman and buildah on a store in a folder of the test."""
 
     image = "localhost/detour"
+    tailscale = "docker.io/tailscale/tailscale"
 
     def __init__(self, folder):
         self.folder = folder
@@ -207,6 +208,44 @@ def fixture_compose(engine, host, modules, tmp_path):
         yield it
     finally:
         it("down", "--volumes", "--timeout", "10")
+
+
+class Node:
+    """An official tailscaled on a network, which belongs to nobody's container."""
+
+    def __init__(self, host, programs, folder):
+        self.enter, self.programs, self.socket = host.enter, programs, folder / "tailscaled.sock"
+        with open(folder / "log", "wb") as log:
+            self.process = subprocess.Popen([*self.enter, programs / "tailscaled", "--no-logs-no-support", f"--statedir={folder}", f"--socket={self.socket}",
+                                             "--port=0", "--tun=userspace-networking"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def __call__(self, *arguments):
+        return call(*self.enter, self.programs / "tailscale", f"--socket={self.socket}", *arguments, timeout=PATIENCE).stdout
+
+    def end(self):
+        """What it knows is in its folder."""
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+
+@pytest.fixture(name="tailscale", scope="session")
+def fixture_tailscale(engine, tmp_path_factory):
+    """The folder with official programs, and those in an image of the official name: its entry point, made for containers, and what that starts."""
+    if shutil.which("go") is None:
+        assert os.environ.get("CI") != "true"
+        pytest.skip("there is no Go that could build tailscaled")
+    folder = tmp_path_factory.mktemp("tailscale")
+    programs = folder / "usr" / "local" / "bin"
+    programs.mkdir(parents=True)
+    (folder / "tmp").mkdir()
+    module = TOP / "tests" / "interop" / "tailnet"
+    # The entry point ends where tailscaled does not answer its question about "serve".
+    tags = ",".join(word for word in (module / "left-out").read_text().split() if word != "ts_omit_serve")
+    for words in (["-tags", tags, "tailscale.com/cmd/tailscale", "tailscale.com/cmd/tailscaled"], ["tailscale.com/cmd/containerboot", "./control"]):
+        call("go", "build", "-ldflags=-s -w", "-o", f"{programs}/", *words, cwd=module, environment={"CGO_ENABLED": "0"})
+    call("tar", "-C", folder, "-cf", folder / "image.tar", "usr", "tmp")
+    engine("import", "--quiet", "--change", "ENV PATH=/usr/local/bin", "--change", 'CMD ["/usr/local/bin/containerboot"]', folder / "image.tar", engine.tailscale)
+    return programs
 
 
 @pytest.fixture(name="host")

@@ -4,22 +4,25 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 
 import concurrent.futures
 import contextlib
+import json
 import os
 import pathlib
 import shutil
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
 
-from conftest import PATIENCE, Container, call
+from conftest import PATIENCE, Container, Node, call
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 FILES = TOP / "data" / "packaging" / "container"
 TALKERS = TOP / "tests" / "packages" / "talkers.py"
 LEAVERS = TOP / "tests" / "container" / "leavers.py"
+STRANGER = LEAVERS.with_name("stranger.py")
 SIZE_MAX = 40 * 1000 * 1000
 
 # The user of the image, the right to bind low ports, and a root that is read-only.
@@ -185,6 +188,84 @@ def test_compose_hands_over(engine, compose):
         assert engine("wait", blue.name).stdout.strip() == "0"
         green.wait_log("ready:")
         assert end() > 0
+
+
+@contextlib.contextmanager
+def control_server(host, programs, address, derp_map):
+    """Tailscale's, for tests, on a network."""
+    process = subprocess.Popen([*host.enter, programs / "control", address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        process.stdin.write(json.dumps(derp_map))
+        process.stdin.flush()
+        assert process.stdout.readline() == "listening\n"
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def turned_away(host, address):
+    """The key of a stranger that the relay did not let in."""
+    return call(*host.enter, sys.executable, STRANGER, address).stdout.strip()
+
+
+def wait_for(relay, condition):
+    """Waits until something is so."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, relay.log()
+        time.sleep(0.2)
+
+
+def test_compose_asks_tailscaled(engine, host, compose, tailscale, tmp_path):
+    """The sample with a tailscaled: nodes of its tailnet are let in, strangers are not, and so it is when it was started anew."""
+    address, key = "10.77.0.1", "tskey-auth-once"
+    # tailscaled waits for a network where there is only loopback.
+    call(*host.enter, "ip", "link", "add", "one", "type", "veth", "peer", "name", "two")
+    call(*host.enter, "ip", "address", "add", f"{address}/24", "dev", "one")
+    for name in ("one", "two"):
+        call(*host.enter, "ip", "link", "set", name, "up")
+    login = f"--login-server=http://{address}:8080"
+    shutil.copy(FILES / "compose-tailscaled.yaml", compose.folder / "compose.yaml")
+    # A certificate that needs no internet, a control server that is here, strangers that need not wait, and a drain that is soon over.
+    (compose.folder / "here.yaml").write_text(yaml.safe_dump({"services": {
+        "detour": {"environment": {"DETOUR_CERT_MAIN__PLUGIN": "selfsigned", "DETOUR_ADMISSION_REFUSE_HOLD": "0s", "DETOUR_LIMITS_DRAIN_TIME": "1s"}},
+        "tailscaled": {"environment": {"TS_EXTRA_ARGS": login}}}}))
+    files = ["-f", "compose.yaml", "-f", "here.yaml"]
+    compose(*files, "up", "-d", TS_AUTHKEY=key)
+    relay, guard = compose.container("detour"), compose.container("tailscaled")
+    relay.wait_log("ready:")
+    assert relay.confinement() == CONFINED
+    derp_map = json.loads(relay.ctl("derpmap", "--format=json", f"--ipv4={address}").stdout) | {"OmitDefaultRegions": True}
+
+    def unknown():
+        """A stranger is turned away since tailscaled does not know it, and for no other reason."""
+        return "does not know it" in relay.ctl("why", turned_away(host, address)).stdout
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(control_server(host, tailscale, f"{address}:8080", derp_map))
+        guard.wait_log("Startup complete")
+        folder = tmp_path / "member"
+        folder.mkdir()
+        member = Node(host, tailscale, folder)
+        stack.callback(member.end)
+        member("up", login, f"--authkey={key}", "--hostname=member", "--accept-dns=false", "--timeout=60s")
+        node = json.loads(member("status", "--json"))["Self"]["PublicKey"]
+        wait_for(relay, lambda: node in relay.ctl("clients", "--json").stdout)
+        assert unknown()
+        # Another container goes on with what the volume has. It does not need the key again, since most keys are good for one login only.
+        engine("rm", "--force", "--time", "10", guard.name)
+        compose(*files, "up", "-d", "tailscaled", TS_AUTHKEY=key)
+        guard = compose.container("tailscaled")
+        guard.wait_log("Startup complete")
+        assert "Running 'tailscale up'" not in guard.log()
+        wait_for(relay, unknown)
+        # A login that has to be asked about.
+        relay.ctl("kick", node)
+        wait_for(relay, lambda: node in relay.ctl("clients", "--json").stdout)
+        assert unknown()
+    compose(*files, "stop", "detour")
+    assert engine.inspect("container", relay.name)["State"]["ExitCode"] == 0
 
 
 def answer(host, probe):
