@@ -104,7 +104,7 @@ def test_the_links_outlast_another_program(pair, how):
             pid, since = here.unit(UNIT, "MainPID"), said(here)
             CHANGES[how](here)
             assert (here.unit(UNIT, "MainPID") != pid) == (how == "restart")
-            until(lambda: " kept, " in said(here).removeprefix(since), PATIENCE, "the other program runs")  # pylint: disable=cell-var-from-loop
+            until(lambda: " asked to reconnect, paused for " in said(here).removeprefix(since), PATIENCE, "the other program runs")  # pylint: disable=cell-var-from-loop
             until(lambda: link(here)["state"] == "up", PATIENCE, "the link is up")  # pylint: disable=cell-var-from-loop
         end()
     until(lambda: links(pair) == before, PATIENCE, "the links are those of before")
