@@ -106,25 +106,19 @@ ctl_fleet_bans_command (const FleetBan *ban)
 {
   const FleetBanPart *part = fleet_bans_longest (ban);
   guint64 now_us = (guint64) g_get_real_time ();
-  g_autoptr (GString) words = g_string_new ("ban ");
+  guint64 rest_s = part->until_us > now_us ? (part->until_us - now_us) / G_USEC_PER_SEC : 0;
   g_autofree char *target = detourctl_format_word (ban->target);
+  g_autofree char *reason = detourctl_format_word (part->reason);
+  g_autofree char *limit = g_strdup_printf (" --for=%" G_GUINT64_FORMAT "s", MAX (rest_s, 1));
+  g_autofree char *words = NULL;
   DetourBanTarget parsed;
+  gboolean is_wide = detour_ban_target_parse (ban->target, &parsed, NULL)
+                  && !detour_ban_target_is_narrow (&parsed, NULL);
 
-  g_string_append (words, target);
-  if (part->until_us > 0)
-    g_string_append_printf (
-        words, " --for=%" G_GUINT64_FORMAT "s",
-        part->until_us > now_us + G_USEC_PER_SEC ? (part->until_us - now_us) / G_USEC_PER_SEC : 1);
-  if (*part->reason != '\0')
-    {
-      g_autofree char *reason = detourctl_format_word (part->reason);
-
-      g_string_append_printf (words, " --reason=%s", reason);
-    }
-  if (detour_ban_target_parse (ban->target, &parsed, NULL)
-      && !detour_ban_target_is_narrow (&parsed, NULL))
-    g_string_append (words, " --force");
-  return detourctl_fleet_command (words->str);
+  words = g_strconcat ("ban ", target, part->until_us > 0 ? limit : "",
+                       *part->reason != '\0' ? " --reason=" : "",
+                       *part->reason != '\0' ? reason : "", is_wide ? " --force" : "", NULL);
+  return detourctl_fleet_command (words);
 }
 
 static char *
