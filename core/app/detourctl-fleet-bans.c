@@ -244,15 +244,6 @@ ctl_fleet_bans_print (const Detourctl *ctl, const Bans *self)
  */
 
 static void
-ctl_fleet_bans_write_names (DetourctlJson *json, const char *title, const GPtrArray *names)
-{
-  detourctl_json_begin_array (json, title);
-  for (guint i = 0; i < names->len; i++)
-    detourctl_json_text (json, NULL, names->pdata[i]);
-  detourctl_json_end_array (json);
-}
-
-static void
 ctl_fleet_bans_write_ban (DetourctlJson *json, const FleetBan *ban)
 {
   detourctl_json_begin_object (json, NULL);
@@ -296,8 +287,8 @@ ctl_fleet_bans_write_findings (DetourctlJson *json, const Bans *self)
       detourctl_json_begin_object (json, NULL);
       detourctl_json_text (json, "code", difference.code);
       detourctl_json_text (json, "target", ban->target);
-      ctl_fleet_bans_write_names (json, "with", difference.with);
-      ctl_fleet_bans_write_names (json, "without", difference.without);
+      detourctl_json_texts (json, "with", difference.with);
+      detourctl_json_texts (json, "without", difference.without);
       detourctl_json_text (json, "text", text);
       detourctl_json_text (json, "remedy", remedy);
       detourctl_json_end_object (json);

@@ -199,15 +199,6 @@ ctl_fleet_upgrade_join (GPtrArray *names)
   return g_strdup (names->len > 0 ? text->str : _ ("none"));
 }
 
-static void
-ctl_fleet_upgrade_write_names (DetourctlJson *json, const char *title, const GPtrArray *names)
-{
-  detourctl_json_begin_array (json, title);
-  for (guint i = 0; i < names->len; i++)
-    detourctl_json_text (json, NULL, names->pdata[i]);
-  detourctl_json_end_array (json);
-}
-
 static DetourctlExit
 ctl_fleet_upgrade_tell (const Upgrade *self)
 {
@@ -221,11 +212,11 @@ ctl_fleet_upgrade_tell (const Upgrade *self)
   if (self->ctl->json)
     {
       json = detourctl_json_begin_document ();
-      ctl_fleet_upgrade_write_names (json, "done", self->done);
+      detourctl_json_texts (json, "done", self->done);
       detourctl_json_text (json, "failed", self->failed);
       detourctl_json_text (json, "problem", self->problem);
-      ctl_fleet_upgrade_write_names (json, "left", self->left);
-      ctl_fleet_upgrade_write_names (json, "skipped", self->skipped);
+      detourctl_json_texts (json, "left", self->left);
+      detourctl_json_texts (json, "skipped", self->skipped);
       return detourctl_json_end_document (json, exit);
     }
   if (resumes && !self->has_begun)

@@ -180,6 +180,15 @@ detourctl_json_text (DetourctlJson *self, const char *name, const char *value)
 }
 
 void
+detourctl_json_texts (DetourctlJson *self, const char *name, const GPtrArray *values)
+{
+  detourctl_json_begin_array (self, name);
+  for (guint i = 0; i < values->len; i++)
+    detourctl_json_text (self, NULL, values->pdata[i]);
+  detourctl_json_end_array (self);
+}
+
+void
 detourctl_json_number (DetourctlJson *self, const char *name, guint64 value)
 {
   ctl_json_begin_value (self, name);

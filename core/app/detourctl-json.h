@@ -26,6 +26,8 @@ void detourctl_json_begin_array (DetourctlJson *self, const char *name);
 void detourctl_json_end_array (DetourctlJson *self);
 void detourctl_json_text (DetourctlJson *self, const char *name,
                           const char *value); /* valid UTF-8; NULL: null */
+/* An array of texts. @values: of char * */
+void detourctl_json_texts (DetourctlJson *self, const char *name, const GPtrArray *values);
 void detourctl_json_number (DetourctlJson *self, const char *name, guint64 value);
 void detourctl_json_signed (DetourctlJson *self, const char *name, gint64 value);
 void detourctl_json_real (DetourctlJson *self, const char *name, double value); /* finite */

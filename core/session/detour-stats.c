@@ -117,11 +117,7 @@ stats_n_clients (const DetourStatsParts *parts)
 static guint64
 stats_n_mesh (const DetourStatsParts *parts)
 {
-  guint64 n = 0;
-
-  for (guint i = 0; i < parts->n_workers; i++)
-    n += detour_worker_n_mesh (parts->workers[i]);
-  return n;
+  return detour_handshake_pool_n_mesh (parts->pool);
 }
 
 static guint64
