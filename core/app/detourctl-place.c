@@ -57,6 +57,20 @@ ctl_place_read_stream (int fd, const char *shown, gsize max, gsize *len, GError 
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
+void
+detourctl_place_set_missing (const char *url, const GError *fault, GError **error)
+{
+  g_autofree char *package = detour_package_of (DETOUR_PACKAGES, "detour-fetch");
+
+  if (package != NULL)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                 _ ("%s: the program that fetches it is not installed; install the package %s"),
+                 url, package);
+  else
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                 _ ("%s: the program that fetches it is missing: %s"), url, fault->message);
+}
+
 static char *
 ctl_place_fetch (const char *url, gsize max, gint64 limit_ms, gsize *len, GError **error)
 {
@@ -74,15 +88,7 @@ ctl_place_fetch (const char *url, gsize max, gint64 limit_ms, gsize *len, GError
                               &fault, program, url, bytes, limit, NULL);
   if (process == NULL)
     {
-      g_autofree char *package = detour_package_of (DETOUR_PACKAGES, "detour-fetch");
-
-      if (package != NULL)
-        g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                     _ ("%s: the program that fetches it is not installed; install the package %s"),
-                     url, package);
-      else
-        g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                     _ ("%s: the program that fetches it is missing: %s"), url, fault->message);
+      detourctl_place_set_missing (url, fault, error);
       return NULL;
     }
   if (!g_subprocess_communicate (process, NULL, NULL, &out, &err, error))

@@ -19,4 +19,13 @@ G_BEGIN_DECLS
 char *detourctl_place_read (const char *place, gsize max, gint64 limit_ms, gsize *len,
                             GError **error);
 
+/**
+ * detourctl_place_set_missing:
+ * @url: what was asked for
+ * @fault: why detour-fetch could not be started
+ *
+ * Sets @error: that the program is missing, and the package that has it where that is known.
+ */
+void detourctl_place_set_missing (const char *url, const GError *fault, GError **error);
+
 G_END_DECLS

@@ -10,6 +10,8 @@
 
 #include "detour-paths.h"
 #include "detourctl-hujson.h"
+#include "detourctl-place.h"
+#include "fleet-input.h"
 
 /* Of what an API says is wrong. */
 #define COMPLAINT_MAX 400
@@ -51,22 +53,28 @@ fleet_request (const char *method, const char *url, const char *headers, const c
   g_autofree char *max = g_strdup_printf ("%u", FLEET_REQUEST_MAX);
   g_autofree char *limit = g_strdup_printf ("%" G_GINT64_FORMAT, limit_ms);
   char *question = g_strdup_printf ("%s %s\n%s\n%s", method, url, headers, body);
-  g_autoptr (GBytes) in = g_bytes_new_static (question, strlen (question));
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (
+      G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  int in = fleet_input_open (question, error);
   g_autoptr (GBytes) out = NULL;
   g_autoptr (GBytes) err = NULL;
   g_autoptr (GSubprocess) process = NULL;
-  gboolean good;
+  g_autoptr (GError) fault = NULL;
 
   *reply = (FleetReply) { 0 };
-  process = g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE
-                                  | G_SUBPROCESS_FLAGS_STDERR_PIPE,
-                              error, program, "--request", max, limit, ca_file, NULL);
-  if (process == NULL)
-    g_prefix_error (error, _ ("%s: the program that asks it is missing: "), url);
-  good = process != NULL && g_subprocess_communicate (process, in, NULL, &out, &err, error);
   explicit_bzero (question, strlen (question));
   g_free (question);
-  if (!good)
+  if (in < 0)
+    return FALSE;
+  g_subprocess_launcher_take_stdin_fd (launcher, in);
+  process = g_subprocess_launcher_spawn (launcher, &fault, program, "--request", max, limit,
+                                         ca_file, NULL);
+  if (process == NULL)
+    {
+      detourctl_place_set_missing (url, fault, error);
+      return FALSE;
+    }
+  if (!g_subprocess_communicate (process, NULL, NULL, &out, &err, error))
     return FALSE;
   if (!g_subprocess_get_successful (process) || !fleet_request_take (out, reply))
     {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "detour-config-value.h"
+#include "fleet-input.h"
 #include "fleet-map.h"
 
 typedef struct {
@@ -65,11 +66,14 @@ static GSubprocess *
 fleet_vantage_start (const Task *task, pid_t *group, GError **error)
 {
   g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (
-      G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE
-      | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+      G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  int in = fleet_input_open (task->map, error);
   GSubprocess *process;
   int ends[2];
 
+  if (in < 0)
+    return NULL;
+  g_subprocess_launcher_take_stdin_fd (launcher, in);
   if (!g_unix_open_pipe (ends, FD_CLOEXEC, error))
     return NULL;
   g_subprocess_launcher_set_child_setup (launcher, fleet_vantage_set_up_child,
@@ -107,9 +111,8 @@ fleet_vantage_on_end (GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
-fleet_vantage_communicate (Task *task, GSubprocess *process, Run *run)
+fleet_vantage_communicate (const Task *task, GSubprocess *process, Run *run)
 {
-  g_autoptr (GBytes) in = g_bytes_new_static (task->map, strlen (task->map));
   g_autoptr (GSource) timer = g_timeout_source_new ((guint) MIN (task->limit_ms, G_MAXINT));
 
   run->context = g_main_context_new ();
@@ -119,7 +122,7 @@ fleet_vantage_communicate (Task *task, GSubprocess *process, Run *run)
   g_source_set_callback (timer, fleet_vantage_on_time, run, NULL);
   if (task->limit_ms > 0)
     g_source_attach (timer, run->context);
-  g_subprocess_communicate_async (process, in, run->cancellable, fleet_vantage_on_end, run);
+  g_subprocess_communicate_async (process, NULL, run->cancellable, fleet_vantage_on_end, run);
   g_main_loop_run (run->loop);
   g_source_destroy (timer);
   g_main_context_pop_thread_default (run->context);

@@ -28,11 +28,11 @@ linger (const char *path)
 }
 
 static DetourctlMap *
-make_map (void)
+make_map (guint n_regions)
 {
   DetourctlMap *map = detourctl_map_new ();
 
-  for (guint i = 0; i < 2; i++)
+  for (guint i = 0; i < n_regions; i++)
     {
       g_autofree char *path = g_strdup_printf ("Regions.%u", 900 + i);
       DetourctlMapRegion *region = detourctl_map_add_region (map, 900 + i, path);
@@ -68,7 +68,7 @@ test_output_kept_open (void)
                                            path);
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_autoptr (Fleet) fleet = fleet_inventory_parse ("fleet.conf", text, strlen (text), errors);
-  g_autoptr (DetourctlMap) map = make_map ();
+  g_autoptr (DetourctlMap) map = make_map (2);
   char *options[] = { NULL };
   const FleetVantageSetup setup = { options, options, 500 };
   g_autoptr (GPtrArray) vantages = NULL;
@@ -89,6 +89,26 @@ test_output_kept_open (void)
   g_rmdir (folder);
 }
 
+/* More of a map than a pipe takes, for programs that end at once and read none of it. */
+static void
+test_input_not_read (void)
+{
+  const char *text = "[relay a]\nregion = 900\ncommand = /bin/false\n";
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_autoptr (Fleet) fleet = fleet_inventory_parse ("fleet.conf", text, strlen (text), errors);
+  g_autoptr (DetourctlMap) map = make_map (5000);
+  char *options[] = { NULL };
+  const FleetVantageSetup setup = { options, options, PATIENCE_MS };
+  g_autoptr (GPtrArray) vantages = NULL;
+
+  g_assert_nonnull (fleet);
+  vantages = fleet_vantage_look (fleet, fleet->relays, map, &setup);
+  g_assert_cmpuint (vantages->len, ==, 2);
+  for (guint i = 0; i < vantages->len; i++)
+    g_assert_cmpstr (((const FleetVantage *) vantages->pdata[i])->problem, ==,
+                     "detourctl probe gave no answer there");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -99,5 +119,6 @@ main (int argc, char **argv)
     return 0;
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/fleet-vantage/output-kept-open", test_output_kept_open);
+  g_test_add_func ("/fleet-vantage/input-not-read", test_input_not_read);
   return g_test_run ();
 }
