@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "../../../core/app/detour-notify.h"
+#include "detour-notify.h"
 
 #include <glib/gstdio.h>
 #include <stddef.h>
