@@ -2,11 +2,14 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import contextlib
 import getpass
 import os
 import pathlib
+import shlex
 import subprocess
 import tempfile
+import threading
 
 from control import DETOURCTL
 from derp_client import PATIENCE
@@ -117,3 +120,63 @@ class Inventory:
 def short_directory():
     """For what has to have a short path."""
     return tempfile.TemporaryDirectory(prefix="fleet-")
+
+
+class Watched:
+    """`detourctl fleet` in the background, whose lines come as it says them."""
+
+    def __init__(self, inventory, *words, **environment):
+        self.process = subprocess.Popen([DETOURCTL, "fleet", *words, "--inventory", inventory.path], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        env=daemon_environment() | {"LC_ALL": "C.UTF-8", "LANGUAGE": ""} | environment)
+        self.lines = []
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def read(self):
+        """Line by line."""
+        for line in self.process.stdout:
+            self.lines.append(line)
+
+    def wait_for(self, text):
+        """Until it says so."""
+        wait_until(lambda: any(text in line for line in self.lines), f"{text!r} in {self.lines}", timeout=60)
+
+    def end(self):
+        """Its exit status."""
+        code = self.process.wait(PATIENCE * 4)
+        self.reader.join()
+        self.process.stdout.close()
+        return code
+
+
+class Gate:
+    """A way to a relay that commands with `environment` stand before until it opens."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.environment = {"DETOUR_TEST_GATE": str(self.path)}
+        os.mkfifo(self.path)
+
+    def way(self, relay):
+        """For `command =`."""
+        program = self.path.with_name(f"{self.path.name}.sh")
+        program.write_text('#!/bin/sh\n[ -z "$DETOUR_TEST_GATE" ] || read -r line < "$DETOUR_TEST_GATE"\n'
+                           f'exec {DETOURCTL} --socket {relay.run_directory}/control "$@"\n')
+        program.chmod(0o755)
+        return shlex.quote(str(program))
+
+    def reach(self):
+        """The gate, when somebody stands before it."""
+        with contextlib.suppress(OSError):
+            return os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+        return None
+
+    @contextlib.contextmanager
+    def closed(self):
+        """From when one stands before it; they go on at the end."""
+        door = wait_until(self.reach, "a command stands before the gate")
+        try:
+            yield
+        finally:
+            os.close(door)

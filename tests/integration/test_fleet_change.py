@@ -7,17 +7,16 @@ import json
 import pathlib
 import re
 import signal
-import subprocess
-import threading
 
 import pytest
 import yaml
 
 from control import DETOURCTL, ask
-from derp_client import PATIENCE, Frame
-from fleet import Inventory
+from derp_client import Frame
+from fake_relay import fake_relay
+from fleet import Gate, Inventory, Watched
 from mesh import wait_peer, with_peer
-from relay import EVERYTHING, Relay, daemon_environment, wait_until, with_keys
+from relay import EVERYTHING, Relay, wait_until, with_keys
 from upgrading import UpgradedRelay
 
 
@@ -124,6 +123,17 @@ def test_upgrade_without_a_program_to_go_over_to(trio):
     assert said.startswith("b: upgraded to 0.2.0")
 
 
+def test_upgrade_over_a_slow_way(trio, tmp_path):
+    """That it answers late is no sign that the other program does not."""
+    inventory, relays = trio
+    relays[0].install("0.2.0")
+    way = tmp_path / "way"
+    way.write_text(f'#!/bin/sh\nsleep 3\nexec {DETOURCTL} --socket {relays[0].run_directory}/control "$@"\n')
+    way.chmod(0o755)
+    inventory.path.write_text(inventory.path.read_text().replace(f"socket = {relays[0].run_directory}/control", f"command = {way}"))
+    assert inventory.run("upgrade", "a")[0] == "a: upgraded to 0.2.0, 0 clients kept\n"
+
+
 def test_two_upgrades_at_once(trio):
     """They would upgrade two relays of one region at a time."""
     inventory, relays = trio
@@ -140,34 +150,6 @@ def test_two_upgrades_at_once(trio):
 
 
 # ---- enter and leave
-
-class Watched:
-    """`detourctl fleet` in the background, whose lines come as it says them."""
-
-    def __init__(self, inventory, *words):
-        self.process = subprocess.Popen([DETOURCTL, "fleet", *words, "--inventory", inventory.path], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                        env=daemon_environment() | {"LC_ALL": "C.UTF-8", "LANGUAGE": ""})
-        self.lines = []
-        self.reader = threading.Thread(target=self.read)
-        self.reader.start()
-
-    def read(self):
-        """Line by line."""
-        for line in self.process.stdout:
-            self.lines.append(line)
-
-    def wait_for(self, text):
-        """Until it says so."""
-        wait_until(lambda: any(text in line for line in self.lines), f"{text!r} in {self.lines}", timeout=60)
-
-    def end(self):
-        """Its exit status."""
-        code = self.process.wait(PATIENCE * 4)
-        self.reader.join()
-        self.process.stdout.close()
-        return code
-
 
 @pytest.fixture(name="pair")
 def fixture_pair(tmp_path):
@@ -419,6 +401,12 @@ def test_a_wait_that_is_interrupted(region, tmp_path, wait, stage):
     assert inventory.run(*again)[0].splitlines()[-2].startswith("b: o")
 
 
+def test_one_that_does_not_say_whether_it_drains(pair, tmp_path):
+    """It is named: nobody is left without a word."""
+    inventory = pair[0].add("relay odd", region=902, command=fake_relay(tmp_path / "odd", {"Version": ("s", "9.9")}))
+    assert "odd: it does not say whether it drains (DrainProgress)" in inventory.run("enter", "odd", code=1)[1]
+
+
 def test_without_a_relay_in_service_there_is_no_map(pair):
     inventory = pair[0]
     inventory.path.with_name("fleet.conf.state").write_text("[stages]\na = out\nb = out\n")
@@ -468,6 +456,23 @@ def test_a_wait_ends_when_another_command_has_the_relay(pair, tmp_path):
     watched.wait_for("waiting until 1 client has another home")
     inventory.path.write_text(inventory.path.read_text().replace("[relay a]", "[relay z]"))
     assert watched.end() == 2 and 'has no relay "a"' in watched.lines[-1], watched.lines
+
+
+@pytest.mark.parametrize("first,second", [("publish", "publish"), ("publish", "map"), ("map", "publish"), ("map", "map")])
+def test_two_that_write_a_map(pair, tmp_path, first, second):
+    """The second one, which knows more, is not overwritten by the first."""
+    inventory, one, _ = pair
+    gate = Gate(tmp_path / "gate")
+    inventory.path.write_text(inventory.path.read_text().replace(
+        f"socket = {one.run_directory}/control", f"command = {gate.way(one)}"))
+    words = {"publish": ["publish"], "map": ["map", "--format=headscale", "--output", str(tmp_path / "derp.yaml")]}
+    early = Watched(inventory, *words[first], **gate.environment)
+    with gate.closed():
+        inventory.path.with_name("fleet.conf.state").write_text("[stages]\nb = out\n")
+        late = Watched(inventory, *words[second])
+        late.wait_for(f"{tmp_path}: waiting for another command that writes there")
+    assert (early.end(), late.end()) == (0, 0), (early.lines, late.lines)
+    assert list(regions(tmp_path)) == [900]
 
 
 @pytest.mark.parametrize("text,fault", [

@@ -14,7 +14,7 @@ import yaml
 from certs import Certificate
 from control import DETOURCTL, detourctl
 from derp_client import PATIENCE
-from fleet import Inventory
+from fleet import Gate, Inventory, Watched
 from policy_server import POLICY, PolicyServer
 from relay import EVERYTHING, Relay, daemon_environment, with_keys
 
@@ -92,6 +92,27 @@ def test_somebody_else_is_faster(api, inventory):
     api.before_post = lambda: None
     inventory.run("publish", "--yes")
     assert "since Monday" in api.policy and '"900"' in api.policy
+
+
+def test_two_that_publish(relay, api, inventory, tmp_path):
+    """What is made of an older inventory does not take the place of what is newer."""
+    gate = Gate(tmp_path / "gate")
+    inventory.path.write_text(inventory.path.read_text().replace(
+        f"socket = {relay.run_directory}/control", f"command = {gate.way(relay)}"))
+    early = Watched(inventory, "publish", "--yes", **gate.environment)
+    with gate.closed():
+        inventory.path.write_text(inventory.path.read_text().replace("code = own", "code = newer"))
+        inventory.run("publish", "--yes")
+    assert early.end() == 1 and "somebody else has changed the policy since it was read" in early.lines[-1], early.lines
+    assert '"RegionCode": "newer"' in api.policy and '"RegionCode": "own"' not in api.policy
+
+
+def test_the_file_is_written_although_the_policy_cannot_be(api, inventory, tmp_path):
+    inventory.add("headscale", file=tmp_path / "derp.yaml")
+    api.bearer = "another"
+    said, errors = inventory.run("publish", "--yes", code=1)
+    assert "derp.yaml: written" in said and "API token invalid" in errors
+    assert list(yaml.safe_load((tmp_path / "derp.yaml").read_text())["regions"]) == [900]
 
 
 def test_nothing_is_changed_unasked(api, inventory):

@@ -5,6 +5,7 @@
 #include "detourctl-fleet-map.h"
 
 #include <glib/gi18n.h>
+#include <unistd.h>
 
 #include "detourctl-derpmap.h"
 
@@ -51,20 +52,35 @@ detourctl_fleet_map (const Detourctl *self, const Fleet *fleet, gboolean partial
 }
 
 static DetourctlExit
+ctl_fleet_map_make (const Detourctl *self, DetourctlRegionFormat form)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, &exit);
+  g_autoptr (DetourctlMap)
+      map = fleet != NULL ? detourctl_fleet_map (self, fleet, is_partial, &exit) : NULL;
+
+  return map != NULL ? detourctl_derpmap_put (map, form) : exit;
+}
+
+static DetourctlExit
 ctl_fleet_map_run (Detourctl *self, char **arguments)
 {
   DetourctlRegionFormat form;
-  DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (Fleet) fleet = NULL;
-  g_autoptr (DetourctlMap) map = NULL;
+  DetourctlExit exit;
+  int lock = -1;
 
   if (!detourctl_derpmap_read_options (&form))
     return DETOURCTL_USAGE;
-  fleet = detourctl_fleet_load (NULL, &exit);
-  map = fleet != NULL ? detourctl_fleet_map (self, fleet, is_partial, &exit) : NULL;
-  if (map == NULL)
-    return exit;
-  return detourctl_derpmap_put (map, form);
+  if (detourctl_derpmap_output != NULL)
+    {
+      lock = detourctl_derpmap_lock (detourctl_derpmap_output);
+      if (lock < 0)
+        return DETOURCTL_FAILED;
+    }
+  exit = ctl_fleet_map_make (self, form);
+  if (lock >= 0)
+    close (lock);
+  return exit;
 }
 
 const DetourctlCommand detourctl_fleet_map_commands[] = {

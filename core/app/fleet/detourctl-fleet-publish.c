@@ -138,22 +138,53 @@ ctl_fleet_publish_confirm (const Detourctl *self, const DetourctlPublication *pu
   return FALSE;
 }
 
+/* As it was before the relays were asked: what others put into it since is newer. */
+typedef struct {
+  FleetApi *api; /* NULL: there is none, or its secret cannot be had */
+  char *text;    /* NULL: it could not be read */
+  char *problem; /* NULL: none */
+} Policy;
+
+static void
+ctl_fleet_publish_clear_policy (Policy *self)
+{
+  g_clear_pointer (&self->api, fleet_tailscale_close);
+  g_clear_pointer (&self->text, g_free);
+  g_clear_pointer (&self->problem, g_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Policy, ctl_fleet_publish_clear_policy)
+
+static void
+ctl_fleet_publish_get_policy (const Detourctl *self, const Fleet *fleet, Policy *policy)
+{
+  g_autoptr (GError) error = NULL;
+
+  policy->api = fleet_tailscale_open (&fleet->tailscale, self->timeout_ms, &error);
+  if (policy->api != NULL)
+    policy->text = fleet_tailscale_get (policy->api, &error);
+  if (policy->text == NULL)
+    policy->problem = g_strdup (error->message);
+}
+
 static DetourctlExit
 ctl_fleet_publish_policy (const Detourctl *self, const Fleet *fleet, const DetourctlMap *map,
-                          DetourctlPublication *publication)
+                          const Policy *policy, DetourctlPublication *publication)
 {
   g_autoptr (GArray) gone = ctl_fleet_publish_gone (fleet, map);
   g_autoptr (GError) error = NULL;
-  g_autoptr (FleetApi) api = fleet_tailscale_open (&fleet->tailscale, self->timeout_ms, &error);
-  g_autofree char *before = api != NULL ? fleet_tailscale_get (api, &error) : NULL;
+  const char *before = policy->text;
   g_autofree char *after = before != NULL
                              ? fleet_policy_apply (before, strlen (before), map, gone, &error)
                              : NULL;
 
+  if (before == NULL)
+    {
+      detourctl_complain ("%s", policy->problem);
+      return DETOURCTL_FAILED;
+    }
   if (after == NULL)
     {
-      detourctl_complain (before == NULL ? "%s" : _ ("the policy cannot be edited: %s"),
-                          error->message);
+      detourctl_complain (_ ("the policy cannot be edited: %s"), error->message);
       return DETOURCTL_FAILED;
     }
   publication->diff = fleet_diff (before, after);
@@ -170,7 +201,7 @@ ctl_fleet_publish_policy (const Detourctl *self, const Fleet *fleet, const Detou
     return DETOURCTL_GOOD;
   if (!ctl_fleet_publish_confirm (self, publication))
     return DETOURCTL_FAILED;
-  if (!fleet_tailscale_put (api, after, &error))
+  if (!fleet_tailscale_put (policy->api, after, &error))
     {
       detourctl_complain ("%s", error->message);
       return DETOURCTL_FAILED;
@@ -183,16 +214,69 @@ ctl_fleet_publish_policy (const Detourctl *self, const Fleet *fleet, const Detou
 /* -------------------------------------------------------------------------------------------------
  */
 
-DetourctlExit
-detourctl_fleet_publish (const Detourctl *self, const Fleet *fleet, const DetourctlMap *map,
-                         DetourctlPublication *publication)
+/* The inventory, and with @lock that of the file that it names, so that nobody writes what is older
+ * behind what is made of it. NULL after a message, with @exit. */
+static Fleet *
+ctl_fleet_publish_begin (const DetourctlPublication *publication, int *lock, DetourctlExit *exit)
+{
+  g_autoptr (Fleet) before = NULL;
+
+  for (;;)
+    {
+      g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, exit);
+
+      if (fleet == NULL || publication->is_dry || fleet->headscale.file == NULL
+          || (before != NULL && strcmp (before->headscale.file, fleet->headscale.file) == 0))
+        return g_steal_pointer (&fleet);
+      if (*lock >= 0)
+        close (*lock);
+      *lock = detourctl_derpmap_lock (fleet->headscale.file);
+      if (*lock < 0)
+        {
+          *exit = DETOURCTL_FAILED;
+          return NULL;
+        }
+      g_clear_pointer (&before, fleet_inventory_free);
+      before = g_steal_pointer (&fleet);
+    }
+}
+
+/* Map and places of one inventory. */
+static DetourctlExit
+ctl_fleet_publish_all (const Detourctl *self, const Fleet *fleet, int *lock,
+                       DetourctlPublication *publication)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
+  g_auto (Policy) policy = { NULL };
+  g_autoptr (DetourctlMap) map = NULL;
 
+  if (fleet->tailscale.url != NULL)
+    ctl_fleet_publish_get_policy (self, fleet, &policy);
+  map = detourctl_fleet_map (self, fleet, publication->is_partial, &exit);
+  if (map == NULL)
+    return exit;
   if (fleet->headscale.file != NULL)
     exit = ctl_fleet_publish_file (self, &fleet->headscale, map, publication);
+  /* Nobody has to wait for a person's answer. */
+  if (*lock >= 0)
+    close (*lock);
+  *lock = -1;
   if (exit == DETOURCTL_GOOD && fleet->tailscale.url != NULL)
-    exit = ctl_fleet_publish_policy (self, fleet, map, publication);
+    exit = ctl_fleet_publish_policy (self, fleet, map, &policy, publication);
+  return exit;
+}
+
+DetourctlExit
+detourctl_fleet_publish (const Detourctl *self, DetourctlPublication *publication)
+{
+  DetourctlExit exit = DETOURCTL_GOOD;
+  int lock = -1;
+  g_autoptr (Fleet) fleet = ctl_fleet_publish_begin (publication, &lock, &exit);
+
+  if (fleet != NULL)
+    exit = ctl_fleet_publish_all (self, fleet, &lock, publication);
+  if (lock >= 0)
+    close (lock);
   return exit;
 }
 
@@ -201,8 +285,8 @@ ctl_fleet_publish_run (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (Fleet) fleet = detourctl_fleet_load (NULL, &exit);
-  g_autoptr (DetourctlMap) map = NULL;
-  g_auto (DetourctlPublication) publication = { .is_dry = is_dry, .is_certain = is_certain };
+  g_auto (DetourctlPublication)
+      publication = { .is_partial = is_partial, .is_dry = is_dry, .is_certain = is_certain };
   DetourctlJson *json;
 
   if (fleet == NULL)
@@ -215,10 +299,7 @@ ctl_fleet_publish_run (Detourctl *self, char **arguments)
           fleet->path);
       return DETOURCTL_FAILED;
     }
-  map = detourctl_fleet_map (self, fleet, is_partial, &exit);
-  if (map == NULL)
-    return exit;
-  exit = detourctl_fleet_publish (self, fleet, map, &publication);
+  exit = detourctl_fleet_publish (self, &publication);
   if (!self->json)
     return exit;
   json = detourctl_json_begin_document ();

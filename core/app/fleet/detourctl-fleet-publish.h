@@ -7,6 +7,7 @@
 G_BEGIN_DECLS
 
 typedef struct {
+  gboolean is_partial; /* relays that do not answer are left out */
   gboolean is_dry;     /* nothing is changed */
   gboolean is_certain; /* nobody is asked */
   /* What became of it. */
@@ -20,8 +21,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DetourctlPublication, detourctl_publication_cl
 /* Whether the inventory says where the map is to be. */
 gboolean detourctl_fleet_has_place (const Fleet *fleet);
 
-/* Into all places of the inventory, of which there is one at least. Not GOOD after a message. */
-DetourctlExit detourctl_fleet_publish (const Detourctl *self, const Fleet *fleet,
-                                       const DetourctlMap *map, DetourctlPublication *publication);
+/* The map of the inventory as it is now into all its places, of which there is one at least. Others
+ * that write the same file wait from the reading to the writing. Not GOOD after a message. */
+DetourctlExit detourctl_fleet_publish (const Detourctl *self, DetourctlPublication *publication);
 
 G_END_DECLS

@@ -15,9 +15,9 @@
 #include "detourctl-fleet-publish.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
-#include "fleet-check.h"
+#include "fleet-drain.h"
 #include "fleet-homes.h"
-#include "fleet-status.h"
+#include "fleet-links.h"
 
 /* How often is looked, and said where no terminal is. */
 #define LOOK_US (G_USEC_PER_SEC)
@@ -173,7 +173,6 @@ ctl_fleet_stage_publish (Stage *self)
 {
   g_auto (DetourctlPublication) publication = { .is_certain = is_certain };
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (DetourctlMap) map = NULL;
 
   if (!ctl_fleet_stage_read (self, &exit))
     return exit;
@@ -186,8 +185,7 @@ ctl_fleet_stage_publish (Stage *self)
       ctl_fleet_stage_say (self, text);
       return DETOURCTL_GOOD;
     }
-  map = detourctl_fleet_map (self->ctl, self->fleet, FALSE, &exit);
-  return map != NULL ? detourctl_fleet_publish (self->ctl, self->fleet, map, &publication) : exit;
+  return detourctl_fleet_publish (self->ctl, &publication);
 }
 
 /* Whether another relay is open, which clients can go to. @of_region: one of the same region */
@@ -229,20 +227,28 @@ ctl_fleet_stage_may_leave (const FleetState *state, gpointer user, GError **erro
   return FALSE;
 }
 
-/* Writes the stage down, and brings the map that goes with it to clients. */
-static DetourctlExit
-ctl_fleet_stage_go (Stage *self, FleetStage stage, FleetStateJudge judge, const char *text)
+/* Writes the stage down. FALSE after a message. */
+static gboolean
+ctl_fleet_stage_write (Stage *self, FleetStage stage, FleetStateJudge judge, const char *text)
 {
   g_autoptr (GError) error = NULL;
 
   if (!fleet_state_set_stage (self->state, self->name, stage, judge, self, &error))
     {
       detourctl_complain ("%s", error->message);
-      return DETOURCTL_FAILED;
+      return FALSE;
     }
   self->stage = stage;
   ctl_fleet_stage_say (self, text);
-  return ctl_fleet_stage_publish (self);
+  return TRUE;
+}
+
+/* The same, and brings the map that goes with it to clients. */
+static DetourctlExit
+ctl_fleet_stage_go (Stage *self, FleetStage stage, FleetStateJudge judge, const char *text)
+{
+  return ctl_fleet_stage_write (self, stage, judge, text) ? ctl_fleet_stage_publish (self)
+                                                          : DETOURCTL_FAILED;
 }
 
 static char *
@@ -263,36 +269,48 @@ ctl_fleet_stage_look_at_homes (Stage *self, DetourctlExit *exit)
                           n);
 }
 
-/* A call of the Manager without an answer; FALSE after a message. */
+/* What two commands want of a relay comes to it in the order of the stages: these are called while
+ * nobody can write another one. */
 static gboolean
-ctl_fleet_stage_order (const Stage *self, const char *method, GVariant *arguments)
+ctl_fleet_stage_begin_drain (const FleetState *state, gpointer user, GError **error)
 {
-  g_autoptr (GVariant) held = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (FleetLink) link = fleet_link_open (self->relay, self->ctl->timeout_ms, &error);
-  g_autoptr (GVariant) reply = link != NULL
-                                 ? fleet_link_call (link, "", "Manager", method, held, "()", &error)
-                                 : NULL;
+  const Stage *self = user;
 
-  if (reply == NULL)
-    detourctl_complain ("%s: %s", self->name, error->message);
-  return reply != NULL;
+  return ctl_fleet_stage_is_ours (self, state, error)
+      && fleet_drain_begin (self->relay, self->ctl->timeout_ms, error);
 }
 
-/* DrainProgress; NULL after a message. */
+static gboolean
+ctl_fleet_stage_cancel_drain (const FleetState *state, gpointer user, GError **error)
+{
+  const Stage *self = user;
+
+  return ctl_fleet_stage_is_ours (self, state, error)
+      && fleet_drain_cancel (self->relay, self->ctl->timeout_ms, error);
+}
+
+/* FALSE after a message: it was not done, or the stage is not ours any more. */
+static gboolean
+ctl_fleet_stage_order (Stage *self, FleetStateJudge order)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (fleet_state_hold (self->state, order, self, &error))
+    return TRUE;
+  detourctl_complain ("%s", error->message);
+  return FALSE;
+}
+
+/* NULL after a message. */
 static GVariant *
 ctl_fleet_stage_drain_progress (const Stage *self)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (FleetLink) link = fleet_link_open (self->relay, self->ctl->timeout_ms, &error);
-  g_autoptr (GVariant) manager = link != NULL ? fleet_link_manager (link, &error) : NULL;
+  GVariant *progress = fleet_drain_progress (self->relay, self->ctl->timeout_ms, &error);
 
-  if (manager == NULL)
-    {
-      detourctl_complain ("%s: %s", self->name, error->message);
-      return NULL;
-    }
-  return g_variant_lookup_value (manager, "DrainProgress", G_VARIANT_TYPE_VARDICT);
+  if (progress == NULL)
+    detourctl_complain ("%s", error->message);
+  return progress;
 }
 
 static char *
@@ -325,9 +343,7 @@ ctl_fleet_stage_drain (Stage *self)
     return DETOURCTL_FAILED;
   /* One that drains already goes on. */
   if (g_variant_n_children (before) == 0
-      && !ctl_fleet_stage_order (
-          self, "Drain",
-          g_variant_new ("(@a{sv})", g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0))))
+      && !ctl_fleet_stage_order (self, ctl_fleet_stage_begin_drain))
     return DETOURCTL_FAILED;
   return ctl_fleet_stage_wait (self, ctl_fleet_stage_look_at_drain);
 }
@@ -341,59 +357,15 @@ ctl_fleet_stage_look_at_probe (Stage *self, DetourctlExit *exit)
                          : NULL;
 }
 
-/* The relay, and those of its region that serve clients. */
-static GStrv
-ctl_fleet_stage_neighbours (const Stage *self)
-{
-  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
-
-  g_strv_builder_add (names, self->name);
-  for (guint i = 0; i < self->fleet->relays->len; i++)
-    {
-      const FleetRelay *relay = g_ptr_array_index (self->fleet->relays, i);
-
-      if (relay != self->relay && relay->region == self->relay->region
-          && fleet_state_stage (self->state, relay->name) == FLEET_OPEN)
-        g_strv_builder_add (names, relay->name);
-    }
-  return g_strv_builder_end (names);
-}
-
 /* Clients of one do not reach those of another one that it is not linked with. */
 static char *
 ctl_fleet_stage_look_at_links (Stage *self, DetourctlExit *exit)
 {
-  g_auto (GStrv) names = ctl_fleet_stage_neighbours (self);
-  g_autoptr (GPtrArray) answers = NULL;
-  g_autoptr (GPtrArray) findings = NULL;
+  g_autofree char *problem = fleet_links_look (self->fleet, self->relay, self->state,
+                                               self->ctl->timeout_ms);
 
-  if (g_strv_length (names) < 2)
-    return NULL;
-  answers = fleet_ask (self->fleet, names, self->ctl->timeout_ms, fleet_status_ask, NULL,
-                       fleet_status_free);
-  for (guint i = 0; i < answers->len; i++)
-    {
-      const FleetAnswer *answer = answers->pdata[i];
-
-      if (answer->result == NULL)
-        /* TRANSLATORS: a relay, and why it does not answer. */
-        return g_strdup_printf (_ ("waiting for its links: %s: %s"), answer->relay->name,
-                                answer->problem);
-    }
-  findings = fleet_status_check (self->fleet, answers, self->state);
-  for (guint i = 0; i < findings->len; i++)
-    {
-      const FleetFinding *finding = findings->pdata[i];
-
-      /* What others have between each other does not become worse. */
-      if (finding->other != NULL
-          && (g_strcmp0 (finding->relay, self->name) == 0
-              || g_strcmp0 (finding->other, self->name) == 0))
-        /* TRANSLATORS: what is wrong with a link, and what helps. */
-        return g_strdup_printf (_ ("waiting for its links: %s. What helps: %s"), finding->text,
-                                finding->remedy);
-    }
-  return NULL;
+  /* TRANSLATORS: what is wrong, and perhaps what helps. */
+  return problem != NULL ? g_strdup_printf (_ ("waiting for its links: %s"), problem) : NULL;
 }
 
 /* Commands --------------------------------------------------------------------------------------
@@ -484,13 +456,16 @@ ctl_fleet_stage_enter (Stage *self)
     return ctl_fleet_stage_stay (self);
   if (exit != DETOURCTL_GOOD)
     return exit;
-  if (g_variant_n_children (draining) > 0 && !ctl_fleet_stage_order (self, "CancelDrain", NULL))
+  if (!ctl_fleet_stage_write (
+          self, FLEET_ENTERING, ctl_fleet_stage_may_enter,
+          ctl_fleet_stage_is_other_open (self, self->state, TRUE)
+              ? _ ("entering: not in the map until it is well, because others serve its region")
+              : _ ("entering: in the map, but nobody makes it their home yet")))
     return DETOURCTL_FAILED;
-  exit = ctl_fleet_stage_go (
-      self, FLEET_ENTERING, ctl_fleet_stage_may_enter,
-      ctl_fleet_stage_is_other_open (self, self->state, TRUE)
-          ? _ ("entering: not in the map until it is well, because others serve its region")
-          : _ ("entering: in the map, but nobody makes it their home yet"));
+  if (g_variant_n_children (draining) > 0
+      && !ctl_fleet_stage_order (self, ctl_fleet_stage_cancel_drain))
+    return DETOURCTL_FAILED;
+  exit = ctl_fleet_stage_publish (self);
   if (exit == DETOURCTL_GOOD)
     exit = ctl_fleet_stage_wait (self, ctl_fleet_stage_look_at_probe);
   if (exit == DETOURCTL_GOOD && !is_forced)

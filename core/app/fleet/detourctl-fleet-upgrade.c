@@ -10,9 +10,10 @@
 #include "detourctl-json.h"
 #include "fleet-state.h"
 
-/* How often a relay is looked for while its other program starts, and how long. */
+/* How often a relay is looked for while its other program starts, how long a look may take where
+ * --timeout does not allow for more, and how long in all. The way there alone may take seconds. */
 #define LOOK_US   100000
-#define LOOK_MS   2000
+#define LOOK_MS   10000
 #define RETURN_US (60 * G_USEC_PER_SEC)
 
 static gboolean is_dry, resumes, is_again;
@@ -73,9 +74,9 @@ ctl_fleet_upgrade_call (const Upgrade *self, const FleetRelay *relay, const char
 
 /* How the last upgrade went, a{sv}; NULL: nobody answers now. */
 static GVariant *
-ctl_fleet_upgrade_last (const FleetRelay *relay)
+ctl_fleet_upgrade_last (const Upgrade *self, const FleetRelay *relay)
 {
-  g_autoptr (FleetLink) link = fleet_link_open (relay, LOOK_MS, NULL);
+  g_autoptr (FleetLink) link = fleet_link_open (relay, MAX (self->ctl->timeout_ms, LOOK_MS), NULL);
   g_autoptr (GVariant) manager = link != NULL ? fleet_link_manager (link, NULL) : NULL;
 
   return manager != NULL ? g_variant_lookup_value (manager, "LastUpgrade", G_VARIANT_TYPE_VARDICT)
@@ -84,13 +85,13 @@ ctl_fleet_upgrade_last (const FleetRelay *relay)
 
 /* NULL: it is not there in time. */
 static GVariant *
-ctl_fleet_upgrade_wait (const FleetRelay *relay, guint64 attempts_before)
+ctl_fleet_upgrade_wait (const Upgrade *self, const FleetRelay *relay, guint64 attempts_before)
 {
   gint64 end_us = g_get_monotonic_time () + RETURN_US;
 
   do
     {
-      g_autoptr (GVariant) last = ctl_fleet_upgrade_last (relay);
+      g_autoptr (GVariant) last = ctl_fleet_upgrade_last (self, relay);
 
       if (last != NULL && detourctl_number (last, "attempts") > attempts_before)
         return g_steal_pointer (&last);
@@ -128,7 +129,7 @@ ctl_fleet_upgrade_change (const Upgrade *self, const FleetRelay *relay, GVariant
   reply = ctl_fleet_upgrade_call (self, relay, "Upgrade", NULL, &problem);
   if (reply == NULL)
     return problem;
-  last = ctl_fleet_upgrade_wait (relay, attempts);
+  last = ctl_fleet_upgrade_wait (self, relay, attempts);
   if (last == NULL)
     return g_strdup (_ ("the other program was started, and does not answer"));
   if (*detourctl_text (last, "problem") != '\0')
@@ -236,9 +237,17 @@ static void
 ctl_fleet_upgrade_take (Upgrade *self, const FleetRelay *relay)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) manager = ctl_fleet_upgrade_call (self, relay, NULL, NULL, &self->problem);
+  g_autoptr (GVariant) manager = NULL;
 
   self->has_begun = TRUE;
+  /* The ones before took their time, and other commands may have changed stages meanwhile. */
+  if (!fleet_state_refresh (self->state, &error))
+    {
+      self->problem = g_strdup (error->message);
+      self->failed = relay->name;
+      return;
+    }
+  manager = ctl_fleet_upgrade_call (self, relay, NULL, NULL, &self->problem);
   if (manager == NULL && ctl_fleet_upgrade_may_be_away (self, relay))
     {
       g_autofree char *problem = g_steal_pointer (&self->problem);

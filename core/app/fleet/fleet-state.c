@@ -182,6 +182,17 @@ fleet_state_set_stage (FleetState *self, const char *relay, FleetStage stage, Fl
 }
 
 gboolean
+fleet_state_hold (FleetState *self, FleetStateJudge judge, gpointer user, GError **error)
+{
+  int lock = fleet_state_begin (self, error);
+  gboolean good = lock >= 0 && judge (self, user, error);
+
+  if (lock >= 0)
+    close (lock);
+  return good;
+}
+
+gboolean
 fleet_state_is_upgraded (const FleetState *self, const char *relay)
 {
   return g_key_file_get_boolean (self->file, UPGRADE, relay, NULL);
@@ -194,8 +205,9 @@ fleet_state_claim_upgrade (FleetState *self, GError **error)
   gboolean is_busy = FALSE;
 
   self->claim = open (path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  /* The one before may have been under way when the file was read. */
   if (self->claim >= 0 && flock (self->claim, LOCK_EX | LOCK_NB) == 0)
-    return TRUE;
+    return fleet_state_refresh (self, error);
   is_busy = self->claim >= 0 && errno == EWOULDBLOCK;
   if (is_busy)
     g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,

@@ -42,7 +42,10 @@ typedef gboolean (*FleetStateJudge) (const FleetState *self, gpointer user, GErr
  * (nullable). FALSE with @error. */
 gboolean fleet_state_set_stage (FleetState *self, const char *relay, FleetStage stage,
                                 FleetStateJudge judge, gpointer user, GError **error);
-/* As long as this is not freed no other command upgrades the same fleet. FALSE with @error: one
+/* Nobody else writes a stage before @judge has done its part. FALSE with @error. */
+gboolean fleet_state_hold (FleetState *self, FleetStateJudge judge, gpointer user, GError **error);
+/* As long as this is not freed no other command upgrades the same fleet. Reads anew what the one
+ * before has written. FALSE with @error: one
  * does, or nobody can know. */
 gboolean fleet_state_claim_upgrade (FleetState *self, GError **error);
 gboolean fleet_state_set_upgraded (FleetState *self, const char *relay, GError **error);

@@ -4,8 +4,12 @@
 
 #include "detourctl-derpmap.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <glib/gi18n.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "detour-file-write.h"
 #include "detour-file.h"
@@ -50,6 +54,37 @@ detourctl_derpmap_write (const char *path, const char *text)
   return FALSE;
 }
 
+/* Not every file system over a network has such locks. */
+static gboolean
+ctl_derpmap_merge_has_locks (int number)
+{
+  return number != EBADF && number != EINVAL && number != ENOLCK && number != EOPNOTSUPP;
+}
+
+int
+detourctl_derpmap_lock (const char *path)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+  int lock = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int result = -1;
+
+  if (lock >= 0)
+    result = flock (lock, LOCK_EX | LOCK_NB);
+  if (lock >= 0 && result != 0 && errno == EWOULDBLOCK)
+    {
+      detourctl_complain (_ ("%s: waiting for another command that writes there"), folder);
+      do
+        result = flock (lock, LOCK_EX);
+      while (result != 0 && errno == EINTR);
+    }
+  if (result == 0 || (lock >= 0 && !ctl_derpmap_merge_has_locks (errno)))
+    return lock;
+  detourctl_complain ("%s: %s", path, g_strerror (errno));
+  if (lock >= 0)
+    close (lock);
+  return -1;
+}
+
 gboolean
 detourctl_derpmap_read_options (DetourctlRegionFormat *form)
 {
@@ -77,19 +112,14 @@ detourctl_derpmap_put (DetourctlMap *map, DetourctlRegionFormat form)
 }
 
 static DetourctlExit
-ctl_derpmap_merge_run (Detourctl *self, char **arguments)
+ctl_derpmap_merge_make (const Detourctl *self, char **arguments, DetourctlRegionFormat form)
 {
-  DetourctlRegionFormat form;
   DetourctlExit exit = DETOURCTL_GOOD;
-  g_autoptr (GPtrArray) maps = NULL;
-  g_autoptr (DetourctlMap) sum = NULL;
+  g_autoptr (GPtrArray) maps = detourctl_derpmap_load (self, arguments, &exit);
+  g_autoptr (DetourctlMap) sum = detourctl_map_new ();
 
-  if (!detourctl_derpmap_read_options (&form))
-    return DETOURCTL_USAGE;
-  maps = detourctl_derpmap_load (self, arguments, &exit);
   if (maps == NULL)
     return exit;
-  sum = detourctl_map_new ();
   for (guint i = 0; i < maps->len; i++)
     {
       detourctl_derpmap_print_findings (arguments[i], maps->pdata[i]);
@@ -103,6 +133,27 @@ ctl_derpmap_merge_run (Detourctl *self, char **arguments)
       return exit;
     }
   return detourctl_derpmap_put (sum, form);
+}
+
+static DetourctlExit
+ctl_derpmap_merge_run (Detourctl *self, char **arguments)
+{
+  DetourctlRegionFormat form;
+  DetourctlExit exit;
+  int lock = -1;
+
+  if (!detourctl_derpmap_read_options (&form))
+    return DETOURCTL_USAGE;
+  if (detourctl_derpmap_output != NULL)
+    {
+      lock = detourctl_derpmap_lock (detourctl_derpmap_output);
+      if (lock < 0)
+        return DETOURCTL_FAILED;
+    }
+  exit = ctl_derpmap_merge_make (self, arguments, form);
+  if (lock >= 0)
+    close (lock);
+  return exit;
 }
 
 const DetourctlCommand detourctl_derpmap_merge_commands[] = {

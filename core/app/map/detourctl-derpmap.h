@@ -37,6 +37,11 @@ char *detourctl_derpmap_describe (const DetourctlMap *map);
 /* Writes the map in that form, where these options say. What became of a file is said. */
 DetourctlExit detourctl_derpmap_put (DetourctlMap *map, DetourctlRegionFormat form);
 
+/* Nobody else that takes this lock writes @path before the answer is closed. Take it before what is
+ * written is read: of two commands at once the later one must not write what is older. It is that
+ * of the folder, so nothing is left of it. -1 after a message. */
+int detourctl_derpmap_lock (const char *path);
+
 /* Reads --format. @name: (nullable): NULL leaves @out as it is. FALSE after a message. */
 gboolean detourctl_derpmap_read_format (const char *name, DetourctlRegionFormat *out);
 
