@@ -126,8 +126,9 @@ class Watched:
     """`detourctl fleet` in the background, whose lines come as it says them."""
 
     def __init__(self, inventory, *words, **environment):
-        self.process = subprocess.Popen([DETOURCTL, "fleet", *words, "--inventory", inventory.path], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        # Tests that run in the background of a shell have SIGINT ignored.
+        command = ["env", "--default-signal=INT", DETOURCTL, "fleet", *words, "--inventory", inventory.path]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                         env=daemon_environment() | {"LC_ALL": "C.UTF-8", "LANGUAGE": ""} | environment)
         self.lines = []
         self.reader = threading.Thread(target=self.read)
