@@ -119,9 +119,11 @@ control_bans_log_ban (const GArray *targets, const Terms *terms)
       const DetourBanTarget *target = &g_array_index (targets, DetourBanTarget, i);
       char text[DETOUR_BAN_TARGET_MAX];
 
-      detour_log_event (G_LOG_LEVEL_MESSAGE, "banned", "%s is banned by the operator%s%s",
-                        detour_ban_target_format (target, text), *terms->reason != '\0' ? ": " : "",
-                        terms->reason);
+      detour_ban_target_format (target, text);
+      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "banned",
+                        detour_ban_target_field (target), text, "MESSAGE",
+                        "%s is banned by the operator%s%s", text,
+                        *terms->reason != '\0' ? ": " : "", terms->reason);
       control_bans_note (DETOUR_EVENT_BAN, target, terms->reason);
     }
 }
@@ -256,8 +258,9 @@ detour_control_unban (DetourControl *self, GVariant *arguments, GDBusMethodInvoc
     {
       const DetourBan *ban = detour_bans_find (bans, found->pdata[i]);
 
-      detour_log_event (G_LOG_LEVEL_MESSAGE, "unbanned", "the operator lifts the ban on %s",
-                        ban->text);
+      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "unbanned",
+                        detour_ban_target_field (&ban->target), ban->text, "MESSAGE",
+                        "the operator lifts the ban on %s", ban->text);
       control_bans_note (DETOUR_EVENT_UNBAN, &ban->target, "");
     }
   g_ptr_array_add (found, NULL);

@@ -114,7 +114,7 @@ log_format_hash_word (const char *text)
   return g_strdup_printf ("#%.12s", hex);
 }
 
-/* The host of ADDRESS, ADDRESS:PORT or [V6]:PORT. */
+/* The host of ADDRESS, ADDRESS:PORT or [V6]:PORT; all of a network. */
 static char *
 log_format_address_host (const char *address)
 {
@@ -128,18 +128,33 @@ log_format_address_host (const char *address)
   return g_strdup (address);
 }
 
-/* The network a host is in; "-" for what is not an address. */
+/* Whether @host is a network, ADDRESS/BITS, that shows no more than is shown of an address. */
+static gboolean
+log_format_is_wide (const char *host)
+{
+  const char *slash = strchr (host, '/');
+  guint64 bits;
+
+  return slash != NULL && g_ascii_string_to_unsigned (slash + 1, 10, 0, 128, &bits, NULL)
+      && bits <= (strchr (host, ':') != NULL ? 48 : 24);
+}
+
+/* The network a host is in, or a network; "-" for what is not an address. */
 static char *
 log_format_address_network (const char *host)
 {
-  g_autofree char *plain = g_strndup (host, strcspn (host, "%"));
+  g_autofree char *plain = g_strndup (host, strcspn (host, "%/"));
   char text[INET6_ADDRSTRLEN];
   guint8 bytes[16];
+  gboolean is_v4;
 
-  if (inet_pton (AF_INET, plain, bytes) == 1)
-    return g_strdup_printf ("%u.%u.%u.0/24", bytes[0], bytes[1], bytes[2]);
-  if (inet_pton (AF_INET6, plain, bytes) != 1)
+  is_v4 = inet_pton (AF_INET, plain, bytes) == 1;
+  if (!is_v4 && inet_pton (AF_INET6, plain, bytes) != 1)
     return g_strdup ("-");
+  if (log_format_is_wide (host))
+    return g_strdup (host);
+  if (is_v4)
+    return g_strdup_printf ("%u.%u.%u.0/24", bytes[0], bytes[1], bytes[2]);
   if (IN6_IS_ADDR_V4MAPPED ((const struct in6_addr *) bytes))
     return g_strdup_printf ("%u.%u.%u.0/24", bytes[12], bytes[13], bytes[14]);
   memset (bytes + 6, 0, 10);
@@ -189,7 +204,8 @@ log_format_field_dup (const GLogField *field)
 static gboolean
 log_format_is_private (const char *name)
 {
-  return g_str_equal (name, DETOUR_LOG_ADDRESS) || g_str_equal (name, DETOUR_LOG_KEY);
+  return g_str_equal (name, DETOUR_LOG_ADDRESS) || g_str_equal (name, DETOUR_LOG_KEY)
+      || g_str_equal (name, DETOUR_LOG_KEY_BEFORE);
 }
 
 static GArray *

@@ -11,6 +11,9 @@ G_BEGIN_DECLS
 #define detour_log_event(level, event, ...) \
   g_log_structured (G_LOG_DOMAIN, (level), DETOUR_LOG_EVENT, (event), "MESSAGE", __VA_ARGS__)
 
+/* Beside DETOUR_LOG_KEY, and hidden like it: the key that the same node had before. */
+#define DETOUR_LOG_KEY_BEFORE "DETOUR_KEY_BEFORE"
+
 /* Whether any log writes messages of @level now: saves making those that none would. */
 gboolean detour_log_wants (GLogLevelFlags level);
 

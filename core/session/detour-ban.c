@@ -6,6 +6,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "detour-log.h"
 #include "detour-text.h"
 
 #define PREFIX "nodekey:"
@@ -58,6 +59,12 @@ detour_ban_target_format (const DetourBanTarget *self, char *out)
   else
     g_strlcpy (out, detour_cidr_format (&self->network, network), DETOUR_BAN_TARGET_MAX);
   return out;
+}
+
+const char *
+detour_ban_target_field (const DetourBanTarget *self)
+{
+  return self->is_key ? DETOUR_LOG_KEY : DETOUR_LOG_ADDRESS;
 }
 
 gboolean

@@ -45,6 +45,8 @@ typedef struct {
 gboolean detour_ban_target_parse (const char *text, DetourBanTarget *out, GError **error);
 /* @out has DETOUR_BAN_TARGET_MAX bytes; returns @out. */
 const char *detour_ban_target_format (const DetourBanTarget *self, char *out);
+/* The field of the log that the text of the target is for, so that logs with `privacy` mask it. */
+const char *detour_ban_target_field (const DetourBanTarget *self);
 /* Whether it has more addresses than anyone bans on purpose: FALSE with @error. */
 gboolean detour_ban_target_is_narrow (const DetourBanTarget *self, GError **error);
 /* Whether it can be a reason: one line of UTF-8. */

@@ -238,7 +238,9 @@ detour_bans_tick (DetourBans *self)
 
       if (!bans_is_over (ban, now_us))
         continue;
-      detour_log_event (G_LOG_LEVEL_MESSAGE, "ban-over", "the ban on %s is over", ban->text);
+      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "ban-over",
+                        detour_ban_target_field (&ban->target), ban->text, "MESSAGE",
+                        "the ban on %s is over", ban->text);
       bans_drop (self, ban);
       n++;
     }

@@ -236,12 +236,14 @@ detour_server_follow_ban (DetourServer *self, const DetourKey *before, const Det
   if (!detour_server_ban (self, &target, 1, ban->until_us != 0 ? ban->until_us - now_us : 0, reason,
                           server_bans_on_followed, NULL, &error))
     {
-      detour_log_event (G_LOG_LEVEL_WARNING, "ban-not-kept",
+      g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, DETOUR_LOG_EVENT, "ban-not-kept",
+                        DETOUR_LOG_KEY, text, DETOUR_LOG_KEY_BEFORE, old_text, "MESSAGE",
                         "the ban on %s cannot follow the node, which is %s now: %s", old_text, text,
                         error->message);
       return;
     }
-  detour_log_event (G_LOG_LEVEL_MESSAGE, "banned",
+  g_log_structured (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, DETOUR_LOG_EVENT, "banned", DETOUR_LOG_KEY,
+                    text, DETOUR_LOG_KEY_BEFORE, old_text, "MESSAGE",
                     "%s is banned: it is the new key of the node that had %s, which the operator "
                     "has banned%s%s",
                     text, old_text, *reason != '\0' ? ": " : "", reason);

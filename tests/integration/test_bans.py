@@ -122,6 +122,28 @@ def test_a_banned_key_is_closed_and_kept_out_until_it_is_lifted(make_relay, conf
     assert bans(relay) == {} and detourctl(relay, "bans")[0] == "Nothing is banned.\n"
 
 
+@pytest.mark.parametrize("privacy, key_text, address_text", [("prefix", "{digits}", "192.0.2.0/24"), ("none", "-", "-")])
+def test_what_a_log_masks_of_who_is_banned(make_relay, tmp_path, privacy, key_text, address_text):
+    """Lines about bans name a key or a network as lines about clients do."""
+    clock = ShiftedClock(tmp_path)
+    key = new_key()
+    with clock:
+        relay = make_relay(SMALL + f"\n[log masked]\nplugin = file\npath = {{dir}}/masked.log\nprivacy = {privacy}\n")
+        for target in (text_of(key), "192.0.2.77"):
+            detourctl(relay, "ban", target)
+            detourctl(relay, "unban", target)
+            detourctl(relay, "ban", target, "--for", "1m")
+        clock.pass_time(61)
+        relay.wait_log(f"the ban on {text_of(key)} is over")
+        relay.wait_log("the ban on 192.0.2.77 is over")
+        relay.stop()
+    text = (relay.directory / "masked.log").read_text()
+    assert text_of(key) not in text and "192.0.2.77" not in text
+    for shown in (key_text.format(digits=text_of(key)[len("nodekey:"):][:8]), address_text):
+        assert f"{shown} is banned by the operator" in text
+        assert f"the operator lifts the ban on {shown}" in text and f"the ban on {shown} is over" in text
+
+
 def test_a_ban_comes_before_every_source_and_holds_in_a_dry_run(make_relay):
     key, stranger = new_key(), new_key()
     relay = make_relay(friends_only(dry_run="true", refuse_hold="30s"), {"friends": line(key)})

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "detour-log.h"
 #include "detour-plugin.h"
 
 #include <json-glib/json-glib.h>
@@ -9,6 +10,7 @@
 
 #define KEY "nodekey:0123456789abcdef0123456789abcdef0123456789abcdef0123456789ABCDEF"
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ABCDEF"
+#define OLD "nodekey:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 
 /* 2026-01-02T03:04:05.000678Z */
 #define WHEN (G_GINT64_CONSTANT (1767323045) * G_USEC_PER_SEC + 678)
@@ -161,6 +163,11 @@ test_privacy_prefix (void)
     { "2001:db8:1:2::3", "2001:db8:1:2::3", "2001:db8:1::/48 address=2001:db8:1::/48" },
     { "fe80::1%eth0", "fe80::1%eth0", "fe80::/48 address=fe80::/48" },
     { "::ffff:192.0.2.77", "::ffff:192.0.2.77", "192.0.2.0/24 address=192.0.2.0/24" },
+    { "192.0.2.77/32", "192.0.2.77/32 is banned", "192.0.2.0/24 is banned address=192.0.2.0/24" },
+    { "192.0.0.0/16", "192.0.0.0/16 is banned", "192.0.0.0/16 is banned address=192.0.0.0/16" },
+    { "2001:db8:1:2::/64", "2001:db8:1:2::/64", "2001:db8:1::/48 address=2001:db8:1::/48" },
+    { "2001:db8::/32", "2001:db8::/32", "2001:db8::/32 address=2001:db8::/32" },
+    { "what/24", "from what/24", "from - address=-" },
     { "what is this", "from what is this", "from - address=-" },
     { "", "from nobody", "from nobody address=\"\"" },
   };
@@ -182,13 +189,16 @@ static void
 test_privacy_key (void)
 {
   const GLogField fields[] = { { DETOUR_LOG_KEY, KEY, -1 },
-                               { DETOUR_LOG_REASON, "asked about " HEX, -1 } };
+                               { DETOUR_LOG_REASON, "asked about " HEX, -1 },
+                               { DETOUR_LOG_KEY_BEFORE, OLD, -1 } };
   static const struct {
     const char *privacy, *text;
   } cases[] = {
-    { "full", "01234567 is " KEY " key=" KEY " reason=\"asked about " HEX "\"\n" },
-    { "prefix", "01234567 is 01234567 key=01234567 reason=\"asked about 01234567\"\n" },
-    { "none", "- is - reason=\"asked about -\"\n" },
+    { "full", "01234567 is " KEY ", had " OLD " key=" KEY " reason=\"asked about " HEX
+              "\" key_before=" OLD "\n" },
+    { "prefix", "01234567 is 01234567, had fedcba98 key=01234567 reason=\"asked about 01234567\" "
+                "key_before=fedcba98\n" },
+    { "none", "- is -, had - reason=\"asked about -\"\n" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -197,7 +207,8 @@ test_privacy_key (void)
       DetourLogStyle style;
 
       detour_log_style_init (&style, "debug", cases[i].privacy, "text");
-      line = format (&style, G_LOG_LEVEL_INFO, "01234567 is " KEY, fields, G_N_ELEMENTS (fields));
+      line = format (&style, G_LOG_LEVEL_INFO, "01234567 is " KEY ", had " OLD, fields,
+                     G_N_ELEMENTS (fields));
       g_assert_cmpstr (line + strlen ("2026-01-02T03:04:05Z info detour: "), ==, cases[i].text);
     }
 }
