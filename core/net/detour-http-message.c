@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define NOSNIFF_NAME "X-Content-Type-Options"
+
 struct _DetourHttpRequest {
   DetourHttpHead head; /* refers to `text` */
   struct sockaddr_storage peer;
@@ -24,6 +26,7 @@ struct _DetourHttpResponse {
   gboolean close;  /* the handler wants the connection closed */
   gboolean broken; /* the handler gave bytes that may not stand in a header */
   gboolean has_type;
+  gboolean has_nosniff;
   gboolean is_for_browsers;
   GString *headers; /* complete lines */
   GByteArray *body;
@@ -290,6 +293,7 @@ http_message_append_header (DetourHttpResponse *self, const char *name, const ch
   if (http_message_is_header_name (name) && http_message_is_header_value (value))
     {
       g_string_append_printf (self->headers, "%s: %s\r\n", name, value);
+      self->has_nosniff |= g_ascii_strcasecmp (name, NOSNIFF_NAME) == 0;
       return;
     }
   g_autofree char *escaped_name = g_strescape (name, NULL);
@@ -364,7 +368,7 @@ detour_http_response_add_browser_headers (DetourHttpResponse *self)
       "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'; "
       "block-all-mixed-content; object-src 'none'");
   http_message_append_header (self, "X-Frame-Options", "DENY");
-  http_message_append_header (self, "X-Content-Type-Options", "nosniff");
+  http_message_append_header (self, NOSNIFF_NAME, "nosniff");
 }
 
 /* Everything the handler said so far is forgotten, except that the connection shall be closed. */
@@ -373,6 +377,7 @@ http_message_reset (DetourHttpResponse *self)
 {
   self->broken = FALSE;
   self->has_type = FALSE;
+  self->has_nosniff = FALSE;
   self->is_for_browsers = FALSE;
   g_string_truncate (self->headers, 0);
   g_byte_array_set_size (self->body, 0);
@@ -385,7 +390,7 @@ detour_http_response_set_error (DetourHttpResponse *self, guint status, const ch
 
   http_message_reset (self);
   detour_http_response_set_status (self, status);
-  http_message_append_header (self, "X-Content-Type-Options", "nosniff");
+  http_message_append_header (self, NOSNIFF_NAME, "nosniff");
   /* What core answers so stops or starts at this moment; a second later it is known which. */
   if (status == 503)
     http_message_append_header (self, "Retry-After", "1");
@@ -537,6 +542,9 @@ detour_http_response_to_bytes (const DetourHttpResponse *self, const DetourHttpR
   if (self->is_for_browsers && request != NULL && detour_http_request_secure (request))
     http_message_append_format (
         out, "Strict-Transport-Security: max-age=63072000; includeSubDomains\r\n");
+  /* The text of an error is not to be taken for a page, whoever wrote it. */
+  if (self->status >= 400 && self->has_type && !self->has_nosniff)
+    http_message_append_format (out, NOSNIFF_NAME ": nosniff\r\n");
   if (has_body)
     http_message_append_format (out, "Content-Length: %u\r\n", self->body->len);
   if (!detour_http_response_keeps_alive (self, request))

@@ -187,6 +187,5 @@ debug_pages_ask (DebugPages *self, const DebugPageClass *cls, DetourHttpResponse
   detour_http_response_set_status (response, 503);
   /* Those that wait are through by then, but for those that watch a client. */
   detour_http_response_add_header (response, "Retry-After", "2");
-  detour_http_response_add_header (response, "X-Content-Type-Options", "nosniff");
   detour_http_response_set_body (response, "text/plain; charset=utf-8", "too many wait\n", -1);
 }

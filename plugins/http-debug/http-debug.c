@@ -116,7 +116,6 @@ http_debug_page (gpointer user, const DetourHttpRequest *request, DetourHttpResp
         return;
       }
   detour_http_response_set_status (response, 404);
-  detour_http_response_add_header (response, "X-Content-Type-Options", "nosniff");
   detour_http_response_set_body (response, "text/plain; charset=utf-8", "there is no such page\n",
                                  -1);
 }

@@ -144,7 +144,6 @@ static void
 service_metrics_answer (DetourHttpResponse *response, guint status, const char *line)
 {
   detour_http_response_set_status (response, status);
-  detour_http_response_add_header (response, "X-Content-Type-Options", "nosniff");
   detour_http_response_set_body (response, "text/plain; charset=utf-8", line, -1);
 }
 

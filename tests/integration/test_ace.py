@@ -116,7 +116,9 @@ def status(relay, target, way="tls-export"):
     """What is answered to a request for a tunnel, which is over then."""
     stream, head = ask(relay, target, way)
     stream.close()
-    return int(head.split()[1])
+    answer = int(head.split()[1])
+    assert head.count(b"X-Content-Type-Options: nosniff") == (answer >= 400), head
+    return answer
 
 
 def ace(relay, name):

@@ -271,6 +271,7 @@ def test_request_is_refused_and_another_may_follow(http_door, name):
     answer = read_response(stream, body=wishes.get("method") != "HEAD")
     assert answer.status == status
     assert {field: answer.get(field) for field in fields} == fields
+    assert answer.all("X-Content-Type-Options") == ["nosniff"]
     assert not answer.all("Sec-WebSocket-Accept")
     if wishes.get("http") != "1.0":
         entered(WebSocket.open(stream)).ping(b"12345678")

@@ -182,6 +182,28 @@ test_error (void)
                 "close\r\n\r\ntoo long\n");
 }
 
+/* Of a handler that says nothing of sniffing, and of one that does: it is said once. */
+static void
+test_error_of_handler (void)
+{
+  for (guint said = 0; said < 2; said++)
+    {
+      g_autoptr (DetourHttpResponse) response = detour_http_response_new ();
+
+      detour_http_response_set_status (response, 403);
+      detour_http_response_set_body (response, "text/plain", "no\n", -1);
+      if (said != 0)
+        detour_http_response_add_header (response, "x-content-type-options", "nosniff");
+      assert_bytes (response, NULL,
+                    said != 0 ? "HTTP/1.1 403 Forbidden\r\n" DATE "Content-Type: text/plain\r\n"
+                                "x-content-type-options: nosniff\r\nContent-Length: 3\r\n"
+                                "Connection: close\r\n\r\nno\n"
+                              : "HTTP/1.1 403 Forbidden\r\n" DATE "Content-Type: text/plain\r\n"
+                                "X-Content-Type-Options: nosniff\r\nContent-Length: 3\r\n"
+                                "Connection: close\r\n\r\nno\n");
+    }
+}
+
 /* Strict-Transport-Security is for encrypted connections only. */
 static void
 test_browser_headers (void)
@@ -327,6 +349,7 @@ main (int argc, char **argv)
   g_test_add_func ("/http-response/old-version", test_old_version);
   g_test_add_func ("/http-response/handler-closes", test_handler_closes);
   g_test_add_func ("/http-response/error-forgets-the-rest", test_error);
+  g_test_add_func ("/http-response/error-of-a-handler", test_error_of_handler);
   g_test_add_func ("/http-response/browser-headers", test_browser_headers);
   TEST_ADD_ROWS ("/http-response/wrong-header/", wrong, test_wrong_header);
   g_test_add_func ("/http-response/wrong-content-type", test_wrong_type);
