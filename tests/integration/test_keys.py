@@ -114,6 +114,19 @@ def test_a_directory_of_lists(make_relay):
     assert (lists / "b.keys").read_text() == ""
 
 
+def test_a_configuration_without_lists_is_no_missing_daemon(make_relay):
+    """Programs that start the daemon go by the exit status, which said that there is none."""
+    relay = make_relay(SMALL)
+    for command in (["list"], ["add", text_of(new_key())], ["remove", text_of(new_key())]):
+        assert "names no list of keys" in detourctl(relay, "keys", *command, code=2)[1]
+    relay.stop()
+    assert "names no list of keys" in detourctl(relay, "keys", "list", "--config", str(relay.config_file), code=2)[1]
+    broken = relay.write_file("broken", b"\xff\xfe")
+    broken.chmod(0o600)
+    assert detourctl(relay, "keys", "list", str(broken / "x"), code=1)[0] == ""
+    relay.start()
+
+
 def test_without_a_daemon_the_files_of_the_configuration_count(make_relay):
     key = new_key()
     relay = make_relay(with_list(), {"friends": "# nobody\n"})

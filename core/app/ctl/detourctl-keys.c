@@ -521,10 +521,14 @@ ctl_keys_run_list (Detourctl *self, char **arguments)
 
   places = arguments[0] == NULL ? detourctl_key_places_find (self, config, TRUE, &exit)
                                 : g_ptr_array_new ();
-  paths = places != NULL ? ctl_keys_list_files (places, arguments[0]) : NULL;
-  files = paths != NULL ? ctl_keys_read_files (paths) : NULL;
+  if (places == NULL)
+    return exit;
+  paths = ctl_keys_list_files (places, arguments[0]);
+  if (paths == NULL)
+    return DETOURCTL_USAGE;
+  files = ctl_keys_read_files (paths);
   if (files == NULL)
-    return exit != DETOURCTL_GOOD ? exit : DETOURCTL_FAILED;
+    return DETOURCTL_FAILED;
   exit = ctl_keys_complain_of_files (files);
   if (!self->json)
     {
