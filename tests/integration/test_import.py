@@ -58,11 +58,11 @@ CASES = {
     "stun-port": [([*TLS, "-stun-port", "13478"], ["listen = [::]:13478"])],
     "tcp-keepalive-time": [([*TLS, "-tcp-keepalive-time=1h30m"], ["tcp-keep-alive = 90m"]),
                            ([*TLS, "-tcp-keepalive-time=0"], ["tcp-keep-alive = 15s", "# -tcp-keepalive-time=0 is 15s for derper."]),
-                           ([*TLS, "-tcp-keepalive-time=-1s"], ["tcp-keep-alive = 7d", "# -tcp-keepalive-time=-1s switches keep-alive off; *"])],
+                           ([*TLS, "-tcp-keepalive-time=-1s"], ["tcp-keep-alive = off"])],
     "tcp-user-timeout": [([*TLS, "-tcp-user-timeout", "20.5s"], ["tcp-user-timeout = 20500ms"]),
-                         ([*TLS, "-tcp-user-timeout=0"], ["tcp-user-timeout = 15m", "# -tcp-user-timeout=0 leaves it to the kernel, *"]),
+                         ([*TLS, "-tcp-user-timeout=0"], ["tcp-user-timeout = off"]),
                          ([*TLS, "-tcp-user-timeout=1ms"], ["tcp-user-timeout = 1s", "# -tcp-user-timeout was 1ms, which has no counterpart; *"])],
-    "tcp-write-timeout": [([*TLS, "-tcp-write-timeout=500ms"], ["write-timeout = 500ms"]), ([*TLS, "-tcp-write-timeout=0"], ["write-timeout = 1h"]),
+    "tcp-write-timeout": [([*TLS, "-tcp-write-timeout=500ms"], ["write-timeout = 500ms"]), ([*TLS, "-tcp-write-timeout=0"], ["write-timeout = off"]),
                           ([*TLS, "-tcp-write-timeout=-1s"], ["write-timeout = 100ms", "# -tcp-write-timeout was -1s, which has no counterpart; *"])],
     "unpublished-bootstrap-dns-names": [([*TLS, "-unpublished-bootstrap-dns-names=a.example.com/t.example.com"],
                                          ["unpublished-names = a.example.com/t.example.com"])],
@@ -184,6 +184,21 @@ def test_written_to_a_file(folder, tmp_path):
     _, told = detourctl(None, "import-derper", "--output", str(path), "derper", *BASE, "-a", ":1")
     assert "The old file is kept as" in told and "listen = [::]:1" in path.read_text()
     assert [kept.read_text() for kept in tmp_path.glob("detour.conf.*")] == ["old"]
+
+
+def test_one_document_for_programs(tmp_path):
+    """What is printed otherwise is a member of it, and so is where it was written."""
+    text = detourctl(None, "import-derper", "derper", "-hostname=relay.example.com")[0]
+    assert json.loads(detourctl(None, "--json", "import-derper", "derper", "-hostname=relay.example.com")[0]) == {
+        "text": text, "file": None, "kept": None}
+    output = tmp_path / "detour.conf"
+    for _ in range(2):
+        said, errors = detourctl(None, "import-derper", "--json", f"--output={output}", "derper", "-hostname=relay.example.com")
+        assert errors == "" and output.read_text() == text
+        kept = next((str(path) for path in tmp_path.glob("detour.conf.*")), None)
+        assert json.loads(said) == {"text": text, "file": str(output), "kept": kept}
+    assert kept is not None
+    assert detourctl(None, "--json", "import-derper", "derper", "-no-such-flag", code=1)[0] == ""
 
 
 def test_variables_come_from_the_environment():

@@ -20,10 +20,10 @@ typedef struct {
   DetourctlDerperFlag flag;
   const char *key;
   gint64 min_us, max_us;
-  /* Where derper means something else by 0 or by a negative duration: what, and what is nearest to
-   * it here. */
+  /* What stands for 0 and for a negative duration, where that is no time for derper. */
   const char *zero, *negative;
-  gint64 zero_us, negative_us;
+  /* (nullable): what derper means by 0, where the value does not say it. */
+  const char *zero_meaning;
 } Duration;
 
 static const Duration durations[] = {
@@ -31,22 +31,19 @@ static const Duration durations[] = {
     .key = "tcp-keep-alive",
     .min_us = SECOND,
     .max_us = 7 * DAY,
-    .zero = "is 15s for derper",
-    .zero_us = 15 * SECOND,
-    .negative = "switches keep-alive off; this is the longest time there is",
-    .negative_us = 7 * DAY },
+    .zero = "15s",
+    .zero_meaning = "is 15s for derper",
+    .negative = "off" },
   { .flag = DERPER_TCP_USER_TIMEOUT,
     .key = "tcp-user-timeout",
     .min_us = SECOND,
     .max_us = DAY,
-    .zero = "leaves it to the kernel, which gives up after about 15 minutes",
-    .zero_us = 15 * MINUTE },
+    .zero = "off" },
   { .flag = DERPER_TCP_WRITE_TIMEOUT,
     .key = "write-timeout",
     .min_us = SECOND / 10,
     .max_us = HOUR,
-    .zero = "is no limit; this is the longest there is",
-    .zero_us = HOUR },
+    .zero = "off" },
 };
 
 static void
@@ -54,24 +51,23 @@ ctl_import_text_write_duration (DetourctlImportText *self, const Duration *durat
 {
   const DetourctlDerperValue *value = detourctl_import_put_value (self, duration->flag);
   const char *name = detourctl_derper_flag_name (duration->flag);
-  const char *meaning = value->length_us == 0 ? duration->zero
-                      : value->length_us < 0  ? duration->negative
-                                              : NULL;
+  const char *word = value->length_us == 0 ? duration->zero
+                   : value->length_us < 0  ? duration->negative
+                                           : NULL;
   gint64 us = CLAMP (value->length_us, duration->min_us, duration->max_us);
   g_autofree char *text = NULL;
 
   if (!value->is_set)
     return;
-  if (meaning != NULL)
-    {
-      us = value->length_us == 0 ? duration->zero_us : duration->negative_us;
-      detourctl_import_put_commentf (self, GROUP_LIMITS, "-%s=%s %s.", name, value->text, meaning);
-    }
-  else if (us != value->length_us)
+  if (value->length_us == 0 && duration->zero_meaning != NULL)
+    detourctl_import_put_commentf (self, GROUP_LIMITS, "-%s=%s %s.", name, value->text,
+                                   duration->zero_meaning);
+  else if (word == NULL && us != value->length_us)
     detourctl_import_put_commentf (self, GROUP_LIMITS,
                                    "-%s was %s, which has no counterpart; this is the nearest.",
                                    name, value->text);
-  text = detour_config_format_duration ((guint64) (us + 999) / 1000);
+  text = word != NULL ? g_strdup (word)
+                      : detour_config_format_duration ((guint64) (us + 999) / 1000);
   detourctl_import_put_key (self, GROUP_LIMITS, duration->key, text);
 }
 

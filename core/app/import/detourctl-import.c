@@ -7,6 +7,7 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#include "detourctl-json.h"
 #include "detourctl-place.h"
 #include "detourctl-setup.h"
 #include "detourctl.h"
@@ -73,17 +74,31 @@ ctl_import_find (char **arguments, GError **error)
 }
 
 static DetourctlExit
-ctl_import_write (const char *text)
+ctl_import_print_json (const char *text, const char *kept)
+{
+  DetourctlJson *json = detourctl_json_begin_document ();
+
+  detourctl_json_text (json, "text", text);
+  detourctl_json_text (json, "file", output);
+  detourctl_json_text (json, "kept", kept);
+  return detourctl_json_end_document (json, DETOURCTL_GOOD);
+}
+
+static DetourctlExit
+ctl_import_write (const Detourctl *self, const char *text)
 {
   g_autofree char *kept = NULL;
 
+  if (output != NULL
+      && (!detourctl_setup_make_way (output, &kept) || !detourctl_setup_write_file (output, text)))
+    return DETOURCTL_FAILED;
+  if (self->json)
+    return ctl_import_print_json (text, kept);
   if (output == NULL)
     {
       g_print ("%s", text);
       return DETOURCTL_GOOD;
     }
-  if (!detourctl_setup_make_way (output, &kept) || !detourctl_setup_write_file (output, text))
-    return DETOURCTL_FAILED;
   if (kept != NULL)
     g_printerr (_ ("The old file is kept as %s.\n"), kept);
   g_printerr (_ ("Written: %s. Check it: detourd --config %s --check-config\n"), output, output);
@@ -110,7 +125,7 @@ ctl_import_run (Detourctl *self, char **arguments)
   flags = detourctl_derper_flags_read ((const char *const *) source->words, faults);
   text = detourctl_import_text (flags, source, faults);
   if (faults->len == 0)
-    return ctl_import_write (text);
+    return ctl_import_write (self, text);
   for (guint i = 0; i < faults->len; i++)
     detourctl_complain ("%s", (const char *) faults->pdata[i]);
   detourctl_complain (_ ("derper would not start with that; nothing is written"));
