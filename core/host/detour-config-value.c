@@ -115,13 +115,18 @@ config_value_parse_number (const DetourConfigKey *key, const char *text, guint64
 {
   gboolean limit = (key->flags & DETOUR_CONFIG_LIMIT) != 0;
   gboolean automatic = (key->flags & DETOUR_CONFIG_AUTO) != 0;
+  /* No time at all is one that may be set: it is the same in every unit. */
+  gboolean zero = key->type == DETOUR_CONFIG_DURATION && key->min == 0;
   const char *off = limit && automatic ? _ (", or off, or auto")
                   : limit              ? _ (", or off")
                   : automatic          ? _ (", or auto")
+                  : zero               ? _ (", or 0")
                                        : "";
 
   *out = 0;
-  if (limit && (strcmp (text, "off") == 0 || strcmp (text, "0") == 0))
+  if (limit && strcmp (text, "off") == 0)
+    return TRUE;
+  if ((limit || zero) && strcmp (text, "0") == 0)
     return TRUE;
   if (automatic && strcmp (text, "auto") == 0)
     {

@@ -48,8 +48,8 @@ broken (void)
     { "auth-no-start", "it has no start()" },
     { "auth-no-stop", "it has no stop()" },
     { "auth-no-verify", "it has no verify()" },
-    { "auth-bad-fallback",
-      "its key \"timeout\" has a bad fallback: \"5\" is not a duration; write 2s, 500ms, 10m" },
+    { "auth-bad-fallback", "its key \"timeout\" has a bad fallback: \"5\" is not a duration; write "
+                           "2s, 500ms, 10m, or 0" },
     { "auth-bad-words", "its key \"mode\" has no words to choose from" },
     { "auth-bad-key", "its key \"enabled\" belongs to core" },
     { "auth-bad-twice", "its key \"a\" is there twice" },
