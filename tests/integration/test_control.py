@@ -5,6 +5,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 import hashlib
 import json
 import os
+import pathlib
 import random
 import re
 import signal
@@ -458,6 +459,25 @@ def test_a_daemon_that_is_stopped_is_not_waited_for(make_relay):
     for unlimited in ("off", "0", "0s"):
         detourctl(relay, "status", f"--timeout={unlimited}")
     assert "off or 0: for ever" in detourctl(None, "--help")[0]
+
+
+@pytest.mark.parametrize("command", ("status", "bridge"))
+def test_the_pause_of_an_upgrade_is_no_missing_daemon(relay, command):
+    """The old program's socket ends with callers that it has not heard yet, and the new one's is not there at once."""
+    place = pathlib.Path(relay.run_directory) / f"pause-{command}"
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(str(place))
+        old.listen()
+        process = subprocess.Popen([DETOURCTL, "--socket", place, command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=daemon_environment())
+        old.accept()[0].close()
+    new = place.with_suffix(".new")
+    new.symlink_to(f"{relay.run_directory}/control")
+    new.rename(place)
+    with process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    place.unlink()
+    assert process.returncode == 0 and not errors, errors
 
 
 def test_a_bad_time_limit_is_a_wrong_command_line(relay):

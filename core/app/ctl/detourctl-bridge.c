@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <glib/gi18n.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -114,6 +115,43 @@ ctl_bridge_connect (const char *path)
   return fd;
 }
 
+/* A connection that is logged in; -1 with errno. @is_there: somebody listens. */
+static int
+ctl_bridge_try (const Detourctl *self, const char *path, gboolean *is_there)
+{
+  int fd = ctl_bridge_connect (path), saved;
+
+  *is_there = fd >= 0;
+  if (fd < 0 || ctl_bridge_log_in (fd, self->timeout_ms > 0 ? (int) self->timeout_ms : -1))
+    return fd;
+  saved = errno;
+  close (fd);
+  errno = saved;
+  return -1;
+}
+
+/* The same, also in the pause of an upgrade. */
+static int
+ctl_bridge_reach (const Detourctl *self, const char *path, gboolean *is_there)
+{
+  gint64 end_us = g_get_monotonic_time () + DETOURCTL_NOBODY_US;
+  int fd;
+
+  while ((fd = ctl_bridge_try (self, path, is_there)) < 0
+         && (errno == ECONNREFUSED || errno == ECONNRESET || errno == EPIPE))
+    {
+      int saved = errno;
+
+      if (g_get_monotonic_time () >= end_us)
+        {
+          errno = saved;
+          break;
+        }
+      g_usleep (DETOURCTL_RETRY_US);
+    }
+  return fd;
+}
+
 /* FALSE: one of them has ended. Writing may wait: neither side waits for the other to read before
  * it reads itself. */
 static gboolean
@@ -152,6 +190,7 @@ static DetourctlExit
 ctl_bridge_run (Detourctl *self, char **arguments)
 {
   g_autofree char *path = NULL;
+  gboolean is_there;
   int fd;
 
   if (self->bus != NULL)
@@ -159,8 +198,15 @@ ctl_bridge_run (Detourctl *self, char **arguments)
       detourctl_complain (_ ("bridge goes to a control socket; leave --bus out"));
       return DETOURCTL_USAGE;
     }
+  /* A daemon, or a caller, that goes away is an error of write(). */
+  signal (SIGPIPE, SIG_IGN);
   path = detourctl_socket_path (self);
-  fd = ctl_bridge_connect (path);
+  fd = ctl_bridge_reach (self, path, &is_there);
+  if (fd < 0 && is_there)
+    {
+      detourctl_complain (_ ("%s: the daemon takes no login: %s"), path, g_strerror (errno));
+      return DETOURCTL_FAILED;
+    }
   if (fd < 0 && (errno == EACCES || errno == EPERM))
     {
       detourctl_complain (_ ("%s: you may not talk to this daemon; try it with sudo"), path);
@@ -170,12 +216,6 @@ ctl_bridge_run (Detourctl *self, char **arguments)
     {
       detourctl_complain (_ ("no daemon answers on %s: %s"), path, g_strerror (errno));
       return DETOURCTL_NO_DAEMON;
-    }
-  if (!ctl_bridge_log_in (fd, self->timeout_ms > 0 ? (int) self->timeout_ms : -1))
-    {
-      detourctl_complain (_ ("%s: the daemon takes no login: %s"), path, g_strerror (errno));
-      close (fd);
-      return DETOURCTL_FAILED;
     }
   ctl_bridge_carry (fd);
   close (fd);

@@ -154,15 +154,24 @@ ctl_link_wait (const Attempt *attempt, gint64 end_us)
   return attempt->is_done;
 }
 
-/* Many who connect at once can fill the socket's backlog for a moment. */
-#define RETRY_US 20000u
+/* Many who connect at once can fill the socket's backlog for a moment. @began_us: of the first
+ * attempt. */
+static gboolean
+ctl_link_may_succeed_later (const Detourctl *self, const GError *error, gint64 began_us)
+{
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+    return TRUE;
+  return !self->is_quiet && g_get_monotonic_time () - began_us < DETOURCTL_NOBODY_US
+      && (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED)
+          || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED));
+}
 
 static gboolean
 ctl_link_connect (Detourctl *self, const char *where, const char *address,
                   GDBusConnectionFlags flags, DetourctlExit *exit)
 {
-  gint64 end_us = self->timeout_ms > 0 ? g_get_monotonic_time () + self->timeout_ms * 1000
-                                       : G_MAXINT64;
+  gint64 began_us = g_get_monotonic_time ();
+  gint64 end_us = self->timeout_ms > 0 ? began_us + self->timeout_ms * 1000 : G_MAXINT64;
   /* Its thread may hang in the kernel when the time is over; the program ends before it. */
   static Attempt attempt;
   g_autoptr (GError) error = NULL;
@@ -177,11 +186,11 @@ ctl_link_connect (Detourctl *self, const char *where, const char *address,
           *exit = ctl_link_explain_silence (self, where);
           return FALSE;
         }
-      if (!g_error_matches (attempt.error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)
+      if (!ctl_link_may_succeed_later (self, attempt.error, began_us)
           || g_get_monotonic_time () >= end_us)
         break;
       g_clear_error (&attempt.error);
-      g_usleep (RETRY_US);
+      g_usleep (DETOURCTL_RETRY_US);
     }
   error = attempt.error;
   self->connection = attempt.connection;

@@ -134,6 +134,11 @@ guint64 detourctl_n_clients (GVariant *manager);
 #define DETOURCTL_MICROSECONDS_MAX ((guint64) G_MAXINT64 / 2)
 gint64 detourctl_microseconds (GVariant *dict, const char *name);
 
+/* In the pause of an upgrade the control socket is there and nobody listens at it, as behind a
+ * daemon that was killed: so long, in microseconds, a command tries again, and so often. */
+#define DETOURCTL_NOBODY_US (2 * G_USEC_PER_SEC)
+#define DETOURCTL_RETRY_US  20000u
+
 /* Of the control socket: of an option, a variable or an installed daemon; free with g_free(). */
 char *detourctl_socket_path (const Detourctl *self);
 
