@@ -434,8 +434,11 @@ main (int argc, char **argv)
   g_set_prgname ("detourctl");
 
   exit = detourctl_run (&self, argv);
-  if (fflush (stdout) != 0 && exit == DETOURCTL_GOOD)
-    exit = DETOURCTL_FAILED;
+  if (fflush (stdout) != 0 || ferror (stdout))
+    {
+      detourctl_complain ("%s", _ ("what was to be printed could not be written"));
+      exit = exit == DETOURCTL_GOOD ? DETOURCTL_FAILED : exit;
+    }
   g_clear_object (&self.connection);
   g_free (self.color);
   g_free (self.bus);

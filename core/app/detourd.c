@@ -40,6 +40,16 @@ detourd_generate_key (const char *path)
   return DETOUR_EXIT_GOOD;
 }
 
+/* For options whose result is what they print: a part of it must not be taken for all. */
+static DetourExit
+detourd_has_printed (void)
+{
+  if (fflush (stdout) == 0 && !ferror (stdout))
+    return DETOUR_EXIT_GOOD;
+  g_printerr ("%s\n", _ ("what was to be printed could not be written"));
+  return DETOUR_EXIT_FAILED;
+}
+
 static DetourExit
 detourd_list_plugins (DetourPlugins *plugins)
 {
@@ -55,7 +65,7 @@ detourd_list_plugins (DetourPlugins *plugins)
       else
         g_print ("%-22s cannot be used: %s\n", names[i], error->message);
     }
-  return DETOUR_EXIT_GOOD;
+  return detourd_has_printed ();
 }
 
 /* A plugin that is installed but cannot be used makes its instance fail and not the relay, so it is
@@ -217,7 +227,7 @@ detourd_run (const DetourOptions *options, DetourProgram *program)
       g_autofree char *text = detour_config_dump (config);
 
       g_print ("%s", text);
-      return DETOUR_EXIT_GOOD;
+      return detourd_has_printed ();
     }
   if (options->check_config)
     {

@@ -635,3 +635,31 @@ def test_what_it_repeats_of_its_caller_does_not_rule_the_terminal(make_relay):
                               env=daemon_environment() | {"LC_ALL": "C.UTF-8", "DETOUR_SOCKET": f"{relay.run_directory}/control"})
         assert done.returncode != 0 and done.stderr.startswith("detourctl: "), done
         assert "\033" not in done.stderr and "\u202e" not in done.stderr and "\\x1b" in done.stderr, done
+
+
+@pytest.mark.parametrize("command", [[], ["plugins"], ["clients", "--json"], ["config", "dump"], ["counters", "--all"], ["version"], ["doctor", "ports"],
+                                     ["monitor"], ["log", "--follow"]], ids=" ".join)
+def test_what_cannot_be_written_is_no_success(relay, command):
+    """A disk that is full: whoever keeps the output takes a part of it for all."""
+    told = {"LC_ALL": "C.UTF-8", "DETOUR_SOCKET": f"{relay.run_directory}/control"}
+
+    def has_ended_by_an_event():
+        detourctl(relay, "say", "hello")
+        return process.poll() is not None
+
+    with open("/dev/full", "wb") as full, subprocess.Popen([DETOURCTL, *command], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                                           text=True, env=daemon_environment() | told) as process:
+        if command == ["monitor"]:
+            wait_until(has_ended_by_an_event, "its end")
+            detourctl(relay, "say", "--clear")
+        errors = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode == 1, errors
+    assert "detourctl: what was to be printed could not be written\n" in errors
+
+
+@pytest.mark.parametrize("option", ["--dump-config", "--list-plugins"])
+def test_what_the_daemon_cannot_write_is_no_success(relay, option):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([DETOURD, "--no-vendor", "--config", relay.config_file, option], stdin=subprocess.DEVNULL, stdout=full,
+                              stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE, env=daemon_environment() | {"LC_ALL": "C.UTF-8"})
+    assert done.returncode == 1 and done.stderr.endswith("what was to be printed could not be written\n"), done

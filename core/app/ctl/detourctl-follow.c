@@ -27,7 +27,7 @@ ctl_follow_on_signal (GDBusConnection *connection, const char *sender, const cha
     return;
   self->what->on_signal (self->ctl, arguments, self->user);
   /* Whoever reads a pipe wants to have it now, and may have gone. */
-  if (fflush (stdout) != 0)
+  if (fflush (stdout) != 0 || ferror (stdout))
     g_main_loop_quit (self->loop);
 }
 
@@ -49,7 +49,7 @@ ctl_follow_run (Follow *self)
     return exit;
   if (self->what->begin != NULL)
     exit = self->what->begin (self->ctl, self->user);
-  if (exit == DETOURCTL_GOOD && fflush (stdout) == 0)
+  if (exit == DETOURCTL_GOOD && fflush (stdout) == 0 && !ferror (stdout))
     g_main_loop_run (self->loop);
   return exit;
 }

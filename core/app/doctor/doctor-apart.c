@@ -75,7 +75,7 @@ doctor_apart_leave (const Detourctl *ctl, DetourctlExit exit)
                                               : NULL;
   guint8 told = (guint8) exit;
 
-  if (fflush (stdout) != 0 && exit == DETOURCTL_GOOD)
+  if ((fflush (stdout) != 0 || ferror (stdout)) && exit == DETOURCTL_GOOD)
     told = DETOURCTL_FAILED;
   /* The daemon has few connections for one user. */
   if (G_IS_SOCKET_CONNECTION (stream))
