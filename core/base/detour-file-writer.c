@@ -20,6 +20,7 @@ typedef struct {
   GDestroyNotify free_draft;
   GArray *waiters; /* of Waiter */
   GError *error;
+  gboolean is_noted;
 } Job;
 
 struct _DetourFileWriter {
@@ -29,6 +30,7 @@ struct _DetourFileWriter {
   GThread *thread; /* NULL: no write is under way */
   Job *job;        /* of the thread */
   Job *next;       /* NULL: nothing waits */
+  GError *fault;   /* of the latest write; NULL: it succeeded, or there was none */
 };
 
 static void file_writer_start (DetourFileWriter *self);
@@ -49,6 +51,18 @@ file_writer_run (Job *job)
 
   detour_file_write (job->writer->path, data, len, job->writer->mode, &job->error);
   file_writer_clear (job);
+}
+
+/* A write is over; once for each, in the order in which they were. */
+static void
+file_writer_note (DetourFileWriter *self, Job *job)
+{
+  if (job->is_noted)
+    return;
+  job->is_noted = TRUE;
+  g_clear_error (&self->fault);
+  if (job->error != NULL)
+    self->fault = g_error_copy (job->error);
 }
 
 /* Tells those that wait, and frees the job. */
@@ -72,6 +86,7 @@ file_writer_on_end (gpointer data)
   DetourFileWriter *self = data;
 
   g_clear_pointer (&self->thread, g_thread_join);
+  file_writer_note (self, self->job);
   file_writer_end (g_steal_pointer (&self->job));
   if (self->next != NULL && self->job == NULL)
     file_writer_start (self);
@@ -152,14 +167,23 @@ detour_file_writer_new (const char *path, guint mode)
   return self;
 }
 
-void
-detour_file_writer_flush (DetourFileWriter *self)
+gboolean
+detour_file_writer_flush (DetourFileWriter *self, GError **error)
 {
   g_clear_pointer (&self->thread, g_thread_join);
-  if (self->next == NULL)
-    return;
-  file_writer_run (self->next);
-  file_writer_end (g_steal_pointer (&self->next));
+  /* Those that wait for it are told by the main loop. */
+  if (self->job != NULL)
+    file_writer_note (self, self->job);
+  if (self->next != NULL)
+    {
+      file_writer_run (self->next);
+      file_writer_note (self, self->next);
+      file_writer_end (g_steal_pointer (&self->next));
+    }
+  if (self->fault == NULL)
+    return TRUE;
+  g_propagate_error (error, g_error_copy (self->fault));
+  return FALSE;
 }
 
 void
@@ -175,6 +199,7 @@ detour_file_writer_free (DetourFileWriter *self)
       file_writer_end (g_steal_pointer (&self->next));
     }
   detour_mailbox_free (self->inbox);
+  g_clear_error (&self->fault);
   g_free (self->path);
   g_free (self);
 }

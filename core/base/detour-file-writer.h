@@ -21,8 +21,9 @@ DetourFileWriter *detour_file_writer_new (const char *path, guint mode);
 void detour_file_writer_free (DetourFileWriter *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourFileWriter, detour_file_writer_free)
 
-/* Waits until all is written. Those that wait for it are called now, or soon. */
-void detour_file_writer_flush (DetourFileWriter *self);
+/* Waits until all is written. Those that wait for it are called now, or soon. FALSE with @error:
+ * what was put last is not on the disk. */
+gboolean detour_file_writer_flush (DetourFileWriter *self, GError **error);
 
 /**
  * detour_file_writer_put:

@@ -362,9 +362,15 @@ detour_bans_free (DetourBans *self)
   g_free (self);
 }
 
-void
-detour_bans_flush (DetourBans *self)
+gboolean
+detour_bans_flush (DetourBans *self, GError **error)
 {
-  if (self->file != NULL)
-    detour_file_writer_flush (self->file);
+  if (self->file == NULL || detour_file_writer_flush (self->file, NULL))
+    return TRUE;
+  /* What hindered it may be over. */
+  bans_write (self, NULL, NULL);
+  if (detour_file_writer_flush (self->file, error))
+    return TRUE;
+  g_prefix_error (error, "the bans cannot be written down: ");
+  return FALSE;
 }

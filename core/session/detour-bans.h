@@ -66,7 +66,7 @@ const GPtrArray *detour_bans_list (DetourBans *self);
 /* Ends what is over. Runs by itself; tests call it. */
 void detour_bans_tick (DetourBans *self);
 
-/* All changes are on the disk when this returns. */
-void detour_bans_flush (DetourBans *self);
+/* All changes are on the disk when this returns. FALSE with @error: they cannot be written. */
+gboolean detour_bans_flush (DetourBans *self, GError **error);
 
 G_END_DECLS

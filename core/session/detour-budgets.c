@@ -483,14 +483,23 @@ budgets_take_all (DetourBudgets *self)
     budgets_take (self, value);
 }
 
-void
-detour_budgets_flush (DetourBudgets *self)
+gboolean
+detour_budgets_flush (DetourBudgets *self, GError **error)
 {
+  g_autoptr (GError) problem = NULL;
+
   budgets_take_all (self);
   if (self->is_dirty)
     budgets_save (self);
-  if (self->writer != NULL)
-    detour_file_writer_flush (self->writer);
+  if (self->writer == NULL || detour_file_writer_flush (self->writer, NULL))
+    return TRUE;
+  /* What hindered it may be over. */
+  budgets_save (self);
+  if (detour_file_writer_flush (self->writer, &problem) || !budgets_has_quota (self))
+    return TRUE;
+  g_propagate_prefixed_error (error, g_steal_pointer (&problem),
+                              "what was used of quotas cannot be written down: ");
+  return FALSE;
 }
 
 void

@@ -33,8 +33,9 @@ DetourBudgets *detour_budgets_new (const DetourBudgetsPort *port, gpointer user)
 void detour_budgets_free (DetourBudgets *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourBudgets, detour_budgets_free)
 
-/* What the accounts have is on the disk when this returns. */
-void detour_budgets_flush (DetourBudgets *self);
+/* What the accounts have is on the disk when this returns. FALSE with @error: it cannot be written,
+ * and there are quotas. */
+gboolean detour_budgets_flush (DetourBudgets *self, GError **error);
 
 /* Goes on with what the file in @directory has. Without this nothing is kept. Before
  * detour_budgets_apply(), and before anything is relayed that is not in the file. */

@@ -93,6 +93,14 @@ detour_server_accept_again (DetourServer *self)
       detour_server_watch (self, self->listeners->pdata[i]);
 }
 
+gboolean
+detour_server_flush (DetourServer *self, GError **error)
+{
+  gboolean good = detour_budgets_flush (self->budgets, error);
+
+  return detour_bans_flush (self->bans, good ? error : NULL) && good;
+}
+
 /* Handshakes first: what they gave to a worker before is there when it is taken apart. */
 void
 detour_server_pause (DetourServer *self, DetourServerPause *pause)
@@ -106,9 +114,6 @@ detour_server_pause (DetourServer *self, DetourServerPause *pause)
   detour_registry_stats (self->registry, &pause->registry);
   for (guint i = 0; i < self->n_workers; i++)
     detour_worker_detach_all (self->workers[i], pause->sessions);
-  /* What clients sent up to now is in the accounts, and will be nowhere else. */
-  detour_budgets_flush (self->budgets);
-  detour_bans_flush (self->bans);
 }
 
 static gboolean

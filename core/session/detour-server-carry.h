@@ -40,6 +40,10 @@ gboolean detour_server_try_samples (const DetourHandover *handover,
 void detour_server_hold_off (DetourServer *self);
 void detour_server_accept_again (DetourServer *self);
 
+/* Writes bans, and what was used of quotas. FALSE with @error: another program would not know them
+ * all. */
+gboolean detour_server_flush (DetourServer *self, GError **error);
+
 void detour_server_pause (DetourServer *self, DetourServerPause *pause);
 /* Connections, listeners and counters. FALSE: there is no memory, or another program has taken an
  * address. */

@@ -3,6 +3,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
 import json
+import re
 import resource
 import signal
 import subprocess
@@ -61,6 +62,29 @@ def test_a_limit_for_the_size_of_files(upgraded):
     relay.upgrade(kept=len(clients))
     for client in clients:
         client.ping(b"12345678")
+
+
+@pytest.mark.parametrize("name", ["bans", "budgets"])
+def test_what_cannot_be_written_down_is_not_forgotten(upgraded, name):
+    """As on a full disk, which a folder that has something in it stands for: the new program would not know of it."""
+    relay = upgraded(with_keys(PATIENT, "limits", quota="1G"))
+    client = relay.door("tls").client()
+    place = relay.directory / "state" / name
+    place.unlink(missing_ok=True)
+    (place / "full").mkdir(parents=True)
+    client.send_packet(client.key, bytes(1000))
+    client.expect_packet(client.key, bytes(1000))
+    if name == "bans":
+        detourctl(relay, "ban", "192.0.2.1", code=1)
+    for arguments in ((), ("--check",)):
+        assert re.search(f"cannot be written down: {place}: ", relay.ask(*arguments, code=1))
+    client.ping(b"12345678")
+    (place / "full").rmdir()
+    place.rmdir()
+    relay.upgrade(kept=1)
+    client.ping(b"12345678")
+    assert [row["target"] for row in ask(relay, "bans")["bans"]] == (["192.0.2.1"] if name == "bans" else [])
+    assert next(row["used"] for row in ask(relay, "budgets")["budgets"] if row["kind"] == "relay") >= 1000
 
 
 @pytest.mark.parametrize("then", ["exit 3", "kill -SEGV $$", "kill -KILL $$"])

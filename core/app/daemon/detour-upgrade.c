@@ -230,7 +230,10 @@ upgrade_go (DetourUpgrade *self, GError **error)
     detour_notify_reloading ();
   detour_admission_close_store (detour_server_admission (self->parts.server));
   detour_server_pause (self->parts.server, &pause);
-  if (upgrade_write (self, &pause, draft, error))
+  /* What clients sent up to now is in the accounts, and will be nowhere else. A daemon that is to
+   * stop does so in any case. */
+  if ((detour_server_flush (self->parts.server, leaves ? NULL : error) || leaves)
+      && upgrade_write (self, &pause, draft, error))
     {
       if (leaves)
         upgrade_exit (self, draft, error);
@@ -402,7 +405,8 @@ detour_upgrade_begin (DetourUpgrade *self, const char *binary, const char *socke
     error = g_error_new (G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
                          "a relay that was started with --dev is never upgraded; start one "
                          "with a configuration file");
-  else if (socket == NULL || upgrade_may_hand_over (self, &error))
+  else if (detour_server_flush (self->parts.server, &error)
+           && (socket == NULL || upgrade_may_hand_over (self, &error)))
     samples = upgrade_write_samples (self, &error);
   if (samples == NULL)
     upgrade_give_up (self, error);

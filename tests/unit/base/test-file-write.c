@@ -196,16 +196,28 @@ test_writer_cannot (Fixture *self, gconstpointer data)
 {
   g_autofree char *inside = g_build_filename (self->path, "below", NULL);
   DetourFileWriter *writer = detour_file_writer_new (inside, 0600);
+  g_autoptr (GError) error = NULL;
   guint n = 0;
 
+  g_assert_true (detour_file_writer_flush (writer, NULL));
   detour_file_writer_put (writer, bytes ("x"), count_failure, &n);
+  g_assert_false (detour_file_writer_flush (writer, &error));
+  g_assert_nonnull (strstr (error->message, inside));
   while (n < 1)
     g_main_context_iteration (NULL, TRUE);
-  /* It is tried anew each time. */
+  g_assert_false (detour_file_writer_flush (writer, NULL));
+  /* It is tried anew each time, and the latest counts, whoever is told last. */
+  detour_file_writer_put (writer, bytes ("x"), count_failure, &n);
+  g_assert_false (detour_file_writer_flush (writer, NULL));
   g_assert_cmpint (g_mkdir (self->path, 0700), ==, 0);
   detour_file_writer_put (writer, bytes ("y"), count, &n);
+  g_assert_true (detour_file_writer_flush (writer, NULL));
+  while (n < 3)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_true (detour_file_writer_flush (writer, NULL));
+  detour_file_writer_put (writer, bytes ("y"), count, &n);
   detour_file_writer_free (writer);
-  g_assert_cmpuint (n, ==, 2);
+  g_assert_cmpuint (n, ==, 4);
   expect (inside, "y", 0600);
   g_unlink (inside);
   g_rmdir (self->path);
