@@ -287,6 +287,27 @@ def test_a_configuration_that_is_wrong_keeps_the_old_program(upgraded):
     client.ping(b"87654321")
 
 
+def test_a_server_key_that_cannot_be_used_keeps_the_old_program(upgraded):
+    """The new program would end over it, or make another one, by which clients would not know the relay."""
+    relay = upgraded()
+    client = relay.door("tls").client()
+    config, place = relay.config, relay.directory / "state" / "server.key"
+    key = place.read_bytes()
+    for spoil in (lambda: place.write_text("no key"), lambda: place.chmod(0o666), place.unlink):
+        spoil()
+        for arguments in (("--check",), ()):
+            assert re.search(f"no server key: .*{place}", relay.ask(*arguments, code=1))
+        place.write_bytes(key)
+        place.chmod(0o600)
+    relay.write_config(with_keys(config, "core", state_directory="{dir}/elsewhere"))
+    assert f"there is no directory {relay.directory}/elsewhere" in relay.ask(code=1)
+    relay.write_config(config)
+    client.ping(b"12345678")
+    relay.upgrade(kept=1)
+    client.ping(b"87654321")
+    assert place.read_bytes() == key
+
+
 def test_descriptors_and_helpers_do_not_gather(upgraded):
     """As many descriptors after five upgrades as after one, and none of the record."""
     relay = upgraded()

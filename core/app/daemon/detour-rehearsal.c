@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "detour-server-carry.h"
+#include "detour-server-key.h"
 #include "detour-text.h"
 
 /* The record's descriptor there. */
@@ -346,11 +347,37 @@ detour_rehearsal_try (DetourConfig *config, int fd, GString *complaints)
   return good;
 }
 
+/* What a start ends over. A key that is gone is not made anew: clients would find another relay. */
+static gboolean
+rehearsal_try_place (const DetourConfig *config, GString *complaints)
+{
+  const char *named = config->options.core.key_file;
+  g_autofree char *state = detour_config_state_directory (config);
+  g_autofree char *path = named != NULL ? g_strdup (named)
+                                        : g_build_filename (state, "server.key", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DetourServerKey) key = NULL;
+
+  if (!g_file_test (state, G_FILE_TEST_IS_DIR))
+    {
+      g_string_append_printf (complaints,
+                              "[core] state-directory: there is no directory %s; make it, and give "
+                              "it to the user that the relay runs as\n",
+                              state);
+      return FALSE;
+    }
+  key = detour_server_key_load (path, &error);
+  if (key == NULL)
+    g_string_append_printf (complaints, "no server key: %s\n", error->message);
+  return key != NULL;
+}
+
 gboolean
 detour_rehearsal_play (DetourConfig *config, DetourProgram *program)
 {
   g_autoptr (GString) complaints = g_string_new (NULL);
-  gboolean good = detour_rehearsal_try (config, program->handover, complaints);
+  gboolean good = rehearsal_try_place (config, complaints)
+               && detour_rehearsal_try (config, program->handover, complaints);
 
   program->handover = -1;
   if (good)
