@@ -378,7 +378,10 @@ old_versions (void)
     gnutls_alert_description_t alert;
   } cases[] = {
     { "NORMAL:-VERS-ALL:+VERS-TLS1.1", FALSE, GNUTLS_A_PROTOCOL_VERSION },
-    { TEST_PEER_TLS12, TRUE, GNUTLS_A_HANDSHAKE_FAILURE }, /* as GnuTLS puts it */
+    { TEST_PEER_TLS12, TRUE, GNUTLS_A_PROTOCOL_VERSION },
+    /* The version is right, and no cipher is. */
+    { "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-CCM", TRUE, GNUTLS_A_HANDSHAKE_FAILURE },
+    { "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CCM", FALSE, GNUTLS_A_HANDSHAKE_FAILURE },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)

@@ -40,6 +40,14 @@ tls_gnutls_handshake_failed (TlsChannel *self, int rc, const char **reason)
       *reason = "no certificate to serve"; /* GnuTLS only knows that no cipher fits */
       gnutls_alert_send (self->session, GNUTLS_AL_FATAL, GNUTLS_A_INTERNAL_ERROR);
     }
+  else if (rc == GNUTLS_E_NO_CIPHER_SUITES
+           && tls_credentials_is_tls13_only (self->choice.credentials)
+           && gnutls_protocol_get_version (self->session) != GNUTLS_TLS1_3)
+    {
+      /* RFC 8446, D.2: GnuTLS goes on with 1.2, for which it has no cipher then. */
+      *reason = "TLS 1.3 was not offered, and min-version wants it";
+      gnutls_alert_send (self->session, GNUTLS_AL_FATAL, GNUTLS_A_PROTOCOL_VERSION);
+    }
   else if (rc != GNUTLS_E_FATAL_ALERT_RECEIVED)
     gnutls_alert_send_appropriate (self->session, rc);
   tls_credentials_count (self->choice.credentials, TLS_COUNT_FAILED);

@@ -42,7 +42,7 @@ struct _TlsCredentials {
   gatomicrefcount refs;
   char *cert;
   char **alpn;
-  gboolean exports;
+  gboolean exports, tls13_only;
   gnutls_priority_t priorities;
   gnutls_certificate_credentials_t roots; /* of clients; main thread; NULL: not needed yet */
   gnutls_certificate_credentials_t certificates;
@@ -347,6 +347,7 @@ tls_credentials_new (DetourHost *host, const TlsConfig *config, GError **error)
   self->alpn = g_strdupv ((char **) config->alpn);
   self->pairs = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) tls_pair_unref);
   self->exports = config->exports;
+  self->tls13_only = config->tls13_only;
   for (guint i = 0; i < TLS_N_COUNTS; i++)
     self->counters[i] = detour_host_counter (host, counters[i].name, counters[i].help);
 
@@ -505,6 +506,12 @@ gboolean
 tls_credentials_exports (const TlsCredentials *self)
 {
   return self->exports;
+}
+
+gboolean
+tls_credentials_is_tls13_only (const TlsCredentials *self)
+{
+  return self->tls13_only;
 }
 
 void

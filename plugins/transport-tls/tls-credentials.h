@@ -75,6 +75,8 @@ gboolean tls_credentials_expect (TlsCredentials *self);
 gboolean tls_credentials_look_again (TlsCredentials *self, TlsChoice *choice);
 
 gboolean tls_credentials_exports (const TlsCredentials *self);
+/* TLS 1.2 is not spoken. */
+gboolean tls_credentials_is_tls13_only (const TlsCredentials *self);
 
 /* Once for each handshake that ended, and for each connection that ought to be exported. */
 void tls_credentials_count (TlsCredentials *self, TlsCount what);
