@@ -155,8 +155,9 @@ service_probe_show (ServiceProbe *self, const ProberReport *report)
   g_autofree char *name = first != NULL ? prober_check_name (first) : NULL;
   guint n = report->n[PROBER_FAILED];
 
-  detour_host_set_summary (self->host, "%u checks good, %u warnings, %u failed, %u skipped. %s",
-                           report->n[PROBER_GOOD], report->n[PROBER_WARNING], n,
+  detour_host_set_summary (self->host, "%u check%s good, %u warning%s, %u failed, %u skipped. %s",
+                           report->n[PROBER_GOOD], report->n[PROBER_GOOD] == 1 ? "" : "s",
+                           report->n[PROBER_WARNING], report->n[PROBER_WARNING] == 1 ? "" : "s", n,
                            report->n[PROBER_SKIPPED], report->home != NULL ? report->home : "");
   if (first == NULL && report->n_map_errors > 0)
     detour_host_set_trouble (self->host, "the map has %u errors; see: detourctl derpmap check %s",

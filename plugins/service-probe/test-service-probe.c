@@ -97,7 +97,7 @@ test_good (void)
   g_autoptr (PluginBench) bench = start ("", DOCUMENT (CHECK ("900a", "good")), SAYS);
   g_autofree char *asked = NULL;
 
-  wait_for (bench, "1 checks good, 0 warnings, 0 failed, 0 skipped. A client would.", NULL);
+  wait_for (bench, "1 check good, 0 warnings, 0 failed, 0 skipped. A client would.", NULL);
   asked = plugin_bench_read (bench, "asked");
   g_assert_cmpstr (asked, ==, "probe --json /etc/map.json ");
 }
@@ -111,7 +111,7 @@ test_options (void)
                      DOCUMENT (CHECK ("900a", "good")), SAYS);
   g_autofree char *asked = NULL;
 
-  wait_for (bench, "1 checks good, 0 warnings, 0 failed, 0 skipped. A client would.", NULL);
+  wait_for (bench, "1 check good, 0 warnings, 0 failed, 0 skipped. A client would.", NULL);
   asked = plugin_bench_read (bench, "asked");
   g_assert_cmpstr (asked, ==,
                    "probe --json --region=own --mesh-key=/etc/mesh.key --ca=/etc/ca.pem --closed "
@@ -131,7 +131,7 @@ test_a_failure_and_its_end (void)
   wait_for (bench, NULL, "900a tls4 failed, and 1 more: a text");
   plugin_bench_write (bench, "said",
                       DOCUMENT (CHECK ("900a", "warning") "," CHECK ("900b", "good")));
-  wait_for (bench, "1 checks good, 1 warnings, 0 failed, 0 skipped. A client would.", NULL);
+  wait_for (bench, "1 check good, 1 warning, 0 failed, 0 skipped. A client would.", NULL);
   g_assert_cmpuint (n_failed, ==, 2);
   g_assert_cmpuint (n_good, ==, 2);
 }

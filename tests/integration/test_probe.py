@@ -47,6 +47,12 @@ def test_table(server, tmp_path):
     assert done.stdout.endswith("\n6 good, 0 warnings, 0 failed, 0 skipped\n")
 
 
+def test_one_warning_is_one(make_relay, tmp_path):
+    relay = make_relay(without_group(EVERYTHING, "transport websocket"))
+    done = run_probe(None, write_map(tmp_path, region_of(node("900a", relay, CertName=pin_of(relay)))))
+    assert done.returncode == 0 and done.stdout.endswith("\n5 good, 1 warning, 0 failed, 0 skipped\n")
+
+
 def test_bandwidth(server, tmp_path):
     place = write_map(tmp_path, region_of(node("900a", server, CertName=pin_of(server))))
     found = probe("--bandwidth=3M", place)

@@ -41,8 +41,12 @@ probe_tell_sum (const Detourctl *ctl, const Probe *probe)
                                             : warnings > 0 ? DETOURCTL_YELLOW
                                                            : DETOURCTL_GREEN);
 
-  g_print (_ ("\n%s%u good, %u warnings, %u failed, %u skipped%s\n"), style, good, warnings, failed,
-           skipped, detourctl_style (ctl, DETOURCTL_PLAIN));
+  g_autofree char *warned = g_strdup_printf (ngettext ("%u warning", "%u warnings", warnings),
+                                             warnings);
+
+  /* TRANSLATORS: the second %s is "1 warning", or how many there are. */
+  g_print (_ ("\n%s%u good, %s, %u failed, %u skipped%s\n"), style, good, warned, failed, skipped,
+           detourctl_style (ctl, DETOURCTL_PLAIN));
 }
 
 void
