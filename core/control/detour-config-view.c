@@ -157,24 +157,33 @@ detour_config_view_describe (const DetourConfig *config, const DetourRoster *ros
 
 typedef struct {
   const char *group, *key;
-  Item found; /* its key is NULL: none */
+  Item found;    /* its key is NULL: none */
+  guint n_named; /* groups with the key that have @group as their name only */
 } Search;
 
+/* "stun" stands for "service stun", as it does for an instance, where no other group has that
+ * name. */
 static gboolean
 config_view_is_it (const Item *item, gpointer user)
 {
   Search *search = user;
+  const char *blank = strchr (item->group, ' ');
+  gboolean is_whole = strcmp (item->group, search->group) == 0;
 
-  if (strcmp (item->group, search->group) != 0 || strcmp (item->key->key, search->key) != 0)
+  if (strcmp (item->key->key, search->key) != 0
+      || (!is_whole && (blank == NULL || strcmp (blank + 1, search->group) != 0)))
     return TRUE;
   search->found = *item;
-  return FALSE;
+  search->n_named = is_whole ? 1 : search->n_named + 1;
+  return !is_whole;
 }
 
 static gboolean
 config_view_collect_name (const Item *item, gpointer user)
 {
-  g_ptr_array_add (user, g_strconcat (item->group, ".", item->key->key, NULL));
+  char *name = g_strconcat (item->group, ".", item->key->key, NULL);
+
+  g_ptr_array_add (user, g_strdelimit (name, " ", '/'));
   return TRUE;
 }
 
@@ -284,12 +293,12 @@ detour_config_view_explain (const DetourConfig *config, const DetourRoster *rost
       search.key = dot + 1;
       config_view_each_key (config, roster, config_view_is_it, &search);
     }
-  if (search.found.key == NULL)
-    {
-      config_view_refuse (config, name, error);
-      return NULL;
-    }
-  return config_view_facts_of (&search.found);
+  if (search.n_named > 1)
+    g_set_error (error, DETOUR_CONTROL_ERROR, DETOUR_CONTROL_ERROR_NO_SUCH_KEY,
+                 "\"%s\" is the name of several groups; write KIND/NAME.KEY", group);
+  else if (search.found.key == NULL)
+    config_view_refuse (config, name, error);
+  return search.n_named == 1 ? config_view_facts_of (&search.found) : NULL;
 }
 
 /* Waiting for a restart ------------------------------------------------------------------------ */

@@ -351,6 +351,8 @@ def test_config_commands(relay):
     assert "origin" not in facts
     facts = ask(relay, "config", "explain", "service/stun.listen")["key"]
     assert re.fullmatch(re.escape(str(relay.config_file)) + r":\d+", facts["origin"])
+    # A name will do where it is of one group only, as it does for an instance.
+    assert ask(relay, "config", "explain", "stun.listen")["key"] == facts
     assert "range        100ms to 1h" in detourctl(relay, "config", "explain", "limits.write-timeout")[0]
     _, errors = detourctl(relay, "config", "explain", "limits.write-timeuot", code=1)
     assert 'did you mean "limits.write-timeout"?' in errors

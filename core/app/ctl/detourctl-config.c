@@ -263,7 +263,9 @@ const DetourctlCommand detourctl_config_commands[] = {
   { .name = "config explain",
     .arguments = N_ ("KEY"),
     .summary = N_ ("Show what a key means and its value"),
-    .details = N_ ("KEY is GROUP.KEY, as in limits.write-timeout or service/stun.listen."),
+    .details = N_ (
+        "KEY is GROUP.KEY, as in limits.write-timeout or service/stun.listen; stun.listen "
+        "will do where nothing else\nthat has the key is called stun."),
     .options = file_options,
     .run = ctl_config_run_explain,
     .n_min = 1,

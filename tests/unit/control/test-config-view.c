@@ -191,6 +191,8 @@ unknown_keys_are_refused (void)
       "there is no key \"limits.write-timout\"; did you mean \"limits.write-timeout\"?" },
     { "nonsense", "there is no key \"nonsense\"; write GROUP.KEY, as in limits.write-timeout or "
                   "service/stun.listen" },
+    { "service/stun.compta",
+      "there is no key \"service/stun.compta\"; did you mean \"service/stun.compat\"?" },
   };
   g_auto (Stage) stage = { NULL };
 
