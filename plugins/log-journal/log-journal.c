@@ -26,6 +26,10 @@ static const DetourConfigKey log_journal_config[] = {
   { "socket", DETOUR_CONFIG_PATH, "/run/systemd/journal/socket", 0, 0,
     "datagram socket of the journal; another one for a journal namespace" },
   DETOUR_LOG_STYLE_KEYS,
+  /* A file has to be good for whatever `plugin = auto` chooses, at a terminal and under systemd. */
+  { "format", DETOUR_CONFIG_ENUM, "text", 0, 0,
+    "without effect, as the journal keeps fields as fields; for files with plugin = auto", 0,
+    "text|json" },
   { NULL },
 };
 

@@ -4,10 +4,14 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 
 import contextlib
 import json
+import shutil
 import signal
+import socket
 import subprocess
+import tempfile
 
 from control import DETOURCTL, detourctl
+from derp_client import PATIENCE
 from relay import EVERYTHING, SMALL, daemon_environment, wait_until, with_keys
 
 
@@ -91,6 +95,19 @@ def test_what_the_log_masks_is_not_kept(make_relay):
     text = detourctl(relay, "log", "--json", "--lines", "1000", "--level", "debug")[0]
     assert "client" in text
     assert key[:8] not in text and "127.0.0.1:" not in text.split('"ready"')[-1].split("\n", 1)[1]
+
+
+def test_a_format_is_taken_by_whatever_auto_chooses(make_relay):
+    """At a terminal that is standard error and under systemd the journal: a file that was checked at the one has to be good at the other."""
+    run = tempfile.mkdtemp(prefix="detour-")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.settimeout(PATIENCE)
+        journal.bind(f"{run}/journal")
+        relay = make_relay(SMALL + f"\n[log journal]\nsocket = {run}/journal\nformat = json\n\n[log main]\nplugin = auto\nformat = json\n")
+        relay.wait_log('"event":"ready"')
+        while b"DETOUR_EVENT\n" not in journal.recv(65536):
+            pass
+    shutil.rmtree(run)
 
 
 def test_no_memory(make_relay):
