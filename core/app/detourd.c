@@ -214,7 +214,9 @@ detourd_run (const DetourOptions *options, DetourProgram *program)
     {
       g_auto (GStrv) lines = detour_config_errors_lines (errors);
 
-      detourd_print_findings (errors);
+      /* Who asks for an upgrade wants to know what hinders it, in a line. */
+      if (!options->try_takeover)
+        detourd_print_findings (errors);
       for (guint i = 0; lines[i] != NULL; i++)
         g_printerr ("%s\n", lines[i]);
       if (detour_store_is_passed ())
