@@ -16,6 +16,7 @@
 #include "detour-daemon-user.h"
 #include "detour-daemon.h"
 #include "detour-dev.h"
+#include "detour-last-config.h"
 #include "detour-log.h"
 #include "detour-options.h"
 #include "detour-paths.h"
@@ -133,6 +134,68 @@ detourd_become_user_of_daemon (void)
   return g_steal_pointer (&name);
 }
 
+/* Whether a program with these options relays. */
+static gboolean
+detourd_is_to_run (const DetourOptions *options)
+{
+  return !options->check_config && !options->dump_config && !options->list_plugins
+      && !options->try_takeover;
+}
+
+/* What was in force before is no better than the files. */
+static void
+detourd_add_last_errors (DetourConfigErrors *errors, const DetourConfigErrors *last)
+{
+  g_auto (GStrv) lines = detour_config_errors_lines (last);
+
+  /* The last of them is their number. */
+  for (guint i = 0; lines[i] != NULL && lines[i + 1] != NULL; i++)
+    {
+      g_autofree char *text = g_strconcat ("the configuration that was in force before cannot be "
+                                           "used either: ",
+                                           lines[i], NULL);
+
+      detour_config_errors_add_line (errors, NULL, 0, text);
+    }
+}
+
+/* The program before has left clients, and the files are no good, or name what is not there: what
+ * was in force before takes the place of @config, and what there is to say of it that of @errors.
+ * @fork: of @plugins before the files were read. Returns: (transfer full) (nullable): what is wrong
+ * with the files; NULL: all stays as it is */
+static DetourConfigErrors *
+detourd_fall_back (const DetourProgram *program, DetourPlugins *plugins, DetourPlugins *fork,
+                   DetourConfig **config, DetourConfigErrors **errors)
+{
+  g_autoptr (DetourConfigErrors) last_errors = detour_config_errors_new ();
+  g_autoptr (DetourConfigErrors) refused = NULL;
+  g_autoptr (GError) error = NULL;
+  DetourConfig *last;
+
+  if (*config != NULL && detour_daemon_could_begin (*config, &error))
+    return NULL;
+  last = detour_last_config_load (program, fork, last_errors);
+  if (last == NULL)
+    {
+      if (*config == NULL)
+        detourd_add_last_errors (*errors, last_errors);
+      return NULL;
+    }
+  if (error != NULL)
+    {
+      refused = detour_config_errors_new ();
+      detour_config_errors_add_line (refused, NULL, 0, error->message);
+      detour_config_errors_free (*errors);
+    }
+  else
+    refused = *errors;
+  *errors = g_steal_pointer (&last_errors);
+  detour_plugins_adopt (plugins, fork);
+  g_clear_pointer (config, detour_config_unref);
+  *config = last;
+  return g_steal_pointer (&refused);
+}
+
 /* FALSE: there is nothing to be run, and @exit says how it ends. One that takes over in another way
  * was started with the same options. */
 static gboolean
@@ -176,6 +239,8 @@ detourd_run (const DetourOptions *options, DetourProgram *program)
                                   .environment = (const char *const *) environment };
   g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
   g_autoptr (DetourDev) dev = NULL;
+  g_autoptr (DetourConfigErrors) refused = NULL;
+  g_autoptr (DetourPlugins) fork = NULL;
   g_autoptr (DetourConfig) config = NULL;
   DetourExit exit;
 
@@ -200,7 +265,10 @@ detourd_run (const DetourOptions *options, DetourProgram *program)
 
   if (options->check_config)
     checked_as = detourd_become_user_of_daemon ();
+  fork = detour_plugins_fork (plugins);
   config = detour_config_load (&sources, plugins, errors);
+  if (detourd_is_to_run (options) && detour_last_config_is_there (program))
+    refused = detourd_fall_back (program, plugins, fork, &config, &errors);
   if (config != NULL && options->check_config)
     {
       g_autofree char *state = detour_config_state_directory (config);
@@ -255,7 +323,7 @@ detourd_run (const DetourOptions *options, DetourProgram *program)
   /* It is open to everyone on purpose, and says so itself. */
   if (!options->dev)
     detour_daemon_log_findings (errors);
-  return detour_daemon_run (config, &sources, plugins, program, options->dev);
+  return detour_daemon_run (config, &sources, plugins, program, refused, options->dev);
 }
 
 /* Help and the errors of --check-config are translated, because people read them at a terminal. The

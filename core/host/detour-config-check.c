@@ -118,6 +118,20 @@ config_check_limits (const DetourConfig *config)
     detour_settings_complain (config->limits, "rate-config-file", "%s", error->message);
 }
 
+void
+detour_config_check_forgive (DetourConfig *config)
+{
+  const char **path = &config->options.limits.rate_config_file;
+  g_autoptr (GError) error = NULL;
+  DetourRateConfig rates;
+
+  if (*path == NULL || detour_rate_config_load (*path, &rates, &error))
+    return;
+  detour_settings_warn (config->limits, "rate-config-file",
+                        "%s; the rates of this file are not in force", error->message);
+  *path = NULL;
+}
+
 static gboolean
 config_check_is_family_or_none (const char *text, GSocketFamily family)
 {

@@ -9,5 +9,8 @@ G_BEGIN_DECLS
 /* Errors and warnings go where detour_config_set_errors() has said. Reads files that @config names.
  * Main thread. */
 void detour_config_check (const DetourConfig *config);
+/* Before that, of a configuration that was in force: a file of rates that cannot be read any more
+ * costs the rates. */
+void detour_config_check_forgive (DetourConfig *config);
 
 G_END_DECLS

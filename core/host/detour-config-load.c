@@ -28,9 +28,7 @@ typedef struct {
   DetourConfigMerge *merge;
   DetourPlugins *plugins;
   DetourConfigErrors *errors;
-  const char *vendor_file; /* NULL: none */
-  const char *main_name;   /* where errors point that belong to no line */
-  gboolean no_file;        /* nothing but the vendor's file is there */
+  DetourConfigLoadFlags flags;
 } Build;
 
 static void
@@ -114,7 +112,7 @@ config_load_read_fixed (Build *build, const char *name, const DetourConfigKey *t
   const DetourMergedGroup *group = detour_config_merge_find (build->merge, name);
 
   if (group == NULL)
-    return detour_settings_new (name, table, build->main_name, 0);
+    return detour_settings_new (name, table, build->merge->main_name, 0);
   return config_load_read_settings (build, group, table, NULL);
 }
 
@@ -239,11 +237,12 @@ config_load_ask_plugin (Build *build, const DetourConfigInstance *instance,
 static gboolean
 config_load_is_only_offered (const Build *build, const DetourMergedGroup *group)
 {
-  if (g_strcmp0 (group->file, build->vendor_file) != 0)
+  const char *vendor_file = build->merge->vendor_file;
+
+  if (g_strcmp0 (group->file, vendor_file) != 0)
     return FALSE;
   for (guint i = 0; i < group->keys->len; i++)
-    if (g_strcmp0 (((const DetourMergedKey *) group->keys->pdata[i])->file, build->vendor_file)
-        != 0)
+    if (g_strcmp0 (((const DetourMergedKey *) group->keys->pdata[i])->file, vendor_file) != 0)
       return FALSE;
   return TRUE;
 }
@@ -289,8 +288,8 @@ config_load_read_instance (Build *build, const DetourMergedGroup *group, DetourK
   if (instance->plugin == NULL)
     {
       /* A plugin that is there but broken costs its instance, not the relay; one that is not there
-       * is a slip. */
-      if (instance->enabled
+       * is a slip, unless it was there before. */
+      if (instance->enabled && (build->flags & DETOUR_CONFIG_LOAD_AGAIN) == 0
           && g_error_matches (error, DETOUR_PLUGINS_ERROR, DETOUR_PLUGINS_ERROR_MISSING))
         config_load_refuse_plugin (build, group, kind, written);
       instance->problem = g_strdup (error->message);
@@ -448,7 +447,7 @@ config_load_refuse_no_chain (Build *build, const char *file, guint line)
 
   for (guint i = 0; names[i] != NULL; i++)
     g_string_append_printf (offers, "\"%s\", ", names[i] + prefix);
-  if (build->no_file)
+  if ((build->flags & DETOUR_CONFIG_LOAD_NO_FILE) != 0)
     detour_config_errors_add (
         build->errors, file, 0, NULL, NULL,
         _ ("there is no such file. It needs at least a line [admission] and a line chain = WORD "
@@ -466,7 +465,7 @@ config_load_check_admission (Build *build)
 {
   DetourSettings *admission = build->config->admission;
   const char *const *chain = build->config->options.admission.chain;
-  const char *file = build->main_name;
+  const char *file = build->merge->main_name;
   guint line = 0;
 
   if (!detour_settings_origin (admission, "chain", &file, &line) || chain[0] == NULL)
@@ -481,12 +480,14 @@ config_load_check_admission (Build *build)
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
-static DetourConfig *
-config_load_build_config (DetourConfigMerge *merge, const char *vendor_file, const char *main_name,
-                          gboolean no_file, DetourPlugins *plugins, DetourConfigErrors *errors)
+DetourConfig *
+detour_config_load_merged (DetourConfigMerge *merge, DetourConfigLoadFlags flags,
+                           DetourPlugins *plugins, DetourConfigErrors *errors)
 {
   DetourConfig *config = detour_config_new ();
-  Build build = { config, merge, plugins, errors, vendor_file, main_name, no_file };
+  Build build = { config, merge, plugins, errors, flags };
+
+  config->merge = merge;
 
   config->core = config_load_read_fixed (&build, "core", detour_schema_core);
   config->limits = config_load_read_fixed (&build, "limits", detour_schema_limits);
@@ -508,6 +509,8 @@ config_load_build_config (DetourConfigMerge *merge, const char *vendor_file, con
   config_load_read_groups (&build);
   config_load_check_admission (&build);
   detour_config_set_errors (config, errors);
+  if ((flags & DETOUR_CONFIG_LOAD_AGAIN) != 0)
+    detour_config_check_forgive (config);
   detour_config_check_chain (config, config->admission);
   detour_config_check (config);
   detour_config_check_listeners (config);
@@ -526,10 +529,10 @@ detour_config_load_text (const char *name, const char *text, gsize len, DetourPl
                          DetourConfigErrors *errors)
 {
   g_autoptr (DetourConfigFile) file = detour_config_file_parse (name, text, len, errors);
-  g_autoptr (DetourConfigMerge) merge = detour_config_merge_new ();
+  DetourConfigMerge *merge = detour_config_merge_new (NULL, name);
 
   detour_config_merge_add (merge, file);
-  return config_load_build_config (merge, NULL, name, FALSE, plugins, errors);
+  return detour_config_load_merged (merge, 0, plugins, errors);
 }
 
 static void
@@ -569,8 +572,9 @@ DetourConfig *
 detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins,
                     DetourConfigErrors *errors)
 {
-  g_autoptr (DetourConfigMerge) merge = detour_config_merge_new ();
-  gboolean no_file = FALSE;
+  DetourConfigMerge *merge = detour_config_merge_new (
+      sources->vendor_file, sources->main_file != NULL ? sources->main_file : "built-in");
+  DetourConfigLoadFlags flags = 0;
 
   if (sources->vendor_file != NULL)
     config_load_add_file (merge, sources->vendor_file, errors);
@@ -584,14 +588,12 @@ detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins,
   if (sources->main_file != NULL)
     {
       detour_config_errors_add_file (errors, sources->main_file);
-      no_file = sources->main_file_optional
-             && !g_file_test (sources->main_file, G_FILE_TEST_EXISTS);
-      if (!no_file)
+      if (sources->main_file_optional && !g_file_test (sources->main_file, G_FILE_TEST_EXISTS))
+        flags = DETOUR_CONFIG_LOAD_NO_FILE;
+      else
         config_load_add_file (merge, sources->main_file, errors);
       config_load_add_drop_ins (merge, sources->main_file, errors);
     }
   detour_config_environment_add (merge, sources->environment, errors);
-  return config_load_build_config (merge, sources->vendor_file,
-                                   sources->main_file != NULL ? sources->main_file : "built-in",
-                                   no_file, plugins, errors);
+  return detour_config_load_merged (merge, flags, plugins, errors);
 }

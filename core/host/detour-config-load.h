@@ -29,6 +29,15 @@ typedef struct {
 DetourConfig *detour_config_load (const DetourConfigSources *sources, DetourPlugins *plugins,
                                   DetourConfigErrors *errors);
 
+typedef enum {
+  DETOUR_CONFIG_LOAD_NO_FILE = 1 << 0, /* nothing but the vendor's file is there */
+  DETOUR_CONFIG_LOAD_AGAIN = 1 << 1, /* it was in force: a plugin that is gone costs its instance */
+} DetourConfigLoadFlags;
+
+/* The same of files that were read already. @merge: taken */
+DetourConfig *detour_config_load_merged (DetourConfigMerge *merge, DetourConfigLoadFlags flags,
+                                         DetourPlugins *plugins, DetourConfigErrors *errors);
+
 /* The same for one text, without files; @name is for messages. */
 DetourConfig *detour_config_load_text (const char *name, const char *text, gsize len,
                                        DetourPlugins *plugins, DetourConfigErrors *errors);

@@ -4,7 +4,16 @@
 
 #include "detour-config-merge.h"
 
+#include <sodium.h>
 #include <string.h>
+
+static void
+config_merge_wipe (char *value)
+{
+  if (value != NULL)
+    sodium_memzero (value, strlen (value));
+  g_free (value);
+}
 
 static void
 config_merge_key_free (gpointer data)
@@ -12,7 +21,7 @@ config_merge_key_free (gpointer data)
   DetourMergedKey *key = data;
 
   g_free (key->key);
-  g_free (key->value);
+  config_merge_wipe (key->value);
   g_free (key->file);
   g_free (key);
 }
@@ -29,10 +38,12 @@ config_merge_group_free (gpointer data)
 }
 
 DetourConfigMerge *
-detour_config_merge_new (void)
+detour_config_merge_new (const char *vendor_file, const char *main_name)
 {
   DetourConfigMerge *self = g_new0 (DetourConfigMerge, 1);
 
+  self->vendor_file = g_strdup (vendor_file);
+  self->main_name = g_strdup (main_name);
   self->groups = g_ptr_array_new_with_free_func (config_merge_group_free);
   return self;
 }
@@ -41,6 +52,8 @@ void
 detour_config_merge_free (DetourConfigMerge *self)
 {
   g_ptr_array_unref (self->groups);
+  g_free (self->vendor_file);
+  g_free (self->main_name);
   g_free (self);
 }
 
@@ -87,6 +100,25 @@ detour_merged_group_find (const DetourMergedGroup *self, const char *key)
   return NULL;
 }
 
+void
+detour_merged_group_set (DetourMergedGroup *group, const char *name, const char *value,
+                         const char *file, guint line)
+{
+  DetourMergedKey *key = (DetourMergedKey *) detour_merged_group_find (group, name);
+
+  if (key == NULL)
+    {
+      key = g_new0 (DetourMergedKey, 1);
+      key->key = g_strdup (name);
+      g_ptr_array_add (group->keys, key);
+    }
+  config_merge_wipe (key->value);
+  g_free (key->file);
+  key->value = g_strdup (value);
+  key->file = g_strdup (file);
+  key->line = line;
+}
+
 /* The plugin of an instance's group: written, or called like the instance. */
 static const char *
 config_merge_plugin_of (const DetourMergedGroup *group)
@@ -127,19 +159,8 @@ detour_config_merge_add (DetourConfigMerge *self, const DetourConfigFile *file)
       for (guint j = 0; j < from->entries->len; j++)
         {
           const DetourConfigEntry *entry = &g_array_index (from->entries, DetourConfigEntry, j);
-          DetourMergedKey *key = (DetourMergedKey *) detour_merged_group_find (group, entry->key);
 
-          if (key == NULL)
-            {
-              key = g_new0 (DetourMergedKey, 1);
-              key->key = g_strdup (entry->key);
-              g_ptr_array_add (group->keys, key);
-            }
-          g_free (key->value);
-          g_free (key->file);
-          key->value = g_strdup (entry->value);
-          key->file = g_strdup (file->name);
-          key->line = entry->line;
+          detour_merged_group_set (group, entry->key, entry->value, file->name, entry->line);
         }
     }
 }

@@ -22,15 +22,23 @@ typedef struct {
 
 typedef struct {
   GPtrArray *groups; /* DetourMergedGroup, in the order they were met */
+  char *vendor_file; /* NULL: none */
+  char *main_name;   /* where errors point that belong to no line */
 } DetourConfigMerge;
 
-DetourConfigMerge *detour_config_merge_new (void);
+/* @vendor_file: (nullable) */
+DetourConfigMerge *detour_config_merge_new (const char *vendor_file, const char *main_name);
+/* Values may be secrets, and are wiped. */
 void detour_config_merge_free (DetourConfigMerge *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourConfigMerge, detour_config_merge_free)
 
 /* Lays @file over what is there. A file that gives a group another `plugin` begins it anew: the
  * keys that earlier files wrote for the other plugin would only be wrong now. */
 void detour_config_merge_add (DetourConfigMerge *self, const DetourConfigFile *file);
+
+/* Sets @key of @group, whatever it was. */
+void detour_merged_group_set (DetourMergedGroup *group, const char *key, const char *value,
+                              const char *file, guint line);
 
 /* The group, made when missing; @file and @line are where it came from. */
 DetourMergedGroup *detour_config_merge_group (DetourConfigMerge *self, const char *name,

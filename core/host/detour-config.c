@@ -54,6 +54,7 @@ detour_config_unref (DetourConfig *self)
   g_ptr_array_unref (self->tenants);
   g_ptr_array_unref (self->peers);
   g_ptr_array_unref (self->instances);
+  g_clear_pointer (&self->merge, detour_config_merge_free);
   g_free (self);
 }
 

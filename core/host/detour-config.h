@@ -3,6 +3,7 @@
 #pragma once
 
 #include "detour-classes.h"
+#include "detour-config-merge.h"
 #include "detour-mesh-peer.h"
 #include "detour-plugins.h"
 #include "detour-schema.h"
@@ -36,10 +37,11 @@ typedef struct {
   DetourSettings *limits;
   DetourSettings *admission;
   DetourSettings *derpmap;
-  GPtrArray *classes;   /* DetourClass, in the order of the files */
-  GPtrArray *tenants;   /* DetourTenantGroup, likewise */
-  GPtrArray *peers;     /* DetourMeshPeerGroup, likewise */
-  GPtrArray *instances; /* DetourConfigInstance, in the order of the files */
+  GPtrArray *classes;       /* DetourClass, in the order of the files */
+  GPtrArray *tenants;       /* DetourTenantGroup, likewise */
+  GPtrArray *peers;         /* DetourMeshPeerGroup, likewise */
+  GPtrArray *instances;     /* DetourConfigInstance, in the order of the files */
+  DetourConfigMerge *merge; /* what all this was made of; NULL: nothing */
 } DetourConfig;
 
 /* Empty, for detour_config_load(), which fills it. */

@@ -120,9 +120,9 @@ detour_convoy_send (int socket, int record, const int *fds, gsize n, GError **er
 
 /* Receiving ------------------------------------------------------------------------------------ */
 
-/* Appends what one message carries. FALSE without @error: there is none. */
+/* Appends what one message carries. @flags: of recvmsg(). FALSE without @error: there is none. */
 static gboolean
-convoy_receive_batch (int socket, GArray *fds, GError **error)
+convoy_receive_batch (int socket, int flags, GArray *fds, GError **error)
 {
   ConvoyControl control;
   char byte;
@@ -133,7 +133,7 @@ convoy_receive_batch (int socket, GArray *fds, GError **error)
     .msg_control = control.room,
     .msg_controllen = sizeof control.room,
   };
-  gssize n = recvmsg (socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  gssize n = recvmsg (socket, &message, flags | MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
   if (n < 0 && errno != EAGAIN)
     return convoy_fail (error, "the descriptors cannot be received");
@@ -157,9 +157,9 @@ detour_convoy_receive (int socket, int *record, GArray **fds, GError **error)
   g_autoptr (GArray) all = convoy_array ();
   g_autoptr (GError) problem = NULL;
 
-  if (convoy_receive_batch (socket, head, &problem))
+  if (convoy_receive_batch (socket, 0, head, &problem))
     for (guint i = 1; problem == NULL && i < head->len; i++)
-      while (convoy_receive_batch (g_array_index (head, int, i), all, &problem))
+      while (convoy_receive_batch (g_array_index (head, int, i), 0, all, &problem))
         ;
   if (problem == NULL && head->len == 0)
     g_set_error_literal (&problem, DETOUR_CONVOY_ERROR, DETOUR_CONVOY_ERROR_NONE,
@@ -174,4 +174,17 @@ detour_convoy_receive (int socket, int *record, GArray **fds, GError **error)
   g_array_set_clear_func (all, NULL);
   *fds = g_steal_pointer (&all);
   return TRUE;
+}
+
+int
+detour_convoy_peek (int socket)
+{
+  g_autoptr (GArray) head = convoy_array ();
+  int record = -1;
+
+  if (!convoy_receive_batch (socket, MSG_PEEK, head, NULL) || head->len == 0)
+    return -1;
+  record = g_array_index (head, int, 0);
+  g_array_index (head, int, 0) = -1;
+  return record;
 }

@@ -36,4 +36,7 @@ gboolean detour_convoy_send (int socket, int record, const int *fds, gsize n, GE
  */
 gboolean detour_convoy_receive (int socket, int *record, GArray **fds, GError **error);
 
+/* The same record, while all stays where it is. -1: there is none. */
+int detour_convoy_peek (int socket);
+
 G_END_DECLS

@@ -402,6 +402,27 @@ detour_handover_receive (int socket, GError **error)
   return detour_convoy_receive (socket, &fd, &fds, error) ? handover_open (fd, fds, error) : NULL;
 }
 
+gboolean
+detour_handover_peek (int fd, guint16 tag, DetourRecord *out)
+{
+  DetourHandover self = { .fd = fd };
+  gboolean found = FALSE;
+  DetourRecordReader reader;
+  DetourRecordItem item;
+
+  if (handover_map (&self, NULL) && handover_check_head (&self, NULL))
+    {
+      reader = detour_handover_items (&self);
+      while (!found && detour_record_next (&reader, &item) == DETOUR_RECORD_ITEM)
+        found = item.tag == tag;
+      if (found)
+        detour_record_put (out, tag, item.data, item.len);
+    }
+  if (self.data != NULL)
+    munmap (self.data, self.len);
+  return found;
+}
+
 void
 detour_handover_forget (DetourHandover *self)
 {

@@ -45,6 +45,7 @@ enum {
                                     program that knows this serves it */
   DETOUR_HANDOVER_WATCH = 25,    /* 1 + place of the descriptor by which a worker watched; one for
                                     each, in their order, to a program in the same process */
+  DETOUR_HANDOVER_CONFIG = 26,   /* that is in force; once */
 };
 
 /* Of the program that wrote it. */
@@ -107,6 +108,9 @@ typedef enum {
 DetourHandover *detour_handover_open (int fd, GError **error);
 /* The same of what detour_handover_draft_send() sent; DETOUR_CONVOY_ERROR_NONE: nothing did. */
 DetourHandover *detour_handover_receive (int socket, GError **error);
+/* Looks into the record of @fd, from which it can be read as before: appends the first item with
+ * @tag. FALSE: it has none, or cannot be read. */
+gboolean detour_handover_peek (int fd, guint16 tag, DetourRecord *out);
 /* Forgets the record and closes the descriptors that nobody took. */
 void detour_handover_free (DetourHandover *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DetourHandover, detour_handover_free)

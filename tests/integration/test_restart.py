@@ -12,6 +12,7 @@ from control import detourctl
 from derp_client import PATIENCE, Client, Stream
 from keeping import LOST
 from relay import StartFailed, wait_until, with_keys
+from test_upgrade_versions import next_program
 from test_websocket import joined
 from upgrading import DONE, PATIENT, Quiet, end_all, relay_goes_on, talk_all_ways
 
@@ -109,10 +110,13 @@ def test_killed_it_says_that_clients_are_lost(kept):
 
 
 def test_a_configuration_that_is_wrong_leaves_clients_where_they_are(kept):
-    """A program that cannot start says who waits, and the next one has them."""
+    """A program that cannot start, as the one before left it no configuration, says who waits, and the next one has them."""
     relay = kept()
     client = relay.door("tls").client()
     good = relay.config
+    relay.ask("--binary", next_program(relay, "no-config"))
+    relay.wait_log("(?s)upgraded from.*ready:")
+    wait_until(lambda: len(relay.manager.kept) == 1, "the manager to keep one descriptor")
     relay.end()
     relay.write_config(with_keys(good, "limits", connections="many"))
     with pytest.raises(StartFailed) as failed:

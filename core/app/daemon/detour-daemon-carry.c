@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "detour-config-record.h"
 #include "detour-daemon.h"
 #include "detour-event-record.h"
 #include "detour-log-memory.h"
@@ -62,6 +63,7 @@ detour_daemon_write_down (gpointer user, DetourRecord *out)
   /* A restart makes all as it is configured. */
   if (!self->is_leaving)
     daemon_carry_write_by_hand (self, out);
+  detour_config_record_write (detour_roster_config (self->roster), out, DETOUR_HANDOVER_CONFIG);
   self->written_event = last - MIN (last, EVENTS_MAX);
   daemon_carry_write_events (self, out, self->written_event);
   self->written_line = detour_log_memory_last ();

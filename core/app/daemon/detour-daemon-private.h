@@ -38,6 +38,10 @@ typedef struct {
 /* "transport/https (:443), service/stun (listening on :3478)": what runs and can be reached. */
 char *detour_daemon_describe_listeners (DetourDaemon *self);
 
+/* In detour-daemon-base.c. NULL: the log says why. */
+gboolean detour_daemon_make_state (const char *state, GError **error);
+DetourServerKey *detour_daemon_open_key (const DetourConfig *config, const char *state);
+
 /* In detour-daemon-carry.c. Of DetourUpgradeParts. */
 void detour_daemon_write_down (gpointer user, DetourRecord *out);
 void detour_daemon_write_rest (gpointer user, DetourRecord *out);

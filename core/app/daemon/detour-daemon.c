@@ -37,28 +37,8 @@ daemon_raise_descriptor_limit (void)
     g_warning ("the limit of open files cannot be raised: %s", g_strerror (errno));
 }
 
-static DetourServerKey *
-daemon_open_key (const DetourConfig *config, const char *state)
-{
-  g_autofree char *path = NULL;
-  g_autoptr (GError) error = NULL;
-  DetourServerKey *key;
-  gboolean created;
-
-  if (config->options.core.key_file != NULL)
-    path = g_strdup (config->options.core.key_file);
-  else
-    path = g_build_filename (state, "server.key", NULL);
-  key = detour_server_key_load_or_create (path, &created, &error);
-  if (key == NULL)
-    g_warning ("no server key: %s", error->message);
-  else if (created)
-    detour_log_event (G_LOG_LEVEL_MESSAGE, "server-key-made", "made a server key in %s", path);
-  return key;
-}
-
 static void
-daemon_log_errors (DetourConfigErrors *errors)
+daemon_log_errors (const DetourConfigErrors *errors)
 {
   g_auto (GStrv) lines = detour_config_errors_lines (errors);
 
@@ -73,6 +53,16 @@ detour_daemon_log_findings (const DetourConfigErrors *errors)
 
   for (guint i = 0; lines[i] != NULL; i++)
     g_warning ("%s", lines[i]);
+}
+
+/* Once there are logs. */
+static void
+daemon_log_refused (const DetourConfigErrors *refused)
+{
+  daemon_log_errors (refused);
+  detour_log_event (G_LOG_LEVEL_WARNING, "reload-failed",
+                    "the configuration that was in force before stays so, for the clients that are "
+                    "here; when what is wrong has been mended: detourctl reload");
 }
 
 static gboolean
@@ -467,7 +457,7 @@ daemon_run_loop (DetourDaemon *self, gboolean dev)
 
 DetourExit
 detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, DetourPlugins *plugins,
-                   DetourProgram *program, gboolean dev)
+                   DetourProgram *program, const DetourConfigErrors *refused, gboolean dev)
 {
   g_autoptr (DetourHandover) handover = daemon_open_handover (program);
   g_autofree char *state = detour_config_state_directory (config);
@@ -480,14 +470,12 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
 
   detour_by_hand_init (&by_hand);
   daemon_raise_descriptor_limit ();
-  if (g_mkdir_with_parents (state, 0700) < 0)
+  if (!detour_daemon_make_state (state, &error))
     {
-      g_warning ("%s: cannot be made: %s; make it once as root and give it to the user that the "
-                 "relay runs as, or name another: [core] state-directory",
-                 state, g_strerror (errno));
+      g_warning ("%s", error->message);
       return DETOUR_EXIT_FAILED;
     }
-  self.key = daemon_open_key (config, state);
+  self.key = detour_daemon_open_key (config, state);
   if (self.key == NULL)
     return DETOUR_EXIT_FAILED;
   if (!dev)
@@ -536,6 +524,8 @@ detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources, Det
       detour_roster_let_services_wait (self.roster);
     }
   good = detour_roster_start (self.roster);
+  if (refused != NULL)
+    daemon_log_refused (refused);
   if (!good && program->before >= 0)
     detour_daemon_decline (program, "not everything could start");
   if (!good && handover != NULL)

@@ -16,17 +16,22 @@ typedef enum {
 
 /* Logs the warnings that `--check-config` prints, for those who did not run it. */
 void detour_daemon_log_findings (const DetourConfigErrors *errors);
+/* Whether there is a place for the daemon's state, and no server key that cannot be read: without
+ * them no daemon begins, whatever else is right. */
+gboolean detour_daemon_could_begin (const DetourConfig *config, GError **error);
 
 /**
  * detour_daemon_run:
  * @config: (transfer none): what to begin with
  * @sources: where to look on reload
  * @program: may have something of the program before, which is taken
+ * @refused: (nullable): what was wrong with those, so that @config is of the program before
  * @dev: prints what `--dev` prints when it is ready
  *
  * Runs until a signal ends it.
  */
 DetourExit detour_daemon_run (DetourConfig *config, const DetourConfigSources *sources,
-                              DetourPlugins *plugins, DetourProgram *program, gboolean dev);
+                              DetourPlugins *plugins, DetourProgram *program,
+                              const DetourConfigErrors *refused, gboolean dev);
 
 G_END_DECLS

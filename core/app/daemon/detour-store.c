@@ -62,6 +62,14 @@ detour_store_is_passed (void)
   return store_find (&index);
 }
 
+int
+detour_store_peek (void)
+{
+  guint index;
+
+  return store_find (&index) ? detour_convoy_peek (detour_passed_fd (index)) : -1;
+}
+
 DetourHandover *
 detour_store_take (void)
 {

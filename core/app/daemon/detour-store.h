@@ -24,4 +24,7 @@ gboolean detour_store_is_passed (void);
  * The manager's store is empty afterwards. */
 DetourHandover *detour_store_take (void);
 
+/* The record of that, which stays in it. -1: there is none. */
+int detour_store_peek (void);
+
 G_END_DECLS

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "detour-config-load.h"
+#include "detour-config-record.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -582,6 +582,120 @@ missing_files (void)
     }
 }
 
+/* ---- for the next program -------------------------------------------------------------------- */
+
+/* What is read of the record of @config. */
+static DetourConfig *
+take_over (const DetourConfig *config, DetourPlugins *plugins, char **problems)
+{
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  g_auto (DetourRecord) record = { NULL };
+  g_auto (GStrv) lines = NULL;
+  DetourRecordReader reader;
+  DetourRecordItem item;
+  DetourConfig *read;
+
+  detour_config_record_write (config, &record, 7);
+  reader = (DetourRecordReader) { record.data, record.len };
+  g_assert_cmpint (detour_record_next (&reader, &item), ==, DETOUR_RECORD_ITEM);
+  read = detour_config_record_read (&item, plugins, errors);
+  lines = detour_config_errors_lines (errors);
+  *problems = g_strjoinv ("\n", lines);
+  return read;
+}
+
+/* Each value is as it was, with its place, whatever has become of the files. */
+static void
+goes_on_in_the_next_program (void)
+{
+  g_autoptr (DetourPlugins) plugins = static_plugins_new ();
+  g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+  static const char *const environment[] = { "DETOUR_AUTH_FRIENDS__PASSWORD=hush", NULL };
+  DetourConfigSources sources = { .environment = environment };
+  g_autoptr (DetourConfig) config = NULL;
+  g_autofree char *vendor = NULL, *main_file = NULL, *second = NULL;
+  Files files;
+
+  files_init (&files);
+  vendor = files_write (&files, "vendor.conf",
+                        "[service stun]\nlisten=:1\n[http not-installed]\n[log main]\n");
+  main_file = files_write (&files, "detour.conf",
+                           "# comment\n[admission]\nchain=friends;keys\n[auth friends]\n"
+                           "plugin=keys\nfile=/a\\sb\n[auth keys]\nfile=/k\n"
+                           "[class x]\nconnections=3\n[log main]\nplugin=stderr\n");
+  second = files_write (&files, "conf.d/20.conf", "[limits]\nconnections=20\n");
+  sources.vendor_file = vendor;
+  sources.main_file = main_file;
+  config = detour_config_load (&sources, plugins, errors);
+  g_assert_nonnull (config);
+  files_clear (&files);
+
+  for (guint turn = 0; turn < 2; turn++)
+    {
+      g_autofree char *before = detour_config_dump (config);
+      g_autofree char *problems = NULL;
+      g_autoptr (DetourConfig) next = take_over (config, plugins, &problems);
+      g_autofree char *after = NULL;
+
+      g_assert_cmpstr (problems, ==, "");
+      after = detour_config_dump (next);
+      g_assert_cmpstr (after, ==, before);
+      g_assert_nonnull (strstr (after, "20.conf:2"));
+      g_assert_nonnull (strstr (after, "environment:DETOUR_AUTH_FRIENDS__PASSWORD"));
+      g_assert_cmpstr (
+          detour_settings_string (detour_config_find (next, "auth/friends")->settings, "password"),
+          ==, "hush");
+      detour_config_unref (config);
+      config = g_steal_pointer (&next);
+    }
+}
+
+/* A plugin that was there costs its instance now; a key that this version does not know is an
+ * error as ever, with its place. */
+static void
+what_the_next_program_lacks (void)
+{
+  static const DetourPlugin other = { .name = "transport-tls" };
+  static const char *const nowhere[] = { NULL };
+  g_autoptr (DetourPlugins) none = detour_plugins_new (nowhere);
+  g_autofree char *good = NULL, *problems = NULL;
+  g_autoptr (DetourConfig) config = load (OPEN TLS, &good);
+  g_autoptr (DetourConfig) next = take_over (config, none, &problems);
+  g_autoptr (DetourPlugins) others = detour_plugins_new (nowhere);
+
+  g_assert_cmpstr (problems, ==, "");
+  g_assert_nonnull (detour_config_find (next, "transport/tls")->problem);
+  g_clear_pointer (&next, detour_config_unref);
+  g_clear_pointer (&problems, g_free);
+  detour_plugins_add_static (others, &other);
+  next = take_over (config, others, &problems);
+  g_assert_null (next);
+  g_assert_nonnull (strstr (problems, "f:4: [transport tls] listen: no such key"));
+}
+
+/* Nothing of it is trusted. */
+static void
+damaged_for_the_next_program (void)
+{
+  g_autoptr (DetourPlugins) plugins = static_plugins_new ();
+  g_autofree char *problems = NULL;
+  g_autoptr (DetourConfig) config = load (OPEN TLS, &problems);
+  g_auto (DetourRecord) record = { NULL };
+
+  detour_config_record_write (config, &record, 7);
+  for (gsize i = DETOUR_RECORD_HEAD_SIZE; i <= record.len; i++)
+    {
+      g_autoptr (DetourConfigErrors) errors = detour_config_errors_new ();
+      g_autofree guint8 *part = g_memdup2 (record.data, i);
+      DetourRecordItem item = { 7, part + DETOUR_RECORD_HEAD_SIZE, i - DETOUR_RECORD_HEAD_SIZE };
+      g_autoptr (DetourConfig) next = detour_config_record_read (&item, plugins, errors);
+
+      g_assert_cmpint (next == NULL, ==, detour_config_errors_count (errors) > 0);
+      if (i == record.len)
+        g_assert_nonnull (next);
+    }
+}
+
 /* ---- the environment ------------------------------------------------------------------------- */
 
 /* A file with some groups, and variables over it. */
@@ -808,6 +922,9 @@ main (int argc, char **argv)
   g_test_add_func ("/config/everything-wrong-in-one-run", everything_wrong_in_one_run);
   g_test_add_func ("/config/later-files-win-key-by-key", later_files_win_key_by_key);
   g_test_add_func ("/config/missing-files", missing_files);
+  g_test_add_func ("/config/goes-on-in-the-next-program", goes_on_in_the_next_program);
+  g_test_add_func ("/config/what-the-next-program-lacks", what_the_next_program_lacks);
+  g_test_add_func ("/config/damaged-for-the-next-program", damaged_for_the_next_program);
   g_test_add_func ("/config/environment-wins-over-files", environment_wins_over_files);
   g_test_add_func ("/config/environment-that-means-nothing", environment_that_means_nothing);
   g_test_add_func ("/config/environment-of-kubernetes", environment_of_kubernetes);

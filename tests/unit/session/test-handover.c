@@ -242,6 +242,53 @@ test_sent (void)
     close (fds[i]);
 }
 
+/* What is looked at beforehand can be read as ever afterwards. */
+static void
+test_peek (void)
+{
+  const int fds[] = { pipe_end (), pipe_end () };
+  DetourHandoverDraft *draft = draft_with (fds, 2, "text");
+  g_auto (DetourRecord) found = { NULL };
+  g_autoptr (GError) error = NULL;
+  DetourRecordReader reader;
+  DetourHandover *handover;
+  DetourRecordItem item;
+  int ends[2], fd;
+
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+  g_assert_cmpint (detour_convoy_peek (ends[0]), ==, -1);
+  g_assert_true (detour_handover_draft_send (draft, ends[1], &error));
+  detour_handover_draft_free (draft);
+  close (ends[1]);
+  for (guint i = 0; i < 2; i++)
+    {
+      fd = detour_convoy_peek (ends[0]);
+      g_assert_cmpint (fcntl (fd, F_GETFD), ==, FD_CLOEXEC);
+      g_assert_false (detour_handover_peek (fd, 1001, &found));
+      g_assert_cmpuint (found.len, ==, 0);
+      g_assert_true (detour_handover_peek (fd, 1000, &found));
+      reader = (DetourRecordReader) { found.data, found.len };
+      g_assert_cmpint (detour_record_next (&reader, &item), ==, DETOUR_RECORD_ITEM);
+      g_assert_cmpuint (item.len, ==, 4);
+      g_assert_cmpint (detour_record_next (&reader, &item), ==, DETOUR_RECORD_END);
+      detour_record_empty (&found);
+      close (fd);
+    }
+  handover = detour_handover_receive (ends[0], &error);
+  g_assert_no_error (error);
+  detour_handover_free (handover);
+  g_assert_cmpint (detour_convoy_peek (ends[0]), ==, -1);
+  close (ends[0]);
+  close (fds[0]);
+  close (fds[1]);
+
+  /* No record at all. */
+  fd = pipe_end ();
+  g_assert_false (detour_handover_peek (fd, 1000, &found));
+  close (fd);
+  g_assert_false (detour_handover_peek (-1, 1000, &found));
+}
+
 /* A record with fewer descriptors than it names is worthless. */
 static void
 test_sent_in_part (void)
@@ -306,6 +353,7 @@ main (int argc, char **argv)
   g_test_add_func ("/handover/bad-descriptors", test_bad_descriptors);
   g_test_add_func ("/handover/sent", test_sent);
   g_test_add_func ("/handover/sent-in-part", test_sent_in_part);
+  g_test_add_func ("/handover/peek", test_peek);
   g_test_add_func ("/handover/stragglers", test_stragglers);
   return g_test_run ();
 }
