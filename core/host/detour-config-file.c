@@ -327,6 +327,7 @@ detour_config_file_parse (const char *name, const char *data, gsize len, DetourC
       detour_config_errors_add (errors, name, 0, NULL, NULL,
                                 _ ("a configuration file may have %u bytes at most"),
                                 DETOUR_CONFIG_FILE_MAX);
+      self->is_unread = TRUE;
       return self;
     }
   if (len >= 3
@@ -340,6 +341,7 @@ detour_config_file_parse (const char *name, const char *data, gsize len, DetourC
       detour_config_errors_add (errors, name, 0, NULL, NULL,
                                 _ ("this file is UTF-16; save it as UTF-8, as by: iconv -f UTF-16 "
                                    "-t UTF-8"));
+      self->is_unread = TRUE;
       return self;
     }
   while (len > 0)
@@ -363,8 +365,11 @@ detour_config_file_load (const char *path, DetourConfigErrors *errors)
 
   if (!detour_file_read (path, DETOUR_CONFIG_FILE_MAX, 0, &file, &error))
     {
+      DetourConfigFile *none = config_file_new (path, errors);
+
       detour_config_errors_add_line (errors, path, 0, error->message);
-      return NULL;
+      none->is_unread = TRUE;
+      return none;
     }
   return detour_config_file_parse (path, file.data, file.len, errors);
 }

@@ -22,8 +22,9 @@ typedef struct {
 } DetourConfigGroup;
 
 typedef struct {
-  char *name;        /* of the file, for messages */
-  GPtrArray *groups; /* DetourConfigGroup, in order */
+  char *name;         /* of the file, for messages */
+  GPtrArray *groups;  /* DetourConfigGroup, in order */
+  gboolean is_unread; /* as a whole */
 } DetourConfigFile;
 
 /**
@@ -50,7 +51,7 @@ DetourConfigFile *detour_config_file_of_one (const char *name, const char *group
  *
  * Reads a file from disk and parses it.
  *
- * Returns: (transfer full) (nullable): NULL when it cannot be read, which is in @errors then.
+ * Returns: (transfer full): without anything when it cannot be read, which is in @errors then.
  */
 DetourConfigFile *detour_config_file_load (const char *path, DetourConfigErrors *errors);
 

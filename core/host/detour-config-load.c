@@ -484,10 +484,12 @@ DetourConfig *
 detour_config_load_merged (DetourConfigMerge *merge, DetourConfigLoadFlags flags,
                            DetourPlugins *plugins, DetourConfigErrors *errors)
 {
-  DetourConfig *config = detour_config_new ();
+  g_autoptr (DetourConfig) config = detour_config_new ();
   Build build = { config, merge, plugins, errors, flags };
 
   config->merge = merge;
+  if (merge->is_partial)
+    return NULL;
 
   config->core = config_load_read_fixed (&build, "core", detour_schema_core);
   config->limits = config_load_read_fixed (&build, "limits", detour_schema_limits);
@@ -519,9 +521,7 @@ detour_config_load_merged (DetourConfigMerge *merge, DetourConfigLoadFlags flags
   detour_config_warnings (config);
   detour_config_set_errors (config, NULL);
 
-  if (detour_config_errors_count (errors) > 0)
-    g_clear_pointer (&config, detour_config_unref);
-  return config;
+  return detour_config_errors_count (errors) > 0 ? NULL : g_steal_pointer (&config);
 }
 
 DetourConfig *
@@ -540,8 +540,7 @@ config_load_add_file (DetourConfigMerge *merge, const char *path, DetourConfigEr
 {
   g_autoptr (DetourConfigFile) file = detour_config_file_load (path, errors);
 
-  if (file != NULL)
-    detour_config_merge_add (merge, file);
+  detour_config_merge_add (merge, file);
 }
 
 static int

@@ -149,6 +149,7 @@ config_merge_forget_other_plugin (DetourMergedGroup *group, const DetourConfigGr
 void
 detour_config_merge_add (DetourConfigMerge *self, const DetourConfigFile *file)
 {
+  self->is_partial = self->is_partial || file->is_unread;
   for (guint i = 0; i < file->groups->len; i++)
     {
       const DetourConfigGroup *from = file->groups->pdata[i];

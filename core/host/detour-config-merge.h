@@ -21,9 +21,10 @@ typedef struct {
 } DetourMergedGroup;
 
 typedef struct {
-  GPtrArray *groups; /* DetourMergedGroup, in the order they were met */
-  char *vendor_file; /* NULL: none */
-  char *main_name;   /* where errors point that belong to no line */
+  GPtrArray *groups;   /* DetourMergedGroup, in the order they were met */
+  char *vendor_file;   /* NULL: none */
+  char *main_name;     /* where errors point that belong to no line */
+  gboolean is_partial; /* a file could not be read: nothing can be called missing, or unknown */
 } DetourConfigMerge;
 
 /* @vendor_file: (nullable) */

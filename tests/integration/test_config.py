@@ -166,6 +166,22 @@ def test_utf_16_is_told(tmp_path):
         _, errors = run_detourd("--check-config", "--config", path, "--no-vendor", code=78)
         assert f"{path}: this file is UTF-16; save it as UTF-8, as by: iconv" in errors
         assert "NUL byte" not in errors
+        assert "1 error; the configuration was not used" in errors
+
+
+@pytest.mark.parametrize("name", ["detour.conf", "conf.d/5.conf"])
+def test_what_a_file_that_cannot_be_read_would_say_is_not_missed(tmp_path, name):
+    """Nothing is called missing or unknown that may be in it; other files that have no form are told of."""
+    path = tmp_path / "detour.conf"
+    (tmp_path / "conf.d").mkdir()
+    path.write_text("[core]\nhostname = relay.test\n[auth friends]\nfile = /f\n[tenant a]\nchain = nobody\n")
+    (tmp_path / "conf.d" / "9.conf").write_text("[limits\n")
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).mkdir()
+    _, errors = run_detourd("--check-config", "--config", path, "--no-vendor", code=78)
+    lines = errors.splitlines()
+    assert len(lines) == 3 and "9.conf:1: a group has the form" in lines[0], errors
+    assert f"{tmp_path / name}: cannot be read: it is a directory" in lines[1] and lines[2].startswith("2 errors"), errors
 
 
 def check(path, code=0, **environment):

@@ -456,7 +456,7 @@ fleet_inventory_parse (const char *name, const char *data, gsize len, DetourConf
 
   detour_config_errors_add_file (errors, name);
   file = detour_config_file_parse (name, data, len, errors);
-  return fleet_inventory_take (file, errors);
+  return !file->is_unread ? fleet_inventory_take (file, errors) : NULL;
 }
 
 Fleet *
@@ -466,7 +466,7 @@ fleet_inventory_load (const char *path, DetourConfigErrors *errors)
 
   detour_config_errors_add_file (errors, path);
   file = detour_config_file_load (path, errors);
-  return file != NULL ? fleet_inventory_take (file, errors) : NULL;
+  return !file->is_unread ? fleet_inventory_take (file, errors) : NULL;
 }
 
 void
