@@ -45,3 +45,22 @@ detour_drain_due_us (const DetourDrainPlan *plan, DetourDrainTurn turn, guint64 
 
   return begin_us + length_us / 65536 * drain_place (plan->salt, number);
 }
+
+/* A client that is closed is counted no more before its place is free again, so in this order one
+ * is counted twice at most, and never not at all. */
+gboolean
+detour_drain_reserve (const DetourDrainPlan *plan)
+{
+  guint64 n_reserved = __atomic_add_fetch (plan->n_reserved, 1, __ATOMIC_SEQ_CST);
+
+  if (plan->n_left (plan->user) >= plan->keep + n_reserved)
+    return TRUE;
+  detour_drain_release (plan);
+  return FALSE;
+}
+
+void
+detour_drain_release (const DetourDrainPlan *plan)
+{
+  __atomic_fetch_sub (plan->n_reserved, 1, __ATOMIC_SEQ_CST);
+}

@@ -7,7 +7,7 @@
  * time to become quiet. Other programs may stay away for long when their connection ends, and go
  * behind them; mesh connections are told of all who leave, and go last.
  *
- * Pure. */
+ * Pure, except for what workers reserve. */
 #pragma once
 
 #include "detour-client-kind.h"
@@ -36,6 +36,7 @@ typedef struct {
   guint32 salt;                    /* whatever was drawn for this drain: who is early in its turn */
   guint (*n_left) (gpointer user); /* clients of all workers; any thread */
   gpointer user;
+  guint *n_reserved; /* of all workers; atomic */
 } DetourDrainPlan;
 
 /* @quiet_us: since the client was sent something; negative: nobody knows */
@@ -44,5 +45,11 @@ DetourDrainTurn detour_drain_turn (DetourClientKind kind, gboolean is_mesh, gint
 /* When the connection with that number is closed if that is its turn, after the drain began. Those
  * of one turn are spread over its part of the time. */
 gint64 detour_drain_due_us (const DetourDrainPlan *plan, DetourDrainTurn turn, guint64 number);
+
+/* Any thread. TRUE: one client may be closed without fewer being left than are kept, whatever other
+ * threads close meanwhile; detour_drain_release() when it is not counted any more, or stays after
+ * all. */
+gboolean detour_drain_reserve (const DetourDrainPlan *plan);
+void detour_drain_release (const DetourDrainPlan *plan);
 
 G_END_DECLS

@@ -118,6 +118,7 @@ detour_server_drain (DetourServer *self, const DetourServerDrain *drain, DetourS
     .salt = drain->salt != 0 ? drain->salt : (guint32) g_random_int_range (1, G_MAXINT32),
     .n_left = server_drain_n_left,
     .user = self,
+    .n_reserved = &self->drain_reserved,
   };
   guint n_begin = self->drain_timer != 0 ? self->drain.n_begin : drain->n_begin;
 

@@ -49,10 +49,11 @@ struct _DetourServer {
   guint64 receive_rate, receive_burst; /* in force */
   char *announcement;                  /* NULL: none */
   DetourServerDrain drain;
-  guint drain_timer;  /* 0: it does not drain */
-  gboolean stays_out; /* it drained when this program took over */
-  gboolean holds_off; /* nobody is accepted, whatever listens */
-  guint taken_timer;  /* 0: no address of a listener is another program's */
+  guint drain_timer;    /* 0: it does not drain */
+  guint drain_reserved; /* of DetourDrainPlan */
+  gboolean stays_out;   /* it drained when this program took over */
+  gboolean holds_off;   /* nobody is accepted, whatever listens */
+  guint taken_timer;    /* 0: no address of a listener is another program's */
   DetourServerDrained drained;
   gpointer drained_user;
   DetourMeshKeyId mesh_key;         /* that all connections of the mesh have shown */

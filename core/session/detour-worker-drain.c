@@ -33,13 +33,25 @@ worker_drain_is_due (const DetourDrainPlan *plan, const DetourConn *conn, gint64
       == DETOUR_DRAIN_QUIET;
 }
 
-/* Over connections of the mesh clients of other servers reach those that are still here. */
+/* Over connections of the mesh clients of other servers reach those that are still here. TRUE for a
+ * client: it is reserved. */
 static gboolean
-worker_drain_may_close (const DetourDrainPlan *plan, const DetourConn *conn)
+worker_drain_may_close (const DetourDrainPlan *plan, gboolean is_mesh)
 {
-  guint n_left = plan->n_left (plan->user);
+  return is_mesh ? plan->n_left (plan->user) == 0 : detour_drain_reserve (plan);
+}
 
-  return conn->client->is_mesh ? n_left == 0 : n_left > plan->keep;
+/* FALSE: it stays, for now at least. */
+static gboolean
+worker_drain_close (DetourWorker *self, DetourConn *conn)
+{
+  if (detour_relay_hush (self->shared.relay, conn->client) && self->drain.plan.for_us > 0)
+    return FALSE;
+  /* It gets what came for it in this round. */
+  detour_worker_flush (self);
+  if (!conn->is_closed)
+    detour_worker_judge (self, conn, DETOUR_CLOSE_DRAINING);
+  return TRUE;
 }
 
 /* TRUE: the connection is closed. What its user was told is taken back first, which is something
@@ -49,16 +61,15 @@ worker_drain_look (DetourWorker *self, DetourConn *conn)
 {
   const DetourDrainPlan *plan = &self->drain.plan;
   gint64 elapsed_us = detour_loop_now_us (self->shared.loop) - plan->begin_us;
+  gboolean is_mesh = conn->client->is_mesh;
+  gboolean is_closed;
 
-  if (!worker_drain_is_due (plan, conn, elapsed_us) || !worker_drain_may_close (plan, conn))
+  if (!worker_drain_is_due (plan, conn, elapsed_us) || !worker_drain_may_close (plan, is_mesh))
     return FALSE;
-  if (detour_relay_hush (self->shared.relay, conn->client) && plan->for_us > 0)
-    return FALSE;
-  /* It gets what came for it in this round. */
-  detour_worker_flush (self);
-  if (!conn->is_closed)
-    detour_worker_judge (self, conn, DETOUR_CLOSE_DRAINING);
-  return TRUE;
+  is_closed = worker_drain_close (self, conn);
+  if (!is_mesh)
+    detour_drain_release (plan);
+  return is_closed;
 }
 
 static void

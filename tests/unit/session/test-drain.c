@@ -99,6 +99,79 @@ test_at_once (void)
       g_assert_cmpint (detour_drain_due_us (&plan, turn, handle_of (i)), ==, 0);
 }
 
+/* Clients that are left; threads close them as workers do. */
+typedef struct {
+  DetourDrainPlan plan;
+  guint n_left, n_reserved, n_waiting;
+} Closing;
+
+#define N_CLOSING 4u
+
+static guint
+closing_n_left (gpointer user)
+{
+  return __atomic_load_n (&((Closing *) user)->n_left, __ATOMIC_SEQ_CST);
+}
+
+static gpointer
+close_all (gpointer data)
+{
+  Closing *self = data;
+
+  /* All begin at once. */
+  __atomic_fetch_sub (&self->n_waiting, 1, __ATOMIC_SEQ_CST);
+  while (__atomic_load_n (&self->n_waiting, __ATOMIC_SEQ_CST) > 0)
+    ;
+  while (closing_n_left (self) > self->plan.keep)
+    if (detour_drain_reserve (&self->plan))
+      {
+        g_thread_yield ();
+        __atomic_fetch_sub (&self->n_left, 1, __ATOMIC_SEQ_CST);
+        detour_drain_release (&self->plan);
+      }
+  return NULL;
+}
+
+/* However many workers close at once, as many are left as are kept, and no fewer. */
+static void
+test_keep (void)
+{
+  for (guint round = 0; round < 500; round++)
+    {
+      Closing closing = { .plan = { .keep = 3, .n_left = closing_n_left }, .n_left = 6 };
+      GThread *threads[N_CLOSING];
+
+      closing.plan.user = &closing;
+      closing.plan.n_reserved = &closing.n_reserved;
+      closing.n_waiting = N_CLOSING;
+      for (guint i = 0; i < N_CLOSING; i++)
+        threads[i] = g_thread_new ("worker", close_all, &closing);
+      for (guint i = 0; i < N_CLOSING; i++)
+        g_thread_join (threads[i]);
+      g_assert_cmpuint (closing.n_left, ==, 3);
+      g_assert_cmpuint (closing.n_reserved, ==, 0);
+    }
+}
+
+/* One after the other: a place that was reserved is free again when the client stays. */
+static void
+test_reserve (void)
+{
+  Closing closing = { .plan = { .keep = 2, .n_left = closing_n_left }, .n_left = 3 };
+
+  closing.plan.user = &closing;
+  closing.plan.n_reserved = &closing.n_reserved;
+  g_assert_true (detour_drain_reserve (&closing.plan));
+  g_assert_false (detour_drain_reserve (&closing.plan));
+  detour_drain_release (&closing.plan);
+  g_assert_true (detour_drain_reserve (&closing.plan));
+  closing.n_left--;
+  detour_drain_release (&closing.plan);
+  g_assert_false (detour_drain_reserve (&closing.plan));
+  closing.plan.keep = G_MAXUINT;
+  g_assert_false (detour_drain_reserve (&closing.plan));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -108,5 +181,7 @@ main (int argc, char **argv)
   g_test_add_func ("/drain/spread", test_spread);
   g_test_add_func ("/drain/salt", test_salt);
   g_test_add_func ("/drain/at-once", test_at_once);
+  g_test_add_func ("/drain/reserve", test_reserve);
+  g_test_add_func ("/drain/keep", test_keep);
   return g_test_run ();
 }
