@@ -696,6 +696,7 @@ typedef enum {
   DETOUR_LINK_FAULT_UNTRUSTED,    /* its certificate is not one that it should have */
   DETOUR_LINK_FAULT_REFUSED,      /* nobody listens there */
   DETOUR_LINK_FAULT_UNREACHABLE,  /* there is no way to that host */
+  DETOUR_LINK_FAULT_ENDED_HERE,   /* this relay ended it, over what came or did not come */
 } DetourLinkFault;
 
 /* Longest payload of a frame of a link, in bytes: the longest that servers send is a packet. */

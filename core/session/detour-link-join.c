@@ -59,6 +59,7 @@ detour_link_join (DetourLink *self)
 
 typedef struct {
   DetourLinkTie *tie;
+  DetourLinkFault fault;
   const char *reason;
 } OverMessage;
 
@@ -73,15 +74,15 @@ link_join_on_over (DetourLoop *loop, gpointer data)
   self = g_steal_pointer (&tie->link);
   g_mutex_unlock (&tie->lock);
   if (self != NULL)
-    detour_link_fail (self, DETOUR_LINK_FAULT_OTHER, message->reason);
+    detour_link_fail (self, message->fault, message->reason);
 }
 
 void
-detour_link_tell_over (DetourLinkTie *tie, const char *reason)
+detour_link_tell_over (DetourLinkTie *tie, DetourLinkFault fault, const char *reason)
 {
   OverMessage *message = g_new (OverMessage, 1);
 
-  *message = (OverMessage) { detour_link_tie_ref (tie), reason };
+  *message = (OverMessage) { detour_link_tie_ref (tie), fault, reason };
   detour_loop_post (tie->loop, link_join_on_over, message);
 }
 

@@ -66,14 +66,14 @@ detour_link_tie_set_worker (DetourLinkTie *self, gpointer worker)
 }
 
 void
-detour_link_tie_end (DetourLinkTie *self, const char *reason)
+detour_link_tie_end (DetourLinkTie *self, DetourLinkFault fault, const char *reason)
 {
   g_mutex_lock (&self->lock);
   self->is_over = TRUE;
   self->worker = NULL;
   g_atomic_int_set (&self->is_joined, FALSE);
   if (self->link != NULL)
-    detour_link_tell_over (self, reason);
+    detour_link_tell_over (self, fault, reason);
   g_mutex_unlock (&self->lock);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "detour-loop.h"
+#include "detour-plugin.h"
 #include "detour-relay-link.h"
 
 G_BEGIN_DECLS
@@ -34,7 +35,7 @@ gboolean detour_link_tie_set_link (DetourLinkTie *self, DetourLoop *loop, Detour
 /* A worker has it, or NULL: it is on its way to another one. FALSE: nobody wants it. */
 gboolean detour_link_tie_set_worker (DetourLinkTie *self, gpointer worker);
 /* The connection is no more; @reason is for people, and static. Any thread. */
-void detour_link_tie_end (DetourLinkTie *self, const char *reason);
+void detour_link_tie_end (DetourLinkTie *self, DetourLinkFault fault, const char *reason);
 
 /* Nobody wants it: the worker that has it ends it, and none takes it. Any thread. */
 void detour_link_tie_hang_up (DetourLinkTie *self);

@@ -48,7 +48,7 @@ DetourLink *detour_link_new_joined (DetourLoop *loop, DetourLinkTie *tie,
 /* Main thread. */
 void detour_link_read_stats (const DetourLink *self, DetourLinkStats *stats);
 /* For detour_link_tie_end(), with its lock held. */
-void detour_link_tell_over (DetourLinkTie *tie, const char *reason);
+void detour_link_tell_over (DetourLinkTie *tie, DetourLinkFault fault, const char *reason);
 /* Ends it. No function of its user runs any more when this returns, and none is told. */
 void detour_link_free (DetourLink *self);
 

@@ -168,7 +168,8 @@ void
 detour_server_expect_no_more_links (DetourServer *self)
 {
   for (guint i = 0; self->expected_links != NULL && i < self->expected_links->len; i++)
-    detour_link_tie_end (self->expected_links->pdata[i], "it could not come along");
+    detour_link_tie_end (self->expected_links->pdata[i], DETOUR_LINK_FAULT_ENDED_HERE,
+                         "it could not come along");
   g_clear_pointer (&self->expected_links, g_ptr_array_unref);
   if (self->carried_links != NULL)
     self->carried_links_timer = g_timeout_add_seconds (ASK_S, server_links_on_unasked, self);

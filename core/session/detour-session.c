@@ -20,7 +20,7 @@ detour_session_free (DetourSession *self)
     detour_tenant_leave (self->visit);
   g_clear_pointer (&self->terms, detour_terms_unref);
   if (self->link != NULL)
-    detour_link_tie_end (self->link, "no worker could take it");
+    detour_link_tie_end (self->link, DETOUR_LINK_FAULT_ENDED_HERE, "no worker could take it");
   g_clear_pointer (&self->link, detour_link_tie_unref);
   g_clear_pointer (&self->keys, g_array_unref);
   g_clear_pointer (&self->preferred, g_array_unref);

@@ -33,6 +33,15 @@ detour_worker_forget_link (DetourWorker *self, DetourConn *conn)
   __atomic_fetch_sub (&self->n_links, 1, __ATOMIC_RELAXED);
 }
 
+/* Who ended it: the other relay, or the network between them, or else this one. */
+static DetourLinkFault
+worker_links_fault (DetourClose reason)
+{
+  return reason == DETOUR_CLOSE_PEER || reason == DETOUR_CLOSE_RESET || reason == DETOUR_CLOSE_WRITE
+           ? DETOUR_LINK_FAULT_OTHER
+           : DETOUR_LINK_FAULT_ENDED_HERE;
+}
+
 void
 detour_worker_close_link (DetourWorker *self, DetourConn *conn, DetourClose reason)
 {
@@ -42,7 +51,7 @@ detour_worker_close_link (DetourWorker *self, DetourConn *conn, DetourClose reas
   detour_relay_leave (self->shared.relay, conn->client);
   detour_conn_clear (&self->shared, conn,
                      reason != DETOUR_CLOSE_WRITE && reason != DETOUR_CLOSE_RESET);
-  detour_link_tie_end (tie, detour_conn_limit_text (conn, reason));
+  detour_link_tie_end (tie, worker_links_fault (reason), detour_conn_limit_text (conn, reason));
 }
 
 void

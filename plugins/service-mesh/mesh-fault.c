@@ -73,6 +73,7 @@ mesh_fault_remedy_of_link (DetourLinkFault cause)
     case DETOUR_LINK_FAULT_UNREACHABLE:
       return "check the network of this host, and the route to that address";
     case DETOUR_LINK_FAULT_SELF:
+    case DETOUR_LINK_FAULT_ENDED_HERE:
     case DETOUR_LINK_FAULT_OTHER:
     default:
       return NULL;

@@ -221,7 +221,8 @@ mesh_peer_on_down (MeshPeer *self, DetourLinkFault cause, const char *reason)
     mesh_peer_is_itself (self);
   else if (!self->is_logged_in)
     mesh_peer_dial_next (self, cause, reason);
-  else if (!stats.is_accepted && g_get_monotonic_time () - self->up_us < ACCEPTED_US)
+  else if (cause != DETOUR_LINK_FAULT_ENDED_HERE && !stats.is_accepted
+           && g_get_monotonic_time () - self->up_us < ACCEPTED_US)
     {
       g_autofree char *text = g_strdup_printf ("it ended the link right behind the login (%s)",
                                                reason);

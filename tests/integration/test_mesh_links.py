@@ -2,14 +2,19 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 
+import contextlib
 import json
 import re
 import socket
+import ssl
 
+import nacl.public
 import pytest
 
+from acceptor import Acceptor
 from certs import Certificate
 from control import ask, detourctl
+from derp_client import MAGIC, Frame, Stream, frame
 from mesh import key_of, peers, pin_of, wait_peer, with_peer
 from relay import EVERYTHING, SMALL, free_port, wait_until, with_keys, without_group
 from test_events import monitor
@@ -411,6 +416,33 @@ def test_another_mesh_key(make_relay):
     other.write_file("mesh.key", "6d657368" * 8 + "\n")
     other.reload()
     assert wait_until(lambda: (peer := peers(relay)["b"])["state"] == "up" and peer["accepted"] and peer, "it is accepted", 90)
+
+
+def test_a_peer_that_sends_what_is_no_frame(make_relay, tmp_path):
+    """This relay ends such a link, and does not say that the peer did, over the mesh key."""
+    own = Certificate("b.test", authority=True)
+    (tmp_path / "ca.pem").write_text(own.pem)
+    (tmp_path / "own.pem").write_text(own.pem + own.key_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "own.pem")
+    key = nacl.public.PrivateKey.generate()
+
+    def serve(connection):
+        stream = Stream(context.wrap_socket(connection, server_side=True))
+        stream.read_until(b"\r\n\r\n")
+        stream.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + frame(Frame.SERVER_KEY, MAGIC + bytes(key.public_key)))
+        login = stream.read(int.from_bytes(stream.read(5)[1:], "big"))
+        box = nacl.public.Box(key, nacl.public.PublicKey(bytes(login[:32])))
+        stream.write(frame(Frame.SERVER_INFO, bytes(box.encrypt(b"{}"))) + frame(Frame.PEER_PRESENT, bytes(31)))
+        stream.expect_closed()
+        stream.close()
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    with contextlib.closing(Acceptor(listener, serve)):
+        relay = make_relay(with_keys(EVERYTHING, "peer b", host="b.test", ca_file=tmp_path / "ca.pem",
+                                     address="127.0.0.1:%d" % listener.getsockname()[1]))
+        peer = wait_until(lambda: (peer := peers(relay)["b"])["error"] and peer, "the link ended", 90)
+    assert peer["error"] == "a frame had a wrong length" and not peer["remedy"] and peer["state"] == "waiting"
 
 
 def test_a_peer_that_changes_its_mesh_key(make_relay, other):
