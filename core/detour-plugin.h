@@ -1362,10 +1362,10 @@ typedef struct {
   /* Main thread; judges @settings without a side effect, so that a configuration can be refused
    * before anything changes. May be NULL. */
   gboolean (*check) (const DetourSettings *settings, GError **error);
-  /* Main thread; without a side effect. For `detourd --check-config`: what will not work as it is
-   * meant to, though start() takes it. Adds one text for each fault, the message of an error made
-   * by detour_settings_error(), to @advice, an array of char *. @hostname is [core] hostname, or
-   * NULL. May be NULL. */
+  /* Main thread; without a side effect; after check(). What will not work as it is meant to, though
+   * start() takes it: adds the message of an error made by detour_settings_error() to @advice, an
+   * array of char *. What start() will refuse because of @hostname, [core] hostname or NULL, goes
+   * to detour_settings_complain(), as in check(). May be NULL. */
   void (*advise) (const DetourSettings *settings, const char *hostname, GPtrArray *advice);
   /* Main thread; once for each instance and each time it is enabled. Gives the state of the
    * instance, which all other calls get, or NULL with @error set; core then takes back what the

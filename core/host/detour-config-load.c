@@ -19,7 +19,6 @@
 #include "detour-config-warnings.h"
 #include "detour-derper-flags.h"
 #include "detour-nearest.h"
-#include "detour-package.h"
 #include "detour-schema.h"
 
 /* State of one load. */
@@ -178,38 +177,27 @@ config_load_refuse_unknown_group (Build *build, const DetourMergedGroup *group)
 
 /* ---- instances ------------------------------------------------------------------------------- */
 
-/* Names are told in the form in which the file has them, with the kind in front or without. */
 static void
 config_load_refuse_plugin (Build *build, const DetourMergedGroup *group, DetourKind kind,
                            const char *written)
 {
   const DetourMergedKey *key = detour_merged_group_find (group, "plugin");
-  g_auto (GStrv) all = detour_plugins_names (build->plugins, kind);
-  g_autofree char *prefix = g_strconcat (detour_kind_names[kind], "-", NULL);
-  gsize skip = g_str_has_prefix (written, prefix) ? 0 : strlen (prefix);
-  g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  g_autofree char *quoted = detour_config_quote (written);
-  g_autofree char *full = detour_plugins_resolve (build->plugins, kind, written);
-  g_autofree char *package = detour_package_of (DETOUR_PACKAGES, full);
-  g_autofree char *there = NULL;
-
-  if (package != NULL)
-    {
-      detour_config_errors_add (build->errors, key != NULL ? key->file : group->file,
-                                key != NULL ? key->line : group->line, group->name, "plugin",
-                                _ ("the plugin \"%s\" is not installed; install the package %s"),
-                                quoted, package);
-      return;
-    }
-  for (guint i = 0; all[i] != NULL; i++)
-    g_ptr_array_add (names, all[i] + skip);
-  g_ptr_array_add (names, NULL);
-  there = all[0] != NULL ? g_strjoinv (", ", (char **) names->pdata)
-                         : g_strdup (_ ("none of this kind"));
+  g_autofree char *text = detour_plugins_explain_missing (build->plugins, kind, written);
 
   detour_config_errors_add (build->errors, key != NULL ? key->file : group->file,
-                            key != NULL ? key->line : group->line, group->name, "plugin",
-                            _ ("no plugin \"%s\"; there are %s"), quoted, there);
+                            key != NULL ? key->line : group->line, group->name, "plugin", "%s",
+                            text);
+}
+
+/* Here what is wrong together with the host name counts; the advice itself is asked for again by
+ * those who show it. */
+static void
+config_load_ask_about_hostname (const Build *build, const DetourConfigInstance *instance)
+{
+  g_autoptr (GPtrArray) advice = g_ptr_array_new_with_free_func (g_free);
+
+  if (instance->plugin->advise != NULL)
+    instance->plugin->advise (instance->settings, build->config->options.core.hostname, advice);
 }
 
 /* Only the plugin can judge some things; asked when the tables had nothing to say. */
@@ -224,10 +212,12 @@ config_load_ask_plugin (Build *build, const DetourConfigInstance *instance,
     detour_config_errors_add (build->errors, group->file, group->line, group->name, missing,
                               _ ("not set, but needed: %s"),
                               detour_settings_find_key (instance->settings, missing)->summary);
-  else if (instance->plugin->check != NULL)
+  else
     {
       detour_settings_set_errors (instance->settings, build->errors);
-      if (!instance->plugin->check (instance->settings, &error) && error != NULL)
+      if (instance->plugin->check == NULL || instance->plugin->check (instance->settings, &error))
+        config_load_ask_about_hostname (build, instance);
+      else if (error != NULL)
         config_load_add_error (build, error, group->file, group->line);
       detour_settings_set_errors (instance->settings, NULL);
     }

@@ -4,10 +4,13 @@
 
 #include "detour-plugins.h"
 
+#include <glib/gi18n-lib.h>
 #include <gmodule.h>
 #include <string.h>
 
+#include "detour-config-errors.h"
 #include "detour-config-value.h"
+#include "detour-package.h"
 #include "detour-schema.h"
 
 struct _DetourPlugins {
@@ -341,4 +344,27 @@ detour_plugins_resolve (DetourPlugins *self, DetourKind kind, const char *writte
   if (g_str_has_prefix (written, kind_name) && written[strlen (kind_name)] == '-')
     return g_strdup (written);
   return g_strconcat (kind_name, "-", written, NULL);
+}
+
+char *
+detour_plugins_explain_missing (DetourPlugins *self, DetourKind kind, const char *written)
+{
+  g_auto (GStrv) all = detour_plugins_names (self, kind);
+  g_autofree char *prefix = g_strconcat (detour_kind_names[kind], "-", NULL);
+  gsize skip = g_str_has_prefix (written, prefix) ? 0 : strlen (prefix);
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autofree char *quoted = detour_config_quote (written);
+  g_autofree char *full = detour_plugins_resolve (self, kind, written);
+  g_autofree char *package = detour_package_of (DETOUR_PACKAGES, full);
+  g_autofree char *there = NULL;
+
+  if (package != NULL)
+    return g_strdup_printf (_ ("the plugin \"%s\" is not installed; install the package %s"),
+                            quoted, package);
+  for (guint i = 0; all[i] != NULL; i++)
+    g_ptr_array_add (names, all[i] + skip);
+  g_ptr_array_add (names, NULL);
+  there = all[0] != NULL ? g_strjoinv (", ", (char **) names->pdata)
+                         : g_strdup (_ ("none of this kind"));
+  return g_strdup_printf (_ ("no plugin \"%s\"; there are %s"), quoted, there);
 }

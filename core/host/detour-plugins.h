@@ -54,6 +54,10 @@ GStrv detour_plugins_names (DetourPlugins *self, DetourKind kind);
  */
 char *detour_plugins_resolve (DetourPlugins *self, DetourKind kind, const char *written);
 
+/* What is wrong with `plugin = WRITTEN` where there is no such plugin: the package that has it,
+ * else the names there are, in the form of @written. Free with g_free(). */
+char *detour_plugins_explain_missing (DetourPlugins *self, DetourKind kind, const char *written);
+
 /* Everything the loader checks of a descriptor found under @name; @where is for the message. */
 gboolean detour_plugins_check (const DetourPlugin *plugin, const char *name, const char *where,
                                GError **error);

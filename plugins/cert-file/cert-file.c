@@ -14,7 +14,8 @@
 #define SETTLE_MS 1000
 /* A symbolic link whose target changes elsewhere raises no event in the watched directory, so the
  * files are also looked at once an hour. */
-#define LOOK_S 3600
+#define LOOK_S  3600
+#define NO_NAME "not set, and [core] hostname neither; set one of them"
 
 typedef struct {
   DetourHost *host;
@@ -106,26 +107,35 @@ cert_file_places_of (const DetourSettings *settings, const char *hostname, GErro
   return g_steal_pointer (&places);
 }
 
-/* Loads all pairs for the first time. */
-static gboolean
-cert_file_load_all (GPtrArray *places, const DetourSettings *settings, GError **error)
+/* Loads all pairs for the first time. Returns: NULL, or the key at fault with @why set. */
+static const char *
+cert_file_load_each (GPtrArray *places, const DetourSettings *settings, GError **why)
 {
   gboolean files = detour_settings_string (settings, "directory") == NULL;
 
   for (guint i = 0; i < places->len; i++)
     {
-      g_autoptr (GError) why = NULL;
+      g_autoptr (GError) error = NULL;
+      gboolean is_chain;
 
-      if (cert_place_look (places->pdata[i], TRUE, &why) != CERT_PLACE_TROUBLE)
+      if (cert_place_look (places->pdata[i], TRUE, &error) != CERT_PLACE_TROUBLE)
         continue;
-      detour_settings_error (settings,
-                             !files                               ? "directory"
-                             : why->code == CERT_PAIR_ERROR_CHAIN ? "chain-file"
-                                                                  : "key-file",
-                             error, "%s", why->message);
-      return FALSE;
+      is_chain = error->code == CERT_PAIR_ERROR_CHAIN;
+      g_propagate_error (why, g_steal_pointer (&error));
+      return !files ? "directory" : is_chain ? "chain-file" : "key-file";
     }
-  return TRUE;
+  return NULL;
+}
+
+static gboolean
+cert_file_load_all (GPtrArray *places, const DetourSettings *settings, GError **error)
+{
+  g_autoptr (GError) why = NULL;
+  const char *key = cert_file_load_each (places, settings, &why);
+
+  if (key != NULL)
+    detour_settings_error (settings, key, error, "%s", why->message);
+  return key == NULL;
 }
 
 static gboolean
@@ -339,8 +349,14 @@ cert_file_advise (const DetourSettings *settings, const char *hostname, GPtrArra
   g_autoptr (GPtrArray) places = cert_file_places_of (settings, hostname, NULL);
   gboolean files = detour_settings_string (settings, "directory") == NULL;
   const char *key = files ? "chain-file" : "directory";
+  g_autoptr (GError) why = NULL;
+  const char *fault = places != NULL ? cert_file_load_each (places, settings, &why) : NULL;
 
-  if (places == NULL || !cert_file_load_all (places, settings, NULL))
+  if (fault != NULL)
+    detour_settings_complain (settings, fault, "%s", why->message);
+  else if (places != NULL && places->len == 0)
+    detour_settings_complain (settings, "names", NO_NAME);
+  if (places == NULL || fault != NULL)
     return;
   for (guint i = 0; i < places->len; i++)
     {
@@ -374,8 +390,7 @@ cert_file_start (DetourHost *host, DetourSettings *settings, GError **error)
     return NULL;
   if (places->len == 0)
     {
-      detour_settings_error (settings, "names", error,
-                             "not set, and [core] hostname neither; set one of them");
+      detour_settings_error (settings, "names", error, NO_NAME);
       return NULL;
     }
   if (!cert_file_load_all (places, settings, error))
