@@ -60,6 +60,7 @@ const DetourctlCommand *const detourctl_commands[] = {
   detourctl_fleet_probe_commands,
   detourctl_fleet_upgrade_commands,
   detourctl_fleet_stage_commands,
+  detourctl_fleet_why_commands,
   detourctl_fleet_clients_commands,
   detourctl_fleet_bans_commands,
   detourctl_bridge_commands,

@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from control import ask
+from control import ask, detourctl
 from fleet import Inventory
 from relay import SMALL, Relay, wait_until, with_keys
 
@@ -50,6 +50,55 @@ def test_why_joins_verdicts(relays, inventory):
     assert "no relay knows a client whose key begins with" in inventory.run("why", "1234567890", code=1)[1]
 
 
+def test_why_shows_bans_as_one_relay_does(relays, inventory):
+    """The same words and remedies, with the relays that have them."""
+    one, other = relays
+    with one.lent_door() as door:
+        client = door.client()
+        key = f"nodekey:{client.key.hex()}"
+        ask(one, "ban", key, "--for=1h", "--reason=a flood, twice")
+        client.expect_closed()
+    lift = f"To lift the ban: detourctl fleet unban {key} --inventory {inventory.path}"
+    words, = [line for line in detourctl(one, "why", key)[0].splitlines() if "banned by" in line]
+    said = inventory.run("why", key)[0].splitlines()
+    assert said[:2] == [f"one: {words}", lift] and said[2].startswith("RELAY ")
+    # On all of them by one command, which is one line; otherwise on another, it is two.
+    inventory.run("ban", key, "--reason=again")
+    said = inventory.run("why", key[8:16])[0].splitlines()
+    assert re.fullmatch("all relays: This key is banned by the operator since .*, until it is lifted: again", said[0]) and said[1] == lift
+    ask(other, "ban", key, "--for=1h")
+    said = inventory.run("why", key)[0].splitlines()
+    assert [line.split(":")[0] for line in said[:3]] == ["one", "other", "To lift the ban"]
+    # The network of an address that only one relay has seen is banned on the other.
+    inventory.run("unban", key)
+    ask(other, "ban", "127.0.0.0/8", "--reason=loop")
+    said = inventory.run("why", key)[0].splitlines()
+    assert said[0].startswith("other: 127.0.0.1, where it came from, is in 127.0.0.0/8, which is banned by the operator since "), said
+    assert said[1] == f"To lift the ban: detourctl fleet unban 127.0.0.0/8 --inventory {inventory.path}"
+    document = json.loads(inventory.run("why", key, "--json")[0])["relays"]
+    inventory.run("unban", "127.0.0.0/8")
+    assert [[(ban["target"], ban["reason"]) for ban in relay["bans"]] for relay in document] == [[], [("127.0.0.0/8", "loop")]]
+    # Of one that was never here the first digits will do when it is banned; not when it could be another one.
+    ask(other, "ban", "nodekey:" + "5c" * 32)
+    assert inventory.run("why", "5c5c5c5c")[0].startswith("other: This key is banned by the operator since ")
+    assert "no relay knows a client whose key begins with" in inventory.run("kick", "5c5c5c5c", code=1)[1]
+    ask(one, "ban", "nodekey:" + "5c" * 31 + "00")
+    assert '"5c5c5c5c" begins several keys: ' in inventory.run("why", "5c5c5c5c", code=1)[1]
+    for relay in relays:
+        ask(relay, "unban", *(ban["target"] for ban in ask(relay, "bans")["bans"]))
+
+
+def test_why_without_all_of_them(relays, inventory, tmp_path):
+    inventory.add("relay gone", region=900, socket=f"{tmp_path}/none")
+    key = "nodekey:" + "5d" * 32
+    ask(relays[0], "ban", key)
+    said, errors = inventory.run("why", key, code=1)
+    assert said.startswith("one: This key is banned") and errors.count("gone: no daemon answers") == 1
+    gone = json.loads(inventory.run("why", key, "--json", code=1)[0])["relays"][2]
+    assert (gone["verdicts"], gone["bans"]) == (None, None) and "no daemon answers" in gone["problem"]
+    ask(relays[0], "unban", key)
+
+
 def test_kick_where_it_is(relays, inventory):
     with relays[1].lent_door() as door:
         client = door.client()
@@ -76,6 +125,21 @@ def test_ban_is_everywhere_or_said_not_to_be(relays, inventory, tmp_path):
     said, errors = inventory.run("ban", "198.51.100.0/24", code=1)
     assert said.startswith("Banned on 2 relays;") and "gone: no daemon answers" in errors
     inventory.run("unban", "198.51.100.0/24", code=1)
+
+
+def test_unban_of_what_some_do_not_have(relays, inventory):
+    """They keep nothing of the others for that; what no relay has was written wrong."""
+    one, other = relays
+    inventory.run("ban", "198.51.100.0/24", "203.0.113.7")
+    ask(one, "ban", "192.0.2.1")
+    assert inventory.run("unban", "198.51.100.0/24", "192.0.2.1", "203.0.113.7")[0] == "Lifted on 2 relays\n"
+    assert not ask(one, "bans")["bans"] and not ask(other, "bans")["bans"]
+    ask(one, "ban", "192.0.2.1")
+    said, errors = inventory.run("unban", "192.0.2.1", "192.0.2.2", code=1)
+    assert said == "Lifted on 1 relay\n" and errors == (
+        'detourctl: 192.0.2.2: no relay that answers has banned it; "detourctl fleet bans" lists what is\n')
+    ask(one, "ban", "192.0.2.1")
+    assert [relay["lifted"] for relay in json.loads(inventory.run("unban", "192.0.2.1", "--json")[0])["relays"]] == [["192.0.2.1"], []]
 
 
 def test_ban_of_more_than_one_message_holds(relays, inventory):

@@ -18,8 +18,6 @@
 
 /* Rows asked for at a time. */
 #define PAGE 1000u
-/* Targets of one call: the daemon takes messages of 64 KiB. */
-#define TARGETS 500u
 
 static const char *const row_times[] = { "since", "until", NULL };
 
@@ -147,9 +145,9 @@ gboolean
 detourctl_ban_send (const char *const *targets, guint n, GVariant *wishes, DetourctlBanCall call,
                     gpointer user, guint *closed)
 {
-  for (guint i = 0; i < n; i += TARGETS)
+  for (guint i = 0; i < n; i += DETOURCTL_BAN_TARGETS)
     {
-      GVariant *part = g_variant_new_strv (targets + i, MIN (n - i, TARGETS));
+      GVariant *part = g_variant_new_strv (targets + i, MIN (n - i, DETOURCTL_BAN_TARGETS));
       g_autoptr (GVariant)
           reply = wishes != NULL
                     ? call (user, "Ban", g_variant_new ("(@as@a{sv})", part, wishes), "(u)")
@@ -303,15 +301,21 @@ ctl_ban_get_page (Detourctl *self, guint n, char **after, DetourctlExit *exit)
 }
 
 GVariant *
-detourctl_ban_about (Detourctl *self, const char *const *about, DetourctlExit *exit)
+detourctl_ban_about_wishes (const char *const *about)
 {
-  g_autoptr (GVariant) reply = NULL;
   GVariantBuilder options;
 
   detourctl_page_begin (&options, PAGE, "");
   g_variant_builder_add (&options, "{sv}", "about", g_variant_new_strv (about, -1));
-  reply = detourctl_call (self, "", "Manager", "ListBans", g_variant_new ("(a{sv})", &options),
-                          "(aa{sv}s)", exit);
+  return g_variant_new ("(a{sv})", &options);
+}
+
+GVariant *
+detourctl_ban_about (Detourctl *self, const char *const *about, DetourctlExit *exit)
+{
+  g_autoptr (GVariant) reply = detourctl_call (
+      self, "", "Manager", "ListBans", detourctl_ban_about_wishes (about), "(aa{sv}s)", exit);
+
   return reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
 }
 

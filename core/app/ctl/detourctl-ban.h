@@ -46,9 +46,14 @@ char *detourctl_ban_whole_key (const char *text, DetourctlKeyFunc find, gpointer
 GPtrArray *detourctl_ban_targets (char **arguments, DetourctlKeyFunc key, gpointer user,
                                   DetourctlExit *exit);
 
+/* What ListBans() takes for the next one, floating. */
+GVariant *detourctl_ban_about_wishes (const char *const *about);
 /* The bans on one of these keys, whole or in part, or on a network with one of these addresses:
  * aa{sv}. NULL after a message. */
 GVariant *detourctl_ban_about (Detourctl *self, const char *const *about, DetourctlExit *exit);
+
+/* Targets of one call: the daemon takes messages of 64 KiB. */
+#define DETOURCTL_BAN_TARGETS 500u
 
 /* A call of the Manager, whose answer is of the type @reply; NULL: it failed. */
 typedef GVariant *(*DetourctlBanCall) (gpointer user, const char *method, GVariant *arguments,

@@ -96,10 +96,8 @@ detourctl_event_text (GVariant *event)
 /* Why ------------------------------------------------------------------------------------------ */
 
 GVariant *
-detourctl_events_ask (Detourctl *self, const char *key, gint64 from_us, gint64 until_us,
-                      DetourctlExit *exit)
+detourctl_events_wishes (const char *key, gint64 from_us, gint64 until_us)
 {
-  g_autoptr (GVariant) reply = NULL;
   GVariantBuilder options;
 
   g_variant_builder_init (&options, G_VARIANT_TYPE_VARDICT);
@@ -109,8 +107,17 @@ detourctl_events_ask (Detourctl *self, const char *key, gint64 from_us, gint64 u
     g_variant_builder_add (&options, "{sv}", "from", g_variant_new_uint64 ((guint64) from_us));
   g_variant_builder_add (&options, "{sv}", "until", g_variant_new_uint64 ((guint64) until_us));
   g_variant_builder_add (&options, "{sv}", "limit", g_variant_new_uint32 (LIMIT));
-  reply = detourctl_call (self, "", "Manager", "ListEvents", g_variant_new ("(a{sv})", &options),
-                          "(aa{sv})", exit);
+  return g_variant_new ("(a{sv})", &options);
+}
+
+GVariant *
+detourctl_events_ask (Detourctl *self, const char *key, gint64 from_us, gint64 until_us,
+                      DetourctlExit *exit)
+{
+  g_autoptr (GVariant)
+      reply = detourctl_call (self, "", "Manager", "ListEvents",
+                              detourctl_events_wishes (key, from_us, until_us), "(aa{sv})", exit);
+
   return reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
 }
 

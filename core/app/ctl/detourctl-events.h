@@ -16,6 +16,8 @@ const char *detourctl_event_word (GVariant *event);
 /* What else there is to say of it; free with g_free(). */
 char *detourctl_event_text (GVariant *event);
 
+/* What ListEvents() takes for the next one, floating. */
+GVariant *detourctl_events_wishes (const char *key, gint64 from_us, gint64 until_us);
 /* Events of @key, aa{sv}, the oldest first; NULL after a message. @key: (nullable): of all, and of
  * none; @from_us: 0: from the first one that is known */
 GVariant *detourctl_events_ask (Detourctl *self, const char *key, gint64 from_us, gint64 until_us,

@@ -61,18 +61,6 @@ detourctl_why_verdict_notes (GVariant *row)
 /* Bans -------------------------------------------------------------------------------------------
  */
 
-/* A ban that keeps the client out, a{sv}, and the address that is in it; NULL: it is on the key. */
-typedef struct {
-  GVariant *ban;
-  const char *address; /* borrowed */
-} Held;
-
-static void
-ctl_why_held_clear (gpointer data)
-{
-  g_variant_unref (((Held *) data)->ban);
-}
-
 /* Of a key that is not known any more, but banned, the first digits will do, too. NULL: the daemon
  * says what is wrong with @text, or that was said. */
 static char *
@@ -106,9 +94,8 @@ ctl_why_whole_key (Detourctl *self, const char *text)
   return g_strdup (detourctl_text (ban, "target"));
 }
 
-/* Adds the addresses, without ports, that @rows have, aa{sv}. */
-static void
-ctl_why_note_addresses (GPtrArray *addresses, GVariant *rows)
+void
+detourctl_why_note_addresses (GPtrArray *addresses, GVariant *rows)
 {
   for (gsize i = 0; i < g_variant_n_children (rows); i++)
     {
@@ -135,29 +122,53 @@ ctl_why_address_in (const GPtrArray *addresses, const DetourCidr *network)
   return NULL;
 }
 
-static void
-ctl_why_print_ban (const Held *held)
+gboolean
+detourctl_why_is_kept_out (GVariant *ban, const char *key, const GPtrArray *addresses)
 {
-  const char *reason = detourctl_text (held->ban, "reason");
+  const char *target = detourctl_text (ban, "target");
+  DetourBanTarget parsed;
+
+  if (!detour_ban_target_parse (target, &parsed, NULL))
+    return FALSE;
+  return parsed.is_key ? strcmp (target, key) == 0
+                       : ctl_why_address_in (addresses, &parsed.network) != NULL;
+}
+
+char *
+detourctl_why_describe_ban (GVariant *ban, const GPtrArray *addresses)
+{
+  const char *reason = detourctl_text (ban, "reason");
   const char *colon = *reason != '\0' ? ": " : "";
-  guint64 until_us = detourctl_number (held->ban, "until");
+  guint64 until_us = detourctl_number (ban, "until");
   g_autofree char *safe = detourctl_format_safe (reason);
-  g_autofree char *target = detourctl_format_word (detourctl_text (held->ban, "target"));
-  g_autofree char *since = detourctl_format_time (detourctl_number (held->ban, "since"));
+  g_autofree char *target = detourctl_format_word (detourctl_text (ban, "target"));
+  g_autofree char *since = detourctl_format_time (detourctl_number (ban, "since"));
   g_autofree char *until = until_us > 0 ? detourctl_format_time (until_us)
                                         : g_strdup (_ ("it is lifted"));
+  DetourBanTarget parsed;
 
-  if (held->address == NULL)
+  if (!detour_ban_target_parse (detourctl_text (ban, "target"), &parsed, NULL) || parsed.is_key)
     /* TRANSLATORS: two times, the second may be "it is lifted"; then ": " and the reason, or
      * nothing. */
-    g_print (_ ("This key is banned by the operator since %s, until %s%s%s\n"), since, until, colon,
-             safe);
-  else
-    /* TRANSLATORS: an address, a network; the rest as with a key. */
-    g_print (_ ("%s, where it came from, is in %s, which is banned by the operator since %s, until "
-                "%s%s%s\n"),
-             held->address, target, since, until, colon, safe);
-  g_print (_ ("To lift the ban: detourctl unban %s\n"), target);
+    return g_strdup_printf (_ ("This key is banned by the operator since %s, until %s%s%s"), since,
+                            until, colon, safe);
+  /* TRANSLATORS: an address, a network; the rest as with a key. */
+  return g_strdup_printf (_ ("%s, where it came from, is in %s, which is banned by the operator "
+                             "since %s, until %s%s%s"),
+                          ctl_why_address_in (addresses, &parsed.network), target, since, until,
+                          colon, safe);
+}
+
+static void
+ctl_why_print_ban (GVariant *ban, const GPtrArray *addresses)
+{
+  g_autofree char *text = detourctl_why_describe_ban (ban, addresses);
+  g_autofree char *target = detourctl_format_word (detourctl_text (ban, "target"));
+  g_autofree char *command = g_strconcat ("detourctl unban ", target, NULL);
+
+  g_print ("%s\n", text);
+  /* TRANSLATORS: a command. */
+  g_print (_ ("To lift the ban: %s\n"), command);
 }
 
 /* The command ------------------------------------------------------------------------------------
@@ -167,13 +178,13 @@ ctl_why_print_ban (const Held *held)
 typedef struct {
   GVariant *rows;       /* verdicts, aa{sv} */
   GPtrArray *addresses; /* of the client, without ports */
-  GArray *held;         /* of Held */
+  GPtrArray *held;      /* of GVariant: bans, a{sv}, that keep the client out */
 } Answer;
 
 static void
 ctl_why_answer_clear (Answer *self)
 {
-  g_clear_pointer (&self->held, g_array_unref);
+  g_clear_pointer (&self->held, g_ptr_array_unref);
   g_clear_pointer (&self->addresses, g_ptr_array_unref);
   g_clear_pointer (&self->rows, g_variant_unref);
 }
@@ -186,19 +197,9 @@ ctl_why_find_bans (Answer *self, GVariant *bans, const char *key)
   for (gsize i = 0; i < g_variant_n_children (bans); i++)
     {
       g_autoptr (GVariant) ban = g_variant_get_child_value (bans, i);
-      const char *target = detourctl_text (ban, "target");
-      const char *address = NULL;
-      DetourBanTarget parsed;
-      Held held;
 
-      if (!detour_ban_target_parse (target, &parsed, NULL))
-        continue;
-      if (!parsed.is_key)
-        address = ctl_why_address_in (self->addresses, &parsed.network);
-      if (parsed.is_key ? strcmp (target, key) != 0 : address == NULL)
-        continue;
-      held = (Held) { g_steal_pointer (&ban), address };
-      g_array_append_val (self->held, held);
+      if (detourctl_why_is_kept_out (ban, key, self->addresses))
+        g_ptr_array_add (self->held, g_steal_pointer (&ban));
     }
 }
 
@@ -212,8 +213,8 @@ ctl_why_ask_for_bans (Detourctl *self, const char *key, Answer *answer, Detourct
 
   if (events == NULL)
     return FALSE;
-  ctl_why_note_addresses (answer->addresses, answer->rows);
-  ctl_why_note_addresses (answer->addresses, events);
+  detourctl_why_note_addresses (answer->addresses, answer->rows);
+  detourctl_why_note_addresses (answer->addresses, events);
   g_ptr_array_add (about, (gpointer) key);
   for (guint i = 0; i < answer->addresses->len; i++)
     g_ptr_array_add (about, answer->addresses->pdata[i]);
@@ -238,8 +239,7 @@ ctl_why_ask (Detourctl *self, const char *text, Answer *answer, DetourctlExit *e
     return FALSE;
   answer->rows = g_variant_get_child_value (reply, 0);
   answer->addresses = g_ptr_array_new_with_free_func (g_free);
-  answer->held = g_array_new (FALSE, FALSE, sizeof (Held));
-  g_array_set_clear_func (answer->held, ctl_why_held_clear);
+  answer->held = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
   return key == NULL || ctl_why_ask_for_bans (self, key, answer, exit);
 }
 
@@ -251,7 +251,7 @@ ctl_why_write (const Answer *answer)
   detourctl_json_variant (json, "verdicts", answer->rows, row_times);
   detourctl_json_begin_array (json, "bans");
   for (guint i = 0; i < answer->held->len; i++)
-    detourctl_json_variant (json, NULL, g_array_index (answer->held, Held, i).ban, row_times);
+    detourctl_json_variant (json, NULL, answer->held->pdata[i], row_times);
   detourctl_json_end_array (json);
   return detourctl_json_end_document (json, DETOURCTL_GOOD);
 }
@@ -315,7 +315,7 @@ ctl_why_run (Detourctl *self, char **arguments)
   if (self->json)
     return ctl_why_write (&answer);
   for (guint i = 0; i < answer.held->len; i++)
-    ctl_why_print_ban (&g_array_index (answer.held, Held, i));
+    ctl_why_print_ban (answer.held->pdata[i], answer.addresses);
   if (g_variant_n_children (answer.rows) > 0)
     ctl_why_print_verdicts (self, answer.rows);
   else

@@ -83,6 +83,7 @@ extern const DetourctlCommand detourctl_fleet_upgrade_commands[];
 extern const DetourctlCommand detourctl_fleet_stage_commands[];
 extern const DetourctlCommand detourctl_fleet_probe_commands[];
 extern const DetourctlCommand detourctl_fleet_bans_commands[];
+extern const DetourctlCommand detourctl_fleet_why_commands[];
 extern const DetourctlCommand detourctl_fleet_clients_commands[];
 extern const DetourctlCommand detourctl_bridge_commands[];
 extern const DetourctlCommand detourctl_complete_commands[];

@@ -12,9 +12,6 @@
 #include "detourctl-table.h"
 #include "fleet-bans.h"
 
-/* A list of names is no longer than this; other ones are counted. */
-#define NAMES_MAX 4u
-
 /* More findings are counted: a relay that was away may miss thousands of bans. */
 #define FINDINGS_MAX 10u
 
@@ -71,26 +68,11 @@ ctl_fleet_bans_compare (const Bans *self, const FleetBan *ban, Difference *out)
   return out->without->len > 0;
 }
 
-/* "a, b", or "a, b, c, d and 12 more" */
-static char *
-ctl_fleet_bans_join_names (const GPtrArray *names)
-{
-  g_autoptr (GString) text = g_string_new (NULL);
-  guint n_more = names->len > NAMES_MAX ? names->len - NAMES_MAX : 0;
-
-  for (guint i = 0; i < names->len - n_more; i++)
-    g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", (const char *) names->pdata[i]);
-  if (n_more == 0)
-    return g_strdup (text->str);
-  /* TRANSLATORS: names of relays, and how many others there are. */
-  return g_strdup_printf (ngettext ("%s and %u more", "%s and %u more", n_more), text->str, n_more);
-}
-
 static char *
 ctl_fleet_bans_describe (const FleetBan *ban, const Difference *difference)
 {
-  g_autofree char *with = ctl_fleet_bans_join_names (difference->with);
-  g_autofree char *without = ctl_fleet_bans_join_names (difference->without);
+  g_autofree char *with = detourctl_fleet_join_names (difference->with);
+  g_autofree char *without = detourctl_fleet_join_names (difference->without);
 
   if (strcmp (difference->code, "ban_missing") == 0)
     /* TRANSLATORS: a key or a network, and names of relays in both places. */
@@ -189,7 +171,7 @@ ctl_fleet_bans_relays (const Bans *self, const FleetBan *ban, const FleetBanPart
       if (fleet_bans_is_same (part, other))
         g_ptr_array_add (names, other->relay->name);
     }
-  return names->len == self->n_answered ? g_strdup (_ ("all")) : ctl_fleet_bans_join_names (names);
+  return names->len == self->n_answered ? g_strdup (_ ("all")) : detourctl_fleet_join_names (names);
 }
 
 /* Whether a row has it already. */

@@ -9,11 +9,10 @@
 #include "detour-client-list.h"
 #include "detourctl-ban.h"
 #include "detourctl-budgets.h"
-#include "detourctl-fleet.h"
+#include "detourctl-fleet-key.h"
 #include "detourctl-format.h"
 #include "detourctl-json.h"
 #include "detourctl-table.h"
-#include "detourctl-why.h"
 
 static const GOptionEntry options[] = { DETOURCTL_FLEET_OPTION, { NULL } };
 
@@ -102,40 +101,12 @@ ctl_fleet_clients_call (const Scope *self, const char *method, GVariant *argumen
   return ctl_fleet_clients_ask_all (self, ctl_fleet_clients_ask, &call);
 }
 
-/* The key that some relay knows by its first digits. */
 static char *
 ctl_fleet_clients_find_key (gpointer user, const char *text, DetourctlExit *exit)
 {
   const Scope *self = user;
-  g_autoptr (GPtrArray)
-      answers = ctl_fleet_clients_call (self, "FindKey", g_variant_new ("(s)", text), "(s)");
-  g_autofree char *found = NULL;
 
-  *exit = DETOURCTL_FAILED;
-  for (guint i = 0; i < answers->len; i++)
-    {
-      const FleetAnswer *answer = answers->pdata[i];
-      const char *key;
-
-      if (answer->result == NULL || ctl_fleet_clients_is_nothing (answer->result))
-        continue;
-      key = g_variant_get_string (answer->result, NULL);
-      if (found != NULL && strcmp (found, key) != 0)
-        {
-          detourctl_complain (_ ("\"%s\" begins several keys: %s, %s; write more of it"), text,
-                              found, key);
-          return NULL;
-        }
-      g_free (found);
-      found = g_strdup (key);
-    }
-  if (found == NULL)
-    {
-      detourctl_fleet_name_silent (answers, self->state, DETOURCTL_FAILED);
-      detourctl_complain (
-          _ ("no relay knows a client whose key begins with \"%s\"; write the whole key"), text);
-    }
-  return g_steal_pointer (&found);
+  return detourctl_fleet_find_key (self->ctl, self->fleet, self->state, text, FALSE, exit);
 }
 
 /* NULL after a message. */
@@ -191,64 +162,6 @@ ctl_fleet_clients_sum (const GPtrArray *answers)
   return sum;
 }
 
-/* why -------------------------------------------------------------------------------------------
- */
-
-static void
-ctl_fleet_clients_add_verdicts (DetourctlTable *table, const FleetAnswer *answer)
-{
-  for (gsize i = 0; i < g_variant_n_children (answer->result); i++)
-    {
-      g_autoptr (GVariant) row = g_variant_get_child_value (answer->result, i);
-      g_autofree char *last = detourctl_format_time (detourctl_number (row, "last"));
-      g_autofree char *count = detourctl_format_count (detourctl_number (row, "count"));
-      g_autofree char *notes = detourctl_why_verdict_notes (row);
-
-      detourctl_table_add (table, answer->relay->name, last, count,
-                           detourctl_why_verdict_word (row), detourctl_text (row, "source"),
-                           detourctl_text (row, "address"), notes, NULL);
-    }
-}
-
-static DetourctlExit
-ctl_fleet_clients_run_why (Detourctl *self, char **arguments)
-{
-  const DetourctlColumn columns[] = {
-    { _ ("RELAY"), DETOURCTL_COLUMN_LEFT },  { _ ("LAST"), DETOURCTL_COLUMN_LEFT },
-    { _ ("TIMES"), DETOURCTL_COLUMN_RIGHT }, { _ ("VERDICT"), DETOURCTL_COLUMN_LEFT },
-    { _ ("BY"), DETOURCTL_COLUMN_LEFT },     { _ ("ADDRESS"), DETOURCTL_COLUMN_LEFT },
-    { _ ("WHY"), DETOURCTL_COLUMN_LEFT },    { NULL },
-  };
-  DetourctlExit exit = DETOURCTL_GOOD;
-  g_auto (Scope) scope = ctl_fleet_clients_open (self, &exit);
-  g_autofree char *key = ctl_fleet_clients_key (&scope, arguments[0], &exit);
-  g_autoptr (GPtrArray) answers = NULL;
-  g_autoptr (DetourctlTable) table = NULL;
-  gsize n = 0;
-
-  if (key == NULL)
-    return exit;
-  answers = ctl_fleet_clients_call (&scope, "Why", g_variant_new ("(s)", key), "(aa{sv})");
-  exit = detourctl_fleet_name_silent (answers, scope.state, DETOURCTL_GOOD);
-  if (self->json)
-    return ctl_fleet_clients_write (&scope, answers, "verdicts", exit);
-  table = detourctl_table_new (columns);
-  for (guint i = 0; i < answers->len; i++)
-    {
-      const FleetAnswer *answer = answers->pdata[i];
-
-      if (answer->result == NULL || ctl_fleet_clients_is_nothing (answer->result))
-        continue;
-      n += g_variant_n_children (answer->result);
-      ctl_fleet_clients_add_verdicts (table, answer);
-    }
-  if (n == 0)
-    g_print (_ ("There was no verdict on this key lately.\n"));
-  else
-    detourctl_print_table (self, table);
-  return exit;
-}
-
 /* kick ------------------------------------------------------------------------------------------
  */
 
@@ -293,7 +206,7 @@ ctl_fleet_clients_run_kick (Detourctl *self, char **arguments)
 typedef struct {
   const char *const *targets;
   guint n;
-  GVariant *wishes; /* NULL: their bans are lifted */
+  GVariant *wishes; /* of bans */
 } Order;
 
 /* One relay of those that are told. */
@@ -311,9 +224,9 @@ ctl_fleet_clients_call_one (gpointer user, const char *method, GVariant *argumen
   return fleet_link_call (told->link, "", "Manager", method, arguments, reply, told->error);
 }
 
-/* Sum of what bans have closed; for those that are lifted an empty tuple. */
+/* Sum of what bans have closed. */
 static gpointer
-ctl_fleet_clients_ask_targets (FleetLink *link, gpointer user, GError **error)
+ctl_fleet_clients_ask_to_ban (FleetLink *link, gpointer user, GError **error)
 {
   const Order *order = user;
   Told told = { link, error };
@@ -322,8 +235,98 @@ ctl_fleet_clients_ask_targets (FleetLink *link, gpointer user, GError **error)
   if (!detourctl_ban_send (order->targets, order->n, order->wishes, ctl_fleet_clients_call_one,
                            &told, &closed))
     return NULL;
-  return g_variant_ref_sink (order->wishes != NULL ? g_variant_new_uint32 (closed)
-                                                   : g_variant_new_tuple (NULL, 0));
+  return g_variant_ref_sink (g_variant_new_uint32 (closed));
+}
+
+/* Those of @targets whose bans were lifted are added. A relay lifts all of a call or none, so that
+ * one that it does not have keeps the others: these are called for one by one then. FALSE with
+ * @error. */
+static gboolean
+ctl_fleet_clients_lift (FleetLink *link, const char *const *targets, guint n, GPtrArray *lifted,
+                        GError **error)
+{
+  g_autoptr (GError) fault = NULL;
+  Told told = { link, &fault };
+  guint closed = 0;
+
+  if (detourctl_ban_send (targets, n, NULL, ctl_fleet_clients_call_one, &told, &closed))
+    {
+      for (guint i = 0; i < n; i++)
+        g_ptr_array_add (lifted, (gpointer) targets[i]);
+      return TRUE;
+    }
+  if (g_strcmp0 (fleet_link_fault (link), DETOUR_BUS_NAME ".Error.NoSuchBan") != 0)
+    {
+      g_propagate_error (error, g_steal_pointer (&fault));
+      return FALSE;
+    }
+  for (guint i = 0; n > 1 && i < n; i++)
+    if (!ctl_fleet_clients_lift (link, targets + i, 1, lifted, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Those whose bans were lifted: as. */
+static gpointer
+ctl_fleet_clients_ask_to_lift (FleetLink *link, gpointer user, GError **error)
+{
+  const Order *order = user;
+  g_autoptr (GPtrArray) lifted = g_ptr_array_new ();
+
+  for (guint i = 0; i < order->n; i += DETOURCTL_BAN_TARGETS)
+    if (!ctl_fleet_clients_lift (link, order->targets + i,
+                                 MIN (order->n - i, DETOURCTL_BAN_TARGETS), lifted, error))
+      return NULL;
+  return g_variant_ref_sink (
+      g_variant_new_strv ((const char *const *) lifted->pdata, (gssize) lifted->len));
+}
+
+/* Whether a relay has lifted the ban. */
+static gboolean
+ctl_fleet_clients_is_lifted (const GPtrArray *answers, const char *target)
+{
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+      g_autofree const char **lifted = answer->result != NULL
+                                         ? g_variant_get_strv (answer->result, NULL)
+                                         : NULL;
+
+      if (lifted != NULL && g_strv_contains (lifted, target))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Relays that have lifted one. */
+static guint
+ctl_fleet_clients_count_lifted (const GPtrArray *answers)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < answers->len; i++)
+    {
+      const FleetAnswer *answer = answers->pdata[i];
+
+      n += answer->result != NULL && g_variant_n_children (answer->result) > 0;
+    }
+  return n;
+}
+
+/* A relay without a ban that others had is as it should be; what none has had was written wrong. */
+static DetourctlExit
+ctl_fleet_clients_name_unknown (const GPtrArray *answers, char **targets, DetourctlExit exit)
+{
+  for (guint i = 0; targets[i] != NULL; i++)
+    if (!ctl_fleet_clients_is_lifted (answers, targets[i]))
+      {
+        /* TRANSLATORS: a key or a network. */
+        detourctl_complain (_ ("%s: no relay that answers has banned it; \"detourctl fleet bans\" "
+                               "lists what is"),
+                            targets[i]);
+        exit = DETOURCTL_FAILED;
+      }
+  return exit;
 }
 
 /* A relay that is out of service serves nobody, and may be away. What it missed is said. */
@@ -371,7 +374,7 @@ ctl_fleet_clients_run_ban (Detourctl *self, char **arguments)
   if (targets == NULL)
     return exit;
   order = (Order) { (const char *const *) targets->pdata, targets->len, wishes };
-  answers = ctl_fleet_clients_ask_all (&scope, ctl_fleet_clients_ask_targets, &order);
+  answers = ctl_fleet_clients_ask_all (&scope, ctl_fleet_clients_ask_to_ban, &order);
   exit = detourctl_fleet_name_silent (answers, scope.state, DETOURCTL_GOOD);
   ctl_fleet_clients_name_away (&scope, answers, TRUE);
   if (self->json)
@@ -394,12 +397,13 @@ ctl_fleet_clients_run_unban (Detourctl *self, char **arguments)
 
   if (scope.state == NULL)
     return exit;
-  answers = ctl_fleet_clients_ask_all (&scope, ctl_fleet_clients_ask_targets, &order);
+  answers = ctl_fleet_clients_ask_all (&scope, ctl_fleet_clients_ask_to_lift, &order);
   exit = detourctl_fleet_name_silent (answers, scope.state, DETOURCTL_GOOD);
   ctl_fleet_clients_name_away (&scope, answers, FALSE);
+  exit = ctl_fleet_clients_name_unknown (answers, arguments, exit);
   if (self->json)
     return ctl_fleet_clients_write (&scope, answers, "lifted", exit);
-  n = answers->len - fleet_ask_count_silent (answers);
+  n = ctl_fleet_clients_count_lifted (answers);
   g_print (ngettext ("Lifted on %u relay\n", "Lifted on %u relays\n", n), n);
   return exit;
 }
@@ -452,15 +456,6 @@ ctl_fleet_clients_run_budgets (Detourctl *self, char **arguments)
 }
 
 const DetourctlCommand detourctl_fleet_clients_commands[] = {
-  { .name = "fleet why",
-    .arguments = N_ ("KEY"),
-    .summary = N_ ("Show the last verdicts of all relays of a fleet on a key"),
-    .details = N_ ("KEY is nodekey: and 64 hex digits, or the first digits of a client that one of "
-                   "the relays knows."),
-    .options = options,
-    .run = ctl_fleet_clients_run_why,
-    .n_min = 1,
-    .n_max = 1 },
   { .name = "fleet kick",
     .arguments = N_ ("KEY"),
     .summary = N_ ("Close a client's connections to all relays of a fleet"),

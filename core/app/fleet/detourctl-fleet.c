@@ -19,6 +19,9 @@
 #define VERSION_MAX 24u
 #define NOTE_MAX    64u
 
+/* A list of names is no longer than this; other ones are counted. */
+#define NAMES_MAX 4u
+
 char *detourctl_fleet_inventory;
 
 static gboolean use_exit_code;
@@ -134,6 +137,20 @@ detourctl_fleet_name_silent (const GPtrArray *answers, const FleetState *state, 
       exit = DETOURCTL_FAILED;
     }
   return exit;
+}
+
+char *
+detourctl_fleet_join_names (const GPtrArray *names)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  guint n_more = names->len > NAMES_MAX ? names->len - NAMES_MAX : 0;
+
+  for (guint i = 0; i < names->len - n_more; i++)
+    g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", (const char *) names->pdata[i]);
+  if (n_more == 0)
+    return g_strdup (text->str);
+  /* TRANSLATORS: names of relays, and how many others there are. */
+  return g_strdup_printf (ngettext ("%s and %u more", "%s and %u more", n_more), text->str, n_more);
 }
 
 /* fleet status ----------------------------------------------------------------------------------

@@ -35,6 +35,9 @@ GStrv detourctl_fleet_in_service (const Fleet *fleet, const FleetState *state, D
 DetourctlExit detourctl_fleet_name_silent (const GPtrArray *answers, const FleetState *state,
                                            DetourctlExit exit);
 
+/* "a, b", or "a, b, c, d and 12 more"; free with g_free(). @names: of char * */
+char *detourctl_fleet_join_names (const GPtrArray *names);
+
 /* A line of what is wrong, with "!". */
 void detourctl_fleet_print_finding (const Detourctl *self, const char *text);
 
