@@ -217,6 +217,33 @@ detourctl_refuse_command (char **arguments)
   return DETOURCTL_USAGE;
 }
 
+/* Options that it does not use -------------------------------------------------------------------
+ */
+
+/* FALSE after a message: it would look as if the relay of that daemon were asked. */
+static gboolean
+detourctl_check_way (const Detourctl *self, const DetourctlCommand *command)
+{
+  if ((self->socket == NULL && self->bus == NULL) || !g_str_has_prefix (command->name, "fleet "))
+    return TRUE;
+  /* TRANSLATORS: an option, a command. */
+  detourctl_complain (_ ("%s is not for \"%s\": how relays are reached stands in the inventory"),
+                      self->socket != NULL ? "--socket" : "--bus", command->name);
+  return FALSE;
+}
+
+/* What the parser of options says, and where those stand that there are. */
+static void
+detourctl_refuse_options (const DetourctlCommand *command, const GError *error)
+{
+  if (g_error_matches (error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION))
+    /* TRANSLATORS: "Unknown option --nonsense", a command. */
+    detourctl_complain (_ ("%s; \"detourctl %s --help\" lists those of this command"),
+                        error->message, command->name);
+  else
+    detourctl_complain ("%s", error->message);
+}
+
 /* Running it ----------------------------------------------------------------------------------- */
 
 static gboolean
@@ -307,7 +334,7 @@ detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n
   detourctl_add_global_options (self, context);
   if (!g_option_context_parse_strv (context, &rest, &error))
     {
-      detourctl_complain ("%s", error->message);
+      detourctl_refuse_options (command, error);
       return DETOURCTL_USAGE;
     }
   n = g_strv_length (rest) - 1;
@@ -321,7 +348,7 @@ detourctl_run_command (Detourctl *self, const DetourctlCommand *command, guint n
       g_printerr (_ ("Usage: detourctl %s\n"), usage);
       return DETOURCTL_USAGE;
     }
-  if (!detourctl_settle_options (self))
+  if (!detourctl_settle_options (self) || !detourctl_check_way (self, command))
     return DETOURCTL_USAGE;
   return command->run (self, rest + 1);
 }

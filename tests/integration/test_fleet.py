@@ -226,3 +226,43 @@ def test_the_inventory_before_the_command(two, inventory, place):
     assert "--inventory is for the commands that begin with fleet" in detourctl(
         two[0], "--inventory", inventory.path, "status", code=2)[1]
     assert "Unknown option --nonsense" in detourctl(None, "fleet", "--nonsense", "status", code=2)[1]
+
+
+# What each takes, beside --inventory and what all commands take.
+OPTIONS = {
+    "status": {"exit-code"},
+    "map": {"format", "output", "partial"},
+    "publish": {"yes", "dry-run", "partial"},
+    "probe": {"ca", "closed", "here", "no-mesh", "mesh-key"},
+    "upgrade": {"ca", "closed", "resume", "again", "dry-run"},
+    "enter": {"ca", "closed", "for", "yes", "force"},
+    "leave": {"for", "yes", "gone"},
+    "why": set(),
+    "kick": set(),
+    "ban": {"for", "reason", "force"},
+    "unban": set(),
+    "budgets": set(),
+    "bans": {"exit-code"},
+}
+
+
+def test_options_that_a_command_does_not_use_are_refused(inventory):
+    helped = detourctl(None, "fleet", "--help")[0]
+    assert set(re.findall("^  fleet ([a-z]+)", helped, re.M)) == set(OPTIONS)
+    everything = set().union(*OPTIONS.values())
+    for command, known in OPTIONS.items():
+        taken = set(re.findall("^ +--([a-z-]+)", detourctl(None, "fleet", command, "--help")[0], re.M))
+        assert taken == known | {"inventory", "json", "color", "socket", "bus", "timeout"}, command
+        for option in everything - known:
+            said = inventory.run(command, f"--{option}", code=2)[1]
+            assert f'Unknown option --{option}; "detourctl fleet {command} --help" lists those of this command' in said
+        for option in ("--socket=/x", "--bus=system"):
+            words = ["a"] if command in ("enter", "leave", "why", "kick", "ban", "unban") else []
+            said = inventory.run(command, *words, option, code=2)[1]
+            assert f'{option.split("=", maxsplit=1)[0]} is not for "fleet {command}": how relays are reached stands in the inventory' in said
+    assert "--gone and --for exclude each other" in inventory.run("leave", "a", "--gone", "--for=1s", code=2)[1]
+
+
+def test_no_vendor_goes_with_a_file(two):
+    for words in (["check"], ["dump"], ["explain", "core.hostname"]):
+        assert "--no-vendor is of no use without --config" in detourctl(two[0], "config", *words, "--no-vendor", code=2)[1]

@@ -107,12 +107,25 @@ ctl_config_load (const Detourctl *self, DetourctlExit *exit)
   return NULL;
 }
 
+/* FALSE after a message. */
+static gboolean
+ctl_config_options_are_good (void)
+{
+  if (file != NULL || !no_vendor)
+    return TRUE;
+  detourctl_complain (_ ("--no-vendor is of no use without --config: the daemon has read what it "
+                         "has read"));
+  return FALSE;
+}
+
 static DetourctlExit
 ctl_config_run_check (Detourctl *self, char **arguments)
 {
   DetourctlExit exit = DETOURCTL_GOOD;
   g_auto (GStrv) problems = NULL;
 
+  if (!ctl_config_options_are_good ())
+    return DETOURCTL_USAGE;
   if (file != NULL)
     {
       Files files;
@@ -140,6 +153,8 @@ ctl_config_run_dump (Detourctl *self, char **arguments)
   g_autofree char *text = NULL;
   g_autoptr (GVariant) value = NULL;
 
+  if (!ctl_config_options_are_good ())
+    return DETOURCTL_USAGE;
   if (file != NULL)
     {
       g_autoptr (DetourConfig) config = ctl_config_load (self, &exit);
@@ -217,6 +232,8 @@ ctl_config_run_explain (Detourctl *self, char **arguments)
   DetourctlExit exit = DETOURCTL_GOOD;
   g_autoptr (GVariant) facts = NULL;
 
+  if (!ctl_config_options_are_good ())
+    return DETOURCTL_USAGE;
   if (file != NULL)
     {
       g_autoptr (DetourConfig) config = ctl_config_load (self, &exit);

@@ -27,7 +27,7 @@ static char *duration;
 static gboolean is_certain, is_forced, is_gone;
 
 #define COMMON_OPTIONS                                                                       \
-  DETOURCTL_FLEET_OPTION, DETOURCTL_FLEET_PROBE_OPTIONS,                                     \
+  DETOURCTL_FLEET_OPTION,                                                                    \
       { "for",                                                                               \
         0,                                                                                   \
         0,                                                                                   \
@@ -42,6 +42,7 @@ static gboolean is_certain, is_forced, is_gone;
 
 static const GOptionEntry enter_options[] = {
   COMMON_OPTIONS,
+  DETOURCTL_FLEET_PROBE_OPTIONS,
   { "force", 0, 0, G_OPTION_ARG_NONE, &is_forced,
     N_ ("Open it although it is not linked with those that serve its region"), NULL },
   { NULL },
@@ -541,6 +542,11 @@ ctl_fleet_stage_run_leave (Detourctl *self, char **arguments)
   Stage stage = { .ctl = self };
   DetourctlExit exit = DETOURCTL_GOOD;
 
+  if (is_gone && duration != NULL)
+    {
+      detourctl_complain (_ ("--gone and --for exclude each other: nothing is waited for"));
+      return DETOURCTL_USAGE;
+    }
   if (ctl_fleet_stage_open (&stage, arguments[0], &exit))
     exit = is_gone ? ctl_fleet_stage_leave_gone (&stage) : ctl_fleet_stage_leave (&stage);
   return ctl_fleet_stage_close (&stage, exit);
