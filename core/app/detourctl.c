@@ -448,6 +448,15 @@ detourctl_run (Detourctl *self, char **arguments)
                          : detourctl_refuse_command (rest + 1);
 }
 
+/* GDBus warns of what is no message of D-Bus, and closes the connection. The command tells that, in
+ * words for people. */
+static void
+detourctl_on_warning (const char *domain, GLogLevelFlags level, const char *text, gpointer user)
+{
+  if (strstr (text, "_g_dbus_worker_do_read_cb") == NULL)
+    g_log_default_handler (domain, level, text, user);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -460,6 +469,7 @@ main (int argc, char **argv)
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   textdomain (GETTEXT_PACKAGE);
   g_set_prgname ("detourctl");
+  g_log_set_handler ("GLib-GIO", G_LOG_LEVEL_WARNING, detourctl_on_warning, NULL);
 
   exit = detourctl_run (&self, argv);
   if (fflush (stdout) != 0 || ferror (stdout))

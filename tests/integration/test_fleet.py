@@ -118,6 +118,16 @@ def test_status_of_one_whose_answers_have_other_types(two, inventory, tmp_path):
     assert "clock" not in bad["status"] and "since" not in bad["status"]["peers"][0]
 
 
+def test_status_of_one_that_says_something_else(two, inventory, tmp_path):
+    """As a login script does that greets whoever comes."""
+    script = tmp_path / "greets"
+    script.write_text('#!/bin/sh\necho "Welcome to this host, and be good"\nexec cat > /dev/null\n')
+    script.chmod(0o755)
+    inventory.relay("good", two[0]).add("relay odd", region=901, command=script)
+    said, errors = inventory.run("status", code=1)
+    assert "what comes from there is no answer of a relay; does a login script write" in said and " ready " in said and errors == ""
+
+
 def nested(value, depth):
     """In lists in lists."""
     return nested([value], depth - 1) if depth > 0 else value
@@ -179,6 +189,9 @@ def test_no_shell_reads_the_inventory(two, inventory, tmp_path):
     ("[relay a]\nregion = 900\nsocket = /x\nipv4 = ::1\n", ':4: [relay a] ipv4: "::1" is no such address'),
     ("[relay #a]\nregion = 900\nsocket = /x\n", ":1: [relay #a]: the name of a relay is one word, which begins with neither # nor -"),
     ("[relay -a]\nregion = 900\nsocket = /x\n", ":1: [relay -a]: the name of a relay is one word, which begins with neither # nor -"),
+    (f"[relay {'a' * 65}]\nregion = 900\nsocket = /x\n", f":1: [relay {'a' * 65}]: the name has 65 bytes; expected 64 at most"),
+    ("[relay a]\nregion = 900\nsocket = /x\n[region 900]\ncode = a\n[region 0900]\ncode = b\n",
+     ":6: [region 0900]: this region is already on line 4; a file has it once"),
     ("[region 901]\ncode = x\n[relay a]\nregion = 900\nsocket = /x\n", ":1: [region 901]: no relay is in this region"),
     ("[region x]\n[relay a]\nregion = 900\nsocket = /x\n", ':1: [region x]: "x" is no number of a region'),
     ("[rely a]\n", ":1: [rely a]: no such group; expected [fleet]"),

@@ -12,7 +12,9 @@
 #include "detour-nearest.h"
 
 #define RELAYS_MAX 1000u
-#define REGION_MAX 65535u
+/* Of the name of a relay, as tables have a column for it. */
+#define NAME_MAX_BYTES 64u
+#define REGION_MAX     65535u
 
 enum { FLEET_PARALLEL, FLEET_N };
 static const DetourConfigKey fleet_keys[] = {
@@ -292,6 +294,10 @@ fleet_inventory_read_relay (const Reader *reader, const char *name)
   if (strpbrk (name, " \t=") != NULL || *name == '#' || *name == '-')
     fleet_inventory_fault (reader, NULL,
                            "the name of a relay is one word, which begins with neither # nor -");
+  if (strlen (name) > NAME_MAX_BYTES)
+    fleet_inventory_fault (reader, NULL,
+                           "the name has %" G_GSIZE_FORMAT " bytes; expected %u at most",
+                           strlen (name), NAME_MAX_BYTES);
   fleet_inventory_read_way (reader, &values, relay);
   if (values.entries[RELAY_REGION] == NULL)
     fleet_inventory_fault (reader, NULL,
@@ -310,6 +316,7 @@ static void
 fleet_inventory_read_region (const Reader *reader, const char *number)
 {
   g_auto (Values) values = { 0 };
+  const FleetRegion *before;
   FleetRegion *region;
   guint64 id = 0;
 
@@ -321,6 +328,10 @@ fleet_inventory_read_region (const Reader *reader, const char *number)
                              REGION_MAX);
       return;
     }
+  before = fleet_inventory_region (reader->fleet, id);
+  if (before != NULL)
+    fleet_inventory_fault (reader, NULL, "this region is already on line %u; a file has it once",
+                           before->line);
   region = g_new0 (FleetRegion, 1);
   region->id = id;
   region->line = reader->group->line;

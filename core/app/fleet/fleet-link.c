@@ -164,13 +164,19 @@ fleet_link_explain (const FleetLink *self, GError **error)
       g_dbus_error_strip_remote_error (*error);
       return;
     }
-  if (!fleet_link_wait (self))
+  if (fleet_link_wait (self))
+    said = fleet_link_read_said (self);
+  else if (!g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CLOSED))
     return;
-  said = fleet_link_read_said (self);
-  if (said == NULL && g_subprocess_get_if_exited (self->process))
+  if (said == NULL && g_subprocess_get_identifier (self->process) == NULL
+      && g_subprocess_get_if_exited (self->process))
     said = g_strdup_printf (
         _ ("the program that reaches it ended with status %d, and said nothing"),
         g_subprocess_get_exit_status (self->process));
+  /* GDBus closes a connection with something else than messages. */
+  if (said == NULL && g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CLOSED))
+    said = g_strdup (_ ("what comes from there is no answer of a relay; does a login script write "
+                        "something where the bridge answers?"));
   if (said == NULL)
     return;
   g_clear_error (error);
