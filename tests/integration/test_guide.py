@@ -235,7 +235,7 @@ def test_every_command_is_run_below():
 
 
 def test_check_and_start(shell):
-    output = shell.run(block_with("--check-config"))
+    output = shell.run(block_with("--dump-config"))
     assert "the configuration is good" in output and "relay.example.com" in output
     assert shell.calls == ["systemctl enable --now detour"]
 
@@ -359,8 +359,30 @@ def test_watching(shell):
 
 
 def test_coming_from_derper(shell):
-    output = shell.run(block_with("import-derper"))
+    output = shell.run(block_with("import-derper 'derper"))
     assert re.search(r"^hostname = relay\.example\.com$", output, re.M) and re.search(r"^chain = tailscaled$", output, re.M), output
+
+
+def test_changing_over_from_derper(shell, relay):
+    """The files of a derper, copied and named as the guide says: a relay with the same key starts with them."""
+    certificate = Certificate("relay.example.com", issuer=AUTHORITY)
+    relay.write_file("etc/systemd/system/derper.service", "[Service]\nExecStart=/usr/local/bin/derper -c /var/lib/derper/derper.key "
+                     "-hostname relay.example.com -certmode manual -certdir /var/lib/derper/certs\n")
+    relay.write_file("var/lib/derper/derper.key", json.dumps({"PrivateKey": "privkey:" + "41" * 32}))
+    relay.write_file("var/lib/derper/certs/relay.example.com.crt", certificate.pem)
+    relay.write_file("var/lib/derper/certs/relay.example.com.key", certificate.key_pem)
+    written = relay.directory / "etc/detour/detour.conf"
+    shell.run(block_with("import-derper --output").replace(" /var/", f" {relay.directory}/var/"))
+    text = written.read_text()
+    for line in ("key-file = /var/lib/derper/derper.key", "directory = /var/lib/derper/certs"):
+        assert line in text.splitlines()
+    where = f"{relay.directory}/etc/detour/private"
+    assert "`directory = /etc/detour/private` in `[cert main]`" in GUIDE
+    written.write_text(text.replace("/var/lib/derper/derper.key", f"{where}/derper.key").replace("/var/lib/derper/certs", where))
+    shell.program("detourd", f'exec "{DETOURD}" --config "{written}" "$@"')
+    output = shell.run(block_with("disable --now derper"))
+    assert "the configuration is good" in output
+    assert shell.calls == ["systemctl disable --now derper", "systemctl enable --now detour"]
 
 
 def test_looking_from_a_node(shell):
