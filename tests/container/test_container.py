@@ -125,6 +125,17 @@ def test_a_mounted_file_is_enough(engine, tmp_path):
         assert engine("wait", relay.name).stdout.strip() == "0"
 
 
+def test_names_are_shown_as_they_are_written(engine, tmp_path):
+    """And what detourctl says can be had in another language."""
+    (tmp_path / "friends.keys").write_text(f"nodekey:{'ab' * 32} Jürgens Gerät\n")
+    tmp_path.chmod(0o755)
+    variables = OPEN | {"DETOUR_ADMISSION_CHAIN": "friends", "DETOUR_AUTH_FRIENDS__PLUGIN": "keys", "DETOUR_AUTH_FRIENDS__FILE": "/etc/detour/friends.keys"}
+    with engine.run("names", *engine.confined(), "--volume", f"{tmp_path}:/etc/detour:ro", environment=variables) as relay:
+        relay.wait_log("ready:")
+        assert "Jürgens Gerät" in relay.ctl("keys", "list").stdout
+        assert "verbunden" in engine("exec", "--env", "LANGUAGE=de", relay.name, "/usr/bin/detourctl").stdout
+
+
 def test_a_variable_that_means_nothing_ends_it(engine):
     done = engine.once(environment=OPEN | {"DETOUR_ADMISION_CHAIN": "open"}, code=78)
     assert "did you mean DETOUR_ADMISSION_CHAIN?" in done.stderr
