@@ -167,14 +167,17 @@ def test_a_file_of_rates_that_is_gone_costs_the_rates(upgraded):
     client.ping(b"12345678")
 
 
-def test_a_secret_of_the_environment_goes_nowhere_else(upgraded, monkeypatch):
-    """What is in force may hold secrets: they are in no log and in no dump, and the record is closed."""
-    monkeypatch.setenv("DETOUR_CORE_HOSTNAME", "hush.example")
+def test_what_was_in_force_is_nowhere_else(upgraded, monkeypatch):
+    """A value that only the environment had goes on in the memory of the program: no log and no file has it, and the record is closed."""
+    monkeypatch.setenv("DETOUR_ADMISSION_DISALLOW_APP_NAMES", "hush-app")
     relay = upgraded()
     client = relay.door("http").client()
+    since = len(relay.log)
     upgrade_to(relay, spoiler(relay, f"echo x > {relay.config_file}"))
     client.ping(b"12345678")
-    assert "environment:DETOUR_CORE_HOSTNAME" in detourctl(relay, "config", "dump")[0]
+    assert "environment:DETOUR_ADMISSION_DISALLOW_APP_NAMES" in detourctl(relay, "config", "dump")[0]
+    assert "hush" not in relay.log[since:]
+    assert not [path for path in relay.directory.rglob("*") if path.is_file() and b"hush-app" in path.read_bytes()]
     assert not [name for name in relay.descriptors() if "memfd:detour" in name]
 
 
