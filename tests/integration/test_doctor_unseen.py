@@ -6,11 +6,13 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 
 from acceptor import Acceptor
 from admission_server import read_head
+from certs import Certificate
 from control import DETOURCTL
 from derp_client import PATIENCE
 from doctor import commands_environment, examine, is_well, mend, run_doctor
@@ -26,7 +28,7 @@ def test_every_finding_has_a_test():
     """By its code."""
     tests = "".join(path.read_text() for path in (TOP / "tests" / "integration").glob("test_*.py"))
     codes = set()
-    for path in (TOP / "core" / "app").glob("*doctor*.c"):
+    for path in (TOP / "core" / "app" / "doctor").glob("*.c"):
         codes |= set(re.findall(r'doctor(?:_map)?_(?:find|tell) \(\s*(?:&?[\w>-]+, )+\s*"(\w+)"', path.read_text()))
     assert len(codes) > 80
     assert not [code for code in sorted(codes) if f'"{code}"' not in tests]
@@ -228,7 +230,8 @@ def test_descriptors_without_room_to_rise(make_relay):
 def test_a_folder_of_files(short_folder):
     """That the relay may not list."""
     folder = short_folder / "chains"
-    config = f"{QUIET}[core]\nstate-directory = {short_folder}\n[cert main]\nplugin = file\ndirectory = {folder}\n"
+    certificate = Certificate("relay.test")
+    config = f"{QUIET}[core]\nhostname = relay.test\nstate-directory = {short_folder}\n[cert main]\nplugin = file\ndirectory = {folder}\n"
     path = short_folder / "detour.conf"
     path.write_text(config)
     short_folder.chmod(0o777)
@@ -236,6 +239,11 @@ def test_a_folder_of_files(short_folder):
     def look():
         return examine(None, "--no-vendor", f"--config={path}", "--user=nobody", "files")
     folder.mkdir(mode=0o700)
+    for ending, text in (("crt", certificate.pem), ("key", certificate.key_pem)):
+        file = folder / f"relay.test.{ending}"
+        file.write_text(text)
+        file.chmod(0o600)
+        shutil.chown(file, "nobody")
     finding = look()["file_closed"]
     assert finding["command"] == f"chmod o+rx {folder}"
     mend(None, finding)
