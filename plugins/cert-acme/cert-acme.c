@@ -42,5 +42,6 @@ static const DetourCertFuncs cert_acme_funcs = { .renew = cert_acme_renew,
 DETOUR_PLUGIN_DEFINE (.name = "cert-acme", .kind = DETOUR_KIND_CERT,
                       .summary = "certificates that an authority issues by ACME",
                       .config = renewal_options_config, .check = renewal_options_check,
-                      .start = cert_acme_start, .reload = cert_acme_reload, .stop = cert_acme_stop,
+                      .advise = renewal_options_advise, .start = cert_acme_start,
+                      .reload = cert_acme_reload, .stop = cert_acme_stop,
                       .funcs.cert = &cert_acme_funcs);

@@ -276,6 +276,29 @@ renewal_options_names (const char *const *names)
   return (GStrv) g_ptr_array_free (g_steal_pointer (&list), FALSE);
 }
 
+/* Why [core] hostname cannot stand for `names`; NULL: it can, or need not. */
+static const char *
+renewal_options_hostname_fault (const DetourSettings *settings, const char *hostname)
+{
+  g_autofree char *name = NULL;
+
+  if (detour_settings_list (settings, "names")[0] != NULL)
+    return NULL;
+  if (hostname == NULL)
+    return "not set, and [core] hostname neither; write the name that clients dial";
+  name = renewal_options_canonical (hostname);
+  return name == NULL ? "not set, and [core] hostname is neither a host name nor an address" : NULL;
+}
+
+void
+renewal_options_advise (const DetourSettings *settings, const char *hostname, GPtrArray *advice)
+{
+  const char *fault = renewal_options_hostname_fault (settings, hostname);
+
+  if (fault != NULL)
+    detour_settings_complain (settings, "names", "%s", fault);
+}
+
 gboolean
 renewal_options_init (RenewalOptions *self, DetourSettings *settings, const char *hostname,
                       GError **error)
@@ -283,23 +306,15 @@ renewal_options_init (RenewalOptions *self, DetourSettings *settings, const char
   const char *const *names = detour_settings_list (settings, "names");
   const char *const own[] = { hostname, NULL };
   const char *challenge = detour_settings_string (settings, "challenge");
+  const char *fault = renewal_options_hostname_fault (settings, hostname);
 
-  if (names[0] == NULL)
+  if (fault != NULL)
     {
-      g_autofree char *name = hostname != NULL ? renewal_options_canonical (hostname) : NULL;
-
-      names = own;
-      if (name == NULL)
-        {
-          detour_settings_error (settings, "names", error,
-                                 hostname == NULL
-                                     ? "not set, and [core] hostname neither; write the name that "
-                                       "clients dial"
-                                     : "not set, and [core] hostname is neither a host name nor an "
-                                       "address");
-          return FALSE;
-        }
+      detour_settings_error (settings, "names", error, "%s", fault);
+      return FALSE;
     }
+  if (names[0] == NULL)
+    names = own;
   *self = (RenewalOptions) {
     .settings = detour_settings_ref (settings),
     .names = renewal_options_names (names),

@@ -42,6 +42,9 @@ typedef struct {
 
 /* For the plugin's check(). */
 gboolean renewal_options_check (const DetourSettings *settings, GError **error);
+/* Of DetourPlugin: complains of a host name that cannot stand for `names`. */
+void renewal_options_advise (const DetourSettings *settings, const char *hostname,
+                             GPtrArray *advice);
 
 /* For start(): @error is set when there is no name. */
 gboolean renewal_options_init (RenewalOptions *self, DetourSettings *settings, const char *hostname,

@@ -134,6 +134,8 @@ MISTAKES = {
     "forward of the relay's name": ("[core]\nhostname = own.test\n[transport second]\nplugin = tls\nlisten = :2\nforward = own.test=127.0.0.1:3",
                                     r':\d+: \[transport second\] forward: "own\.test" is the name of this relay'),
     "chain and key": ("[cert main]\nplugin = file\nchain-file = /proc/nochain\nkey-file = /proc/nokey", r"/proc/nochain: cannot be read.*/proc/nokey: cannot be read"),
+    "an authority is asked for no name": ("[cert new]\nplugin = acme", r"\[cert new\] names: not set, and \[core\] hostname neither"),
+    "a directory and no name": ("[cert new]\nplugin = file\ndirectory = /proc", r"\[cert new\] names: not set, and \[core\] hostname neither"),
     "not UTF-8": ("[core]\nhostname = \udcff", r"."),
     "no group": ("queue-packets = 5", r"."),
     "no equals sign": ("[limits]\nqueue-packets", r"."),
@@ -410,8 +412,7 @@ def test_an_address_in_use_is_said(make_relay):
 
 def test_a_disabled_instance_does_not_run(make_relay):
     relay = make_relay(with_keys(EVERYTHING, "transport http", enabled="false"))
-    with pytest.raises(ConnectionRefusedError):
-        Stream.connect(relay.address("http"))
+    relay.expect_refused("http")
     relay.door("tls").client().ping(b"12345678")
 
 
@@ -501,13 +502,11 @@ def test_listeners_come_and_go_while_clients_stay(make_relay):
     new = relay.door("second").client()
     talk(old, new)
     relay.reload(without_group(second, "transport second"))
-    with pytest.raises(ConnectionRefusedError):
-        Stream.connect(relay.address("second"))
+    relay.expect_refused("second")
     talk(old, new)
     talk(new, old)
     relay.reload(without_group(relay.config, "transport http"))
-    with pytest.raises(ConnectionRefusedError):
-        Stream.connect(relay.address("http"))
+    relay.expect_refused("http")
     talk(old, new)
     talk(relay.door("tls").client(), old)
 
