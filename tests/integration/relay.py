@@ -414,6 +414,20 @@ class Relay(Lent):
         """Where the listener of that name is."""
         return ("127.0.0.1", self.ports[{"tls": "https", "tls12": "https"}.get(transport, transport)])
 
+    def listens(self, transport):
+        """Whether the daemon itself takes connections there."""
+        port = f":{self.address(transport)[1]:04X}"
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            rows = [line.split() for line in table]
+        return bool({f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == "0A"} & set(self.descriptors()))
+
+    def expect_refused(self, *transports):
+        """Nobody listens there, or by now another test's program, which has got the port that became free."""
+        for transport in transports:
+            with contextlib.suppress(ConnectionRefusedError):
+                Stream.connect(self.address(transport)).close()
+                assert not self.listens(transport)
+
     def door(self, transport="http"):
         """A way in, closed when the relay stops."""
         door = Door(self, transport)

@@ -78,9 +78,7 @@ def test_out_of_service_and_back(make_relay):
     output, _ = detourctl(relay, "drain", "--for=1h", "--no-wait")
     assert "takes no new clients" in output
     # Whoever comes is refused by TCP, so that it tries the region's next node.
-    for way in ("tls", "http", "port80"):
-        with pytest.raises(ConnectionRefusedError):
-            Stream.connect(relay.address(way))
+    relay.expect_refused("tls", "http", "port80")
     with pytest.raises(OSError):
         unix_stream(relay)
     assert readiness(relay) == 503 and not answers_stun(relay, 0.5)
@@ -106,8 +104,7 @@ def test_out_of_service_and_back(make_relay):
     assert "nothing to take back" in errors
     # And once more: sockets that were taken up again can be put down again.
     detourctl(relay, "drain", "--for=1h", "--no-wait")
-    with pytest.raises(ConnectionRefusedError):
-        Stream.connect(relay.address("tls"))
+    relay.expect_refused("tls")
 
 
 def test_quiet_ones_go_first_and_strangers_last(make_relay):

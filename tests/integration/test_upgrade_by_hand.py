@@ -5,8 +5,6 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 import os
 import socket
 
-import pytest
-
 from control import ask, detourctl
 from derp_client import Frame, Stream
 from relay import wait_until, with_keys
@@ -16,13 +14,6 @@ from upgrading import PATIENT
 def states(relay):
     """How each instance is."""
     return {entry["id"]: entry["state"] for entry in ask(relay, "plugins")["plugins"]}
-
-
-def refuses(relay, *ways):
-    """Nobody listens there."""
-    for way in ways:
-        with pytest.raises(ConnectionRefusedError):
-            Stream.connect(relay.address(way))
 
 
 def test_the_announcement_the_log_level_and_switched_instances(upgraded):
@@ -44,7 +35,7 @@ def test_the_announcement_the_log_level_and_switched_instances(upgraded):
         assert switched["http/home"] == "running" and switched["http/captive"] == switched["transport/port80"] == "stopped"
         status = ask(relay, "status")
         assert (status["announcement"], status["log_level"]) == ("back at noon", "info")
-        refuses(relay, "port80")
+        relay.expect_refused("port80")
     assert relay.door("tls").client().expect(Frame.HEALTH) == b"back at noon"
     detourctl(relay, "plugins", "enable", "transport/port80")
     detourctl(relay, "plugins", "enable", "http/captive")
@@ -75,7 +66,7 @@ def test_out_of_service_stays_so_and_can_be_taken_back(upgraded):
         other.listen()
         for _ in range(2):
             relay.upgrade(kept=2, ready="draining goes on: 2 connections are left")
-            refuses(relay, "tls", "http", "port80")
+            relay.expect_refused("tls", "http", "port80")
             assert os.path.exists(path)
         status = ask(relay, "status")
         assert (status["draining"], status["ready"]) == (True, False)

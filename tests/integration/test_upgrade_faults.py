@@ -242,8 +242,7 @@ def test_a_reload_while_somebody_logs_in_for_the_last_time(upgraded, goes_well):
         assert "upgraded from" not in relay.log[since:]
         said = answer(asked, 0 if goes_well else 1)
     assert ("upgraded to" if goes_well else "cannot be started") in said
-    with pytest.raises(ConnectionRefusedError):
-        Stream.connect(relay.address("port80"))
+    relay.expect_refused("port80")
     for way in ("more", "http", "tls", "more"):
         other = relay.door(way).client()
         other.send_packet(client.key, b"hello")
@@ -266,9 +265,7 @@ def test_a_drain_while_somebody_logs_in_for_the_last_time(upgraded, goes_well):
         relay.process.send_signal(signal.SIGUSR1)
         relay.wait_log("event=draining", since)
         answer(asked, 0 if goes_well else 1)
-    for way in ("tls", "http"):
-        with pytest.raises(ConnectionRefusedError):
-            Stream.connect(relay.address(way))
+    relay.expect_refused("tls", "http")
     detourctl(relay, "drain", "--cancel")
     for way in ("http", "tls"):
         other = relay.door(way).client()
