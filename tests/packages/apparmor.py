@@ -96,15 +96,17 @@ TRACED = "openat,open,execve,clone,clone3,fork,vfork,connect,bind,unlink,unlinka
 
 
 def _whole_calls(lines):
-    """Calls that another process interrupted in the output are put together."""
-    begun = {}
+    """Calls that another process interrupted in the output are put together where they began: a new process may act before the call that made it has returned."""
+    calls, begun = [], {}
     for line in lines:
         if found := UNFINISHED.match(line):
-            begun[found["pid"]] = found["begin"]
-        elif found := RESUMED.match(line):
-            yield f"{found['pid']} {begun.pop(found['pid'], found['name'] + '(')}{found['end']}"
+            begun[found["pid"]] = len(calls)
+            calls.append(f"{found['pid']} {found['begin']}")
+        elif (found := RESUMED.match(line)) and found["pid"] in begun:
+            calls[begun.pop(found["pid"])] += found["end"]
         else:
-            yield line
+            calls.append(line)
+    return calls
 
 
 def _paths(arguments):

@@ -110,6 +110,15 @@ def test_it_is_installed_and_can_be_loaded(relay):
     assert PROFILE in conffiles and "local/" not in conffiles
 
 
+def test_a_process_acts_before_the_call_that_made_it_returns():
+    """In the order in which strace writes lines down."""
+    lines = ('7 execve("/usr/sbin/detourd", ["detourd"], 0x1 /* 9 vars */) = 0',
+             "7 clone(child_stack=NULL, flags=SIGCHLD <unfinished ...>",
+             '8 execve("/usr/libexec/detour/detour-acme", ["detour-acme"], 0x1 /* 9 vars */) = 0',
+             "7 <... clone resumed>, child_tidptr=0x1) = 90 /* 8 in strace's PID NS */")
+    assert ("/usr/libexec/detour/detour-acme", "x") in accesses(lines, PROGRAMS)
+
+
 def test_it_allows_what_the_relay_does(relay, tmp_path):
     """From the first start on: clients over a restart and an upgrade, a reload, an instance that comes and goes, a record in a zone, a peer, and the stop."""
     relay.shell("cat > /etc/apparmor.d/local/usr.sbin.detourd", text=LOCAL)
