@@ -562,21 +562,12 @@ test_memory_is_given_back (void)
   worker_bench_free (f);
 }
 
-static void
-test_no_allocation (gconstpointer data)
+/* Allocations while packets are relayed. */
+static gint
+count_allocations (WorkerBench *f, int a, int b)
 {
-  guint n = GPOINTER_TO_UINT (data);
-  WorkerBench *f = worker_bench_new (n, NULL);
-  int a = worker_bench_join (f, 0, 'A', FALSE), b = worker_bench_join (f, n - 1, 'B', FALSE);
-  gint before;
+  gint before = __atomic_load_n (&n_allocations, __ATOMIC_RELAXED);
 
-  /* Tables grow to their size first. */
-  for (guint i = 0; i < 50; i++)
-    {
-      worker_bench_burst (f, a, 'A', b, 'B', 50, 1437);
-      worker_bench_burst (f, b, 'B', a, 'A', 50, 1437);
-    }
-  before = __atomic_load_n (&n_allocations, __ATOMIC_RELAXED);
   for (guint i = 0; i < 200; i++)
     {
       worker_bench_burst (f, a, 'A', b, 'B', 8, 1437);
@@ -585,7 +576,28 @@ test_no_allocation (gconstpointer data)
        * holds. */
       worker_bench_burst (f, a, 'A', b, 'B', 50, 1437);
     }
-  g_assert_cmpint (__atomic_load_n (&n_allocations, __ATOMIC_RELAXED), ==, before);
+  return __atomic_load_n (&n_allocations, __ATOMIC_RELAXED) - before;
+}
+
+static void
+test_no_allocation (gconstpointer data)
+{
+  guint n = GPOINTER_TO_UINT (data);
+  WorkerBench *f = worker_bench_new (n, NULL);
+  int a = worker_bench_join (f, 0, 'A', FALSE), b = worker_bench_join (f, n - 1, 'B', FALSE);
+  gint n_more;
+
+  /* Tables grow to their size first. */
+  for (guint i = 0; i < 50; i++)
+    {
+      worker_bench_burst (f, a, 'A', b, 'B', 50, 1437);
+      worker_bench_burst (f, b, 'B', a, 'A', 50, 1437);
+    }
+  n_more = count_allocations (f, a, b);
+  /* On a busy machine one may grow once more, when threads take turns as they did not before. */
+  for (guint i = 0; i < 3 && n_more > 0 && n_more < 4; i++)
+    n_more = count_allocations (f, a, b);
+  g_assert_cmpint (n_more, ==, 0);
   close (a);
   close (b);
   worker_bench_free (f);
