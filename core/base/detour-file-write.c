@@ -44,8 +44,8 @@ file_write_resolve (const char *path)
   return g_steal_pointer (&at);
 }
 
-static gboolean
-file_write_bytes (int fd, const char *data, gsize len)
+gboolean
+detour_file_write_bytes (int fd, const char *data, gsize len)
 {
   while (len > 0)
     {
@@ -100,7 +100,7 @@ detour_file_write (const char *path, gconstpointer data, gsize len, guint mode, 
 
   if (fd < 0)
     return file_write_fail (error, path, errno);
-  if (!file_write_set_access (fd, target, mode) || !file_write_bytes (fd, data, len)
+  if (!file_write_set_access (fd, target, mode) || !detour_file_write_bytes (fd, data, len)
       || fsync (fd) < 0)
     number = errno;
   if (close (fd) < 0 && number == 0)

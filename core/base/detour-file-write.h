@@ -16,6 +16,9 @@ G_BEGIN_DECLS
 gboolean detour_file_write (const char *path, gconstpointer data, gsize len, guint mode,
                             GError **error);
 
+/* All of @data, whatever interrupts it. FALSE: errno says why. May wait for what is behind @fd. */
+gboolean detour_file_write_bytes (int fd, const char *data, gsize len);
+
 /**
  * detour_file_set_aside:
  * @path: a file that cannot be used

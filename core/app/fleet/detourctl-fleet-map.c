@@ -67,16 +67,12 @@ ctl_fleet_map_run (Detourctl *self, char **arguments)
 {
   DetourctlRegionFormat form;
   DetourctlExit exit;
-  int lock = -1;
+  int lock;
 
   if (!detourctl_derpmap_read_options (&form))
     return DETOURCTL_USAGE;
-  if (detourctl_derpmap_output != NULL)
-    {
-      lock = detourctl_derpmap_lock (detourctl_derpmap_output);
-      if (lock < 0)
-        return DETOURCTL_FAILED;
-    }
+  if (!detourctl_derpmap_lock_output (&lock))
+    return DETOURCTL_FAILED;
   exit = ctl_fleet_map_make (self, form);
   if (lock >= 0)
     close (lock);

@@ -10,22 +10,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "detour-file-write.h"
+
 int
 fleet_input_open (const char *text, GError **error)
 {
   int fd = memfd_create ("fleet", MFD_CLOEXEC);
-  gsize len = strlen (text);
-  gsize done = 0;
 
-  while (fd >= 0 && done < len)
-    {
-      gssize n = write (fd, text + done, len - done);
-
-      if (n < 0 && errno != EINTR)
-        break;
-      done += n > 0 ? (gsize) n : 0;
-    }
-  if (fd >= 0 && done == len && lseek (fd, 0, SEEK_SET) == 0)
+  if (fd >= 0 && detour_file_write_bytes (fd, text, strlen (text)) && lseek (fd, 0, SEEK_SET) == 0)
     return fd;
   g_set_error_literal (error, G_IO_ERROR, (int) g_io_error_from_errno (errno), g_strerror (errno));
   if (fd >= 0)

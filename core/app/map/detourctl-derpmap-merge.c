@@ -86,6 +86,13 @@ detourctl_derpmap_lock (const char *path)
 }
 
 gboolean
+detourctl_derpmap_lock_output (int *lock)
+{
+  *lock = detourctl_derpmap_output != NULL ? detourctl_derpmap_lock (detourctl_derpmap_output) : -1;
+  return detourctl_derpmap_output == NULL || *lock >= 0;
+}
+
+gboolean
 detourctl_derpmap_read_options (DetourctlRegionFormat *form)
 {
   *form = DETOURCTL_REGION_JSON;
@@ -140,16 +147,12 @@ ctl_derpmap_merge_run (Detourctl *self, char **arguments)
 {
   DetourctlRegionFormat form;
   DetourctlExit exit;
-  int lock = -1;
+  int lock;
 
   if (!detourctl_derpmap_read_options (&form))
     return DETOURCTL_USAGE;
-  if (detourctl_derpmap_output != NULL)
-    {
-      lock = detourctl_derpmap_lock (detourctl_derpmap_output);
-      if (lock < 0)
-        return DETOURCTL_FAILED;
-    }
+  if (!detourctl_derpmap_lock_output (&lock))
+    return DETOURCTL_FAILED;
   exit = ctl_derpmap_merge_make (self, arguments, form);
   if (lock >= 0)
     close (lock);

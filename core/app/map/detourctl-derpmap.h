@@ -42,6 +42,9 @@ DetourctlExit detourctl_derpmap_put (DetourctlMap *map, DetourctlRegionFormat fo
  * of the folder, so nothing is left of it. -1 after a message. */
 int detourctl_derpmap_lock (const char *path);
 
+/* The same of what --output names; @lock is -1 without that. FALSE after a message. */
+gboolean detourctl_derpmap_lock_output (int *lock);
+
 /* Reads --format. @name: (nullable): NULL leaves @out as it is. FALSE after a message. */
 gboolean detourctl_derpmap_read_format (const char *name, DetourctlRegionFormat *out);
 
